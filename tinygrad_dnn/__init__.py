@@ -1,0 +1,1 @@
+"""A computational-graph engine on NumPy."""

@@ -1,0 +1,1 @@
+"""Draw, and later explore and derive, what the engine recorded."""

@@ -1,0 +1,5 @@
+"""Derivatives measured and compared: is a rule right, and by how much not."""
+
+from tinygrad_dnn.check.rules import check_op, measured_gradient
+
+__all__ = ["check_op", "measured_gradient"]

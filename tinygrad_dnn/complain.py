@@ -1,0 +1,61 @@
+"""NumPy's refusals said again with the names and shapes of who was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Node, describe
+from tinygrad_dnn.ops import Op
+
+_SIGNS = {
+    "add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "power": "**",
+    "matmul": "@", "dot": "·", "maximum": ",", "minimum": ",",
+}  # fmt: skip
+
+
+def operand(x: Any) -> str:
+    """An operand in an error message: `W2 (7, 20)`."""
+    if isinstance(x, Node):
+        return describe(x)
+    shape = np.shape(x)
+    return f"{type(x).__name__} {shape}" if shape else repr(x)
+
+
+def explained(
+    op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], error: Exception
+) -> Exception:
+    """The error to raise in place of NumPy's: the op, its operands, and what does not fit."""
+    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+    if isinstance(error, np.exceptions.AxisError):
+        kind = ValueError
+    shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]
+    told = f" {_SIGNS.get(op.name, ',')} ".replace(" , ", ", ").join(map(operand, inputs))
+    reason = _mismatch(op, shapes) or _settings(meta) + str(error)
+    return kind(f"{op.name}: {told}: {reason}")
+
+
+def _settings(meta: Mapping[str, Any]) -> str:
+    return "".join(f"{k}={v!r}: " for k, v in meta.items() if v is not None)
+
+
+def _mismatch(op: Op, shapes: Sequence[tuple[int, ...]]) -> str | None:
+    if op.name in ("matmul", "dot") and len(shapes) == 2:
+        x, y = shapes
+        if not x or not y:
+            return "a 0-d value has no matrix product; multiply with * instead"
+        inner = y[-2] if len(y) > 1 else y[0]
+        if x[-1] != inner:
+            return f"inner sizes {x[-1]} and {inner} differ"
+        shapes = [x[:-2], y[:-2]]  # the stacks of matrices must broadcast
+    elif not op.elementwise:
+        return None
+    width = max(map(len, shapes), default=0)
+    padded = [(1,) * (width - len(s)) + s for s in shapes]
+    for axis, sizes in enumerate(zip(*padded, strict=True)):
+        found = [n for n in sizes if n != 1]
+        if len(set(found)) > 1:
+            return f"sizes {found[0]} and {found[1]} in axis {axis} do not broadcast"
+    return None

@@ -1,0 +1,197 @@
+"""What a recorded computation is: nodes, their order, names and scopes. No mathematics.
+
+A node knows the op that made it, what went in, and nothing of what is made of it; so whatever
+nobody holds any more is freed by itself. Every printer (picture, formula, program) reads `trace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+NO_META: Mapping[str, Any] = {}
+
+# Creation numbers order the nodes and tell which edit of a leaf came before which op.
+tick = count(1).__next__
+by_index = attrgetter("index")
+
+
+class Node:
+    """One recorded op: what was applied, to what, and the values its derivative rules will read.
+
+    `inputs` holds a `Node` per recorded input and the plain value of every constant. `saved` holds
+    (z, x, y, ...) with None for what no rule reads, or is None once the values were freed.
+    """
+
+    __slots__ = (
+        "dtype",
+        "grad",
+        "index",
+        "inputs",
+        "meta",
+        "name",
+        "op",
+        "requires_grad",
+        "saved",
+        "scope",
+        "shape",
+    )
+
+    # One call per recorded op: positional, and no work beyond the assignments.
+    def __init__(
+        self,
+        op: Any,
+        inputs: Sequence[Any],
+        meta: Mapping[str, Any],
+        shape: tuple[int, ...],
+        dtype: Any,
+        requires_grad: bool,
+        saved: tuple[Any, ...] | None,
+        scope: tuple[str, ...],
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.meta = meta
+        self.shape = shape
+        self.dtype = dtype
+        self.requires_grad = requires_grad
+        self.saved = saved
+        self.scope = scope
+        self.index = tick()
+        self.name: str | None = None
+        self.grad: Any = None
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        """The recorded inputs, without the constants."""
+        return tuple(x for x in self.inputs if isinstance(x, Node))
+
+    def __repr__(self) -> str:
+        return f"<{describe(self)}>"
+
+
+def nobody() -> None:
+    """The weak reference of a leaf that no Tensor holds."""
+
+
+class Leaf(Node):
+    """A value that no op made: a parameter, or data.
+
+    `edited` is the time of its last counted in-place write, `changed` that of any counted change.
+    """
+
+    __slots__ = ("changed", "edited", "tensor", "value")
+
+    def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
+        super().__init__(
+            None, (), NO_META, value.shape, value.dtype, requires_grad, None, MODE.get().scope
+        )
+        self.name = name
+        self.value = value
+        self.edited = self.changed = 0
+        self.tensor: Any = nobody  # a weak reference to the Tensor, once there is one
+
+    def __reduce__(self) -> Any:
+        return _leaf, (self.value, self.requires_grad, self.name, self.scope, self.grad)
+
+
+def _leaf(
+    value: Any, requires_grad: bool, name: str | None, scope: tuple[str, ...], grad: Any
+) -> Leaf:
+    made = Leaf(value, requires_grad, name)
+    made.scope, made.grad = scope, grad
+    return made
+
+
+def describe(node: Node) -> str:
+    """A node in a few words for an error message: `W2 (7, 20)`, `matmul (7, 209)`."""
+    what = node.name or (node.op.name if node.op else "tensor")
+    return f"{what} {node.shape}"
+
+
+class Graph(Sequence[Node]):
+    """The nodes that `outputs` were computed from, inputs before what is made of them."""
+
+    def __init__(self, nodes: list[Node], outputs: tuple[Node, ...]) -> None:
+        self.nodes = nodes
+        self.outputs = outputs
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.nodes[i]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """Parameters and data, in order of creation."""
+        return [n for n in self.nodes if isinstance(n, Leaf)]
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.nodes)} nodes, {len(self.leaves)} of them leaves>"
+
+
+def trace(outputs: Iterable[Node]) -> Graph:
+    """Collect everything that `outputs` were computed from: linear, iterative, each node once."""
+    roots = tuple(outputs)
+    seen = set(roots)
+    stack = list(roots)
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return Graph(sorted(seen, key=by_index), roots)
+
+
+# --- how recording behaves here and now (per thread and per task) ---------------------------------
+
+
+class Mode:
+    """Whether ops are recorded, who watches them (`debug`), and the scope they belong to."""
+
+    __slots__ = ("recording", "scope", "watch")
+
+    def __init__(self, recording: bool, watch: Any, scope: tuple[str, ...]) -> None:
+        self.recording = recording
+        self.watch = watch
+        self.scope = scope
+
+
+_ORDINARY = Mode(True, None, ())
+MODE: ContextVar[Mode] = ContextVar("tinygrad_dnn mode", default=_ORDINARY)
+
+
+@contextmanager
+def mode(**changes: Any) -> Iterator[Mode]:
+    """Change `recording`, `watch` or `scope` for the block, and restore it whatever happens."""
+    now = MODE.get()
+    values = {"recording": now.recording, "watch": now.watch, "scope": now.scope} | changes
+    token = MODE.set(Mode(**values))
+    try:
+        yield MODE.get()
+    finally:
+        MODE.reset(token)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside the block: results are plain values without a recipe."""
+    with mode(recording=False):
+        yield
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Nodes made inside the block belong to `name` (nested scopes make a path), e.g. "layer 1"."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"scope: expected a name, got {name!r}; write scope('layer 1')")
+    with mode(scope=(*MODE.get().scope, name)):
+        yield

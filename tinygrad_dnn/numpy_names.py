@@ -1,0 +1,62 @@
+"""Which of our functions answers when NumPy's is called on a Tensor.
+
+`np.exp(t)`, `np.sum(t, axis=0)` and `np.concatenate([t, u])` record the same nodes as our own. A
+NumPy function that is not in these tables refuses, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn import ops
+from tinygrad_dnn.ops import REGISTRY, Op
+
+_OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
+
+UFUNCS: dict[Any, Op] = {
+    ufunc: op
+    for name, op in REGISTRY.items()
+    if isinstance(ufunc := getattr(np, name, None), np.ufunc)
+}
+
+_ALIASES = {"amax": "max", "amin": "min", "concat": "concatenate", "permute_dims": "transpose"}
+
+
+def _values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function applied to the plain values: its result has no gradient by nature."""
+
+    def on_values(*args: Any, **kwargs: Any) -> Any:
+        plain = [_plain(x) for x in args]
+        return function(*plain, **{k: _plain(v) for k, v in kwargs.items()})
+
+    return on_values
+
+
+def _plain(x: Any) -> Any:
+    return x.numpy() if hasattr(type(x), "__record__") else x
+
+
+def _where(condition: Any, *branches: Any) -> Any:
+    if len(branches) != 2:
+        raise TypeError("np.where: expected condition, x, y; for positions use np.nonzero(t.data)")
+    return ops.where(condition, *branches)
+
+
+# Functions of shapes, tests and positions: they answer with plain values.
+_PLAIN_ANSWERS = (
+    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "allclose",
+    "array_equal", "isclose", "argsort", "nonzero", "count_nonzero", "any", "all", "array_repr",
+    "array_str", "array2string", "result_type", "can_cast", "shares_memory", "may_share_memory",
+)  # fmt: skip
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    function: ours
+    for name, ours in _OURS.items()
+    if not isinstance(function := getattr(np, name, None), (np.ufunc, type(None)))
+}
+FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
+FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _PLAIN_ANSWERS}
+FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: ops.clip}

@@ -1,0 +1,78 @@
+"""The network's own functions: relu, sigmoid, softmax and their stable relatives."""
+
+from functools import partial
+
+import numpy as np
+
+from tinygrad_dnn.ops.declare import Case, op
+
+activation = partial(op, elementwise=True)
+AXIS_CASES = (Case((3, 4)), Case((3, 4), axis=0), Case((5,)))
+
+
+@activation("relu({x})", vjp=lambda g, z: g * (z > 0), selects=True, analytic=False)
+def relu(x, /):
+    """max(x, 0); the slope at 0 is 0, as in the document (`dZ[Z <= 0] = 0`)."""
+    return np.maximum(x, 0)
+
+
+@activation(
+    "leaky_relu({x})",
+    vjp=lambda g, x, slope: np.where(x > 0, g, g * slope),
+    cases=(Case((2, 3), slope=0.1),),
+    composite=True,
+    analytic=False,
+)
+def leaky_relu(x, /, slope=0.01):
+    """x where x > 0, else slope · x; at 0 its slope is `slope`."""
+    return np.where(x > 0, x, x * slope)
+
+
+def _logistic(x):
+    # 1/(1 + e⁻ˣ) for x ≥ 0 and eˣ/(1 + eˣ) for x < 0: no overflow, no lost digits.
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+@activation("σ({x})", vjp=lambda g, z: g * z * (1 - z), composite=True, analytic=False)
+def sigmoid(x, /):
+    """Logistic function 1 / (1 + e⁻ˣ), the document's; dZ = dA · s · (1 − s)."""
+    return _logistic(x)
+
+
+@activation("log σ({x})", vjp=lambda g, x: g * _logistic(-x), composite=True, analytic=False)
+def log_sigmoid(x, /):
+    """log σ(x) = −log(1 + e⁻ˣ), finite for every finite x."""
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+@activation("softplus({x})", vjp=lambda g, x: g * _logistic(x), composite=True, analytic=False)
+def softplus(x, /):
+    """log(1 + eˣ) = −log σ(−x), finite for every finite x."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@op(
+    "softmax({x})",
+    vjp=lambda g, z, axis: z * (g - np.sum(g * z, axis=axis, keepdims=True)),
+    cases=AXIS_CASES,
+    composite=True,
+    analytic=False,
+)
+def softmax(x, /, axis=-1):
+    """eˣ / Σ eˣ along an axis."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@op(
+    "log_softmax({x})",
+    vjp=lambda g, z, axis: g - np.exp(z) * np.sum(g, axis=axis, keepdims=True),
+    cases=AXIS_CASES,
+    composite=True,
+    analytic=False,
+)
+def log_softmax(x, /, axis=-1):
+    """x − log Σ eˣ along an axis, without overflow."""
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -1,0 +1,272 @@
+"""How an op is declared, and the registry of all that are.
+
+    @op("{x} ⊙ {y}", vjp=(lambda g, y: g * y, lambda g, x: g * x))
+    def multiply(x, y, /):
+        return np.multiply(x, y)
+
+What stands before the `/` are arrays, what follows is metadata (`axis`, `keepdims`). There is one
+derivative rule per array. A rule gets what it names, and only that is kept alive for it:
+`g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata.
+A rule is None where the op is constant in that argument, and `vjp=None` says so for all of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.formula import Formula
+
+REGISTRY: dict[str, Op] = {}
+
+Rule = Callable[..., Any]
+
+
+class Case:
+    """Arguments that tests may call an op with: shapes to be sampled, and metadata."""
+
+    def __init__(self, *shapes: tuple[int, ...], **meta: Any) -> None:
+        self.shapes = shapes
+        self.meta = meta
+
+    def __repr__(self) -> str:
+        settings = "".join(f", {k}={v!r}" for k, v in self.meta.items())
+        return ", ".join(map(str, self.shapes)) + settings
+
+
+class Op:
+    """One operation: NumPy forward, a derivative rule per array argument, formula, test domain.
+
+    Calling it with a Tensor among the arrays records a node; with plain arrays it just computes.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        formula: str,
+        vjp: Sequence[Rule | None] | Rule | None,
+        *,
+        elementwise: bool = False,
+        selects: bool = False,
+        view: bool | Callable[..., bool] = False,
+        composite: bool = False,
+        domain: Sequence[Any] = (),
+        cases: Sequence[Case] = (),
+        analytic: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self.forward = forward
+        self.name = self.__name__ = name or forward.__name__
+        self.__doc__ = forward.__doc__
+        self.__module__ = forward.__module__
+        self.__signature__ = inspect.signature(forward)
+        params = self.__signature__.parameters.values()
+        self.many = any(p.kind is p.VAR_POSITIONAL for p in params)
+        self.arrays = tuple(
+            p.name for p in params if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)
+        )
+        meta = [p for p in params if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        self.settings = tuple(p.name for p in meta)
+        self.positional = tuple(p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self.defaults = {p.name: p.default for p in meta if p.default is not p.empty}
+        self.required = frozenset(self.settings) - frozenset(self.defaults)
+        self.formula = Formula(formula)
+        self.elementwise = elementwise
+        self.selects = selects
+        self.view = view
+        self.composite = composite
+        self.analytic = analytic
+        self.domain = tuple(domain)
+        self.cases = tuple(cases)
+        self.rules = self._rules(vjp)
+        self.differentiable = any(self.rules)
+        self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
+        # Where a cotangent of 0 must give 0 whatever the slope (∞, NaN): the sweep sees to it.
+        self.masks = tuple(
+            elementwise and not selects and bool(self.reads(i)) for i in range(len(self.arrays))
+        )
+        # Where one function gives the gradients of all inputs at once: (g, saved, node) -> tuple.
+        self.joint: Callable[..., Sequence[Any]] | None = None
+        self._savers: dict[tuple[bool, ...], Callable[..., Any]] = {}
+
+    def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:
+        if not self.arrays:
+            raise TypeError(
+                f"op {self.name}: no array argument; arrays stand before a '/', "
+                f"as in def {self.name}(x, /)"
+            )
+        if vjp is None:
+            return (None,) * len(self.arrays)
+        rules = (vjp,) if callable(vjp) else tuple(vjp)
+        if len(rules) != len(self.arrays):
+            raise TypeError(
+                f"op {self.name}: expected a derivative rule for each of its arrays "
+                f"{self.arrays}, got {len(rules)}"
+            )
+        known = {"g", "z", "z_shape", *self.arrays, *(f"{a}_shape" for a in self.arrays)}
+        known |= {*self.settings, "i"} if self.many else {*self.settings}
+        for name, rule in zip(self.arrays, rules, strict=True):
+            for wanted in _names(rule):
+                if wanted not in known:
+                    raise TypeError(
+                        f"op {self.name}: the rule for {name} asks for {wanted!r}; "
+                        f"it may ask for {', '.join(sorted(known))}"
+                    )
+        return rules
+
+    def reads(self, i: int) -> frozenset[str]:
+        """The values (z, x, y, ...) that the rule for argument `i` reads."""
+        rule = self.rules[0 if self.many else i]
+        return frozenset(_names(rule)) & {"z", *self.arrays}
+
+    def _pull(self, i: int, rule: Rule | None) -> Callable[..., Any] | None:
+        """The rule as the sweep calls it for the input at position i: pull(g, saved, node, i)."""
+        if rule is None:
+            return None
+
+        def source(name: str) -> str:
+            if name in ("g", "i"):
+                return name
+            if name in self.settings:
+                return f"node.meta[{name!r}]"
+            if self.many and name in self.arrays:
+                return "saved[1:]"
+            if self.many and name.removesuffix("_shape") in self.arrays:
+                return "[shape(x) for x in node.inputs]"
+            if name == "z_shape":
+                return "node.shape"
+            if name.endswith("_shape"):
+                return f"shape(node.inputs[{self.arrays.index(name.removesuffix('_shape'))}])"
+            return f"saved[{0 if name == 'z' else 1 + self.arrays.index(name)}]"
+
+        call = ", ".join(map(source, _names(rule)))
+        # Written out once per op, because a sweep calls it once per recorded op.
+        pull: Callable[..., Any] = eval(
+            f"lambda g, saved, node, i: rule({call})", {"rule": rule, "shape": _shape}
+        )
+        return pull
+
+    def save(self, z: Any, arrays: Sequence[Any], wants: tuple[bool, ...]) -> tuple[Any, ...]:
+        """(z, x, y, ...) with None for what no rule of a wanted argument reads."""
+        saver = self._savers.get(wants)
+        if saver is None:
+            saver = self._savers.setdefault(wants, self._saver(wants))
+        kept: tuple[Any, ...] = saver(z, arrays)
+        return kept
+
+    def _saver(self, wants: tuple[bool, ...]) -> Callable[..., Any]:
+        read: set[str] = set().union(*(self.reads(i) for i, want in enumerate(wants) if want))
+        z = "z" if "z" in read else "None"
+        if self.many:
+            xs = "*xs" if self.arrays[0] in read else f"*{(None,) * len(wants)}"
+        else:
+            xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(self.arrays))
+        saver: Callable[..., Any] = eval(f"lambda z, xs: ({z}, {xs})")
+        return saver
+
+    def bind(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Split a NumPy-style call into arrays and complete metadata.
+
+        Raises:
+            TypeError: unknown or missing arguments, or a NumPy option that is not differentiated.
+        """
+        if self.many:
+            arrays, extra = tuple(args[0]) if args else (), tuple(args[1:])
+        else:
+            arrays, extra = tuple(args[: len(self.arrays)]), tuple(args[len(self.arrays) :])
+        if len(arrays) < len(self.arrays):
+            raise TypeError(
+                f"{self.name}: expected {len(self.arrays)} array(s) "
+                f"({', '.join(self.arrays)}), got {len(arrays)}"
+            )
+        if len(extra) > len(self.positional):
+            raise TypeError(f"{self.name}: too many arguments; expected {self.__signature__}")
+        meta = self.defaults | dict(zip(self.positional, extra, strict=False))
+        for name, value in kwargs.items():
+            if name in self.settings:
+                meta[name] = value
+            elif value is not None:  # NumPy's wrappers pass out=None and the like
+                raise TypeError(
+                    f"{self.name}: no argument {name!r} here; expected {self.__signature__}"
+                )
+        if missing := self.required - meta.keys():
+            raise TypeError(f"{self.name}: missing {', '.join(sorted(missing))}")
+        return arrays, meta
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply it, NumPy's signature: to Tensors it records a node, to arrays it just computes."""
+        arrays, meta = self.bind(args, kwargs)
+        for x in arrays:
+            # The type that records says so itself, as NumPy's __array_ufunc__ does.
+            record = getattr(type(x), "__record__", None)
+            if record is not None:
+                return record(self, arrays, meta)
+        return self.forward(*arrays, **meta)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.__signature__}>"
+
+    def __reduce__(self) -> Any:
+        """Ops are pickled by name: the code that unpickles must have declared the same op."""
+        return named, (self.name,)
+
+
+def _names(rule: Rule | None) -> tuple[str, ...]:
+    return () if rule is None else tuple(inspect.signature(rule).parameters)
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = x.shape if hasattr(x, "shape") else np.shape(x)
+    return shape
+
+
+def named(name: str) -> Op:
+    """The registered op of that name."""
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise ValueError(
+            f"no op named {name!r} is declared; import the module that declares it first"
+        ) from None
+
+
+def op(
+    formula: str, *, vjp: Sequence[Rule | None] | Rule | None, **traits: Any
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare a function of NumPy arrays as an op, with its derivative.
+
+    Args:
+        formula: how it is written, places in braces: `"{x} ⊙ {y}"`, `"exp({x})"`.
+        vjp: for each array argument the rule `g -> g · ∂z/∂x`, written in NumPy calls (see above);
+            summing over broadcast axes and casting to the input's dtype is done for it.
+        elementwise: every element of the result depends on one element of each input.
+        selects: its rules write exact zeros where an input was not used (`where`, indexing, relu).
+        view: the result may share memory with the input (or a function of the metadata that tells).
+        composite: more than one NumPy call; applying the function to Tensors expands it.
+        domain: an interval per array from which tests may sample it, or bool; (-2, 2) if not given.
+        cases: `Case`s that tests call it with; elementwise ops need none.
+        analytic: NumPy's forward is the analytic function on complex numbers too.
+        name: where it is not the function's own.
+
+    Raises:
+        TypeError: when the number of rules is not the number of arrays, or a rule asks for what
+            there is not.
+        ValueError: when the name is taken.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Op:
+        declared = Op(forward, formula, vjp, **traits)
+        taken = REGISTRY.get(declared.name)
+        if (
+            taken is not None and taken.__module__ != declared.__module__
+        ):  # a notebook may redo its own
+            raise ValueError(f"op {declared.name}: that name is taken; choose another")
+        REGISTRY[declared.name] = declared
+        return declared
+
+    return declare

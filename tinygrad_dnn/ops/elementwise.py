@@ -1,0 +1,305 @@
+"""Elementwise functions: arithmetic, powers, exponentials, trigonometry, choice.
+
+Shapes broadcast as in NumPy; the sweep sums a gradient back over broadcast axes. Conventions at
+awkward points stand in the docstrings: abs'(0) = 0, ties in maximum and minimum are halved.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from tinygrad_dnn.ops.declare import Case, op
+
+elementwise = partial(op, elementwise=True)
+
+LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
+POSITIVE = (0.2, 3.0)
+UNIT = (-0.9, 0.9)
+
+# --- arithmetic -----------------------------------------------------------------------------------
+
+
+@elementwise("{x} + {y}", vjp=(lambda g: g, lambda g: g))
+def add(x, y, /):
+    """Sum x + y."""
+    return np.add(x, y)
+
+
+@elementwise("{x} − {y}", vjp=(lambda g: g, lambda g: -g))
+def subtract(x, y, /):
+    """Difference x − y."""
+    return np.subtract(x, y)
+
+
+@elementwise("{x} ⊙ {y}", vjp=(lambda g, y: g * y, lambda g, x: g * x))
+def multiply(x, y, /):
+    """Product x ⊙ y, the document's Hadamard product."""
+    return np.multiply(x, y)
+
+
+@elementwise(
+    "{x} / {y}",
+    vjp=(lambda g, y: g / y, lambda g, z, y: -g * z / y),  # ∂(x/y)/∂y = −x/y² = −z/y
+    domain=((-2, 2), POSITIVE),
+)
+def divide(x, y, /):
+    """Quotient x / y; NumPy's infinities and warnings where y is 0, in the gradient too."""
+    return np.divide(x, y)
+
+
+@elementwise("−{x}", vjp=lambda g: -g)
+def negative(x, /):
+    """Negation −x."""
+    return np.negative(x)
+
+
+@elementwise("1 / {x}", vjp=lambda g, z: -g * z * z, domain=(POSITIVE,))
+def reciprocal(x, /):
+    """1 / x."""
+    return np.reciprocal(x)
+
+
+def _power_base(g, x, y):
+    # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0 even at x = 0 (0 · 0⁻¹ would be NaN).
+    if isinstance(y, (int, float)):
+        return g * y * x ** (y - 1) if y != 0 else g * 0 * x
+    return g * np.where(y == 0, 0, y * np.where(y == 0, 1, x) ** np.where(y == 0, 1, y - 1))
+
+
+def _power_exponent(g, z, x):
+    # ∂xʸ/∂y = xʸ log x, and its limit 0 where xʸ = 0 (0 · −∞ would be NaN).
+    return g * np.where(z == 0, 0, z * np.log(np.where(z == 0, 1, x)))
+
+
+@elementwise("{x}^({y})", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))
+def power(x, y, /):
+    """Power xʸ. With y = 0 the slope in x is 0 everywhere; with xʸ = 0 the slope in y is 0."""
+    return np.power(x, y)
+
+
+@elementwise("{x}²", vjp=lambda g, x: g * (2 * x))
+def square(x, /):
+    """Square x²."""
+    return np.square(x)
+
+
+@elementwise("√{x}", vjp=lambda g, z: g / (2 * z), domain=(POSITIVE,))
+def sqrt(x, /):
+    """Square root; its slope at 0 is +∞, as the limit is."""
+    return np.sqrt(x)
+
+
+@elementwise("|{x}|", vjp=lambda g, x: g * np.sign(x), analytic=False)
+def absolute(x, /):
+    """Absolute value; the slope at 0 is 0."""
+    return np.absolute(x)
+
+
+@elementwise("sign({x})", vjp=lambda g: np.zeros_like(g), analytic=False)
+def sign(x, /):
+    """−1, 0 or 1; the slope is 0 everywhere, 0 included."""
+    return np.sign(x)
+
+
+# --- exponentials and logarithms ------------------------------------------------------------------
+
+
+@elementwise("exp({x})", vjp=lambda g, z: g * z)
+def exp(x, /):
+    """Exponential eˣ."""
+    return np.exp(x)
+
+
+@elementwise("expm1({x})", vjp=lambda g, z: g * (z + 1))
+def expm1(x, /):
+    """eˣ − 1, exact for small x."""
+    return np.expm1(x)
+
+
+@elementwise("log({x})", vjp=lambda g, x: g / x, domain=(POSITIVE,))
+def log(x, /):
+    """Natural logarithm."""
+    return np.log(x)
+
+
+@elementwise("log1p({x})", vjp=lambda g, x: g / (1 + x), domain=(UNIT,))
+def log1p(x, /):
+    """log(1 + x), exact for small x."""
+    return np.log1p(x)
+
+
+@elementwise("log₂({x})", vjp=lambda g, x: g / (x * LN2), domain=(POSITIVE,))
+def log2(x, /):
+    """Logarithm to base 2."""
+    return np.log2(x)
+
+
+@elementwise("log₁₀({x})", vjp=lambda g, x: g / (x * LN10), domain=(POSITIVE,))
+def log10(x, /):
+    """Logarithm to base 10."""
+    return np.log10(x)
+
+
+@elementwise(
+    "logaddexp({x}, {y})",
+    vjp=(lambda g, z, x: g * np.exp(x - z), lambda g, z, y: g * np.exp(y - z)),
+    analytic=False,
+)
+def logaddexp(x, y, /):
+    """log(eˣ + eʸ) without overflow."""
+    return np.logaddexp(x, y)
+
+
+# --- trigonometric and hyperbolic -----------------------------------------------------------------
+
+
+@elementwise("sin({x})", vjp=lambda g, x: g * np.cos(x))
+def sin(x, /):
+    """Sine."""
+    return np.sin(x)
+
+
+@elementwise("cos({x})", vjp=lambda g, x: -g * np.sin(x))
+def cos(x, /):
+    """Cosine."""
+    return np.cos(x)
+
+
+@elementwise("tan({x})", vjp=lambda g, z: g * (1 + z * z), domain=((-1.2, 1.2),))
+def tan(x, /):
+    """Tangent."""
+    return np.tan(x)
+
+
+@elementwise("arcsin({x})", vjp=lambda g, x: g / np.sqrt(1 - x * x), domain=(UNIT,))
+def arcsin(x, /):
+    """Inverse sine."""
+    return np.arcsin(x)
+
+
+@elementwise("arccos({x})", vjp=lambda g, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))
+def arccos(x, /):
+    """Inverse cosine."""
+    return np.arccos(x)
+
+
+@elementwise("arctan({x})", vjp=lambda g, x: g / (1 + x * x))
+def arctan(x, /):
+    """Inverse tangent."""
+    return np.arctan(x)
+
+
+@elementwise(
+    "arctan2({x}, {y})",
+    vjp=(lambda g, x, y: g * y / (x * x + y * y), lambda g, x, y: -g * x / (x * x + y * y)),
+    domain=(POSITIVE, POSITIVE),
+    analytic=False,
+)
+def arctan2(x, y, /):
+    """Angle of the point (y, x): x is its ordinate, as in NumPy."""
+    return np.arctan2(x, y)
+
+
+@elementwise("sinh({x})", vjp=lambda g, x: g * np.cosh(x))
+def sinh(x, /):
+    """Hyperbolic sine."""
+    return np.sinh(x)
+
+
+@elementwise("cosh({x})", vjp=lambda g, x: g * np.sinh(x))
+def cosh(x, /):
+    """Hyperbolic cosine."""
+    return np.cosh(x)
+
+
+@elementwise("tanh({x})", vjp=lambda g, z: g * (1 - z * z))
+def tanh(x, /):
+    """Hyperbolic tangent."""
+    return np.tanh(x)
+
+
+# --- choice ---------------------------------------------------------------------------------------
+
+
+@elementwise(
+    "max({x}, {y})",
+    vjp=(
+        lambda g, x, y: g * ((x > y) + 0.5 * (x == y)),
+        lambda g, x, y: g * ((y > x) + 0.5 * (x == y)),
+    ),
+    selects=True,
+    analytic=False,
+)
+def maximum(x, y, /):
+    """The larger of x and y; where they are equal each gets half of the gradient."""
+    return np.maximum(x, y)
+
+
+@elementwise(
+    "min({x}, {y})",
+    vjp=(
+        lambda g, x, y: g * ((x < y) + 0.5 * (x == y)),
+        lambda g, x, y: g * ((y < x) + 0.5 * (x == y)),
+    ),
+    selects=True,
+    analytic=False,
+)
+def minimum(x, y, /):
+    """The smaller of x and y; where they are equal each gets half of the gradient."""
+    return np.minimum(x, y)
+
+
+@elementwise(
+    "where({condition}, {x}, {y})",
+    vjp=(
+        None,
+        lambda g, condition: np.where(condition, g, 0),
+        lambda g, condition: np.where(condition, 0, g),
+    ),
+    selects=True,
+    domain=(bool, (-2, 2), (-2, 2)),
+)
+def where(condition, x, y, /):
+    """x where the condition holds, else y. A NaN in the branch not taken reaches no gradient."""
+    return np.where(condition, x, y)
+
+
+@elementwise(
+    "clip({x}, {a_min}, {a_max})",
+    vjp=(
+        lambda g, x, a_min, a_max: g * ((x >= a_min) & (x <= a_max)),
+        lambda g, x, a_min: g * (x < a_min),
+        lambda g, x, a_max: g * (x > a_max),
+    ),
+    selects=True,
+    domain=((-2, 2), (-1.0, -0.5), (0.5, 1.0)),
+    analytic=False,
+    name="clip",
+)
+def clip_between(x, a_min, a_max, /):
+    """x limited to [a_min, a_max]; at a limit itself the slope in x is 1."""
+    return np.clip(x, a_min, a_max)
+
+
+def clip(x, a_min=None, a_max=None):
+    """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1."""
+    low = -np.inf if a_min is None else a_min
+    return clip_between(x, low, np.inf if a_max is None else a_max)
+
+
+@elementwise("identity({x})", vjp=lambda g: g, view=True)
+def identity(x, /):
+    """x itself, as a node of its own."""
+    return x[...]
+
+
+@elementwise("stop({x})", vjp=None, view=True)
+def stop_gradient(x, /):
+    """x, through which no gradient passes."""
+    return x[...]
+
+
+@elementwise("{dtype}({x})", vjp=lambda g: g, cases=(Case((2, 3), dtype="float32"),))
+def astype(x, /, dtype):
+    """x in another dtype; the gradient returns in x's own."""
+    return x.astype(dtype)

@@ -1,0 +1,177 @@
+"""Sums, means, extremes and products over axes. `axis` is an int, a tuple, or None for all."""
+
+from functools import partial
+from math import prod as count
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_dnn.ops.declare import Case, op
+
+CASES = (
+    Case((3, 4)),
+    Case((3, 4), axis=0),
+    Case((2, 3, 4), axis=(0, -1)),
+    Case((2, 3), axis=1, keepdims=True),
+    Case(()),
+)
+reduction = partial(op, cases=CASES)
+
+
+def axes(axis, shape):
+    """The axes reduced over, as non-negative numbers."""
+    return tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
+
+
+def unreduced(g, axis, keepdims, shape):
+    """g with the reduced axes back in place, of length 1."""
+    if keepdims or (axis is None and g.shape == shape):
+        return g
+    over = axes(axis, shape)
+    return np.reshape(g, tuple(1 if i in over else n for i, n in enumerate(shape)))
+
+
+def spread(g, axis, keepdims, shape):
+    """g repeated along the axes that were reduced."""
+    return np.broadcast_to(unreduced(g, axis, keepdims, shape), shape)
+
+
+def length(axis, shape):
+    """The number of elements that fall into one element of the result."""
+    return count(shape[i] for i in axes(axis, shape))
+
+
+@reduction("Σ {x}", vjp=lambda g, x_shape, axis, keepdims: spread(g, axis, keepdims, x_shape))
+def sum(x, /, axis=None, *, keepdims=False):
+    """Sum over axes."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+@reduction(
+    "mean({x})",
+    vjp=lambda g, x_shape, axis, keepdims: (
+        spread(g, axis, keepdims, x_shape) / length(axis, x_shape)
+    ),
+)
+def mean(x, /, axis=None, *, keepdims=False):
+    """Mean over axes; NaN of an empty array, as in NumPy."""
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def _var(g, x, x_shape, axis, ddof, keepdims):
+    # ∂/∂x Σ(x − x̄)²/(n − ddof) = 2 (x − x̄)/(n − ddof); the x̄ in it contributes nothing.
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    return unreduced(g, axis, keepdims, x_shape) * (2 * centred / (length(axis, x_shape) - ddof))
+
+
+VAR_CASES = (*CASES[:-1], Case((3, 4), axis=0, ddof=1))
+
+
+@op("var({x})", vjp=_var, cases=VAR_CASES, composite=True)
+def var(x, /, axis=None, *, ddof=0, keepdims=False):
+    """Variance Σ(x − x̄)²/(n − ddof) over axes."""
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    size = length(axis, x.shape) - ddof
+    return np.sum(centred * centred, axis=axis, keepdims=keepdims) / size
+
+
+def _std(g, z, x, x_shape, axis, ddof, keepdims):
+    # ∂√v/∂x = (∂v/∂x) / (2 √v), and 0 where all elements are equal.
+    flat = z == 0
+    return _var(np.where(flat, 0, g / np.where(flat, 1, 2 * z)), x, x_shape, axis, ddof, keepdims)
+
+
+@op("std({x})", vjp=_std, cases=VAR_CASES, composite=True)
+def std(x, /, axis=None, *, ddof=0, keepdims=False):
+    """Standard deviation, the root of `var`; where all elements are equal its slope is 0."""
+    return np.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+
+
+def _extreme(g, z, x, x_shape, axis, keepdims):
+    hit = x == unreduced(z, axis, keepdims, x_shape)
+    share = unreduced(g, axis, keepdims, x_shape) / np.sum(hit, axis=axis, keepdims=True)
+    return np.where(hit, share, 0)
+
+
+@reduction("max({x})", vjp=_extreme, selects=True, analytic=False)
+def max(x, /, axis=None, *, keepdims=False):
+    """Largest element along axes; elements that tie share the gradient equally."""
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+@reduction("min({x})", vjp=_extreme, selects=True, analytic=False)
+def min(x, /, axis=None, *, keepdims=False):
+    """Smallest element along axes; elements that tie share the gradient equally."""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def _others(x):
+    """For each element along the last axis the product of all the others, zeros included.
+
+    Halves pairwise up a tree of products and hands the siblings' products down again: n log n
+    multiplications, no division, hence right at zeros for derivatives of every order.
+    """
+    n = x.shape[-1]
+    width = 1 << max_bits(n)
+    if width > n:
+        x = np.concatenate([x, np.ones_like(x, shape=(*x.shape[:-1], width - n))], axis=-1)
+    levels = []
+    while x.shape[-1] > 1:
+        pairs = np.reshape(x, (*x.shape[:-1], x.shape[-1] // 2, 2))
+        levels.append(pairs)
+        x = pairs[..., 0] * pairs[..., 1]
+    others = np.ones_like(x)
+    for pairs in reversed(levels):
+        others = np.reshape(
+            np.expand_dims(others, -1) * np.flip(pairs, -1), (*pairs.shape[:-2], -1)
+        )
+    return others[..., :n]
+
+
+def max_bits(n):
+    """The smallest k with 2ᵏ ≥ n."""
+    return (n - 1).bit_length() if n > 0 else 0
+
+
+def _prod(g, x, x_shape, axis, keepdims):
+    over = axes(axis, x_shape)
+    kept = tuple(i for i in range(len(x_shape)) if i not in over)
+    order = (*kept, *over)  # the reduced axes last and flattened
+    rows = np.reshape(np.transpose(x, order), (*(x_shape[i] for i in kept), length(axis, x_shape)))
+    others = np.reshape(_others(rows), tuple(x_shape[i] for i in order))
+    back = tuple(int(i) for i in np.argsort(order))
+    return unreduced(g, axis, keepdims, x_shape) * np.transpose(others, back)
+
+
+@reduction("Π {x}", vjp=_prod)
+def prod(x, /, axis=None, *, keepdims=False):
+    """Product over axes; the gradient is right where elements are 0."""
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+def _cumsum(g, x_shape, axis):
+    if axis is None:
+        return np.reshape(np.flip(np.cumsum(np.flip(g, 0), axis=0), 0), x_shape)
+    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+
+
+@op("cumsum({x})", vjp=_cumsum, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((4,), axis=0)))
+def cumsum(x, /, axis=None):
+    """Running sum along an axis, or of the flattened array."""
+    return np.cumsum(x, axis=axis)
+
+
+def _logsumexp(g, z, x, x_shape, axis, keepdims):
+    return unreduced(g, axis, keepdims, x_shape) * np.exp(x - unreduced(z, axis, keepdims, x_shape))
+
+
+@op("log Σ exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
+def logsumexp(x, /, axis=None, *, keepdims=False):
+    """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    log_sum = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return log_sum
+    over = axes(axis, x.shape)
+    return np.reshape(log_sum, tuple(n for i, n in enumerate(x.shape) if i not in over))

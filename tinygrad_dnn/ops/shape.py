@@ -1,0 +1,290 @@
+"""Ops that rearrange, join and pick elements. Their gradients do the reverse."""
+
+from functools import partial
+from math import prod
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from tinygrad_dnn.ops.declare import Case, op
+
+view = partial(op, view=True)
+
+
+def back_to_shape(g, x_shape):
+    """The gradient of everything that keeps the elements in order."""
+    return np.reshape(g, x_shape)
+
+
+@view("reshape({x})", vjp=back_to_shape, cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1)))
+def reshape(x, /, shape):
+    """The same elements in another shape; one -1 is inferred."""
+    return np.reshape(x, shape)
+
+
+def _transpose(g, axes):
+    if axes is None:
+        return np.transpose(g)
+    order = normalize_axis_tuple(axes, len(axes))
+    return np.transpose(g, tuple(int(i) for i in np.argsort(order)))
+
+
+@view(
+    "{x}ᵀ",
+    vjp=_transpose,
+    cases=(Case((2, 3)), Case((2, 3, 4), axes=(2, 0, 1)), Case((2, 3, 4), axes=(-1, 0, 1))),
+)
+def transpose(x, /, axes=None):
+    """Axes reversed, or in the order given."""
+    return np.transpose(x, axes)
+
+
+@view(
+    "swapaxes({x})",
+    vjp=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2),
+    cases=(Case((2, 3, 4), axis1=0, axis2=-1),),
+)
+def swapaxes(x, /, axis1, axis2):
+    """Two axes exchanged."""
+    return np.swapaxes(x, axis1, axis2)
+
+
+@view(
+    "expand_dims({x})",
+    vjp=back_to_shape,
+    cases=(Case((2, 3), axis=1), Case((2, 3), axis=(0, -1))),
+)
+def expand_dims(x, /, axis):
+    """New axes of length 1."""
+    return np.expand_dims(x, axis)
+
+
+@view("squeeze({x})", vjp=back_to_shape, cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)))
+def squeeze(x, /, axis=None):
+    """Axes of length 1 dropped."""
+    return np.squeeze(x, axis=axis)
+
+
+@view(
+    "broadcast({x})",
+    vjp=lambda g: g,  # the sweep sums over broadcast axes
+    cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,))),
+)
+def broadcast_to(x, /, shape):
+    """x repeated along axes to fill a shape."""
+    return np.broadcast_to(x, shape)
+
+
+def ravel(x):
+    """All elements in one axis."""
+    return reshape(x, -1)
+
+
+def moveaxis(x, source, destination):
+    """Axes moved to other places, the rest in their order."""
+    n = len(x.shape)
+    source, destination = normalize_axis_tuple(source, n), normalize_axis_tuple(destination, n)
+    if len(source) != len(destination):
+        raise ValueError(f"moveaxis: {len(source)} axes to move, {len(destination)} places given")
+    order = [i for i in range(n) if i not in source]
+    for place, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(place, axis)
+    return transpose(x, tuple(order))
+
+
+# --- joining and repeating ------------------------------------------------------------------------
+
+
+def _concatenate(i, g, arrays_shape, axis):
+    if axis is None:
+        start = sum(prod(s) for s in arrays_shape[:i])
+        return np.reshape(g[start : start + prod(arrays_shape[i])], arrays_shape[i])
+    axis = normalize_axis_index(axis, len(g.shape))
+    start = sum(s[axis] for s in arrays_shape[:i])
+    return g[(slice(None),) * axis + (slice(start, start + arrays_shape[i][axis]),)]
+
+
+@op(
+    "[{xs}]",
+    vjp=_concatenate,
+    cases=(
+        Case((2, 3), (1, 3)),
+        Case((2, 1), (2, 3), (2, 2), axis=-1),
+        Case((2, 2), (3,), axis=None),
+    ),
+)
+def concatenate(*arrays, axis=0):
+    """Arrays joined along an existing axis (None: flattened first)."""
+    return np.concatenate(arrays, axis=axis)
+
+
+@op(
+    "stack({xs})",
+    vjp=lambda i, g, axis: g[(slice(None),) * normalize_axis_index(axis, len(g.shape)) + (i,)],
+    cases=(Case((2, 3), (2, 3)), Case((2,), (2,), (2,), axis=-1)),
+)
+def stack(*arrays, axis=0):
+    """Arrays of one shape joined along a new axis."""
+    return np.stack(arrays, axis=axis)
+
+
+def split(x, indices_or_sections, axis=0):
+    """Cut x along an axis into so many equal parts, or at the given positions: a list of slices."""
+    axis = normalize_axis_index(axis, len(x.shape))
+    n = x.shape[axis]
+    if np.ndim(indices_or_sections) == 0:
+        parts = int(indices_or_sections)
+        if parts < 1 or n % parts:
+            raise ValueError(f"split: axis {axis} of length {n} has no {parts} equal parts")
+        cuts = list(range(0, n, n // parts)) if n else [0] * parts
+    else:
+        cuts = [0, *indices_or_sections]
+    before = (slice(None),) * axis
+    ends = [*cuts[1:], None]
+    return [x[(*before, slice(a, b))] for a, b in zip(cuts, ends, strict=True)]
+
+
+@op(
+    "flip({x})",
+    vjp=lambda g, axis: np.flip(g, axis),
+    view=True,
+    cases=(Case((2, 3)), Case((2, 3), axis=1), Case((2, 3, 2), axis=(0, 2))),
+)
+def flip(x, /, axis=None):
+    """Elements in reverse order along axes."""
+    return np.flip(x, axis)
+
+
+@op(
+    "roll({x})",
+    vjp=lambda g, shift, axis: np.roll(
+        g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
+    ),
+    cases=(
+        Case((2, 3), shift=2),
+        Case((2, 3), shift=1, axis=1),
+        Case((2, 3), shift=(1, 2), axis=(0, 1)),
+    ),
+)
+def roll(x, /, shift, axis=None):
+    """Elements shifted cyclically."""
+    return np.roll(x, shift, axis)
+
+
+def _repeat(g, x_shape, repeats, axis):
+    if axis is None:
+        return np.reshape(_repeat(g, (prod(x_shape),), repeats, 0), x_shape)
+    axis = normalize_axis_index(axis, len(x_shape))
+    source = np.repeat(np.arange(x_shape[axis]), repeats)
+    return scatter(g, (slice(None),) * axis + (source,), x_shape)
+
+
+@op(
+    "repeat({x})",
+    vjp=_repeat,
+    cases=(
+        Case((2, 3), repeats=2),
+        Case((2, 3), repeats=3, axis=1),
+        Case((2, 3), repeats=(2, 0, 1), axis=-1),
+    ),
+)
+def repeat(x, /, repeats, axis=None):
+    """Each element repeated along an axis, or of the flattened array."""
+    return np.repeat(x, repeats, axis=axis)
+
+
+def _tile(g, x_shape, reps):
+    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    width = max(len(reps), len(x_shape))
+    reps = (1,) * (width - len(reps)) + reps
+    shape = (1,) * (width - len(x_shape)) + x_shape
+    pairs = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    return np.reshape(np.sum(np.reshape(g, pairs), axis=tuple(range(0, 2 * width, 2))), x_shape)
+
+
+@op(
+    "tile({x})",
+    vjp=_tile,
+    cases=(Case((2, 3), reps=2), Case((2, 3), reps=(2, 1, 2)), Case((2, 2, 3), reps=(3, 1))),
+)
+def tile(x, /, reps):
+    """The whole array repeated."""
+    return np.tile(x, reps)
+
+
+def _pad(g, x_shape, pad_width):
+    widths = np.broadcast_to(np.asarray(pad_width), (len(x_shape), 2)).tolist()
+    return g[tuple(slice(a, a + n) for (a, _), n in zip(widths, x_shape, strict=True))]
+
+
+@op(
+    "pad({x})",
+    vjp=_pad,
+    cases=(
+        Case((2, 3), pad_width=1),
+        Case((2, 3), pad_width=((0, 2), (1, 0)), constant_values=3.0),
+    ),
+)
+def pad(x, /, pad_width, mode="constant", *, constant_values=0):
+    """Constant elements added around x; NumPy's other modes have no rule here."""
+    if mode != "constant":
+        raise ValueError(f"expected mode 'constant', got {mode!r}, which has no derivative rule")
+    return np.pad(x, pad_width, constant_values=constant_values)
+
+
+# --- picking --------------------------------------------------------------------------------------
+
+
+def is_basic(index):
+    """Whether an index is of slices and integers alone, so that NumPy gives a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer))
+        for p in parts
+        if not isinstance(p, bool)
+    ) and not any(isinstance(p, bool) for p in parts)
+
+
+INDEX_CASES = (
+    Case((4, 3), index=1),
+    Case((4, 3), index=(slice(None, None, -2), None, slice(1, 3))),
+    Case((4, 3), index=(..., 0)),
+    Case((4, 3), index=np.array([0, 2, 2, 0])),
+    Case((4, 3), index=(slice(None), np.array([[0, 1], [1, 1]]))),
+    Case((3,), index=np.array([True, False, True])),
+)
+
+
+def _getitem(g, x_shape, index):
+    return scatter(g, index, x_shape)
+
+
+@op(
+    "{x}[{index}]",
+    vjp=_getitem,
+    selects=True,
+    view=lambda meta: is_basic(meta["index"]),
+    cases=INDEX_CASES,
+)
+def getitem(x, /, index):
+    """x[index]: slices, integers, boolean masks, integer arrays; repeated positions add up."""
+    return x[index]
+
+
+@op(
+    "scatter({x})",
+    vjp=lambda g, index: g[index],
+    cases=(
+        Case((3,), index=1, shape=(4, 3)),
+        Case((4, 3), index=np.array([0, 2, 2, 0]), shape=(3, 3)),
+        Case((2,), index=np.array([True, False, True]), shape=(3,)),
+    ),
+)
+def scatter(x, /, index, shape):
+    """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
+    z = np.zeros_like(x, shape=shape)
+    if is_basic(index):
+        z[index] = x
+    else:
+        np.add.at(z, index, x)
+    return z

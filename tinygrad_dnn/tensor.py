@@ -1,0 +1,548 @@
+"""A value that remembers its recipe: Python's operators, NumPy's protocols, `backward`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+from weakref import ref
+
+import numpy as np
+
+from tinygrad_dnn.complain import explained
+from tinygrad_dnn.formula import formula
+from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick
+from tinygrad_dnn.numpy_names import FUNCTIONS, UFUNCS
+from tinygrad_dnn.operators import Operators, plain_index
+from tinygrad_dnn.ops import Op
+from tinygrad_dnn.records import flattened, restored
+from tinygrad_dnn.replay import replay
+from tinygrad_dnn.reverse import note_edit, sweep
+
+Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, Dask)
+
+_FLOAT64 = np.dtype(np.float64)
+_PLAIN = frozenset({np.ndarray, float, int, bool})
+
+
+class Tensor(Operators):
+    """An array that records what is computed from it, so that gradients can flow back to it.
+
+    Args:
+        data: a number, nested lists, or an array. An array is not copied, nor is its kind changed
+            (NumPy, CuPy, Dask). Floats are needed where a gradient is; integers can be data.
+        requires_grad: whether `backward` leaves a gradient here.
+        name: what errors, formulas and pictures call it, e.g. "W1".
+
+    Raises:
+        TypeError: data that is not numeric, is complex, or carries a mask.
+        ValueError: a gradient is asked for integers.
+    """
+
+    __slots__ = ("__weakref__", "_data", "node")
+    __array_priority__ = 1000.0
+
+    _data: Array
+    node: Node
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        value = _as_data(data)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"Tensor: expected a string as name, got {name!r}")
+        if requires_grad:
+            _require_float(value.dtype, name)
+        self._data = value
+        self.node = leaf = Leaf(value, bool(requires_grad), name)
+        leaf.tensor = ref(self)
+
+    # --- what it is --------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        leaf = self._own_leaf("assign to .data of")
+        if value is self._data:  # t.data -= ... edits in place, then assigns the same array
+            leaf.changed = tick()
+            note_edit(leaf)
+            return
+        new = _as_data(value)
+        if new.shape != self.shape or new.dtype != self.dtype:
+            raise ValueError(
+                f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
+                "make a new Tensor for another shape or dtype"
+            )
+        self._data = leaf.value = new
+        leaf.changed = tick()
+
+    def _own_leaf(self, what: str) -> Leaf:
+        if isinstance(self.node, Leaf):
+            return self.node
+        raise TypeError(
+            f"cannot {what} {describe(self.node)}: it is the result of {self.node.op.name}, and "
+            "results are read-only; build a new expression (where, scatter) or edit a detached copy"
+        )
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
+        node = self.node
+        if node.grad is None and node.op is not None and node.requires_grad and node.saved is None:
+            warnings.warn(
+                f"grad: {describe(node)} is not a leaf, so backward() kept no gradient for it; "
+                "ask with backward(keep=[...])",
+                stacklevel=2,
+            )
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        shape = np.shape(value)
+        if value is not None and shape != self.shape:
+            raise ValueError(f"grad: {describe(self.node)} can't have a gradient of shape {shape}")
+        self.node.grad = value
+
+    def zero_grad(self) -> None:
+        """Forget the gradient; `backward` adds to what is there."""
+        self.node.grad = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to it."""
+        return self.node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        leaf = self._own_leaf("change requires_grad of")
+        if value:
+            _require_float(leaf.dtype, leaf.name)
+        leaf.requires_grad = bool(value)
+
+    @property
+    def name(self) -> str | None:
+        """What errors, formulas and pictures call it."""
+        return self.node.name
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        self.node.name = value
+
+    @property
+    def op(self) -> Op | None:
+        """The op that made it; None for a leaf."""
+        return cast("Op | None", self.node.op)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the op was applied to: Tensors, and constants as they were given."""
+        return tuple(handle(x) if isinstance(x, Node) else x for x in self.node.inputs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return cast("np.dtype[Any]", self.node.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.node.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.node.shape))
+
+    # --- out of the graph --------------------------------------------------------------------
+
+    def detach(self) -> Tensor:
+        """A leaf with the same data (not copied), through which no gradient flows."""
+        return Tensor(self._data, name=self.name)
+
+    def numpy(self) -> Any:
+        """The plain array; the same memory, read-only for a result."""
+        return self._data
+
+    def item(self) -> Any:
+        """The value of a one-element tensor as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item: expected one element, got {describe(self.node)}")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists."""
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad:
+            raise TypeError(
+                f"{describe(self.node)} requires a gradient, which a plain array would lose; "
+                "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
+                "function that tinygrad_dnn has a rule for"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub" or self.ndim:
+            raise TypeError(f"only a 0-d integer can be an index, got {describe(self.node)}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of {describe(self.node)} is ambiguous; use .any() or .all() on .data"
+            )
+        return bool(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        body = (
+            np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=50)
+            if (isinstance(self._data, np.ndarray))
+            else repr(self._data)
+        )
+        parts = [body]
+        if self.dtype != _FLOAT64:
+            parts.append(f"dtype={self.dtype}")
+        if self.name:
+            parts.append(f"name={self.name!r}")
+        if self.op is not None:
+            parts.append(f"recipe='{formula(self.node)}'")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    # --- backward ----------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: Any = None,
+        *,
+        keep: bool | Iterable[Tensor | str] = False,
+        create_graph: bool = False,
+        free: bool | None = None,
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf that requires one.
+
+        Args:
+            gradient: the cotangent to start from, of this tensor's shape; 1 for a one-element
+                tensor. For a cost there is nothing to give.
+            keep: intermediate results whose gradient to keep as well, as Tensors or names
+                (`keep=[Z1, "A1"]`); True keeps every gradient, and the values too.
+            create_graph: record the backward pass, so that gradients are Tensors with a recipe.
+            free: whether to let go of the values that the rules read; by default they are, unless
+                keep=True or create_graph=True. A freed graph can still be drawn.
+
+        Raises:
+            ValueError: nothing here requires a gradient, or a shape does not fit.
+            FreedGraphError: an earlier backward freed the values.
+            StaleValueError: a value was edited in place since it was recorded.
+        """
+        seed = self._seed(gradient, create_graph)
+        kept = _kept(keep)
+        if free is None:
+            free = not create_graph and keep is not True
+        found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
+        for node, g in found.items():
+            node.grad = g if node.grad is None else node.grad + g
+
+    def _seed(self, gradient: Any, create_graph: bool) -> Any:
+        if not self.requires_grad:
+            raise ValueError(
+                f"backward: {describe(self.node)} depends on nothing that requires a gradient; "
+                "make its parameters with Tensor(..., requires_grad=True), outside no_grad()"
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward: {describe(self.node)} has {self.size} elements; reduce it to a "
+                    "cost (sum, mean) or give gradient= of its shape"
+                )
+            gradient = np.ones_like(self._data)
+        elif isinstance(gradient, Tensor):
+            gradient = gradient if create_graph else gradient._data
+        else:
+            gradient = _as_data(gradient)
+        if gradient.shape != self.shape:
+            raise ValueError(
+                f"backward: expected a gradient of shape {self.shape}, got {gradient.shape}"
+            )
+        if gradient.dtype != self.dtype:
+            gradient = gradient.astype(self.dtype)
+        return gradient
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        leaf = self._own_leaf("write into")
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                raise TypeError(
+                    f"cannot write {describe(value.node)} into {describe(leaf)}: its gradient "
+                    "would be lost; write .data, or build the array with where() or concatenate()"
+                )
+            value = value._data
+        self._data[plain_index(index)] = value
+        leaf.changed = tick()
+        note_edit(leaf)
+
+    def _in_place(self, op: Op, other: Any) -> Tensor:
+        """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
+        if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
+            return record(op, (self, other), NO_META)
+        new = record(op, (self, other), NO_META)._data
+        if new.shape != self.shape:
+            raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
+        self[...] = new
+        return self
+
+    # --- NumPy's protocols -------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise TypeError(
+                f"{ufunc.__name__}: cannot write a Tensor into an array (out=, or array += tensor)"
+                "; write array = array + tensor, or use tensor.data"
+            )
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.prod, "
+                "np.max or np.cumsum"
+            )
+        op = UFUNCS.get(ufunc)
+        if op is None:
+            raise _no_rule(f"np.{ufunc.__name__}")
+        options = {k: v for k, v in kwargs.items() if k != "out"}
+        if options:
+            raise TypeError(f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule")
+        return record(op, inputs, NO_META)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        ours = FUNCTIONS.get(func)
+        if ours is None:
+            raise _no_rule(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
+        return ours(*args, **kwargs)
+
+    @staticmethod
+    def __record__(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
+        return record(op, args, meta)
+
+    # --- as a Python object ------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Tensor:
+        if isinstance(self.node, Leaf):
+            return Tensor(self._data.copy(), self.requires_grad, self.name)
+        return _handle(self.node, self._data)
+
+    def __reduce__(self) -> Any:
+        if isinstance(self.node, Leaf):
+            return handle, (self.node,)
+        return _restored, (flattened(self.node), self._data)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_data":  # a handle whose value nobody kept: computed again when asked for
+            self._data = value = _settled(replay([self.node])[self.node])
+            return value
+        raise AttributeError(f"a Tensor has no attribute {name!r}")
+
+
+# --- from values to Tensors ----------------------------------------------------------------------
+
+
+def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
+    """Apply an op to Tensors and constants, and remember that it was done."""
+    now = MODE.get()
+    inputs = []
+    arrays = []
+    wants = []
+    for a in args:
+        if isinstance(a, Tensor):
+            inputs.append(a.node)
+            arrays.append(a._data)
+            wants.append(a.node.requires_grad)
+        else:
+            if a.__class__ not in _PLAIN:
+                a = _as_constant(a, op)
+            inputs.append(a)
+            arrays.append(a)
+            wants.append(False)
+    try:
+        z = op.forward(*arrays, **meta)
+    except (ValueError, TypeError, IndexError) as error:
+        raise explained(op, inputs, meta, error) from error
+    if z.__class__ is np.ndarray:
+        z.flags.writeable = False  # results are read-only
+    else:
+        z = _settled(z)
+    dtype = z.dtype
+    if dtype is not _FLOAT64:
+        _refuse_complex(dtype, op.name)
+    if now.watch is not None:
+        now.watch.after_op(op, inputs, arrays, z)
+    if not now.recording:
+        return Tensor(z)
+    requires = True in wants and op.differentiable
+    saved = op.save(z, arrays, tuple(wants)) if requires else None
+    t: Tensor = _new(Tensor)
+    t._data = z
+    t.node = node = Node(op, inputs, meta, z.shape, dtype, requires, saved, now.scope)
+    if now.watch is not None:
+        now.watch.after_record(node)
+    return t
+
+
+_new = object.__new__
+
+
+def _handle(node: Node, value: Any) -> Tensor:
+    t: Tensor = _new(Tensor)
+    t._data = value
+    t.node = node
+    return t
+
+
+def handle(node: Node) -> Tensor:
+    """A Tensor for a node of a graph: for a leaf the one there is, if it lives."""
+    if isinstance(node, Leaf):
+        there: Tensor | None = node.tensor()
+        if there is None:
+            there = _handle(node, node.value)
+            node.tensor = ref(there)
+        return there
+    t: Tensor = _new(Tensor)
+    t.node = node
+    if node.saved is not None and node.saved[0] is not None:
+        t._data = node.saved[0]
+    return t
+
+
+def pull(
+    roots: Sequence[Node],
+    seeds: Sequence[Any],
+    *,
+    wanted: Iterable[Node] | None = None,
+    keep: Callable[[Node], bool] | None = None,
+    free: bool = False,
+    create_graph: bool = False,
+) -> dict[Node, Any]:
+    """The reverse sweep, on plain arrays, or on Tensors that record it."""
+    asked = None if wanted is None else frozenset(wanted)
+    if not create_graph:
+        found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
+        return {node: _settled(g, writeable=True) for node, g in found.items()}
+    with mode(recording=True):
+        seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
+        found = sweep(roots, seeds, wanted=asked, keep=keep, free=free, lift=_handle)
+    for node, g in found.items():
+        if not isinstance(g, Tensor):
+            found[node] = g = Tensor(g)
+        if node.name and g.node.op is not None and g.node.name is None:
+            g.node.name = "d" + node.name
+    return found
+
+
+def _restored(records: Any, data: Any) -> Tensor:
+    return _handle(restored(records), _settled(data))
+
+
+def _kept(keep: bool | Iterable[Tensor | str]) -> Callable[[Node], bool] | None:
+    if isinstance(keep, bool):
+        return (lambda node: True) if keep else None
+    if isinstance(keep, (str, Tensor)):
+        keep = [keep]
+    asked = list(keep)
+    nodes = {t.node for t in asked if isinstance(t, Tensor)}
+    names = {t for t in asked if isinstance(t, str)}
+    if len(nodes) + len(names) < len(asked):
+        raise TypeError("backward: keep= takes True, Tensors or names")
+    return lambda node: node in nodes or node.name in names
+
+
+# --- which values are welcome --------------------------------------------------------------------
+
+
+def _as_data(data: Any) -> Array:
+    if isinstance(data, Tensor):
+        if data.requires_grad:
+            raise TypeError(
+                f"Tensor: {describe(data.node)} is a Tensor with a recipe, which would be lost; "
+                "use it as it is, or .detach() it"
+            )
+        return data._data
+    kind = type(data)
+    if isinstance(data, (np.matrix, np.ma.MaskedArray)):
+        raise TypeError(
+            f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "
+            "be ignored: fill it first)"
+        )
+    foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
+    value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+    if value.dtype.kind not in "fiub":
+        hint = (
+            "split it into real and imaginary parts"
+            if value.dtype.kind == "c"
+            else "convert it to numbers first"
+        )
+        raise TypeError(f"Tensor: expected real numbers, got {value.dtype}; {hint}")
+    return value
+
+
+def _as_constant(a: Any, op: Op) -> Any:
+    """What stands beside a Tensor in an op: numbers and arrays as they are, lists as arrays."""
+    if isinstance(a, (complex, np.complexfloating)):
+        _refuse_complex(np.dtype(complex), op.name)
+    if isinstance(a, (np.generic, float, int)):
+        return a
+    try:
+        return _as_data(a)
+    except TypeError as error:
+        raise TypeError(f"{op.name}: {error}") from None
+
+
+def _refuse_complex(dtype: Any, who: str) -> None:
+    if dtype.kind not in "fiub":
+        raise TypeError(
+            f"{who}: {dtype} values have no gradient here; "
+            "use real numbers (a complex number as its real and imaginary parts)"
+        )
+
+
+def _require_float(dtype: Any, name: str | None) -> None:
+    if dtype.kind != "f":
+        raise ValueError(
+            f"Tensor: {name or 'data'} of dtype {dtype} can't have a gradient; "
+            "parameters are floats: convert with .astype(float), or write 3.0 for 3"
+        )
+
+
+def _settled(z: Any, writeable: bool = False) -> Any:
+    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
+    if isinstance(z, (np.generic, float, int)):
+        z = np.asarray(z)
+    if isinstance(z, np.ndarray) and not writeable:
+        z.setflags(write=False)
+    return z
+
+
+def _no_rule(name: str) -> TypeError:
+    return TypeError(
+        f"{name} has no derivative rule here; write it with functions that have one, declare an "
+        "op for it (tinygrad_dnn.op), or call it on .data for the values alone"
+    )

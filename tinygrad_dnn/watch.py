@@ -1,0 +1,167 @@
+"""`debug()`: the first NaN or inf by op, element, inputs and likely cause; silent edits named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from tinygrad_dnn.complain import operand
+from tinygrad_dnn.formula import formula
+from tinygrad_dnn.graph import Leaf, Node, describe, mode
+from tinygrad_dnn.ops import Op
+from tinygrad_dnn.reverse import StaleValueError
+
+
+class NonFiniteError(FloatingPointError):
+    """A NaN or an infinity that was not there before an op."""
+
+
+@contextmanager
+def debug() -> Iterator[None]:
+    """Inside the block every op, forward and backward, is checked for NaN and inf, and every value
+    that a derivative rule will read for edits behind the engine's back.
+
+    Costs a pass over every result and a checksum of every saved value; nothing when off. Values of
+    NumPy arrays only: a lazy array would have to be computed.
+
+    Raises:
+        NonFiniteError: the first result or gradient with a NaN or inf that its inputs did not have.
+        StaleValueError: a saved value was edited in place (through an alias) before backward.
+    """
+    with mode(watch=Watch()):
+        yield
+
+
+class Watch:
+    """What `debug` has seen so far."""
+
+    def __init__(self) -> None:
+        # Checksums of saved values, for as long as their node has them.
+        self.seen: dict[Node, tuple[int | None, ...]] = {}
+
+    def after_op(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
+        """The forward result of an op: where it first went wrong, and why."""
+        at = _first_bad(z)
+        if at is None or any(_first_bad(x) is not None for x in arrays):
+            return
+        told = ", ".join(map(operand, inputs))
+        raise NonFiniteError(
+            f"debug: {op.name}({told}) gave {z[at]} at {_place(at)}, from "
+            f"{_inputs_at(inputs, arrays, at, z.shape)}{_cause(op, inputs, arrays, at, z.shape)}"
+        )
+
+    def after_record(self, node: Node) -> None:
+        """Remember what the saved values look like."""
+        if node.saved is not None:
+            self.seen[node] = tuple(map(_print_of, node.saved))
+
+    def before_rule(self, node: Node) -> None:
+        """Compare the saved values with what they looked like when they were recorded."""
+        prints = self.seen.get(node, ())
+        for who, was, value in zip((node, *node.inputs), prints, node.saved or (), strict=False):
+            if was is not None and _print_of(value) != was:
+                alias = " (through an alias of its array)" if isinstance(who, Leaf) else ""
+                raise StaleValueError(
+                    f"debug: {operand(who)}{alias} was edited in place after {describe(node)} = "
+                    f"{formula(node)} was computed; call backward() before the edit, or edit a copy"
+                )
+
+    def after_rule(self, node: Node, i: int, g: Any, gx: Any) -> None:
+        """The gradient that a rule gave: where it first went wrong, and why."""
+        at = _first_bad(gx)
+        if at is None or _first_bad(g) is not None:
+            return
+        x = node.inputs[i]
+        slope = "" if not node.op.elementwise else "; its slope there is not finite"
+        value = x.value[at] if isinstance(x, Leaf) else None
+        shown = "" if value is None else f" (where it is {value})"
+        raise NonFiniteError(
+            f"debug: backward through {node.op.name} = {formula(node)}: the gradient of "
+            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{_REMEDY.get(node.op.name, '')}"
+        )
+
+
+_REMEDY = {
+    "sqrt": "; √ has slope ∞ at 0: add a small constant inside it",
+    "divide": "; a denominator is 0",
+    "log": "; log has slope ∞ at 0: clip its argument, or use log_sigmoid or log_softmax",
+    "power": "; a power below 1 has slope ∞ at 0",
+}
+
+
+def _first_bad(x: Any) -> tuple[int, ...] | None:
+    x = np.asarray(x) if isinstance(x, (np.generic, float)) else x
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(x)
+    return tuple(int(i) for i in np.unravel_index(bad.argmax(), x.shape)) if bad.any() else None
+
+
+def _place(at: tuple[int, ...]) -> str:
+    return f"element {list(at)}" if at else "its only element"
+
+
+def _at(x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    try:
+        return np.broadcast_to(x, shape)[at]
+    except ValueError:
+        return None  # not elementwise: no single input element belongs to this result
+
+
+def _inputs_at(
+    inputs: Sequence[Any], arrays: Sequence[Any], at: tuple[int, ...], shape: tuple[int, ...]
+) -> str:
+    told = []
+    for x, array in zip(inputs, arrays, strict=True):
+        value = _at(array, at, shape)
+        if value is None:
+            low, high = np.min(array), np.max(array)
+            told.append(f"{operand(x)} in [{low}, {high}]")
+        else:
+            told.append(f"{operand(x)} = {value}")
+    return ", ".join(told)
+
+
+def _cause(
+    op: Op,
+    inputs: Sequence[Any],
+    arrays: Sequence[Any],
+    at: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> str:
+    """The likely reason and a remedy, where the numbers give one away."""
+    value = _at(arrays[0], at, shape)
+    maker = next((x.op.name for x in _ancestry(inputs[0]) if x.op and x.op.name == "sigmoid"), None)
+    if op.name in ("log", "log2", "log10") and value == 0:
+        if maker:
+            return (
+                "; a sigmoid saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and "
+                "log_sigmoid(-Z), or a cost from Z"
+            )
+        return "; the logarithm of 0 is −∞: clip its argument"
+    if op.name in ("log", "log2", "log10", "sqrt", "log1p") and value is not None and value < 0:
+        return f"; {op.name} is not defined below {-1 if op.name == 'log1p' else 0}"
+    if op.name == "divide" and _at(arrays[1], at, shape) == 0:
+        return "; the denominator is 0"
+    if op.name in ("exp", "expm1", "sinh", "cosh", "power", "square", "multiply"):
+        return f"; too large for {np.asarray(arrays[0]).dtype}"
+    return ""
+
+
+def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:
+    """The node and a few of those before it along first operands (`1 − σ(z)` is one step away)."""
+    for _ in range(steps):
+        if not isinstance(x, Node):
+            return
+        yield x
+        x = next(iter(x.parents), None)
+
+
+def _print_of(x: Any) -> int | None:
+    if not isinstance(x, np.ndarray):
+        return None
+    return crc32(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data) if x.size else 0

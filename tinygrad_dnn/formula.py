@@ -42,7 +42,7 @@ class Formula:
             self.level, self.needs = _ATOM, [0 for _ in self.places]  # exp(x)
 
     def fill(self, values: Mapping[str, tuple[str, int]]) -> str:
-        """Write the template with a (text, level) in each place, bracketed if it binds too loosely."""
+        """The template with a (text, level) in each place, in brackets if it binds too loosely."""
 
         def place(m: re.Match[str]) -> str:
             text, level = values[m[1]]

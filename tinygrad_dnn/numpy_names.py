@@ -6,12 +6,13 @@ NumPy function that is not in these tables refuses, by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import REGISTRY, Op
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
@@ -60,3 +61,44 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _PLAIN_ANSWERS}
 FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: ops.clip}
+
+
+class NumpyProtocols:
+    """What NumPy calls when a Tensor is among its arguments."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0  # for old-style subclasses such as np.matrix
+
+    __record__: Callable[[Op, Sequence[Any], Mapping[str, Any]], Any]
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise TypeError(
+                f"{ufunc.__name__}: cannot write a Tensor into an array (out=, or array += tensor)"
+                "; write array = array + tensor, or use tensor.data"
+            )
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.prod, "
+                "np.max or np.cumsum"
+            )
+        op = UFUNCS.get(ufunc)
+        if op is None:
+            raise _no_rule(f"np.{ufunc.__name__}")
+        options = {k: v for k, v in kwargs.items() if k != "out"}
+        if options:
+            raise TypeError(f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule")
+        return self.__record__(op, inputs, NO_META)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        ours = FUNCTIONS.get(func)
+        if ours is None:
+            raise _no_rule(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
+        return ours(*args, **kwargs)
+
+
+def _no_rule(name: str) -> TypeError:
+    return TypeError(
+        f"{name} has no derivative rule here; write it with functions that have one, declare an "
+        "op for it (tinygrad_dnn.op), or call it on .data for the values alone"
+    )

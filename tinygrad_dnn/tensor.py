@@ -12,20 +12,19 @@ import numpy as np
 from tinygrad_dnn.complain import explained
 from tinygrad_dnn.formula import formula
 from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick
-from tinygrad_dnn.numpy_names import FUNCTIONS, UFUNCS
+from tinygrad_dnn.numpy_names import NumpyProtocols
 from tinygrad_dnn.operators import Operators, plain_index
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.records import flattened, restored
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.reverse import note_edit, sweep
-
-Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, Dask)
+from tinygrad_dnn.values import Array, as_constant, as_data, refuse_complex, require_float, settled
 
 _FLOAT64 = np.dtype(np.float64)
 _PLAIN = frozenset({np.ndarray, float, int, bool})
 
 
-class Tensor(Operators):
+class Tensor(Operators, NumpyProtocols):
     """An array that records what is computed from it, so that gradients can flow back to it.
 
     Args:
@@ -40,17 +39,16 @@ class Tensor(Operators):
     """
 
     __slots__ = ("__weakref__", "_data", "node")
-    __array_priority__ = 1000.0
 
     _data: Array
     node: Node
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
-        value = _as_data(data)
+        value = as_data(data)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"Tensor: expected a string as name, got {name!r}")
         if requires_grad:
-            _require_float(value.dtype, name)
+            require_float(value.dtype, name)
         self._data = value
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
@@ -69,7 +67,7 @@ class Tensor(Operators):
             leaf.changed = tick()
             note_edit(leaf)
             return
-        new = _as_data(value)
+        new = as_data(value)
         if new.shape != self.shape or new.dtype != self.dtype:
             raise ValueError(
                 f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
@@ -118,7 +116,7 @@ class Tensor(Operators):
     def requires_grad(self, value: bool) -> None:
         leaf = self._own_leaf("change requires_grad of")
         if value:
-            _require_float(leaf.dtype, leaf.name)
+            require_float(leaf.dtype, leaf.name)
         leaf.requires_grad = bool(value)
 
     @property
@@ -277,7 +275,7 @@ class Tensor(Operators):
         elif isinstance(gradient, Tensor):
             gradient = gradient if create_graph else gradient._data
         else:
-            gradient = _as_data(gradient)
+            gradient = as_data(gradient)
         if gradient.shape != self.shape:
             raise ValueError(
                 f"backward: expected a gradient of shape {self.shape}, got {gradient.shape}"
@@ -311,33 +309,6 @@ class Tensor(Operators):
         self[...] = new
         return self
 
-    # --- NumPy's protocols -------------------------------------------------------------------
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is not None:
-            raise TypeError(
-                f"{ufunc.__name__}: cannot write a Tensor into an array (out=, or array += tensor)"
-                "; write array = array + tensor, or use tensor.data"
-            )
-        if method != "__call__":
-            raise TypeError(
-                f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.prod, "
-                "np.max or np.cumsum"
-            )
-        op = UFUNCS.get(ufunc)
-        if op is None:
-            raise _no_rule(f"np.{ufunc.__name__}")
-        options = {k: v for k, v in kwargs.items() if k != "out"}
-        if options:
-            raise TypeError(f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule")
-        return record(op, inputs, NO_META)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        ours = FUNCTIONS.get(func)
-        if ours is None:
-            raise _no_rule(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
-        return ours(*args, **kwargs)
-
     @staticmethod
     def __record__(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         return record(op, args, meta)
@@ -358,7 +329,7 @@ class Tensor(Operators):
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":  # a handle whose value nobody kept: computed again when asked for
-            self._data = value = _settled(replay([self.node])[self.node])
+            self._data = value = settled(replay([self.node])[self.node])
             return value
         raise AttributeError(f"a Tensor has no attribute {name!r}")
 
@@ -379,7 +350,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             wants.append(a.node.requires_grad)
         else:
             if a.__class__ not in _PLAIN:
-                a = _as_constant(a, op)
+                a = as_constant(a, op)
             inputs.append(a)
             arrays.append(a)
             wants.append(False)
@@ -390,10 +361,10 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if z.__class__ is np.ndarray:
         z.flags.writeable = False  # results are read-only
     else:
-        z = _settled(z)
+        z = settled(z)
     dtype = z.dtype
     if dtype is not _FLOAT64:
-        _refuse_complex(dtype, op.name)
+        refuse_complex(dtype, op.name)
     if now.watch is not None:
         now.watch.after_op(op, inputs, arrays, z)
     if not now.recording:
@@ -446,7 +417,7 @@ def pull(
     asked = None if wanted is None else frozenset(wanted)
     if not create_graph:
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
-        return {node: _settled(g, writeable=True) for node, g in found.items()}
+        return {node: settled(g, writeable=True) for node, g in found.items()}
     with mode(recording=True):
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free, lift=_handle)
@@ -459,7 +430,7 @@ def pull(
 
 
 def _restored(records: Any, data: Any) -> Tensor:
-    return _handle(restored(records), _settled(data))
+    return _handle(restored(records), settled(data))
 
 
 def _kept(keep: bool | Iterable[Tensor | str]) -> Callable[[Node], bool] | None:
@@ -473,76 +444,3 @@ def _kept(keep: bool | Iterable[Tensor | str]) -> Callable[[Node], bool] | None:
     if len(nodes) + len(names) < len(asked):
         raise TypeError("backward: keep= takes True, Tensors or names")
     return lambda node: node in nodes or node.name in names
-
-
-# --- which values are welcome --------------------------------------------------------------------
-
-
-def _as_data(data: Any) -> Array:
-    if isinstance(data, Tensor):
-        if data.requires_grad:
-            raise TypeError(
-                f"Tensor: {describe(data.node)} is a Tensor with a recipe, which would be lost; "
-                "use it as it is, or .detach() it"
-            )
-        return data._data
-    kind = type(data)
-    if isinstance(data, (np.matrix, np.ma.MaskedArray)):
-        raise TypeError(
-            f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "
-            "be ignored: fill it first)"
-        )
-    foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
-    value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
-    if value.dtype.kind not in "fiub":
-        hint = (
-            "split it into real and imaginary parts"
-            if value.dtype.kind == "c"
-            else "convert it to numbers first"
-        )
-        raise TypeError(f"Tensor: expected real numbers, got {value.dtype}; {hint}")
-    return value
-
-
-def _as_constant(a: Any, op: Op) -> Any:
-    """What stands beside a Tensor in an op: numbers and arrays as they are, lists as arrays."""
-    if isinstance(a, (complex, np.complexfloating)):
-        _refuse_complex(np.dtype(complex), op.name)
-    if isinstance(a, (np.generic, float, int)):
-        return a
-    try:
-        return _as_data(a)
-    except TypeError as error:
-        raise TypeError(f"{op.name}: {error}") from None
-
-
-def _refuse_complex(dtype: Any, who: str) -> None:
-    if dtype.kind not in "fiub":
-        raise TypeError(
-            f"{who}: {dtype} values have no gradient here; "
-            "use real numbers (a complex number as its real and imaginary parts)"
-        )
-
-
-def _require_float(dtype: Any, name: str | None) -> None:
-    if dtype.kind != "f":
-        raise ValueError(
-            f"Tensor: {name or 'data'} of dtype {dtype} can't have a gradient; "
-            "parameters are floats: convert with .astype(float), or write 3.0 for 3"
-        )
-
-
-def _settled(z: Any, writeable: bool = False) -> Any:
-    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
-    if isinstance(z, (np.generic, float, int)):
-        z = np.asarray(z)
-    if isinstance(z, np.ndarray) and not writeable:
-        z.setflags(write=False)
-    return z
-
-
-def _no_rule(name: str) -> TypeError:
-    return TypeError(
-        f"{name} has no derivative rule here; write it with functions that have one, declare an "
-        "op for it (tinygrad_dnn.op), or call it on .data for the values alone"
-    )

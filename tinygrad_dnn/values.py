@@ -1,0 +1,78 @@
+"""Which values are welcome in a Tensor, and what becomes of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import describe
+from tinygrad_dnn.ops import Op
+
+Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, Dask)
+
+
+def as_data(data: Any) -> Array:
+    """What a leaf may hold: real numbers, as an array of the kind that came in, not copied."""
+    if hasattr(type(data), "__record__"):
+        if data.requires_grad:
+            raise TypeError(
+                f"Tensor: {describe(data.node)} is a Tensor with a recipe, which would be lost; "
+                "use it as it is, or .detach() it"
+            )
+        return data.numpy()
+    kind = type(data)
+    if isinstance(data, (np.matrix, np.ma.MaskedArray)):
+        raise TypeError(
+            f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "
+            "be ignored: fill it first)"
+        )
+    foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
+    value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+    if value.dtype.kind not in "fiub":
+        hint = (
+            "split it into real and imaginary parts"
+            if value.dtype.kind == "c"
+            else "convert it to numbers first"
+        )
+        raise TypeError(f"Tensor: expected real numbers, got {value.dtype}; {hint}")
+    return value
+
+
+def as_constant(a: Any, op: Op) -> Any:
+    """What stands beside a Tensor in an op: numbers and arrays as they are, lists as arrays."""
+    if isinstance(a, (complex, np.complexfloating)):
+        refuse_complex(np.dtype(complex), op.name)
+    if isinstance(a, (np.generic, float, int)):
+        return a
+    try:
+        return as_data(a)
+    except TypeError as error:
+        raise TypeError(f"{op.name}: {error}") from None
+
+
+def refuse_complex(dtype: Any, who: str) -> None:
+    """Raise TypeError for results that are not real numbers."""
+    if dtype.kind not in "fiub":
+        raise TypeError(
+            f"{who}: {dtype} values have no gradient here; "
+            "use real numbers (a complex number as its real and imaginary parts)"
+        )
+
+
+def require_float(dtype: Any, name: str | None) -> None:
+    """Raise ValueError for what can't have a gradient: integers, truth values."""
+    if dtype.kind != "f":
+        raise ValueError(
+            f"Tensor: {name or 'data'} of dtype {dtype} can't have a gradient; "
+            "parameters are floats: convert with .astype(float), or write 3.0 for 3"
+        )
+
+
+def settled(z: Any, writeable: bool = False) -> Any:
+    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
+    if isinstance(z, (np.generic, float, int)):
+        z = np.asarray(z)
+    if isinstance(z, np.ndarray) and not writeable:
+        z.setflags(write=False)
+    return z

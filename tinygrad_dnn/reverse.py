@@ -9,11 +9,12 @@ its value into something that records, the sweep itself becomes a graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from heapq import heappop, heappush, heapreplace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.graph import MODE, Leaf, Node, by_index, describe, tick, trace
+from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
 _last_edit = 0  # the time of the newest counted in-place write, on any leaf
 
@@ -34,55 +35,43 @@ def note_edit(leaf: Leaf) -> None:
     leaf.edited = _last_edit = tick()
 
 
-def _active(roots: Sequence[Node], wanted: Collection[Node] | None) -> set[Node]:
-    """The nodes the sweep visits: from the roots to what requires a gradient (or is wanted)."""
-    seen = {r for r in roots if r.requires_grad}
-    stack = list(seen)
-    while stack:
-        for x in stack.pop().inputs:
-            if isinstance(x, Node) and x.requires_grad and x not in seen:
-                seen.add(x)
-                stack.append(x)
-    if wanted is None:
-        return seen
-    leads = seen.intersection(wanted)
-    for node in sorted(seen, key=by_index):
+def _leading(roots: Sequence[Node], wanted: Collection[Node]) -> set[Node]:
+    """The nodes between the roots and the wanted ones, both included."""
+    leads = set(wanted)
+    for node in trace(roots):
         if any(isinstance(x, Node) and x in leads for x in node.inputs):
             leads.add(node)
     return leads
 
 
-def _refuse_stale(order: Sequence[Node], roots: Sequence[Node]) -> None:
+def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None:
     """Raise if a rule would read a value that was written to after it was recorded."""
-    first_op = next((n.index for n in order if n.op is not None), 0)
-    if not order or first_op > _last_edit:
-        return
     edited: dict[Node, int] = {}
-    swept = set(order)
     for node in trace(roots):
         if isinstance(node, Leaf):
             edited[node] = node.edited
             continue
-        for i, x in enumerate(node.inputs):
-            when = edited.get(x, 0) if isinstance(x, Node) else 0
-            if when > node.index and node in swept and node.saved and node.saved[1 + i] is not None:
+        if node.op.view is True or (node.op.view and node.op.view(node.meta)):
+            # A view shows its base's memory, and so its base's edits.
+            edited[node] = max((edited.get(x, 0) for x in node.parents), default=0)
+        if node.saved is None or not (leads is None or node in leads):
+            continue
+        for x, value in zip(node.inputs, node.saved[1:], strict=True):
+            if value is not None and isinstance(x, Node) and edited.get(x, 0) > node.index:
                 raise StaleValueError(
                     f"backward: {describe(x)} was edited in place after {describe(node)} was "
                     f"computed from it, so the gradient of {node.op.name} would be wrong; "
                     "call backward() before the edit, or compute the expression again"
                 )
-        if node.op.view is True or (node.op.view and node.op.view(node.meta)):
-            # A view shows its base's memory, and so its base's edits.
-            edited[node] = max(edited.get(x, 0) for x in node.parents)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum g over the axes along which an input of `shape` was repeated."""
     extra = len(g.shape) - len(shape)
     if extra > 0:
-        g = np.sum(g, axis=tuple(range(extra)))
+        g = g.sum(axis=tuple(range(extra)))
     repeated = tuple(i for i, n in enumerate(g.shape) if n != 1 and shape[i : i + 1] == (1,))
-    return np.sum(g, axis=repeated, keepdims=True) if repeated else g
+    return g.sum(axis=repeated, keepdims=True) if repeated else g
 
 
 def sweep(
@@ -110,70 +99,107 @@ def sweep(
         FreedGraphError: the values were freed by an earlier sweep.
         StaleValueError: a value was edited in place after it was recorded.
     """
-    active = _active(roots, wanted)
-    order = sorted(active, key=by_index, reverse=True)
-    _refuse_stale(order[::-1], roots)
+    leads = None if wanted is None else _leading(roots, wanted)
     watch = MODE.get().watch
-    cotangents: dict[Node, Any] = {}
-    for root, seed in zip(roots, seeds, strict=True):
-        if root in active:
-            cotangents[root] = cotangents[root] + seed if root in cotangents else seed
+    # Whether anything but the plain rules is asked for; decides once what is looked at per node.
+    special = wanted is not None or keep is not None or lift is not None or watch is not None
     found: dict[Node, Any] = {}
+    cotangents: dict[Node, Any] = {}
+    # Nodes wait for their turn, newest first: all uses of a value come before its source. The
+    # newest stands apart from the heap, which therefore stays empty along a chain.
+    newest: Node | None = None
+    queue: list[tuple[int, Node]] = []
     masked: set[Node] = set()  # nodes whose cotangent may hold zeros that mean "not used"
-    for node in order:
-        g = cotangents.pop(node, None)
-        if g is None:
-            continue
+    checked = False
+    for root, seed in zip(roots, seeds, strict=True):
+        if root.op is None:
+            found[root] = found[root] + seed if root in found else seed
+        elif root in cotangents:
+            cotangents[root] = cotangents[root] + seed
+        elif leads is None or root in leads:
+            cotangents[root] = seed
+            heappush(queue, (-root.index, root))
+    while True:
+        if queue and (newest is None or -queue[0][0] > newest.index):
+            node = (
+                heappop(queue)[1]
+                if newest is None
+                else heapreplace(queue, (-newest.index, newest))[1]
+            )
+        elif newest is not None:
+            node = newest
+        else:
+            return found
+        newest = None
+        g = cotangents.pop(node)
         op = node.op
-        if op is None:
-            if wanted is None or node in wanted:
-                found[node] = g
-            continue
-        if (wanted is not None and node in wanted) or (keep is not None and keep(node)):
-            found[node] = g if lift else g.copy()
         saved = node.saved
         if saved is None:
             raise FreedGraphError(
                 f"backward: the values of {describe(node)} were freed by an earlier backward; "
                 "call backward(keep=True) the first time to keep them, or compute it again"
             )
-        if watch is not None:
-            watch.before_rule(node)
-        if lift:
-            saved = _lifted(node, saved, lift)
-        selects = op.selects or node in masked
-        joint = op.joint and op.joint(g, saved, node)
+        if node.index < _last_edit and not checked:
+            _refuse_stale(roots, leads)
+            checked = True
+        if special:
+            if (wanted is not None and node in wanted) or (keep is not None and keep(node)):
+                found[node] = g if lift else g.copy()
+            if watch is not None:
+                watch.before_rule(node)
+            if lift is not None:
+                saved = _lifted(node, saved, lift)
+        if op.selects:
+            special = True
+        pulls = op.pulls if not op.many else _pulls(op, g, saved, node)
         for i, x in enumerate(node.inputs):
-            if not isinstance(x, Node) or x not in active:
+            if not isinstance(x, Node) or not x.requires_grad:
                 continue
-            if joint:
-                gx = joint[i]
-            else:
-                pull = op.pulls[0 if op.many else i]
-                gx = None if pull is None else pull(g, saved, node, i)
+            if special and leads is not None and x not in leads:
+                continue
+            pull = pulls[i]
+            if pull is None:
+                continue
+            gx = pull(g, saved, node, i)
             if gx is None:
                 continue
-            if selects:
+            if special and (op.selects or node in masked):
                 masked.add(x)
                 if op.masks[i] and node in masked:
                     # Where nothing depends on z (g = 0), x receives 0, even if ∂z/∂x is ∞ or NaN.
                     gx = np.where(g == 0, 0, gx)
             if gx.shape != x.shape:
                 gx = _fitting(unbroadcast(gx, x.shape), node, i)
-            if gx.dtype != x.dtype:
+            if gx.dtype is not x.dtype and gx.dtype != x.dtype:
                 gx = gx.astype(x.dtype)
             if watch is not None:
                 watch.after_rule(node, i, g, gx)
-            if x in cotangents:
-                gx = cotangents[x] + gx
-            elif (
-                x.op is None and lift is None and (gx is g or getattr(gx, "base", None) is not None)
-            ):
-                gx = gx.copy()  # a leaf's gradient is nobody else's memory
-            cotangents[x] = gx
+            if x.op is None:
+                if x in found:
+                    found[x] = found[x] + gx
+                else:  # a leaf's gradient is nobody else's memory
+                    shared = lift is None and (gx is g or getattr(gx, "base", None) is not None)
+                    found[x] = gx.copy() if shared else gx
+            elif x in cotangents:
+                cotangents[x] = cotangents[x] + gx
+            else:
+                cotangents[x] = gx
+                if newest is None:
+                    newest = x
+                elif x.index > newest.index:
+                    heappush(queue, (-newest.index, newest))
+                    newest = x
+                else:
+                    heappush(queue, (-x.index, x))
         if free:
             node.saved = None
-    return found
+
+
+def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
+    """The rules of an op of any number of inputs: one for all of them, or all gradients at once."""
+    if op.joint is None:
+        return op.pulls * len(node.inputs)  # type: ignore[no-any-return]
+    return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved, node)]
 
 
 def _fitting(gx: Any, node: Node, i: int) -> Any:

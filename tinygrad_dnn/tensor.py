@@ -24,6 +24,86 @@ _FLOAT64 = np.dtype(np.float64)
 _PLAIN = frozenset({np.ndarray, float, int, bool})
 
 
+_new = object.__new__
+
+
+def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
+    """Apply an op to Tensors and constants, and remember that it was done."""
+    now = MODE.get()
+    wants = 0  # bit i: argument i requires a gradient
+    inputs: Sequence[Any]
+    arrays: Sequence[Any]
+    if len(args) == 2:  # the loop below, unrolled for two Tensors or one
+        x, y = args
+        if isinstance(x, Tensor):
+            p = x.node
+            x = x._data
+            if p.requires_grad:
+                wants = 1
+        else:
+            p = x = x if type(x) in _PLAIN else as_constant(x, op)
+        if isinstance(y, Tensor):
+            q = y.node
+            y = y._data
+            if q.requires_grad:
+                wants += 2
+        else:
+            q = y = y if type(y) in _PLAIN else as_constant(y, op)
+        inputs, arrays = (p, q), (x, y)
+    elif len(args) == 1 and isinstance(args[0], Tensor):
+        p = args[0].node
+        wants = 1 if p.requires_grad else 0
+        inputs, arrays = (p,), (args[0]._data,)
+    else:
+        inputs, arrays = [], []
+        for i, a in enumerate(args):
+            if isinstance(a, Tensor):
+                inputs.append(a.node)
+                arrays.append(a._data)
+                if a.node.requires_grad:
+                    wants += 1 << i
+            else:
+                a = a if type(a) in _PLAIN else as_constant(a, op)
+                inputs.append(a)
+                arrays.append(a)
+    try:
+        z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
+    except (ValueError, TypeError, IndexError) as error:
+        raise explained(op, inputs, meta, error) from error
+    if type(z) is np.ndarray:
+        z.setflags(False)  # type: ignore[call-arg]  # write=False, by position: half the time
+    else:
+        z = settled(z)
+    dtype = z.dtype
+    if dtype is not _FLOAT64:
+        refuse_complex(dtype, op.name)
+    if now.watch is not None:
+        now.watch.after_op(op, inputs, arrays, z)
+    if not now.recording:
+        return Tensor(z)
+    t: Tensor = _new(Tensor)
+    t._data = z
+    # Node's own __init__ written out: this is the engine's innermost line.
+    t.node = node = _new(Node)
+    node.op = op
+    node.inputs = inputs
+    node.meta = meta
+    node.shape = z.shape
+    node.dtype = dtype
+    node.scope = now.scope
+    node.index = tick()
+    node.name = node.grad = None
+    if wants and op.differentiable:
+        node.requires_grad = True
+        node.saved = op.savers[wants](z, arrays)
+    else:
+        node.requires_grad = False
+        node.saved = None
+    if now.watch is not None:
+        now.watch.after_record(node)
+    return t
+
+
 class Tensor(Operators, NumpyProtocols):
     """An array that records what is computed from it, so that gradients can flow back to it.
 
@@ -42,6 +122,7 @@ class Tensor(Operators, NumpyProtocols):
 
     _data: Array
     node: Node
+    __record__ = staticmethod(record)
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         value = as_data(data)
@@ -309,10 +390,6 @@ class Tensor(Operators, NumpyProtocols):
         self[...] = new
         return self
 
-    @staticmethod
-    def __record__(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
-        return record(op, args, meta)
-
     # --- as a Python object ------------------------------------------------------------------
 
     __hash__ = object.__hash__
@@ -327,59 +404,20 @@ class Tensor(Operators, NumpyProtocols):
             return handle, (self.node,)
         return _restored, (flattened(self.node), self._data)
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_data":  # a handle whose value nobody kept: computed again when asked for
-            self._data = value = settled(replay([self.node])[self.node])
-            return value
-        raise AttributeError(f"a Tensor has no attribute {name!r}")
+
+class _Handle(Tensor):
+    """A Tensor whose value nobody kept: computed again when asked for."""
+
+    __slots__ = ("_value",)
+
+    @property
+    def _data(self) -> Array:
+        if not hasattr(self, "_value"):
+            self._value = settled(replay([self.node])[self.node])
+        return self._value
 
 
 # --- from values to Tensors ----------------------------------------------------------------------
-
-
-def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
-    """Apply an op to Tensors and constants, and remember that it was done."""
-    now = MODE.get()
-    inputs = []
-    arrays = []
-    wants = []
-    for a in args:
-        if isinstance(a, Tensor):
-            inputs.append(a.node)
-            arrays.append(a._data)
-            wants.append(a.node.requires_grad)
-        else:
-            if a.__class__ not in _PLAIN:
-                a = as_constant(a, op)
-            inputs.append(a)
-            arrays.append(a)
-            wants.append(False)
-    try:
-        z = op.forward(*arrays, **meta)
-    except (ValueError, TypeError, IndexError) as error:
-        raise explained(op, inputs, meta, error) from error
-    if z.__class__ is np.ndarray:
-        z.flags.writeable = False  # results are read-only
-    else:
-        z = settled(z)
-    dtype = z.dtype
-    if dtype is not _FLOAT64:
-        refuse_complex(dtype, op.name)
-    if now.watch is not None:
-        now.watch.after_op(op, inputs, arrays, z)
-    if not now.recording:
-        return Tensor(z)
-    requires = True in wants and op.differentiable
-    saved = op.save(z, arrays, tuple(wants)) if requires else None
-    t: Tensor = _new(Tensor)
-    t._data = z
-    t.node = node = Node(op, inputs, meta, z.shape, dtype, requires, saved, now.scope)
-    if now.watch is not None:
-        now.watch.after_record(node)
-    return t
-
-
-_new = object.__new__
 
 
 def _handle(node: Node, value: Any) -> Tensor:
@@ -397,10 +435,10 @@ def handle(node: Node) -> Tensor:
             there = _handle(node, node.value)
             node.tensor = ref(there)
         return there
-    t: Tensor = _new(Tensor)
-    t.node = node
     if node.saved is not None and node.saved[0] is not None:
-        t._data = node.saved[0]
+        return _handle(node, node.saved[0])
+    t: Tensor = _new(_Handle)
+    t.node = node
     return t
 
 

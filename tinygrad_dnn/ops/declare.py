@@ -13,12 +13,13 @@ A rule is None where the op is constant in that argument, and `vjp=None` says so
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.formula import Formula
+from tinygrad_dnn.graph import NO_META
 
 REGISTRY: dict[str, Op] = {}
 
@@ -35,6 +36,28 @@ class Case:
     def __repr__(self) -> str:
         settings = "".join(f", {k}={v!r}" for k, v in self.meta.items())
         return ", ".join(map(str, self.shapes)) + settings
+
+
+class Savers(dict[int, Callable[..., Any]]):
+    """For each set of arguments that require a gradient (bit i: argument i) a function
+    (z, xs) -> (z, x, y, ...), with None for what none of their rules reads.
+    """
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+    def __missing__(self, wants: int) -> Callable[..., Any]:
+        op = self.op
+        read = set[str]().union(*(op.reads(i) for i in range(len(op.arrays)) if wants >> i & 1))
+        z = "z" if "z" in read else "None"
+        if op.many:
+            xs = "*xs" if op.reads(0) & {op.arrays[0]} else "*(None,) * len(xs)"
+            z = "z" if "z" in op.reads(0) else "None"
+        else:
+            xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(op.arrays))
+        saver: Callable[..., Any] = eval(f"lambda z, xs: ({z}, {xs})")
+        self[wants] = saver
+        return saver
 
 
 class Op:
@@ -58,7 +81,7 @@ class Op:
         analytic: bool = True,
         name: str | None = None,
     ) -> None:
-        self.forward = forward
+        self.forward = self.compute = forward
         self.name = self.__name__ = name or forward.__name__
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
@@ -73,6 +96,8 @@ class Op:
         self.positional = tuple(p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD)
         self.defaults = {p.name: p.default for p in meta if p.default is not p.empty}
         self.required = frozenset(self.settings) - frozenset(self.defaults)
+        # The number of arguments of a call that needs no sorting out: arrays and nothing else.
+        self.simple = -1 if self.many or self.settings else len(self.arrays)
         self.formula = Formula(formula)
         self.elementwise = elementwise
         self.selects = selects
@@ -90,7 +115,10 @@ class Op:
         )
         # Where one function gives the gradients of all inputs at once: (g, saved, node) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
-        self._savers: dict[tuple[bool, ...], Callable[..., Any]] = {}
+        self.savers = Savers(self)
+        ufunc = getattr(np, self.name, None)
+        if isinstance(ufunc, np.ufunc) and forward.__module__.startswith(__package__):
+            self.compute = ufunc  # what forward calls anyway, without the call in between
 
     def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:
         if not self.arrays:
@@ -149,27 +177,9 @@ class Op:
         )
         return pull
 
-    def save(self, z: Any, arrays: Sequence[Any], wants: tuple[bool, ...]) -> tuple[Any, ...]:
-        """(z, x, y, ...) with None for what no rule of a wanted argument reads."""
-        saver = self._savers.get(wants)
-        if saver is None:
-            saver = self._savers.setdefault(wants, self._saver(wants))
-        kept: tuple[Any, ...] = saver(z, arrays)
-        return kept
-
-    def _saver(self, wants: tuple[bool, ...]) -> Callable[..., Any]:
-        read: set[str] = set().union(*(self.reads(i) for i, want in enumerate(wants) if want))
-        z = "z" if "z" in read else "None"
-        if self.many:
-            xs = "*xs" if self.arrays[0] in read else f"*{(None,) * len(wants)}"
-        else:
-            xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(self.arrays))
-        saver: Callable[..., Any] = eval(f"lambda z, xs: ({z}, {xs})")
-        return saver
-
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Split a NumPy-style call into arrays and complete metadata.
 
         Raises:
@@ -200,13 +210,16 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply it, NumPy's signature: to Tensors it records a node, to arrays it just computes."""
-        arrays, meta = self.bind(args, kwargs)
+        arrays: Sequence[Any] = args
+        meta: Mapping[str, Any] = NO_META
+        if kwargs or len(args) != self.simple:
+            arrays, meta = self.bind(args, kwargs)
         for x in arrays:
             # The type that records says so itself, as NumPy's __array_ufunc__ does.
             record = getattr(type(x), "__record__", None)
             if record is not None:
                 return record(self, arrays, meta)
-        return self.forward(*arrays, **meta)
+        return self.compute(*arrays, **meta)
 
     def __repr__(self) -> str:
         return f"<op {self.name}{self.__signature__}>"
@@ -245,7 +258,8 @@ def op(
         vjp: for each array argument the rule `g -> g · ∂z/∂x`, written in NumPy calls (see above);
             summing over broadcast axes and casting to the input's dtype is done for it.
         elementwise: every element of the result depends on one element of each input.
-        selects: its rules write exact zeros where an input was not used (`where`, indexing, relu).
+        selects: it leaves out what was computed, as `where` and indexing do: a zero cotangent
+            from it stays zero through every elementwise rule, whatever stands there (NaN, ∞).
         view: the result may share memory with the input (or a function of the metadata that tells).
         composite: more than one NumPy call; applying the function to Tensors expands it.
         domain: an interval per array from which tests may sample it, or bool; (-2, 2) if not given.

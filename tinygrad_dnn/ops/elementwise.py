@@ -227,7 +227,6 @@ def tanh(x, /):
         lambda g, x, y: g * ((x > y) + 0.5 * (x == y)),
         lambda g, x, y: g * ((y > x) + 0.5 * (x == y)),
     ),
-    selects=True,
     analytic=False,
 )
 def maximum(x, y, /):
@@ -241,7 +240,6 @@ def maximum(x, y, /):
         lambda g, x, y: g * ((x < y) + 0.5 * (x == y)),
         lambda g, x, y: g * ((y < x) + 0.5 * (x == y)),
     ),
-    selects=True,
     analytic=False,
 )
 def minimum(x, y, /):
@@ -271,7 +269,6 @@ def where(condition, x, y, /):
         lambda g, x, a_min: g * (x < a_min),
         lambda g, x, a_max: g * (x > a_max),
     ),
-    selects=True,
     domain=((-2, 2), (-1.0, -0.5), (0.5, 1.0)),
     analytic=False,
     name="clip",

@@ -93,13 +93,13 @@ def _extreme(g, z, x, x_shape, axis, keepdims):
     return np.where(hit, share, 0)
 
 
-@reduction("max({x})", vjp=_extreme, selects=True, analytic=False)
+@reduction("max({x})", vjp=_extreme, analytic=False)
 def max(x, /, axis=None, *, keepdims=False):
     """Largest element along axes; elements that tie share the gradient equally."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@reduction("min({x})", vjp=_extreme, selects=True, analytic=False)
+@reduction("min({x})", vjp=_extreme, analytic=False)
 def min(x, /, axis=None, *, keepdims=False):
     """Smallest element along axes; elements that tie share the gradient equally."""
     return np.min(x, axis=axis, keepdims=keepdims)

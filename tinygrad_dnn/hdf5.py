@@ -232,6 +232,12 @@ def _chunks(where: str, dataset: h5py.Dataset) -> list[tuple[tuple[int, ...], in
     return found
 
 
+def _where(dataset: h5py.Dataset) -> str:
+    if not dataset:
+        raise ValueError("the file of this dataset is closed; read before closing it")
+    return f"{dataset.file.filename}: dataset {dataset.name.lstrip('/')!r}"
+
+
 def _check_gzip(where: str, dataset: h5py.Dataset) -> None:
     """No gzip chunk unfolds to more than a chunk; the HDF5 library would unfold it to the end."""
     plan = dataset.id.get_create_plist()
@@ -266,7 +272,7 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         OSError: the file is damaged or cut short there.
         ValueError: a compressed chunk unfolds to more than a chunk.
     """
-    where = f"{dataset.file.filename}: dataset {dataset.name!r}"
+    where = _where(dataset)
     _check_gzip(where, dataset)
     native = dataset.dtype.newbyteorder("=")
     step = dataset.chunks[0] if dataset.chunks else 1
@@ -284,9 +290,10 @@ def read_h5(dataset: h5py.Dataset) -> NDArray[Any]:
     Raises:
         OSError, ValueError: as `h5_blocks`.
     """
+    where = _where(dataset)
     values = np.empty(dataset.shape, dataset.dtype.newbyteorder("="))
     if values.ndim == 0:
-        with _library(f"{dataset.file.filename}: dataset {dataset.name!r}"):
+        with _library(where):
             values[...] = dataset[()]
         return values
     for start, block in h5_blocks(dataset):
@@ -301,7 +308,7 @@ def read_h5_text(dataset: h5py.Dataset) -> tuple[str, ...]:
         OSError: the file is damaged or cut short there.
         ValueError: another shape, too many strings, too long ones, or not UTF-8.
     """
-    where = f"{dataset.file.filename}: dataset {dataset.name!r}"
+    where = _where(dataset)
     if dataset.ndim != 1 or dataset.size > MAX_NAMES or dataset.dtype.itemsize > MAX_NAME_BYTES:
         raise ValueError(
             f"{where}: expected at most {MAX_NAMES:,} strings (k,) of {MAX_NAME_BYTES:,} bytes, "

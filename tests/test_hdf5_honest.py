@@ -1,0 +1,73 @@
+"""HDF5 files that people have: the guarded reader reads all of them, to the bit."""
+
+import h5py
+import numpy as np
+import pytest
+
+from tinygrad_dnn.hdf5 import open_h5, open_h5_dataset, read_h5, read_h5_text
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "honest.h5"
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {},
+        {"chunks": True},
+        {"compression": "gzip"},
+        {"compression": "gzip", "compression_opts": 9, "shuffle": True, "fletcher32": True},
+        {"compression": "lzf", "shuffle": True},
+        {"chunks": (7, 11), "maxshape": (None, 100), "compression": "gzip"},
+        {"chunks": (100, 100), "maxshape": (None, None)},
+    ],
+)
+@pytest.mark.parametrize("kind", ["noise", "zeros", "steps"])
+def test_honest_storage_is_read(path, libver, storage, kind):
+    values = {
+        "noise": np.random.default_rng(0).normal(size=(40, 50)),
+        "zeros": np.zeros((40, 50), np.int16),
+        "steps": np.arange(2000, dtype=">u4").reshape(40, 50),
+    }[kind]
+    with h5py.File(path, "w", libver=libver, userblock_size=512) as file:
+        file.create_dataset("x", data=values, **storage)
+    with open_h5(path) as file:
+        read = read_h5(open_h5_dataset(file, "x"))
+    np.testing.assert_array_equal(read, values)
+    assert read.dtype == values.dtype.newbyteorder("=")
+    assert read.flags.c_contiguous
+
+
+def test_noise_and_flat_pictures_in_large_gzip_chunks(path):
+    noise = np.random.default_rng(0).integers(0, 256, 2**20).astype(np.uint8)
+    with h5py.File(path, "w") as file:
+        for name, values in (("noise", noise), ("flat", np.zeros(2**25, np.uint8))):
+            file.create_dataset(name, data=values, chunks=values.shape, compression=9)
+    with open_h5(path) as file:
+        np.testing.assert_array_equal(read_h5(open_h5_dataset(file, "noise")), noise)
+        assert not read_h5(open_h5_dataset(file, "flat")).any()
+
+
+def test_a_chunk_stored_without_its_gzip_filter(path):
+    values = np.random.default_rng(0).integers(0, 256, 2**17).astype(np.uint8)
+    with h5py.File(path, "w") as file:
+        x = file.create_dataset("x", values.shape, "u1", chunks=values.shape, compression=9)
+        x.id.write_direct_chunk((0,), values.tobytes(), filter_mask=1)
+    with open_h5(path) as file:
+        np.testing.assert_array_equal(read_h5(open_h5_dataset(file, "x")), values)
+
+
+def test_scalars_empty_arrays_and_text(path):
+    with h5py.File(path, "w") as file:
+        file["scalar"] = 2.5
+        file["empty"] = np.zeros((0, 3))
+        file["names"] = np.array(["α".encode(), b"beta"])
+    with open_h5(path) as file:
+        assert read_h5(open_h5_dataset(file, "scalar")) == 2.5
+        assert read_h5(open_h5_dataset(file, "empty")).shape == (0, 3)
+        assert read_h5_text(open_h5_dataset(file, "names", text=True)) == ("α", "beta")
+        with pytest.raises(ValueError, match="'names': expected numbers, got strings"):
+            open_h5_dataset(file, "names")

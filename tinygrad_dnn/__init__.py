@@ -1,118 +1,14 @@
-"""A computational-graph engine on NumPy: write an expression, get its gradients and its picture."""
+"""A computational-graph engine on NumPy: write an expression, get its gradients and its picture.
 
-from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
-from tinygrad_dnn.ops import (
-    REGISTRY,
-    Case,
-    Op,
-    abs,
-    absolute,
-    add,
-    arccos,
-    arcsin,
-    arctan,
-    arctan2,
-    argmax,
-    argmin,
-    astype,
-    broadcast_to,
-    ceil,
-    clip,
-    concatenate,
-    cos,
-    cosh,
-    cumsum,
-    divide,
-    dot,
-    einsum,
-    equal,
-    exp,
-    expand_dims,
-    expm1,
-    flip,
-    floor,
-    getitem,
-    greater,
-    greater_equal,
-    identity,
-    isfinite,
-    isinf,
-    isnan,
-    leaky_relu,
-    less,
-    less_equal,
-    log,
-    log1p,
-    log2,
-    log10,
-    log_sigmoid,
-    log_softmax,
-    logaddexp,
-    logical_and,
-    logical_not,
-    logical_or,
-    logsumexp,
-    matmul,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    moveaxis,
-    multiply,
-    negative,
-    not_equal,
-    op,
-    outer,
-    pad,
-    power,
-    prod,
-    ravel,
-    reciprocal,
-    relu,
-    repeat,
-    reshape,
-    roll,
-    scatter,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    softmax,
-    softplus,
-    split,
-    sqrt,
-    square,
-    squeeze,
-    stack,
-    std,
-    stop_gradient,
-    subtract,
-    sum,
-    swapaxes,
-    tan,
-    tanh,
-    tile,
-    trace,
-    transpose,
-    var,
-    where,
-)
-from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.transforms import (
-    custom_vjp,
-    grad,
-    gradients,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    per_example_gradients,
-    value_and_grad,
-    vjp,
-)
-from tinygrad_dnn.watch import NonFiniteError, debug
+The names below live in `tinygrad_dnn.api` and are loaded on first use, so that the command line
+answers `--help` before NumPy is imported.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygrad_dnn.api import *
 
 __version__ = "0.1.0"
 
@@ -127,7 +23,6 @@ __all__ = [
     "Op",
     "StaleValueError",
     "Tensor",
-    "__version__",
     "abs",
     "absolute",
     "add",
@@ -234,3 +129,15 @@ __all__ = [
     "vjp",
     "where",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    api = import_module("tinygrad_dnn.api")
+    globals().update({n: getattr(api, n) for n in __all__})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

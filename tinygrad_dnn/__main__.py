@@ -1,0 +1,8 @@
+"""`python -m tinygrad_dnn` is `tinygrad-dnn`."""
+
+import sys
+
+from tinygrad_dnn.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

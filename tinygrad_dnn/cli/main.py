@@ -1,0 +1,153 @@
+"""Arguments in, exit status out. Nothing heavy is imported before they are parsed.
+
+Status: 0 done, 1 the command ran and the answer is no (diverged, gradients disagree), 2 unusable
+input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from tinygrad_dnn import __version__
+
+DONE, NO, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def layer_list(text: str) -> tuple[int, ...]:
+    """`12288,20,7,5,1` as integers."""
+    try:
+        return tuple(int(part) for part in text.replace("-", ",").split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected sizes such as 12288,20,7,5,1, got {text!r}"
+        ) from None
+
+
+def count(text: str) -> int:
+    """A positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer from 1, got {text!r}")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tinygrad-dnn",
+        description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
+        "-> SIGMOID.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _train_arguments(
+        commands.add_parser(
+            "train",
+            help="train a network; without files on the digits that come along",
+            description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
+            "list_classes; test_set_x, test_set_y). Without files: 8x8 handwritten digits, even "
+            "against odd. Leaves model.h5, costs.csv, costs.png and graph.svg in the output folder.",
+        )
+    )
+    _predict_arguments(
+        commands.add_parser(
+            "predict",
+            help="classes and probabilities for HDF5 files or pictures",
+            description="Predict the class of every example of an HDF5 file, or of picture files, "
+            "which are resized to what the model was trained on.",
+        )
+    )
+    _check_arguments(
+        commands.add_parser(
+            "check",
+            help="the engine's gradients beside the hand-written ones and measured ones",
+            description="Compare every gradient of a network three ways: the document's "
+            "hand-written backward formulas, the engine, and a measurement (complex step). "
+            "Exit status 1 if they disagree.",
+        )
+    )
+    return parser
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="training file, and optionally a test file")
+    add("--train", metavar="FILE", help="training file")
+    add("--test", metavar="FILE", help="test file")
+    _dataset_arguments(parser)
+    add(
+        "--layers",
+        type=layer_list,
+        metavar="SIZES",
+        help="all layer sizes, input first: 12288,20,7,5,1 (default: the data's, then 20,7,5,1)",
+    )
+    add(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="default 0.0075, the document's (0.1 on the embedded digits)",
+    )
+    add("--iterations", type=count, metavar="N", default=2500, help="in all (default 2500)")
+    add("--seed", type=int, help="of the initial weights (default 1)")
+    add("--init", help="sqrt (default), he, or 0.01 as in the document's listing")
+    add("--dtype", help="float64 (default) or float32")
+    add("--cost", help="document (default), or stable: from the pre-activations, never NaN")
+    add("--out", metavar="FOLDER", default="run", help="output folder (default run)")
+    add(
+        "--checkpoint-every",
+        type=count,
+        metavar="N",
+        default=500,
+        help="iterations between saves of model.h5 (default 500)",
+    )
+    add("--resume", action="store_true", help="go on from the model.h5 in the output folder")
+    add("--no-pictures", action="store_true", help="leave out costs.png and graph.svg")
+
+
+def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")
+    add("--y", metavar="NAME", help="dataset of labels")
+    add("--classes", metavar="NAME", help="dataset of class names")
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model.h5 that train left")
+    add("files", nargs="+", metavar="FILE", help="HDF5 files, or pictures (PNG, JPEG, ...)")
+    _dataset_arguments(parser)
+    add("--split", choices=("train", "test"), help="which part of a file that holds both")
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", nargs="?", metavar="MODEL", help="check the network of a model.h5")
+    add("--layers", type=layer_list, metavar="SIZES", help="layer sizes (default 12288,20,7,5,1)")
+    add("--examples", type=count, metavar="M", default=209, help="examples drawn (default 209)")
+    add("--seed", type=int, default=1, help="of weights and examples (default 1)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = import_module(f"tinygrad_dnn.cli.{args.command}").run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `tinygrad-dnn ... | head` stops reading: nothing to complain about
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        print("\ntinygrad-dnn: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, ValueError, TypeError) as error:
+        print(f"tinygrad-dnn {args.command}: {_words(error)}", file=sys.stderr)
+        return UNUSABLE
+    return status
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -1,0 +1,36 @@
+"""What a training run leaves for the eyes: the graph of the network, and the cost curve."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import viz
+from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.train import Settings, State
+
+
+def draw_pictures(out: Path, settings: Settings, data: Any, state: State) -> list[Path]:
+    """Draw graph.svg and costs.png; what can't be drawn here is said, and fails nothing."""
+    written = []
+    leaves = {
+        name: Tensor(p, requires_grad=True, name=name) for name, p in state.parameters.items()
+    }
+    X, Y = Tensor(data.X, name="X"), Tensor(data.Y, name="Y")
+    graph = viz.draw(cost_of(X, Y, leaves, settings.cost))
+    try:
+        written.append(viz.save(graph, out / "graph.svg"))
+    except (OSError, RuntimeError) as error:
+        print(f"graph.svg is left out: {error}", file=sys.stderr)
+    try:
+        from viz import curves
+    except ImportError:
+        print(
+            "costs.png is left out: it needs matplotlib; pip install 'tinygrad-dnn[plot]'",
+            file=sys.stderr,
+        )
+        return written
+    written.append(curves.costs({f"rate {settings.learning_rate}": state.costs}, out / "costs.png"))
+    return written

@@ -1,0 +1,195 @@
+"""The training loop: full-batch gradient descent on the network's cost, resumable anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_dnn.graph import no_grad
+from tinygrad_dnn.network import (
+    COSTS,
+    INITIALISERS,
+    check_layers,
+    cost_of,
+    forward,
+    initialize_parameters,
+)
+from tinygrad_dnn.optim import check_learning_rate, gradient_descent
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.transforms import value_and_grad
+from tinygrad_dnn.watch import NonFiniteError, debug
+
+Array = NDArray[Any]
+DTYPES = ("float64", "float32")
+RECORD_EVERY = 100  # iterations between recorded costs, as the document prints them
+
+
+class DivergedError(ArithmeticError):
+    """The cost or a parameter stopped being a finite number; `state` is the last good one."""
+
+    def __init__(self, message: str, state: State) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines a run, besides its data. Checked when made.
+
+    Attributes:
+        layer_dims: (n_x, n_1, ..., 1).
+        learning_rate: the step α of gradient descent.
+        seed, init: of `network.initialize_parameters`.
+        dtype: "float64" or "float32", of parameters and arithmetic.
+        cost: "document" or "stable", see `network.cost_of`.
+
+    Raises:
+        ValueError: one of them can't be used; the message names it.
+    """
+
+    layer_dims: tuple[int, ...]
+    learning_rate: float = 0.0075
+    seed: int = 1
+    init: str = "sqrt"
+    dtype: str = "float64"
+    cost: str = "document"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layer_dims", check_layers(self.layer_dims))
+        object.__setattr__(self, "learning_rate", check_learning_rate(self.learning_rate))
+        for name, known in (("init", INITIALISERS), ("dtype", DTYPES), ("cost", COSTS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}"
+                )
+        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed: expected an integer from 0 to 2**32 - 1, got {self.seed}")
+
+    def described(self) -> dict[str, Any]:
+        """The settings as a flat dict, without the layers."""
+        values = asdict(self)
+        del values["layer_dims"]
+        return values
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stands after `iteration` complete iterations; never changed, only replaced."""
+
+    parameters: Mapping[str, Array]
+    iteration: int = 0
+    costs: tuple[tuple[int, float], ...] = ()
+
+
+def begin(settings: Settings) -> State:
+    """The state before the first iteration."""
+    s = settings
+    return State(initialize_parameters(s.layer_dims, s.init, s.seed, s.dtype))
+
+
+def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array]:
+    """X and Y as training needs them, in the settings' dtype.
+
+    Raises:
+        ValueError: shapes that do not fit each other or the layers, no examples, labels other than
+            0 and 1, or values that are not finite.
+    """
+    if X.ndim != 2 or X.shape[0] != settings.layer_dims[0]:
+        raise ValueError(
+            f"X: expected ({settings.layer_dims[0]}, m), the first layer's size by examples, "
+            f"got {X.shape}"
+        )
+    if Y.shape != (1, X.shape[1]):
+        raise ValueError(
+            f"Y: expected (1, {X.shape[1]}), a label for each column of X, got {Y.shape}"
+        )
+    if X.shape[1] == 0:
+        raise ValueError("X: expected at least one example, got none")
+    if not np.isin(Y, (0, 1)).all():
+        odd = Y[~np.isin(Y, (0, 1))].flat[0]
+        raise ValueError(f"Y: expected labels 0 and 1, got {odd}")
+    if not np.isfinite(X).all():
+        raise ValueError("X: expected finite numbers, got NaN or inf among them")
+    return X.astype(settings.dtype, copy=False), Y.astype(settings.dtype)
+
+
+def train(
+    X: Array,
+    Y: Array,
+    settings: Settings,
+    iterations: int = 2500,
+    *,
+    start: State | None = None,
+    after: Callable[[State, float], None] | None = None,
+) -> State:
+    """Gradient descent over the whole batch until `iterations` iterations are complete.
+
+    Args:
+        X: examples in columns (n_x, m). Columns of a C-ordered (m, n_x) array, as
+            `Dataset.columns` gives them, are the fastest memory order here.
+        Y: labels (1, m), 0 or 1.
+        iterations: in all, those of `start` included.
+        start: where to go on; `begin(settings)` by default.
+        after: called with each new state and the cost it was reached from.
+
+    Returns:
+        The last state. Its costs hold every 100th, taken before the update, as the document's.
+
+    Raises:
+        ValueError: data or settings that can't be used.
+        DivergedError: the cost became NaN or infinite; its `state` is the last good one.
+    """
+    X, Y = check_examples(X, Y, settings)
+    state = start or begin(settings)
+    x = Tensor(X, name="X")
+
+    def cost(parameters: Mapping[str, Tensor]) -> Tensor:
+        for name, p in parameters.items():
+            p.name = name
+        return cost_of(x, Y, parameters, settings.cost)
+
+    step = value_and_grad(cost)
+    while state.iteration < iterations:
+        with np.errstate(all="ignore"):  # what is not finite is told below, with its cause
+            value, slopes = step(state.parameters)
+            value = float(value)
+            if not math.isfinite(value):
+                raise DivergedError(_told(cost, state, settings, value), state)
+            parameters = gradient_descent(state.parameters, slopes, settings.learning_rate)
+        costs = state.costs
+        if state.iteration % RECORD_EVERY == 0:
+            costs = (*costs, (state.iteration, value))
+        state = replace(state, parameters=parameters, iteration=state.iteration + 1, costs=costs)
+        if after is not None:
+            after(state, value)
+    return state
+
+
+def _told(cost: Callable[..., Tensor], state: State, settings: Settings, value: float) -> str:
+    """Where the cost stopped being finite and what to try: the iteration run again, watched."""
+    where = ""
+    try:
+        with debug():
+            cost({name: Tensor(p) for name, p in state.parameters.items()})
+    except NonFiniteError as first:
+        where = f" {first}."
+    smaller = f"a smaller learning rate than {settings.learning_rate}"
+    remedy = smaller if settings.cost == "stable" else f"the stable cost, or {smaller}"
+    return f"the cost became {value} in iteration {state.iteration}.{where} Try {remedy}."
+
+
+def predict(X: Array, parameters: Mapping[str, Array]) -> Array:
+    """Probabilities (1, m) that the label is 1."""
+    with no_grad(), np.errstate(over="ignore"):
+        _, AL = forward(X, parameters)
+    return np.asarray(AL.data)
+
+
+def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:
+    """The share of examples whose probability is above 0.5 exactly where the label is 1."""
+    return float(np.mean((predict(X, parameters) > 0.5) == (Y == 1)))

@@ -23,7 +23,6 @@ __all__ = [
     "Op",
     "StaleValueError",
     "Tensor",
-    "abs",
     "absolute",
     "add",
     "arccos",
@@ -79,10 +78,8 @@ __all__ = [
     "logical_or",
     "logsumexp",
     "matmul",
-    "max",
     "maximum",
     "mean",
-    "min",
     "minimum",
     "moveaxis",
     "multiply",
@@ -117,7 +114,6 @@ __all__ = [
     "std",
     "stop_gradient",
     "subtract",
-    "sum",
     "swapaxes",
     "tan",
     "tanh",
@@ -129,15 +125,16 @@ __all__ = [
     "vjp",
     "where",
 ]
+_SHADOWING = ("abs", "max", "min", "sum")  # importable by name, but no star takes Python's own away
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in __all__ and name not in _SHADOWING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     api = import_module("tinygrad_dnn.api")
-    globals().update({n: getattr(api, n) for n in __all__})
+    globals().update({n: getattr(api, n) for n in (*__all__, *_SHADOWING)})
     return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SHADOWING})

@@ -15,10 +15,12 @@ from tinygrad_dnn.graph import Graph, Node, trace
 # How tightly an operator binds; its right operand must bind tighter where (a - b) - c differs
 # from a - (b - c).
 _INFIX = {
-    "=": (0, 1), "≠": (0, 1), "<": (0, 1), "≤": (0, 1), ">": (0, 1), "≥": (0, 1),
-    "+": (1, 1), "−": (1, 2), "⊙": (2, 2), "/": (2, 3), "": (3, 3),
+    "or": (1, 1), "and": (2, 2),
+    "=": (3, 4), "≠": (3, 4), "<": (3, 4), "≤": (3, 4), ">": (3, 4), "≥": (3, 4),
+    "+": (4, 5), "−": (4, 5), "⊙": (6, 6), "⊗": (6, 7), "/": (6, 7), "": (7, 7), "·": (7, 7),
 }  # fmt: skip
-_PREFIX, _ATOM = 2, 9
+# −x ⊙ y is (−x) ⊙ y either way, but Σ x ⊙ y is read as Σ (x ⊙ y).
+_MINUS, _SUM, _POSTFIX, _ATOM = 6, 5, 8, 9
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -35,9 +37,10 @@ class Formula:
             self.level, right = _INFIX[between[0]]
             self.needs = [self.level, right]
         elif len(self.places) == 1 and open_right and pieces[0].strip() and pieces[0][-1] != "(":
-            self.level, self.needs = _PREFIX, [_PREFIX + 1]  # −x, Σ x
+            minus = pieces[0].strip() == "−"
+            self.level, self.needs = (_MINUS, [_MINUS + 1]) if minus else (_SUM, [_SUM + 1])
         elif open_left and self.places:
-            self.level, self.needs = 5, [6, *(0 for _ in between)]  # xᵀ, x^(y), x[i]
+            self.level, self.needs = _POSTFIX, [_ATOM, *(0 for _ in between)]  # xᵀ, x^(y), x[i]
         else:
             self.level, self.needs = _ATOM, [0 for _ in self.places]  # exp(x)
 
@@ -78,7 +81,7 @@ def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict
         def refer(x: Any) -> tuple[str, int]:
             if not isinstance(x, Node):
                 text = constant(x)
-                return text, _PREFIX if text.startswith("-") else _ATOM
+                return text, _MINUS if text.startswith("-") else _ATOM
             if x in names:
                 return names[x], _ATOM
             text, level = written[x]

@@ -81,10 +81,11 @@ def nobody() -> None:
 class Leaf(Node):
     """A value that no op made: a parameter, or data.
 
-    `edited` is the time of its last counted in-place write, `changed` that of any counted change.
+    `edits` holds the time of the last counted in-place write to its memory, and is shared by all
+    leaves that share that memory; `replaced` is the time when it was last given another array.
     """
 
-    __slots__ = ("changed", "edited", "tensor", "value")
+    __slots__ = ("edits", "replaced", "tensor", "value")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
         super().__init__(
@@ -92,11 +93,19 @@ class Leaf(Node):
         )
         self.name = name
         self.value = value
-        self.edited = self.changed = 0
+        self.edits = [0]
+        self.replaced = 0
         self.tensor: Any = nobody  # a weak reference to the Tensor, once there is one
 
+    @property
+    def changed(self) -> int:
+        """The time of the last counted change of its value."""
+        return max(self.edits[0], self.replaced)
+
     def __reduce__(self) -> Any:
-        return _leaf, (self.value, self.requires_grad, self.name, self.scope, self.grad)
+        # A gradient with a recipe would pull in the graph that holds this leaf: its values alone.
+        grad = self.grad.numpy() if hasattr(self.grad, "numpy") else self.grad
+        return _leaf, (self.value, self.requires_grad, self.name, self.scope, grad)
 
 
 def _leaf(

@@ -46,6 +46,20 @@ def _where(condition: Any, *branches: Any) -> Any:
     return ops.where(condition, *branches)
 
 
+def _clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: None = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
+    if out is not None:
+        raise TypeError("np.clip: cannot write a Tensor into out=")
+    return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
 # Functions of shapes, tests and positions: they answer with plain values.
 _PLAIN_ANSWERS = (
     "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "allclose",
@@ -60,7 +74,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 }
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _PLAIN_ANSWERS}
-FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: ops.clip}
+FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip}
 
 
 class NumpyProtocols:

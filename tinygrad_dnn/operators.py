@@ -79,6 +79,7 @@ class Operators:
         return self.__record__(ops.absolute, (self,), NO_META)
 
     def __invert__(self) -> Self:
+        _truths("~", self)
         return self.__record__(ops.logical_not, (self,), NO_META)
 
     def __iadd__(self, other: Any) -> Self:
@@ -92,6 +93,12 @@ class Operators:
 
     def __itruediv__(self, other: Any) -> Self:
         return self._in_place(ops.divide, other)
+
+    def __ipow__(self, other: Any) -> Self:
+        return self._in_place(ops.power, other)
+
+    def __imatmul__(self, other: Any) -> Self:
+        return self._in_place(ops.matmul, other)
 
     def __pos__(self) -> Self:
         return self
@@ -117,15 +124,19 @@ class Operators:
         return self.__record__(ops.not_equal, (self, other), NO_META)
 
     def __and__(self, other: Any) -> Self:
+        _truths("&", self, other)
         return self.__record__(ops.logical_and, (self, other), NO_META)
 
     def __rand__(self, other: Any) -> Self:
+        _truths("&", self, other)
         return self.__record__(ops.logical_and, (other, self), NO_META)
 
     def __or__(self, other: Any) -> Self:
+        _truths("|", self, other)
         return self.__record__(ops.logical_or, (self, other), NO_META)
 
     def __ror__(self, other: Any) -> Self:
+        _truths("|", self, other)
         return self.__record__(ops.logical_or, (other, self), NO_META)
 
     __hash__ = object.__hash__  # by identity, since == is elementwise
@@ -213,8 +224,9 @@ class Operators:
     flatten = ravel
 
     def transpose(self, *axes: Any) -> Self:
-        """Axes reversed, or in the order given."""
-        meta = {"axes": _one_or_many(axes) if axes else None}
+        """Axes reversed, or in the order given: `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
+        order = _one_or_many(axes) if axes else None
+        meta = {"axes": (order,) if isinstance(order, int) else order}
         return self.__record__(ops.transpose, (self,), meta)
 
     def swapaxes(self, axis1: int, axis2: int) -> Self:
@@ -227,7 +239,8 @@ class Operators:
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Self:
         """Each element repeated."""
-        return self.__record__(ops.repeat, (self,), {"repeats": repeats, "axis": axis})
+        repeated: Self = ops.repeat(self, repeats, axis)
+        return repeated
 
     def clip(self, a_min: Any = None, a_max: Any = None) -> Self:
         """Elements limited to [a_min, a_max]."""
@@ -249,7 +262,19 @@ class Operators:
 
 
 def _one_or_many(numbers: tuple[Any, ...]) -> Any:
-    return numbers[0] if len(numbers) == 1 else numbers
+    if len(numbers) == 1:
+        return tuple(numbers[0]) if isinstance(numbers[0], list) else numbers[0]
+    return numbers
+
+
+def _truths(sign: str, *values: Any) -> None:
+    for x in values:
+        dtype = x.node.dtype if isinstance(x, Operators) else np.asarray(x).dtype
+        if dtype.kind != "b":
+            raise TypeError(
+                f"{sign} combines truth values, got {dtype}; bits of integers have no rule here, "
+                "use .data"
+            )
 
 
 def plain_index(index: Any) -> Any:
@@ -257,5 +282,9 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(map(plain_index, index))
     if isinstance(index, Operators):
-        return index.numpy() if index.node.shape or index.node.dtype == bool else index.item()
-    return np.asarray(index) if isinstance(index, list) else index
+        scalar = not index.node.shape and index.node.dtype != bool
+        return index.item() if scalar else index.numpy().copy()
+    if isinstance(index, list):
+        return np.array(index) if index else np.zeros(0, dtype=np.intp)
+    # A copy, so that the recorded positions stay what they were.
+    return index.copy() if isinstance(index, np.ndarray) else index

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import itemgetter
+from typing import Any, cast
 
 from tinygrad_dnn.graph import Leaf, Node, trace
+from tinygrad_dnn.reverse import note_edit
 
 
 def flattened(node: Node) -> list[Any]:
-    """Everything `node` was computed from: leaves as they are, op nodes with places for inputs."""
+    """Everything `node` was computed from, in order of time: leaves as they are, op nodes with
+    places for inputs, and the place of a leaf alone where it was edited after ops had read it.
+    """
     graph = trace([node])
     place = {n: i for i, n in enumerate(graph)}
-    return [
+    records = [(n.index, _record(n, place)) for n in graph]
+    records += [(leaf.edits[0], place[leaf]) for leaf in graph.leaves if leaf.edits[0]]
+    return [record for _, record in sorted(records, key=itemgetter(0))]
+
+
+def _record(n: Node, place: dict[Node, int]) -> Any:
+    return (
         n
         if isinstance(n, Leaf)
         else (
@@ -26,14 +36,16 @@ def flattened(node: Node) -> list[Any]:
             n.name,
             n.grad,
         )
-        for n in graph
-    ]
+    )
 
 
 def restored(records: list[Any]) -> Node:
     """The node whose graph was flattened; its leaves are the very ones in the list."""
     nodes: list[Node] = []
     for r in records:
+        if isinstance(r, int):
+            note_edit(cast(Leaf, nodes[r]))
+            continue
         if isinstance(r, Leaf):
             nodes.append(r)
             continue

@@ -32,7 +32,7 @@ class StaleValueError(RuntimeError):
 def note_edit(leaf: Leaf) -> None:
     """Count an in-place write to a leaf's data: ops recorded before now hold stale values."""
     global _last_edit
-    leaf.edited = _last_edit = tick()
+    leaf.edits[0] = _last_edit = tick()
 
 
 def _leading(roots: Sequence[Node], wanted: Collection[Node]) -> set[Node]:
@@ -49,7 +49,7 @@ def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None
     edited: dict[Node, int] = {}
     for node in trace(roots):
         if isinstance(node, Leaf):
-            edited[node] = node.edited
+            edited[node] = node.edits[0]
             continue
         if node.op.view is True or (node.op.view and node.op.view(node.meta)):
             # A view shows its base's memory, and so its base's edits.
@@ -113,7 +113,7 @@ def sweep(
     checked = False
     for root, seed in zip(roots, seeds, strict=True):
         if root.op is None:
-            found[root] = found[root] + seed if root in found else seed
+            found[root] = found[root] + seed if root in found else seed.copy()
         elif root in cotangents:
             cotangents[root] = cotangents[root] + seed
         elif leads is None or root in leads:
@@ -165,9 +165,9 @@ def sweep(
                 continue
             if special and (op.selects or node in masked):
                 masked.add(x)
-                if op.masks[i] and node in masked:
+                if node in masked and op.masks[0 if op.many else i]:
                     # Where nothing depends on z (g = 0), x receives 0, even if ∂z/∂x is ∞ or NaN.
-                    gx = np.where(g == 0, 0, gx)
+                    gx = np.where((g == 0) & ~np.isfinite(gx), 0, gx)
             if gx.shape != x.shape:
                 gx = _fitting(unbroadcast(gx, x.shape), node, i)
             if gx.dtype is not x.dtype and gx.dtype != x.dtype:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dnn.complain import explained
 from tinygrad_dnn.formula import formula
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick
+from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, nobody, tick, trace
 from tinygrad_dnn.numpy_names import NumpyProtocols
 from tinygrad_dnn.operators import Operators, plain_index
 from tinygrad_dnn.ops import Op
@@ -25,6 +25,7 @@ _PLAIN = frozenset({np.ndarray, float, int, bool})
 
 
 _new = object.__new__
+_set_flags: Any = np.ndarray.setflags  # (array, write): by position it takes half the time
 
 
 def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
@@ -37,14 +38,14 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         x, y = args
         if isinstance(x, Tensor):
             p = x.node
-            x = x._data
+            x = x._array
             if p.requires_grad:
                 wants = 1
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
         if isinstance(y, Tensor):
             q = y.node
-            y = y._data
+            y = y._array
             if q.requires_grad:
                 wants += 2
         else:
@@ -53,13 +54,13 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     elif len(args) == 1 and isinstance(args[0], Tensor):
         p = args[0].node
         wants = 1 if p.requires_grad else 0
-        inputs, arrays = (p,), (args[0]._data,)
+        inputs, arrays = (p,), (args[0]._array,)
     else:
         inputs, arrays = [], []
         for i, a in enumerate(args):
             if isinstance(a, Tensor):
                 inputs.append(a.node)
-                arrays.append(a._data)
+                arrays.append(a._array)
                 if a.node.requires_grad:
                     wants += 1 << i
             else:
@@ -70,19 +71,23 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
     except (ValueError, TypeError, IndexError) as error:
         raise explained(op, inputs, meta, error) from error
-    if type(z) is np.ndarray:
-        z.setflags(False)  # type: ignore[call-arg]  # write=False, by position: half the time
-    else:
-        z = settled(z)
+    if type(z) is not np.ndarray:
+        z = settled(z, op.name, writeable=True)
     dtype = z.dtype
     if dtype is not _FLOAT64:
         refuse_complex(dtype, op.name)
+        if dtype.kind != "f":
+            wants = 0  # whole numbers and truth values have no slope
     if now.watch is not None:
         now.watch.after_op(op, inputs, arrays, z)
     if not now.recording:
+        if type(z) is np.ndarray and z.base is not None:
+            _set_flags(z, False)
         return Tensor(z)
+    if type(z) is np.ndarray:
+        _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
-    t._data = z
+    t._array = z
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -118,34 +123,34 @@ class Tensor(Operators, NumpyProtocols):
         ValueError: a gradient is asked for integers.
     """
 
-    __slots__ = ("__weakref__", "_data", "node")
+    __slots__ = ("__weakref__", "_array", "node")
 
-    _data: Array
+    _array: Array
     node: Node
     __record__ = staticmethod(record)
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
         value = as_data(data)
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"Tensor: expected a string as name, got {name!r}")
+        _checked_name(name)
         if requires_grad:
             require_float(value.dtype, name)
-        self._data = value
+        self._array = value
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
+        if isinstance(data, Tensor):
+            _share_edits(data, leaf)
 
     # --- what it is --------------------------------------------------------------------------
 
     @property
     def data(self) -> Array:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
-        return self._data
+        return self._array
 
     @data.setter
     def data(self, value: Any) -> None:
         leaf = self._own_leaf("assign to .data of")
-        if value is self._data:  # t.data -= ... edits in place, then assigns the same array
-            leaf.changed = tick()
+        if value is self._array:  # t.data -= ... edits in place, then assigns the same array
             note_edit(leaf)
             return
         new = as_data(value)
@@ -154,8 +159,8 @@ class Tensor(Operators, NumpyProtocols):
                 f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
                 "make a new Tensor for another shape or dtype"
             )
-        self._data = leaf.value = new
-        leaf.changed = tick()
+        self._array = leaf.value = new
+        leaf.replaced = tick()
 
     def _own_leaf(self, what: str) -> Leaf:
         if isinstance(self.node, Leaf):
@@ -179,9 +184,12 @@ class Tensor(Operators, NumpyProtocols):
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        shape = np.shape(value)
-        if value is not None and shape != self.shape:
-            raise ValueError(f"grad: {describe(self.node)} can't have a gradient of shape {shape}")
+        if value is not None and not isinstance(value, Tensor):
+            value = as_data(value)
+        if value is not None and value.shape != self.shape:
+            raise ValueError(
+                f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
+            )
         self.node.grad = value
 
     def zero_grad(self) -> None:
@@ -190,7 +198,7 @@ class Tensor(Operators, NumpyProtocols):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a gradient flows to it."""
+        """Whether a gradient flows to it; what was recorded before a change is not affected."""
         return self.node.requires_grad
 
     @requires_grad.setter
@@ -198,7 +206,10 @@ class Tensor(Operators, NumpyProtocols):
         leaf = self._own_leaf("change requires_grad of")
         if value:
             require_float(leaf.dtype, leaf.name)
-        leaf.requires_grad = bool(value)
+        # Graphs that hold the old node saved their values for the old answer.
+        self.node = fresh = Leaf(self._array, bool(value), leaf.name)
+        fresh.scope, fresh.grad, fresh.edits = leaf.scope, leaf.grad, leaf.edits
+        leaf.tensor, fresh.tensor = nobody, ref(self)
 
     @property
     def name(self) -> str | None:
@@ -207,7 +218,7 @@ class Tensor(Operators, NumpyProtocols):
 
     @name.setter
     def name(self, value: str | None) -> None:
-        self.node.name = value
+        self.node.name = _checked_name(value)
 
     @property
     def op(self) -> Op | None:
@@ -243,21 +254,23 @@ class Tensor(Operators, NumpyProtocols):
 
     def detach(self) -> Tensor:
         """A leaf with the same data (not copied), through which no gradient flows."""
-        return Tensor(self._data, name=self.name)
+        alone = Tensor(self._array, name=self.name)
+        _share_edits(self, alone.node)
+        return alone
 
     def numpy(self) -> Any:
         """The plain array; the same memory, read-only for a result."""
-        return self._data
+        return self._array
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.size != 1:
             raise ValueError(f"item: expected one element, got {describe(self.node)}")
-        return self._data.item()
+        return self._array.item()
 
     def tolist(self) -> Any:
         """The values as nested lists."""
-        return self._data.tolist()
+        return self._array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:
@@ -266,7 +279,10 @@ class Tensor(Operators, NumpyProtocols):
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
                 "function that tinygrad_dnn has a rule for"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self._array, dtype=dtype, copy=copy)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._array == (value._array if isinstance(value, Tensor) else value)).any())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -291,9 +307,9 @@ class Tensor(Operators, NumpyProtocols):
 
     def __repr__(self) -> str:
         body = (
-            np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=50)
-            if (isinstance(self._data, np.ndarray))
-            else repr(self._data)
+            np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=50)
+            if (isinstance(self._array, np.ndarray))
+            else repr(self._array)
         )
         parts = [body]
         if self.dtype != _FLOAT64:
@@ -333,7 +349,7 @@ class Tensor(Operators, NumpyProtocols):
             StaleValueError: a value was edited in place since it was recorded.
         """
         seed = self._seed(gradient, create_graph)
-        kept = _kept(keep)
+        kept = _kept(keep, self.node)
         if free is None:
             free = not create_graph and keep is not True
         found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
@@ -352,9 +368,9 @@ class Tensor(Operators, NumpyProtocols):
                     f"backward: {describe(self.node)} has {self.size} elements; reduce it to a "
                     "cost (sum, mean) or give gradient= of its shape"
                 )
-            gradient = np.ones_like(self._data)
+            gradient = np.ones_like(self._array)
         elif isinstance(gradient, Tensor):
-            gradient = gradient if create_graph else gradient._data
+            gradient = gradient if create_graph else gradient._array
         else:
             gradient = as_data(gradient)
         if gradient.shape != self.shape:
@@ -375,16 +391,20 @@ class Tensor(Operators, NumpyProtocols):
                     f"cannot write {describe(value.node)} into {describe(leaf)}: its gradient "
                     "would be lost; write .data, or build the array with where() or concatenate()"
                 )
-            value = value._data
-        self._data[plain_index(index)] = value
-        leaf.changed = tick()
+            value = value._array
+        if not getattr(getattr(self._array, "flags", None), "writeable", True):
+            raise ValueError(
+                f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
+                "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
+            )
+        self._array[plain_index(index)] = value
         note_edit(leaf)
 
     def _in_place(self, op: Op, other: Any) -> Tensor:
         """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
         if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
             return record(op, (self, other), NO_META)
-        new = record(op, (self, other), NO_META)._data
+        new = record(op, (self, other), NO_META)._array
         if new.shape != self.shape:
             raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
         self[...] = new
@@ -396,13 +416,13 @@ class Tensor(Operators, NumpyProtocols):
 
     def __copy__(self) -> Tensor:
         if isinstance(self.node, Leaf):
-            return Tensor(self._data.copy(), self.requires_grad, self.name)
-        return _handle(self.node, self._data)
+            return Tensor(self._array.copy(), self.requires_grad, self.name)
+        return _handle(self.node, self._array)
 
     def __reduce__(self) -> Any:
         if isinstance(self.node, Leaf):
             return handle, (self.node,)
-        return _restored, (flattened(self.node), self._data)
+        return _restored, (flattened(self.node), self._array)
 
 
 class _Handle(Tensor):
@@ -411,9 +431,9 @@ class _Handle(Tensor):
     __slots__ = ("_value",)
 
     @property
-    def _data(self) -> Array:
+    def _array(self) -> Array:
         if not hasattr(self, "_value"):
-            self._value = settled(replay([self.node])[self.node])
+            self._value = settled(replay([self.node])[self.node], "replay")
         return self._value
 
 
@@ -422,7 +442,7 @@ class _Handle(Tensor):
 
 def _handle(node: Node, value: Any) -> Tensor:
     t: Tensor = _new(Tensor)
-    t._data = value
+    t._array = value
     t.node = node
     return t
 
@@ -455,7 +475,7 @@ def pull(
     asked = None if wanted is None else frozenset(wanted)
     if not create_graph:
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
-        return {node: settled(g, writeable=True) for node, g in found.items()}
+        return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
     with mode(recording=True):
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free, lift=_handle)
@@ -467,11 +487,23 @@ def pull(
     return found
 
 
+def _checked_name(name: str | None) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"Tensor: expected a string as name, got {name!r}")
+    return name
+
+
+def _share_edits(one: Tensor, other: Node) -> None:
+    """Two leaves on one array: a write through either is counted for both."""
+    if isinstance(one.node, Leaf) and isinstance(other, Leaf):
+        other.edits = one.node.edits
+
+
 def _restored(records: Any, data: Any) -> Tensor:
-    return _handle(restored(records), settled(data))
+    return _handle(restored(records), settled(data, "pickle"))
 
 
-def _kept(keep: bool | Iterable[Tensor | str]) -> Callable[[Node], bool] | None:
+def _kept(keep: bool | Iterable[Tensor | str], root: Node) -> Callable[[Node], bool] | None:
     if isinstance(keep, bool):
         return (lambda node: True) if keep else None
     if isinstance(keep, (str, Tensor)):
@@ -481,4 +513,9 @@ def _kept(keep: bool | Iterable[Tensor | str]) -> Callable[[Node], bool] | None:
     names = {t for t in asked if isinstance(t, str)}
     if len(nodes) + len(names) < len(asked):
         raise TypeError("backward: keep= takes True, Tensors or names")
+    if unknown := names - (there := {n.name for n in trace([root]) if n.name}):
+        raise ValueError(
+            f"backward: keep= names {sorted(unknown)}, which nothing here bears; "
+            f"there are {sorted(there)}"
+        )
     return lambda node: node in nodes or node.name in names

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from itertools import count
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.graph import Node, describe, mode, trace
+from tinygrad_dnn.graph import MODE, Node, describe, mode, trace
 from tinygrad_dnn.ops import Op, identity
 from tinygrad_dnn.tensor import Tensor, pull, record
 from tinygrad_dnn.tree import flatten, rebuild
@@ -69,6 +68,7 @@ class _Run:
                 raise ValueError(f"argnums: there is no argument {i} among the {len(args)} given")
         leaves, self.layouts = zip(*(flatten(args[i]) for i in argnums), strict=True)
         self.counts = [len(group) for group in leaves]
+        self.recording = MODE.get().recording
         with mode(recording=True):
             self.variables = [_variable(x) for group in leaves for x in group]
             args = list(args)
@@ -78,18 +78,18 @@ class _Run:
             self.value = f(*args, **kwargs)
 
     def result(self) -> Tensor:
-        """The value, which must be a Tensor (a function that ignores its arguments is constant)."""
+        """The value, which must be a Tensor."""
         if isinstance(self.value, Tensor):
             return self.value
-        try:
-            return Tensor(self.value)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"expected the function to return a Tensor, got {type(self.value).__name__}"
-            ) from None
+        raise TypeError(
+            "expected the function to return a Tensor computed from its arguments, got "
+            f"{type(self.value).__name__}; float(), .item() and .data leave the graph"
+        )
 
     def outside(self, y: Tensor) -> bool:
         """Whether y depends on Tensors requiring gradients that this run did not make."""
+        if not self.recording:
+            return False  # inside no_grad() nothing outside is waiting for a gradient
         fresh = {v.node for v in self.variables if v.node.op is None}
         return any(leaf.requires_grad and leaf not in fresh for leaf in trace([y.node]).leaves)
 
@@ -101,8 +101,14 @@ class _Run:
         else:
             found = pull([y.node], [seed], wanted=nodes, free=free, create_graph=create_graph)
         return [
-            found[v.node] if v.node in found else np.zeros_like(v._data) for v in self.variables
+            found[v.node] if v.node in found else np.zeros_like(v._array) for v in self.variables
         ]
+
+    def close(self) -> None:
+        """Whatever lies around this run sees its variables as constants from now on."""
+        for v in self.variables:
+            if v.node.op is None:
+                v.node.requires_grad = False
 
     def grouped(self, flat: Sequence[Any], single: bool) -> Any:
         """Gradients in the structure of the arguments."""
@@ -118,7 +124,7 @@ def _variable(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         if x.requires_grad:
             return record(identity, (x,), {})
-        x = x._data
+        x = x._array
     return Tensor(x, requires_grad=True)
 
 
@@ -132,8 +138,12 @@ def _scalar(y: Tensor, who: str) -> Tensor:
 
 
 def _numbers(argnums: Argnums) -> tuple[Sequence[int], bool]:
-    single = isinstance(argnums, int)
-    return ([argnums] if isinstance(argnums, int) else list(argnums)), single
+    if isinstance(argnums, int):
+        return [argnums], True
+    numbers = list(argnums)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError(f"argnums: expected different positions, at least one, got {argnums}")
+    return numbers, False
 
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., tuple[Any, Any]]:
@@ -153,8 +163,9 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         done = _Run(f, args, numbers, kwargs)
         y = _scalar(done.result(), "grad")
         outside = done.outside(y)
-        flat = done.pull(y, np.ones_like(y._data), create_graph=outside, free=not outside)
-        return (y if outside else y._data), done.grouped(flat, single)
+        flat = done.pull(y, np.ones_like(y._array), create_graph=outside, free=not outside)
+        done.close()
+        return (y if outside else y._array), done.grouped(flat, single)
 
     return run
 
@@ -184,7 +195,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         groups: tuple[Any, ...] = done.grouped(done.pull(y, seed, recorded), single=False)
         return groups
 
-    return (y if outside else y._data), pullback
+    return (y if outside else y._array), pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -200,18 +211,19 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     outside = done.outside(y)
     flat_tangents = [t for group in tangents for t in flatten(group)[0]]
     _match(done.variables, flat_tangents, "jvp: tangent")
-    v = Tensor(np.zeros_like(y._data), requires_grad=True)
+    v = Tensor(np.zeros_like(y._array), requires_grad=True)
     pulled = done.pull(y, v, create_graph=True)
-    derivative: Any = np.zeros_like(y._data)
+    derivative: Any = np.zeros_like(y._array)
     roots = [(g, t) for g, t in zip(pulled, flat_tangents, strict=True) if isinstance(g, Tensor)]
     if roots:
         inner = sum((g * t).sum() for g, t in roots)
         if inner.requires_grad:
             found = pull(
-                [inner.node], [np.ones_like(inner._data)], wanted=[v.node], create_graph=outside
+                [inner.node], [np.ones_like(inner._array)], wanted=[v.node], create_graph=outside
             )
             derivative = found.get(v.node, derivative)
-    return (y if outside else y._data), derivative
+    done.close()
+    return (y if outside else y._array), derivative
 
 
 def _match(variables: Sequence[Any], given: Sequence[Any], who: str) -> None:
@@ -233,7 +245,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         flat = flatten(slopes)[0]
         directions = flatten(tuple(tangents))[0]
         _match(flat, directions, "hvp: tangent")
-        return sum(np.sum(g * np.asarray(t)) for g, t in zip(flat, directions, strict=True))
+        product = sum(np.sum(g * np.asarray(t)) for g, t in zip(flat, directions, strict=True))
+        return product if isinstance(product, Tensor) else Tensor(product)
 
     products: tuple[Any, ...] = grad(along, argnums=range(len(primals)))(*primals)
     return products
@@ -253,6 +266,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
             seed = np.zeros(y.size, dtype=y.dtype)
             seed[i] = 1
             rows.append(done.pull(y, seed.reshape(y.shape), create_graph=outside))
+        done.close()
         flat = []
         for j, v in enumerate(done.variables):
             column = [row[j] for row in rows]
@@ -287,15 +301,14 @@ def per_example_gradients(f: Callable[..., Any], params: Any, *batch: Any, axis:
             f"per_example_gradients: expected arrays of one length along axis {axis}, "
             f"got shapes {[np.shape(x) for x in batch]}"
         )
+    if sizes == {0}:
+        raise ValueError("per_example_gradients: expected at least one example, got none")
     each = []
     for i in range(sizes.pop()):
         example = [np.take(x, [i], axis=axis) for x in batch]
         flat, layout = flatten(grad(f)(params, *example))
         each.append(flat)
     return rebuild(layout, [np.stack(column) for column in zip(*each, strict=True)])
-
-
-_numbering = count(1).__next__
 
 
 def custom_vjp(

@@ -69,10 +69,12 @@ def require_float(dtype: Any, name: str | None) -> None:
         )
 
 
-def settled(z: Any, writeable: bool = False) -> Any:
+def settled(z: Any, who: str, writeable: bool = False) -> Any:
     """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
     if isinstance(z, (np.generic, float, int)):
         z = np.asarray(z)
+    if not hasattr(z, "dtype") or not hasattr(z, "shape"):
+        raise TypeError(f"{who}: expected an array as result, got {type(z).__name__}")
     if isinstance(z, np.ndarray) and not writeable:
         z.setflags(write=False)
     return z

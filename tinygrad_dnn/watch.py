@@ -49,9 +49,10 @@ class Watch:
         if at is None or any(_first_bad(x) is not None for x in arrays):
             return
         told = ", ".join(map(operand, inputs))
+        given = _inputs_at(op.elementwise, inputs, arrays, at, z.shape)
         raise NonFiniteError(
             f"debug: {op.name}({told}) gave {z[at]} at {_place(at)}, from "
-            f"{_inputs_at(inputs, arrays, at, z.shape)}{_cause(op, inputs, arrays, at, z.shape)}"
+            f"{given}{_cause(op, inputs, arrays, at, z)}"
         )
 
     def after_record(self, node: Node) -> None:
@@ -113,12 +114,18 @@ def _at(x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
 
 
 def _inputs_at(
-    inputs: Sequence[Any], arrays: Sequence[Any], at: tuple[int, ...], shape: tuple[int, ...]
+    elementwise: bool,
+    inputs: Sequence[Any],
+    arrays: Sequence[Any],
+    at: tuple[int, ...],
+    shape: tuple[int, ...],
 ) -> str:
     told = []
     for x, array in zip(inputs, arrays, strict=True):
-        value = _at(array, at, shape)
-        if value is None:
+        value = _at(array, at, shape) if elementwise else None
+        if value is None and np.size(array) == 0:
+            told.append(f"{operand(x)}, which is empty")
+        elif value is None:
             low, high = np.min(array), np.max(array)
             told.append(f"{operand(x)} in [{low}, {high}]")
         else:
@@ -127,13 +134,10 @@ def _inputs_at(
 
 
 def _cause(
-    op: Op,
-    inputs: Sequence[Any],
-    arrays: Sequence[Any],
-    at: tuple[int, ...],
-    shape: tuple[int, ...],
+    op: Op, inputs: Sequence[Any], arrays: Sequence[Any], at: tuple[int, ...], z: Any
 ) -> str:
     """The likely reason and a remedy, where the numbers give one away."""
+    shape = z.shape
     value = _at(arrays[0], at, shape)
     maker = next((x.op.name for x in _ancestry(inputs[0]) if x.op and x.op.name == "sigmoid"), None)
     if op.name in ("log", "log2", "log10") and value == 0:
@@ -143,13 +147,17 @@ def _cause(
                 "log_sigmoid(-Z), or a cost from Z"
             )
         return "; the logarithm of 0 is −∞: clip its argument"
-    if op.name in ("log", "log2", "log10", "sqrt", "log1p") and value is not None and value < 0:
-        return f"; {op.name} is not defined below {-1 if op.name == 'log1p' else 0}"
+    if not op.elementwise:
+        return "" if np.isnan(z[at]) else f"; the sum is too large for {z.dtype}"
     if op.name == "divide" and _at(arrays[1], at, shape) == 0:
         return "; the denominator is 0"
-    if op.name in ("exp", "expm1", "sinh", "cosh", "power", "square", "multiply"):
-        return f"; too large for {np.asarray(arrays[0]).dtype}"
-    return ""
+    if value == 0 and op.name in ("reciprocal", "power"):
+        return "; a negative power of 0"
+    if value == -1 and op.name == "log1p":
+        return "; the logarithm of 0 is −∞"
+    if np.isnan(z[at]):
+        return f"; {op.name} is not defined there"
+    return f"; too large for {z.dtype}"
 
 
 def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pickle import PicklingError
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,18 @@ class Op:
         ufunc = getattr(np, self.name, None)
         if isinstance(ufunc, np.ufunc) and forward.__module__.startswith(__package__):
             self.compute = ufunc  # what forward calls anyway, without the call in between
+        elif not forward.__module__.startswith(__package__):
+            self.compute = self._apart
+
+    def _apart(self, *arrays: Any, **meta: Any) -> Any:
+        """A user's forward; a result that shares an input's memory is copied, unless declared."""
+        z = self.forward(*arrays, **meta)
+        shares = (
+            isinstance(z, np.ndarray)
+            and not self.view
+            and any(isinstance(x, np.ndarray) and np.may_share_memory(z, x) for x in arrays)
+        )
+        return z.copy() if shares else z[...] if any(z is x for x in arrays) else z
 
     def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:
         if not self.arrays:
@@ -206,7 +219,22 @@ class Op:
                 )
         if missing := self.required - meta.keys():
             raise TypeError(f"{self.name}: missing {', '.join(sorted(missing))}")
-        return arrays, meta
+        return arrays, {name: self._frozen(name, value) for name, value in meta.items()}
+
+    def _frozen(self, name: str, value: Any) -> Any:
+        """Metadata as it stays recorded: nobody's list, nobody's array, and no Tensor."""
+        if isinstance(value, list):
+            return tuple(value)
+        if isinstance(value, np.ndarray):
+            return value.copy()
+        if hasattr(type(value), "__record__"):
+            if value.shape == () and value.dtype.kind in "iu":
+                return int(value.item())
+            raise TypeError(
+                f"{self.name}: {name} is not differentiable and can't be a Tensor; "
+                "pass its .data or a Python number"
+            )
+        return value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply it, NumPy's signature: to Tensors it records a node, to arrays it just computes."""
@@ -224,8 +252,16 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}{self.__signature__}>"
 
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
+
     def __reduce__(self) -> Any:
         """Ops are pickled by name: the code that unpickles must have declared the same op."""
+        if REGISTRY.get(self.name) is not self:
+            raise PicklingError(
+                f"op {self.name} is not in the registry, so it can't be pickled by name; "
+                "declare it with @op at the top of a module"
+            )
         return named, (self.name,)
 
 

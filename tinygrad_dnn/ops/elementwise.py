@@ -60,20 +60,22 @@ def reciprocal(x, /):
 
 
 def _power_base(g, x, y):
-    # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0 even at x = 0 (0 · 0⁻¹ would be NaN).
+    # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0, at x = 0 and ∞ too (where 0 · xʸ⁻¹ would be NaN).
     if isinstance(y, (int, float)):
-        return g * y * x ** (y - 1) if y != 0 else g * 0 * x
-    return g * np.where(y == 0, 0, y * np.where(y == 0, 1, x) ** np.where(y == 0, 1, y - 1))
+        return g * y * x ** (y - 1) if y != 0 else np.zeros_like(g)
+    safe = np.where((y == 0) & ((x == 0) | ~np.isfinite(x)), 1, x)
+    return g * y * safe ** (y - 1)
 
 
-def _power_exponent(g, z, x):
-    # ∂xʸ/∂y = xʸ log x, and its limit 0 where xʸ = 0 (0 · −∞ would be NaN).
-    return g * np.where(z == 0, 0, z * np.log(np.where(z == 0, 1, x)))
+def _power_exponent(g, z, x, y):
+    # ∂xʸ/∂y = xʸ log x, and its limit 0 at x = 0 where y ≥ 0 (0 · −∞ would be NaN).
+    zero = (x == 0) & (y >= 0)
+    return g * np.where(zero, 0, z * np.log(np.where(zero, 1, x)))
 
 
 @elementwise("{x}^({y})", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))
 def power(x, y, /):
-    """Power xʸ. With y = 0 the slope in x is 0 everywhere; with xʸ = 0 the slope in y is 0."""
+    """Power xʸ. With y = 0 the slope in x is 0; at x = 0, y ≥ 0 the slope in y is 0."""
     return np.power(x, y)
 
 
@@ -140,9 +142,14 @@ def log10(x, /):
     return np.log10(x)
 
 
+def _share(g, z, x):
+    # ∂z/∂x = eˣ⁻ᶻ, and 0 where x = z = −∞ (−∞ − (−∞) would be NaN).
+    return g * np.exp(x - np.where(z == -np.inf, 0, z))
+
+
 @elementwise(
     "logaddexp({x}, {y})",
-    vjp=(lambda g, z, x: g * np.exp(x - z), lambda g, z, y: g * np.exp(y - z)),
+    vjp=(_share, lambda g, z, y: _share(g, z, y)),
     analytic=False,
 )
 def logaddexp(x, y, /):
@@ -221,12 +228,13 @@ def tanh(x, /):
 # --- choice ---------------------------------------------------------------------------------------
 
 
+def _winner(g, wins, ties):
+    return np.where(wins, g, np.where(ties, 0.5 * g, 0))
+
+
 @elementwise(
     "max({x}, {y})",
-    vjp=(
-        lambda g, x, y: g * ((x > y) + 0.5 * (x == y)),
-        lambda g, x, y: g * ((y > x) + 0.5 * (x == y)),
-    ),
+    vjp=(lambda g, x, y: _winner(g, x > y, x == y), lambda g, x, y: _winner(g, y > x, x == y)),
     analytic=False,
 )
 def maximum(x, y, /):
@@ -236,10 +244,7 @@ def maximum(x, y, /):
 
 @elementwise(
     "min({x}, {y})",
-    vjp=(
-        lambda g, x, y: g * ((x < y) + 0.5 * (x == y)),
-        lambda g, x, y: g * ((y < x) + 0.5 * (x == y)),
-    ),
+    vjp=(lambda g, x, y: _winner(g, x < y, x == y), lambda g, x, y: _winner(g, y < x, x == y)),
     analytic=False,
 )
 def minimum(x, y, /):
@@ -266,8 +271,8 @@ def where(condition, x, y, /):
     "clip({x}, {a_min}, {a_max})",
     vjp=(
         lambda g, x, a_min, a_max: g * ((x >= a_min) & (x <= a_max)),
-        lambda g, x, a_min: g * (x < a_min),
-        lambda g, x, a_max: g * (x > a_max),
+        lambda g, x, a_min, a_max: g * ((x < a_min) & (a_min <= a_max)),
+        lambda g, x, a_min, a_max: g * (np.maximum(x, a_min) > a_max),
     ),
     domain=((-2, 2), (-1.0, -0.5), (0.5, 1.0)),
     analytic=False,
@@ -280,8 +285,13 @@ def clip_between(x, a_min, a_max, /):
 
 def clip(x, a_min=None, a_max=None):
     """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1."""
-    low = -np.inf if a_min is None else a_min
-    return clip_between(x, low, np.inf if a_max is None else a_max)
+    low = _no_limit(x, "min", -np.inf) if a_min is None else a_min
+    return clip_between(x, low, _no_limit(x, "max", np.inf) if a_max is None else a_max)
+
+
+def _no_limit(x, end, infinity):
+    dtype = getattr(x, "dtype", None)
+    return infinity if dtype is None or dtype.kind not in "iu" else getattr(np.iinfo(dtype), end)
 
 
 @elementwise("identity({x})", vjp=lambda g: g, view=True)

@@ -1,5 +1,7 @@
 """Products of matrices and vectors."""
 
+from math import prod
+
 import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
@@ -58,8 +60,9 @@ def _dot_x(g, y, x_shape, y_shape):
     if len(y_shape) <= 2:
         return _matmul_x(g, y, x_shape, y_shape)
     # z[i…, j…, m] = Σₖ x[i…, k] y[j…, k, m]
-    y = np.reshape(np.swapaxes(y, -1, -2), (-1, y_shape[-2]))  # (j m, k)
-    return np.matmul(np.reshape(g, (*x_shape[:-1], -1)), y)
+    width = prod(y_shape[:-2]) * y_shape[-1]
+    y = np.reshape(np.swapaxes(y, -1, -2), (width, y_shape[-2]))  # (j m, k)
+    return np.matmul(np.reshape(g, (*x_shape[:-1], width)), y)
 
 
 def _dot_y(g, x, x_shape, y_shape):
@@ -67,8 +70,9 @@ def _dot_y(g, x, x_shape, y_shape):
         return g * x
     if len(y_shape) <= 2 and len(x_shape) <= 2:
         return _matmul_y(g, x, x_shape, y_shape)
-    rows = np.reshape(x, (-1, x_shape[-1]))  # (i, k)
-    g = np.reshape(g, (rows.shape[0], -1))  # (i, j m)
+    height = prod(x_shape[:-1])
+    rows = np.reshape(x, (height, x_shape[-1]))  # (i, k)
+    g = np.reshape(g, (height, prod(g.shape[len(x_shape) - 1 :])))  # (i, j m)
     gy = np.matmul(rows.T, g)  # (k, j m)
     if len(y_shape) == 1:
         return np.reshape(gy, y_shape)
@@ -205,9 +209,14 @@ def _einsum(i, g, operands, operands_shape, subscripts):
 )
 def einsum_of(*operands, subscripts):
     """Sums of products in Einstein's notation."""
-    return np.einsum(subscripts, *operands)
+    z = np.einsum(subscripts, *operands)
+    return z.copy() if len(operands) == 1 else z  # "ij->ji" alone would share x's memory
 
 
 def einsum(subscripts, *operands):
     """Sums of products in Einstein's notation: `einsum("ij,jk->ik", x, y)` is `x @ y`."""
+    if not isinstance(subscripts, str):
+        raise TypeError(
+            f"einsum: expected subscripts like 'ij,jk->ik', got {type(subscripts).__name__}"
+        )
     return einsum_of(operands, subscripts=subscripts)

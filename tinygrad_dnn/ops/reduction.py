@@ -41,6 +41,11 @@ def length(axis, shape):
     return count(shape[i] for i in axes(axis, shape))
 
 
+def inverse(n, times=1):
+    """times / n as a Python number, which takes on the arrays' dtype; ∞ for n = 0."""
+    return times / n if n else np.inf
+
+
 @reduction("Σ {x}", vjp=lambda g, x_shape, axis, keepdims: spread(g, axis, keepdims, x_shape))
 def sum(x, /, axis=None, *, keepdims=False):
     """Sum over axes."""
@@ -49,8 +54,8 @@ def sum(x, /, axis=None, *, keepdims=False):
 
 @reduction(
     "mean({x})",
-    vjp=lambda g, x_shape, axis, keepdims: (
-        spread(g, axis, keepdims, x_shape) / length(axis, x_shape)
+    vjp=lambda g, x_shape, axis, keepdims: spread(
+        g * inverse(length(axis, x_shape)), axis, keepdims, x_shape
     ),
 )
 def mean(x, /, axis=None, *, keepdims=False):
@@ -61,7 +66,9 @@ def mean(x, /, axis=None, *, keepdims=False):
 def _var(g, x, x_shape, axis, ddof, keepdims):
     # ∂/∂x Σ(x − x̄)²/(n − ddof) = 2 (x − x̄)/(n − ddof); the x̄ in it contributes nothing.
     centred = x - np.mean(x, axis=axis, keepdims=True)
-    return unreduced(g, axis, keepdims, x_shape) * (2 * centred / (length(axis, x_shape) - ddof))
+    return (
+        unreduced(g, axis, keepdims, x_shape) * centred * inverse(length(axis, x_shape) - ddof, 2)
+    )
 
 
 VAR_CASES = (*CASES[:-1], Case((3, 4), axis=0, ddof=1))
@@ -88,9 +95,10 @@ def std(x, /, axis=None, *, ddof=0, keepdims=False):
 
 
 def _extreme(g, z, x, x_shape, axis, keepdims):
-    hit = x == unreduced(z, axis, keepdims, x_shape)
-    share = unreduced(g, axis, keepdims, x_shape) / np.sum(hit, axis=axis, keepdims=True)
-    return np.where(hit, share, 0)
+    # Of a slice with a NaN the NaN is the extreme, and only a NaN differs from itself.
+    hit = (x == unreduced(z, axis, keepdims, x_shape)) | (x != x)
+    ties = np.sum(hit, axis=axis, keepdims=True).astype(x.dtype)
+    return np.where(hit, unreduced(g, axis, keepdims, x_shape) / ties, 0)
 
 
 @reduction("max({x})", vjp=_extreme, analytic=False)
@@ -112,7 +120,7 @@ def _others(x):
     multiplications, no division, hence right at zeros for derivatives of every order.
     """
     n = x.shape[-1]
-    width = 1 << max_bits(n)
+    width = 1 << (n - 1).bit_length() if n else 0
     if width > n:
         x = np.concatenate([x, np.ones_like(x, shape=(*x.shape[:-1], width - n))], axis=-1)
     levels = []
@@ -123,14 +131,10 @@ def _others(x):
     others = np.ones_like(x)
     for pairs in reversed(levels):
         others = np.reshape(
-            np.expand_dims(others, -1) * np.flip(pairs, -1), (*pairs.shape[:-2], -1)
+            np.expand_dims(others, -1) * np.flip(pairs, -1),
+            (*pairs.shape[:-2], 2 * pairs.shape[-2]),
         )
     return others[..., :n]
-
-
-def max_bits(n):
-    """The smallest k with 2ᵏ ≥ n."""
-    return (n - 1).bit_length() if n > 0 else 0
 
 
 def _prod(g, x, x_shape, axis, keepdims):
@@ -162,7 +166,9 @@ def cumsum(x, /, axis=None):
 
 
 def _logsumexp(g, z, x, x_shape, axis, keepdims):
-    return unreduced(g, axis, keepdims, x_shape) * np.exp(x - unreduced(z, axis, keepdims, x_shape))
+    top = unreduced(z, axis, keepdims, x_shape)
+    # eˣ⁻ᶻ, and 0 where all elements are −∞.
+    return unreduced(g, axis, keepdims, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
 
 
 @op("log Σ exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
@@ -170,7 +176,8 @@ def logsumexp(x, /, axis=None, *, keepdims=False):
     """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    log_sum = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value of a slice of −∞
+        log_sum = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     if keepdims:
         return log_sum
     over = axes(axis, x.shape)

@@ -25,7 +25,7 @@ def reshape(x, /, shape):
 def _transpose(g, axes):
     if axes is None:
         return np.transpose(g)
-    order = normalize_axis_tuple(axes, len(axes))
+    order = normalize_axis_tuple(axes, len(g.shape))
     return np.transpose(g, tuple(int(i) for i in np.argsort(order)))
 
 
@@ -62,7 +62,7 @@ def expand_dims(x, /, axis):
 @view("squeeze({x})", vjp=back_to_shape, cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)))
 def squeeze(x, /, axis=None):
     """Axes of length 1 dropped."""
-    return np.squeeze(x, axis=axis)
+    return np.squeeze(x[...], axis=axis)  # with nothing to squeeze NumPy returns x itself
 
 
 @view(

@@ -160,14 +160,13 @@ def sweep(
             pull = pulls[i]
             if pull is None:
                 continue
-            gx = pull(g, saved, node, i)
-            if gx is None:
-                continue
             if special and (op.selects or node in masked):
                 masked.add(x)
-                if node in masked and op.masks[0 if op.many else i]:
-                    # Where nothing depends on z (g = 0), x receives 0, even if ∂z/∂x is ∞ or NaN.
-                    gx = np.where((g == 0) & ~np.isfinite(gx), 0, gx)
+                gx = _masked(pull, g, saved, node, i) if node in masked else pull(g, saved, node, i)
+            else:
+                gx = pull(g, saved, node, i)
+            if gx is None:
+                continue
             if gx.shape != x.shape:
                 gx = _fitting(unbroadcast(gx, x.shape), node, i)
             if gx.dtype is not x.dtype and gx.dtype != x.dtype:
@@ -200,6 +199,15 @@ def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]
     if op.joint is None:
         return op.pulls * len(node.inputs)  # type: ignore[no-any-return]
     return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved, node)]
+
+
+def _masked(pull: Any, g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
+    """The rule's gradient, but 0 where nothing depends on z (g = 0), even if ∂z/∂x is ∞ or NaN."""
+    if not node.op.masks[0 if node.op.many else i]:
+        return pull(g, saved, node, i)
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is left out need not be computable
+        gx = pull(g, saved, node, i)
+    return np.where((g == 0) & ~np.isfinite(gx), 0, gx)
 
 
 def _fitting(gx: Any, node: Node, i: int) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dnn.complain import explained
 from tinygrad_dnn.formula import formula
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, nobody, tick, trace
+from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick, trace
 from tinygrad_dnn.numpy_names import NumpyProtocols
 from tinygrad_dnn.operators import Operators, plain_index
 from tinygrad_dnn.ops import Op
@@ -204,12 +204,14 @@ class Tensor(Operators, NumpyProtocols):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         leaf = self._own_leaf("change requires_grad of")
+        if bool(value) == leaf.requires_grad:
+            return
         if value:
             require_float(leaf.dtype, leaf.name)
         # Graphs that hold the old node saved their values for the old answer.
         self.node = fresh = Leaf(self._array, bool(value), leaf.name)
         fresh.scope, fresh.grad, fresh.edits = leaf.scope, leaf.grad, leaf.edits
-        leaf.tensor, fresh.tensor = nobody, ref(self)
+        fresh.tensor = ref(self)
 
     @property
     def name(self) -> str | None:
@@ -354,7 +356,9 @@ class Tensor(Operators, NumpyProtocols):
             free = not create_graph and keep is not True
         found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
         for node, g in found.items():
-            node.grad = g if node.grad is None else node.grad + g
+            holder = node.tensor() if isinstance(node, Leaf) else None
+            own = node if holder is None else holder.node
+            own.grad = g if own.grad is None else own.grad + g
 
     def _seed(self, gradient: Any, create_graph: bool) -> Any:
         if not self.requires_grad:

@@ -17,6 +17,7 @@ from tinygrad_dnn.graph import MODE, Node, describe, mode, trace
 from tinygrad_dnn.ops import Op, identity
 from tinygrad_dnn.tensor import Tensor, pull, record
 from tinygrad_dnn.tree import flatten, rebuild
+from tinygrad_dnn.values import as_data
 
 Argnums = int | Sequence[int]
 
@@ -191,7 +192,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         if np.shape(v) != y.shape:
             raise ValueError(f"vjp: expected a cotangent of shape {y.shape}, got {np.shape(v)}")
         recorded = outside or isinstance(v, Tensor)
-        seed = v if recorded else np.asarray(v, dtype=y.dtype)
+        seed = v if recorded else as_data(v)
+        if seed.dtype != y.dtype:
+            seed = seed.astype(y.dtype)
         groups: tuple[Any, ...] = done.grouped(done.pull(y, seed, recorded), single=False)
         return groups
 
@@ -245,7 +248,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         flat = flatten(slopes)[0]
         directions = flatten(tuple(tangents))[0]
         _match(flat, directions, "hvp: tangent")
-        product = sum(np.sum(g * np.asarray(t)) for g, t in zip(flat, directions, strict=True))
+        product = sum(np.sum(g * as_data(t)) for g, t in zip(flat, directions, strict=True))
         return product if isinstance(product, Tensor) else Tensor(product)
 
     products: tuple[Any, ...] = grad(along, argnums=range(len(primals)))(*primals)
@@ -337,7 +340,7 @@ def custom_vjp(
             raise ValueError(
                 f"{called}: backward returned {len(slopes)} gradients for {len(arrays)} arrays"
             )
-        return [s if s is None or isinstance(s, Tensor) else np.asarray(s) for s in slopes]
+        return [s if s is None or isinstance(s, Tensor) else as_data(s) for s in slopes]
 
     op.joint = joint
 

@@ -22,7 +22,7 @@ def as_data(data: Any) -> Array:
             )
         return data.numpy()
     kind = type(data)
-    if isinstance(data, (np.matrix, np.ma.MaskedArray)):
+    if kind is not np.ndarray and isinstance(data, (np.matrix, np.ma.MaskedArray)):
         raise TypeError(
             f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "
             "be ignored: fill it first)"

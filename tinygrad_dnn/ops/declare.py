@@ -15,7 +15,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pickle import PicklingError
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 import numpy as np
 
@@ -266,7 +267,10 @@ class Op:
 
 
 def _names(rule: Rule | None) -> tuple[str, ...]:
-    return () if rule is None else tuple(inspect.signature(rule).parameters)
+    if rule is None:
+        return ()
+    code = cast(FunctionType, rule).__code__  # inspect.signature takes ten times as long
+    return code.co_varnames[: code.co_argcount]
 
 
 def _shape(x: Any) -> tuple[int, ...]:

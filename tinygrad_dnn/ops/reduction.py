@@ -33,6 +33,8 @@ def unreduced(g, axis, keepdims, shape):
 
 def spread(g, axis, keepdims, shape):
     """g repeated along the axes that were reduced."""
+    if axis is None:
+        return np.broadcast_to(g, shape)
     return np.broadcast_to(unreduced(g, axis, keepdims, shape), shape)
 
 

@@ -19,7 +19,7 @@ def back_to_shape(g, x_shape):
 @view("reshape({x})", vjp=back_to_shape, cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1)))
 def reshape(x, /, shape):
     """The same elements in another shape; one -1 is inferred."""
-    return np.reshape(x, shape)
+    return np.reshape(x, (shape,) if isinstance(shape, int) else shape)
 
 
 def _transpose(g, axes):
@@ -175,6 +175,10 @@ def _repeat(g, x_shape, repeats, axis):
     if axis is None:
         return np.reshape(_repeat(g, (prod(x_shape),), repeats, 0), x_shape)
     axis = normalize_axis_index(axis, len(x_shape))
+    if isinstance(repeats, int):
+        return np.sum(
+            np.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis + 1
+        )
     source = np.repeat(np.arange(x_shape[axis]), repeats)
     return scatter(g, (slice(None),) * axis + (source,), x_shape)
 
@@ -190,7 +194,7 @@ def _repeat(g, x_shape, repeats, axis):
 )
 def repeat(x, /, repeats, axis=None):
     """Each element repeated along an axis, or of the flattened array."""
-    return np.repeat(x, repeats, axis=axis)
+    return np.repeat(np.ravel(x) if axis is None else x, repeats, axis=axis or 0)
 
 
 def _tile(g, x_shape, reps):
@@ -284,7 +288,10 @@ def scatter(x, /, index, shape):
     """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
     z = np.zeros_like(x, shape=shape)
     if is_basic(index):
-        z[index] = x
+        # A new axis (None) picks nothing; not every kind of array takes one in an assignment.
+        parts = index if isinstance(index, tuple) else (index,)
+        bare = tuple(p for p in parts if p is not None)
+        z[bare] = np.reshape(x, z[bare].shape)
     else:
         np.add.at(z, index, x)
     return z

@@ -23,7 +23,8 @@ by_index = attrgetter("index")
 class Node:
     """One recorded op: what was applied, to what, and the values its derivative rules will read.
 
-    `inputs` holds a `Node` per recorded input and the plain value of every constant. `saved` holds
+    `inputs` holds a `Node` per recorded input and the plain value of every constant; `wanted` are
+    the positions of those that required a gradient when it was recorded. `saved` holds
     (z, x, y, ...) with None for what no rule reads, or is None once the values were freed.
     """
 
@@ -39,6 +40,7 @@ class Node:
         "saved",
         "scope",
         "shape",
+        "wanted",
     )
 
     # One call per recorded op: positional, and no work beyond the assignments.
@@ -50,6 +52,7 @@ class Node:
         shape: tuple[int, ...],
         dtype: Any,
         requires_grad: bool,
+        wanted: tuple[int, ...],
         saved: tuple[Any, ...] | None,
         scope: tuple[str, ...],
     ) -> None:
@@ -59,6 +62,7 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.requires_grad = requires_grad
+        self.wanted = wanted
         self.saved = saved
         self.scope = scope
         self.index = tick()
@@ -89,7 +93,7 @@ class Leaf(Node):
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
         super().__init__(
-            None, (), NO_META, value.shape, value.dtype, requires_grad, None, MODE.get().scope
+            None, (), NO_META, value.shape, value.dtype, requires_grad, (), None, MODE.get().scope
         )
         self.name = name
         self.value = value

@@ -31,6 +31,7 @@ def _record(n: Node, place: dict[Node, int]) -> Any:
             n.shape,
             n.dtype,
             n.requires_grad,
+            n.wanted,
             n.saved,
             n.scope,
             n.name,

@@ -152,19 +152,19 @@ def sweep(
         if op.selects:
             special = True
         pulls = op.pulls if not op.many else _pulls(op, g, saved, node)
-        for i, x in enumerate(node.inputs):
-            if not isinstance(x, Node) or not x.requires_grad:
-                continue
-            if special and leads is not None and x not in leads:
-                continue
-            pull = pulls[i]
-            if pull is None:
-                continue
-            if special and (op.selects or node in masked):
-                masked.add(x)
-                gx = _masked(pull, g, saved, node, i) if node in masked else pull(g, saved, node, i)
-            else:
+        inputs = node.inputs
+        for i in node.wanted:
+            x = inputs[i]
+            if special:
+                if leads is not None and x not in leads:
+                    continue
+                hidden = node in masked
+                if hidden or op.selects:
+                    masked.add(x)
+                pull = _masked(pulls[i]) if hidden and op.masks[0 if op.many else i] else pulls[i]
                 gx = pull(g, saved, node, i)
+            else:
+                gx = pulls[i](g, saved, node, i)
             if gx is None:
                 continue
             if gx.shape != x.shape:
@@ -201,13 +201,15 @@ def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]
     return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved, node)]
 
 
-def _masked(pull: Any, g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
-    """The rule's gradient, but 0 where nothing depends on z (g = 0), even if ∂z/∂x is ∞ or NaN."""
-    if not node.op.masks[0 if node.op.many else i]:
-        return pull(g, saved, node, i)
-    with np.errstate(divide="ignore", invalid="ignore"):  # what is left out need not be computable
-        gx = pull(g, saved, node, i)
-    return np.where((g == 0) & ~np.isfinite(gx), 0, gx)
+def _masked(pull: Any) -> Any:
+    """A rule that gives 0 where nothing depends on z (g = 0), even if ∂z/∂x is ∞ or NaN there."""
+
+    def masked(g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
+            gx = pull(g, saved, node, i)
+        return np.where((g == 0) & ~np.isfinite(gx), 0, gx)
+
+    return masked
 
 
 def _fitting(gx: Any, node: Node, i: int) -> Any:

@@ -98,9 +98,10 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     node.scope = now.scope
     node.index = tick()
     node.name = node.grad = None
-    if wants and op.differentiable:
+    node.wanted, save = op.plans[wants]
+    if node.wanted:
         node.requires_grad = True
-        node.saved = op.savers[wants](z, arrays)
+        node.saved = save(z, arrays)
     else:
         node.requires_grad = False
         node.saved = None

@@ -40,26 +40,29 @@ class Case:
         return ", ".join(map(str, self.shapes)) + settings
 
 
-class Savers(dict[int, Callable[..., Any]]):
-    """For each set of arguments that require a gradient (bit i: argument i) a function
-    (z, xs) -> (z, x, y, ...), with None for what none of their rules reads.
+Plan = tuple[tuple[int, ...], Callable[..., Any]]
+
+
+class Plans(dict[int, Plan]):
+    """What recording needs for each set of arguments that require a gradient (bit i: argument i):
+    their positions, as far as they have a rule, and a function (z, xs) -> (z, x, y, ...) of the
+    values to save, with None for what none of their rules reads.
     """
 
     def __init__(self, op: Op) -> None:
         self.op = op
 
-    def __missing__(self, wants: int) -> Callable[..., Any]:
+    def __missing__(self, wants: int) -> Plan:
         op = self.op
-        read = set[str]().union(*(op.reads(i) for i in range(len(op.arrays)) if wants >> i & 1))
+        positions = tuple(i for i in range(wants.bit_length()) if wants >> i & 1 and op.rule(i))
+        read = set[str]().union(*(op.reads(i) for i in positions))
         z = "z" if "z" in read else "None"
         if op.many:
-            xs = "*xs" if op.reads(0) & {op.arrays[0]} else "*(None,) * len(xs)"
-            z = "z" if "z" in op.reads(0) else "None"
+            xs = "*xs" if op.arrays[0] in read else "*(None,) * len(xs)"
         else:
             xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(op.arrays))
-        saver: Callable[..., Any] = eval(f"lambda z, xs: ({z}, {xs})")
-        self[wants] = saver
-        return saver
+        self[wants] = plan = positions, eval(f"lambda z, xs: ({z}, {xs})")
+        return plan
 
 
 class Op:
@@ -117,7 +120,7 @@ class Op:
         )
         # Where one function gives the gradients of all inputs at once: (g, saved, node) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
-        self.savers = Savers(self)
+        self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)
         if isinstance(ufunc, np.ufunc) and forward.__module__.startswith(__package__):
             self.compute = ufunc  # what forward calls anyway, without the call in between
@@ -159,10 +162,13 @@ class Op:
                     )
         return rules
 
+    def rule(self, i: int) -> Rule | None:
+        """The derivative rule for argument i."""
+        return self.rules[0 if self.many else i]
+
     def reads(self, i: int) -> frozenset[str]:
         """The values (z, x, y, ...) that the rule for argument `i` reads."""
-        rule = self.rules[0 if self.many else i]
-        return frozenset(_names(rule)) & {"z", *self.arrays}
+        return frozenset(_names(self.rule(i))) & {"z", *self.arrays}
 
     def _pull(self, i: int, rule: Rule | None) -> Callable[..., Any] | None:
         """The rule as the sweep calls it for the input at position i: pull(g, saved, node, i)."""

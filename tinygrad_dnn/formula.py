@@ -67,35 +67,44 @@ def constant(value: Any) -> str:
 def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[Node, str]:
     """Each op node's formula in its inputs' names: `W1 X + b1`.
 
-    An unnamed input is written out in place, as long as the text stays within `longest`
-    characters; beyond that it is `…`. One pass over the nodes, so a deep graph costs no more than
-    its size.
+    An unnamed input is written out in place as long as the text stays within `longest` characters,
+    and is `…` where it would not. One pass over the nodes, so a deep graph costs no more than its
+    size.
     """
     written: dict[Node, tuple[str, int]] = {}
     for node in graph:
         if node.op is None:
             written[node] = (names.get(node, "tensor" + str(tuple(node.shape))), _ATOM)
             continue
-        formula: Formula = node.op.formula
-
-        def refer(x: Any) -> tuple[str, int]:
-            if not isinstance(x, Node):
-                text = constant(x)
-                return text, _MINUS if text.startswith("-") else _ATOM
-            if x in names:
-                return names[x], _ATOM
-            text, level = written[x]
-            return (text, level) if len(text) <= longest // 2 else ("…", _ATOM)
-
-        refs = [refer(x) for x in node.inputs]
-        if node.op.many:
-            values = {"xs": (", ".join(text for text, _ in refs), _ATOM)}
-        else:
-            values = dict(zip(node.op.arrays, refs, strict=True))
-        values |= {k: (_setting(v), _ATOM) for k, v in node.meta.items()}
-        text = formula.fill(values)
-        written[node] = (text if len(text) <= longest else "…", formula.level)
+        text = _filled(node, [_reference(x, names, written) for x in node.inputs])
+        if len(text) > longest:
+            text = _filled(node, [_reference(x, names, None) for x in node.inputs])
+        if len(text) > longest:
+            text = "…"
+        written[node] = (text, node.op.formula.level)
     return {node: text for node, (text, _) in written.items() if node.op is not None}
+
+
+def _reference(
+    x: Any, names: Mapping[Node, str], written: Mapping[Node, tuple[str, int]] | None
+) -> tuple[str, int]:
+    if not isinstance(x, Node):
+        text = constant(x)
+        return text, _MINUS if text.startswith("-") else _ATOM
+    if x in names:
+        return names[x], _ATOM
+    return ("…", _ATOM) if written is None else written[x]
+
+
+def _filled(node: Node, refs: list[tuple[str, int]]) -> str:
+    op = node.op
+    if op.many:
+        values = {"xs": (", ".join(text for text, _ in refs), _ATOM)}
+    else:
+        values = dict(zip(op.arrays, refs, strict=True))
+    values |= {k: (_setting(v), _ATOM) for k, v in node.meta.items()}
+    text: str = op.formula.fill(values)
+    return text
 
 
 def _setting(value: Any) -> str:

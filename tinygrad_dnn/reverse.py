@@ -161,7 +161,8 @@ def sweep(
                 hidden = node in masked
                 if hidden or op.selects:
                     masked.add(x)
-                pull = _masked(pulls[i]) if hidden and op.masks[0 if op.many else i] else pulls[i]
+                masks = hidden and op.masks[0 if op.many else i]
+                pull = _masked(pulls[i]) if masks else pulls[i]
                 gx = pull(g, saved, node, i)
             else:
                 gx = pulls[i](g, saved, node, i)
@@ -198,7 +199,7 @@ def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]
     """The rules of an op of any number of inputs: one for all of them, or all gradients at once."""
     if op.joint is None:
         return op.pulls * len(node.inputs)  # type: ignore[no-any-return]
-    return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved, node)]
+    return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]
 
 
 def _masked(pull: Any) -> Any:

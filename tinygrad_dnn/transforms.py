@@ -332,7 +332,7 @@ def custom_vjp(
 
     op = Op(apply, f"{called}({{xs}})", lambda i, g, z, arrays: None, name=called)
 
-    def joint(g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
+    def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
         z, *arrays = saved
         given = backward(g, z, *arrays)
         slopes = given if isinstance(given, (tuple, list)) else (given,)

@@ -19,7 +19,7 @@ def relu(x, /):
 @activation(
     "leaky_relu({x})",
     vjp=lambda g, x, slope: np.where(x > 0, g, g * slope),
-    cases=(Case((2, 3), slope=0.1),),
+    cases=(Case((2, 3), slope=0.1), Case((2, 3), slope=-0.5)),
     composite=True,
     analytic=False,
 )

@@ -118,7 +118,7 @@ class Op:
         self.masks = tuple(
             elementwise and not selects and bool(self.reads(i)) for i in range(len(self.arrays))
         )
-        # Where one function gives the gradients of all inputs at once: (g, saved, node) -> tuple.
+        # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)

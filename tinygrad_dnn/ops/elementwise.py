@@ -70,7 +70,7 @@ def _power_base(g, x, y):
 def _power_exponent(g, z, x, y):
     # ∂xʸ/∂y = xʸ log x, and its limit 0 at x = 0 where y ≥ 0 (0 · −∞ would be NaN).
     zero = (x == 0) & (y >= 0)
-    return g * np.where(zero, 0, z * np.log(np.where(zero, 1, x)))
+    return g * z * np.log(np.where(zero, 1, x))
 
 
 @elementwise("{x}^({y})", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))

@@ -1,5 +1,6 @@
 """Products of matrices and vectors."""
 
+from itertools import islice
 from math import prod
 
 import numpy as np
@@ -21,8 +22,7 @@ def _matmul_x(g, y, x_shape, y_shape):
     if len(y_shape) == 1:
         g, y = np.expand_dims(g, -1), np.expand_dims(y, -1)
     if len(x_shape) == 1:
-        gx = np.matmul(np.expand_dims(g, -2), _columns(y))
-        return np.reshape(gx, (*gx.shape[:-2], x_shape[0]))
+        g = np.expand_dims(g, -2)  # the sweep drops the gradient's leading axis of length 1
     return np.matmul(g, _columns(y))
 
 
@@ -57,8 +57,8 @@ def matmul(x, y, /):
 def _dot_x(g, y, x_shape, y_shape):
     if not x_shape or not y_shape:
         return g * y
-    if len(y_shape) <= 2:
-        return _matmul_x(g, y, x_shape, y_shape)
+    if len(y_shape) == 1:
+        return np.expand_dims(g, -1) * y
     # z[i…, j…, m] = Σₖ x[i…, k] y[j…, k, m]
     width = prod(y_shape[:-2]) * y_shape[-1]
     y = np.reshape(np.swapaxes(y, -1, -2), (width, y_shape[-2]))  # (j m, k)
@@ -68,8 +68,6 @@ def _dot_x(g, y, x_shape, y_shape):
 def _dot_y(g, x, x_shape, y_shape):
     if not x_shape or not y_shape:
         return g * x
-    if len(y_shape) <= 2 and len(x_shape) <= 2:
-        return _matmul_y(g, x, x_shape, y_shape)
     height = prod(x_shape[:-1])
     rows = np.reshape(x, (height, x_shape[-1]))  # (i, k)
     g = np.reshape(g, (height, prod(g.shape[len(x_shape) - 1 :])))  # (i, j m)
@@ -108,7 +106,7 @@ def dot(x, y, /):
         lambda g, y, x_shape: np.reshape(np.matmul(g, np.reshape(y, (-1,))), x_shape),
         lambda g, x, y_shape: np.reshape(np.matmul(np.reshape(x, (-1,)), g), y_shape),
     ),
-    cases=(Case((3,), (4,)), Case((2, 2), (3,))),
+    cases=(Case((3,), (4,)), Case((2, 2), (3,)), Case((3,), (2, 2))),
 )
 def outer(x, y, /):
     """Outer product of two vectors, (n,) and (m,) -> (n, m); others are flattened first."""
@@ -122,9 +120,7 @@ def _trace(g, x_shape, offset, axis1, axis2):
     # NumPy moves the axis of paired indices to the front unless the two stand side by side.
     first, second = sorted((axis1 % len(x_shape), axis2 % len(x_shape)))
     at = first if second == first + 1 else 0
-    shape = list(g.shape)
-    shape.insert(at, len(rows))
-    return scatter(np.broadcast_to(np.expand_dims(g, at), shape), tuple(index), x_shape)
+    return scatter(np.expand_dims(g, at), tuple(index), x_shape)
 
 
 @op(
@@ -136,6 +132,8 @@ def _trace(g, x_shape, offset, axis1, axis2):
         Case((4, 2), offset=-1),
         Case((2, 3, 4), axis1=1, axis2=2),
         Case((3, 2, 3), axis1=0, axis2=2),
+        Case((2, 3, 4), axis1=2, axis2=0),
+        Case((2, 3, 3), axis1=-1, axis2=-2),
     ),
 )
 def trace(x, /, offset=0, axis1=0, axis2=1):
@@ -147,18 +145,15 @@ def _einsum_terms(subscripts, shapes):
     """'ij,jk->ik' as (['ij', 'jk'], 'ik'); an implicit result and an ellipsis are written out."""
     given, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = given.split(",")
-    if len(terms) != len(shapes):
-        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(shapes)}")
     letters = [t.replace("...", "") for t in terms]
-    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
-    widest = max(
-        [len(s) - len(n) for s, n, t in zip(shapes, letters, terms, strict=True) if "..." in t]
-        or [0]
-    )
-    hidden = "".join(spare[:widest])
+    hides = [len(s) - len(n) for s, n in zip(shapes, letters, strict=True)]
+    spare = (c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts)
+    hidden = "".join(islice(spare, max(hides)))
     if not arrow:
-        once = sorted(c for c in set("".join(letters)) if "".join(letters).count(c) == 1)
-        result = ("..." if hidden else "") + "".join(once)
+        every = "".join(letters)
+        result = ("..." if hidden else "") + "".join(
+            sorted(c for c in every if every.count(c) == 1)
+        )
     written = []
     for term, shape, named in zip(terms, shapes, letters, strict=True):
         if "..." in term:
@@ -204,6 +199,10 @@ def _einsum(i, g, operands, operands_shape, subscripts):
         Case((3, 3), subscripts="ii->i"),
         Case((2, 3, 2), (2,), subscripts="iji,i->j"),
         Case((2, 1), (3, 4), subscripts="ij,jk->ik"),
+        Case((2, 3), subscripts="ij->i"),
+        Case((5, 2, 3), (5, 3, 4), subscripts="...AB,...BC->...AC"),
+        Case((5, 2, 3), (5, 3, 4), subscripts="...ij,...jk"),
+        Case((5, 2, 3), (2, 3), subscripts="...j,...j->..."),
     ),
     name="einsum",
 )

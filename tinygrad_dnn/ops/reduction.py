@@ -23,19 +23,17 @@ def axes(axis, shape):
     return tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
 
 
-def unreduced(g, axis, keepdims, shape):
-    """g with the reduced axes back in place, of length 1."""
-    if keepdims or (axis is None and g.shape == shape):
-        return g
+def unreduced(g, axis, shape):
+    """g with the reduced axes in place, of length 1, whether they were kept or not."""
     over = axes(axis, shape)
     return np.reshape(g, tuple(1 if i in over else n for i, n in enumerate(shape)))
 
 
-def spread(g, axis, keepdims, shape):
+def spread(g, axis, shape):
     """g repeated along the axes that were reduced."""
     if axis is None:
         return np.broadcast_to(g, shape)
-    return np.broadcast_to(unreduced(g, axis, keepdims, shape), shape)
+    return np.broadcast_to(unreduced(g, axis, shape), shape)
 
 
 def length(axis, shape):
@@ -48,7 +46,7 @@ def inverse(n, times=1):
     return times / n if n else np.inf
 
 
-@reduction("Σ {x}", vjp=lambda g, x_shape, axis, keepdims: spread(g, axis, keepdims, x_shape))
+@reduction("Σ {x}", vjp=lambda g, x_shape, axis: spread(g, axis, x_shape))
 def sum(x, /, axis=None, *, keepdims=False):
     """Sum over axes."""
     return np.sum(x, axis=axis, keepdims=keepdims)
@@ -56,21 +54,17 @@ def sum(x, /, axis=None, *, keepdims=False):
 
 @reduction(
     "mean({x})",
-    vjp=lambda g, x_shape, axis, keepdims: spread(
-        g * inverse(length(axis, x_shape)), axis, keepdims, x_shape
-    ),
+    vjp=lambda g, x_shape, axis: spread(g * inverse(length(axis, x_shape)), axis, x_shape),
 )
 def mean(x, /, axis=None, *, keepdims=False):
     """Mean over axes; NaN of an empty array, as in NumPy."""
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
-def _var(g, x, x_shape, axis, ddof, keepdims):
+def _var(g, x, x_shape, axis, ddof):
     # ∂/∂x Σ(x − x̄)²/(n − ddof) = 2 (x − x̄)/(n − ddof); the x̄ in it contributes nothing.
     centred = x - np.mean(x, axis=axis, keepdims=True)
-    return (
-        unreduced(g, axis, keepdims, x_shape) * centred * inverse(length(axis, x_shape) - ddof, 2)
-    )
+    return unreduced(g, axis, x_shape) * centred * inverse(length(axis, x_shape) - ddof, 2)
 
 
 VAR_CASES = (*CASES[:-1], Case((3, 4), axis=0, ddof=1))
@@ -84,10 +78,9 @@ def var(x, /, axis=None, *, ddof=0, keepdims=False):
     return np.sum(centred * centred, axis=axis, keepdims=keepdims) / size
 
 
-def _std(g, z, x, x_shape, axis, ddof, keepdims):
-    # ∂√v/∂x = (∂v/∂x) / (2 √v), and 0 where all elements are equal.
-    flat = z == 0
-    return _var(np.where(flat, 0, g / np.where(flat, 1, 2 * z)), x, x_shape, axis, ddof, keepdims)
+def _std(g, z, x, x_shape, axis, ddof):
+    # ∂√v/∂x = (∂v/∂x) / (2 √v), and 0 where all elements are equal (x − x̄ is 0 there).
+    return _var(g / np.where(z == 0, 1, 2 * z), x, x_shape, axis, ddof)
 
 
 @op("std({x})", vjp=_std, cases=VAR_CASES, composite=True)
@@ -96,11 +89,11 @@ def std(x, /, axis=None, *, ddof=0, keepdims=False):
     return np.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
-def _extreme(g, z, x, x_shape, axis, keepdims):
+def _extreme(g, z, x, x_shape, axis):
     # Of a slice with a NaN the NaN is the extreme, and only a NaN differs from itself.
-    hit = (x == unreduced(z, axis, keepdims, x_shape)) | (x != x)
+    hit = (x == unreduced(z, axis, x_shape)) | (x != x)
     ties = np.sum(hit, axis=axis, keepdims=True).astype(x.dtype)
-    return np.where(hit, unreduced(g, axis, keepdims, x_shape) / ties, 0)
+    return np.where(hit, unreduced(g, axis, x_shape) / ties, 0)
 
 
 @reduction("max({x})", vjp=_extreme, analytic=False)
@@ -139,17 +132,17 @@ def _others(x):
     return others[..., :n]
 
 
-def _prod(g, x, x_shape, axis, keepdims):
+def _prod(g, x, x_shape, axis):
     over = axes(axis, x_shape)
     kept = tuple(i for i in range(len(x_shape)) if i not in over)
     order = (*kept, *over)  # the reduced axes last and flattened
     rows = np.reshape(np.transpose(x, order), (*(x_shape[i] for i in kept), length(axis, x_shape)))
     others = np.reshape(_others(rows), tuple(x_shape[i] for i in order))
     back = tuple(int(i) for i in np.argsort(order))
-    return unreduced(g, axis, keepdims, x_shape) * np.transpose(others, back)
+    return unreduced(g, axis, x_shape) * np.transpose(others, back)
 
 
-@reduction("Π {x}", vjp=_prod)
+@op("Π {x}", vjp=_prod, cases=(*CASES, Case((2, 3, 4), axis=0)))
 def prod(x, /, axis=None, *, keepdims=False):
     """Product over axes; the gradient is right where elements are 0."""
     return np.prod(x, axis=axis, keepdims=keepdims)
@@ -167,10 +160,10 @@ def cumsum(x, /, axis=None):
     return np.cumsum(x, axis=axis)
 
 
-def _logsumexp(g, z, x, x_shape, axis, keepdims):
-    top = unreduced(z, axis, keepdims, x_shape)
+def _logsumexp(g, z, x, x_shape, axis):
+    top = unreduced(z, axis, x_shape)
     # eˣ⁻ᶻ, and 0 where all elements are −∞.
-    return unreduced(g, axis, keepdims, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
+    return unreduced(g, axis, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
 
 
 @op("log Σ exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)

@@ -32,7 +32,7 @@ def _transpose(g, axes):
 @view(
     "{x}ᵀ",
     vjp=_transpose,
-    cases=(Case((2, 3)), Case((2, 3, 4), axes=(2, 0, 1)), Case((2, 3, 4), axes=(-1, 0, 1))),
+    cases=(Case((2, 3)), Case((2, 3, 4), axes=(2, 0, 1)), Case((2, 3, 4), axes=(2, -2, 0))),
 )
 def transpose(x, /, axes=None):
     """Axes reversed, or in the order given."""
@@ -164,6 +164,7 @@ def flip(x, /, axis=None):
         Case((2, 3), shift=2),
         Case((2, 3), shift=1, axis=1),
         Case((2, 3), shift=(1, 2), axis=(0, 1)),
+        Case((2, 3), shift=1, axis=(0, 1)),
     ),
 )
 def roll(x, /, shift, axis=None):
@@ -190,6 +191,7 @@ def _repeat(g, x_shape, repeats, axis):
         Case((2, 3), repeats=2),
         Case((2, 3), repeats=3, axis=1),
         Case((2, 3), repeats=(2, 0, 1), axis=-1),
+        Case((3, 2), repeats=2, axis=-1),
     ),
 )
 def repeat(x, /, repeats, axis=None):
@@ -203,13 +205,19 @@ def _tile(g, x_shape, reps):
     reps = (1,) * (width - len(reps)) + reps
     shape = (1,) * (width - len(x_shape)) + x_shape
     pairs = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
-    return np.reshape(np.sum(np.reshape(g, pairs), axis=tuple(range(0, 2 * width, 2))), x_shape)
+    # The sweep drops leading axes of length 1.
+    return np.sum(np.reshape(g, pairs), axis=tuple(range(0, 2 * width, 2)))
 
 
 @op(
     "tile({x})",
     vjp=_tile,
-    cases=(Case((2, 3), reps=2), Case((2, 3), reps=(2, 1, 2)), Case((2, 2, 3), reps=(3, 1))),
+    cases=(
+        Case((2, 3), reps=2),
+        Case((2, 3), reps=(2, 1, 2)),
+        Case((2, 2, 3), reps=(3, 1)),
+        Case((2, 3), reps=[2, 2]),
+    ),
 )
 def tile(x, /, reps):
     """The whole array repeated."""
@@ -217,7 +225,7 @@ def tile(x, /, reps):
 
 
 def _pad(g, x_shape, pad_width):
-    widths = np.broadcast_to(np.asarray(pad_width), (len(x_shape), 2)).tolist()
+    widths = np.broadcast_to(pad_width, (len(x_shape), 2)).tolist()
     return g[tuple(slice(a, a + n) for (a, _), n in zip(widths, x_shape, strict=True))]
 
 
@@ -226,6 +234,7 @@ def _pad(g, x_shape, pad_width):
     vjp=_pad,
     cases=(
         Case((2, 3), pad_width=1),
+        Case((3, 2), pad_width=1),
         Case((2, 3), pad_width=((0, 2), (1, 0)), constant_values=3.0),
     ),
 )
@@ -243,10 +252,11 @@ def is_basic(index):
     """Whether an index is of slices and integers alone, so that NumPy gives a view."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer))
+        p is None
+        or p is Ellipsis
+        or (isinstance(p, (slice, int, np.integer)) and not isinstance(p, bool))
         for p in parts
-        if not isinstance(p, bool)
-    ) and not any(isinstance(p, bool) for p in parts)
+    )
 
 
 INDEX_CASES = (

@@ -1,1 +1,21 @@
-"""Draw, and later explore and derive, what the engine recorded."""
+"""Draw, and later explore and derive, what the engine recorded.
+
+    import viz
+    viz.save(viz.draw(cost), "graph.svg")
+
+`viz.curves` needs matplotlib (the extra `plot`) and is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+from viz.dot import draw
+from viz.render import save
+
+__all__ = ["draw", "save"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "curves":
+        return import_module("viz.curves")
+    raise AttributeError(f"module 'viz' has no attribute {name!r}")

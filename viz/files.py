@@ -1,0 +1,24 @@
+"""Pictures and pages onto the disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Put data at path in one step, so that nobody ever sees half a file; returns the path.
+
+    Raises:
+        OSError: the folder is missing or not writable, the path is a folder, the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+    return path

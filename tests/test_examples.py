@@ -1,0 +1,62 @@
+"""Each example runs as it stands, and does what it says."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinygrad_dnn.ops import REGISTRY
+
+FOLDER = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def example(monkeypatch, tmp_path):
+    def load(name: str):
+        monkeypatch.setattr(sys, "argv", [name])
+        monkeypatch.chdir(tmp_path)
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+def test_every_example_has_a_test() -> None:
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in FOLDER.glob("*.py")} <= tested
+
+
+def test_document_network(example) -> None:
+    assert example("document_network").main(iterations=300) > 0.92
+
+
+def test_xor(example, tmp_path) -> None:
+    assert example("xor").main(str(tmp_path / "xor.svg")) == [0, 1, 1, 0]
+    assert (tmp_path / "xor.svg").stat().st_size > 1000
+
+
+def test_fit_curve(example) -> None:
+    module = example("fit_curve")
+    p = module.main()
+    np.testing.assert_allclose(p, module.TRUE, atol=0.05)
+    assert np.abs(module.grad(module.loss)(p)).max() < 1e-12
+
+
+def test_custom_op(example) -> None:
+    try:
+        slopes = example("custom_op").main()
+    finally:
+        REGISTRY.pop("swish", None)
+    np.testing.assert_allclose(slopes[1], 0.5)
+
+
+def test_draw_network(example, tmp_path) -> None:
+    module = example("draw_network")
+    fresh = module.main(tmp_path / "network.dot").read_text(encoding="utf-8")
+    assert "Z4 = W4 A3 + b4" in fresh
+    picture = module.HERE.read_text(encoding="utf-8")
+    assert "Z4 = W4 A3 + b4" in picture.replace("&#45;", "-")

@@ -37,8 +37,8 @@ class Formula:
             self.level, right = _INFIX[between[0]]
             self.needs = [self.level, right]
         elif len(self.places) == 1 and open_right and pieces[0].strip() and pieces[0][-1] != "(":
-            minus = pieces[0].strip() == "−"
-            self.level, self.needs = (_MINUS, [_MINUS + 1]) if minus else (_SUM, [_SUM + 1])
+            self.level = _SUM if pieces[0].strip() in "ΣΠ" else _MINUS
+            self.needs = [self.level + 1]
         elif open_left and self.places:
             self.level, self.needs = _POSTFIX, [_ATOM, *(0 for _ in between)]  # xᵀ, x^(y), x[i]
         else:

@@ -81,9 +81,12 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if now.watch is not None:
         now.watch.after_op(op, inputs, arrays, z)
     if not now.recording:
+        plain = Tensor(z)
         if type(z) is np.ndarray and z.base is not None:
             _set_flags(z, False)
-        return Tensor(z)
+            for p in inputs:
+                _share_edits(p, plain.node)
+        return plain
     if type(z) is np.ndarray:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
@@ -139,7 +142,7 @@ class Tensor(Operators, NumpyProtocols):
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
         if isinstance(data, Tensor):
-            _share_edits(data, leaf)
+            _share_edits(data.node, leaf)
 
     # --- what it is --------------------------------------------------------------------------
 
@@ -258,7 +261,7 @@ class Tensor(Operators, NumpyProtocols):
     def detach(self) -> Tensor:
         """A leaf with the same data (not copied), through which no gradient flows."""
         alone = Tensor(self._array, name=self.name)
-        _share_edits(self, alone.node)
+        _share_edits(self.node, alone.node)
         return alone
 
     def numpy(self) -> Any:
@@ -498,10 +501,10 @@ def _checked_name(name: str | None) -> str | None:
     return name
 
 
-def _share_edits(one: Tensor, other: Node) -> None:
+def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
-    if isinstance(one.node, Leaf) and isinstance(other, Leaf):
-        other.edits = one.node.edits
+    if isinstance(one, Leaf) and isinstance(other, Leaf):
+        other.edits = one.edits
 
 
 def _restored(records: Any, data: Any) -> Tensor:

@@ -1,0 +1,211 @@
+"""Writes into data that an expression was recorded from (lines S37 to S44 of the page)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_dnn as tg
+from tinygrad_dnn import StaleValueError, Tensor, debug, no_grad
+
+
+def param(data: Any, name: str | None = None) -> Tensor:
+    return Tensor(np.array(data, dtype=float), requires_grad=True, name=name)
+
+
+def test_s37_augmented_assignment_makes_a_new_tensor_but_for_an_update() -> None:
+    W = param([1.0, 2.0])
+    other = W
+    W += 1.0
+    assert W is not other
+    assert W.op is tg.REGISTRY["add"]
+    np.testing.assert_array_equal(other.data, [1.0, 2.0])
+    W, array = other, other.data
+    with no_grad():
+        W += 1.0
+        W -= 0.5
+        W *= 4.0
+        W /= 2.0
+    assert W is other
+    assert W.data is array
+    assert W.requires_grad
+    np.testing.assert_array_equal(array, [3.0, 5.0])
+
+
+@pytest.mark.parametrize("edit", ["data", "setitem", "update"])
+def test_s38_a_counted_edit_makes_a_stale_backward_raise(edit: str) -> None:
+    W, b = param([1.0, 2.0], "W"), param([1.0, 1.0], "b")
+    cost = (W * W + b).sum()
+    if edit == "data":
+        W.data -= 1.0
+    elif edit == "setitem":
+        W[0] = 7.0
+    else:
+        with no_grad():
+            W -= 1.0
+    with pytest.raises(StaleValueError, match=r"W \(2,\) was edited .* after multiply \(2,\)"):
+        cost.backward()
+    (W * W).sum().backward()
+    np.testing.assert_array_equal(W.grad, 2 * W.data)
+
+
+def test_s39_an_edit_that_no_rule_reads_harms_nothing() -> None:
+    W, X = param([1.0, 2.0]), Tensor([3.0, 4.0])
+    cost = (W + X).sum()
+    W.data -= 1.0
+    cost.backward()
+    np.testing.assert_array_equal(W.grad, [1.0, 1.0])
+    W.zero_grad()
+    cost = (W * X).sum()  # ∂cost/∂W reads X alone
+    W.data -= 1.0
+    cost.backward()
+    np.testing.assert_array_equal(W.grad, [3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda W: W[:],
+        lambda W: W.T,
+        lambda W: W.reshape(4).reshape(2, 2),
+        lambda W: W.detach(),
+        lambda W: tg.flip(tg.expand_dims(W, 0).squeeze()),
+    ],
+    ids=["slice", "T", "reshape", "detach", "flip"],
+)
+def test_s40_an_edit_is_seen_through_every_view(view: Any) -> None:
+    W, factor = Tensor(np.ones((2, 2)), name="W"), param(np.ones((2, 2)))
+    cost = (factor * view(W)).sum()
+    W.data *= 5.0
+    with pytest.raises(StaleValueError, match="edited in place"):
+        cost.backward()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda W: np.einsum("ij->ji", W),
+        lambda W: tg.custom_vjp(lambda x: x, lambda g, z, x: g)(W),
+        lambda W: tg.custom_vjp(lambda x: x[:1], lambda g, z, x: g)(W),
+        lambda W: W[np.array([0, 1])],
+        lambda W: W.astype(float),
+    ],
+    ids=["einsum", "custom", "custom view", "fancy", "astype"],
+)
+def test_other_results_have_memory_of_their_own(make: Any) -> None:
+    W, factor = Tensor(np.ones((2, 2)), name="W"), param(np.ones((2, 2)))
+    cost = (factor * make(W)).sum()
+    W.data *= 5.0
+    cost.backward()
+    np.testing.assert_array_equal(factor.grad, np.ones((2, 2)))
+
+
+def test_an_edit_of_a_detached_tensor_is_one_of_the_tensor_itself() -> None:
+    W = param(np.ones((2, 2)), "W")
+    cost = (W * W).sum()
+    W.detach()[...] = 0.0
+    with pytest.raises(StaleValueError, match="edited in place"):
+        cost.backward()
+
+
+def test_s41_replaced_data_leaves_earlier_graphs_as_they_were() -> None:
+    W = param([1.0, 2.0])
+    cost = (W * W).sum()
+    W.data = W.data - 10.0
+    cost.backward()
+    np.testing.assert_array_equal(W.grad, [2.0, 4.0])
+    np.testing.assert_array_equal((W * 1).data, [-9.0, -8.0])
+    with pytest.raises(ValueError, match=r"holds float64, got float64 \(3,\)"):
+        W.data = np.ones(3)
+
+
+def test_s42_results_are_not_written_to_and_gradients_not_written_over() -> None:
+    W = param([1.0, 2.0], "W")
+    Z = W * 2
+    with pytest.raises(TypeError, match=r"cannot write into multiply \(2,\)"):
+        Z[0] = 1.0
+    with pytest.raises(TypeError, match="read-only"):
+        Z.data = np.ones(2)
+    with pytest.raises(ValueError, match="read-only"):
+        Z.data[0] = 1.0
+    with pytest.raises(TypeError, match=r"cannot write multiply \(2,\) into X \(2,\)"):
+        Tensor([0.0, 0.0], name="X")[:] = Z
+
+
+def test_s43_an_index_is_copied() -> None:
+    x, i = param([1.0, 2.0, 3.0]), np.array([0, 1])
+    cost = (x[i] * np.array([1.0, 10.0])).sum()
+    times = np.array([1, 2, 0])
+    cost = cost + x.repeat(times).sum()
+    i[0], times[2] = 2, 5
+    cost.backward()
+    np.testing.assert_array_equal(x.grad, [2.0, 12.0, 0.0])
+
+
+def test_s44_a_write_through_another_name_is_found_under_debug() -> None:
+    array = np.array([1.0, 2.0])
+    W = Tensor(array, requires_grad=True, name="W")
+    with debug():
+        cost = (W * W).sum()
+        array[0] = 5.0
+        with pytest.raises(StaleValueError, match=r"W \(2,\).* alias .* after multiply"):
+            cost.backward()
+
+
+def test_an_edit_counts_for_the_tensor_it_was_made_through() -> None:
+    array = np.array([1.0, 2.0])
+    one, other = param(array), Tensor(array, name="other")
+    cost = (one * other).sum()
+    other[0] = 5.0  # the rule for `one` reads `other`
+    with pytest.raises(StaleValueError, match=r"other \(2,\) was edited"):
+        cost.backward()
+
+
+def test_an_edited_constant_array_is_found_under_debug() -> None:
+    W, factor = param([1.0, 2.0], "W"), np.array([3.0, 4.0])
+    with debug():
+        cost = (W * factor).sum()
+        factor[1] = 0.0
+        with pytest.raises(StaleValueError, match=r"ndarray \(2,\) was edited in place after mult"):
+            cost.backward()
+
+
+def test_a_step_after_backward_is_no_stale_edit() -> None:
+    W = param([4.0, -3.0], "W")
+    for _ in range(60):
+        W.zero_grad()
+        (W * W).sum().backward()
+        W.data -= 0.25 * W.grad
+    np.testing.assert_allclose(W.data, 0.0, atol=1e-12)
+
+
+def test_a_value_replayed_after_an_edit_is_refused() -> None:
+    W = param([1.0, 2.0], "W")
+    Z = W * 2 + 1
+    cost = (Z * Z).sum()
+    cost.backward()
+    product = Z.inputs[0]
+    W.data -= 1.0
+    with pytest.raises(StaleValueError, match=r"replay: W \(2,\) was changed"):
+        product.data
+
+
+def test_parameters_made_inside_no_grad_can_be_trained() -> None:
+    with no_grad():
+        W = param([1.0, 2.0]) * 0.5
+    W.requires_grad = True
+    (W * W).sum().backward()
+    W.data -= W.grad
+    W[0] = 3.0
+    np.testing.assert_array_equal(W.data, [3.0, -1.0])
+
+
+def test_data_of_a_result_as_data_of_a_leaf_says_that_it_is_read_only() -> None:
+    W = Tensor((param([1.0, 2.0]) * 2).data, requires_grad=True, name="W")
+    for write in (lambda: W.__setitem__(0, 1.0), lambda: W.data.__isub__(1.0)):
+        with pytest.raises(ValueError, match="read-only"):
+            write()
+    with pytest.raises(ValueError, match=r"W \(2,\).*read-only.*copy"):
+        W[0] = 1.0

@@ -55,7 +55,7 @@ def _mismatch(op: Op, shapes: Sequence[tuple[int, ...]]) -> str | None:
     width = max(map(len, shapes), default=0)
     padded = [(1,) * (width - len(s)) + s for s in shapes]
     for axis, sizes in enumerate(zip(*padded, strict=True)):
-        found = [n for n in sizes if n != 1]
-        if len(set(found)) > 1:
-            return f"sizes {found[0]} and {found[1]} in axis {axis} do not broadcast"
+        first, *others = dict.fromkeys(n for n in sizes if n != 1) or (1,)
+        if others:
+            return f"sizes {first} and {others[0]} in axis {axis} do not broadcast"
     return None

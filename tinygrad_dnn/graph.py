@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
+from itertools import accumulate, count
+from math import prod
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +19,21 @@ NO_META: Mapping[str, Any] = {}
 # Creation numbers order the nodes and tell which edit of a leaf came before which op.
 tick = count(1).__next__
 by_index = attrgetter("index")
+
+
+class Shapes(list[tuple[int, ...]]):
+    """The shapes of the inputs of one op."""
+
+    def __init__(self, shapes: Iterable[tuple[int, ...]]) -> None:
+        super().__init__(shapes)
+        self._starts: dict[int | None, list[int]] = {}
+
+    def starts(self, axis: int | None) -> list[int]:
+        """Where each input begins when they are laid end to end along an axis, or flattened."""
+        if axis not in self._starts:
+            lengths = (prod(s) if axis is None else s[axis] for s in self)
+            self._starts[axis] = list(accumulate(lengths, initial=0))
+        return self._starts[axis]
 
 
 class Node:
@@ -68,6 +84,11 @@ class Node:
         self.index = tick()
         self.name: str | None = None
         self.grad: Any = None
+
+    @property
+    def input_shapes(self) -> Shapes:
+        """The shapes of the inputs, constants included."""
+        return Shapes(getattr(x, "shape", ()) for x in self.inputs)
 
     @property
     def parents(self) -> tuple[Node, ...]:

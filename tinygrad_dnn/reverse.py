@@ -113,7 +113,8 @@ def sweep(
     checked = False
     for root, seed in zip(roots, seeds, strict=True):
         if root.op is None:
-            found[root] = found[root] + seed if root in found else seed.copy()
+            own = seed if lift else seed.copy()
+            found[root] = found[root] + own if root in found else own
         elif root in cotangents:
             cotangents[root] = cotangents[root] + seed
         elif leads is None or root in leads:
@@ -197,9 +198,18 @@ def sweep(
 
 def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     """The rules of an op of any number of inputs: one for all of them, or all gradients at once."""
-    if op.joint is None:
-        return op.pulls * len(node.inputs)  # type: ignore[no-any-return]
-    return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]
+    if op.joint is not None:
+        return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]
+    once = _Once(node)
+    return [lambda g, saved, _, i: op.pulls[0](g, saved, once, i)] * len(node.inputs)
+
+
+class _Once:
+    """A node of many inputs as its rule sees it, with what all the calls share computed once."""
+
+    def __init__(self, node: Node) -> None:
+        self.meta, self.shape, self.inputs = node.meta, node.shape, node.inputs
+        self.input_shapes = node.input_shapes
 
 
 def _masked(pull: Any) -> Any:

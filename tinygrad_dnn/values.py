@@ -28,7 +28,13 @@ def as_data(data: Any) -> Array:
             "be ignored: fill it first)"
         )
     foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
-    value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+    try:
+        value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+    except ValueError:  # rows of different lengths
+        raise ValueError(
+            f"Tensor: expected rows of one length, got a ragged {kind.__name__}; pad it, or make "
+            "a Tensor of each row"
+        ) from None
     if value.dtype.kind not in "fiub":
         hint = (
             "split it into real and imaginary parts"

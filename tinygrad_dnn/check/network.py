@@ -95,25 +95,24 @@ def engine_gradients(X: Any, Y: Any, parameters: Mapping[str, Any]) -> dict[str,
 
 
 def _sizes(
-    Y: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], true: Mapping[str, Any]
+    Y: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], dAL: Any
 ) -> dict[str, Any]:
-    """Each gradient's formula with its terms made positive, from the values its terms have.
+    """Each gradient's formula with every term made positive.
 
-    Below the output everything inherits what is lost in dZL = (AL − Y)/m: an AL close to 1 knows
-    1 − AL to EPS only, and the rounding of ZL = WL·A + bL moves AL by σ'(ZL) = AL(1 − AL) times it.
+    At the output dZL = (AL − Y)/m: an AL close to 1 knows 1 − AL to EPS only, and the rounding of
+    ZL = WL·A + bL moves AL by AL(1 − AL) times it.
     """
     L, m = len(parameters) // 2, Y.shape[1]
-    AL, dZL = values[f"A{L}"], np.abs(true[f"dZ{L}"])
-    ZL = np.abs(parameters[f"W{L}"]) @ np.abs(values[f"A{L - 1}"]) + np.abs(parameters[f"b{L}"])
-    sizes = {f"A{L}": np.abs(true[f"dA{L}"]), f"Z{L}": (AL + Y + AL * (1 - AL) * ZL) / m}
-    inherited = np.max(sizes[f"Z{L}"]) / np.max(dZL)
+    AL, A = values[f"A{L}"], values[f"A{L - 1}"]
+    ZL = np.abs(parameters[f"W{L}"]) @ np.abs(A) + np.abs(parameters[f"b{L}"])
+    dZ = (AL + Y + AL * (1 - AL) * ZL) / m
+    sizes = {f"A{L}": np.abs(dAL)}
     for l in range(L, 0, -1):
-        dZ = inherited * np.abs(true[f"dZ{l}"])
+        sizes[f"Z{l}"] = dZ
         sizes[f"W{l}"] = dZ @ np.abs(values[f"A{l - 1}"]).T
         sizes[f"b{l}"] = np.sum(dZ, axis=1, keepdims=True)
         sizes[f"A{l - 1}"] = np.abs(parameters[f"W{l}"]).T @ dZ
-        if l > 1:
-            sizes[f"Z{l - 1}"] = sizes[f"A{l - 1}"] * (values[f"Z{l - 1}"] > 0)
+        dZ = sizes[f"A{l - 1}"] * (values[f"Z{l - 1}"] > 0) if l > 1 else dZ
     return sizes
 
 
@@ -160,7 +159,7 @@ def compare_network(X: Any, Y: Any, parameters: Mapping[str, Any], seed: int = 0
     rng = np.random.default_rng(seed)
     written, values = written_gradients(X, Y, parameters)
     engine = engine_gradients(X, Y, parameters)
-    sizes = _sizes(Y, parameters, values, written)
+    sizes = _sizes(Y, parameters, values, written[f"dA{len(parameters) // 2}"])
     L = len(parameters) // 2
     names = [f"{kind}{l}" for l in range(L, 0, -1) for kind in ("A", "Z", "W", "b")]
     rows = []

@@ -57,10 +57,13 @@ class Plans(dict[int, Plan]):
         positions = tuple(i for i in range(wants.bit_length()) if wants >> i & 1 and op.rule(i))
         read = set[str]().union(*(op.reads(i) for i in positions))
         z = "z" if "z" in read else "None"
-        if op.many:
-            xs = "*xs" if op.arrays[0] in read else "*(None,) * len(xs)"
-        else:
-            xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(op.arrays))
+        if op.many:  # any number of patterns: none is remembered
+            whole = op.arrays[0] in read
+            return positions, lambda z, xs: (
+                z if "z" in read else None,
+                *(xs if whole else [None] * len(xs)),
+            )
+        xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(op.arrays))
         self[wants] = plan = positions, eval(f"lambda z, xs: ({z}, {xs})")
         return plan
 
@@ -183,7 +186,7 @@ class Op:
             if self.many and name in self.arrays:
                 return "saved[1:]"
             if self.many and name.removesuffix("_shape") in self.arrays:
-                return "[shape(x) for x in node.inputs]"
+                return "node.input_shapes"
             if name == "z_shape":
                 return "node.shape"
             if name.endswith("_shape"):

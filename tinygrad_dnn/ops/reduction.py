@@ -20,7 +20,9 @@ reduction = partial(op, cases=CASES)
 
 def axes(axis, shape):
     """The axes reduced over, as non-negative numbers."""
-    return tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
+    if axis is None or not shape:  # of a 0-d array NumPy reduces "axis 0" too
+        return tuple(range(len(shape)))
+    return normalize_axis_tuple(axis, len(shape))
 
 
 def unreduced(g, axis, shape):

@@ -96,12 +96,11 @@ def moveaxis(x, source, destination):
 
 
 def _concatenate(i, g, arrays_shape, axis):
-    if axis is None:
-        start = sum(prod(s) for s in arrays_shape[:i])
-        return np.reshape(g[start : start + prod(arrays_shape[i])], arrays_shape[i])
-    axis = normalize_axis_index(axis, len(g.shape))
-    start = sum(s[axis] for s in arrays_shape[:i])
-    return g[(slice(None),) * axis + (slice(start, start + arrays_shape[i][axis]),)]
+    if axis is not None:
+        axis = normalize_axis_index(axis, len(g.shape))
+    starts = arrays_shape.starts(axis)
+    piece = g[(slice(None),) * (axis or 0) + (slice(starts[i], starts[i + 1]),)]
+    return np.reshape(piece, arrays_shape[i])
 
 
 @op(
@@ -173,7 +172,7 @@ def roll(x, /, shift, axis=None):
 
 
 def _repeat(g, x_shape, repeats, axis):
-    if axis is None:
+    if axis is None or not x_shape:
         return np.reshape(_repeat(g, (prod(x_shape),), repeats, 0), x_shape)
     axis = normalize_axis_index(axis, len(x_shape))
     if isinstance(repeats, int):

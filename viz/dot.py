@@ -11,7 +11,7 @@ from typing import Any
 
 import graphviz
 
-from viz.labels import Labels, visible
+from viz.labels import Labels, literal, visible
 from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER
 from viz.scene import Scene, Scope, graph_of, homes_of, hosts_of, names_of
 
@@ -21,11 +21,9 @@ FONT = "Helvetica"
 
 
 def _look(kind: str) -> dict[str, str]:
-    look = LOOKS[kind]
-    return {
-        "shape": look.shape, "style": look.style, "fillcolor": look.fill, "color": look.line,
-        "peripheries": str(look.outlines),
-    }  # fmt: skip
+    shape, style, fill, line, outlines = LOOKS[kind]
+    look = {"shape": shape, "style": style, "fillcolor": fill, "color": line}
+    return look | {"peripheries": str(outlines)} if outlines > 1 else look
 
 
 _GRAPH = {
@@ -107,7 +105,7 @@ def _box(k: int, path: Scope) -> graphviz.Digraph:
     return graphviz.Digraph(
         f"cluster_{k}",
         graph_attr={
-            "label": graphviz.escape(visible(path[-1])), "id": f"s{k}", "class": "scope",
+            "label": literal(visible(path[-1])), "id": f"s{k}", "class": "scope",
             "labeljust": "l", "style": "rounded,filled", "fillcolor": BOX, "color": BOX_LINE,
             "margin": "14",
         },
@@ -117,7 +115,7 @@ def _box(k: int, path: Scope) -> graphviz.Digraph:
 def _add(
     box: graphviz.Digraph, name: str, kind: str, label: str, tooltip: str, chain: str | None
 ) -> None:
-    attributes = {"id": name, "class": kind, "tooltip": graphviz.escape(tooltip)}
+    attributes = {"id": name, "class": kind, "tooltip": literal(tooltip, unescaped=2)}
     if kind != "op":
         attributes |= _look(kind)
     if chain:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import graphviz
 import numpy as np
 
 from tinygrad_dnn.formula import formulas
@@ -15,8 +16,8 @@ from tinygrad_dnn.tensor import Tensor
 from viz.palette import INK, MUTED
 
 LONGEST_NAME = 40
-LONGEST_FORMULA = 100  # of a named result
-LONGEST_STEP = 44  # of an unnamed step on the way to one
+LONGEST_FORMULA = 80  # of a named result
+LONGEST_STEP = 40  # of an unnamed step on the way to one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 
 
@@ -99,6 +100,16 @@ def visible(text: str) -> str:
     """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
     cut = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
+def literal(text: str, unescaped: int = 1) -> str:
+    """Text for a quoted attribute of DOT, in which &amp;, \\N and <b> would mean something.
+
+    `unescaped` is how often graphviz undoes \\\\ in it: once in a label, twice in a tooltip.
+    """
+    text = text.replace("&", "&amp;").replace("\\", "\\" * 2**unescaped)
+    quoted: str = graphviz.nohtml(text)
+    return quoted
 
 
 def _markup(text: str) -> str:

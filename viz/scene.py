@@ -177,15 +177,18 @@ class Scene:
     def chains(self, beside: Mapping[str, list[str]]) -> dict[str, str]:
         """The id where a chain begins, for what stands in one straight line with it.
 
-        A chain goes on from a value to its only use, where nothing else comes in from above, and
-        has parameters at its side: the layers of a network.
+        A chain goes on from a value to its only use, where nothing else comes in from above; it
+        stays inside one box (graphviz can fail over lines through several), and it has parameters
+        at its side: the layers of a network.
         """
         uses = Counter(arrow.tail for arrow in self.arrows)
         chains: dict[str, str] = {}
         for head, tails in self.sources().items():
             above = [tail for tail in tails if tail not in beside.get(head, ())]
             if len(above) == 1 and uses[above[0]] == 1:
-                chains[head] = chains.setdefault(above[0], above[0])
+                (tail,) = above
+                inside = self.things[tail].home == self.things[head].home
+                chains[head] = chains.setdefault(tail, tail) if inside else head
         layered = {chains[head] for head in beside if head in chains}
         return {name: begin for name, begin in chains.items() if begin in layered}
 

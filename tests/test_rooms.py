@@ -30,7 +30,7 @@ ENGINE = [
     "api",
 ]  # fmt: skip
 VIZ = ["palette", "files", "labels", "scene", "dot", "render", "curves"]
-CLI = ["pictures", "train", "predict", "check", "main"]
+CLI = ["status", "pictures", "train", "predict", "check", "main"]
 
 ROOMS = [
     *(f"tinygrad_dnn.{room}" for room in ENGINE),

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.check.network import compare_network
-from tinygrad_dnn.cli.main import DONE, NO
+from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.network import check_layers, initialize_parameters
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)

@@ -1,8 +1,4 @@
-"""Arguments in, exit status out. Nothing heavy is imported before they are parsed.
-
-Status: 0 done, 1 the command ran and the answer is no (diverged, gradients disagree), 2 unusable
-input, 130 interrupted.
-"""
+"""Arguments in, exit status out. Nothing heavy is imported before they are parsed."""
 
 from __future__ import annotations
 
@@ -13,8 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from tinygrad_dnn import __version__
-
-DONE, NO, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+from tinygrad_dnn.cli.status import DONE, INTERRUPTED, UNUSABLE
 
 
 def layer_list(text: str) -> tuple[int, ...]:
@@ -48,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
             help="train a network; without files on the digits that come along",
             description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
             "list_classes; test_set_x, test_set_y). Without files: 8x8 handwritten digits, even "
-            "against odd. Leaves model.h5, costs.csv, costs.png and graph.svg in the output folder.",
+            "against odd. Leaves model.h5, costs.csv, costs.png and graph.svg in the output "
+            "folder.",
         )
     )
     _predict_arguments(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import checkpoint
-from tinygrad_dnn.cli.main import DONE
+from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.train import predict
 
@@ -64,7 +64,7 @@ def _predict_dataset(args: argparse.Namespace, model: checkpoint.Checkpoint, nam
 
 
 def _picture(name: str, shape: tuple[int, ...]) -> Any:
-    """A picture file as the model's examples are: resized, in colour or grey, (height, width, c)."""
+    """A picture file as the model's examples are: resized, in colour or grey."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:

@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygrad_dnn import checkpoint
-from tinygrad_dnn.cli.main import DONE, INTERRUPTED, NO
 from tinygrad_dnn.cli.pictures import draw_pictures
+from tinygrad_dnn.cli.status import DONE, INTERRUPTED, NO
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
 from tinygrad_dnn.hdf5 import has_dataset, open_h5
 from tinygrad_dnn.train import (

@@ -21,7 +21,7 @@ ENGINE = [
     "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
-    "values", "numpy_names", "operators", "tensor",
+    "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "transforms", "watch",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
@@ -37,8 +37,8 @@ ROOMS = [
     "tinygrad_dnn",  # the public names
     *(f"viz.{room}" for room in VIZ),
     "viz",
+    "tinygrad_dnn.cli",  # a docstring
     *(f"tinygrad_dnn.cli.{room}" for room in CLI),
-    "tinygrad_dnn.cli",
     "tinygrad_dnn.__main__",
 ]
 

@@ -8,30 +8,21 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.graph import NO_META, Node, describe
+from tinygrad_dnn.conversions import Conversions
+from tinygrad_dnn.graph import NO_META, describe
 
 Axis = int | tuple[int, ...] | None
 
 
-class Operators:
+class Operators(Conversions):
     """Operators and methods of a Tensor, in terms of `__record__(op, arrays, metadata)`."""
 
     __slots__ = ()
-
-    node: Node
 
     # Applies an op and remembers it; the Tensor says how.
     __record__: Callable[[ops.Op, Sequence[Any], Mapping[str, Any]], Self]
 
     def _in_place(self, op: ops.Op, other: Any) -> Self:
-        raise NotImplementedError
-
-    def numpy(self) -> Any:
-        """The plain array."""
-        raise NotImplementedError
-
-    def item(self) -> Any:
-        """The value of a one-element tensor as a Python number."""
         raise NotImplementedError
 
     # --- arithmetic --------------------------------------------------------------------------

@@ -10,13 +10,13 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dnn.complain import explained
-from tinygrad_dnn.formula import formula
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick, trace
+from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick
 from tinygrad_dnn.numpy_names import NumpyProtocols
 from tinygrad_dnn.operators import Operators, plain_index
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.records import flattened, restored
 from tinygrad_dnn.replay import replay
+from tinygrad_dnn.requests import kept_by, seed_of
 from tinygrad_dnn.reverse import note_edit, sweep
 from tinygrad_dnn.values import Array, as_constant, as_data, refuse_complex, require_float, settled
 
@@ -236,26 +236,6 @@ class Tensor(Operators, NumpyProtocols):
         """What the op was applied to: Tensors, and constants as they were given."""
         return tuple(handle(x) if isinstance(x, Node) else x for x in self.node.inputs)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        return self.node.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the elements."""
-        return cast("np.dtype[Any]", self.node.dtype)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.node.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.node.shape))
-
     # --- out of the graph --------------------------------------------------------------------
 
     def detach(self) -> Tensor:
@@ -263,70 +243,6 @@ class Tensor(Operators, NumpyProtocols):
         alone = Tensor(self._array, name=self.name)
         _share_edits(self.node, alone.node)
         return alone
-
-    def numpy(self) -> Any:
-        """The plain array; the same memory, read-only for a result."""
-        return self._array
-
-    def item(self) -> Any:
-        """The value of a one-element tensor as a Python number."""
-        if self.size != 1:
-            raise ValueError(f"item: expected one element, got {describe(self.node)}")
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """The values as nested lists."""
-        return self._array.tolist()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.requires_grad:
-            raise TypeError(
-                f"{describe(self.node)} requires a gradient, which a plain array would lose; "
-                "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
-                "function that tinygrad_dnn has a rule for"
-            )
-        return np.array(self._array, dtype=dtype, copy=copy)
-
-    def __contains__(self, value: Any) -> bool:
-        return bool((self._array == (value._array if isinstance(value, Tensor) else value)).any())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iub" or self.ndim:
-            raise TypeError(f"only a 0-d integer can be an index, got {describe(self.node)}")
-        return int(self.item())
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                f"the truth of {describe(self.node)} is ambiguous; use .any() or .all() on .data"
-            )
-        return bool(self.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
-
-    def __repr__(self) -> str:
-        body = (
-            np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=50)
-            if (isinstance(self._array, np.ndarray))
-            else repr(self._array)
-        )
-        parts = [body]
-        if self.dtype != _FLOAT64:
-            parts.append(f"dtype={self.dtype}")
-        if self.name:
-            parts.append(f"name={self.name!r}")
-        if self.op is not None:
-            parts.append(f"recipe='{formula(self.node)}'")
-        elif self.requires_grad:
-            parts.append("requires_grad=True")
-        return f"Tensor({', '.join(parts)})"
 
     # --- backward ----------------------------------------------------------------------------
 
@@ -354,8 +270,8 @@ class Tensor(Operators, NumpyProtocols):
             FreedGraphError: an earlier backward freed the values.
             StaleValueError: a value was edited in place since it was recorded.
         """
-        seed = self._seed(gradient, create_graph)
-        kept = _kept(keep, self.node)
+        seed = seed_of(self, gradient, create_graph)
+        kept = kept_by(keep, self.node)
         if free is None:
             free = not create_graph and keep is not True
         found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
@@ -363,31 +279,6 @@ class Tensor(Operators, NumpyProtocols):
             holder = node.tensor() if isinstance(node, Leaf) else None
             own = node if holder is None else holder.node
             own.grad = g if own.grad is None else own.grad + g
-
-    def _seed(self, gradient: Any, create_graph: bool) -> Any:
-        if not self.requires_grad:
-            raise ValueError(
-                f"backward: {describe(self.node)} depends on nothing that requires a gradient; "
-                "make its parameters with Tensor(..., requires_grad=True), outside no_grad()"
-            )
-        if gradient is None:
-            if self.size != 1:
-                raise ValueError(
-                    f"backward: {describe(self.node)} has {self.size} elements; reduce it to a "
-                    "cost (sum, mean) or give gradient= of its shape"
-                )
-            gradient = np.ones_like(self._array)
-        elif isinstance(gradient, Tensor):
-            gradient = gradient if create_graph else gradient._array
-        else:
-            gradient = as_data(gradient)
-        if gradient.shape != self.shape:
-            raise ValueError(
-                f"backward: expected a gradient of shape {self.shape}, got {gradient.shape}"
-            )
-        if gradient.dtype != self.dtype:
-            gradient = gradient.astype(self.dtype)
-        return gradient
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -509,21 +400,3 @@ def _share_edits(one: Any, other: Node) -> None:
 
 def _restored(records: Any, data: Any) -> Tensor:
     return _handle(restored(records), settled(data, "pickle"))
-
-
-def _kept(keep: bool | Iterable[Tensor | str], root: Node) -> Callable[[Node], bool] | None:
-    if isinstance(keep, bool):
-        return (lambda node: True) if keep else None
-    if isinstance(keep, (str, Tensor)):
-        keep = [keep]
-    asked = list(keep)
-    nodes = {t.node for t in asked if isinstance(t, Tensor)}
-    names = {t for t in asked if isinstance(t, str)}
-    if len(nodes) + len(names) < len(asked):
-        raise TypeError("backward: keep= takes True, Tensors or names")
-    if unknown := names - (there := {n.name for n in trace([root]) if n.name}):
-        raise ValueError(
-            f"backward: keep= names {sorted(unknown)}, which nothing here bears; "
-            f"there are {sorted(there)}"
-        )
-    return lambda node: node in nodes or node.name in names

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import MODE, Node, describe, mode, trace
 from tinygrad_dnn.ops import Op, identity
+from tinygrad_dnn.requests import seed_of
 from tinygrad_dnn.tensor import Tensor, pull, record
 from tinygrad_dnn.tree import flatten, rebuild
 from tinygrad_dnn.values import as_data
@@ -46,7 +47,7 @@ def gradients(
     """
     nodes = [x.node for x in ([xs] if isinstance(xs, Tensor) else xs)]
     found = pull(
-        [y.node], [y._seed(gradient, create_graph)], wanted=nodes, create_graph=create_graph
+        [y.node], [seed_of(y, gradient, create_graph)], wanted=nodes, create_graph=create_graph
     )
     for node in nodes:
         if node not in found:

@@ -1,5 +1,1 @@
-"""The command line: `tinygrad-dnn train`, `predict`, `check`."""
-
-from tinygrad_dnn.cli.main import main
-
-__all__ = ["main"]
+"""The command line: `tinygrad-dnn train`, `predict`, `check`; see `main`."""

@@ -211,7 +211,7 @@ def threads() -> str:
     ]
     torch = workloads.peer("torch")
     count = f"PyTorch uses {torch.get_num_threads()}" if torch else "PyTorch is not installed"
-    return f"{', '.join(settings) or 'not set'}; {count}"
+    return f"{', '.join(settings) or 'as the libraries choose'}; {count}"
 
 
 def page(rows: list[Row], command: str, seconds: float) -> str:

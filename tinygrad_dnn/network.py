@@ -54,11 +54,14 @@ def initialize_parameters(
     so that its numbers come out.
 
     Raises:
-        ValueError: unusable layer sizes, or an unknown `init`.
+        ValueError: unusable layer sizes, an unknown `init`, a seed that is not below 2**32, or a
+            `dtype` that is not a float's.
     """
     sizes = check_layers(layer_dims)
     if init not in INITIALISERS:
         raise ValueError(f"init: expected one of {', '.join(INITIALISERS)}, got {init!r}")
+    if np.dtype(dtype).kind != "f":
+        raise ValueError(f"dtype: expected a float type, got {np.dtype(dtype)}")
     scale: Any = 0.01 if init == "0.01" else "sqrt"
     parameters = textbook.initialize_parameters_deep(sizes, scale, seed)
     if init == "he":
@@ -72,21 +75,42 @@ def forward(X: Any, parameters: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
 
     Every intermediate result bears the document's name and lies in the scope "layer l".
 
+    Args:
+        X: examples (n_x, m).
+        parameters: Wl (n_l, n_{l-1}) and bl (n_l, 1) for l = 1 ... L; arrays or Tensors.
+
     Raises:
-        ValueError: a parameter is missing, or shapes do not fit; the message names them.
+        ValueError: a parameter is missing or one too many, or shapes do not fit; by name.
     """
-    L = len(parameters) // 2
     A = X if isinstance(X, Tensor) else Tensor(X, name="X")
+    L = _check_shapes(A.shape, parameters)
     for l in range(1, L + 1):
-        try:
-            W, b = parameters[f"W{l}"], parameters[f"b{l}"]
-        except KeyError as missing:
-            raise ValueError(f"forward: {missing} is missing among {sorted(parameters)}") from None
         with scope(f"layer {l}"):
-            Z = W @ A + b
+            Z = parameters[f"W{l}"] @ A + parameters[f"b{l}"]
             A = relu(Z) if l < L else sigmoid(Z)
         Z.name, A.name = f"Z{l}", f"A{l}"
     return Z, A
+
+
+def _check_shapes(x_shape: tuple[int, ...], parameters: Mapping[str, Any]) -> int:
+    """The number of layers L. A b of shape (n,) or an X of (n_x,) could broadcast in silence."""
+    L = max(1, len(parameters) // 2)
+    wanted = [f"{kind}{l}" for l in range(1, L + 1) for kind in "Wb"]
+    if sorted(parameters) != sorted(wanted):
+        raise ValueError(f"forward: expected parameters {', '.join(wanted)}, got {[*parameters]}")
+    if len(x_shape) != 2:
+        raise ValueError(f"forward: expected X (n_x, m), examples in columns, got {x_shape}")
+    n_prev = x_shape[0]
+    for l in range(1, L + 1):
+        W, b = parameters[f"W{l}"].shape, parameters[f"b{l}"].shape
+        if len(W) != 2 or W[1] != n_prev or b != (W[0], 1):
+            below = f"X {x_shape}" if l == 1 else f"W{l - 1}"
+            raise ValueError(
+                f"forward: expected W{l} (n, {n_prev}) and b{l} (n, 1) after {below}, "
+                f"got {W} and {b}"
+            )
+        n_prev = W[0]
+    return L
 
 
 def cross_entropy(AL: Tensor, Y: Any) -> Tensor:

@@ -28,10 +28,18 @@ def gradient_descent(
 
     The old parameters are left as they were, the gradients are used up. The rate is a Python
     number, so float32 parameters stay float32.
+
+    Raises:
+        ValueError: a gradient is missing or has another shape than its parameter.
     """
     updated = {}
     for name, p in parameters.items():
-        step = gradients[name]
+        step = gradients.get(name)
+        if step is None or step.shape != p.shape:
+            raise ValueError(
+                f"gradient_descent: expected a gradient of shape {p.shape} for {name}, "
+                f"got {'none' if step is None else step.shape}"
+            )
         step *= learning_rate
         updated[name] = np.subtract(p, step, out=step)
     return updated

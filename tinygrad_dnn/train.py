@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,11 @@ RECORD_EVERY = 100  # iterations between recorded costs, as the document prints 
 
 
 class DivergedError(ArithmeticError):
-    """The cost or a parameter stopped being a finite number; `state` is the last good one."""
+    """The cost or a parameter stopped being a finite number.
+
+    Attributes:
+        state: the last good one, whose cost was finite; or where the run began, if none was.
+    """
 
     def __init__(self, message: str, state: State) -> None:
         super().__init__(message)
@@ -67,8 +72,10 @@ class Settings:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}"
                 )
-        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed: expected an integer from 0 to 2**32 - 1, got {self.seed}")
+        whole = isinstance(self.seed, (int, np.integer)) and not isinstance(self.seed, bool)
+        if not whole or not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed: expected an integer from 0 to 2**32 - 1, got {self.seed!r}")
+        object.__setattr__(self, "seed", int(self.seed))
 
     def described(self) -> dict[str, Any]:
         """The settings as a flat dict, without the layers."""
@@ -93,29 +100,50 @@ def begin(settings: Settings) -> State:
 
 
 def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array]:
-    """X and Y as training needs them, in the settings' dtype.
+    """X and Y as training needs them, in the settings' dtype; X keeps its memory order.
 
     Raises:
         ValueError: shapes that do not fit each other or the layers, no examples, labels other than
-            0 and 1, or values that are not finite.
+            0 and 1, or values that are not finite in that dtype.
     """
+    X, Y = np.asarray(X), np.asarray(Y)
     if X.ndim != 2 or X.shape[0] != settings.layer_dims[0]:
         raise ValueError(
             f"X: expected ({settings.layer_dims[0]}, m), the first layer's size by examples, "
             f"got {X.shape}"
         )
-    if Y.shape != (1, X.shape[1]):
-        raise ValueError(
-            f"Y: expected (1, {X.shape[1]}), a label for each column of X, got {Y.shape}"
-        )
     if X.shape[1] == 0:
         raise ValueError("X: expected at least one example, got none")
+    _check_labels(X, Y)
     if not np.isin(Y, (0, 1)).all():
         odd = Y[~np.isin(Y, (0, 1))].flat[0]
         raise ValueError(f"Y: expected labels 0 and 1, got {odd}")
+    with np.errstate(over="ignore"):  # what becomes infinite is reported below
+        X = X.astype(settings.dtype, copy=False)
     if not np.isfinite(X).all():
-        raise ValueError("X: expected finite numbers, got NaN or inf among them")
-    return X.astype(settings.dtype, copy=False), Y.astype(settings.dtype)
+        raise ValueError(
+            f"X: expected numbers finite in {settings.dtype}, got NaN or inf among them"
+        )
+    return X, Y.astype(settings.dtype)
+
+
+def _check_labels(X: Array, Y: Array) -> None:
+    if Y.shape != (1, X.shape[1]):
+        raise ValueError(
+            f"Y: expected (1, {X.shape[1]}), a label for each column of X, got {Y.shape}; "
+            "labels in one row: Y.reshape(1, -1)"
+        )
+
+
+def _check_start(start: State, settings: Settings) -> State:
+    """A state that training with these settings can go on from."""
+    for l, (n_prev, n) in enumerate(pairwise(settings.layer_dims), start=1):
+        for name, shape in ((f"W{l}", (n, n_prev)), (f"b{l}", (n, 1))):
+            p = start.parameters.get(name)
+            if p is None or p.shape != shape or p.dtype != settings.dtype:
+                got = "none" if p is None else f"{p.shape} {p.dtype}"
+                raise ValueError(f"start: expected {name} {shape} {settings.dtype}, got {got}")
+    return start
 
 
 def train(
@@ -141,11 +169,12 @@ def train(
         The last state. Its costs hold every 100th, taken before the update, as the document's.
 
     Raises:
-        ValueError: data or settings that can't be used.
-        DivergedError: the cost became NaN or infinite; its `state` is the last good one.
+        ValueError: data, settings or a start that can't be used together.
+        DivergedError: the cost or a parameter became NaN or infinite; the message says in which
+            iteration and op and what to try, its `state` is the last good one.
     """
     X, Y = check_examples(X, Y, settings)
-    state = start or begin(settings)
+    good = state = begin(settings) if start is None else _check_start(start, settings)
     x = Tensor(X, name="X")
 
     def cost(parameters: Mapping[str, Tensor]) -> Tensor:
@@ -155,32 +184,38 @@ def train(
 
     step = value_and_grad(cost)
     while state.iteration < iterations:
-        with np.errstate(all="ignore"):  # what is not finite is told below, with its cause
+        with np.errstate(all="ignore"):  # what is not finite is told here, with its cause
             value, slopes = step(state.parameters)
             value = float(value)
             if not math.isfinite(value):
-                raise DivergedError(_told(cost, state, settings, value), state)
+                what = f"the cost became {value}"
+                raise DivergedError(_told(what, step, state, settings), good)
             parameters = gradient_descent(state.parameters, slopes, settings.learning_rate)
+            for name, p in parameters.items():
+                if not np.isfinite(p).all():
+                    what = f"{name} got NaN or inf among its numbers"
+                    raise DivergedError(_told(what, step, state, settings), state)
         costs = state.costs
         if state.iteration % RECORD_EVERY == 0:
             costs = (*costs, (state.iteration, value))
-        state = replace(state, parameters=parameters, iteration=state.iteration + 1, costs=costs)
+        good = state
+        state = State(parameters, state.iteration + 1, costs)
         if after is not None:
             after(state, value)
     return state
 
 
-def _told(cost: Callable[..., Tensor], state: State, settings: Settings, value: float) -> str:
-    """Where the cost stopped being finite and what to try: the iteration run again, watched."""
+def _told(what: str, step: Callable[..., Any], state: State, settings: Settings) -> str:
+    """What stopped being finite, where it began and what to try: the iteration again, watched."""
     where = ""
     try:
         with debug():
-            cost({name: Tensor(p) for name, p in state.parameters.items()})
+            step(state.parameters)
     except NonFiniteError as first:
-        where = f" {first}."
-    smaller = f"a smaller learning rate than {settings.learning_rate}"
-    remedy = smaller if settings.cost == "stable" else f"the stable cost, or {smaller}"
-    return f"the cost became {value} in iteration {state.iteration}.{where} Try {remedy}."
+        where = f" {str(first).removeprefix('debug: ')}."
+    smaller = f"a learning rate below {settings.learning_rate}"
+    remedy = smaller if settings.cost == "stable" else f'the cost "stable", or {smaller}'
+    return f"{what} in iteration {state.iteration}.{where} Try {remedy}."
 
 
 def predict(X: Array, parameters: Mapping[str, Array]) -> Array:
@@ -191,5 +226,10 @@ def predict(X: Array, parameters: Mapping[str, Array]) -> Array:
 
 
 def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:
-    """The share of examples whose probability is above 0.5 exactly where the label is 1."""
+    """The share of examples whose probability is above 0.5 exactly where the label is 1.
+
+    Raises:
+        ValueError: shapes that do not fit, as Y (m,), which would broadcast to (m, m).
+    """
+    _check_labels(X, Y)
     return float(np.mean((predict(X, parameters) > 0.5) == (Y == 1)))

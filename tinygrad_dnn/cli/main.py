@@ -29,6 +29,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """An integer that can start a random stream."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1, got {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-dnn",
@@ -52,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
             "predict",
             help="classes and probabilities for HDF5 files or pictures",
             description="Predict the class of every example of an HDF5 file, or of picture files, "
-            "which are resized to what the model was trained on.",
+            "which are resized to what the model was trained on. Without files: the test examples "
+            "of the digits that come along.",
         )
     )
     _check_arguments(
@@ -86,7 +94,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         help="default 0.0075, the document's (0.1 on the embedded digits)",
     )
     add("--iterations", type=count, metavar="N", default=2500, help="in all (default 2500)")
-    add("--seed", type=int, help="of the initial weights (default 1)")
+    add("--seed", type=seed, help="of the initial weights (default 1)")
     add("--init", help="sqrt (default), he, or 0.01 as in the document's listing")
     add("--dtype", help="float64 (default) or float32")
     add("--cost", help="document (default), or stable: from the pre-activations, never NaN")
@@ -112,9 +120,13 @@ def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a model.h5 that train left")
-    add("files", nargs="+", metavar="FILE", help="HDF5 files, or pictures (PNG, JPEG, ...)")
+    add("files", nargs="*", metavar="FILE", help="HDF5 files, or pictures (PNG, JPEG, ...)")
     _dataset_arguments(parser)
-    add("--split", choices=("train", "test"), help="which part of a file that holds both")
+    add(
+        "--split",
+        choices=("train", "test"),
+        help="which part of a file that holds both (default test)",
+    )
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,21 +134,31 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", nargs="?", metavar="MODEL", help="check the network of a model.h5")
     add("--layers", type=layer_list, metavar="SIZES", help="layer sizes (default 12288,20,7,5,1)")
     add("--examples", type=count, metavar="M", default=209, help="examples drawn (default 209)")
-    add("--seed", type=int, default=1, help="of weights and examples (default 1)")
+    add("--seed", type=seed, default=1, help="of weights and examples (default 1)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
-    args = _parser().parse_args(arguments)
     try:
-        status: int = import_module(f"tinygrad_dnn.cli.{args.command}").run(args)
-        sys.stdout.flush()
+        return _run(_parser().parse_args(arguments))
+    finally:
+        _finish_output()
+
+
+def _run(args: argparse.Namespace) -> int:
+    status: int = DONE
+    try:
+        status = import_module(f"tinygrad_dnn.cli.{args.command}").run(args)
+        if sys.stdout:  # None where the caller closed it
+            sys.stdout.flush()
     except BrokenPipeError:  # `tinygrad-dnn ... | head` stops reading: nothing to complain about
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return status
     except KeyboardInterrupt:
         print("\ntinygrad-dnn: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except MemoryError as error:
+        print(f"tinygrad-dnn {args.command}: not enough memory: {error}", file=sys.stderr)
+        return UNUSABLE
     except (OSError, ValueError, TypeError) as error:
         print(f"tinygrad-dnn {args.command}: {_words(error)}", file=sys.stderr)
         return UNUSABLE
@@ -147,3 +169,12 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def _finish_output() -> None:
+    """Write out what is left, or drop it where nobody takes it: Python would complain on exit."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

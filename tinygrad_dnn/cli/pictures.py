@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import viz
 from tinygrad_dnn.network import cost_of
 from tinygrad_dnn.tensor import Tensor
@@ -19,18 +21,19 @@ def draw_pictures(out: Path, settings: Settings, data: Any, state: State) -> lis
         name: Tensor(p, requires_grad=True, name=name) for name, p in state.parameters.items()
     }
     X, Y = Tensor(data.X, name="X"), Tensor(data.Y, name="Y")
-    graph = viz.draw(cost_of(X, Y, leaves, settings.cost))
+    with np.errstate(all="ignore"):  # a run that diverged is drawn as well
+        graph = viz.draw(cost_of(X, Y, leaves, settings.cost))
     try:
         written.append(viz.save(graph, out / "graph.svg"))
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         print(f"graph.svg is left out: {error}", file=sys.stderr)
+    if not state.costs:
+        return written
     try:
         from viz import curves
-    except ImportError:
-        print(
-            "costs.png is left out: it needs matplotlib; pip install 'tinygrad-dnn[plot]'",
-            file=sys.stderr,
-        )
+    except ImportError as error:
+        print(f"costs.png is left out: {error}", file=sys.stderr)
         return written
-    written.append(curves.costs({f"rate {settings.learning_rate}": state.costs}, out / "costs.png"))
+    label = f"learning rate {settings.learning_rate:g}"
+    written.append(curves.costs({label: state.costs}, out / "costs.png"))
     return written

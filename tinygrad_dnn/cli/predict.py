@@ -3,85 +3,135 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
+import h5py
 import numpy as np
 
 from tinygrad_dnn import checkpoint
+from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.status import DONE
-from tinygrad_dnn.data import open_dataset
+from tinygrad_dnn.data import SPLITS, Dataset, default_dataset, open_dataset
+from tinygrad_dnn.hdf5 import has_dataset, open_h5
 from tinygrad_dnn.train import predict
 
-HDF5_ENDINGS = {".h5", ".hdf5", ".hdf", ".he5"}
+HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict each file in turn; the exit status."""
+    """Predict HDF5 files one by one, then all pictures in one table; the exit status."""
     model = checkpoint.load(args.model)
+    if model.layer_dims[-1] != 1:
+        raise ValueError(
+            f"{args.model}: expected a network that ends in 1 unit, got {model.layer_dims[-1]}"
+        )
+    if not args.files:
+        with default_dataset(args.split or "test") as digits:
+            if digits.x_shape[1:] != model.x_shape:
+                raise ValueError(
+                    f"{args.model} was trained on examples of shape {model.x_shape}, not on the "
+                    "digits that come along; name the files to predict"
+                )
+            _predict_dataset(model, digits, "the digits that come along")
     pictures = []
     for name in args.files:
-        if Path(name).suffix.lower() in HDF5_ENDINGS:
-            _predict_dataset(args, model, name)
-        else:
+        if not (h5py.is_hdf5(name) or Path(name).suffix.lower() in HDF5_ENDINGS):
             pictures.append(name)
-    for name in pictures:
-        X = _picture(name, model.x_shape).reshape(-1, 1) / model.x_scale
-        _tell(model, name, float(_probabilities(model, X)[0, 0]))
+            continue
+        with open_dataset(name, args.x, args.y, args.classes, split=_split(args, name)) as data:
+            _predict_dataset(model, data, name)
+    if pictures:
+        X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1)
+        print(f"{len(pictures)} pictures, class and probability of {_classes(model)[1]!r}:")
+        _tell(model, pictures, _probabilities(model, X / model.x_scale))
     return DONE
 
 
-def _probabilities(model: checkpoint.Checkpoint, X: Any) -> Any:
-    dtype = model.parameters["W1"].dtype
-    return predict(X.astype(dtype, copy=False), model.parameters)
+def _split(args: argparse.Namespace, name: str) -> Any:
+    """Which part of the file: as asked, or the test examples where it holds both."""
+    if args.split or args.x:
+        return args.split
+    with open_h5(name) as file:
+        return "test" if all(has_dataset(file, f"{s}_set_x") for s in SPLITS) else None
 
 
-def _tell(model: checkpoint.Checkpoint, what: str, probability: float, label: Any = None) -> None:
-    predicted = int(probability > 0.5)
-    names = model.class_names or ("0", "1")
-    was = (
-        "" if label is None else f"   {'right' if predicted == label else 'wrong: ' + names[label]}"
-    )
-    print(f"{what}   {names[predicted]}   {probability:.6f}{was}")
+def _classes(model: Checkpoint) -> tuple[str, ...]:
+    return model.class_names or ("0", "1")
 
 
-def _predict_dataset(args: argparse.Namespace, model: checkpoint.Checkpoint, name: str) -> None:
-    with open_dataset(name, args.x, args.y, args.classes, split=args.split) as data:
-        if data.n_x != model.layer_dims[0]:
-            raise ValueError(
-                f"{name}: its examples have shape {data.x_shape[1:]}, {data.n_x} numbers; "
-                f"{args.model} was trained on {model.x_shape}, {model.layer_dims[0]} numbers"
-            )
-        X = data.columns()
-        labels = None if data.y_name is None else data.labels()
-    names = model.class_names or ("0", "1")
-    print(f"{name}: example, class, probability of {names[1]!r}")
+def _probabilities(model: Checkpoint, X: Any) -> Any:
+    return predict(X.astype(model.parameters["W1"].dtype, copy=False), model.parameters)
+
+
+def _tell(model: Checkpoint, names: Sequence[str], AL: Any, labels: Any = None) -> None:
+    """A line for each example: its name, class and probability, and whether that is right."""
+    classes = _classes(model)
+    width, class_width = max(map(len, names)), max(map(len, classes))
+    for j, (name, probability) in enumerate(zip(names, AL[0].tolist(), strict=True)):
+        k = int(probability > 0.5)
+        line = f"{name:{width}}  {classes[k]:{class_width}}  {probability:.4f}"
+        if labels is not None:
+            label = labels[0, j]
+            line += "  right" if k == label else f"  wrong, it is {classes[label]}"
+        print(line)
+
+
+def _predict_dataset(model: Checkpoint, data: Dataset, name: str) -> None:
+    shape = data.x_shape[1:]
+    # Flattened examples are as good; as many numbers in another order, (3, 64, 64), are not.
+    other_order = shape != model.x_shape and min(len(shape), len(model.x_shape)) > 1
+    if data.n_x != model.layer_dims[0] or other_order:
+        raise ValueError(
+            f"{name}: its examples have shape {shape}, {data.n_x} numbers; the model was trained "
+            f"on {model.x_shape}, {model.layer_dims[0]} numbers"
+        )
+    X = data.columns()
+    if model.x_scale == 255 and data.x_dtype != np.uint8 and np.max(X) > 1:
+        raise ValueError(
+            f"{name}: dataset {data.x_name!r} goes up to {np.max(X):g}; the model was trained on "
+            "uint8 divided by 255: store it as uint8, or divide it by 255"
+        )
+    labels = None if data.y_name is None else data.labels()
     AL = _probabilities(model, X)
-    for i, probability in enumerate(AL[0]):
-        _tell(model, str(i), float(probability), None if labels is None else int(labels[0, i]))
+    print(f"{data.m} examples of {name}, class and probability of {_classes(model)[1]!r}:")
+    _tell(model, [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)], AL, labels)
     if labels is not None:
-        print(f"Accuracy: {np.mean((AL > 0.5) == labels):.12g}")
+        print(f"Accuracy: {float(f'{np.mean((AL > 0.5) == labels):.12g}')}")
 
 
-def _picture(name: str, shape: tuple[int, ...]) -> Any:
+def _picture(name: str, model: Checkpoint) -> Any:
     """A picture file as the model's examples are: resized, in colour or grey."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise ValueError(
             f"{name}: reading pictures needs Pillow; install it with pip install "
             "'tinygrad-dnn[image]'"
         ) from None
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3)):
+    height, width, *channels = model.x_shape if len(model.x_shape) > 1 else (0, 0, 0)
+    if channels not in ([], [1], [3]) or model.x_scale != 255:
         raise ValueError(
-            f"{name}: the model was trained on examples of shape {shape}, which no picture fits"
+            f"{name}: the model was not trained on pictures but on examples of shape "
+            f"{model.x_shape}, divided by {model.x_scale:g}; predict an HDF5 file of such"
         )
-    colour = len(shape) == 3 and shape[2] == 3
     try:
-        with Image.open(name) as image:
-            resized = image.convert("RGB" if colour else "L").resize((shape[1], shape[0]))
-            return np.asarray(resized, dtype=np.float64)
+        with catch_warnings(action="ignore"), Image.open(name) as image:
+            upright = ImageOps.exif_transpose(image)  # as the camera was held
+            if upright.mode.startswith("I;16"):  # convert() would cut off all above 255
+                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+            if upright.has_transparency_data:
+                paper = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+            flat = upright.convert("RGB" if channels == [3] else "L")
+            return np.asarray(flat.resize((width, height)), dtype=np.float64)
     except UnidentifiedImageError:
         raise ValueError(
-            f"{name}: neither a picture nor an HDF5 file ({', '.join(sorted(HDF5_ENDINGS))})"
+            f"{name}: neither a picture nor an HDF5 file ({', '.join(HDF5_ENDINGS)})"
         ) from None
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a decoder that meets damage raises whatever it stumbles over
+        raise ValueError(f"{name}: this picture can't be read: {error}") from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import shlex
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,9 @@ from tinygrad_dnn.train import (
     check_examples,
     train,
 )
+from viz.files import write
 
-MODEL = "model.h5"
+MODEL, COSTS = "model.h5", "costs.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
 DOCUMENT_RATE, DIGITS_RATE = 0.0075, 0.1
 RUN_DEFAULTS = {"seed": 1, "init": "sqrt", "dtype": "float64", "cost": "document"}
@@ -51,33 +53,35 @@ class Examples:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, report; the exit status."""
-    sources = _sources(args)
-    out = _folder(args.out)
-    model = out / MODEL
-    resumed = checkpoint.load(model) if args.resume else None
     with ExitStack() as opened:
-        files = [opened.enter_context(dataset) for dataset in sources]
+        files = [opened.enter_context(f) for f in _open(args)]
+        out = _folder(args.out)
+        model = out / MODEL
+        resumed = checkpoint.load(model) if args.resume else None
         settings = _settings(args, files[0], resumed)
-        examples = [_read(f, settings) for f in files]
-    for e in examples:
-        check_examples(e.X, e.Y, settings)
-    start = begin(settings)
+        start = _start(settings, files[0], resumed)
+        examples = [_read(args, f, settings) for f in files]
+    print(_told(settings, examples[0]))
     if resumed is not None:
-        resumed.require_layers(settings.layer_dims)
-        resumed.require_data(examples[0].fingerprint)
-        start = State(resumed.parameters, resumed.iteration, resumed.costs)
         print(f"going on from {model} after iteration {start.iteration}")
         if start.iteration >= args.iterations:
             print(f"its {start.iteration} iterations are complete; ask for more with --iterations")
     elif model.exists():
-        model.replace(kept := model.with_suffix(".before.h5"))
-        print(f"the model that was there is kept as {kept}")
+        print(f"the model that was there is kept as {_set_aside(model)}")
     state, status = _descend(args, settings, examples[0], start, model)
-    _report(args, out, settings, examples, state)
+    _write_costs(out / COSTS, state)
+    if status == INTERRUPTED:
+        print(
+            f"interrupted after iteration {state.iteration}; {model} is saved. Go on with:\n"
+            f"  {_again(args)}",
+            file=sys.stderr,
+        )
+    else:
+        _report(args, out, settings, examples, state)
     return status
 
 
-def _sources(args: argparse.Namespace) -> list[Dataset]:
+def _open(args: argparse.Namespace) -> list[Dataset]:
     """The training data and, if there is any, the test data."""
     if len(args.files) > 2:
         raise ValueError(f"expected a training and a test file, got {len(args.files)} files")
@@ -91,37 +95,36 @@ def _sources(args: argparse.Namespace) -> list[Dataset]:
         return [default_dataset("train"), default_dataset("test")]
     if "train" not in named:
         raise ValueError("there is a test file but no training file; give --train FILE")
-    if not args.x and _holds_both(named["train"]):
+    if not args.x and _holds_test(named["train"]):
         named.setdefault("test", named["train"])
-    sources = [
-        open_dataset(
-            path,
-            args.x,
-            args.y,
-            args.classes,
-            split=split if not args.x and _holds_both(path) else None,
-        )
+    files = [
+        # Without names of its own, each file must hold what it is given for.
+        open_dataset(path, args.x, args.y, args.classes, split=None if args.x else split)
         for split, path in named.items()
     ]
-    if sources[0].x_shape[1:] != sources[-1].x_shape[1:]:
+    if files[0].x_shape[1:] != files[-1].x_shape[1:]:
         raise ValueError(
-            f"{named['test']}: its examples have shape {sources[-1].x_shape[1:]}, those of "
-            f"{named['train']} {sources[0].x_shape[1:]}"
+            f"{named['test']}: its examples have shape {files[-1].x_shape[1:]}, those of "
+            f"{named['train']} {files[0].x_shape[1:]}"
         )
-    return sources
+    return files
 
 
-def _holds_both(path: str) -> bool:
+def _holds_test(path: str) -> bool:
     with open_h5(path) as file:
-        return all(has_dataset(file, f"{split}_set_x") for split in SPLITS)
+        return has_dataset(file, "test_set_x")
 
 
 def _folder(name: str) -> Path:
     out = Path(name)
-    out.mkdir(parents=True, exist_ok=True)
-    probe = out / ".writable"
-    probe.touch()  # better to hear of it now than after an hour of training
-    probe.unlink()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):  # better to hear of it now than after an hour of training
+            pass
+    except OSError as error:
+        raise OSError(
+            f"--out {out}: not a folder to write to: {error.strerror}; choose another"
+        ) from None
     return out
 
 
@@ -133,9 +136,15 @@ def _settings(
     chosen: dict[str, Any] = RUN_DEFAULTS | {
         "learning_rate": DIGITS_RATE if digits else DOCUMENT_RATE
     }
-    layers: tuple[int, ...] = (data.n_x, *HIDDEN)
+    layers: tuple[int, ...] = args.layers or (data.n_x, *HIDDEN)
     if resumed is not None:
+        if missing := chosen.keys() - resumed.settings.keys():
+            raise ValueError(
+                f"--resume: {resumed.source} has no setting {', '.join(sorted(missing))}; "
+                "only what `tinygrad-dnn train` saved can be gone on with"
+            )
         chosen = {name: resumed.settings[name] for name in chosen}
+        resumed.require_layers(args.layers or resumed.layer_dims)
         layers = resumed.layer_dims
     for name in chosen:
         asked = getattr(args, name)
@@ -146,40 +155,67 @@ def _settings(
                     f"not {asked}; leave it out, or begin a new run in another folder"
                 )
             chosen[name] = asked
-    layers = args.layers or layers
     if layers[0] != data.n_x:
         raise ValueError(
-            f"layers: the first size must be the data's {data.n_x} numbers per example, "
+            f"layers: the first size must be the {data.n_x} numbers per example of {data.path}, "
             f"got {layers[0]}"
         )
     return Settings(layers, **chosen)
 
 
-def _read(data: Dataset, settings: Settings) -> Examples:
-    labels = data.labels()
-    X = data.columns(settings.dtype)
-    scale = 255.0 if data.x_dtype.kind == "u" and data.x_dtype.itemsize == 1 else 1.0
-    name = Path(data.path).name
-    return Examples(name, X, labels, data.x_shape[1:], scale, data.classes, data.fingerprint())
+def _start(settings: Settings, data: Dataset, resumed: checkpoint.Checkpoint | None) -> State:
+    if resumed is None:
+        return begin(settings)
+    resumed.require_data(data.fingerprint())
+    return State(resumed.parameters, resumed.iteration, resumed.costs)
+
+
+def _read(args: argparse.Namespace, data: Dataset, settings: Settings) -> Examples:
+    X, Y = check_examples(data.columns(settings.dtype), data.labels(), settings)
+    return Examples(
+        data.path if args.train or args.files else "the digits that come along",
+        X,
+        Y,
+        data.x_shape[1:],
+        255.0 if data.x_dtype == np.uint8 else 1.0,
+        data.classes[:2],  # the names of labels 0 and 1
+        data.fingerprint(),
+    )
+
+
+def _told(settings: Settings, data: Examples) -> str:
+    s = settings
+    return (
+        f"{'-'.join(map(str, s.layer_dims))} on {data.Y.shape[1]} examples of {data.name}: "
+        f"learning rate {s.learning_rate:g}, seed {s.seed}, init {s.init}, {s.dtype}, {s.cost} cost"
+    )
+
+
+def _set_aside(model: Path) -> Path:
+    """Rename the model of an earlier run, to a name that no other one has."""
+    kept = next(
+        name for k in count(1) if not (name := model.with_suffix(f".{k}{model.suffix}")).exists()
+    )
+    model.rename(kept)
+    return kept
 
 
 def _descend(
     args: argparse.Namespace, settings: Settings, data: Examples, start: State, model: Path
 ) -> tuple[State, int]:
     """Train, show the cost as the document does, save every so often; the last state and status."""
-    latest, saved = start, -1
+    latest = start
 
     def save(state: State) -> None:
-        nonlocal saved
-        if state.iteration != saved:
-            checkpoint.save(model, _checkpoint(settings, data, state))
-            saved = state.iteration
+        checkpoint.save(model, _checkpoint(settings, data, state))
 
+    if not args.resume:
+        save(start)
     with tqdm(
         total=args.iterations,
         initial=start.iteration,
         unit="it",
-        disable=None,  # silent where there is no terminal
+        disable=not (sys.stderr and sys.stderr.isatty()),
         leave=False,
     ) as bar:
 
@@ -188,34 +224,26 @@ def _descend(
             latest = state
             done = state.iteration - 1
             if done % RECORD_EVERY == 0:
-                bar.write(f"Cost after iteration {done}: {cost:f}", file=sys.stdout)
-                sys.stdout.flush()
+                with bar.external_write_mode():
+                    print(f"Cost after iteration {done}: {cost:f}", flush=True)
             bar.update()
-            if state.iteration % args.checkpoint_every == 0:
+            if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
                 save(state)
 
         try:
-            train(data.X, data.Y, settings, args.iterations, start=start, after=after)
-        except KeyboardInterrupt:
+            return train(data.X, data.Y, settings, args.iterations, start=start, after=after), DONE
+        except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
             save(latest)
-            bar.close()
-            print(
-                f"interrupted after iteration {latest.iteration}; {model} is saved. Go on with:\n"
-                f"  {_again(args)}",
-                file=sys.stderr,
-            )
             return latest, INTERRUPTED
         except DivergedError as diverged:
-            save(diverged.state)
             bar.close()
+            save(diverged.state)
             print(
                 f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "
                 f"{diverged.state.iteration}.",
                 file=sys.stderr,
             )
             return diverged.state, NO
-    save(latest)
-    return latest, DONE
 
 
 def _checkpoint(settings: Settings, data: Examples, state: State) -> checkpoint.Checkpoint:
@@ -234,14 +262,39 @@ def _checkpoint(settings: Settings, data: Examples, state: State) -> checkpoint.
     )
 
 
+def _program() -> list[str]:
+    """How the user called us."""
+    called = Path(sys.argv[0])
+    if (called.parent.name, called.name) == ("tinygrad_dnn", "__main__.py"):
+        return [Path(sys.executable).name, "-m", "tinygrad_dnn"]
+    return ["tinygrad-dnn"]
+
+
 def _again(args: argparse.Namespace) -> str:
     """The command that goes on where this one stopped."""
-    words = ["tinygrad-dnn", "train", *args.files]
+    words = [*_program(), "train", *args.files]
     for name in ("train", "test", "x", "y", "classes"):
         if getattr(args, name):
             words += [f"--{name}", getattr(args, name)]
-    words += ["--iterations", str(args.iterations), "--out", args.out, "--resume"]
+    words += ["--iterations", str(args.iterations), "--out", args.out]
+    words += ["--checkpoint-every", str(args.checkpoint_every)]
+    words += ["--no-pictures"] if args.no_pictures else []
+    return shlex.join([*words, "--resume"])
+
+
+def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
+    """A command that predicts with the model."""
+    words = [*_program(), "predict", str(model)]
+    if args.train or args.files:
+        words += [tested.name]
+        for name in ("x", "y", "classes"):
+            words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
     return shlex.join(words)
+
+
+def _write_costs(path: Path, state: State) -> None:
+    rows = "".join(f"{iteration},{cost!r}\n" for iteration, cost in state.costs)
+    write(path, f"iteration,cost\n{rows}".encode())
 
 
 def _report(
@@ -251,15 +304,11 @@ def _report(
     examples: list[Examples],
     state: State,
 ) -> None:
-    for e in examples:
-        share = accuracy(e.X, e.Y, state.parameters)
-        what = "training" if e is examples[0] else "test"
-        print(f"Accuracy on the {what} examples ({e.name}, {e.Y.shape[1]}): {share:.12g}")
-    with (out / "costs.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["iteration", "cost"])
-        writer.writerows((i, repr(cost)) for i, cost in state.costs)
-    written = [out / MODEL, out / "costs.csv"]
+    for e, what in zip(examples, ("training", "test"), strict=False):
+        share = float(f"{accuracy(e.X, e.Y, state.parameters):.12g}")
+        print(f"Accuracy on the {e.Y.shape[1]} {what} examples: {share}")
+    written = [out / MODEL, out / COSTS]
     if not args.no_pictures:
         written += draw_pictures(out, settings, examples[0], state)
     print("wrote " + ", ".join(map(str, written)))
+    print(f"use it: {_use(args, out / MODEL, examples[-1])}")

@@ -191,12 +191,13 @@ def trace(outputs: Iterable[Node]) -> Graph:
 class Mode:
     """Whether ops are recorded, who watches them (`debug`), and the scope they belong to."""
 
-    __slots__ = ("recording", "scope", "watch")
+    __slots__ = ("plain", "recording", "scope", "watch")
 
     def __init__(self, recording: bool, watch: Any, scope: tuple[str, ...]) -> None:
         self.recording = recording
         self.watch = watch
         self.scope = scope
+        self.plain = recording and watch is None  # the usual case, asked once per op
 
 
 _ORDINARY = Mode(True, None, ())

@@ -21,6 +21,7 @@ from tinygrad_dnn.reverse import note_edit, sweep
 from tinygrad_dnn.values import Array, as_constant, as_data, refuse_complex, require_float, settled
 
 _FLOAT64 = np.dtype(np.float64)
+_ndarray = np.ndarray
 _PLAIN = frozenset({np.ndarray, float, int, bool})
 
 
@@ -71,23 +72,19 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
     except (ValueError, TypeError, IndexError) as error:
         raise explained(op, inputs, meta, error) from error
-    if type(z) is not np.ndarray:
+    if type(z) is not _ndarray:
         z = settled(z, op.name, writeable=True)
     dtype = z.dtype
     if dtype is not _FLOAT64:
         refuse_complex(dtype, op.name)
         if dtype.kind != "f":
             wants = 0  # whole numbers and truth values have no slope
-    if now.watch is not None:
-        now.watch.after_op(op, inputs, arrays, z)
-    if not now.recording:
-        plain = Tensor(z)
-        if type(z) is np.ndarray and z.base is not None:
-            _set_flags(z, False)
-            for p in inputs:
-                _share_edits(p, plain.node)
-        return plain
-    if type(z) is np.ndarray:
+    if not now.plain:
+        if now.watch is not None:
+            now.watch.after_op(op, inputs, arrays, z)
+        if not now.recording:
+            return _unrecorded(z, inputs)
+    if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
     t._array = z
@@ -108,8 +105,18 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     else:
         node.requires_grad = False
         node.saved = None
-    if now.watch is not None:
+    if not now.plain:
         now.watch.after_record(node)
+    return t
+
+
+def _unrecorded(z: Any, inputs: Sequence[Any]) -> Tensor:
+    """A result inside no_grad(): a leaf. A view stays read-only and counts its base's edits."""
+    t = Tensor(z)
+    if isinstance(z, np.ndarray) and z.base is not None:
+        _set_flags(z, False)
+        for x in inputs:
+            _share_edits(x, t.node)
     return t
 
 

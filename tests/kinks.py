@@ -224,7 +224,9 @@ def check_points(op: Op) -> int:
         return met
     for arrays, meta in calls(op):
         met += _check_slopes(op, arrays, meta)
-        if not all(np.all(x == x.flat[0]) for x in arrays if x.size):
+        repeats = all(np.all(x == x.flat[0]) for x in arrays if x.size)
+        # Products of several arrays are polynomials: `check_op` has seen all of their bends.
+        if not repeats and (is_elementwise(op) or len(arrays) == 1):
             _check_bends(op, arrays, meta)
     return met
 
@@ -245,8 +247,8 @@ def _check_slopes(op: Op, arrays: Sequence[Any], meta: dict[str, Any]) -> int:
         who = f"{op.name}({[a.tolist() for a in arrays]}, {meta}), argument {i}"
         if np.any(kinked):
             met += 1
-            if op.name not in KINKS:
-                raise AssertionError(f"{who}: a kink whose slope is not stated in KINKS")
+            if not op.kinks or op.name not in KINKS:
+                raise AssertionError(f"{who}: a kink that is not declared, or not stated in KINKS")
             slope = np.where(kinked, KINKS[op.name](g, *arrays, **meta)[i], slope)
         _agree(gradients(z, x, gradient=g), slope, who)
     return met

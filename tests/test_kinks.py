@@ -11,9 +11,7 @@ from kinks import ENDS, FAR, KINKS, SECOND_ENDS, check_ends, check_points
 from manners import (
     MORE_CASES,
     SELECT,
-    STOPS,
     check_cast,
-    check_constant,
     check_more,
     check_narrow,
     check_numbers,
@@ -46,7 +44,6 @@ def test_every_stated_kink_is_one() -> None:
         check_ends,
         check_more,
         check_cast,
-        check_constant,
         check_numbers,
         check_untaken,
         check_selection,
@@ -73,9 +70,8 @@ def test_no_case_stands_twice() -> None:
         [end[0] for end in SECOND_ENDS],
         MORE_CASES,
         SELECT,
-        STOPS,
     ],
-    ids=["kinks", "ends", "far", "second ends", "cases", "select", "stop"],
+    ids=["kinks", "ends", "far", "second ends", "cases", "select"],
 )
 def test_the_tables_speak_of_declared_ops(stated: Any) -> None:
     assert set(stated) <= set(REGISTRY)

@@ -35,7 +35,6 @@ CHECKS: tuple[Check, ...] = (
     kinks.check_ends,
     manners.check_more,
     manners.check_cast,
-    manners.check_constant,
     manners.check_numbers,
     manners.check_untaken,
     manners.check_selection,

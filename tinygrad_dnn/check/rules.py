@@ -103,7 +103,8 @@ def check_op(op: Op, seed: int = 0) -> None:
 
     Manners: inputs are left alone, results repeat bit for bit, each rule works when its argument
     alone requires a gradient, rules are linear in g, float32 stays float32, a gradient has its
-    input's shape, the saved values replay, the formula can be written.
+    input's shape, the saved values replay, the formula can be written; an argument without a rule
+    is one that the result does not follow, and at its declared `kinks` the op answers as declared.
 
     Raises:
         AssertionError: names the op, the argument, the case, the worst element and both numbers.
@@ -112,9 +113,12 @@ def check_op(op: Op, seed: int = 0) -> None:
         arrays = sampled(op, case, seed)
         where = f"op {op.name}({case})"
         _check_forward(op, case, arrays, where)
+        _check_constant(op, case, arrays, where)
         if op.differentiable:
             _check_first(op, case, arrays, where)
             _check_second(op, case, arrays, where)
+
+    _check_kinks(op)
 
 
 def _apply(op: Op, case: Case, values: Sequence[Any]) -> Tensor:
@@ -155,6 +159,30 @@ def _cotangent(z: Tensor, seed: int = 1) -> Any:
     return np.random.default_rng(seed).uniform(0.5, 1.5, z.shape) * np.where(
         np.arange(z.size).reshape(z.shape) % 2, 1.0, -1.0
     )
+
+
+def _check_constant(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None:
+    for i, x in enumerate(arrays):
+        if _rule(op, i) is None and x.dtype.kind == "f" and not op.stops:
+            meta = op.defaults | case.meta
+            g = np.ones(np.shape(op.forward(*arrays, **meta)))
+            slope = measured_gradient(lambda *a, m=meta: op.forward(*a, **m), arrays, i, g)
+            who = f"{where}: argument {i} ({op.arrays[0 if op.many else i]})"
+            assert not np.any(slope), f"{who} has no rule, but the measured slope is {slope}"
+
+
+def _check_kinks(op: Op) -> None:
+    for point in op.kinks:
+        arrays = [np.asarray(a, dtype=float) for a in point.arrays]
+        xs = _tensors(op, arrays)
+        with np.errstate(all="ignore"):  # a slope may be infinite
+            z = record(op, xs, op.defaults | point.meta)
+            for i, (x, slope) in enumerate(zip(xs, point.slopes, strict=True)):
+                mine = gradients(z, x, gradient=np.ones(z.shape))
+                assert np.allclose(mine, slope, rtol=1e-15, atol=0, equal_nan=True), (
+                    f"op {op.name}{point.arrays}: the slope in argument {i} is {mine}, "
+                    f"declared as {slope}"
+                )
 
 
 def _check_first(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None:

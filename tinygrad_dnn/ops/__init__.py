@@ -9,7 +9,7 @@ from tinygrad_dnn.ops.activation import (
     softmax,
     softplus,
 )
-from tinygrad_dnn.ops.declare import REGISTRY, Case, Op, op
+from tinygrad_dnn.ops.declare import REGISTRY, At, Case, Op, op
 from tinygrad_dnn.ops.elementwise import (
     absolute,
     add,
@@ -102,6 +102,7 @@ abs = absolute
 
 __all__ = [
     "REGISTRY",
+    "At",
     "Case",
     "Op",
     "abs",

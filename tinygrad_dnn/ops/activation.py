@@ -4,13 +4,18 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.declare import At, Case, op
 
 activation = partial(op, elementwise=True)
 AXIS_CASES = (Case((3, 4)), Case((3, 4), axis=0), Case((5,)))
 
 
-@activation("relu({x})", vjp=lambda g, z: g * (z > 0), analytic=False)
+@activation(
+    "relu({x})",
+    vjp=lambda g, z: g * (z > 0),
+    kinks=(At(0.0, slopes=(0.0,)),),
+    analytic=False,
+)
 def relu(x, /):
     """max(x, 0); the slope at 0 is 0, as in the document (`dZ[Z <= 0] = 0`)."""
     return np.maximum(x, 0)
@@ -20,6 +25,7 @@ def relu(x, /):
     "leaky_relu({x})",
     vjp=lambda g, x, slope: np.where(x > 0, g, g * slope),
     cases=(Case((2, 3), slope=0.1), Case((2, 3), slope=-0.5)),
+    kinks=(At(0.0, slopes=(0.01,)), At(0.0, slopes=(-0.5,), slope=-0.5)),
     composite=True,
     analytic=False,
 )

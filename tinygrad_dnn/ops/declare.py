@@ -40,6 +40,18 @@ class Case:
         return ", ".join(map(str, self.shapes)) + settings
 
 
+class At:
+    """A point where the derivative is a convention: arguments, and the slopes that rules answer.
+
+    `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result.
+    """
+
+    def __init__(self, *arrays: Any, slopes: Sequence[Any], **meta: Any) -> None:
+        self.arrays = arrays
+        self.slopes = tuple(slopes)
+        self.meta = meta
+
+
 Plan = tuple[tuple[int, ...], Callable[..., Any]]
 
 
@@ -86,6 +98,8 @@ class Op:
         composite: bool = False,
         domain: Sequence[Any] = (),
         cases: Sequence[Case] = (),
+        kinks: Sequence[At] = (),
+        stops: bool = False,
         analytic: bool = True,
         name: str | None = None,
     ) -> None:
@@ -111,6 +125,8 @@ class Op:
         self.selects = selects
         self.view = view
         self.composite = composite
+        self.kinks = tuple(kinks)
+        self.stops = stops
         self.analytic = analytic
         self.domain = tuple(domain)
         self.cases = tuple(cases)
@@ -313,6 +329,8 @@ def op(
         composite: more than one NumPy call; applying the function to Tensors expands it.
         domain: an interval per array from which tests may sample it, or bool; (-2, 2) if not given.
         cases: `Case`s that tests call it with; elementwise ops need none.
+        kinks: points (`At`) where the slopes from the two sides differ, and what the rules answer.
+        stops: the gradient is withheld on purpose, although the result follows the argument.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
 

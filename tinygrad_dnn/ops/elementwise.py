@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.declare import At, Case, op
 
 elementwise = partial(op, elementwise=True)
 
@@ -91,13 +91,17 @@ def sqrt(x, /):
     return np.sqrt(x)
 
 
-@elementwise("|{x}|", vjp=lambda g, x: g * np.sign(x), analytic=False)
+@elementwise(
+    "|{x}|", vjp=lambda g, x: g * np.sign(x), kinks=(At(0.0, slopes=(0.0,)),), analytic=False
+)
 def absolute(x, /):
     """Absolute value; the slope at 0 is 0."""
     return np.absolute(x)
 
 
-@elementwise("sign({x})", vjp=lambda g: np.zeros_like(g), analytic=False)
+@elementwise(
+    "sign({x})", vjp=lambda g: np.zeros_like(g), kinks=(At(0.0, slopes=(0.0,)),), analytic=False
+)
 def sign(x, /):
     """−1, 0 or 1; the slope is 0 everywhere, 0 included."""
     return np.sign(x)
@@ -235,6 +239,7 @@ def _winner(g, wins, ties):
 @elementwise(
     "max({x}, {y})",
     vjp=(lambda g, x, y: _winner(g, x > y, x == y), lambda g, x, y: _winner(g, y > x, x == y)),
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
 )
 def maximum(x, y, /):
@@ -245,6 +250,7 @@ def maximum(x, y, /):
 @elementwise(
     "min({x}, {y})",
     vjp=(lambda g, x, y: _winner(g, x < y, x == y), lambda g, x, y: _winner(g, y < x, x == y)),
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
 )
 def minimum(x, y, /):
@@ -275,6 +281,7 @@ def where(condition, x, y, /):
         lambda g, x, a_min, a_max: g * (np.maximum(x, a_min) > a_max),
     ),
     domain=((-2, 2), (-1.0, -0.5), (0.5, 1.0)),
+    kinks=(At(-1.0, -1.0, 1.0, slopes=(1.0, 0.0, 0.0)), At(1.0, -1.0, 1.0, slopes=(1.0, 0.0, 0.0))),
     analytic=False,
     name="clip",
 )
@@ -300,7 +307,7 @@ def identity(x, /):
     return x[...]
 
 
-@elementwise("stop({x})", vjp=None, view=True)
+@elementwise("stop({x})", vjp=None, stops=True, view=True)
 def stop_gradient(x, /):
     """x, through which no gradient passes."""
     return x[...]

@@ -106,7 +106,7 @@ def dot(x, y, /):
         lambda g, y, x_shape: np.reshape(np.matmul(g, np.reshape(y, (-1,))), x_shape),
         lambda g, x, y_shape: np.reshape(np.matmul(np.reshape(x, (-1,)), g), y_shape),
     ),
-    cases=(Case((3,), (4,)), Case((2, 2), (3,)), Case((3,), (2, 2))),
+    cases=(Case((3,), (4,)), Case((2, 2), (3,)), Case((3,), (2, 2)), Case((2,), (3, 3))),
 )
 def outer(x, y, /):
     """Outer product of two vectors, (n,) and (m,) -> (n, m); others are flattened first."""
@@ -203,6 +203,9 @@ def _einsum(i, g, operands, operands_shape, subscripts):
         Case((5, 2, 3), (5, 3, 4), subscripts="...AB,...BC->...AC"),
         Case((5, 2, 3), (5, 3, 4), subscripts="...ij,...jk"),
         Case((5, 2, 3), (2, 3), subscripts="...j,...j->..."),
+        Case((5, 3), (3,), subscripts="...j,...j->..."),
+        Case((5, 4, 2, 3), (4, 2, 3), subscripts="...ij,...ij->..."),
+        Case((2, 3), subscripts="ba"),
     ),
     name="einsum",
 )

@@ -6,7 +6,7 @@ from math import prod as count
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.declare import At, Case, op
 
 CASES = (
     Case((3, 4)),
@@ -85,7 +85,13 @@ def _std(g, z, x, x_shape, axis, ddof):
     return _var(g / np.where(z == 0, 1, 2 * z), x, x_shape, axis, ddof)
 
 
-@op("std({x})", vjp=_std, cases=VAR_CASES, composite=True)
+@op(
+    "std({x})",
+    vjp=_std,
+    cases=VAR_CASES,
+    kinks=(At([3.0, 3.0], slopes=([0.0, 0.0],)),),
+    composite=True,
+)
 def std(x, /, axis=None, *, ddof=0, keepdims=False):
     """Standard deviation, the root of `var`; where all elements are equal its slope is 0."""
     return np.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
@@ -98,13 +104,19 @@ def _extreme(g, z, x, x_shape, axis):
     return np.where(hit, unreduced(g, axis, x_shape) / ties, 0)
 
 
-@reduction("max({x})", vjp=_extreme, analytic=False)
+TIES = (
+    At([1.0, 1.0, 1.0], slopes=([1 / 3, 1 / 3, 1 / 3],)),
+    At([[2.0, 2.0], [1.0, 1.0]], slopes=([[0.5, 0.5], [0.5, 0.5]],), axis=1),
+)
+
+
+@reduction("max({x})", vjp=_extreme, kinks=TIES, analytic=False)
 def max(x, /, axis=None, *, keepdims=False):
     """Largest element along axes; elements that tie share the gradient equally."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@reduction("min({x})", vjp=_extreme, analytic=False)
+@reduction("min({x})", vjp=_extreme, kinks=TIES, analytic=False)
 def min(x, /, axis=None, *, keepdims=False):
     """Smallest element along axes; elements that tie share the gradient equally."""
     return np.min(x, axis=axis, keepdims=keepdims)

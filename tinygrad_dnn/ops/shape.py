@@ -16,7 +16,11 @@ def back_to_shape(g, x_shape):
     return np.reshape(g, x_shape)
 
 
-@view("reshape({x})", vjp=back_to_shape, cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1)))
+@view(
+    "reshape({x})",
+    vjp=back_to_shape,
+    cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1), Case((3, 3), shape=(9,))),
+)
 def reshape(x, /, shape):
     """The same elements in another shape; one -1 is inferred."""
     return np.reshape(x, (shape,) if isinstance(shape, int) else shape)
@@ -68,7 +72,7 @@ def squeeze(x, /, axis=None):
 @view(
     "broadcast({x})",
     vjp=lambda g: g,  # the sweep sums over broadcast axes
-    cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,))),
+    cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,)), Case((3, 3), shape=(2, 3, 3))),
 )
 def broadcast_to(x, /, shape):
     """x repeated along axes to fill a shape."""
@@ -191,6 +195,9 @@ def _repeat(g, x_shape, repeats, axis):
         Case((2, 3), repeats=3, axis=1),
         Case((2, 3), repeats=(2, 0, 1), axis=-1),
         Case((3, 2), repeats=2, axis=-1),
+        Case((2, 3, 2), repeats=2, axis=1),
+        Case((2, 3), repeats=(2, 1), axis=0),
+        Case((), repeats=3, axis=0),
     ),
 )
 def repeat(x, /, repeats, axis=None):
@@ -291,6 +298,7 @@ def getitem(x, /, index):
         Case((3,), index=1, shape=(4, 3)),
         Case((4, 3), index=np.array([0, 2, 2, 0]), shape=(3, 3)),
         Case((2,), index=np.array([True, False, True]), shape=(3,)),
+        Case((3, 3), index=slice(1, 4), shape=(4, 3)),
     ),
 )
 def scatter(x, /, index, shape):

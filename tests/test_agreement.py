@@ -69,9 +69,8 @@ def test_random_networks_agree_to_rounding(seed: int) -> None:
 
 def test_the_bound_is_what_rounding_needs_and_little_more() -> None:
     """Its head-room is a factor, not orders of magnitude: rounding alone comes near it."""
-    X, _, parameters = random_network(0)
     worst = 0.0
-    for seed in range(60):
+    for seed in range(30):
         X, Y, parameters = random_network(seed)
         worst = max(worst, *(r.apart for r in compare_network(X, Y, parameters)))
     assert BOUND / 200 < worst < BOUND / 4

@@ -97,7 +97,11 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, help="of the initial weights (default 1)")
     add("--init", help="sqrt (default), he, or 0.01 as in the document's listing")
     add("--dtype", help="float64 (default) or float32")
-    add("--cost", help="document (default), or stable: from the pre-activations, never NaN")
+    add(
+        "--cost",
+        help="document (default), or stable: from the pre-activations, never NaN (default with "
+        "float32, where an output soon rounds to 1)",
+    )
     add("--out", metavar="FOLDER", default="run", help="output folder (default run)")
     add(
         "--checkpoint-every",

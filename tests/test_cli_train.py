@@ -1,0 +1,453 @@
+"""`tinygrad-dnn train`: what it prints, what it leaves, and what it says when it can't."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from commands import DONE, NO, UNUSABLE, call, examples, run, write_arrays, write_split
+
+from tinygrad_dnn import checkpoint
+from tinygrad_dnn.data import default_dataset, open_dataset
+from tinygrad_dnn.train import Settings, train
+
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test runs in a folder of its own, with a training and a test file."""
+    write_split(tmp_path / "train.h5", "train", 30, seed=1)
+    write_split(tmp_path / "test.h5", "test", 11, seed=2)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def quick(*words: Any, n: int = 3) -> int:
+    """Train for n iterations, without pictures."""
+    return call("train", *words, "--iterations", n, "--no-pictures")
+
+
+def complaint(capsys: Out, *words: Any) -> str:
+    """What is said when training with these words is refused."""
+    assert quick(*words) == UNUSABLE
+    told = capsys.readouterr().err
+    assert told.startswith("tinygrad-dnn train: ")
+    assert told.count("\n") == 1
+    return told
+
+
+# --- what it leaves and prints --------------------------------------------------------------------
+
+
+def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
+    done = run("train", "--iterations", "201", cwd=folder)
+    assert (done.returncode, done.stderr) == (DONE, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        "64-20-7-5-1 on 1437 examples of the digits that come along: "
+        "learning rate 0.1, seed 1, init sqrt, float64, document cost"
+    )
+    assert [re.sub(r"\d\.\d{6}$", "…", line) for line in lines[1:4]] == [
+        "Cost after iteration 0: …",
+        "Cost after iteration 100: …",
+        "Cost after iteration 200: …",
+    ]
+    model = checkpoint.load("run/model.h5")
+    assert model.iteration == 201
+    assert model.class_names == ("odd", "even")
+    assert (model.x_shape, model.x_scale) == ((8, 8, 1), 255)
+    assert [f"Cost after iteration {i}: {c:f}" for i, c in model.costs] == lines[1:4]
+    for line, start in zip(
+        lines[4:6], ("the 1437 training examples: ", "the 360 test examples: "), strict=True
+    ):
+        share = float(line.removeprefix(f"Accuracy on {start}"))
+        assert 0.8 < share < 1
+    assert lines[6] == "wrote run/model.h5, run/costs.csv, run/graph.svg, run/costs.png"
+    python = Path(sys.executable).name
+    assert lines[7:] == [f"use it: {python} -m tinygrad_dnn predict run/model.h5"]
+    assert sorted(p.name for p in Path("run").iterdir()) == [
+        "costs.csv", "costs.png", "graph.svg", "model.h5",
+    ]  # fmt: skip
+    svg = Path("run/graph.svg").read_text(encoding="utf-8")
+    assert all(name in svg for name in ("W1", "b4", "A3", "Z4", "cost", "layer 2"))
+    assert Path("run/costs.png").read_bytes().startswith(b"\x89PNG")
+    rows = [line.split(",") for line in Path("run/costs.csv").read_text().splitlines()]
+    assert rows[0] == ["iteration", "cost"]
+    assert tuple((int(i), float(c)) for i, c in rows[1:]) == model.costs
+
+
+def test_the_model_is_what_the_library_trains() -> None:
+    assert quick("--layers", "64,4,1", "--init", "he", "--seed", "5", n=7) == DONE
+    with default_dataset() as digits:
+        X, Y = digits.columns(), digits.labels()
+    state = train(X, Y, Settings((64, 4, 1), 0.1, 5, "he"), 7)
+    model = checkpoint.load("run/model.h5")
+    assert (model.iteration, model.costs) == (state.iteration, state.costs)
+    for name, p in model.parameters.items():
+        np.testing.assert_array_equal(p, state.parameters[name])
+
+
+def test_files_are_trained_on_at_the_documents_rate(capsys: Out) -> None:
+    assert quick("train.h5", "test.h5", n=101) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("48-20-7-5-1 on 30 examples of train.h5: learning rate 0.0075, ")
+    assert lines[-4].startswith("Accuracy on the 30 training examples: ")
+    assert lines[-3].startswith("Accuracy on the 11 test examples: ")
+    assert lines[-1] == "use it: tinygrad-dnn predict run/model.h5 test.h5"
+    model = checkpoint.load("run/model.h5")
+    assert model.class_names == ("night", "day")
+    assert model.settings["learning_rate"] == 0.0075
+    with open_dataset("train.h5") as data:
+        assert model.data_fingerprint == data.fingerprint()
+
+
+def test_both_ways_of_naming_files_are_the_same(capsys: Out) -> None:
+    assert quick("train.h5", "test.h5", "--out", "a") == DONE
+    first = capsys.readouterr().out
+    assert quick("--test", "test.h5", "--train", "train.h5", "--out", "b") == DONE
+    assert capsys.readouterr().out.replace("b/", "a/") == first
+    assert Path("a/model.h5").read_bytes() == Path("b/model.h5").read_bytes()
+    assert quick("train.h5", "--test", "test.h5", "--out", "c") == DONE
+    assert capsys.readouterr().out.replace("c/", "a/") == first
+
+
+def test_one_file_alone_or_with_both_parts(folder: Path, capsys: Out) -> None:
+    assert quick("train.h5", "--out", "a") == DONE
+    assert capsys.readouterr().out.count("Accuracy") == 1
+    write_split(folder / "train.h5", "test", 11, seed=2, mode="a")
+    assert quick("train.h5", "--out", "b") == DONE
+    assert "Accuracy on the 11 test examples" in capsys.readouterr().out
+    assert Path("a/model.h5").read_bytes() == Path("b/model.h5").read_bytes()
+
+
+def test_named_datasets(folder: Path, capsys: Out) -> None:
+    x, y = examples(30, seed=1)
+    for name in ("mine", "theirs"):
+        write_arrays(folder / f"{name}.h5", pixels=x / 255, label=y, names=np.array([b"n", b"d"]))
+    named = ("--x", "pixels", "--y", "label", "--classes", "names")
+    assert quick("mine.h5", "theirs.h5", *named) == DONE
+    out = capsys.readouterr().out
+    assert "Accuracy on the 30 test examples" in out
+    used = shlex.split(out.splitlines()[-1].removeprefix("use it: "))
+    assert used[1:] == ["predict", "run/model.h5", "theirs.h5", *named]
+    model = checkpoint.load("run/model.h5")
+    assert (model.class_names, model.x_shape, model.x_scale) == (("n", "d"), (4, 4, 3), 1.0)
+    assert call(*used[1:]) == DONE
+
+
+def test_more_class_names_than_labels_do_no_harm(folder: Path) -> None:
+    with h5py.File(folder / "train.h5", "a") as file:
+        del file["list_classes"]
+        file["list_classes"] = np.array([b"night", b"day", b"dawn"])
+    assert quick("train.h5") == DONE
+    assert checkpoint.load("run/model.h5").class_names == ("night", "day")
+
+
+def test_every_setting_reaches_the_run(capsys: Out) -> None:
+    words = ("--layers", "64,3,1", "--learning-rate", "0.25", "--seed", "9", "--init", "0.01")
+    assert quick(*words, "--dtype", "float32", "--cost", "stable", "--out", "x/y") == DONE
+    assert capsys.readouterr().out.startswith(
+        "64-3-1 on 1437 examples of the digits that come along: "
+        "learning rate 0.25, seed 9, init 0.01, float32, stable cost\n"
+    )
+    model = checkpoint.load("x/y/model.h5")
+    assert model.layer_dims == (64, 3, 1)
+    assert {p.dtype for p in model.parameters.values()} == {np.dtype("float32")}
+    assert model.settings == {
+        "learning_rate": 0.25, "seed": 9, "init": "0.01", "dtype": "float32", "cost": "stable",
+    }  # fmt: skip
+
+
+def test_float32_has_the_stable_cost_unless_told_otherwise() -> None:
+    """An output above 1 − 6e-8 is 1 in float32: the document's cost would end many good fits."""
+    for words, cost in (((), "stable"), (("--cost", "document"), "document")):
+        assert quick("train.h5", "--dtype", "float32", *words, "--out", cost) == DONE
+        assert checkpoint.load(f"{cost}/model.h5").settings["cost"] == cost
+
+
+def test_the_command_it_ends_with_runs(capsys: Out) -> None:
+    for words in ((), ("train.h5", "test.h5"), ("train.h5",)):
+        assert quick(*words, "--out", "a folder") == DONE
+        told = capsys.readouterr().out.splitlines()[-1].removeprefix("use it: ")
+        assert call(*shlex.split(told)[1:]) == DONE
+        assert "Accuracy: " in capsys.readouterr().out
+
+
+def test_a_checkpoint_is_saved_every_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, c: saved.append(c.iteration))
+    assert quick("train.h5", "--checkpoint-every", "3", n=10) == DONE
+    assert saved == [0, 3, 6, 9, 10]
+
+
+def test_another_run_in_the_same_folder_keeps_the_earlier_models(capsys: Out) -> None:
+    assert quick("train.h5", "--seed", "1") == DONE
+    first = Path("run/model.h5").read_bytes()
+    assert "kept" not in capsys.readouterr().out
+    assert quick("train.h5", "--seed", "2") == DONE
+    second = Path("run/model.h5").read_bytes()
+    assert "the model that was there is kept as run/model.1.h5\n" in capsys.readouterr().out
+    assert quick("train.h5", "--seed", "3") == DONE
+    assert "kept as run/model.2.h5\n" in capsys.readouterr().out
+    assert Path("run/model.1.h5").read_bytes() == first
+    assert Path("run/model.2.h5").read_bytes() == second
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def test_without_pictures_none_are_drawn(capsys: Out) -> None:
+    assert quick("train.h5") == DONE
+    assert sorted(p.name for p in Path("run").iterdir()) == ["costs.csv", "model.h5"]
+    assert "wrote run/model.h5, run/costs.csv\n" in capsys.readouterr().out
+
+
+def test_without_matplotlib_the_curve_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.delattr("viz.curves")
+    monkeypatch.delitem(sys.modules, "viz.curves")
+    for name in [m for m in sys.modules if m.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert call("train", "train.h5", "--iterations", 3) == DONE
+    out, err = capsys.readouterr()
+    assert err.startswith("costs.png is left out: ")
+    assert "pip install 'tinygrad-dnn[plot]'" in err
+    assert "wrote run/model.h5, run/costs.csv, run/graph.svg\n" in out
+
+
+def test_without_graphviz_the_graph_is_left_as_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.setattr("viz.render.shutil.which", lambda *_: None)
+    monkeypatch.setattr("viz.render._wheel", lambda: None)
+    assert call("train", "train.h5", "--iterations", 3) == DONE
+    out, err = capsys.readouterr()
+    assert err.startswith("graph.svg is left out: ")
+    assert "pip install graphviz-pure" in err
+    assert "run/graph.dot" in err
+    assert "digraph" in Path("run/graph.dot").read_text(encoding="utf-8")
+    assert "wrote run/model.h5, run/costs.csv, run/costs.png\n" in out
+
+
+# --- files that can't be used ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["train", "test"])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "no such file"),
+        ("folder", "got a folder or a device"),
+        ("empty", "expected an HDF5 file, got an empty file"),
+        ("foreign", "expected an HDF5 file, got something that starts with b'\\x89PNG"),
+        ("truncated", "cannot be read, damaged or cut short"),
+        ("other datasets", "'{given}_set_x': not there; the file holds pixels (2, 2) of float64"),
+    ],
+)
+def test_a_file_that_is_no_data_file(
+    given: str, kind: str, words: str, folder: Path, capsys: Out
+) -> None:
+    path = folder / "bad.h5"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "foreign":
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    elif kind == "truncated":
+        path.write_bytes((folder / f"{given}.h5").read_bytes()[:1500])
+    elif kind == "other datasets":
+        write_arrays(path, pixels=np.ones((2, 2)))
+    files = {"train": "train.h5", "test": "test.h5"} | {given: "bad.h5"}
+    told = complaint(capsys, "--train", files["train"], "--test", files["test"])
+    assert "bad.h5" in told
+    assert words.format(given=given) in told
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train_set_y": np.arange(30)}, "dataset 'train_set_y': expected labels 0 or 1, got 2"),
+        ({"train_set_y": np.full(30, np.nan)}, "expected labels 0 or 1, got nan for example 0"),
+        ({"train_set_y": np.zeros(29, int)}, "expected one label for each of the 30 examples"),
+        ({"train_set_y": None}, "no labels for 'train_set_x'"),
+        ({"train_set_x": np.zeros((0, 4, 4, 3), np.uint8)}, "expected examples (m, ...), got (0,"),
+        ({"train_set_x": np.full((30, 4), np.inf)}, "got inf in example 0, number 0 of it"),
+        ({"train_set_x": np.array([b"x"] * 30)}, "expected numbers, got strings"),
+    ],
+)
+def test_data_that_can_not_be_trained_on(
+    changes: dict[str, Any], words: str, folder: Path, capsys: Out
+) -> None:
+    with h5py.File(folder / "train.h5", "a") as file:
+        for name, values in changes.items():
+            del file[name]
+            if values is not None:
+                file[name] = values
+    told = complaint(capsys, "train.h5")
+    assert "train.h5" in told
+    assert words in told
+    assert not list(folder.rglob("model*.h5"))
+
+
+def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
+    told = complaint(capsys, "test.h5", "train.h5")
+    assert "test.h5: dataset 'train_set_x': not there; the file holds list_classes" in told
+    x, y = np.zeros((3, 2, 2, 3), np.uint8), np.array([0, 1, 0])
+    write_arrays(folder / "small.h5", test_set_x=x, test_set_y=y)
+    told = complaint(capsys, "train.h5", "small.h5")
+    assert told.endswith(
+        "small.h5: its examples have shape (2, 2, 3), those of train.h5 (4, 4, 3)\n"
+    )
+    assert "expected a training and a test file, got 3" in complaint(capsys, "a", "b", "c")
+    assert "the train file is given twice" in complaint(capsys, "a", "--train", "b")
+    assert "no training file; give --train FILE" in complaint(capsys, "--test", "test.h5")
+
+
+# --- settings that can't be used ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--layers", "64,5,2"], "expected 1 unit in the last layer (one probability), got 2"),
+        (["--layers", "64,0,1"], "expected positive integers, got 0 for layer 1"),
+        (["--layers", "64"], "at least two sizes, got (64,)"),
+        (["--layers", "63,5,1"], "the first size must be the 64 numbers per example of "),
+        (["--learning-rate", "0"], "learning rate: expected a finite number above 0, got 0.0"),
+        (["--learning-rate=-1"], "learning rate: expected a finite number above 0, got -1.0"),
+        (["--learning-rate", "nan"], "learning rate: expected a finite number above 0, got nan"),
+        (["--learning-rate", "inf"], "learning rate: expected a finite number above 0, got inf"),
+        (["--init", "zeros"], "init: expected one of sqrt, he, 0.01, got 'zeros'"),
+        (["--dtype", "int8"], "dtype: expected one of float64, float32, got 'int8'"),
+        (["--cost", "hinge"], "cost: expected one of document, stable, got 'hinge'"),
+    ],
+)
+def test_unusable_settings(words: list[str], told: str, capsys: Out) -> None:
+    assert told in complaint(capsys, *words)
+    assert not list(Path("run").glob("*.h5"))
+
+
+def test_an_output_folder_that_is_a_file(capsys: Out) -> None:
+    Path("taken").touch()
+    for out in ("taken", "taken/below"):
+        told = complaint(capsys, "--out", out)
+        assert told.startswith(f"tinygrad-dnn train: --out {out}: not a folder to write to: ")
+        assert told.endswith("; choose another\n")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_folder_that_is_read_only(folder: Path, capsys: Out) -> None:
+    (folder / "locked").mkdir(mode=0o500)
+    for out in ("locked", "locked/below"):
+        assert "Permission denied; choose another" in complaint(capsys, "--out", out)
+
+
+def test_a_refused_output_folder(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    def refuse(**_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tinygrad_dnn.cli.train.TemporaryFile", refuse)
+    told = complaint(capsys, "--out", "locked")
+    assert "--out locked: not a folder to write to: Permission denied; choose another" in told
+
+
+def test_a_disk_that_fills_up_while_training(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    genuine = checkpoint.save
+
+    def save(path: Any, saved: Any) -> None:
+        if saved.iteration:
+            raise OSError(f"{path}: not saved: No space left on device")
+        genuine(path, saved)
+
+    with monkeypatch.context() as full:
+        full.setattr(checkpoint, "save", save)
+        assert "run/model.h5: not saved: No space left on device" in complaint(capsys, "train.h5")
+    assert checkpoint.load("run/model.h5").iteration == 0
+
+
+# --- a cost that is no number ---------------------------------------------------------------------
+
+
+def test_a_run_that_diverges_keeps_its_last_good_model(capsys: Out) -> None:
+    assert call("train", "train.h5", "--learning-rate", "500", "--checkpoint-every", "1") == NO
+    out, err = capsys.readouterr()
+    assert out.count("Accuracy") == 1
+    stopped, kept = err.splitlines()
+    assert re.match(r"stopped: the cost became (nan|-?inf) in iteration \d+\. log\(", stopped)
+    assert stopped.endswith('Try the cost "stable", or a learning rate below 500.0.')
+    model = checkpoint.load("run/model.h5")
+    assert kept == (
+        f"run/model.h5 holds the last good parameters, after iteration {model.iteration}."
+    )
+    bad = int(re.findall(r"in iteration (\d+)", stopped)[0])
+    assert model.iteration == bad - 1
+    assert Path("run/graph.svg").exists()
+    before = Path("run/model.h5").read_bytes()
+    assert quick("train.h5", "--resume", n=2500) == NO
+    assert capsys.readouterr().err.splitlines() == [stopped, kept]
+    assert Path("run/model.h5").read_bytes() == before
+
+
+def test_a_run_that_diverges_at_once_has_no_curve(
+    monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """Weights so large that the very first cost is no number."""
+
+    def begin(settings: Settings) -> Any:
+        state = train(*data, settings, 0)
+        state.parameters["b4"][...] = 800
+        return state
+
+    with open_dataset("train.h5") as file:
+        data = file.columns(), file.labels()
+    monkeypatch.setattr("tinygrad_dnn.cli.train.begin", begin)
+    assert call("train", "train.h5", "--iterations", "5") == NO
+    out, err = capsys.readouterr()
+    assert "in iteration 0." in err
+    assert "after iteration 0." in err
+    assert "costs.png" not in out
+    assert Path("run/costs.csv").read_text() == "iteration,cost\n"
+
+
+# --- as a program ---------------------------------------------------------------------------------
+
+
+def test_a_diverging_run_warns_of_nothing_but_that(folder: Path) -> None:
+    done = run("train", "train.h5", "--learning-rate", "1e300", cwd=folder)
+    assert done.returncode == NO
+    assert len(done.stderr.splitlines()) == 2
+    assert done.stderr.startswith("stopped: ")
+
+
+@pytest.mark.cats
+def test_the_documents_section_5(cats: Path, capsys: Out) -> None:
+    files = [str(cats / f"{split}_catvnoncat.h5") for split in ("train", "test")]
+    assert call("train", "--train", files[0], "--test", files[1]) == DONE
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].startswith(
+        f"12288-20-7-5-1 on 209 examples of {files[0]}: learning rate 0.0075, seed 1, "
+    )
+    assert lines[1:4] == [
+        "Cost after iteration 0: 0.771749",
+        "Cost after iteration 100: 0.672053",
+        "Cost after iteration 200: 0.648263",
+    ]
+    assert lines[25] == "Cost after iteration 2400: 0.092878"
+    assert lines[26:28] == [
+        "Accuracy on the 209 training examples: 0.985645933014",
+        "Accuracy on the 50 test examples: 0.8",
+    ]
+    assert call("predict", "run/model.h5", files[1]) == DONE
+    assert capsys.readouterr().out.endswith("Accuracy: 0.8\n")

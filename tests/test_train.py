@@ -1,0 +1,356 @@
+"""The training loop: equal to the hand-written, resumable bit for bit, honest when it breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_dnn import checkpoint, textbook
+from tinygrad_dnn.network import initialize_parameters
+from tinygrad_dnn.train import (
+    DivergedError,
+    Settings,
+    State,
+    accuracy,
+    begin,
+    check_examples,
+    predict,
+    train,
+)
+
+DIMS = (6, 5, 3, 1)
+
+
+@pytest.fixture
+def problem() -> tuple[Any, Any]:
+    """X (6, 40) and labels that a network can learn."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(6, 40))
+    return X, (X[:1] * X[1:2] > 0).astype(int)
+
+
+def all_costs(X: Any, Y: Any, settings: Settings, iterations: int) -> list[float]:
+    """The cost of every iteration, not of every hundredth."""
+    costs: list[float] = []
+    train(X, Y, settings, iterations, after=lambda state, cost: costs.append(cost))
+    return costs
+
+
+def hand_written_costs(
+    monkeypatch: pytest.MonkeyPatch, X: Any, Y: Any, dims: Any, rate: float, iterations: int
+) -> tuple[list[float], dict[str, Any]]:
+    """The cost of every iteration of `L_layer_model`, and the parameters it ends with."""
+    costs = []
+    compute = textbook.compute_cost
+
+    def noted(AL: Any, Y: Any) -> Any:
+        costs.append(float(compute(AL, Y)))
+        return compute(AL, Y)
+
+    monkeypatch.setattr(textbook, "compute_cost", noted)
+    parameters = textbook.L_layer_model(X, Y, dims, rate, iterations)
+    return costs, parameters
+
+
+def assert_same_bits(ours: Any, theirs: Any) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, p in ours.items():
+        assert p.dtype == theirs[name].dtype
+        assert p.shape == theirs[name].shape
+        assert p.tobytes() == theirs[name].tobytes(), name
+
+
+# --- equal to the hand-written --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cost", ["document", "stable"])
+@pytest.mark.parametrize("dims", [DIMS, (6, 1), (6, 4, 4, 4, 4, 1)])
+def test_costs_and_parameters_equal_the_hand_written(
+    cost: str, dims: tuple[int, ...], problem: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = problem
+    expected, parameters = hand_written_costs(monkeypatch, X, Y, dims, 0.1, 301)
+    settings = Settings(dims, learning_rate=0.1, cost=cost)
+    np.testing.assert_allclose(all_costs(X, Y, settings, 301), expected, rtol=0, atol=1e-10)
+    state = train(X, Y, settings, 301)
+    assert state.iteration == 301
+    assert [i for i, _ in state.costs] == [0, 100, 200, 300]
+    np.testing.assert_allclose([c for _, c in state.costs], expected[::100], rtol=0, atol=1e-10)
+    for name, p in parameters.items():
+        np.testing.assert_allclose(state.parameters[name], p, rtol=0, atol=1e-9)
+
+
+@pytest.mark.cats
+def test_costs_equal_the_hand_written_on_the_cats(
+    cats: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near iteration 300 the training is at the edge of stability: rounding is amplified there."""
+    x, Y, *_ = textbook.load_data(folder=cats)
+    X = x.reshape(x.shape[0], -1).T / 255
+    expected, _ = hand_written_costs(monkeypatch, X, Y, (12288, 20, 7, 5, 1), 0.0075, 301)
+    costs = all_costs(X, Y, Settings((12288, 20, 7, 5, 1)), 301)
+    np.testing.assert_allclose(costs, expected, rtol=0, atol=1e-10)
+    assert [f"{costs[i]:.6f}" for i in (0, 100, 200)] == ["0.771749", "0.672053", "0.648263"]
+
+
+# --- resumable ------------------------------------------------------------------------------------
+
+
+def through_a_file(state: State, path: Path) -> State:
+    """What a run that stopped here finds when it goes on."""
+    dims = (
+        state.parameters["W1"].shape[1],
+        *(p.shape[0] for k, p in state.parameters.items() if k[0] == "W"),
+    )
+    checkpoint.save(
+        path,
+        checkpoint.Checkpoint(
+            parameters=dict(state.parameters),
+            layer_dims=dims,
+            iteration=state.iteration,
+            costs=state.costs,
+            random_state=dict(np.random.default_rng(0).bit_generator.state),
+            settings={},
+            data_fingerprint="0" * 64,
+            class_names=(),
+            x_shape=dims[:1],
+            x_scale=1.0,
+        ),
+    )
+    loaded = checkpoint.load(path)
+    return State(loaded.parameters, loaded.iteration, loaded.costs)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("cost", ["document", "stable"])
+def test_resuming_at_any_iteration_gives_the_same_bits(
+    dtype: str, order: Any, cost: str, problem: tuple[Any, Any], tmp_path: Path
+) -> None:
+    X, Y = problem
+    X = np.asarray(X, order=order)
+    settings = Settings(DIMS, 0.3, dtype=dtype, cost=cost)
+    states = [begin(settings)]
+    whole = train(X, Y, settings, 110, after=lambda state, _: states.append(state))
+    assert [s.iteration for s in states] == list(range(111))
+    for k in (0, 1, 2, 50, 99, 100, 101, 109, 110):
+        resumed = train(X, Y, settings, 110, start=through_a_file(states[k], tmp_path / "m.h5"))
+        assert_same_bits(resumed.parameters, whole.parameters)
+        assert resumed.costs == whole.costs
+        assert resumed.iteration == 110
+
+
+def test_resuming_many_times_gives_the_same_bits(problem: tuple[Any, Any], tmp_path: Path) -> None:
+    X, Y = problem
+    settings = Settings((6, 30, 20, 1), 0.05)
+    whole = train(X, Y, settings, 24)
+    state = begin(settings)
+    for i in range(1, 25):
+        state = train(X, Y, settings, i, start=through_a_file(state, tmp_path / "m.h5"))
+    assert_same_bits(state.parameters, whole.parameters)
+
+
+def test_training_changes_nobody_elses_arrays(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    settings = Settings(DIMS, 0.3)
+    start = begin(settings)
+    kept = {name: p.copy() for name, p in start.parameters.items()}
+    x, y = X.copy(), Y.copy()
+    train(X, Y, settings, 3, start=start)
+    assert_same_bits(start.parameters, kept)
+    np.testing.assert_array_equal(X, x)
+    np.testing.assert_array_equal(Y, y)
+
+
+def test_a_finished_run_has_nothing_left_to_do(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    state = train(X, Y, Settings(DIMS), 5)
+    assert train(X, Y, Settings(DIMS), 5, start=state) is state
+    assert train(X, Y, Settings(DIMS), 3, start=state) is state
+
+
+def test_after_sees_each_new_state_and_the_cost_before_it(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    settings = Settings(DIMS, 0.3)
+    seen: list[tuple[int, float]] = []
+    train(X, Y, settings, 4, after=lambda state, cost: seen.append((state.iteration, cost)))
+    assert [i for i, _ in seen] == [1, 2, 3, 4]
+    AL, _ = textbook.L_model_forward(X, initialize_parameters(DIMS))
+    assert seen[0][1] == pytest.approx(float(textbook.compute_cost(AL, Y)), rel=1e-14)
+
+
+def test_an_interrupt_passes_through(problem: tuple[Any, Any]) -> None:
+    def stop(state: State, cost: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*problem, Settings(DIMS), 4, after=stop)
+
+
+# --- what diverges --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_cost_that_becomes_nan_stops_the_run(dtype: str, problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    states: list[State] = []
+    settings = Settings(DIMS, 300.0, dtype=dtype)
+    with pytest.raises(DivergedError) as stopped:
+        train(X, Y, settings, 500, after=lambda state, _: states.append(state))
+    message = str(stopped.value)
+    bad = states[-1].iteration
+    assert f"the cost became nan in iteration {bad}. log(" in message
+    assert "a sigmoid saturated to exactly 0 or 1 under a log" in message
+    assert message.endswith('Try the cost "stable", or a learning rate below 300.0.')
+    good = stopped.value.state
+    assert good.iteration == bad - 1
+    assert good is states[-2] if bad > 1 else good.iteration == 0
+    AL, _ = textbook.L_model_forward(X, dict(good.parameters))
+    assert np.isfinite(textbook.compute_cost(AL, Y))
+
+
+def test_a_parameter_that_overflows_stops_the_run(problem: tuple[Any, Any]) -> None:
+    """The cost that led there was finite, so that state is the good one."""
+    X, Y = problem
+    with pytest.raises(
+        DivergedError, match=r"W\d got NaN or inf .* in iteration 0\..* below 1e\+"
+    ) as stopped:
+        train(X * 1e5, Y, Settings(DIMS, 1e306, cost="stable"), 5)
+    assert stopped.value.state.iteration == 0
+    assert 'the cost "stable"' not in str(stopped.value)
+
+
+def test_a_run_that_begins_with_nan_names_the_iteration(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    start = begin(Settings(DIMS))
+    start.parameters["b3"][...] = 800.0
+    with pytest.raises(DivergedError, match=r"the cost became (nan|inf) in iteration 0") as stopped:
+        train(X, Y, Settings(DIMS), 5, start=start)
+    assert stopped.value.state is start
+
+
+def test_the_stable_cost_survives_what_stops_the_documents(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    settings = Settings(DIMS, 0.1, cost="stable")
+    start = begin(settings)
+    start.parameters["b3"][...] = 800.0
+    state = train(X, Y, settings, 3, start=start)
+    assert state.iteration == 3
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"layer_dims": (6, 5)}, "layers: expected 1 unit in the last layer"),
+        ({"learning_rate": 0}, "learning rate: expected a finite number above 0, got 0"),
+        ({"learning_rate": float("nan")}, "learning rate: .* got nan"),
+        ({"seed": -1}, r"seed: expected an integer from 0 to 2\*\*32 - 1, got -1"),
+        ({"seed": 1.5}, r"seed: .* got 1\.5"),
+        ({"seed": True}, "seed: .* got True"),
+        ({"init": "zeros"}, r"init: expected one of sqrt, he, 0\.01, got 'zeros'"),
+        ({"dtype": "float16"}, "dtype: expected one of float64, float32, got 'float16'"),
+        ({"cost": "hinge"}, "cost: expected one of document, stable, got 'hinge'"),
+    ],
+)
+def test_unusable_settings_are_refused_by_name(setting: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Settings(**{"layer_dims": DIMS} | setting)
+
+
+def test_settings_become_plain_values() -> None:
+    settings = Settings((np.int64(6), 1), np.float32(0.5), np.int64(3))  # type: ignore[arg-type]
+    assert settings == Settings((6, 1), 0.5, 3)
+    assert {type(v) for v in settings.described().values()} == {float, int, str}
+    assert "layer_dims" not in settings.described()
+
+
+def test_unusable_examples_are_refused_by_name(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    bad = X.copy()
+    bad[2, 3] = np.nan
+    for x, y, words in [
+        (X.T, Y, r"X: expected \(6, m\), .* got \(40, 6\)"),
+        (X[:, 0], Y, r"X: expected \(6, m\), .* got \(6,\)"),
+        (X[:, :0], Y[:, :0], "X: expected at least one example, got none"),
+        (X, Y[0], r"Y: expected \(1, 40\), a label for each column of X, got \(40,\)"),
+        (X, Y.T, r"Y: expected \(1, 40\), .* got \(40, 1\); .*Y\.reshape\(1, -1\)"),
+        (X, Y[:, :9], r"Y: expected \(1, 40\), .* got \(1, 9\)"),
+        (X, Y + 1, "Y: expected labels 0 and 1, got 2"),
+        (X, Y * 0.5, r"Y: expected labels 0 and 1, got 0\.5"),
+        (X, Y * np.nan, "Y: expected labels 0 and 1, got nan"),
+        (bad, Y, "X: expected numbers finite in float64, got NaN or inf"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            train(x, y, Settings(DIMS), 1)
+    with pytest.raises(ValueError, match="X: expected numbers finite in float32"):
+        train(X * 1e300, Y, Settings(DIMS, dtype="float32"), 1)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_examples_keep_their_memory_order(order: Any, problem: tuple[Any, Any]) -> None:
+    X, Y = np.asarray(problem[0], order=order), problem[1]
+    same, labels = check_examples(X, Y, Settings(DIMS))
+    assert same is X
+    assert labels.dtype == np.float64
+    narrow, labels = check_examples(X, Y, Settings(DIMS, dtype="float32"))
+    assert (narrow.dtype, labels.dtype) == (np.float32, np.float32)
+    assert narrow.flags[f"{order}_CONTIGUOUS"]
+
+
+def test_lists_are_examples() -> None:
+    state = train([[0.0, 1.0]], [[0, 1]], Settings((1, 1)), 1)  # type: ignore[arg-type]
+    assert state.iteration == 1
+
+
+def test_a_start_that_does_not_fit_is_refused_by_name(problem: tuple[Any, Any]) -> None:
+    narrow = begin(Settings(DIMS, dtype="float32"))
+    with pytest.raises(
+        ValueError, match=r"start: expected W1 \(5, 6\) float64, got \(5, 6\) float32"
+    ):
+        train(*problem, Settings(DIMS), 1, start=narrow)
+    other = begin(Settings((6, 4, 1)))
+    with pytest.raises(ValueError, match=r"start: expected W1 \(5, 6\) float64, got \(4, 6\)"):
+        train(*problem, Settings(DIMS), 1, start=other)
+    with pytest.raises(ValueError, match=r"start: expected W3 \(1, 1\) float64, got none"):
+        train(*problem, Settings((6, 4, 1, 1)), 1, start=other)
+
+
+# --- prediction -----------------------------------------------------------------------------------
+
+
+def test_predict_and_accuracy_are_the_documents(
+    problem: tuple[Any, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    X, Y = problem
+    state = train(X, Y, Settings(DIMS, 0.3), 200)
+    AL, _ = textbook.L_model_forward(X, dict(state.parameters))
+    np.testing.assert_array_equal(predict(X, state.parameters), AL)
+    textbook.predict(X, Y, dict(state.parameters))
+    share = accuracy(X, Y, state.parameters)
+    assert capsys.readouterr().out == f"Accuracy: {float(f'{share:.12g}')}\n"
+    assert 0.5 < share <= 1
+
+
+def test_exactly_one_half_counts_as_0() -> None:
+    parameters = {"W1": np.zeros((1, 2)), "b1": np.zeros((1, 1))}
+    X = np.ones((2, 4))
+    assert accuracy(X, np.zeros((1, 4)), parameters) == 1
+    assert accuracy(X, np.array([[0, 1, 1, 1]]), parameters) == 0.25
+
+
+def test_far_from_0_the_prediction_is_silent_and_right() -> None:
+    parameters = {"W1": np.ones((1, 1)), "b1": np.zeros((1, 1))}
+    np.testing.assert_array_equal(predict(np.array([[-1e4, 1e4]]), parameters), [[0, 1]])
+
+
+def test_accuracy_refuses_a_rank_mistake(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    for labels in (Y[0], Y.T):
+        with pytest.raises(ValueError, match=r"Y: expected \(1, 40\)"):
+            accuracy(X, labels, begin(Settings(DIMS)).parameters)

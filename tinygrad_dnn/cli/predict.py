@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
             _predict_dataset(model, data, name)
     if pictures:
         X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1)
-        print(f"{len(pictures)} pictures, class and probability of {_classes(model)[1]!r}:")
-        _tell(model, pictures, _probabilities(model, X / model.x_scale))
+        AL = _probabilities(model, X / model.x_scale)
+        _tell(model, "picture", "", pictures, AL)
     return DONE
 
 
@@ -58,17 +58,17 @@ def _split(args: argparse.Namespace, name: str) -> Any:
         return "test" if all(has_dataset(file, f"{s}_set_x") for s in SPLITS) else None
 
 
-def _classes(model: Checkpoint) -> tuple[str, ...]:
-    return model.class_names or ("0", "1")
-
-
 def _probabilities(model: Checkpoint, X: Any) -> Any:
     return predict(X.astype(model.parameters["W1"].dtype, copy=False), model.parameters)
 
 
-def _tell(model: Checkpoint, names: Sequence[str], AL: Any, labels: Any = None) -> None:
-    """A line for each example: its name, class and probability, and whether that is right."""
-    classes = _classes(model)
+def _tell(
+    model: Checkpoint, what: str, origin: str, names: Sequence[str], AL: Any, labels: Any = None
+) -> None:
+    """A table with a line for each example: name, class and probability, and whether it's right."""
+    classes = model.class_names or ("0", "1")
+    m = len(names)
+    print(f"{m} {what}{'s' * (m > 1)}{origin}, class and probability of {classes[1]!r}:")
     width, class_width = max(map(len, names)), max(map(len, classes))
     for j, (name, probability) in enumerate(zip(names, AL[0].tolist(), strict=True)):
         k = int(probability > 0.5)
@@ -96,8 +96,8 @@ def _predict_dataset(model: Checkpoint, data: Dataset, name: str) -> None:
         )
     labels = None if data.y_name is None else data.labels()
     AL = _probabilities(model, X)
-    print(f"{data.m} examples of {name}, class and probability of {_classes(model)[1]!r}:")
-    _tell(model, [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)], AL, labels)
+    numbers = [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)]
+    _tell(model, "example", f" of {name}", numbers, AL, labels)
     if labels is not None:
         print(f"Accuracy: {float(f'{np.mean((AL > 0.5) == labels):.12g}')}")
 

@@ -8,8 +8,11 @@ from itertools import groupby
 import pytest
 from kinks import check_ends
 from mutation.explained import explained
-from mutation.planted import Mutant
+from mutation.planted import Mutant, redeclared, rewritten
+from mutation.rules import reached
 from mutation.run import every_mutant, judged
+from mutation.syntax import code_of, tree_of
+from mutation.wrappers import spoiled_rule
 
 from tinygrad_dnn.check import check_op
 from tinygrad_dnn.ops import REGISTRY
@@ -59,3 +62,19 @@ def test_a_planted_fault_is_taken_out_again() -> None:
     with pytest.raises(AssertionError, match="op exp"), mutant.plant():
         check_op(REGISTRY["exp"])
     check_op(REGISTRY["exp"])
+
+
+@pytest.mark.parametrize("name", [*sorted(REGISTRY)[::5], "concatenate", "transpose"])
+def test_what_is_planted_without_a_fault_kills_nothing(name: str) -> None:
+    """The wrapping and the compiling alone must pass, or every mutant would be killed by them."""
+    op = REGISTRY[name]
+    rules = [
+        rule and spoiled_rule(op, i, rule, lambda gx, shape: gx, [])
+        for i, rule in enumerate(op.rules)
+    ]
+    with redeclared(op, rules):
+        check_op(op)
+    for function in reached(op):
+        code = code_of(tree_of(function), function.__code__.co_filename)
+        with rewritten(function, code, [op] if function in op.rules else []):
+            check_op(op)

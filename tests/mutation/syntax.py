@@ -94,14 +94,15 @@ class _Compile:
             arguments.append(ast.arg(self.asks))
         self.site.put(self.node)
         try:
-            return _code(self.tree, self.function.__code__.co_filename)
+            return code_of(self.tree, self.function.__code__.co_filename)
         finally:
             self.site.put(self.site.node)
             if self.asks:
                 arguments.pop()
 
 
-def _code(tree: Any, path: str) -> CodeType:
+def code_of(tree: Any, path: str) -> CodeType:
+    """A function's syntax tree compiled."""
     name, mode = ("<lambda>", "eval") if isinstance(tree, ast.Lambda) else (tree.name, "exec")
     whole = ast.Expression(tree) if mode == "eval" else ast.Module([tree], [])
     made = compile(ast.fix_missing_locations(whole), path, mode, dont_inherit=True)
@@ -113,7 +114,7 @@ def _functions_in(path: str) -> dict[tuple[Any, ...], Any]:
     with open(path, encoding="utf-8") as file:
         nodes = ast.walk(ast.parse(file.read()))
     trees = (n for n in nodes if isinstance(n, (ast.Lambda, ast.FunctionDef)))
-    return {_at(_code(tree, path)): tree for tree in trees}
+    return {_at(code_of(tree, path)): tree for tree in trees}
 
 
 def _at(code: CodeType) -> tuple[Any, ...]:

@@ -58,10 +58,11 @@ SPOILS: dict[str, Spoil] = {
 }
 
 
-def _spoiled(op: Op, i: int, rule: Rule, spoil: Spoil, effects: list[bool]) -> Rule:
+def spoiled_rule(op: Op, i: int, rule: Rule, spoil: Spoil, effects: list[bool]) -> Rule:
+    """The rule with its gradient put through `spoil`; `effects` gets whether that changed it."""
     names = list(inspect.signature(rule).parameters)
     shape = f"{op.arrays[i]}_shape"
-    asks = list(dict.fromkeys([*names, *({shape, "i"} if op.many else {shape})]))
+    asks = list(dict.fromkeys([*names, shape, *(["i"] if op.many else [])]))
 
     def wrapped(*values: Any) -> Any:
         given = dict(zip(asks, values, strict=True))
@@ -121,7 +122,7 @@ def wrappers(op: Op) -> Iterator[Mutant]:
             continue
         for kind, spoil in SPOILS.items():
             effects: list[bool] = []
-            yield mutant(kind, i, _with(op, i, _spoiled(op, i, rule, spoil, effects)), effects)
+            yield mutant(kind, i, _with(op, i, spoiled_rule(op, i, rule, spoil, effects)), effects)
         yield mutant("no rule", i, _with(op, i, None), [True])
         for j, other in enumerate(op.rules):
             if j != i and other is not None and not _same_rule(rule, other):

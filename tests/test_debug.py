@@ -182,3 +182,9 @@ def test_edits_through_an_alias_of_an_intermediate_array() -> None:
         box[0] = 9.0
         with pytest.raises(StaleValueError, match=r"fill.* was edited in place after multiply"):
             cost.backward()
+
+
+def test_a_nan_from_infinities_is_new() -> None:
+    at_infinity = Tensor([np.inf, 1.0], name="x")
+    assert "nan at element [0]" in told(lambda: at_infinity - at_infinity)
+    assert "nan at element [1]" in told(lambda: Tensor([1.0, 0.0]) * Tensor([1.0, np.inf]))

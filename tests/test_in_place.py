@@ -34,7 +34,7 @@ def test_s37_augmented_assignment_makes_a_new_tensor_but_for_an_update() -> None
     np.testing.assert_array_equal(array, [3.0, 5.0])
 
 
-@pytest.mark.parametrize("edit", ["data", "setitem", "update"])
+@pytest.mark.parametrize("edit", ["data", "setitem", "update", "element", "out"])
 def test_s38_a_counted_edit_makes_a_stale_backward_raise(edit: str) -> None:
     W, b = param([1.0, 2.0], "W"), param([1.0, 1.0], "b")
     cost = (W * W + b).sum()
@@ -42,6 +42,10 @@ def test_s38_a_counted_edit_makes_a_stale_backward_raise(edit: str) -> None:
         W.data -= 1.0
     elif edit == "setitem":
         W[0] = 7.0
+    elif edit == "element":
+        W.data[0] = 7.0
+    elif edit == "out":
+        np.negative(W.data, out=W.data)
     else:
         with no_grad():
             W -= 1.0
@@ -49,6 +53,21 @@ def test_s38_a_counted_edit_makes_a_stale_backward_raise(edit: str) -> None:
         cost.backward()
     (W * W).sum().backward()
     np.testing.assert_array_equal(W.grad, 2 * W.data)
+
+
+def test_data_may_be_looked_at_between_forward_and_backward() -> None:
+    W = param([1.0, 2.0], "W")
+    for _ in range(3):
+        cost = (W * W).sum()
+        before = W.data.copy()
+        cost.backward()
+        np.testing.assert_array_equal(W.grad, 2 * before)
+        W.data[:] = W.data - 0.1 * W.grad  # after backward nothing waits for the old values
+        W.zero_grad()
+    cost = (W + 1.0).sum()
+    W.data[0] = 7.0  # no rule reads it
+    cost.backward()
+    np.testing.assert_array_equal(W.grad, [1.0, 1.0])
 
 
 def test_s39_an_edit_that_no_rule_reads_harms_nothing() -> None:

@@ -330,3 +330,17 @@ def test_a_black_box_of_several_arrays_and_what_it_may_not_return() -> None:
             grad(lambda x, wrong=wrong: tg.custom_vjp(np.exp, wrong)(x).sum())(x)
     with pytest.raises(TypeError, match=r"list"):
         tg.custom_vjp(lambda x: [1, 2], lambda g, z, x: g)(Tensor(x, requires_grad=True))
+
+
+def test_the_hessian_of_a_dict_has_a_block_for_each_pair() -> None:
+    blocks = tg.hessian(lambda p: (p["a"] ** 2 * p["b"]).sum())(
+        {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}
+    )
+    np.testing.assert_array_equal(blocks["a"]["a"], np.diag([6.0, 8.0]))
+    np.testing.assert_array_equal(blocks["a"]["b"], np.diag([2.0, 4.0]))
+    np.testing.assert_array_equal(blocks["b"]["b"], np.zeros((2, 2)))
+
+
+def test_jvp_wants_sequences() -> None:
+    with pytest.raises(TypeError, match=r"jvp\(f, \[x\], \[t\]\)"):
+        tg.jvp(np.sin, 1.0, 1.0)

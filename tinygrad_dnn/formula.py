@@ -72,28 +72,34 @@ def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict
     size.
     """
     written: dict[Node, tuple[str, int]] = {}
+    outermost: dict[Node, tuple[str, int]] = {}
     for node in graph:
         if node.op is None:
-            written[node] = (names.get(node, "tensor" + str(tuple(node.shape))), _ATOM)
             continue
-        text = _filled(node, [_reference(x, names, written) for x in node.inputs])
-        if len(text) > longest:
-            text = _filled(node, [_reference(x, names, None) for x in node.inputs])
-        if len(text) > longest:
+        # As much of the inputs as fits: in full, their outermost op, or nothing.
+        for known in (written, outermost, {}):
+            text = _filled(node, [_reference(x, names, known) for x in node.inputs])
+            if len(text) <= longest:
+                break
+        else:
             text = "…"
         written[node] = (text, node.op.formula.level)
-    return {node: text for node, (text, _) in written.items() if node.op is not None}
+        brief = _filled(node, [_reference(x, names, {}) for x in node.inputs])
+        outermost[node] = (brief, node.op.formula.level)
+    return {node: text for node, (text, _) in written.items()}
 
 
 def _reference(
-    x: Any, names: Mapping[Node, str], written: Mapping[Node, tuple[str, int]] | None
+    x: Any, names: Mapping[Node, str], written: Mapping[Node, tuple[str, int]]
 ) -> tuple[str, int]:
     if not isinstance(x, Node):
         text = constant(x)
         return text, _MINUS if text.startswith("-") else _ATOM
     if x in names:
         return names[x], _ATOM
-    return ("…", _ATOM) if written is None else written[x]
+    if x.op is None:
+        return f"tensor{tuple(x.shape)}", _ATOM
+    return written.get(x, ("…", _ATOM))
 
 
 def _filled(node: Node, refs: list[tuple[str, int]]) -> str:

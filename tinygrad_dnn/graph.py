@@ -107,10 +107,12 @@ class Leaf(Node):
     """A value that no op made: a parameter, or data.
 
     `edits` holds the time of the last counted in-place write to its memory, and is shared by all
-    leaves that share that memory; `replaced` is the time when it was last given another array.
+    leaves that share that memory; `replaced` is the time when it was last given another array;
+    `used` is when an op last read it, `swept` when `backward` last reached it, and `seen` the time
+    and fingerprint of its value when it was handed out in between.
     """
 
-    __slots__ = ("edits", "replaced", "tensor", "value")
+    __slots__ = ("edits", "replaced", "seen", "swept", "tensor", "used", "value")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
         super().__init__(
@@ -119,7 +121,8 @@ class Leaf(Node):
         self.name = name
         self.value = value
         self.edits = [0]
-        self.replaced = 0
+        self.replaced = self.used = self.swept = 0
+        self.seen: tuple[int, int] | None = None
         self.tensor: Any = nobody  # a weak reference to the Tensor, once there is one
 
     @property

@@ -17,7 +17,7 @@ from tinygrad_dnn.ops import Op
 from tinygrad_dnn.records import flattened, restored
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.requests import kept_by, seed_of
-from tinygrad_dnn.reverse import note_edit, sweep
+from tinygrad_dnn.reverse import note_edit, note_sight, sweep
 from tinygrad_dnn.values import Array, as_constant, as_data, refuse_complex, require_float, settled
 
 _FLOAT64 = np.dtype(np.float64)
@@ -32,6 +32,7 @@ _set_flags: Any = np.ndarray.setflags  # (array, write): by position it takes ha
 def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     """Apply an op to Tensors and constants, and remember that it was done."""
     now = MODE.get()
+    index = tick()
     wants = 0  # bit i: argument i requires a gradient
     inputs: Sequence[Any]
     arrays: Sequence[Any]
@@ -42,6 +43,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             x = x._array
             if p.requires_grad:
                 wants = 1
+                if p.op is None:
+                    p.used = index
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
         if isinstance(y, Tensor):
@@ -49,12 +52,16 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             y = y._array
             if q.requires_grad:
                 wants += 2
+                if q.op is None:
+                    q.used = index
         else:
             q = y = y if type(y) in _PLAIN else as_constant(y, op)
         inputs, arrays = (p, q), (x, y)
     elif len(args) == 1 and isinstance(args[0], Tensor):
         p = args[0].node
         wants = 1 if p.requires_grad else 0
+        if p.op is None:
+            p.used = index
         inputs, arrays = (p,), (args[0]._array,)
     else:
         inputs, arrays = [], []
@@ -64,6 +71,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
                 arrays.append(a._array)
                 if a.node.requires_grad:
                     wants += 1 << i
+                    if a.node.op is None:
+                        a.node.used = index
             else:
                 a = a if type(a) in _PLAIN else as_constant(a, op)
                 inputs.append(a)
@@ -96,7 +105,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     node.shape = z.shape
     node.dtype = dtype
     node.scope = now.scope
-    node.index = tick()
+    node.index = index
     node.name = node.grad = None
     node.wanted, save = op.plans[wants]
     if node.wanted:
@@ -137,7 +146,7 @@ class Tensor(Operators, NumpyProtocols):
     __slots__ = ("__weakref__", "_array", "node")
 
     _array: Array
-    node: Node
+    node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
@@ -156,6 +165,8 @@ class Tensor(Operators, NumpyProtocols):
     @property
     def data(self) -> Array:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
+        if isinstance(self.node, Leaf):
+            note_sight(self.node)
         return self._array
 
     @data.setter
@@ -172,6 +183,7 @@ class Tensor(Operators, NumpyProtocols):
             )
         self._array = leaf.value = new
         leaf.replaced = tick()
+        leaf.seen = None
 
     def _own_leaf(self, what: str) -> Leaf:
         if isinstance(self.node, Leaf):
@@ -187,8 +199,10 @@ class Tensor(Operators, NumpyProtocols):
         node = self.node
         if node.grad is None and node.op is not None and node.requires_grad and node.saved is None:
             warnings.warn(
-                f"grad: {describe(node)} is not a leaf, so backward() kept no gradient for it; "
-                "ask with backward(keep=[...])",
+                f"grad: {describe(node)} is not a leaf but the result of {node.op.name}, so "
+                "backward() kept no gradient for it; ask with backward(keep=[...]). (A parameter "
+                "is updated by W.data -= ..., or W -= ... inside no_grad(); W = W - ... is a new "
+                "tensor.)",
                 stacklevel=2,
             )
         return node.grad
@@ -210,7 +224,7 @@ class Tensor(Operators, NumpyProtocols):
     @property
     def requires_grad(self) -> bool:
         """Whether a gradient flows to it; what was recorded before a change is not affected."""
-        return self.node.requires_grad
+        return bool(self.node.requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -227,7 +241,7 @@ class Tensor(Operators, NumpyProtocols):
     @property
     def name(self) -> str | None:
         """What errors, formulas and pictures call it."""
-        return self.node.name
+        return cast("str | None", self.node.name)
 
     @name.setter
     def name(self, value: str | None) -> None:
@@ -286,6 +300,8 @@ class Tensor(Operators, NumpyProtocols):
             holder = node.tensor() if isinstance(node, Leaf) else None
             own = node if holder is None else holder.node
             own.grad = g if own.grad is None else own.grad + g
+            if isinstance(node, Leaf):
+                node.swept = tick()
 
     # --- writing -----------------------------------------------------------------------------
 

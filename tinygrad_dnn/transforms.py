@@ -84,8 +84,9 @@ class _Run:
         if isinstance(self.value, Tensor):
             return self.value
         raise TypeError(
-            "expected the function to return a Tensor computed from its arguments, got "
-            f"{type(self.value).__name__}; float(), .item() and .data leave the graph"
+            "expected the function to return a Tensor computed from the arguments it is "
+            f"differentiated by, got {type(self.value).__name__}: either it does not use them, or "
+            "it leaves the graph (float(), .item(), .data)"
         )
 
     def outside(self, y: Tensor) -> bool:
@@ -208,6 +209,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     The pullback v ↦ v · ∂f/∂x is linear in v, so its own gradient along t is the answer: two
     reverse sweeps, no second set of rules.
     """
+    if not isinstance(primals, Sequence) or not isinstance(tangents, Sequence):
+        raise TypeError("jvp: expected a sequence of primals and one of tangents: jvp(f, [x], [t])")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
     done = _Run(f, primals, range(len(primals)), {})
@@ -284,8 +287,28 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
 
 def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that returns ∂²f/∂x² of a scalar f of one array, (*x's shape, *x's shape)."""
-    return jacobian(grad(f))
+    """The function that returns ∂²f/∂x² of a scalar f, (*x's shape, *x's shape).
+
+    For a dict, list or tuple x it is the structure of x twice over: `hessian(f)(p)["W"]["b"]` is
+    ∂²f/∂W∂b, (*W's shape, *b's shape).
+    """
+    slopes = grad(f)
+
+    @wraps(f)
+    def run(x: Any, *args: Any, **kwargs: Any) -> Any:
+        leaves, layout = flatten(x)
+
+        def slope(k: int) -> Callable[..., Any]:
+            def of(*given: Any, **named: Any) -> Tensor:
+                g = flatten(slopes(*given, **named))[0][k]
+                return g if isinstance(g, Tensor) else Tensor(g)
+
+            return of
+
+        rows = [jacobian(slope(k))(x, *args, **kwargs) for k in range(len(leaves))]
+        return rebuild(layout, rows)
+
+    return run
 
 
 def per_example_gradients(f: Callable[..., Any], params: Any, *batch: Any, axis: int = -1) -> Any:

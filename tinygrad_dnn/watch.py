@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from tinygrad_dnn.complain import operand
 from tinygrad_dnn.formula import formula
 from tinygrad_dnn.graph import Leaf, Node, describe, mode
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.reverse import StaleValueError
+from tinygrad_dnn.reverse import StaleValueError, fingerprint
 
 
 class NonFiniteError(FloatingPointError):
@@ -45,8 +44,8 @@ class Watch:
 
     def after_op(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
         """The forward result of an op: where it first went wrong, and why."""
-        at = _first_bad(z)
-        if at is None or any(_first_bad(x) is not None for x in arrays):
+        at = _new_bad(z, arrays)
+        if at is None:
             return
         told = ", ".join(map(operand, inputs))
         given = _inputs_at(op.elementwise, inputs, arrays, at, z.shape)
@@ -58,13 +57,13 @@ class Watch:
     def after_record(self, node: Node) -> None:
         """Remember what the saved values look like."""
         if node.saved is not None:
-            self.seen[node] = tuple(map(_print_of, node.saved))
+            self.seen[node] = tuple(map(fingerprint, node.saved))
 
     def before_rule(self, node: Node) -> None:
         """Compare the saved values with what they looked like when they were recorded."""
         prints = self.seen.get(node, ())
         for who, was, value in zip((node, *node.inputs), prints, node.saved or (), strict=False):
-            if was is not None and _print_of(value) != was:
+            if was is not None and fingerprint(value) != was:
                 alias = " (through an alias of its array)" if isinstance(who, Leaf) else ""
                 raise StaleValueError(
                     f"debug: {operand(who)}{alias} was edited in place after {describe(node)} = "
@@ -73,8 +72,8 @@ class Watch:
 
     def after_rule(self, node: Node, i: int, g: Any, gx: Any) -> None:
         """The gradient that a rule gave: where it first went wrong, and why."""
-        at = _first_bad(gx)
-        if at is None or _first_bad(g) is not None:
+        at = _new_bad(gx, [g])
+        if at is None:
             return
         x = node.inputs[i]
         slope = "" if not node.op.elementwise else "; its slope there is not finite"
@@ -94,11 +93,21 @@ _REMEDY = {
 }
 
 
-def _first_bad(x: Any) -> tuple[int, ...] | None:
+def _new_bad(z: Any, sources: Sequence[Any]) -> tuple[int, ...] | None:
+    """The first NaN of z if no source had one (∞ − ∞ is new), or its first ∞ if all were finite."""
+    new = []
+    for is_bad, known in ((np.isnan, np.isnan), (np.isinf, lambda x: ~np.isfinite(x))):
+        at = _first(is_bad, z)
+        if at is not None and all(_first(known, x) is None for x in sources):
+            new.append(at)
+    return min(new, default=None)
+
+
+def _first(is_bad: Callable[[Any], Any], x: Any) -> tuple[int, ...] | None:
     x = np.asarray(x) if isinstance(x, (np.generic, float)) else x
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         return None
-    bad = ~np.isfinite(x)
+    bad = is_bad(x)
     return tuple(int(i) for i in np.unravel_index(bad.argmax(), x.shape)) if bad.any() else None
 
 
@@ -167,9 +176,3 @@ def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:
             return
         yield x
         x = next(iter(x.parents), None)
-
-
-def _print_of(x: Any) -> int | None:
-    if not isinstance(x, np.ndarray):
-        return None
-    return crc32(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data) if x.size else 0

@@ -300,6 +300,13 @@ def test_a_larger_picture_is_resized(capsys: Out) -> None:
     np.testing.assert_allclose(told_probabilities(capsys, *names), AL, atol=0.05)
 
 
+def test_a_dark_picture_on_light_paper_is_inverted_when_asked(capsys: Out) -> None:
+    grey_model()
+    ink = save_picture("ink.png", np.full((5, 5), 30))
+    (p,) = told_probabilities(capsys, ink, "--invert")
+    assert brightness(p) == pytest.approx(255 - 30, abs=1)
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "gif", "tiff", "webp"])
 def test_the_usual_formats(ending: str, capsys: Out) -> None:
     grey_model()

@@ -131,6 +131,11 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("train", "test"),
         help="which part of a file that holds both (default test)",
     )
+    add(
+        "--invert",
+        action="store_true",
+        help="pictures are dark on light where the training data are light on dark",
+    )
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:

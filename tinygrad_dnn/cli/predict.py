@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             _predict_dataset(model, data, name)
     if pictures:
         X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1)
-        AL = _probabilities(model, X / model.x_scale)
+        AL = _probabilities(model, (255 - X if args.invert else X) / model.x_scale)
         _tell(model, "picture", "", pictures, AL)
     return DONE
 

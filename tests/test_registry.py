@@ -380,7 +380,9 @@ def test_a_function_without_a_rule_refuses_by_name(function: Any) -> None:
         function(Tensor(np.eye(3), requires_grad=True))
 
 
-@pytest.mark.parametrize("function", [np.cross, np.heaviside, np.floor_divide, np.linspace, np.copyto])
+@pytest.mark.parametrize(
+    "function", [np.cross, np.heaviside, np.floor_divide, np.linspace, np.copyto]
+)
 def test_a_function_of_two_without_a_rule_refuses_by_name(function: Any) -> None:
     with pytest.raises(TypeError, match=rf"np\.{function.__name__}\b.* has no derivative rule"):
         function(np.ones(3), Tensor(np.ones(3), requires_grad=True))

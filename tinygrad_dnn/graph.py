@@ -122,7 +122,7 @@ class Leaf(Node):
         self.value = value
         self.edits = [0]
         self.replaced = self.used = self.swept = 0
-        self.seen: tuple[int, int] | None = None
+        self.seen: tuple[int, int | None] = (0, None)
         self.tensor: Any = nobody  # a weak reference to the Tensor, once there is one
 
     @property

@@ -34,30 +34,24 @@ def note_edit(leaf: Leaf) -> None:
     """Count an in-place write to a leaf's data: ops recorded before now hold stale values."""
     global _last_edit
     leaf.edits[0] = _last_edit = tick()
-    leaf.seen = None
 
 
 def note_sight(leaf: Leaf) -> None:
     """Remember what a parameter looks like when its array is handed out between forward and
     backward, so that an edit through that array (`W.data[0] = 7`) does not go unnoticed.
     """
-    if leaf.used > leaf.swept and (leaf.seen is None or leaf.seen[0] < leaf.used):
-        print_ = fingerprint(leaf.value)
-        leaf.seen = None if print_ is None else (tick(), print_)
+    if leaf.used > leaf.swept and leaf.used > leaf.seen[0]:
+        leaf.seen = tick(), fingerprint(leaf.value)
 
 
 def fingerprint(x: Any) -> int | None:
     """A checksum of an array's values; None for what is not in this machine's memory."""
-    if not isinstance(x, np.ndarray):
-        return None
-    return crc32(np.ascontiguousarray(x).view(np.uint8).reshape(-1).data) if x.size else 0
+    return crc32(x.tobytes()) if isinstance(x, np.ndarray) else None
 
 
-def _refuse_edited(leaf: Leaf, node: Node) -> None:
-    """Raise if a leaf's array was handed out after `node` was recorded, and edited."""
-    if leaf.seen is None or node.index > leaf.seen[0]:
-        return
-    if fingerprint(leaf.value) != leaf.seen[1]:
+def _refuse_edited(leaf: Leaf, saved: Any, node: Node) -> None:
+    """Raise if the array that a rule will read was edited since it was handed out."""
+    if saved is not None and fingerprint(saved) != leaf.seen[1]:
         raise StaleValueError(
             f"backward: {describe(leaf)} was edited through its .data after {describe(node)} was "
             "computed from it, so gradients would be wrong; call backward() before the edit, or "
@@ -170,6 +164,7 @@ def sweep(
                 f"backward: the values of {describe(node)} were freed by an earlier backward; "
                 "call backward(keep=True) the first time to keep them, or compute it again"
             )
+        held = saved  # as it was recorded
         if node.index < _last_edit and not checked:
             _refuse_stale(roots, leads)
             checked = True
@@ -206,8 +201,8 @@ def sweep(
             if watch is not None:
                 watch.after_rule(node, i, g, gx)
             if x.op is None:
-                if x.seen is not None and saved[1 + i] is not None:
-                    _refuse_edited(x, node)
+                if x.seen[0] > node.index:
+                    _refuse_edited(x, held[1 + i], node)
                 if x in found:
                     found[x] = found[x] + gx
                 else:  # a leaf's gradient is nobody else's memory

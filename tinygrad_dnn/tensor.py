@@ -183,7 +183,6 @@ class Tensor(Operators, NumpyProtocols):
             )
         self._array = leaf.value = new
         leaf.replaced = tick()
-        leaf.seen = None
 
     def _own_leaf(self, what: str) -> Leaf:
         if isinstance(self.node, Leaf):

@@ -15,6 +15,7 @@ import kinks
 import manners
 import pytest
 import test_registry
+import test_sight
 import test_sweep
 import test_sweep_values
 
@@ -47,7 +48,7 @@ CHECKS: tuple[Check, ...] = (
 # Each is called with nothing.
 SWEEP_CHECKS: tuple[Check, ...] = tuple(
     test
-    for module in (test_sweep, test_sweep_values)
+    for module in (test_sight, test_sweep, test_sweep_values)
     for name, test in vars(module).items()
     if name.startswith("test_")
 )

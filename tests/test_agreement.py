@@ -162,6 +162,26 @@ def test_saturated_outputs_agree(side: int) -> None:
         assert_agree(compare_network(X, labels, parameters))
 
 
+@pytest.mark.parametrize("bias", [-500.0, -300.0, -100.0, 30.0])
+def test_outputs_far_from_their_labels_agree(bias: float) -> None:
+    """Down to AL = 1e-217, where a step along AL must be far smaller still."""
+    X, _, parameters = small_network()
+    parameters["b3"] = np.full((1, 1), bias)
+    for label in (0, 1):
+        assert_agree(compare_network(X, np.full((1, 5), label), parameters))
+
+
+def test_large_terms_that_cancel_in_ZL_agree() -> None:
+    """Its rounding moves AL: what is left of the digits is no fault of the formulas."""
+    rng = np.random.default_rng(2)
+    for label in (0, 1):
+        W = 1e6 * rng.normal(size=(1, 60))
+        X = rng.normal(size=(60, 3))
+        parameters = {"W1": W, "b1": np.zeros((1, 1))}
+        X[-1] -= (W @ X)[0] / W[0, -1]  # Z1 = 0 but for rounding
+        assert_agree(compare_network(X, np.full((1, 3), label), parameters))
+
+
 @pytest.mark.parametrize("bias", [-800.0, -600.0, 40.0, 800.0])
 def test_an_output_of_0_or_1_is_refused_in_words(bias: float) -> None:
     X, Y, parameters = small_network()
@@ -252,6 +272,21 @@ def test_a_fault_in_the_measurement_is_found_too(monkeypatch: pytest.MonkeyPatch
     rows = compare_network(*small_network())
     assert not any(r.agrees for r in rows)
     assert all(r.apart <= BOUND < r.apart_measured for r in rows)
+
+
+@pytest.mark.parametrize("steps", ["one element", "all elements"])
+def test_engine_and_measurement_are_compared_twice(
+    steps: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the element that is shown and along a random direction: either may find the fault."""
+    right = check._cost_from
+
+    def wrong(name: str, value: Any, *rest: Any) -> Any:
+        here = np.count_nonzero(value.imag) == 1
+        return right(name, value, *rest) * (SLIGHTLY if here == (steps == "one element") else 1)
+
+    monkeypatch.setattr(check, "_cost_from", wrong)
+    assert not any(r.agrees for r in compare_network(*small_network()) if r.shape != (1, 1))
 
 
 def test_the_slope_of_relu_at_0_matters_where_Z_is_0(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -382,6 +382,22 @@ def test_a_photograph_is_turned_as_the_camera_was_held(capsys: Out) -> None:
     assert brightness(p) == pytest.approx(200, abs=1)
 
 
+def test_a_picture_of_which_pillow_only_warns_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """Above its limit of pixels it warns, above twice that it refuses."""
+    grey_model()
+    name = save_picture("large.png", np.full((6, 6), 90))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    (p,) = told_probabilities(capsys, name)
+    assert brightness(p) == pytest.approx(90, abs=1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    told = complaint(capsys, "model.h5", name)
+    assert told.startswith(
+        "tinygrad-dnn predict: large.png: this picture can't be read: Image size"
+    )
+
+
 def test_pictures_and_files_together(capsys: Out) -> None:
     x, _ = examples(1, seed=9)
     save_picture("one.png", x[0])

@@ -213,6 +213,8 @@ def test_a_rank_mistake_between_prediction_and_labels_is_refused(loss: Any) -> N
         loss(Tensor(np.full(4, 0.5)), np.zeros(4))
     with pytest.raises(ValueError, match=r"of one shape \(1, m\), got \(2, 4\) and \(2, 4\)"):
         loss(Tensor(np.full((2, 4), 0.5)), np.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"of one shape \(1, m\), got \(1,\) and \(1,\)"):
+        loss(Tensor([0.5]), np.zeros(1))
     with pytest.raises(ValueError, match="at least one example, got none"):
         loss(Tensor(np.zeros((1, 0))), np.zeros((1, 0)))
 

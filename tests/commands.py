@@ -11,7 +11,9 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
+from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.main import main
 
 DONE, NO, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -23,6 +25,15 @@ ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED"
 def call(*words: Any) -> int:
     """The command in this process; its exit status."""
     return main([str(word) for word in words])
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *words: Any) -> str:
+    """The one line that is said where the command's input is refused."""
+    assert call(*words) == UNUSABLE
+    told = capsys.readouterr().err
+    assert told.startswith(f"tinygrad-dnn {words[0]}: ")
+    assert told.count("\n") == 1
+    return told
 
 
 def command(*words: Any) -> list[str]:
@@ -74,3 +85,23 @@ def write_arrays(path: Path, **arrays: Any) -> Path:
         for name, values in arrays.items():
             file[name] = values
     return path
+
+
+def write_files(folder: Path) -> None:
+    """train.h5 with 30 examples and test.h5 with 11."""
+    write_split(folder / "train.h5", "train", 30, seed=1)
+    write_split(folder / "test.h5", "test", 11, seed=2)
+
+
+def train_model(folder: Path) -> None:
+    """The files above and the model.h5 that learned them."""
+    write_files(folder)
+    words = ("--iterations", 120, "--learning-rate", 0.1, "--no-pictures", "--out", folder)
+    assert call("train", folder / "train.h5", *words) == DONE
+
+
+def change_model(**fields: Any) -> None:
+    """Save model.h5 with other fields."""
+    old = checkpoint.load("model.h5")
+    kept = {name: getattr(old, name) for name in old.__dataclass_fields__}
+    checkpoint.save("model.h5", checkpoint.Checkpoint(**{**kept, **fields}))

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import ALONE, DONE, INTERRUPTED, UNUSABLE, call, command, run, write_split
+from commands import (
+    ALONE,
+    DONE,
+    INTERRUPTED,
+    UNUSABLE,
+    call,
+    command,
+    run,
+    write_files,
+    write_split,
+)
 
 from tinygrad_dnn import checkpoint
 
@@ -22,8 +32,7 @@ Out = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in a folder of its own, with a training and a test file."""
-    write_split(tmp_path / "train.h5", "train", 30, seed=1)
-    write_split(tmp_path / "test.h5", "test", 11, seed=2)
+    write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

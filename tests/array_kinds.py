@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,8 @@ def page(columns):
         "to. `3/5` counts the cases that run. numpy: read-only strided views. Tensor: the rule is",
         "itself recorded, as for second derivatives. dask: two chunks along every axis.",
         "",
+        f"{versions()} With others, the tests of foreign kinds skip, visibly.",
+        "",
         f"| op | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
     ]
@@ -209,6 +212,16 @@ def page(columns):
     for _, notes in columns.values():
         lines += notes
     return "\n".join(lines) + "\n"
+
+
+def versions():
+    """The versions that what runs depends on."""
+    return f"Versions: numpy {np.__version__}, dask {version('dask')}."
+
+
+def same_versions():
+    """Whether the table was written with the versions that are installed."""
+    return versions() in TABLE.read_text(encoding="utf-8")
 
 
 def committed(name):

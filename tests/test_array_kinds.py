@@ -19,6 +19,7 @@ from array_kinds import (
     outcome,
     page,
     refuse,
+    same_versions,
 )
 
 from tinygrad_dnn import (
@@ -44,6 +45,8 @@ def test_the_table_is_what_runs(name):
     told = committed(name)
     if told is None:
         pytest.skip(f"array_kinds.md has no column {name} yet; write it with `{WRITE}`")
+    if name not in ("numpy", "Tensor") and not same_versions():
+        pytest.skip(f"array_kinds.md was written with other versions; write it anew with `{WRITE}`")
     cells, notes = column(kind)
     assert cells == told[0], f"array_kinds.md is not what runs; write it anew with `{WRITE}`"
     assert notes == told[1], f"array_kinds.md is not what runs; write it anew with `{WRITE}`"

@@ -282,11 +282,11 @@ def test_a_diverging_run_warns_of_nothing_but_that(folder: Path) -> None:
 
 
 @pytest.mark.cats
-def test_the_documents_section_5(cats: Path, capsys: Out) -> None:
+def test_the_documents_section_5(cats: Path, folder: Path) -> None:
     files = [str(cats / f"{split}_catvnoncat.h5") for split in ("train", "test")]
-    assert call("train", "--train", files[0], "--test", files[1]) == DONE
-    out = capsys.readouterr().out
-    lines = out.splitlines()
+    done = run("train", "--train", files[0], "--test", files[1], cwd=folder)
+    assert (done.returncode, done.stderr) == (DONE, "")
+    lines = done.stdout.splitlines()
     assert lines[0].startswith(
         f"12288-20-7-5-1 on 209 examples of {files[0]}: learning rate 0.0075, seed 1, "
     )
@@ -300,5 +300,5 @@ def test_the_documents_section_5(cats: Path, capsys: Out) -> None:
         "Accuracy on the 209 training examples: 0.985645933014",
         "Accuracy on the 50 test examples: 0.8",
     ]
-    assert call("predict", "run/model.h5", files[1]) == DONE
-    assert capsys.readouterr().out.endswith("Accuracy: 0.8\n")
+    used = shlex.split(lines[-1].removeprefix("use it: "))
+    assert run(*used[3:], cwd=folder).stdout.endswith("Accuracy: 0.8\n")

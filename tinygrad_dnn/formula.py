@@ -72,21 +72,23 @@ def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict
     size.
     """
     written: dict[Node, tuple[str, int]] = {}
-    outermost: dict[Node, tuple[str, int]] = {}
     for node in graph:
         if node.op is None:
             continue
         # As much of the inputs as fits: in full, their outermost op, or nothing.
-        for known in (written, outermost, {}):
-            text = _filled(node, [_reference(x, names, known) for x in node.inputs])
-            if len(text) <= longest:
-                break
-        else:
-            text = "…"
-        written[node] = (text, node.op.formula.level)
-        brief = _filled(node, [_reference(x, names, {}) for x in node.inputs])
-        outermost[node] = (brief, node.op.formula.level)
+        text = _filled(node, [_reference(x, names, written) for x in node.inputs])
+        if len(text) > longest:
+            brief = {x: _outermost(x, names) for x in node.parents if x.op is not None}
+            text = _filled(node, [_reference(x, names, brief) for x in node.inputs])
+        if len(text) > longest:
+            text = _outermost(node, names)[0]
+        written[node] = (text if len(text) <= longest else "…", node.op.formula.level)
     return {node: text for node, (text, _) in written.items()}
+
+
+def _outermost(node: Node, names: Mapping[Node, str]) -> tuple[str, int]:
+    text = _filled(node, [_reference(x, names, {}) for x in node.inputs])
+    return text, node.op.formula.level
 
 
 def _reference(

@@ -136,7 +136,7 @@ def test_a_viewer_without_helvetica_is_told_fonts_as_narrow(tmp_path: Path) -> N
 
 @needs_wheel
 @pytest.mark.usefixtures("no_system_dot")
-def test_three_hundred_nodes_take_less_than_a_second(tmp_path: Path) -> None:
+def test_three_hundred_nodes_do_not_take_for_ever(tmp_path: Path) -> None:
     y = Tensor(np.ones(3), name="x")
     for i in range(100):
         y = relu(y * Tensor(np.ones(3), requires_grad=True, name=f"w{i}"))
@@ -146,7 +146,7 @@ def test_three_hundred_nodes_take_less_than_a_second(tmp_path: Path) -> None:
         viz.save(viz.draw(y), tmp_path / "g.svg")
         seconds.append(time.perf_counter() - start)
     assert len(elements(tmp_path / "g.svg", "node")) == 301
-    assert min(seconds) < 1
+    assert min(seconds) < 5  # a tenth of a second on a quiet machine
 
 
 @needs_wheel

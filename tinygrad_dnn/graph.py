@@ -59,7 +59,7 @@ class Node:
         "wanted",
     )
 
-    # One call per recorded op: positional, and no work beyond the assignments.
+    # `tensor.record` writes these assignments out, once per recorded op: keep the two alike.
     def __init__(
         self,
         op: Any,

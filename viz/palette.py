@@ -19,6 +19,9 @@ PAPER = "#FFFFFF"
 BOX = "#F4F5F7"  # the ground of a scope
 BOX_LINE = "#B4BBC2"
 GRID = "#E3E6E9"
+SLOPE = "#8A2F63"  # text about gradients
+PROBLEM = "#B00020"  # text about what is wrong, and its outline
+PROBLEM_FILL = "#FFE9EB"
 
 
 class Look(NamedTuple):
@@ -36,8 +39,31 @@ LOOKS = {
     "input": Look("ellipse", "filled", "#D6F0E7", GREEN),
     "const": Look("note", "filled", "#F1EFEA", "#77706A"),
     "op": Look("box", "rounded,filled", "#E8F3FB", BLUE),
-    "output": Look("box", "rounded,filled", "#F9E6F0", "#A8437D", 2),
+    "output": Look("box", "rounded,filled", "#FCE4D8", "#B8480F", 2),
+    "gradient": Look("cds", "filled", "#F9E6F0", "#A8437D"),
+    "folded": Look("box3d", "filled", "#E6E9EE", MUTED),
 }
+
+# The page's light and dark, as custom properties of CSS. Pictures and figures are always light.
+LIGHT = {
+    "ink": INK, "muted": MUTED, "line": LINE, "paper": PAPER, "box": BOX, "box-line": BOX_LINE,
+    "grid": GRID, "slope": SLOPE, "problem": PROBLEM, "problem-fill": PROBLEM_FILL,
+    "low": BLUE, "middle": PAPER, "high": VERMILLION,
+    **{f"{kind}-fill": look.fill for kind, look in LOOKS.items()},
+    **{f"{kind}-line": look.line for kind, look in LOOKS.items()},
+}  # fmt: skip
+DARK = {
+    "ink": "#F2F4F6", "muted": "#BAC3CC", "line": "#8B96A0", "paper": "#15181C", "box": "#1E2329",
+    "box-line": "#4A545E", "grid": "#2C333A", "slope": "#F2B3D5", "problem": "#FF8C98",
+    "problem-fill": "#4D1620", "low": SKY, "middle": "#15181C", "high": "#F08A4B",
+    "param-fill": "#453610", "param-line": "#E0A82E",
+    "input-fill": "#123D30", "input-line": "#3CC79B",
+    "const-fill": "#38352F", "const-line": "#A89F95",
+    "op-fill": "#14354D", "op-line": "#5DB3EA",
+    "output-fill": "#4E2611", "output-line": "#F08A4B",
+    "gradient-fill": "#4A2340", "gradient-line": "#E08BBB",
+    "folded-fill": "#2A3038", "folded-line": "#BAC3CC",
+}  # fmt: skip
 
 # For curves, in the order in which they are given out: alternately dark and light.
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BLACK)

@@ -22,7 +22,7 @@ ENGINE = [
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
-    "transforms", "watch",
+    "passes", "transforms", "watch",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",

@@ -20,12 +20,21 @@ def replay(nodes: Iterable[Node]) -> dict[Node, Any]:
         if isinstance(node, Leaf):
             values[node] = node.value
             continue
-        for x in node.inputs:
-            if isinstance(x, Leaf) and x.changed > node.index:
-                raise StaleValueError(
-                    f"replay: {describe(x)} was changed after {describe(node)} was computed from "
-                    "it, so its value can't be had again; compute the expression again"
-                )
+        refuse_changed(node)
         arrays = [values[x] if isinstance(x, Node) else x for x in node.inputs]
         values[node] = node.op.forward(*arrays, **node.meta)
     return values
+
+
+def refuse_changed(node: Node) -> None:
+    """Raise if a leaf that the node was computed from was changed since.
+
+    Raises:
+        StaleValueError: the leaf and the node by name.
+    """
+    for x in node.inputs:
+        if isinstance(x, Leaf) and x.changed > node.index:
+            raise StaleValueError(
+                f"replay: {describe(x)} was changed after {describe(node)} was computed from "
+                "it, so its value can't be had again; compute the expression again"
+            )

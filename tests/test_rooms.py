@@ -29,7 +29,10 @@ ENGINE = [
     "textbook", "network", "optim", "check.network", "train",
     "api",
 ]  # fmt: skip
-VIZ = ["palette", "files", "labels", "scene", "dot", "render", "curves"]
+VIZ = [
+    "palette", "files", "places", "fold", "problems", "labels", "scene", "subject", "backward",
+    "dot", "render", "curves",
+]  # fmt: skip
 CLI = ["status", "pictures", "train", "predict", "check", "main"]
 
 ROOMS = [

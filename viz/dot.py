@@ -11,9 +11,12 @@ from typing import Any
 
 import graphviz
 
+from tinygrad_dnn.replay import replay
 from viz.labels import Labels, literal, visible
 from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER
-from viz.scene import Scene, Scope, graph_of, homes_of, hosts_of, names_of
+from viz.places import Scope, homes_of, hosts_of
+from viz.scene import Scene
+from viz.subject import graph_of, names_of
 
 # Graphviz knows the widths of Helvetica without the font; browsers put Arial or Liberation Sans,
 # which have the same widths.
@@ -76,10 +79,16 @@ def draw(
     """
     graph = graph_of(what)
     named = names_of(graph, names)
-    hosts = hosts_of(graph, named) if merge else {}
-    scene = Scene(graph, hosts, homes_of(graph) if scopes else {})
-    labels = Labels(graph, named, values)
+    homes = homes_of(graph)
+    hosts = hosts_of(graph, named, homes) if merge else {}
+    scene = Scene(graph, hosts, homes if scopes else {})
+    numbers = replay(graph.outputs) if values else {}
+    gradients = {node: node.grad for node in numbers if node.grad is not None}
+    return picture_of(scene, Labels(graph, named, numbers, gradients))
 
+
+def picture_of(scene: Scene, labels: Labels) -> graphviz.Digraph:
+    """The picture of a scene."""
     picture = graphviz.Digraph(graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
     boxes = {(): picture} | {path: _box(k, path) for k, path in enumerate(scene.paths())}
     beside = scene.beside()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import Any
 
 import graphviz
@@ -11,65 +12,127 @@ import numpy as np
 
 from tinygrad_dnn.formula import formulas
 from tinygrad_dnn.graph import Graph, Node
-from tinygrad_dnn.replay import replay
 from tinygrad_dnn.tensor import Tensor
-from viz.palette import INK, MUTED
+from viz.fold import Group
+from viz.palette import INK, MUTED, PROBLEM, SLOPE
+from viz.problems import Problem
 
 LONGEST_NAME = 40
 LONGEST_FORMULA = 80  # of a named result
 LONGEST_STEP = 40  # of an unnamed step on the way to one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
+REASON = 44  # characters in a line that says what is wrong
 
 
 class Labels:
     """Label and tooltip of everything in a graph.
 
-    Raises:
-        StaleValueError: values=True, and a leaf was changed since the ops were recorded.
+    Args:
+        named: the nodes' names.
+        values: of nodes whose numbers are shown.
+        gradients: of nodes whose gradient is shown.
+        problems: what is wrong with a node.
+        brief: one line for a value and one for its gradient, however small the array.
     """
 
-    def __init__(self, graph: Graph, named: Mapping[Node, str], values: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        named: Mapping[Node, str],
+        values: Mapping[Node, Any] | None = None,
+        gradients: Mapping[Node, Any] | None = None,
+        problems: Mapping[Node, Problem] | None = None,
+        brief: bool = False,
+    ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
         self.long = formulas(graph, self.named, LONGEST_FORMULA)
         self.short = formulas(graph, self.named, LONGEST_STEP)
         self.outputs = frozenset(graph.outputs)
-        self.values = replay(graph.outputs) if values else {}
+        self.values = values or {}
+        self.gradients = gradients or {}
+        self.problems = problems or {}
+        self.brief = brief
 
     def of(self, x: Any) -> tuple[str, str]:
-        """Label (in graphviz's markup) and tooltip of a node, or of an array of the constants."""
-        size = _size(x)
+        """Label (in graphviz's markup) and tooltip of a node, a group, or an array among the
+        constants.
+        """
+        if isinstance(x, Group):
+            return self._group(x)
+        size = size_of(x)
         if not isinstance(x, Node):
-            return _label("constant", size, numbers(x) if self.values else []), f"constant, {size}"
-        name = self.named.get(x)
-        if x.op is None:
-            title = name or "tensor"
-            return _label(title, size, self._values(x)), f"{title}, {size}"
-        full = f"{name} = {self.long[x]}" if name else self.long[x]
-        title = full if name or x in self.outputs else self.short[x]
-        return _label(title, size, self._values(x)), f"{x.op.name}: {full}, {size}"
+            lines = [(INK, line) for line in numbers(x)] if self.values else []
+            return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
+        title = self.title(x)
+        told = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
+        return _label(title, [(MUTED, size), *self._numbers(x), *self._problem(x)]), told
 
-    def _values(self, node: Node) -> list[str]:
-        if node not in self.values:
-            return []
-        lines = numbers(self.values[node])
-        if node.grad is None:
+    def title(self, node: Node) -> str:
+        """What stands in the first line: `Z1 = W1 X + b1`, a leaf's name."""
+        if node.op is None or node in self.named or node in self.outputs:
+            return self.full(node)
+        return self.short[node]
+
+    def full(self, node: Node) -> str:
+        """The same, with an unnamed step at its full length."""
+        name = self.named.get(node)
+        if node.op is None:
+            return name or "tensor"
+        return f"{name} = {self.long[node]}" if name else self.long[node]
+
+    def _group(self, group: Group) -> tuple[str, str]:
+        owned = f"{group.parameters:,} parameters, {amount(group.bytes)}"
+        lines = [group.formula, group.summary, owned if group.parameters else ""]
+        small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
+        return _label(visible(group.title), small), f"{group.title}: {len(group.members)} nodes"
+
+    def _numbers(self, node: Node) -> list[tuple[str, str]]:
+        value, slope = self.values.get(node), self.gradients.get(node)
+        if self.brief:
+            name = f"d{self.named[node]}" if node in self.named else "gradient"
+            return [
+                *([] if value is None else [(INK, brief(value))]),
+                *([] if slope is None else [(SLOPE, f"{name}: {brief(slope)}")]),
+            ]
+        lines = [] if value is None else [(INK, line) for line in numbers(value)]
+        if slope is None:
             return lines
-        slope = numbers(node.grad)
-        return [*lines, f"gradient {slope[0]}"] if len(slope) == 1 else [*lines, "gradient", *slope]
+        told = numbers(slope)
+        told = [f"gradient {told[0]}"] if len(told) == 1 else ["gradient", *told]
+        return [*lines, *((SLOPE, line) for line in told)]
+
+    def _problem(self, node: Node) -> list[tuple[str, str]]:
+        problem = self.problems.get(node)
+        return [(PROBLEM, line) for line in wrap(problem.reason, REASON)] if problem else []
 
 
-def _label(title: str, size: str, lines: Iterable[str]) -> str:
+def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
     """A line is one piece of text, so that pieces can't collide where a viewer's font is wider."""
     small = "".join(
         f'<BR/><FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>'
-        for colour, line in [(MUTED, size), *((INK, line) for line in lines)]
+        for colour, line in lines
     )
     return f"<{_markup(title)}{small}>"
 
 
-def _size(x: Any) -> str:
+def size_of(x: Any) -> str:
     """Shape and dtype: `(20, 209) float64`."""
     return f"{tuple(x.shape)} {x.dtype}" if x.shape else f"scalar {x.dtype}"
+
+
+def amount(n: int) -> str:
+    """Bytes as one reads them: `1.97 MB`."""
+    power = min((len(str(n)) - 1) // 3, 3)
+    unit = ("bytes", "kB", "MB", "GB")[power]
+    return f"{n / 1000**power:.3g} {unit}" if power else f"{n} {unit}"
+
+
+def array_of(x: Any) -> Any:
+    """A value as a NumPy array of floats; None for what is lazy or on another device."""
+    x = x.data if isinstance(x, Tensor) else x
+    if isinstance(x, (np.generic, float, int)):
+        x = np.asarray(x)
+    return x.astype(float) if isinstance(x, np.ndarray) else None
 
 
 def numbers(x: Any) -> list[str]:
@@ -77,22 +140,32 @@ def numbers(x: Any) -> list[str]:
 
     What is no NumPy array (lazy, or on another device) is not computed for a picture.
     """
-    x = x.data if isinstance(x, Tensor) else x
-    if isinstance(x, (np.generic, float, int)):
-        x = np.asarray(x)
-    if not isinstance(x, np.ndarray):
-        return [f"{type(x).__module__.partition('.')[0]} array, not computed"]
-    if x.size == 0:
-        return ["empty"]
-    x = x.astype(float)
-    if x.size <= SHOWN_IN_FULL and x.ndim <= 2:
-        return ["  ".join(map(_number, row)) for row in np.atleast_2d(x)]
+    values = array_of(x)
+    if values is None or values.size == 0:
+        return [brief(x)]
+    if values.size <= SHOWN_IN_FULL and values.ndim <= 2:
+        return ["  ".join(map(number, row)) for row in np.atleast_2d(values)]
     with np.errstate(all="ignore"):
-        low, mean, high = _number(x.min()), _number(x.mean()), _number(x.max())
-        return [f"{low} … {high}, mean {mean}, norm {_number(np.linalg.norm(x))}"]
+        mean, norm = number(values.mean()), number(np.linalg.norm(values))
+        return [f"{brief(x)}, mean {mean}, norm {norm}"]
 
 
-def _number(v: Any) -> str:
+def brief(x: Any) -> str:
+    """An array in a few characters: a single number, or its least and its greatest."""
+    values = array_of(x)
+    if values is None:
+        x = x.data if isinstance(x, Tensor) else x
+        return f"{type(x).__module__.partition('.')[0]} array, not computed"
+    if values.size == 0:
+        return "empty"
+    if values.size == 1:
+        return number(values.item())
+    with np.errstate(all="ignore"):
+        return f"{number(values.min())} … {number(values.max())}"
+
+
+def number(v: Any) -> str:
+    """A number in four digits, with a minus sign."""
     return f"{v:.4g}".replace("-", "−")
 
 

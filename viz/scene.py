@@ -6,102 +6,19 @@ No colours and no text: those who draw differently (a page, a table) begin here 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import takewhile
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from tinygrad_dnn.graph import Graph, Leaf, Node, trace
-from tinygrad_dnn.tensor import Tensor
-
-Scope = tuple[str, ...]
-
-
-def graph_of(what: Any) -> Graph:
-    """The graph of a Tensor, of several, of nodes, or the graph that it is.
-
-    Raises:
-        TypeError: it is something else, or there is something else among them.
-        ValueError: there are none.
-    """
-    if isinstance(what, Graph):
-        return what
-    many = isinstance(what, Iterable) and not isinstance(what, (Tensor, str, np.ndarray))
-    outputs = [x.node if isinstance(x, Tensor) else x for x in (what if many else [what])]
-    for x in outputs:
-        if not isinstance(x, Node):
-            raise TypeError(
-                f"draw: expected a Tensor, several Tensors or a Graph, got {type(x).__name__}; "
-                "draw the result of an expression of Tensors, e.g. viz.draw(cost)"
-            )
-    if not outputs:
-        raise ValueError("draw: nothing to draw; give at least one Tensor")
-    return trace(outputs)
-
-
-def names_of(graph: Graph, names: Mapping[str, Any] | None = None) -> dict[Node, str]:
-    """The nodes' own names, then those of the variables; the first variable of several wins.
-
-    Raises:
-        TypeError: names is no mapping.
-    """
-    if not isinstance(names, (Mapping, type(None))):
-        raise TypeError(
-            f"draw: expected names as a mapping of name to Tensor, got {type(names).__name__}; "
-            "write names=locals()"
-        )
-    named: dict[Node, str] = {}
-    for name, x in (names or {}).items():
-        node = x.node if isinstance(x, Tensor) else x
-        if isinstance(node, Node) and not str(name).startswith("_"):
-            named.setdefault(node, str(name))
-    return named | {node: node.name for node in graph if node.name}
-
-
-def hosts_of(graph: Graph, named: Mapping[Node, str]) -> dict[Node, Node]:
-    """For every unnamed op that is used once, in its own scope, the named result it leads to."""
-    users: dict[Node, list[Node]] = {}
-    for node in graph:
-        for x in node.parents:
-            users.setdefault(x, []).append(node)
-    shown = {*named, *graph.outputs}
-    hosts: dict[Node, Node] = {}
-    for node in reversed(graph):
-        uses = users.get(node, [])
-        if node.op is None or node in shown or len(uses) != 1 or uses[0].scope != node.scope:
-            continue
-        host = hosts.get(uses[0], uses[0])
-        if host in shown:
-            hosts[node] = host
-    return hosts
-
-
-def homes_of(graph: Graph) -> dict[Node, Scope]:
-    """The scope in whose box a node stands: its own; for a parameter outside, that of its uses."""
-    used: dict[Node, Scope] = {}
-    for node in graph:
-        for x in node.parents:
-            used[x] = _common(used.get(x, node.scope), node.scope)
-    return {
-        node: used.get(node, ())
-        if isinstance(node, Leaf) and node.requires_grad and not node.scope
-        else node.scope
-        for node in graph
-    }
-
-
-def _common(one: Scope, other: Scope) -> Scope:
-    """The innermost scope that both are in."""
-    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return tuple(name for name, _ in pairs)
+from tinygrad_dnn.graph import Graph, Leaf, Node
+from viz.fold import Group
+from viz.places import Scope
 
 
 class Thing(NamedTuple):
-    """A node of the graph, or an array among the constants, and where it stands.
+    """A node of the graph, an array among the constants, or several nodes folded into one box.
 
-    `kind` is param (a leaf that requires a gradient), input (one that does not), const, op, or
-    output (an op that was asked for).
+    `kind` is param (a leaf that requires a gradient), input (one that does not), const, op, output
+    (an op that was asked for), gradient (of the backward pass), or folded.
     """
 
     what: Any
@@ -110,7 +27,10 @@ class Thing(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """One use of a value: by its id, that of who uses it, and its own, e.g. n0-n4-1."""
+    """One use of a value: by its id, that of who uses it, and its own, e.g. n0-n4-1.
+
+    Where an end is folded, one arrow stands for all uses between the two.
+    """
 
     tail: str
     head: str
@@ -120,33 +40,77 @@ class Arrow(NamedTuple):
 class Scene:
     """The things of a picture by id (n0, n1, ... by position in the graph), and the arrows.
 
-    The second constant of n4 has the id n4c1. A node with a host is not shown; its arrows lead to
-    the host.
+    The second constant of n4 has the id n4c1. What has a host or is in a group is not shown; its
+    arrows lead to the host, or to the group.
+
+    Args:
+        hosts: in whose box an unnamed step is drawn (`hosts_of`).
+        homes: the scope in whose box a node stands (`homes_of`).
+        groups: by id, what is folded into one box.
+        ids: other ids than those by position.
+        slopes: the nodes of a backward pass.
     """
 
     def __init__(
-        self, graph: Graph, hosts: Mapping[Node, Node], homes: Mapping[Node, Scope]
+        self,
+        graph: Graph,
+        hosts: Mapping[Node, Node],
+        homes: Mapping[Node, Scope],
+        groups: Mapping[str, Group] | None = None,
+        ids: Mapping[Node, str] | None = None,
+        slopes: Collection[Node] = (),
     ) -> None:
         self.things: dict[str, Thing] = {}
-        outputs = frozenset(graph.outputs)
-        ids: dict[Any, str] = {}
-        for i, node in enumerate(graph):
-            ids[node] = f"n{i}"
-            here = hosts.get(node, node)
-            home = homes.get(here, ())
-            for k, x in enumerate(node.inputs):
-                if not isinstance(x, Node) and getattr(x, "shape", None) and id(x) not in ids:
-                    ids[id(x)] = f"n{i}c{k}"
-                    self.things[f"n{i}c{k}"] = Thing(x, "const", home)
-            if here is node:
-                self.things[f"n{i}"] = Thing(node, _kind(node, outputs), home)
         self.arrows: list[Arrow] = []
+        self.ids: Mapping[Node, str] = ids or {node: f"n{i}" for i, node in enumerate(graph)}
+        groups = groups or {}
+        group_of = {node: name for name, group in groups.items() for node in group.members}
+        outputs = frozenset(graph.outputs)
+        # Where a node, or an array among the constants (by its id()), is seen.
+        self.shown: dict[Any, str] = {}
         for node in graph:
-            head = ids[hosts.get(node, node)]
+            here = hosts.get(node, node)
+            self.shown[node] = group_of.get(here, self.ids[here])
+        users = self._users_of_constants(graph)
+        for node in graph:
+            place = self.shown[node]
             for k, x in enumerate(node.inputs):
-                tail = ids.get(x if isinstance(x, Node) else id(x))
-                if tail in self.things:  # neither a number in a formula, nor inside a host
-                    self.arrows.append(Arrow(tail, head, f"{tail}-{ids[node]}-{k}"))
+                if id(x) in users and id(x) not in self.shown:
+                    alone = place in groups and users[id(x)] == {place}
+                    name = place if alone else f"{self.ids[node]}c{k}"
+                    self.shown[id(x)] = name
+                    if not alone:
+                        self.things[name] = Thing(x, "const", homes.get(hosts.get(node, node), ()))
+            if place in groups:
+                self.things.setdefault(place, Thing(groups[place], "folded", groups[place].home))
+            elif place == self.ids[node]:
+                kind = "gradient" if node in slopes else _kind(node, outputs)
+                self.things[place] = Thing(node, kind, homes.get(node, ()))
+        self._draw_arrows(graph, groups)
+
+    def _users_of_constants(self, graph: Graph) -> dict[int, set[str]]:
+        """For each array among the constants, the things that read it."""
+        users: dict[int, set[str]] = {}
+        for node in graph:
+            for x in node.inputs:
+                if not isinstance(x, Node) and getattr(x, "shape", None):
+                    users.setdefault(id(x), set()).add(self.shown[node])
+        return users
+
+    def _draw_arrows(self, graph: Graph, groups: Mapping[str, Group]) -> None:
+        seen: set[tuple[str, str]] = set()
+        for node in graph:
+            head = self.shown[node]
+            for k, x in enumerate(node.inputs):
+                tail = self.shown.get(x if isinstance(x, Node) else id(x))
+                if tail is None or tail == head:  # a number in a formula, or inside a host
+                    continue
+                if tail in groups or head in groups:
+                    if (tail, head) in seen:
+                        continue
+                    seen.add((tail, head))
+                source = self.ids[x] if isinstance(x, Node) else tail
+                self.arrows.append(Arrow(tail, head, f"{source}-{self.ids[node]}-{k}"))
 
     def paths(self) -> list[Scope]:
         """Every scope with something in it, an outer one before those inside it."""

@@ -1,0 +1,80 @@
+"""A graph together with its backward pass: dZ1 is a node like Z1, computed from dA1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.passes import Backward, Forward, backward_again, forward_again
+from viz.places import Scope, common, homes_of
+
+
+class Both(NamedTuple):
+    """Forward and backward nodes in one graph, the forward ones first and as they were.
+
+    Attributes:
+        named: their names; the gradient of Z1 is dZ1.
+        ids: n0, n1, ... forward; d5 is the gradient of n5; other steps back are b0, b1, ...
+        slopes: the nodes of the backward pass.
+        beside: for a gradient the node that it is the gradient of.
+        homes: the scope of each node; a gradient stands where its value stands.
+    """
+
+    graph: Graph
+    named: dict[Node, str]
+    ids: dict[Node, str]
+    slopes: frozenset[Node]
+    beside: dict[Node, Node]
+    homes: dict[Node, Scope]
+
+
+def with_backward(graph: Graph, named: Mapping[Node, str]) -> Both:
+    """Record the graph and its backward pass anew; the graph that was given is left alone.
+
+    Raises:
+        StaleValueError: a leaf was changed since the ops that read it were recorded.
+        ValueError: nothing in the graph requires a gradient.
+    """
+    forward = forward_again(graph)
+    again = dict(zip(graph, forward.graph, strict=True))
+    return both(forward, backward_again(forward), {again[x]: n for x, n in named.items()})
+
+
+def both(forward: Forward, backward: Backward, named: Mapping[Node, str]) -> Both:
+    """The graph of a forward and a backward pass that were recorded."""
+    beside: dict[Node, Node] = {}
+    # Where a rule hands on what it got (dL = dcost), one node is the gradient of several; it bears
+    # the name of a named one, that nearest to the cost.
+    for x, g in backward.gradients.items():
+        if g.node not in beside or (x in named and beside[g.node] not in named):
+            beside[g.node] = x
+    steps = [*backward.gradients.values(), *backward.contributions.values()]
+    there = set(forward.graph)
+    slopes = [n for n in trace([t.node for t in steps]) if n not in there]
+    whole = Graph([*forward.graph, *slopes], forward.graph.outputs)
+    ids = {node: f"n{i}" for i, node in enumerate(forward.graph)}
+    others = [node for node in slopes if node not in beside]
+    return Both(
+        whole,
+        dict(named) | {g: f"d{named[x]}" for g, x in beside.items() if x in named},
+        ids
+        | {g: f"d{ids[x][1:]}" for g, x in beside.items()}
+        | {node: f"b{i}" for i, node in enumerate(others)},
+        frozenset(slopes),
+        beside,
+        _homes(whole, homes_of(forward.graph), beside),
+    )
+
+
+def _homes(
+    whole: Graph, homes: dict[Node, Scope], beside: Mapping[Node, Node]
+) -> dict[Node, Scope]:
+    """A gradient stands where its value stands, a step on the way where it leads to."""
+    uses: dict[Node, Scope] = {}
+    for node in reversed(whole):
+        if node not in homes:
+            homes[node] = homes[beside[node]] if node in beside else uses.get(node, ())
+        for x in node.parents:
+            uses[x] = common(uses.get(x, homes[node]), homes[node])
+    return homes

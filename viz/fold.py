@@ -1,0 +1,21 @@
+"""Which nodes of a graph are drawn as one box."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinygrad_dnn.graph import Node
+from viz.places import Scope
+
+
+class Group(NamedTuple):
+    """Several nodes drawn as one box."""
+
+    members: tuple[Node, ...]
+    home: Scope
+    path: Scope | None
+    title: str
+    summary: str
+    formula: str
+    parameters: int
+    bytes: int

@@ -1,0 +1,52 @@
+"""What is to be drawn, as a graph, and what its nodes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.tensor import Tensor
+
+
+def graph_of(what: Any) -> Graph:
+    """The graph of a Tensor, of several, of nodes, or the graph that it is.
+
+    Raises:
+        TypeError: it is something else, or there is something else among them.
+        ValueError: there are none.
+    """
+    if isinstance(what, Graph):
+        return what
+    many = isinstance(what, Iterable) and not isinstance(what, (Tensor, str, np.ndarray))
+    outputs = [x.node if isinstance(x, Tensor) else x for x in (what if many else [what])]
+    for x in outputs:
+        if not isinstance(x, Node):
+            raise TypeError(
+                f"draw: expected a Tensor, several Tensors or a Graph, got {type(x).__name__}; "
+                "draw the result of an expression of Tensors, e.g. viz.draw(cost)"
+            )
+    if not outputs:
+        raise ValueError("draw: nothing to draw; give at least one Tensor")
+    return trace(outputs)
+
+
+def names_of(graph: Graph, names: Mapping[str, Any] | None = None) -> dict[Node, str]:
+    """The nodes' own names, then those of the variables; the first variable of several wins.
+
+    Raises:
+        TypeError: names is no mapping.
+    """
+    if not isinstance(names, (Mapping, type(None))):
+        raise TypeError(
+            f"draw: expected names as a mapping of name to Tensor, got {type(names).__name__}; "
+            "write names=locals()"
+        )
+    named: dict[Node, str] = {}
+    for name, x in (names or {}).items():
+        node = x.node if isinstance(x, Tensor) else x
+        if isinstance(node, Node) and not str(name).startswith("_"):
+            named.setdefault(node, str(name))
+    return named | {node: node.name for node in graph if node.name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,14 +44,14 @@ class Watch:
 
     def after_op(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
         """The forward result of an op: where it first went wrong, and why."""
-        at = _new_bad(z, arrays)
-        if at is None:
+        bad = birth(op, inputs, arrays, z)
+        if bad is None:
             return
-        told = ", ".join(map(operand, inputs))
-        given = _inputs_at(op.elementwise, inputs, arrays, at, z.shape)
+        told = list(map(operand, inputs))
+        given = ", ".join(name + number for name, number in zip(told, bad.given, strict=True))
         raise NonFiniteError(
-            f"debug: {op.name}({told}) gave {z[at]} at {_place(at)}, from "
-            f"{given}{_cause(op, inputs, arrays, at, z)}"
+            f"debug: {op.name}({', '.join(told)}) gave {z[bad.at]} at {_place(bad.at)}, from "
+            f"{given}{bad.cause}"
         )
 
     def after_record(self, node: Node) -> None:
@@ -81,16 +81,40 @@ class Watch:
         shown = "" if value is None else f" (where it is {value})"
         raise NonFiniteError(
             f"debug: backward through {node.op.name} = {formula(node)}: the gradient of "
-            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{_REMEDY.get(node.op.name, '')}"
+            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{REMEDY.get(node.op.name, '')}"
         )
 
 
-_REMEDY = {
+# By op: why its slope may be infinite, and what to do.
+REMEDY = {
     "sqrt": "; √ has slope ∞ at 0: add a small constant inside it",
     "divide": "; a denominator is 0",
     "log": "; log has slope ∞ at 0: clip its argument, or use log_sigmoid or log_softmax",
     "power": "; a power below 1 has slope ∞ at 0",
 }
+
+
+class Birth(NamedTuple):
+    """Where a result went wrong first: the element, each input's numbers there, the likely cause.
+
+    The numbers read on after the input's name (` = 0.0`), the cause after them (`; ...`, or "").
+    """
+
+    at: tuple[int, ...]
+    given: tuple[str, ...]
+    cause: str
+
+
+def birth(op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> Birth | None:
+    """The first NaN or inf of `z = op(*arrays)` that its inputs did not have; None if none is new.
+
+    A NaN from infinities (∞ − ∞) is new. Only NumPy arrays are looked at.
+    """
+    at = _new_bad(z, arrays)
+    if at is None:
+        return None
+    given = tuple(_number_at(op.elementwise, array, at, z.shape) for array in arrays)
+    return Birth(at, given, _cause(op, inputs, arrays, at, z))
 
 
 def _new_bad(z: Any, sources: Sequence[Any]) -> tuple[int, ...] | None:
@@ -122,24 +146,11 @@ def _at(x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
         return None  # not elementwise: no single input element belongs to this result
 
 
-def _inputs_at(
-    elementwise: bool,
-    inputs: Sequence[Any],
-    arrays: Sequence[Any],
-    at: tuple[int, ...],
-    shape: tuple[int, ...],
-) -> str:
-    told = []
-    for x, array in zip(inputs, arrays, strict=True):
-        value = _at(array, at, shape) if elementwise else None
-        if value is None and np.size(array) == 0:
-            told.append(f"{operand(x)}, which is empty")
-        elif value is None:
-            low, high = np.min(array), np.max(array)
-            told.append(f"{operand(x)} in [{low}, {high}]")
-        else:
-            told.append(f"{operand(x)} = {value}")
-    return ", ".join(told)
+def _number_at(elementwise: bool, x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    value = _at(x, at, shape) if elementwise else None
+    if value is None and np.size(x) == 0:
+        return ", which is empty"
+    return f" in [{np.min(x)}, {np.max(x)}]" if value is None else f" = {value}"
 
 
 def _cause(

@@ -9,7 +9,7 @@
 from importlib import import_module
 from types import ModuleType
 
-from viz.dot import draw
+from viz.drawing import draw
 from viz.render import save
 
 __all__ = ["draw", "save"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from tinygrad_dnn.graph import Graph, Node, trace
@@ -17,20 +17,29 @@ class Both(NamedTuple):
         named: their names; the gradient of Z1 is dZ1.
         ids: n0, n1, ... forward; d5 is the gradient of n5; other steps back are b0, b1, ...
         slopes: the nodes of the backward pass.
-        beside: for a gradient the node that it is the gradient of.
+        gradients: for every node that one flows to, its gradient.
+        beside: for a gradient that is drawn beside a value, that value.
         homes: the scope of each node; a gradient stands where its value stands.
+        again: the forward nodes that the nodes which were given became.
     """
 
     graph: Graph
     named: dict[Node, str]
     ids: dict[Node, str]
     slopes: frozenset[Node]
+    gradients: dict[Node, Node]
     beside: dict[Node, Node]
     homes: dict[Node, Scope]
+    again: dict[Node, Node]
 
 
-def with_backward(graph: Graph, named: Mapping[Node, str]) -> Both:
+def with_backward(
+    graph: Graph, named: Mapping[Node, str], hosts: Mapping[Node, Node] | None = None
+) -> Both:
     """Record the graph and its backward pass anew; the graph that was given is left alone.
+
+    Where `hosts` says that a step is drawn inside another one's box, its gradient is a step on the
+    way as well.
 
     Raises:
         StaleValueError: a leaf was changed since the ops that read it were recorded.
@@ -38,16 +47,26 @@ def with_backward(graph: Graph, named: Mapping[Node, str]) -> Both:
     """
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
-    return both(forward, backward_again(forward), {again[x]: n for x, n in named.items()})
+    names = {again[x]: name for x, name in named.items()}
+    hidden = {again[x] for x in hosts or {}}
+    together = both(forward, backward_again(forward), names, hidden)
+    return together._replace(again=again)
 
 
-def both(forward: Forward, backward: Backward, named: Mapping[Node, str]) -> Both:
+def both(
+    forward: Forward,
+    backward: Backward,
+    named: Mapping[Node, str],
+    hidden: Collection[Node] = (),
+) -> Both:
     """The graph of a forward and a backward pass that were recorded."""
     beside: dict[Node, Node] = {}
     # Where a rule hands on what it got (dL = dcost), one node is the gradient of several; it bears
     # the name of a named one, that nearest to the cost.
     for x, g in backward.gradients.items():
-        if g.node not in beside or (x in named and beside[g.node] not in named):
+        if x not in hidden and (
+            g.node not in beside or (x in named and beside[g.node] not in named)
+        ):
             beside[g.node] = x
     steps = [*backward.gradients.values(), *backward.contributions.values()]
     there = set(forward.graph)
@@ -62,8 +81,10 @@ def both(forward: Forward, backward: Backward, named: Mapping[Node, str]) -> Bot
         | {g: f"d{ids[x][1:]}" for g, x in beside.items()}
         | {node: f"b{i}" for i, node in enumerate(others)},
         frozenset(slopes),
+        {x: g.node for x, g in backward.gradients.items()},
         beside,
         _homes(whole, homes_of(forward.graph), beside),
+        {},
     )
 
 

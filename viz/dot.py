@@ -1,22 +1,18 @@
-"""A recorded graph as a graphviz picture: boxes for values, arrows to what is computed from them.
+"""A scene as DOT: boxes for values, arrows to what is computed from them.
 
-Every node of the one plain graph becomes one node of the picture, named by its position there; so
-the same graph gives the same DOT text, and a page finds a node again by its id.
+Every node is named by its position in the one plain graph; so the same graph gives the same DOT
+text, and a page finds a node again by its id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import graphviz
 
-from tinygrad_dnn.replay import replay
 from viz.labels import Labels, literal, visible
-from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER
-from viz.places import Scope, homes_of, hosts_of
+from viz.layout import Layout
+from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER, PROBLEM, PROBLEM_FILL
+from viz.places import Scope
 from viz.scene import Scene
-from viz.subject import graph_of, names_of
 
 # Graphviz knows the widths of Helvetica without the font; browsers put Arial or Liberation Sans,
 # which have the same widths.
@@ -38,95 +34,54 @@ _NODE = {
     **_look("op"),
 }  # fmt: skip
 _EDGE = {"color": LINE, "penwidth": "1.2", "arrowsize": "0.75"}
+_ORIGIN = {"color": PROBLEM, "fillcolor": PROBLEM_FILL, "penwidth": "3"}
+_REACHED = {"color": PROBLEM, "penwidth": "2"}
 _STRAIGHT = {"weight": "2"}
+_LINES: dict[str, dict[str, str]] = {
+    "forward": {},
+    "backward": {"color": LOOKS["gradient"].line, "class": "backward"},
+    "read": {"style": "dashed", "constraint": "false", "penwidth": "0.9", "class": "read"},
+}
 
 
-def draw(
-    what: Any,
-    names: Mapping[str, Any] | None = None,
-    *,
-    values: bool = False,
-    scopes: bool = True,
-    merge: bool = False,
+def picture_of(
+    scene: Scene, labels: Labels, caption: str = "", tooltips: bool = True
 ) -> graphviz.Digraph:
-    """Draw what a result was computed from: `viz.save(viz.draw(cost), "graph.svg")`.
-
-    Parameters are square boxes, inputs ellipses, constant arrays notes, ops rounded boxes, and
-    the outputs (the cost) have a double outline. Constant numbers stand in the formulas. Each box
-    says name and formula, shape and dtype.
-
-    Args:
-        what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
-        names: names for what has none of its own, as `names=locals()`; what is no Tensor and what
-            begins with an underscore is passed over.
-        values: show the numbers as well, and gradients where `backward` left some: all of a small
-            array; of a larger one its least, greatest and mean element and its Euclidean norm.
-        scopes: put a box around the nodes of each `with scope("layer 1"):`. A parameter made
-            outside every scope stands in the one that uses it.
-        merge: draw an unnamed step that is used once inside the named result it leads to. By
-            default every op is a node.
-
-    Returns:
-        An ordinary `graphviz.Digraph`, to be restyled at will: `picture.graph_attr["rankdir"] =
-        "LR"` lets it run from left to right. Nodes have the ids n0, n1, ... and the classes param,
-        input, const, op, output; the edge n0-n4-1 goes from n0 to the second input of n4; scopes
-        are clusters of class scope.
-
-    Raises:
-        TypeError: `what` or `names` is something else.
-        ValueError: there is nothing to draw.
-        StaleValueError: values=True, and a leaf was changed since the ops were recorded.
-    """
-    graph = graph_of(what)
-    named = names_of(graph, names)
-    homes = homes_of(graph)
-    hosts = hosts_of(graph, named, homes) if merge else {}
-    scene = Scene(graph, hosts, homes if scopes else {})
-    numbers = replay(graph.outputs) if values else {}
-    gradients = {node: node.grad for node in numbers if node.grad is not None}
-    return picture_of(scene, Labels(graph, named, numbers, gradients))
-
-
-def picture_of(scene: Scene, labels: Labels) -> graphviz.Digraph:
-    """The picture of a scene."""
-    picture = graphviz.Digraph(graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
-    boxes = {(): picture} | {path: _box(k, path) for k, path in enumerate(scene.paths())}
-    beside = scene.beside()
-    chains = scene.chains(beside)
+    """The picture of a scene, with a caption below it."""
+    below = {"label": literal(caption), "labelloc": "b"} if caption else {}
+    picture = graphviz.Digraph(graph_attr=_GRAPH | below, node_attr=_NODE, edge_attr=_EDGE)
+    boxes = {(): picture} | {path: _box(scene.scopes[path], path) for path in scene.paths()}
+    layout = Layout(scene)
     for name, thing in scene.things.items():
-        _add(boxes[thing.home], name, thing.kind, *labels.of(thing.what), chains.get(name))
-    for head, sides in beside.items():
-        level = " ".join([*sides, head])
-        boxes[scene.things[head].home].body.append(f"\t{{rank=same {level}}}\n")
+        label, tooltip = labels.of(thing.what)
+        look = {"class": thing.kind} | (_look(thing.kind) if thing.kind != "op" else {})
+        if wrong := labels.problem(thing.what):
+            look |= _ORIGIN if wrong.origin else _REACHED
+            look["class"] = f"{thing.kind} problem"
+        if name in layout.chains:
+            look["group"] = layout.chains[name]
+        told = literal(tooltip, unescaped=2) if tooltips else " "
+        boxes[thing.home].node(name, label, id=name, tooltip=told, **look)
+    for row in layout.rows:
+        level = " ".join(row)
+        boxes[scene.things[row[0]].home].body.append(f"\t{{rank=same {level}}}\n")
     for path in sorted(boxes, key=len, reverse=True):
         if path:
             boxes[path[:-1]].subgraph(boxes[path])
-    for tail, head, name in scene.arrows:
-        if tail in beside.get(head, ())[1:]:  # at the right hand: graphviz draws left to right
-            picture.edge(head, tail, id=name, dir="back")
-        else:
-            straight = head in chains and chains[head] == chains.get(tail)
-            picture.edge(tail, head, id=name, **(_STRAIGHT if straight else {}))
+    for line in layout.lines():
+        turned = {"dir": "back"} if line.backwards else {}
+        straight = _STRAIGHT if layout.in_line(line) else {}
+        picture.edge(line.tail, line.head, id=line.name, **turned, **straight, **_LINES[line.kind])
+    for left, right in layout.unconnected():
+        picture.edge(left, right, style="invis")
     return picture
 
 
-def _box(k: int, path: Scope) -> graphviz.Digraph:
+def _box(name: str, path: Scope) -> graphviz.Digraph:
     return graphviz.Digraph(
-        f"cluster_{k}",
+        f"cluster_{name}",
         graph_attr={
-            "label": literal(visible(path[-1])), "id": f"s{k}", "class": "scope",
-            "labeljust": "l", "style": "rounded,filled", "fillcolor": BOX, "color": BOX_LINE,
-            "margin": "14",
+            "label": literal(visible(path[-1])), "id": name, "class": "scope", "labeljust": "l",
+            "style": "rounded,filled", "fillcolor": BOX, "color": BOX_LINE, "margin": "14",
         },
     )  # fmt: skip
-
-
-def _add(
-    box: graphviz.Digraph, name: str, kind: str, label: str, tooltip: str, chain: str | None
-) -> None:
-    attributes = {"id": name, "class": kind, "tooltip": literal(tooltip, unescaped=2)}
-    if kind != "op":
-        attributes |= _look(kind)
-    if chain:
-        attributes["group"] = chain
-    box.node(name, label, **attributes)

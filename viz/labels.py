@@ -65,7 +65,7 @@ class Labels:
             return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
         title = self.title(x)
         told = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
-        return _label(title, [(MUTED, size), *self._numbers(x), *self._problem(x)]), told
+        return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), told
 
     def title(self, node: Node) -> str:
         """What stands in the first line: `Z1 = W1 X + b1`, a leaf's name."""
@@ -80,11 +80,23 @@ class Labels:
             return name or "tensor"
         return f"{name} = {self.long[node]}" if name else self.long[node]
 
+    def problem(self, x: Any) -> Problem | None:
+        """What is wrong with a node; in a group, where it begins, or else anywhere in it."""
+        if isinstance(x, Node):
+            return self.problems.get(x)
+        found = [
+            problem._replace(reason=f"{self.title(node)}: {problem.reason}")
+            for node in (x.members if isinstance(x, Group) else ())
+            if (problem := self.problems.get(node))
+        ]
+        return next((p for p in found if p.origin), found[0] if found else None)
+
     def _group(self, group: Group) -> tuple[str, str]:
         owned = f"{group.parameters:,} parameters, {amount(group.bytes)}"
         lines = [group.formula, group.summary, owned if group.parameters else ""]
         small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
-        return _label(visible(group.title), small), f"{group.title}: {len(group.members)} nodes"
+        told = f"{group.title}: {len(group.members)} nodes"
+        return _label(visible(group.title), [*small, *self._reason(group)]), told
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
@@ -101,8 +113,8 @@ class Labels:
         told = [f"gradient {told[0]}"] if len(told) == 1 else ["gradient", *told]
         return [*lines, *((SLOPE, line) for line in told)]
 
-    def _problem(self, node: Node) -> list[tuple[str, str]]:
-        problem = self.problems.get(node)
+    def _reason(self, x: Any) -> list[tuple[str, str]]:
+        problem = self.problem(x)
         return [(PROBLEM, line) for line in wrap(problem.reason, REASON)] if problem else []
 
 

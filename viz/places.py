@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import takewhile
 
 from tinygrad_dnn.graph import Graph, Leaf, Node
@@ -11,22 +11,26 @@ Scope = tuple[str, ...]
 
 
 def hosts_of(
-    graph: Graph, named: Mapping[Node, str], homes: Mapping[Node, Scope]
+    graph: Graph,
+    named: Mapping[Node, str],
+    homes: Mapping[Node, Scope],
+    slopes: Collection[Node] = (),
 ) -> dict[Node, Node]:
-    """For every unnamed op that is used once, in its own scope, the named result it leads to."""
-    users: dict[Node, list[Node]] = {}
-    for node in graph:
-        for x in node.parents:
-            users.setdefault(x, []).append(node)
-    shown = {*named, *graph.outputs}
+    """For every unnamed op whose uses all lead to one named result in its scope, that result.
+
+    What only a step of the backward pass (`slopes`) reads of the forward pass does not count.
+    """
     hosts: dict[Node, Node] = {}
+    ends: dict[Node, set[Node]] = {}  # the named results that the uses of a node lead to
+    shown = {*named, *graph.outputs}
     for node in reversed(graph):
-        uses = users.get(node, [])
-        if node.op is None or node in shown or len(uses) != 1 or homes[uses[0]] != homes[node]:
-            continue
-        host = hosts.get(uses[0], uses[0])
-        if host in shown:
-            hosts[node] = host
+        if node.op is not None and node not in shown and len(ends.get(node, ())) == 1:
+            (host,) = ends[node]
+            if homes[host] == homes[node] and host in shown:
+                hosts[node] = host
+        for x in node.parents:
+            if x in slopes or node not in slopes:
+                ends.setdefault(x, set()).add(hosts.get(node, node))
     return hosts
 
 
@@ -48,3 +52,11 @@ def common(one: Scope, other: Scope) -> Scope:
     """The innermost scope that both are in."""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return tuple(name for name, _ in pairs)
+
+
+def scope_ids(homes: Mapping[Node, Scope]) -> dict[Scope, str]:
+    """An id for every scope with something in it, an outer one before those inside it."""
+    paths = dict.fromkeys(
+        home[:k] for home in dict.fromkeys(homes.values()) for k in range(1, len(home) + 1)
+    )
+    return {path: f"s{i}" for i, path in enumerate(paths)}

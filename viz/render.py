@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import graphviz
+
 from viz.files import write
 
 # How a whole file of the kind begins and ends.
@@ -76,15 +78,28 @@ def save(picture: Any, path: str | os.PathLike[str], *, timeout: float = 120.0) 
     if kind not in FORMATS:
         known = ", ".join(f".{k}" for k in (*FORMATS, "dot"))
         raise ValueError(f"save: {path.name}: expected a name ending in {known}")
-    drawn, complaints = _drawn(source, kind, getattr(picture, "engine", "dot"), timeout)
+    drawn, complaints = _drawn(picture, kind, timeout)
     if drawn is None:
         left = write(path.with_suffix(".dot"), source.encode())
         raise OSError(f"save: {path} was not drawn: {complaints}. The DOT text is in {left}")
-    return write(path, drawn.replace(_FONT_ASKED, _FONTS) if kind == "svg" else drawn)
+    return write(path, drawn)
 
 
-def _drawn(source: str, kind: str, engine: str, timeout: float) -> tuple[bytes | None, str]:
+def svg_of(picture: graphviz.Digraph, timeout: float = 120.0) -> str:
+    """A picture as SVG text.
+
+    Raises:
+        OSError: no program could draw it; the message says the remedies.
+    """
+    drawn, complaints = _drawn(picture, "svg", timeout)
+    if drawn is None:
+        raise OSError(f"the picture was not drawn: {complaints}")
+    return drawn.decode()
+
+
+def _drawn(picture: Any, kind: str, timeout: float) -> tuple[bytes | None, str]:
     """The picture's bytes; or None and why not, with the remedies."""
+    source, engine = picture.source, getattr(picture, "engine", "dot")
     wheel = _wheel()
     programs = {SYSTEM: shutil.which(SYSTEM), WHEEL: wheel if kind in WHEEL_DRAWS else None}
     options = [f"-K{engine}", f"-T{kind}", *([f"-Gdpi={PNG_DPI}"] if kind == "png" else [])]
@@ -95,7 +110,7 @@ def _drawn(source: str, kind: str, engine: str, timeout: float) -> tuple[bytes |
         text = _in_its_font(source) if name == WHEEL and kind == "png" else source
         drawn, failure = _run([program, *options], text, kind, timeout)
         if drawn is not None:
-            return drawn, ""
+            return drawn.replace(_FONT_ASKED, _FONTS) if kind == "svg" else drawn, ""
         failures.append(f"{name}: {failure}")
     if failures:
         return None, "; ".join(failures)

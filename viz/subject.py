@@ -11,7 +11,7 @@ from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.tensor import Tensor
 
 
-def graph_of(what: Any) -> Graph:
+def graph_of(what: Any, who: str = "draw") -> Graph:
     """The graph of a Tensor, of several, of nodes, or the graph that it is.
 
     Raises:
@@ -25,15 +25,17 @@ def graph_of(what: Any) -> Graph:
     for x in outputs:
         if not isinstance(x, Node):
             raise TypeError(
-                f"draw: expected a Tensor, several Tensors or a Graph, got {type(x).__name__}; "
-                "draw the result of an expression of Tensors, e.g. viz.draw(cost)"
+                f"{who}: expected a Tensor, several Tensors or a Graph, got {type(x).__name__}; "
+                f"{who} the result of an expression of Tensors, e.g. viz.{who}(cost)"
             )
     if not outputs:
-        raise ValueError("draw: nothing to draw; give at least one Tensor")
+        raise ValueError(f"{who}: nothing to draw; give at least one Tensor")
     return trace(outputs)
 
 
-def names_of(graph: Graph, names: Mapping[str, Any] | None = None) -> dict[Node, str]:
+def names_of(
+    graph: Graph, names: Mapping[str, Any] | None = None, who: str = "draw"
+) -> dict[Node, str]:
     """The nodes' own names, then those of the variables; the first variable of several wins.
 
     Raises:
@@ -41,7 +43,7 @@ def names_of(graph: Graph, names: Mapping[str, Any] | None = None) -> dict[Node,
     """
     if not isinstance(names, (Mapping, type(None))):
         raise TypeError(
-            f"draw: expected names as a mapping of name to Tensor, got {type(names).__name__}; "
+            f"{who}: expected names as a mapping of name to Tensor, got {type(names).__name__}; "
             "write names=locals()"
         )
     named: dict[Node, str] = {}

@@ -110,7 +110,8 @@ def draw(
         homes, folded = {}, [group._replace(home=()) for group in folded]
     scene = Scene(graph, hosts, homes, _named(folded, homes), ids, slopes, beside)
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    return picture_of(scene, Labels(graph, named, *shown, wrong), caption)
+    seeds = {g for g in beside if g.op is None}
+    return picture_of(scene, Labels(graph, named, *shown, wrong, seeds), caption)
 
 
 def _node(who: Any) -> Any:

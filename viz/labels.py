@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -21,7 +21,7 @@ LONGEST_NAME = 40
 LONGEST_FORMULA = 80  # of a named result
 LONGEST_STEP = 40  # of an unnamed step on the way to one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
-REASON = 44  # characters in a line that says what is wrong
+REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
 
 class Labels:
@@ -32,6 +32,7 @@ class Labels:
         values: of nodes whose numbers are shown.
         gradients: of nodes whose gradient is shown.
         problems: what is wrong with a node.
+        seeds: the gradients that a backward pass starts from, 1.
         brief: one line for a value and one for its gradient, however small the array.
     """
 
@@ -42,6 +43,7 @@ class Labels:
         values: Mapping[Node, Any] | None = None,
         gradients: Mapping[Node, Any] | None = None,
         problems: Mapping[Node, Problem] | None = None,
+        seeds: Collection[Node] = (),
         brief: bool = False,
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
@@ -51,6 +53,7 @@ class Labels:
         self.values = values or {}
         self.gradients = gradients or {}
         self.problems = problems or {}
+        self.seeds = seeds
         self.brief = brief
 
     def of(self, x: Any) -> tuple[str, str]:
@@ -76,6 +79,8 @@ class Labels:
     def full(self, node: Node) -> str:
         """The same, with an unnamed step at its full length."""
         name = self.named.get(node)
+        if node in self.seeds:
+            return f"{name} = 1" if name else "1"
         if node.op is None:
             return name or "tensor"
         return f"{name} = {self.long[node]}" if name else self.long[node]
@@ -115,7 +120,11 @@ class Labels:
 
     def _reason(self, x: Any) -> list[tuple[str, str]]:
         problem = self.problem(x)
-        return [(PROBLEM, line) for line in wrap(problem.reason, REASON)] if problem else []
+        return [(PROBLEM, line) for line in _lines(problem.reason)] if problem else []
+
+
+def _lines(reason: str) -> list[str]:
+    return wrap(visible(reason, LONGEST_REASON), REASON)
 
 
 def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
@@ -181,9 +190,9 @@ def number(v: Any) -> str:
     return f"{v:.4g}".replace("-", "−")
 
 
-def visible(text: str) -> str:
+def visible(text: str, longest: int = LONGEST_NAME) -> str:
     """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
-    cut = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 

@@ -40,7 +40,7 @@ LOOKS = {
     "const": Look("note", "filled", "#F1EFEA", "#77706A"),
     "op": Look("box", "rounded,filled", "#E8F3FB", BLUE),
     "output": Look("box", "rounded,filled", "#FCE4D8", "#B8480F", 2),
-    "gradient": Look("octagon", "filled", "#F9E6F0", "#A8437D"),
+    "gradient": Look("box", "filled,diagonals", "#F9E6F0", "#A8437D"),
     "folded": Look("box3d", "filled", "#E6E9EE", MUTED),
 }
 

@@ -16,7 +16,7 @@ from tinygrad_dnn import Tensor
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.replay import replay
-from viz.problems import Problem, problems
+from viz.problems import Problem, at_hosts, problems
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it in its own way
 
@@ -57,8 +57,8 @@ def test_an_infinity_is_marked_where_it_begins_with_the_numbers_and_the_likely_c
     A2 = named(tg.sigmoid(param([[2.0, 40.0], [39.0, 1.0]], "Z2")), "A2")
     cost = named(-tg.log(1 - A2).sum(), "cost")
     assert reasons(cost) == {
-        "log": "*2 inf, the first at [0, 1], from 1 − A2 = 0.0; a sigmoid saturated to exactly 0 "
-        "or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), or a cost from Z",
+        "log": "*log(1 − A2) holds 2 inf, the first at [0, 1], from 1 − A2 = 0.0; a sigmoid "
+        "saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), or a cost from Z",
         "sum": "inf, from log(1 − A2)",
         "cost": "inf, from log(1 − A2)",
     }
@@ -91,7 +91,7 @@ def test_a_leaf_that_holds_nan_is_where_it_begins() -> None:
 def test_a_first_nan_from_infinities_is_an_origin_as_well() -> None:
     x = Tensor([1.0, np.inf], name="x")
     told = reasons(named(x - x, "d"))
-    assert told["d"] == "*1 NaN at [1], from x = inf; subtract is not defined there"
+    assert told["d"] == "*d holds 1 NaN at [1], from x = inf; subtract is not defined there"
     assert told["x"].startswith("*")
 
 
@@ -99,14 +99,16 @@ def test_what_is_finite_again_hands_nothing_on() -> None:
     masked = tg.where(np.array([True, False]), param([1.0, 2.0], "x"), -np.inf)
     y = named(tg.softmax(masked) * 1e308 * 1e308, "y")
     told = reasons(y)
-    assert told["where"] == "*1 inf at [1], from -inf"
-    assert told["y"].startswith("*1 inf at [0], from softmax(")
+    assert told["where"] == "*where(constant(2,), x, -inf) holds 1 inf at [1], from -inf"
+    assert told["y"].startswith("*y holds 1 inf at [0], from softmax(")
 
 
 def test_a_constant_with_nan_is_told_where_it_is_used() -> None:
     y = param([1.0, 2.0], "x") * np.array([np.nan, 1.0])
     assert reasons(y * 2.0, y)["multiply"] == "NaN, from x ⊙ constant(2,)"
-    assert found(y)[y.node] == Problem("1 NaN at [0], from constant(2,)", True)
+    assert found(y)[y.node] == Problem(
+        "x ⊙ constant(2,) holds 1 NaN at [0], from constant(2,)", True
+    )
 
 
 def test_where_values_are_missing_nobody_is_accused() -> None:
@@ -227,14 +229,14 @@ def test_a_gradient_that_is_not_finite_is_told_with_the_slope_it_began_in() -> N
     s = named(np.sqrt(x), "s")
     told = reasons(after((named(s * 2.0, "t") * 3.0).sum(), keep=True))
     assert told == {
-        "x": "*gradient holds 1 inf at [1], from the slope of s; √ has slope ∞ at 0: add a small "
-        "constant inside it"
+        "x": "*gradient of x holds 1 inf at [1], from the slope of s; √ has slope ∞ at 0: add "
+        "a small constant inside it"
     }
     w = param([0.0, 1.0], "w")
     root = named(np.sqrt(named(w * 1.0, "v")), "root")
     told = reasons(after(root.sum(), keep=True))
-    assert told["v"].startswith("*gradient holds 1 inf at [0], from the slope of root; √")
-    assert told["w"] == "gradient holds 1 inf at [0], from root"
+    assert told["v"].startswith("*gradient of v holds 1 inf at [0], from the slope of root; √")
+    assert told["w"] == "gradient inf, from root"
 
 
 def test_a_gradient_of_a_pass_that_broke_forward_blames_the_forward_pass() -> None:
@@ -242,7 +244,7 @@ def test_a_gradient_of_a_pass_that_broke_forward_blames_the_forward_pass() -> No
         x = param([0.0, 1.0], "x")
         L = named(tg.log(x), "L")
         told = reasons(after((tg.log(x * 1.0) * 1.0 + L).sum(), keep=keep))
-        assert told["x"] in [f"gradient holds 1 inf at [0], from {f}" for f in ("L", "log(x ⊙ 1)")]
+        assert told["x"] in ("gradient inf, from L", "gradient inf, from log(x ⊙ 1)")
 
 
 def test_gradients_of_a_recorded_backward_pass_are_looked_at_too() -> None:
@@ -254,6 +256,27 @@ def test_gradients_of_a_recorded_backward_pass_are_looked_at_too() -> None:
     assert [p.reason for p in told.values()] == [
         "gradient is exactly 0: every input of relu(a) is ≤ 0 (dead units)"
     ]
+
+
+# --- inside a host --------------------------------------------------------------------------------
+
+
+def test_what_began_in_a_step_drawn_inside_a_result_is_told_at_the_result() -> None:
+    A = named(tg.sigmoid(param([40.0], "Z")), "A")
+    cost = named(-tg.log(1 - A).sum(), "cost")
+    cost.backward(keep=True)
+    graph = trace([cost.node])
+    hosts = dict.fromkeys((n for n in graph if n.index > A.node.index), cost.node)
+    told = at_hosts(found(cost), hosts)
+    assert told[cost.node].origin
+    assert told[cost.node].reason.startswith("log(1 − A) is -inf, from 1 − A = 0.0; a sigmoid")
+    assert told[A.node] == Problem("gradient inf, from log(1 − A)", False)
+    assert set(told) == {cost.node, A.node, graph[0]}
+    assert at_hosts(found(cost), {}) == found(cost)
+    two = Problem("one", True), Problem("two", True)
+    assert at_hosts(dict(zip(graph[:2], two, strict=True)), {graph[0]: graph[1]}) == {
+        graph[1]: Problem("one; two", True)
+    }
 
 
 # --- blame ----------------------------------------------------------------------------------------

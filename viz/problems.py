@@ -66,6 +66,22 @@ def problems(
     }
 
 
+def at_hosts(found: Mapping[Node, Problem], hosts: Mapping[Node, Node]) -> dict[Node, Problem]:
+    """Problems where they are seen: those of a step drawn inside its host, at the host.
+
+    What began in one of several steps counts, not what came of it in the others.
+    """
+    together: dict[Node, list[Problem]] = {}
+    for node, problem in found.items():
+        together.setdefault(hosts.get(node, node), []).append(problem)
+    seen: dict[Node, Problem] = {}
+    for node, several in together.items():
+        began = [p for p in several if p.origin]
+        told = dict.fromkeys(p.reason for p in began or several[:1])
+        seen[node] = Problem("; ".join(told), bool(began))
+    return seen
+
+
 class Words:
     """What reasons call a node: its name or, written when first asked for, its formula."""
 
@@ -106,6 +122,10 @@ def _amount(x: Any) -> str:
     return f"{told} at {first}" if sum(counts.values()) == 1 else f"{told}, the first at {first}"
 
 
+def _holds(x: Any) -> str:
+    return "holds" if x.size > 1 else "is"
+
+
 def _kinds(x: Any) -> str:
     """`NaN`, `inf` or `NaN and inf`."""
     kinds = {"NaN": np.isnan(x).any(), "inf": np.isinf(x).any()}
@@ -132,16 +152,16 @@ def _bad_values(
         born = birth(node.op, node.inputs, arrays, z) if told and node.op else None
         came = next((x for x in node.parents if x in origins), None)
         reason, origin = _amount(z), node if told else None
-        if node.op is None:
-            reason = f"{words.of(node)} {'holds' if z.size > 1 else 'is'} {reason}"
-        elif born is not None:
+        if born is not None:
             reason += f", from {_numbers(node, born.given, words)}{born.cause}"
         elif came is not None:
             origin = origins[came]
             reason = reason if origin is None else f"{_kinds(z)}, from {words.of(origin)}"
-        elif told:
+        elif told and node.op is not None:
             held = next(x for x, a in zip(node.inputs, arrays, strict=True) if _is_bad(a))
             reason += f", from {words.of(held)}"
+        if origin is node:
+            reason = f"{words.of(node)} {_holds(z)} {reason}"
         origins[node] = origin
         found[node] = Problem(reason, origin is node)
     return found, origins
@@ -177,15 +197,17 @@ def _bad_gradients(
         came = next((origins[u] for u in uses if u in origins), None)
         came = came or next((forward[x] for x in [node, *uses] if x in forward), None)
         told = all(_known(gradients.get(u)) is not None for u in uses)
-        reason = f"gradient {'holds' if bad[node].size > 1 else 'is'} {_amount(bad[node])}"
+        reason = f"gradient {_holds(bad[node])} {_amount(bad[node])}"
         origins[node] = came
         if came is None and told and uses:
             origins[node] = u = next((u for u in uses if u.op.name in REMEDY), uses[0])
-            reason += f", from the slope of {words.of(u)}{REMEDY.get(u.op.name, '')}"
+            slope = f"the slope of {words.of(u)}{REMEDY.get(u.op.name, '')}"
+            reason = reason.replace("gradient", f"gradient of {words.of(node)}", 1)
+            reason += f", from {slope}"
         elif came is None and not told:
             came = origins[node] = next(iter(forward.values()), None)
         if came is not None:
-            reason += f", from {words.of(came)}"
+            reason = f"gradient {_kinds(bad[node])}, from {words.of(came)}"
         found[node] = Problem(reason, came is None and told)
     return found
 

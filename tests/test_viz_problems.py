@@ -58,7 +58,8 @@ def test_an_infinity_is_marked_where_it_begins_with_the_numbers_and_the_likely_c
     cost = named(-tg.log(1 - A2).sum(), "cost")
     assert reasons(cost) == {
         "log": "*log(1 − A2) holds 2 inf, the first at [0, 1], from 1 − A2 = 0.0; a sigmoid "
-        "saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), or a cost from Z",
+        "saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), or a "
+        "cost from Z",
         "sum": "inf, from log(1 − A2)",
         "cost": "inf, from log(1 − A2)",
     }

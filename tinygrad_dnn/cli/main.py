@@ -29,6 +29,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def depth(text: str) -> int:
+    """A number of levels, from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer from 0, got {text!r}")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """An integer that can start a random stream."""
     if not text.isdecimal() or int(text) >= 2**32:
@@ -40,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
-        "-> SIGMOID.",
+        "-> SIGMOID; draw the graph of any expression.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -70,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
             description="Compare every gradient of a network three ways: the document's "
             "hand-written backward formulas, the engine, and a measurement (complex step). "
             "Exit status 1 if they disagree.",
+        )
+    )
+    _draw_arguments(
+        commands.add_parser(
+            "draw",
+            help="the graph of a model, or of your own expression, as a picture",
+            description="Draw what a cost is computed from: the network of a model file, on its "
+            "data, or what a function of yours returns. Nodes with NaN, and parameters that get "
+            "no gradient, are marked in red with the reason.",
         )
     )
     return parser
@@ -144,6 +160,77 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layers", type=layer_list, metavar="SIZES", help="layer sizes (default 12288,20,7,5,1)")
     add("--examples", type=count, metavar="M", default=209, help="examples drawn (default 209)")
     add("--seed", type=seed, default=1, help="of weights and examples (default 1)")
+
+
+WHAT = (
+    "a model.h5 that train left; or module:function or file.py:function, a function without "
+    "arguments that returns a Tensor (its variables and the module's give names), or a Tensor"
+)
+
+
+def _draw_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add(
+        "-o",
+        "--out",
+        metavar="FILE",
+        default="graph.svg",
+        help="the ending says the format: .svg, .png, .pdf, .dot (default graph.svg)",
+    )
+    add("--backward", action="store_true", help="the backward pass as well: dW1, dZ1, dA1")
+    add("--values", action="store_true", help="the numbers too")
+    _steps_arguments(parser)
+    add("--no-scopes", dest="scopes", action="store_false", help="no boxes around layers")
+    folds = parser.add_mutually_exclusive_group()
+    folds.add_argument(
+        "--fold",
+        metavar="NAME",
+        action="append",
+        help='draw this layer or scope as one node ("layer 1"); may be repeated',
+    )
+    folds.add_argument(
+        "--all", action="store_true", help="never fold (default: what is too large to be read is)"
+    )
+    add("--depth", type=depth, metavar="N", help="levels of scopes to keep open; 0 folds all")
+    _model_arguments(parser, "all of them")
+
+
+def _steps_arguments(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--merge",
+        action="store_true",
+        default=None,
+        help="named results only, Z1 = W1 X + b1 as one node (default for a model)",
+    )
+    steps.add_argument(
+        "--steps",
+        dest="merge",
+        action="store_false",
+        help="every step a node of its own (default for a function)",
+    )
+
+
+def _model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    model = parser.add_argument_group("for a model file")
+    add = model.add_argument
+    add(
+        "--data",
+        metavar="FILE",
+        help="compute its cost on the examples of this HDF5 file (default: the digits that come "
+        "along where they fit, else random examples)",
+    )
+    add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")
+    add("--y", metavar="NAME", help="dataset of labels")
+    add(
+        "--split",
+        choices=("train", "test"),
+        help="which part of a file that holds both (default train)",
+    )
+    add(
+        "--examples", type=count, metavar="M", help=f"the first M examples only (default {default})"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,11 +11,10 @@ from warnings import catch_warnings
 import h5py
 import numpy as np
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.checkpoint import Checkpoint
+from tinygrad_dnn.cli.models import columns_for, load_model, split_of
 from tinygrad_dnn.cli.status import DONE
-from tinygrad_dnn.data import SPLITS, Dataset, default_dataset, open_dataset
-from tinygrad_dnn.hdf5 import has_dataset, open_h5
+from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
 from tinygrad_dnn.train import predict
 
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
@@ -23,11 +22,7 @@ HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 def run(args: argparse.Namespace) -> int:
     """Predict HDF5 files one by one, then all pictures in one table; the exit status."""
-    model = checkpoint.load(args.model)
-    if model.layer_dims[-1] != 1:
-        raise ValueError(
-            f"{args.model}: expected a network that ends in 1 unit, got {model.layer_dims[-1]}"
-        )
+    model = load_model(args.model)
     if not args.files:
         with default_dataset(args.split or "test") as digits:
             if digits.x_shape[1:] != model.x_shape:
@@ -41,21 +36,14 @@ def run(args: argparse.Namespace) -> int:
         if not (h5py.is_hdf5(name) or Path(name).suffix.lower() in HDF5_ENDINGS):
             pictures.append(name)
             continue
-        with open_dataset(name, args.x, args.y, args.classes, split=_split(args, name)) as data:
+        split = split_of(name, args.split, args.x, otherwise="test")
+        with open_dataset(name, args.x, args.y, args.classes, split=split) as data:
             _predict_dataset(model, data, name)
     if pictures:
         X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1)
         AL = _probabilities(model, (255 - X if args.invert else X) / model.x_scale)
         _tell(model, "picture", "", pictures, AL)
     return DONE
-
-
-def _split(args: argparse.Namespace, name: str) -> Any:
-    """Which part of the file: as asked, or the test examples where it holds both."""
-    if args.split or args.x:
-        return args.split
-    with open_h5(name) as file:
-        return "test" if all(has_dataset(file, f"{s}_set_x") for s in SPLITS) else None
 
 
 def _probabilities(model: Checkpoint, X: Any) -> Any:
@@ -80,20 +68,7 @@ def _tell(
 
 
 def _predict_dataset(model: Checkpoint, data: Dataset, name: str) -> None:
-    shape = data.x_shape[1:]
-    # Flattened examples are as good; as many numbers in another order, (3, 64, 64), are not.
-    other_order = shape != model.x_shape and min(len(shape), len(model.x_shape)) > 1
-    if data.n_x != model.layer_dims[0] or other_order:
-        raise ValueError(
-            f"{name}: its examples have shape {shape}, {data.n_x} numbers; the model was trained "
-            f"on {model.x_shape}, {model.layer_dims[0]} numbers"
-        )
-    X = data.columns()
-    if model.x_scale == 255 and data.x_dtype != np.uint8 and np.max(X) > 1:
-        raise ValueError(
-            f"{name}: dataset {data.x_name!r} goes up to {np.max(X):g}; the model was trained on "
-            "uint8 divided by 255: store it as uint8, or divide it by 255"
-        )
+    X = columns_for(model, data, name)
     labels = None if data.y_name is None else data.labels()
     AL = _probabilities(model, X)
     numbers = [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)]

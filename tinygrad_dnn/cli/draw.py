@@ -1,0 +1,64 @@
+"""`tinygrad-dnn draw`: the graph of a model, or of what a function returns, as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+import viz
+from tinygrad_dnn.cli.status import DONE
+from tinygrad_dnn.cli.subject import subject
+from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
+from tinygrad_dnn.tensor import handle
+from viz.render import FORMATS
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw; the exit status."""
+    out = check_output(args.out, (*FORMATS, "dot"))
+    what = subject(args, examples=None)
+    if not args.backward:
+        _differentiate(what.graph)
+    try:
+        picture = viz.draw(
+            what.graph,
+            what.names,
+            values=args.values,
+            backward=args.backward,
+            merge=what.is_model if args.merge is None else args.merge,
+            scopes=args.scopes,
+            fold=False if args.all else args.fold,
+            depth=args.depth,
+        )
+    except StaleValueError as error:
+        raise ValueError(f"{args.what}: {error}") from None
+    viz.save(picture, out)
+    print(f"{what.told}\nwrote {out}")
+    return DONE
+
+
+def _differentiate(graph: Graph) -> None:
+    """Leave gradients of a cost in its graph, so that what gets none is found."""
+    cost = graph.outputs[0]
+    one = len(graph.outputs) == 1 and cost.requires_grad and math.prod(cost.shape) == 1
+    if one and all(node.grad is None for node in graph):
+        # Freed or edited since: then it is drawn without.
+        with suppress(FreedGraphError, StaleValueError), np.errstate(all="ignore"):
+            handle(cost).backward(keep=True)
+
+
+def check_output(name: str, endings: Collection[str]) -> Path:
+    """The path to write to, refused before anything is computed for it."""
+    out = Path(name)
+    if out.suffix.lower().removeprefix(".") not in endings:
+        known = ", ".join(f".{ending}" for ending in endings)
+        raise ValueError(f"--out {name}: expected a name ending in {known}")
+    if not out.parent.is_dir():
+        raise ValueError(f"--out {name}: there is no folder {out.parent}; make it first")
+    return out

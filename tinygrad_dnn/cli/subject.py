@@ -1,0 +1,127 @@
+"""What `draw` and `explore` show: the cost of a model file, or what a function returns."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.checkpoint import Checkpoint
+from tinygrad_dnn.cli.functions import result_of
+from tinygrad_dnn.cli.models import columns_for, load_model, split_of
+from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
+from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.tensor import Tensor
+from viz.subject import graph_of
+
+DRAWN_EXAMPLES, SEED = 209, 1  # of random examples; the document has 209 pictures
+OF_MODELS = ("data", "x", "y", "split", "examples")  # options that a function has no use for
+
+
+class Subject(NamedTuple):
+    """A graph, names for what has none of its own in it, and what it is in a few words."""
+
+    graph: Graph
+    names: Mapping[str, Tensor]
+    told: str
+    is_model: bool
+
+
+def subject(args: argparse.Namespace, examples: int | None) -> Subject:
+    """What the words of a command ask for.
+
+    Args:
+        args: with `what`, and for a model `data`, `x`, `y`, `split` and `examples`.
+        examples: how many a model is computed on where `args` does not say; None for all.
+
+    Raises:
+        OSError, ValueError, TypeError: it can't be had, and why.
+    """
+    place, _, name = args.what.rpartition(":")
+    there = Path(args.what).exists()
+    if place and name and not there and not name.startswith(("\\", "/")):  # as after a drive C:
+        return _function(args, place, name)
+    if (bare := args.what.rstrip(":")).endswith(".py"):
+        raise ValueError(f"{bare}: say which function of it: {bare}:FUNCTION")
+    if not there:
+        raise ValueError(
+            f"there is no file {args.what}; expected a model file such as run/model.h5, "
+            "module:function or file.py:function"
+        )
+    return _model(args, args.examples or examples)
+
+
+def _function(args: argparse.Namespace, place: str, name: str) -> Subject:
+    for option in OF_MODELS:
+        if getattr(args, option):
+            raise ValueError(f"--{option}: for model files; {args.what} chooses its own examples")
+    result, names = result_of(place, name)
+    if isinstance(result, Mapping):
+        names = {str(k): v for k, v in result.items() if isinstance(v, Tensor)} | names
+        result = [*result.values()]
+    try:
+        graph = graph_of(result)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{args.what} gave {_kind(result)}; expected a Tensor, or several: the result of an "
+            "expression of Tensors, such as a cost"
+        ) from None
+    there = set(graph)
+    names = {k: t for k, t in names.items() if t.node in there}
+    return Subject(graph, names, args.what, is_model=False)
+
+
+def _kind(result: Any) -> str:
+    """`None`, `float`, `tuple of Tensor and float`."""
+    if result is None:
+        return "None"
+    kind = type(result).__name__
+    if not isinstance(result, (tuple, list)):
+        return kind
+    inside = dict.fromkeys(type(x).__name__ for x in result)
+    return f"{kind} of {' and '.join(inside)}" if inside else f"empty {kind}"
+
+
+def _model(args: argparse.Namespace, examples: int | None) -> Subject:
+    model = load_model(args.what)
+    parameters = {n: Tensor(p, requires_grad=True, name=n) for n, p in model.parameters.items()}
+    X, Y, origin = _examples(model, args)
+    X, Y = Tensor(X[:, :examples], name="X"), Tensor(Y[:, :examples], name="Y")
+    cost = str(model.settings.get("cost", "document"))
+    with np.errstate(all="ignore"):  # a model that saturates is drawn as well
+        graph = graph_of(cost_of(X, Y, parameters, cost))
+    layers = "-".join(map(str, model.layer_dims))
+    m = X.shape[1]
+    told = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
+    return Subject(graph, {}, told, is_model=True)
+
+
+def _examples(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, str]:
+    """X (n_x, m), Y (1, m) and where they come from."""
+    if args.data:
+        split = split_of(args.data, args.split, args.x, otherwise="train")
+        with open_dataset(args.data, args.x, args.y, split=split) as data:
+            return *_labelled(model, data, args.data), f"of {args.data}"
+    for option in ("x", "y"):
+        if getattr(args, option):
+            raise ValueError(f"--{option}: a dataset of which file? give --data FILE")
+    with default_dataset(args.split or "train") as digits:
+        if digits.x_shape[1:] == model.x_shape:
+            return *_labelled(model, digits, "the digits"), "of the digits that come along"
+    if args.split:
+        raise ValueError("--split: a part of which file? give --data FILE")
+    rng = np.random.default_rng(SEED)
+    shape = (model.layer_dims[0], args.examples or DRAWN_EXAMPLES)
+    dtype = model.parameters["W1"].dtype
+    X = rng.random(shape).astype(dtype)
+    Y = rng.integers(0, 2, (1, shape[1])).astype(dtype)
+    return X, Y, f"drawn at random (seed {SEED}); --data FILE takes real ones"
+
+
+def _labelled(model: Checkpoint, data: Dataset, name: str) -> tuple[Any, Any]:
+    X = columns_for(model, data, name)
+    return X, data.labels(X.dtype)

@@ -92,7 +92,7 @@ def test_a_leaf_that_holds_nan_is_where_it_begins() -> None:
 def test_a_first_nan_from_infinities_is_an_origin_as_well() -> None:
     x = Tensor([1.0, np.inf], name="x")
     told = reasons(named(x - x, "d"))
-    assert told["d"] == "*d holds 1 NaN at [1], from x = inf; subtract is not defined there"
+    assert told["d"] == "*d holds 1 NaN at [1], from x = inf; ∞ − ∞ is not defined there"
     assert told["x"].startswith("*")
 
 

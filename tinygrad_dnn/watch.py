@@ -176,8 +176,11 @@ def _cause(
     if value == -1 and op.name == "log1p":
         return "; the logarithm of 0 is −∞"
     if np.isnan(z[at]):
-        return f"; {op.name} is not defined there"
+        return f"; {_UNDEFINED.get(op.name, op.name)} is not defined there"
     return f"; too large for {z.dtype}"
+
+
+_UNDEFINED = {"multiply": "0 · ∞", "add": "∞ − ∞", "subtract": "∞ − ∞", "divide": "∞ / ∞"}
 
 
 def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:

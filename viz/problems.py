@@ -34,6 +34,7 @@ def problems(
     gradients: Mapping[Node, Any],
     named: Mapping[Node, str],
     blame: Mapping[Any, str] | None = None,
+    back: bool = False,
 ) -> dict[Node, Problem]:
     """What is wrong in a graph, by node: values first, then gradients, then what others found.
 
@@ -44,6 +45,7 @@ def problems(
         gradients: what came back to them; empty where nothing was differentiated.
         named: what reasons call the nodes; others are called by their formula.
         blame: reasons found elsewhere, by Tensor, node or name.
+        back: the backward pass is part of the graph; what is not finite there is told there.
 
     Raises:
         ValueError: blame of what is not in the graph.
@@ -54,7 +56,7 @@ def problems(
     found: dict[Node, list[Problem]] = {}
     for part in (
         forward,
-        _bad_gradients(graph, gradients, origins, words),
+        {} if back else _bad_gradients(graph, gradients, origins, words),
         _idle_parameters(graph, values, gradients, words),
         _blamed(graph, named, blame),
     ):

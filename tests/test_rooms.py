@@ -30,7 +30,8 @@ ENGINE = [
     "api",
 ]  # fmt: skip
 VIZ = [
-    "palette", "files", "places", "fold", "problems", "labels", "scene", "subject", "backward",
+    "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
+    "problems", "labels", "scene", "subject", "backward",
     "dot", "render", "curves",
 ]  # fmt: skip
 CLI = ["status", "pictures", "train", "predict", "check", "main"]

@@ -1,0 +1,187 @@
+"""Steps of a computation that are equal: the same ops, wired in the same way.
+
+Ops in a row are written as codes in which a value is told by how many ops ago it was last made or
+read. So the steps of a loop have equal codes wherever they stand, and what differs from step to
+step (shapes, which parameter, which element of the data) is not in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.graph import Leaf, Node
+
+NEVER = 1 << 60  # ops ago: not read before
+PERIODS = 12  # that are tried at a time
+WORTH = 4  # parts that repeat, and a hundredth of all; fewer need no box
+WHERE = ("index", "shape")  # settings that say where a step reads, not what it does
+
+
+class Code(NamedTuple):
+    """An op: it with its settings and the kinds of its inputs, and when those were last touched."""
+
+    what: tuple[Any, ...]
+    back: tuple[int, ...]
+
+
+class Repetition(NamedTuple):
+    """From `begin` on, `times` equal steps of `length` parts each."""
+
+    begin: int
+    length: int
+    times: int
+
+
+def codes(ops: Sequence[Node]) -> list[Code]:
+    """The codes of ops in a row."""
+    touched: dict[int, int] = {}
+    written = []
+    for i, node in enumerate(ops):
+        kinds, back = [], []
+        for x in node.inputs:
+            if isinstance(x, (bool, int, float, complex, np.generic)) or _is_number(x):
+                kinds.append(repr(np.asarray(x).item()))
+            else:
+                kinds.append("p" if isinstance(x, Leaf) and x.requires_grad else "x")
+                back.append(i - touched.get(id(x), i - NEVER))
+                touched[id(x)] = i
+        touched[id(node)] = i
+        settings = tuple((k, _setting(v, k in WHERE)) for k, v in node.meta.items())
+        written.append(Code((node.op, settings, tuple(kinds)), tuple(back)))
+    return written
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.shape == ()
+
+
+def _setting(value: Any, where: bool) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_setting(v, where) for v in value)
+    if getattr(value, "shape", ()):
+        return f"array of {len(value.shape)} axes"
+    return re.sub(r"-?\d+", "i", repr(value)) if where else repr(value)
+
+
+def signature(step: Sequence[Code]) -> tuple[Any, ...]:
+    """What a step does, as a function: equal for equal steps, whatever they are given."""
+    # What was last touched before the step is an argument, however long before.
+    return tuple((what, tuple(min(b, k + 1) for b in back)) for k, (what, back) in enumerate(step))
+
+
+def step_length(row: Sequence[Code]) -> int:
+    """How many ops make one step, where all of a row are equal steps; else all of them."""
+    whats = [code.what for code in row]
+    p = _period(whats)
+    for length in range(p, len(row) // 2 + 1, p):
+        if len(row) % length == 0:
+            first = signature(row[:length])
+            if all(signature(part) == first for part in _parts(row, length)):
+                return length
+    return len(row)
+
+
+def repeats(ops: Sequence[Node]) -> bool:
+    """Whether ops in a row are several equal steps."""
+    return step_length(codes(ops)) < len(ops)
+
+
+def _parts(row: Sequence[Code], length: int) -> Iterator[Sequence[Code]]:
+    return (row[i : i + length] for i in range(length, len(row), length))
+
+
+def _period(row: Sequence[Any]) -> int:
+    """The least p with row[i] == row[i − p] for every i ≥ p (Knuth, Morris and Pratt, 1977)."""
+    border = [0] * len(row)  # of each beginning: its longest proper part that begins and ends it
+    for i in range(1, len(row)):
+        k = border[i - 1]
+        while k and row[i] != row[k]:
+            k = border[k - 1]
+        border[i] = k + (row[i] == row[k])
+    return len(row) - border[-1]
+
+
+# --- repetition somewhere in a row ----------------------------------------------------------------
+
+
+def repetitions(
+    parts: Sequence[Sequence[Code]], closed: Sequence[bool], rounds: int = 8
+) -> list[Repetition]:
+    """Where parts (of one or more ops) repeat, in order; none that is `closed` is in one."""
+    numbers: dict[Any, int] = {}
+    row = [
+        -1 - i if shut else numbers.setdefault(tuple(part), i)
+        for i, (part, shut) in enumerate(zip(parts, closed, strict=True))
+    ]
+    starts = [0, *accumulate(map(len, parts))]
+    found = []
+    for _ in range(rounds):
+        runs = _best_runs(row)
+        if not runs:
+            break
+        for begin, end, length in runs:
+            begin = _first_step(parts, starts, row, begin, length)
+            times = (end - begin) // length
+            found.append(Repetition(begin, length, times))
+            for i in range(begin, begin + times * length):
+                row[i] = -1 - i  # equal to nothing else
+    return sorted(found)
+
+
+def _best_runs(row: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(begin, end, period) of what repeats, with the period that spares most parts."""
+    last: dict[int, int] = {}
+    distances: Counter[int] = Counter()
+    for i, number in enumerate(row):
+        if number in last:
+            distances[i - last[number]] += 1
+        last[number] = i
+    best: list[tuple[int, int, int]] = []
+    for p in sorted(p for p, _ in distances.most_common(PERIODS)):
+        runs = list(_runs(row, p))
+        if _spared(runs) > _spared(best):
+            best = runs
+    return best
+
+
+def _spared(runs: Sequence[tuple[int, int, int]]) -> int:
+    return sum(end - begin - p for begin, end, p in runs)
+
+
+def _runs(row: Sequence[int], p: int) -> Iterator[tuple[int, int, int]]:
+    """The longest [begin, end) in which each equals that p before, of two periods at least."""
+    begin = free = 0
+    for i in range(p, len(row) + 1):
+        if i == len(row) or row[i] != row[i - p]:
+            if i - begin >= max(2 * p, WORTH, len(row) // 100):
+                yield begin, i, p
+                free = i
+            begin = max(i - p + 1, free)
+
+
+def _first_step(
+    parts: Sequence[Sequence[Code]], starts: Sequence[int], row: Sequence[int], begin: int, p: int
+) -> int:
+    """Where equal steps begin that repeat exactly from `begin` on.
+
+    The first step gets its arguments from elsewhere than the others, so parts of it differ.
+    """
+    earliest = 0  # op with which it may begin: what differs must be an argument, hence from before
+    for j in range(begin - 1, max(begin - p, 0) - 1, -1):
+        ours, theirs = parts[j], parts[j + p]
+        if row[j] < 0 or [c.what for c in ours] != [c.what for c in theirs]:
+            break
+        for i, (one, other) in enumerate(zip(ours, theirs, strict=True), start=starts[j]):
+            for b, c in zip(one.back, other.back, strict=True):
+                if b != c:
+                    earliest = max(earliest, i - min(b, c) + 1)
+        if starts[j] < earliest:
+            break
+        begin = j
+    return begin

@@ -96,6 +96,13 @@ def test_a_first_nan_from_infinities_is_an_origin_as_well() -> None:
     assert told["x"].startswith("*")
 
 
+def test_a_number_among_the_inputs_says_itself() -> None:
+    told = reasons(named(param([2.0], "x") * 1e308, "y"))
+    assert told["y"] == "*y is inf, from x = 2.0, 1e+308; too large for float64"
+    power = named(param([[2.0]], "x") ** np.array([[1.0, 2000.0]]), "p")
+    assert "constant(1, 2) = 2000.0" in reasons(power)["p"]
+
+
 def test_what_is_finite_again_hands_nothing_on() -> None:
     masked = tg.where(np.array([True, False]), param([1.0, 2.0], "x"), -np.inf)
     y = named(tg.softmax(masked) * 1e308 * 1e308, "y")
@@ -174,6 +181,9 @@ def test_dead_units_are_why_a_gradient_is_zero() -> None:
         (lambda a: np.sign(a), "sign(a) has slope 0 everywhere"),
         (lambda a: (a - a.data) ** 2, "(a − constant(2,))^(2) has slope 0 everywhere"),
         (lambda a: a - a, ""),
+        (lambda a: (a - a) + tg.relu(a - 9.0), ""),
+        (lambda a: tg.relu(a - 9.0) + (a - a), ""),
+        (lambda a: np.split(tg.concatenate([a, -a]), 2)[0] - a, ""),
         (lambda a: tg.concatenate([a, a]) * np.zeros(4), "constant(4,) is 0 everywhere"),
     ],
 )
@@ -216,6 +226,19 @@ def test_why_a_gradient_is_missing(use: Any, why: str) -> None:
     assert told["a"].endswith(why)
 
 
+def test_where_values_are_missing_the_gradient_is_zero_without_a_reason() -> None:
+    a = param([-1.0], "a")
+    cost = after(tg.relu(a * 1.0).sum())
+    for values in ({}, {node: np.ones(()) for node in trace([cost.node]).outputs}):
+        told = problems(trace([cost.node]), values, {a.node: a.grad}, {})
+        assert told == {a.node: Problem("gradient is exactly 0", True)}
+
+
+def test_a_parameter_without_elements_lacks_nothing() -> None:
+    empty = param(np.zeros((0, 3)), "empty")
+    assert found(after((empty * 2.0).sum())) == {}
+
+
 def test_before_backward_and_without_parameters_nothing_is_missing() -> None:
     a = param([1.0], "a")
     assert found(tg.stop_gradient(a) * 2.0) == {}
@@ -233,11 +256,22 @@ def test_a_gradient_that_is_not_finite_is_told_with_the_slope_it_began_in() -> N
         "x": "*gradient of x holds 1 inf at [1], from the slope of s; √ has slope ∞ at 0: add "
         "a small constant inside it"
     }
+    x = param([4.0, 0.0], "x")
+    told = reasons(after((named(x * 2.0, "t") + named(np.sqrt(x), "s")).sum(), keep=True))
+    assert "from the slope of s; √ has slope ∞" in told["x"]
     w = param([0.0, 1.0], "w")
     root = named(np.sqrt(named(w * 1.0, "v")), "root")
     told = reasons(after(root.sum(), keep=True))
     assert told["v"].startswith("*gradient of v holds 1 inf at [0], from the slope of root; √")
     assert told["w"] == "gradient inf, from root"
+
+
+def test_a_gradient_alone_does_not_tell_where_it_broke() -> None:
+    x = param([0.0, 1.0], "x")
+    assert reasons(after(np.sqrt(x * 1.0).sum())) == {"x": "gradient holds 1 inf at [0]"}
+    y = param([0.0, 1.0], "y")
+    told = reasons(after(named(tg.log(y * 1.0 * 1.0), "L").sum()))
+    assert told["y"] == "gradient inf, from L"
 
 
 def test_a_gradient_of_a_pass_that_broke_forward_blames_the_forward_pass() -> None:
@@ -274,6 +308,10 @@ def test_what_began_in_a_step_drawn_inside_a_result_is_told_at_the_result() -> N
     assert told[A.node] == Problem("gradient inf, from log(1 − A)", False)
     assert set(told) == {cost.node, A.node, graph[0]}
     assert at_hosts(found(cost), {}) == found(cost)
+    later = Problem("gradient inf, from A", False), Problem("inf, from A", False)
+    assert at_hosts(dict(zip(graph[:2], later, strict=True)), {graph[1]: graph[0]}) == {
+        graph[0]: later[0]
+    }
     two = Problem("one", True), Problem("two", True)
     assert at_hosts(dict(zip(graph[:2], two, strict=True)), {graph[0]: graph[1]}) == {
         graph[1]: Problem("one; two", True)

@@ -35,7 +35,7 @@ class Seen:
                 if found.get("dir") == "back":
                     tail, head = head, tail
                 self.arrows.append((tail, head, found["id"]))
-            elif found := re.match(r"([ndbfs]\d+(?:c\d+)?) \[", line):
+            elif found := re.match(r"([ndbfs]\d+(?:[cx]\d+)?) \[", line):
                 name = found[1]
                 assert name not in self.nodes, f"{name} is there twice"
                 self.nodes[name] = attributes(line)

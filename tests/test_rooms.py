@@ -31,10 +31,13 @@ ENGINE = [
 ]  # fmt: skip
 VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
-    "problems", "labels", "scene", "subject", "backward",
-    "dot", "render", "curves",
+    "problems", "labels", "scene", "subject", "backward", "layout", "views",
+    "dot", "drawing", "render", "curves", "arrays", "story", "explorer",
 ]  # fmt: skip
-CLI = ["status", "pictures", "train", "predict", "check", "main"]
+CLI = [
+    "status", "pictures", "train", "models", "predict", "check", "functions", "subject", "draw",
+    "explore", "main",
+]  # fmt: skip
 
 ROOMS = [
     *(f"tinygrad_dnn.{room}" for room in ENGINE),

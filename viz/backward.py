@@ -33,6 +33,13 @@ class Both(NamedTuple):
     again: dict[Node, Node]
 
 
+def forward_only(graph: Graph, named: Mapping[Node, str], homes: Mapping[Node, Scope]) -> Both:
+    """The graph as it is, without a way back."""
+    ids = {node: f"n{i}" for i, node in enumerate(graph)}
+    itself = {node: node for node in graph}
+    return Both(graph, dict(named), ids, frozenset(), {}, {}, dict(homes), itself)
+
+
 def with_backward(
     graph: Graph, named: Mapping[Node, str], hosts: Mapping[Node, Node] | None = None
 ) -> Both:

@@ -12,15 +12,17 @@ from tinygrad_dnn.graph import Graph, Leaf, Node
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.reverse import StaleValueError
 from tinygrad_dnn.tensor import Tensor
-from viz.backward import with_backward
+from viz.backward import Both, forward_only, with_backward
 from viz.dot import picture_of
-from viz.fold import LIMIT, Group
+from viz.fold import Group
 from viz.fold import fold as fold_scopes
 from viz.labels import Labels
-from viz.places import Scope, homes_of, hosts_of, scope_ids
+from viz.places import homes_of, hosts_of
+from viz.problems import at_hosts
 from viz.problems import problems as problems_of
 from viz.scene import Scene
 from viz.subject import graph_of, names_of
+from viz.views import group_ids
 
 
 def draw(
@@ -82,36 +84,35 @@ def draw(
     named = names_of(graph, names)
     homes = homes_of(graph)
     hosts = hosts_of(graph, named, homes) if merge else {}
-    ids, slopes, beside = None, frozenset[Node](), dict[Node, Node]()
-    if backward:
-        together = with_backward(graph, named, hosts)
-        again = together.again
-        blame = blame and {again.get(_node(who), who): why for who, why in blame.items()}
-    chosen = [fold] if isinstance(fold, str) else fold or ()
-    limit = None if fold is False else LIMIT
-    folded, caption = fold_scopes(
-        graph, homes, folded=chosen, depth=depth, limit=limit, names=named
-    )
-    if backward:
-        graph, named, homes = together.graph, together.named, together.homes
-        ids, slopes, beside = together.ids, together.slopes, together.beside
-        hosts = hosts_of(graph, named, homes, slopes) if merge else {}
-        folded = [_with_slopes(group, again, slopes, homes) for group in folded]
-    numbers = _values(graph, must=values) if values or problems else {}
+    wanted = () if fold is None else fold
+    folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
+    drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
+    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    numbers = _values(drawn.graph, must=values) if values or problems else {}
     gradients = (
-        {x: numbers[g] for x, g in together.gradients.items()}
+        {x: numbers[g] for x, g in drawn.gradients.items() if g in numbers}
         if backward
         else {node: node.grad for node in graph if node.grad is not None}
     )
-    wrong = problems_of(
-        graph, numbers if problems else {}, gradients if problems else {}, named, blame
-    )
+    judged = (numbers, gradients) if problems else ({}, {})
+    blamed = blame and {drawn.again.get(_node(who), who): why for who, why in blame.items()}
+    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
+    groups = [_with_slopes(group, drawn) for group in folded]
+    homes = drawn.homes
     if not scopes:
-        homes, folded = {}, [group._replace(home=()) for group in folded]
-    scene = Scene(graph, hosts, homes, _named(folded, homes), ids, slopes, beside)
+        homes, groups = {}, [group._replace(home=()) for group in groups]
+    scene = Scene(
+        drawn.graph,
+        hosts,
+        homes,
+        group_ids(groups, drawn.homes),
+        drawn.ids,
+        drawn.slopes,
+        drawn.beside,
+    )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    seeds = {g for g in beside if g.op is None}
-    return picture_of(scene, Labels(graph, named, *shown, wrong, seeds), caption)
+    seeds = {g for g in drawn.beside if g.op is None}
+    return picture_of(scene, Labels(drawn.graph, drawn.named, *shown, wrong, seeds), caption)
 
 
 def _node(who: Any) -> Any:
@@ -133,24 +134,9 @@ def _values(graph: Graph, must: bool) -> dict[Node, Any]:
         return {node: node.value for node in graph if isinstance(node, Leaf)}
 
 
-def _named(groups: Collection[Group], homes: Mapping[Node, Scope]) -> dict[str, Group]:
-    """Groups by id: a scope keeps its own, others are f0, f1, ..."""
-    scopes = scope_ids(homes)
-    return {
-        f"f{k}" if group.path is None else scopes.get(group.path, f"f{k}"): group
-        for k, group in enumerate(groups)
-    }
-
-
-def _with_slopes(
-    group: Group,
-    again: Mapping[Node, Node],
-    slopes: Collection[Node],
-    homes: Mapping[Node, Scope],
-) -> Group:
-    """The group among the nodes recorded anew, and the steps back that stand in its scopes."""
-    members = [again[node] for node in group.members]
-    inside = {homes[node] for node in members} - {group.home}
-    return group._replace(
-        members=(*members, *(node for node in homes if node in slopes and homes[node] in inside))
-    )
+def _with_slopes(group: Group, drawn: Both) -> Group:
+    """The group among the nodes that are drawn, and the steps back that stand in its scopes."""
+    members = [drawn.again[node] for node in group.members]
+    inside = {drawn.homes[node] for node in members} - {group.home}
+    back = [node for node in drawn.graph if node in drawn.slopes and drawn.homes[node] in inside]
+    return group._replace(members=(*members, *back))

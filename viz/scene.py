@@ -29,7 +29,8 @@ class Arrow(NamedTuple):
     """One use of a value: by its id, that of who uses it, and its own, e.g. n0-n4-1.
 
     `kind` is forward, backward (the use of a gradient), or read (of a value, by a derivative
-    rule). Where an end is folded, one arrow stands for all uses between the two.
+    rule). Where an end is folded, one arrow stands for all uses between the two, and so does one
+    for all that a rule reads of a value.
     """
 
     tail: str
@@ -132,8 +133,9 @@ class Scene:
                 read = "read" if node in self._slopes else "forward"
                 back = isinstance(x, Node) and x in self._slopes
                 kind = "backward" if back else read
-                if tail in groups or head in groups:
-                    if (tail, head, kind) in seen or kind == "read":
+                folded = tail in groups or head in groups
+                if folded or kind == "read":
+                    if (tail, head, kind) in seen or (folded and kind == "read"):
                         continue
                     seen.add((tail, head, kind))
                 self.arrows.append(Arrow(tail, head, f"{self.id_of(x)}-{self.ids[node]}-{k}", kind))

@@ -1,0 +1,64 @@
+"""The ways in which the page can fold a graph: which groups are closed in each of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import combinations
+
+from tinygrad_dnn.graph import Graph, Node
+from viz.fold import LIMIT, Group, fold
+from viz.places import Scope, scope_ids
+
+MOST = 20  # pictures in a page
+SUBSETS = 4  # so many scopes can be closed in every combination
+
+View = dict[str, Group]
+
+
+def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) -> list[View]:
+    """Groups by id for every picture, the first one first; at most MOST of at most LIMIT boxes.
+
+    First as the graph folds by itself: everything open, unless it is large. Then all scopes
+    closed, level by level of nested ones, and each closed or open alone.
+    """
+    found: dict[frozenset[str], View] = {}
+    for groups in _candidates(graph, homes, named):
+        view = group_ids(groups, homes)
+        boxes = len(graph) - sum(len(group.members) - 1 for group in view.values())
+        if boxes <= LIMIT or not found:
+            found.setdefault(frozenset(view), view)
+        if len(found) == MOST:
+            break
+    return list(found.values())
+
+
+def _candidates(
+    graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]
+) -> Iterator[Collection[Group]]:
+    yield fold(graph, homes, names=named)[0]
+    yield []
+    deepest = max((len(home) for home in homes.values()), default=0)
+    levels = [
+        fold(graph, homes, depth=depth, limit=None, runs=False, names=named)[0]
+        for depth in range(min(deepest, 3))
+    ]
+    yield from levels
+    for groups in levels[:1]:
+        if len(groups) <= SUBSETS:
+            for k in range(1, len(groups)):
+                yield from combinations(groups, k)
+        for group in groups:
+            yield [group]
+            yield [other for other in groups if other is not group]
+
+
+def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
+    """Groups by id: a scope keeps its own, others are called after their first node."""
+    scopes = scope_ids(homes)
+    position = {node: i for i, node in enumerate(homes)}
+    ids: View = {}
+    for group in groups:
+        own = scopes.get(group.path) if group.path is not None else None
+        other = f"f{min(position[node] for node in group.members)}x{len(group.members)}"
+        ids[other if own is None or own in ids else own] = group
+    return ids

@@ -232,6 +232,13 @@ def test_where_values_are_missing_the_gradient_is_zero_without_a_reason() -> Non
     for values in ({}, {node: np.ones(()) for node in trace([cost.node]).outputs}):
         told = problems(trace([cost.node]), values, {a.node: a.grad}, {})
         assert told == {a.node: Problem("gradient is exactly 0", True)}
+    square = a * a
+    graph = trace([after((square - square).sum()).node])
+    values = replay(graph.outputs)
+    del values[a.node]
+    assert problems(graph, values, {a.node: np.zeros(1)}, {})[a.node].reason == (
+        "gradient is exactly 0"
+    )
 
 
 def test_a_parameter_without_elements_lacks_nothing() -> None:

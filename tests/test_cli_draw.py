@@ -8,13 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import DONE, UNUSABLE, call, change_model, complaint, run, train_model, write_arrays
+from commands import (
+    DONE,
+    UNUSABLE,
+    call,
+    change_model,
+    complaint,
+    run,
+    train_model,
+    write_arrays,
+    write_split,
+)
 
 from tinygrad_dnn import checkpoint
 
 Out = pytest.CaptureFixture[str]
 
 NET = """\
+from __future__ import annotations
+from dataclasses import dataclass
+from functools import wraps
 import numpy as np
 from tinygrad_dnn import Tensor, log, relu, scope, stop_gradient
 
@@ -51,6 +64,41 @@ def trained():
     J.backward()
     W1.data -= W1.grad
     return J
+
+def zeroed():
+    J = (W1 * W1).sum()
+    J.backward()
+    W1.zero_grad()
+    return J
+
+def weighted():
+    J = (W1 * 2.0).sum()
+    J.backward(np.array(5.0))
+    return J
+
+def dead():
+    return relu(W1 - 9.0).sum()
+
+def deep():
+    y = W1
+    for _ in range(200):
+        y = y * 1.0
+    return y
+
+def decorate(f):
+    @wraps(f)
+    def decorated(*args, **kwargs):
+        return f(*args, **kwargs)
+    return decorated
+
+@decorate
+def dressed(*args, **kwargs):
+    Q = W1 * 4
+    return Q
+
+@dataclass
+class Settings:
+    rate: "float" = 1.0
 
 class Model:
     @staticmethod
@@ -115,6 +163,9 @@ def test_examples_are_limited_and_come_from_the_split_that_is_asked_for(capsys: 
     assert "(48, 11) float64" in drawn("model.h5", "--data", "test.h5")
     assert "(48, 1) float64" in drawn("model.h5", "--data", "test.h5", "--examples", 1)
     assert "on 1 example of test.h5\n" in capsys.readouterr().out
+    write_split(Path("train.h5"), "test", 7, seed=3, mode="a")
+    assert "(48, 30) float64" in drawn("model.h5", "--data", "train.h5")
+    assert "(48, 7) float64" in drawn("model.h5", "--data", "train.h5", "--split", "test")
     x, y = np.zeros((3, 48)), np.array([0, 1, 1])
     write_arrays(Path("own.h5"), pictures=x, answers=y)
     own = ("--data", "own.h5", "--x", "pictures", "--y", "answers")
@@ -191,6 +242,7 @@ def test_several_tensors_values_and_methods() -> None:
     assert {"first = W1 ⊙ 2", "second = W1 + 1"} <= set(labels(drawn("mynet:by_name")))
     assert "value = W1 ⊙ 3" in labels(drawn("mynet:value"))
     assert "Σ W1 ⊙ 2" in labels(drawn("mynet:Model.loss"))
+    assert "Q = W1 ⊙ 4" in labels(drawn("mynet:dressed"))
 
 
 def test_what_is_wrong_is_marked_with_the_reason_and_numpy_does_not_warn_as_well() -> None:
@@ -200,6 +252,25 @@ def test_what_is_wrong_is_marked_with_the_reason_and_numpy_does_not_warn_as_well
     text = " ".join(re.sub(r"<[^>]*>", " ", dot).split())
     assert "from Z1 = 0.0; the logarithm of 0 is −∞" in text
     assert "problem" in dot
+
+
+def test_gradients_are_computed_so_that_a_parameter_that_gets_none_is_marked() -> None:
+    assert "(dead units)" in drawn("mynet.py:dead")
+    assert "gradient 1" in drawn("mynet.py:cost", "--values")
+    assert "gradient 10" in drawn(
+        "mynet.py:weighted", "--values"
+    )  # the function's own, as they are
+    assert "gradient" not in drawn("mynet.py:zeroed", "--values")  # it was freed
+
+
+def test_folding_is_automatic_asked_for_or_forbidden() -> None:
+    assert len(labels(drawn("mynet:deep"))) < 150
+    assert len(labels(drawn("mynet:deep", "--all"))) == 201
+    assert "folded" not in drawn("mynet:cost")
+    assert drawn("mynet:cost", "--depth", 0).count("class=folded") == 2
+    named = drawn("mynet:cost", "--fold", "layer 1")
+    assert named.count("class=folded") == 1
+    assert "layer 2" in named
 
 
 def test_a_graph_whose_parameters_were_updated_since_is_drawn_without_numbers(capsys: Out) -> None:

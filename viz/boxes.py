@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tinygrad_dnn.graph import Node
 from viz.places import Scope
-from viz.repeats import Code, codes, repetitions, signature
+from viz.repeats import Code, codes, repetitions, same_step
 
 
 class Box(NamedTuple):
@@ -69,16 +69,32 @@ def join_runs(row: Row, folded: Mapping[Node, Scope], alone: Collection[Node]) -
     """
     new: Row = []
     run: Row = []
-    doing = None
+    before: list[Code] = []
     for box, part in zip(row, _parts(row), strict=True):
-        able = box.folded and not any(node in alone for node in box.ops)
-        does = (folded[box.ops[0]][:-1], signature(part)) if able else None
-        if run and does == doing and does and feeds(run[-1].ops, box.ops):
+        if (
+            run
+            and _may_be_joined(run[-1], box, folded, alone)
+            and same_step(before, part)
+            and feeds(run[-1].ops, box.ops)
+        ):
             run.append(box)
-            continue
-        new += [joined(run)] if run else []
-        run, doing = [box], does
+        else:
+            new += [joined(run)] if run else []
+            run = [box]
+        before = part
     return new + ([joined(run)] if run else [])
+
+
+def _may_be_joined(
+    one: Box, other: Box, folded: Mapping[Node, Scope], alone: Collection[Node]
+) -> bool:
+    """Whether both are scopes in the same scope, and neither is to be alone."""
+    return (
+        one.folded
+        and other.folded
+        and folded[one.ops[0]][:-1] == folded[other.ops[0]][:-1]
+        and not any(node in alone for box in (one, other) for node in box.ops)
+    )
 
 
 def feeds(one: Collection[Node], other: Collection[Node]) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import reduce
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Graph, Node
-from viz.places import Scope, common
+from viz.places import Scope
 from viz.plans import Entry, Folding, Seen
 from viz.summary import formula_of, leaves_told, result_of, size, summary, title_of
 
@@ -138,11 +137,7 @@ class _Words:
     def _group(self, entry: Entry, closed: Mapping[Scope, Scope | None]) -> Group:
         members = tuple(sorted((*entry.ops, *entry.leaves), key=self.place.__getitem__))
         paths = [closed[self.work.homes[node]] for node in entry.ops or members]
-        stands = [
-            path[:-1] if path else self.work.homes[node]
-            for path, node in zip(paths, entry.ops or members, strict=True)
-        ]
-        home = reduce(common, stands)
+        home = self.work.home(entry.ops or members, closed)
         path = paths[0] if len(set(paths)) == 1 else None
         formula = ""
         if entry.ops:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.places import Scope
+from viz.places import Scope, common
 from viz.repeats import repeats
 from viz.summary import result_of
 
@@ -136,7 +137,8 @@ class Folding:
         """Leaves by the box they are in (its number, or a scope without ops), and the others.
 
         Those of a folded scope are in its first box unless an earlier one reads them; parameters
-        are in the only box that reads them, and so are inputs that would stand around in numbers.
+        are in the only box that reads them, and so are inputs that would stand around in numbers,
+        unless they were made in an open scope elsewhere.
         """
         row, closed, unasked = plan
         first: dict[Scope, int] = {}
@@ -150,16 +152,18 @@ class Folding:
         for leaf in self.graph.leaves:
             users = {where[user] for user in self.readers.get(leaf, ())}
             path = closed[self.homes[leaf]]
-            only = min(users) if len(users) == 1 and row[min(users)].folded else None
+            only = min(users) if len(users) == 1 and self._is_near(leaf) else None
             if leaf in self.outputs:
                 apart.append(leaf)
             elif path in first and first[path] <= min(users, default=first[path]):
                 inside.setdefault(first[path], []).append(leaf)
             elif path and path not in first and not unasked:
                 inside.setdefault(path, []).append(leaf)
-            elif only is not None and leaf.requires_grad:
+            elif only is None or not row[only].folded:
+                apart.append(leaf)
+            elif leaf.requires_grad:
                 inside.setdefault(only, []).append(leaf)
-            elif only is not None and unasked:
+            elif unasked:
                 inputs.setdefault(only, []).append(leaf)
             else:
                 apart.append(leaf)
@@ -169,6 +173,16 @@ class Folding:
             else:
                 inside.setdefault(k, []).extend(leaves)
         return inside, apart
+
+    def home(self, nodes: Sequence[Node], closed: Mapping[Scope, Scope | None]) -> Scope:
+        """The innermost open scope that all of them are in."""
+        scopes = dict.fromkeys(self.homes[node] for node in nodes)
+        return reduce(common, (path[:-1] if (path := closed[s]) else s for s in scopes))
+
+    def _is_near(self, leaf: Leaf) -> bool:
+        """Whether a reader is in the scope in which the leaf stands."""
+        home = self.homes[leaf]
+        return any(self.homes[user][: len(home)] == home for user in self.readers[leaf])
 
     # --- by itself --------------------------------------------------------------------------------
 

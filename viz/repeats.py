@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,9 +24,16 @@ WHERE = ("index", "shape")  # settings that say where a step reads, not what it 
 
 
 class Code(NamedTuple):
-    """An op: it with its settings and the kinds of its inputs, and when those were last touched."""
+    """An op as a part of a step.
+
+    Attributes:
+        what: the op, its settings, and the numbers among its inputs.
+        kinds: of its other inputs: p(arameter), d(ata), o(p).
+        back: how many ops ago those were last touched.
+    """
 
     what: tuple[Any, ...]
+    kinds: str
     back: tuple[int, ...]
 
 
@@ -43,22 +50,32 @@ def codes(ops: Sequence[Node]) -> list[Code]:
     touched: dict[int, int] = {}
     written = []
     for i, node in enumerate(ops):
-        kinds, back = [], []
+        numbers: list[str | None] = []
+        kinds, back = "", []
         for x in node.inputs:
-            if isinstance(x, (bool, int, float, complex, np.generic)) or _is_number(x):
-                kinds.append(repr(np.asarray(x).item()))
+            if _is_number(x):
+                numbers.append(repr(np.asarray(x).item()))
             else:
-                kinds.append("p" if isinstance(x, Leaf) and x.requires_grad else "x")
+                numbers.append(None)
+                kinds += _kind(x)
                 back.append(i - touched.get(id(x), i - NEVER))
                 touched[id(x)] = i
         touched[id(node)] = i
         settings = tuple((k, _setting(v, k in WHERE)) for k, v in node.meta.items())
-        written.append(Code((node.op, settings, tuple(kinds)), tuple(back)))
+        written.append(Code((node.op, settings, tuple(numbers)), kinds, tuple(back)))
     return written
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.shape == ()
+    return isinstance(x, (bool, int, float, complex, np.generic)) or (
+        isinstance(x, np.ndarray) and x.shape == ()
+    )
+
+
+def _kind(x: Any) -> str:
+    if isinstance(x, Node) and x.op is not None:
+        return "o"
+    return "p" if isinstance(x, Leaf) and x.requires_grad else "d"
 
 
 def _setting(value: Any, where: bool) -> Any:
@@ -69,10 +86,22 @@ def _setting(value: Any, where: bool) -> Any:
     return re.sub(r"-?\d+", "i", repr(value)) if where else repr(value)
 
 
-def signature(step: Sequence[Code]) -> tuple[Any, ...]:
-    """What a step does, as a function: equal for equal steps, whatever they are given."""
-    # What was last touched before the step is an argument, however long before.
-    return tuple((what, tuple(min(b, k + 1) for b in back)) for k, (what, back) in enumerate(step))
+def same_step(one: Sequence[Code], other: Sequence[Code]) -> bool:
+    """Whether a step does what the one before it did, as functions of what they are given."""
+    return len(one) == len(other) and all(
+        a.what == b.what
+        and _alike(a.kinds, b.kinds)
+        # What was last touched before the step is given to it, however long before.
+        and all(i == j or min(i, j) > k for i, j in zip(a.back, b.back, strict=True))
+        for k, (a, b) in enumerate(zip(one, other, strict=True))
+    )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Parameters stand in the same places; only the first x may be one, or data."""
+    return one == other or all(
+        a == b or a + b in ("od", "do", "po") for a, b in zip(one, other, strict=True)
+    )
 
 
 def step_length(row: Sequence[Code]) -> int:
@@ -81,8 +110,8 @@ def step_length(row: Sequence[Code]) -> int:
     p = _period(whats)
     for length in range(p, len(row) // 2 + 1, p):
         if len(row) % length == 0:
-            first = signature(row[:length])
-            if all(signature(part) == first for part in _parts(row, length)):
+            steps = [row[i : i + length] for i in range(0, len(row), length)]
+            if all(same_step(one, other) for one, other in pairwise(steps)):
                 return length
     return len(row)
 
@@ -90,10 +119,6 @@ def step_length(row: Sequence[Code]) -> int:
 def repeats(ops: Sequence[Node]) -> bool:
     """Whether ops in a row are several equal steps."""
     return step_length(codes(ops)) < len(ops)
-
-
-def _parts(row: Sequence[Code], length: int) -> Iterator[Sequence[Code]]:
-    return (row[i : i + length] for i in range(length, len(row), length))
 
 
 def _period(row: Sequence[Any]) -> int:
@@ -176,6 +201,8 @@ def _first_step(
     for j in range(begin - 1, max(begin - p, 0) - 1, -1):
         ours, theirs = parts[j], parts[j + p]
         if row[j] < 0 or [c.what for c in ours] != [c.what for c in theirs]:
+            break
+        if not all(_alike(a.kinds, b.kinds) for a, b in zip(ours, theirs, strict=True)):
             break
         for i, (one, other) in enumerate(zip(ours, theirs, strict=True), start=starts[j]):
             for b, c in zip(one.back, other.back, strict=True):

@@ -40,14 +40,15 @@ def summary(ops: Sequence[Node]) -> Summary:
     """`LINEAR → RELU × 3` of a chain, `120 add, 80 multiply` of what is none."""
     length = step_length(codes(ops))
     times = len(ops) // length
-    units = words(ops[:length])
+    first, second = ops[:length], ops[length : 2 * length]
+    units = words(second or first)  # x may still be data in the first
     step = " → ".join(unit.text for unit in units)
     chain = all(one.last in two.first.parents for one, two in pairwise(units))
     if not chain or len(step) > LONGEST:
         step, chain = counts(unit.text for unit in units), False
-    if times == 1:
+    if not second:
         return Summary(step, step, 1)
-    if not feeds(ops[:length], ops[length : 2 * length]):
+    if not feeds(first, second):
         return Summary(f"{times:,} side by side: {step}", step, times)
     if chain:
         return Summary(f"{step} × {times:,}", step, times)
@@ -61,7 +62,8 @@ def words(ops: Sequence[Node]) -> list[Word]:
         text = node.op.name
         if units and units[-1].last in node.parents:
             before = units[-1].text
-            if before == "matmul" and text == "add" and any(map(_given, node.inputs)):
+            matmul = units[-1].last
+            if before == "matmul" and text == "add" and _adds_a_parameter(node, matmul):
                 units[-1] = Word("LINEAR", units[-1].first, node)
                 continue
             if before == "LINEAR" and text in UNITS:
@@ -70,9 +72,13 @@ def words(ops: Sequence[Node]) -> list[Word]:
     return units
 
 
-def _given(x: Any) -> bool:
-    """Whether it is an array that was not computed."""
-    return isinstance(x, Leaf) or (not isinstance(x, Node) and bool(getattr(x, "shape", ())))
+def _adds_a_parameter(add: Node, matmul: Node) -> bool:
+    """Whether something is added to W x that was not computed, and is not x itself."""
+    return any(
+        isinstance(x, Leaf) or (not isinstance(x, Node) and bool(getattr(x, "shape", ())))
+        for x in add.inputs
+        if all(x is not y for y in matmul.inputs)
+    )
 
 
 def counts(names: Any) -> str:

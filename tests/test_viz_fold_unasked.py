@@ -1,0 +1,308 @@
+"""Folding unasked: what is too large to be read, whatever its form, and any graph in any way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+from drawings import named, parameter
+from folding import Step, checked, graph_of, linear, network, said, steps, things
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tinygrad_dnn import Tensor, exp, relu, scope, sigmoid, tanh
+from viz.backward import with_backward
+from viz.fold import Group, fold
+from viz.places import homes_of
+
+MASK = np.ones((3, 3))
+
+
+# --- by itself ------------------------------------------------------------------------------------
+
+
+def by_itself(*outputs: Tensor, **how: Any) -> tuple[list[Group], str]:
+    """What is folded unasked: never above the limit, readable, and the cost can be seen."""
+    graph = graph_of(*outputs)
+    groups, told = checked(graph, **how)
+    drawn = things(graph, groups)
+    assert drawn <= 40
+    assert told.startswith(f"{len(graph):,} nodes drawn as {drawn:,}, folded: ")
+    assert told.endswith("; fold=False draws them all")
+    return groups, told
+
+
+def hidden(t: Tensor, groups: Sequence[Group]) -> bool:
+    return any(t.node in group.members for group in groups)
+
+
+def loop(times: int) -> Tensor:
+    x = Tensor(np.ones(3), name="x")
+    w, c = parameter(3, name="w"), parameter(3, name="c")
+    for _ in range(times):
+        x = relu(x * w + c)
+    return named(x.sum(), "cost")
+
+
+def test_a_small_graph_is_left_alone_and_so_is_one_that_is_to_be_drawn_in_full() -> None:
+    assert checked(graph_of(network(12, 20, 7, 5, 1))) == ([], "")
+    large = loop(2000)
+    for how in ({"folded": False}, {"limit": None}, {"limit": 10_000}):
+        assert checked(graph_of(large), **how) == ([], "")
+
+
+def test_the_limit_counts_what_would_be_drawn() -> None:
+    x = parameter(3, name="x")
+    masks = [np.ones(3) for _ in range(40)]  # each is drawn, the numbers are not
+    for mask in masks:
+        x = x * mask + 1.0
+    graph = graph_of(x)
+    assert (len(graph), things(graph, [])) == (81, 121)
+    assert checked(graph, limit=121) == ([], "")
+    assert by_itself(x, limit=120)
+
+
+def test_a_hundred_layers_are_one_box_and_the_cost_is_seen() -> None:
+    cost = network(12, *[5] * 100, 1)
+    groups, told = by_itself(cost)
+    assert said(groups) == [
+        ("layer 1", "LINEAR → RELU"),
+        ("layer 2 … layer 100", "LINEAR → RELU × 99"),
+    ] or said(groups)[0] == ("layer 1 … layer 100", "LINEAR → RELU × 100")
+    assert "layer 1 … layer 100 and layer 101" in told
+    assert not hidden(cost, groups)
+
+
+def test_a_long_loop_without_scopes_is_found() -> None:
+    cost = loop(1666)
+    (group,), told = by_itself(cost)
+    assert (group.title, group.summary) == ("ops 3 … 5,000", "multiply → add → relu × 1,666")
+    assert told == (
+        "5,002 nodes drawn as 3, folded: 1,666 equal steps multiply → add → relu; "
+        "fold=False draws them all"
+    )
+    assert not hidden(cost, [group])
+    assert group.parameters == 6
+
+
+def test_a_loop_is_found_inside_a_scope_that_holds_nearly_all() -> None:
+    x = parameter(3, name="x")
+    with scope("main"):
+        x = x - 1.0
+        for _ in range(300):
+            x = tanh(x * parameter(3))
+        cost = named((x / 3).sum(), "cost")
+    (group,), _ = by_itself(cost)
+    assert (group.home, group.summary) == (("main",), "multiply → tanh × 300")
+
+
+def test_loops_of_several_kinds_are_each_found() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for _ in range(200):
+        x = np.sin(x * parameter(3))
+    x = x.sum()
+    for _ in range(200):
+        x = tanh(sigmoid(x - parameter(3)))
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert [g.summary for g in groups] == [
+        "multiply → sin × 200",
+        "subtract → sigmoid → tanh × 200",
+    ]
+
+
+def test_a_loop_in_a_loop_is_one_step_of_the_outer() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for _ in range(50):
+        for _ in range(5):
+            x = np.sin(x * parameter(3))
+        x = tanh(x)
+    (group,), _ = by_itself(named(x.sum(), "cost"))
+    assert group.summary == "50 × (5 multiply, 5 sin, tanh)"
+
+
+def test_equal_steps_in_scopes_of_two_kinds_are_found() -> None:
+    x = Tensor(np.ones((3, 3)), name="x")
+    for _ in range(60):
+        with scope("attention"):
+            x = x @ parameter(3, 3) + x
+        with scope("units"):
+            x = linear(x)
+    (group,), _ = by_itself(named(x.sum(), "cost"))
+    assert group.title == "attention … units"
+    assert group.summary == "matmul → add → LINEAR → RELU × 60"
+
+
+def test_a_recurrent_network_is_found() -> None:
+    X, h = Tensor(np.ones((3, 300)), name="X"), Tensor(np.zeros((3, 1)), name="h0")
+    Wh, Wx, c = parameter(3, 3), parameter(3, 3), parameter(3, 1)
+    for t in range(300):
+        h = tanh(Wh @ h + Wx @ X[:, t : t + 1] + c)
+    (group,), _ = by_itself(named(h.sum(), "cost"))
+    assert group.summary == "300 × (2 matmul, 2 add, getitem, tanh)"
+
+
+def test_what_stands_side_by_side_is_not_said_to_be_a_chain() -> None:
+    w = parameter(3, name="w")
+    losses = [(w * Tensor(np.ones(3)) - 1.0).sum() for _ in range(300)]
+    (group,), _ = by_itself(named(np.stack(losses).sum(), "cost"))  # type: ignore[arg-type]
+    assert group.summary == "300 side by side: multiply → subtract → sum"
+
+
+def test_many_different_scopes_become_stretches_with_the_names_of_their_ends() -> None:
+    rng = np.random.default_rng(0)
+    x = Tensor(np.ones(3), name="x")
+    for k in range(200):
+        with scope(f"part {k}"):
+            x = x * float(rng.normal())
+            for f in rng.permutation([exp, tanh, sigmoid, relu, np.sin]):
+                x = f(x)
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert groups[0].title.startswith("part 0 … part ")
+    assert groups[-1].title.endswith("… part 199")
+    assert sum(len(group.members) for group in groups) == 1200
+
+
+LEAVES = 5000
+
+
+def sum_of_many() -> Tensor:
+    total = parameter(3, name="t0")
+    for k in range(LEAVES):
+        total = total + parameter(3, name=f"t{k + 1}")
+    return total
+
+
+def many_into_one(what: str) -> Tensor:
+    if what == "arrays":
+        first: Any = parameter(1)
+        return np.concatenate([first, *(np.ones(1) for _ in range(LEAVES))])  # type: ignore[return-value]
+    leaves: Any = [Tensor(np.ones(1), what == "parameters", name=f"x{k}") for k in range(LEAVES)]
+    return np.concatenate(leaves)  # type: ignore[return-value]
+
+
+def read_twice() -> Tensor:
+    leaves: Any = [parameter(1) for _ in range(LEAVES)]
+    return (np.concatenate(leaves) * np.concatenate(leaves[::-1])).sum()  # type: ignore[no-any-return]
+
+
+def tangle(n: int) -> Tensor:
+    rng = np.random.default_rng(0)
+    pool = [Tensor(np.ones(3), name="x"), parameter(3, name="w")]
+    fs = [np.add, np.multiply, np.subtract, np.maximum]
+    for _ in range(n):
+        i, j = rng.integers(max(0, len(pool) - 5), len(pool), 2)
+        pool.append(fs[rng.integers(4)](pool[i], pool[j]))
+    return named(pool[-1].sum(), "cost")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        sum_of_many,
+        *(lambda what=what: many_into_one(what) for what in ("parameters", "inputs", "arrays")),
+        read_twice,
+        lambda: tangle(3000),
+        lambda: tangle(3000) + tangle(20),
+        lambda: steps(2000),
+    ],
+)
+def test_large_graphs_of_every_form_become_readable(make: Callable[[], Tensor]) -> None:
+    by_itself(make())
+
+
+def test_many_outputs_and_leaves_alone() -> None:
+    w = parameter(3, name="w")
+    by_itself(*(relu(w * float(k)) for k in range(1000)))
+    (group,), told = by_itself(*(parameter(2) for _ in range(LEAVES)))
+    assert (group.title, group.parameters) == ("5,000 parameters", 2 * LEAVES)
+    assert told == "5,000 nodes drawn as 1, folded: 5,000 leaves; fold=False draws them all"
+
+
+def test_inputs_into_one_op_are_called_by_their_ends() -> None:
+    (group,), _ = by_itself(many_into_one("inputs").sum())
+    assert (group.title, group.summary) == ("5,000 inputs", "x0 … x4999")
+
+
+def test_a_backward_pass_folds_without_circles() -> None:
+    cost = network(12, 20, 7, 5, 1)
+    both = with_backward(graph_of(cost), {})
+    for how in ({"folded": True}, {"folded": "layer 2"}, {"limit": 20}):
+        assert checked(both.graph, both.homes, **how)[0]
+
+
+def test_time_grows_with_the_graph() -> None:
+    def seconds(make: Callable[[int], Tensor], n: int) -> float:
+        graph = graph_of(make(n))
+        homes = homes_of(graph)
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            fold(graph, homes)
+            taken.append(time.process_time() - start)
+        return min(taken)
+
+    for make in (steps, loop, tangle):
+        assert seconds(make, 3200) < 12 * seconds(make, 800)  # four times as many nodes
+
+
+# --- any graph ------------------------------------------------------------------------------------
+
+UNARY: list[Step] = [np.sin, tanh, relu, lambda x: x * 2.0, lambda x: x + MASK, lambda x: x - 1.0]
+BINARY = [np.add, np.multiply, np.matmul]
+SCOPES = [(), ("a",), ("a", "b"), ("b",), ("b", "a"), ("c", "b", "a")]
+program = st.lists(st.tuples(*(st.integers(0, 99) for _ in range(5))), min_size=1, max_size=60)
+
+
+def grown(lines: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """A graph with leaves made and ops recorded in changing scopes, and one output or several."""
+    x = Tensor(np.ones((3, 3)), name="x")
+    pool = [x, parameter(3, 3, name="w")]
+    for where, kind, i, j, again in lines:
+        path = SCOPES[where % len(SCOPES)]
+        one, other = pool[-1 - i % len(pool)], pool[-1 - j % min(len(pool), 4)]
+        for _ in range(1 + again % 4):
+            with ExitStack() as stack:
+                stack.enter_context(np.errstate(all="ignore"))
+                for name in path:
+                    stack.enter_context(scope(name))
+                if kind < 10:
+                    pool.append(Tensor(np.ones((3, 3)), kind % 2 == 0))
+                elif kind < 60:
+                    one = UNARY[kind % len(UNARY)](one)
+                else:
+                    one = BINARY[kind % len(BINARY)](one, other)
+            pool.append(one)
+    ends = {id(t): t for t in (pool[-1], *(pool[k % len(pool)] for k in lines[0][:2]))}
+    return list(ends.values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    program,
+    st.sampled_from(
+        [{"folded": True}, {"depth": 1}, {"folded": ["a"]}, {"folded": ["b"], "depth": 1}]
+    ),
+    st.booleans(),
+)
+def test_any_graph_folds_without_circles(lines: Any, how: Any, runs: bool) -> None:
+    graph = graph_of(*grown(lines))
+    there = {name for home in homes_of(graph).values() for name in home}
+    assume(how.get("folded", True) is True or there.issuperset(how["folded"]))
+    checked(graph, **how, runs=runs)
+
+
+@settings(max_examples=150, deadline=None)
+@given(program, st.integers(15, 60))
+def test_any_graph_folds_by_itself_to_its_limit(lines: Any, limit: int) -> None:
+    graph = graph_of(*grown(lines))
+    groups, told = checked(graph, limit=limit)
+    drawn = things(graph, groups)
+    assert drawn <= limit
+    assert bool(groups) == bool(told) == (things(graph, []) > limit)
+    if told:
+        assert f" drawn as {drawn:,}, folded" in told
+    assert checked(graph, limit=limit) == (groups, told)

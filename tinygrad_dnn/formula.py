@@ -7,8 +7,8 @@ operator between its places, so no op states a precedence of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from tinygrad_dnn.graph import Graph, Node, trace
 
@@ -21,6 +21,7 @@ _INFIX = {
 }  # fmt: skip
 # −x ⊙ y is (−x) ⊙ y either way, but Σ x ⊙ y is read as Σ (x ⊙ y).
 _MINUS, _SUM, _POSTFIX, _ATOM = 6, 5, 8, 9
+_CONDITION = 3  # this loosely or looser binds what is true or false
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -44,14 +45,68 @@ class Formula:
         else:
             self.level, self.needs = _ATOM, [0 for _ in self.places]  # exp(x)
 
+    def brackets(self, place: str, level: int) -> tuple[str, str] | None:
+        """What must stand around an operand of that level: nothing, ( ), or 1[ ].
+
+        A condition in arithmetic is its indicator, 1[x > 0]: 1 where it holds, else 0.
+        """
+        if level >= self.needs[self.places.index(place)]:
+            return None
+        return ("1[", "]") if level <= _CONDITION < self.level else ("(", ")")
+
     def fill(self, values: Mapping[str, tuple[str, int]]) -> str:
         """The template with a (text, level) in each place, in brackets if it binds too loosely."""
 
         def place(m: re.Match[str]) -> str:
             text, level = values[m[1]]
-            return f"({text})" if level < self.needs[self.places.index(m[1])] else text
+            left, right = self.brackets(m[1], level) or ("", "")
+            return f"{left}{text}{right}"
 
         return _PLACE.sub(place, self.template)
+
+
+class Script(Protocol):
+    """A way to write: as plain text, as MathML."""
+
+    def name(self, name: str) -> str:
+        """What a node is called."""
+
+    def plain(self, text: str) -> str:
+        """A constant, a setting, or an ellipsis."""
+
+    def fill(self, formula: Formula, values: Mapping[str, tuple[str, int]]) -> str:
+        """An op's template with its operands, each with its level, in place."""
+
+    def listed(self, texts: Sequence[str]) -> str:
+        """Several operands, one after another."""
+
+
+class Unicode:
+    """Plain text, as errors and pictures show it."""
+
+    def name(self, name: str) -> str:
+        """The name as it is."""
+        return name
+
+    def plain(self, text: str) -> str:
+        """The text as it is."""
+        return text
+
+    def fill(self, formula: Formula, values: Mapping[str, tuple[str, int]]) -> str:
+        """`W1 X + b1`."""
+        return formula.fill(values)
+
+    def listed(self, texts: Sequence[str]) -> str:
+        """`x, y, z`."""
+        return ", ".join(texts)
+
+
+UNICODE = Unicode()
+
+
+def printable(text: str) -> str:
+    """Text every character of which shows: a line break as \\n."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def constant(value: Any) -> str:
@@ -71,48 +126,80 @@ def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict
     and is `…` where it would not. One pass over the nodes, so a deep graph costs no more than its
     size.
     """
-    written: dict[Node, tuple[str, int]] = {}
+    return {node: texts[0] for node, texts in written(graph, names, longest, [UNICODE]).items()}
+
+
+# What is written of a node: a text in each script, and how tightly it binds.
+Written = tuple[tuple[str, ...], int]
+
+
+def written(
+    graph: Graph, names: Mapping[Node, str], longest: int, scripts: Sequence[Script]
+) -> dict[Node, tuple[str, ...]]:
+    """Each op node's formula in several scripts; the length in the first decides for all."""
+    pen = _Pen(names, scripts)
+    done: dict[Node, Written] = {}
     for node in graph:
         if node.op is None:
             continue
         # As much of the inputs as fits: in full, their outermost op, or nothing.
-        text = _filled(node, [_reference(x, names, written) for x in node.inputs])
-        if len(text) > longest:
-            brief = {x: _outermost(x, names) for x in node.parents if x.op is not None}
-            text = _filled(node, [_reference(x, names, brief) for x in node.inputs])
-        if len(text) > longest:
-            text = _outermost(node, names)[0]
-        written[node] = (text if len(text) <= longest else "…", node.op.formula.level)
-    return {node: text for node, (text, _) in written.items()}
+        texts = pen.filled(node, done)
+        if len(texts[0]) > longest:
+            texts = pen.filled(node, {x: pen.outermost(x) for x in node.parents if x.op})
+        if len(texts[0]) > longest:
+            texts = pen.outermost(node)[0]
+        fits = len(texts[0]) <= longest
+        done[node] = (texts if fits else pen.plain("…"), node.op.formula.level)
+    return {node: texts for node, (texts, _) in done.items()}
 
 
-def _outermost(node: Node, names: Mapping[Node, str]) -> tuple[str, int]:
-    text = _filled(node, [_reference(x, names, {}) for x in node.inputs])
-    return text, node.op.formula.level
+class _Pen:
+    """Writes a node in the names of its inputs, in every script."""
 
+    def __init__(self, names: Mapping[Node, str], scripts: Sequence[Script]) -> None:
+        self.names, self.scripts = names, scripts
+        self.dots: Written = (self.plain("…"), _ATOM)
 
-def _reference(
-    x: Any, names: Mapping[Node, str], written: Mapping[Node, tuple[str, int]]
-) -> tuple[str, int]:
-    if not isinstance(x, Node):
-        text = constant(x)
-        return text, _MINUS if text.startswith("-") else _ATOM
-    if x in names:
-        return names[x], _ATOM
-    if x.op is None:
-        return f"tensor{tuple(x.shape)}", _ATOM
-    return written.get(x, ("…", _ATOM))
+    def plain(self, text: str) -> tuple[str, ...]:
+        return tuple(script.plain(text) for script in self.scripts)
 
+    def outermost(self, node: Node) -> Written:
+        return self.filled(node, {}), node.op.formula.level
 
-def _filled(node: Node, refs: list[tuple[str, int]]) -> str:
-    op = node.op
-    if op.many:
-        values = {"xs": (", ".join(text for text, _ in refs), _ATOM)}
-    else:
-        values = dict(zip(op.arrays, refs, strict=True))
-    values |= {k: (_setting(v), _ATOM) for k, v in node.meta.items()}
-    text: str = op.formula.fill(values)
-    return text
+    def filled(self, node: Node, done: Mapping[Node, Written]) -> tuple[str, ...]:
+        op = node.op
+        refs = [self.reference(x, done) for x in self.read(node)]
+        settings = {k: (self.plain(_setting(v)), _ATOM) for k, v in node.meta.items()}
+        texts = []
+        for i, script in enumerate(self.scripts):
+            if op.many:
+                values = {"xs": (script.listed([text[i] for text, _ in refs]), _ATOM)}
+            else:
+                values = {
+                    a: (text[i], level) for a, (text, level) in zip(op.arrays, refs, strict=True)
+                }
+            values |= {k: (text[i], level) for k, (text, level) in settings.items()}
+            texts.append(script.fill(op.formula, values))
+        return tuple(texts)
+
+    def read(self, node: Node) -> Sequence[Any]:
+        """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does."""
+        x = node.inputs[0] if node.op.name == "greater" else None
+        if not (isinstance(x, Node) and x.op and x.op.name == "relu"):
+            return node.inputs
+        z, bound = x.inputs[0], node.inputs[1]
+        zero = isinstance(bound, (int, float)) and bound == 0
+        return (z, bound) if zero and (z in self.names or x not in self.names) else node.inputs
+
+    def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
+        if not isinstance(x, Node):
+            text = constant(x)
+            return self.plain(text), _MINUS if text.startswith("-") else _ATOM
+        if x in self.names:
+            return tuple(script.name(self.names[x]) for script in self.scripts), _ATOM
+        if x.op is None:
+            return self.plain(f"tensor{tuple(x.shape)}"), _ATOM
+        return done.get(x, self.dots)
 
 
 def _setting(value: Any) -> str:
@@ -124,6 +211,8 @@ def _setting(value: Any) -> str:
         return f"{start}:{stop}" + ("" if value.step is None else f":{value.step}")
     if value is Ellipsis:
         return "..."
+    if isinstance(value, type):
+        return value.__name__
     return "i" if hasattr(value, "shape") and value.shape else str(value)
 
 

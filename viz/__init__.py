@@ -1,7 +1,8 @@
-"""Draw, and later explore and derive, what the engine recorded.
+"""Draw and explore what the engine recorded.
 
     import viz
     viz.save(viz.draw(cost), "graph.svg")
+    viz.explore(cost, "backprop.html")
 
 `viz.curves` needs matplotlib (the extra `plot`) and is imported when it is first asked for.
 """
@@ -10,9 +11,10 @@ from importlib import import_module
 from types import ModuleType
 
 from viz.drawing import draw
+from viz.explorer import explore
 from viz.render import save
 
-__all__ = ["draw", "save"]
+__all__ = ["draw", "explore", "save"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -60,8 +60,9 @@ def picture_of(
             look["class"] = f"{thing.kind} problem"
         if name in layout.chains:
             look["group"] = layout.chains[name]
-        told = literal(tooltip, unescaped=2) if tooltips else " "
-        boxes[thing.home].node(name, label, id=name, tooltip=told, **look)
+        if tooltips:
+            look["tooltip"] = literal(tooltip, unescaped=2)
+        boxes[thing.home].node(name, label, id=name, **look)
     for row in layout.rows:
         level = " ".join(row)
         boxes[scene.things[row[0]].home].body.append(f"\t{{rank=same {level}}}\n")

@@ -10,7 +10,7 @@ from typing import Any
 import graphviz
 import numpy as np
 
-from tinygrad_dnn.formula import formulas
+from tinygrad_dnn.formula import formulas, printable
 from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.tensor import Tensor
 from viz.fold import Group
@@ -193,7 +193,7 @@ def number(v: Any) -> str:
 def visible(text: str, longest: int = LONGEST_NAME) -> str:
     """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
     cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return printable(cut)
 
 
 def literal(text: str, unescaped: int = 1) -> str:

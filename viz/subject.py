@@ -47,8 +47,9 @@ def names_of(
             "write names=locals()"
         )
     named: dict[Node, str] = {}
+    there = set(graph)
     for name, x in (names or {}).items():
         node = x.node if isinstance(x, Tensor) else x
-        if isinstance(node, Node) and not str(name).startswith("_"):
+        if isinstance(node, Node) and node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
     return named | {node: node.name for node in graph if node.name}

@@ -88,7 +88,7 @@ def counts(names: Any) -> str:
     for name, n in rest.most_common():
         item = f"{n:,} {name}" if n > 1 else name
         longer = f"{told}, {item}" if told else item
-        if told and len(longer) > LONGEST:
+        if told and len(longer) > LONGEST and left > n:  # the last kind is named
             return f"{told}, {left:,} more"
         told, left = longer, left - n
     return told

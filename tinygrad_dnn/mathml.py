@@ -1,0 +1,121 @@
+"""Graph -> mathematics as MathML, which browsers draw by themselves.
+
+The structure follows from an op's one template: `{x} / {y}` is a fraction, `{x}^({y})` a power,
+`√{x}` a root, `{x}ᵀ` has a T above. Only elements of MathML Core.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from tinygrad_dnn.formula import UNICODE, Formula, printable, written
+from tinygrad_dnn.graph import Graph, Node
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
+_TOKEN = re.compile(r"(?P<mi>[^\W\d_]+)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)")
+_RAISED = {"ᵀ": "<mi>T</mi>", "²": "<mn>2</mn>"}
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
+_LARGE = {"Σ": "<mo>∑</mo>", "Π": "<mo>∏</mo>"}
+_BETWEEN_FACTORS = '<mspace width="0.2em"></mspace>'
+
+
+def mathml(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[Node, str]:
+    """Each op node's formula as `formulas` writes it, as the content of a <math> element."""
+    both = written(graph, names, longest, [UNICODE, MATHML])
+    return {node: markup for node, (_, markup) in both.items()}
+
+
+def equation(left: str, right: str | None = None) -> str:
+    """A <math> element, displayed: `left`, or `left = right`; both are MathML."""
+    body = left if right is None else f"{left}<mo>=</mo>{right}"
+    return f'<math display="block"><mrow>{body}</mrow></math>'
+
+
+def identifier(name: str) -> str:
+    """A name as one writes it: W with a lowered 1, dW with a lowered 1, cost upright."""
+    found = _NAME.fullmatch(name)
+    if not found:
+        return f"<mtext>{escape(printable(name))}</mtext>"
+    prefix, letters, index = found.groups()
+    letter = f"<mi>{letters}</mi>"
+    own = f"<msub>{letter}<mn>{index}</mn></msub>" if index else letter
+    return f'<mrow><mi mathvariant="normal">d</mi>{own}</mrow>' if prefix else own
+
+
+class MathML:
+    """The script: fills templates with markup."""
+
+    def name(self, name: str) -> str:
+        """A name, see `identifier`."""
+        return identifier(name)
+
+    def plain(self, text: str) -> str:
+        """Numbers and words, token by token."""
+        return _row(_tokens(text.replace("-", "−")))
+
+    def listed(self, texts: Sequence[str]) -> str:
+        """Several operands between commas."""
+        return _row("<mo>,</mo>".join(texts))
+
+    def fill(self, formula: Formula, values: Mapping[str, tuple[str, int]]) -> str:
+        """The template as a tree of elements."""
+        pieces = _PLACE.split(formula.template)
+        first, last = pieces[0].strip(), pieces[-1].strip()
+        bare = [values[place][0] for place in formula.places]
+        held = [self._held(formula, place, *values[place]) for place in formula.places]
+        between = [piece.strip() for piece in pieces[2:-1:2]]
+        if between == ["/"] and not first:
+            return f"<mfrac>{_row(bare[0])}{_row(bare[1])}</mfrac>"
+        if first == "1 /":
+            return f"<mfrac><mn>1</mn>{_row(bare[0])}</mfrac>"
+        if between == ["^("]:
+            return f"<msup>{_row(held[0])}{_row(bare[1])}</msup>"
+        if first == "√":
+            return f"<msqrt>{bare[0]}</msqrt>"
+        if not first and last in _RAISED and len(held) == 1:
+            return f"<msup>{_row(held[0])}{_RAISED[last]}</msup>"
+        if between == [""] and not first:
+            return _row(f"{held[0]}{_BETWEEN_FACTORS}{held[1]}")
+        if first in _LARGE:
+            return _row(_LARGE[first] + held[0])
+        parts = [_tokens(pieces[0])]
+        for markup, piece in zip(held, pieces[2::2], strict=True):
+            parts += [markup, _tokens(piece)]
+        return _row("".join(parts))
+
+    def _held(self, formula: Formula, place: str, markup: str, level: int) -> str:
+        """An operand, in brackets where it binds too loosely."""
+        brackets = formula.brackets(place, level)
+        if brackets is None:
+            return markup
+        left, right = brackets
+        return _row(f"{_tokens(left)}{markup}{_tokens(right)}")
+
+
+MATHML = MathML()
+
+
+def _row(markup: str) -> str:
+    return f"<mrow>{markup}</mrow>"
+
+
+def _tokens(text: str) -> str:
+    """Letters, numbers and signs of a template as elements: `log₂(` is log with a lowered 2, (."""
+
+    def element(found: re.Match[str]) -> str:
+        kind = found.lastgroup
+        return f"<{kind}>{escape(found[0])}</{kind}>"
+
+    def lowered(found: re.Match[str]) -> str:
+        return f"<msub><mi>{found[1]}</mi><mn>{found[2].translate(_LOWERED)}</mn></msub>"
+
+    parts = []
+    at = 0
+    for low in _LOW.finditer(text):
+        parts += ["".join(map(element, _TOKEN.finditer(text[at : low.start()]))), lowered(low)]
+        at = low.end()
+    return "".join([*parts, *map(element, _TOKEN.finditer(text[at:]))])

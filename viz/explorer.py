@@ -1,0 +1,142 @@
+"""One HTML page on which backpropagation is stepped through by hand.
+
+The page is `explorer.html` with everything in its place: the pictures (one for each way to fold
+the layers), the story as JSON, one script and one style sheet. It needs no network.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tinygrad_dnn.graph import Node
+from tinygrad_dnn.passes import backward_again, forward_again
+from viz.dot import picture_of
+from viz.files import write
+from viz.labels import Labels, visible
+from viz.palette import DARK, LIGHT
+from viz.places import homes_of, hosts_of
+from viz.problems import at_hosts, problems
+from viz.render import svg_of
+from viz.scene import Scene
+from viz.story import Story
+from viz.subject import graph_of, names_of
+from viz.views import views
+
+NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
+
+
+def explore(
+    what: Any,
+    path: str | os.PathLike[str],
+    names: Mapping[str, Any] | None = None,
+    *,
+    merge: bool = False,
+    title: str | None = None,
+    budget: int = NUMBERS,
+) -> Path:
+    """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
+
+    Forward node by node, then backward node by node; for each its formula, its derivative rule in
+    the same names, its numbers. The passes are computed anew, so a graph that was freed will do,
+    and the one that was given is left as it is. Where several outputs, or one of many elements,
+    are given, the backward pass is that of their sum; where nothing requires a gradient there is
+    none.
+
+    Args:
+        what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
+        path: where to; one .html file that needs nothing beside it and no network.
+        names: names for what has none of its own, as `names=locals()`.
+        merge: draw an unnamed step that is used once inside the named result it leads to.
+        title: of the page; by default the name of the result.
+        budget: how many numbers the page may hold. The largest arrays beyond it are shown by
+            their least, greatest and mean element, norm and histogram.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: `what` or `names` is something else.
+        ValueError: there is nothing to draw, or another ending than .html.
+        StaleValueError: a leaf was changed since the ops that read it were recorded; compute the
+            expression again.
+        OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"explore: {path.name}: expected a name ending in .html")
+    graph = graph_of(what, "explore")
+    named = names_of(graph, names, "explore")
+    forward = forward_again(graph)
+    again = dict(zip(graph, forward.graph, strict=True))
+    named = {again[node]: name for node, name in named.items()}
+    wanting = any(node.requires_grad for node in forward.graph.outputs)
+    backward = backward_again(forward) if wanting else None
+    graph, homes = forward.graph, homes_of(forward.graph)
+    hosts = hosts_of(graph, named, homes) if merge else {}
+    values = {t.node: t.numpy() for t in forward.tensors}
+    slopes = {} if backward is None else {x: g.numpy() for x, g in backward.gradients.items()}
+    wrong = at_hosts(problems(graph, values, slopes, named), hosts)
+    labels = Labels(graph, named, values, slopes, wrong, brief=True)
+    scene = Scene(graph, hosts, homes)
+    story = Story(forward, backward, named, scene, wrong).told(budget)
+    ways = views(graph, homes, named)
+    pictures = {" ".join(view): _svg(Scene(graph, hosts, homes, view), labels) for view in ways}
+    ids = scene.ids
+    story["title"] = title or _title(graph.outputs, named)
+    story["groups"] = {
+        name: {
+            "title": visible(group.title),
+            "summary": group.summary,
+            "members": [ids[node] for node in group.members],
+        }
+        for view in ways
+        for name, group in view.items()
+    }
+    return write(path, _page(story, pictures).encode())
+
+
+def _title(outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
+    known = [visible(named[node]) for node in outputs if node in named]
+    return ", ".join(known) or "backpropagation"
+
+
+def _svg(scene: Scene, labels: Labels) -> str:
+    """A picture as it stands in a page: the element alone, without its prologue."""
+    drawn = svg_of(picture_of(scene, labels, tooltips=False))
+    return drawn[drawn.index("<svg") :]
+
+
+def _page(story: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+    here = files("viz")
+    scripts = sorted(f.name for f in here.iterdir() if re.fullmatch(r"explorer.*\.js", f.name))
+    parts = {
+        "title": html.escape(str(story["title"])),
+        "style": here.joinpath("explorer.css").read_text(encoding="utf-8"),
+        "palette": f":root {{ {_properties(LIGHT)} }}\n"
+        f'[data-theme="dark"] {{ {_properties(DARK)} }}',
+        "views": "\n".join(
+            f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
+            for k, (folded, svg) in enumerate(pictures.items())
+        ),
+        "trace": _json(story),
+        "script": "\n".join(here.joinpath(f).read_text(encoding="utf-8") for f in scripts),
+    }
+    template = here.joinpath("explorer.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+
+
+def _properties(theme: Mapping[str, str]) -> str:
+    return " ".join(f"--{name}: {colour};" for name, colour in theme.items())
+
+
+def _json(story: Mapping[str, Any]) -> str:
+    """JSON that may stand in a script element: nothing in it can end the element."""
+    text = json.dumps(story, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,196 @@
+"""A forward and a backward pass, step by step, as plain data: what the stepping page shows.
+
+Numbers, formulas and names, no layout. Everything stands under the id of its node: n0, n1, ... by
+position in the graph, n4c1 for the constant array that is the second input of n4.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_dnn.formula import formulas
+from tinygrad_dnn.graph import Graph, Node, by_index
+from tinygrad_dnn.mathml import equation, identifier, mathml
+from tinygrad_dnn.passes import Backward, Forward
+from viz.arrays import Arrays
+from viz.backward import both
+from viz.labels import visible
+from viz.problems import Problem
+from viz.scene import Scene
+
+LONGEST = 100  # characters of a formula
+STEPS = 40  # nodes that a formula is made of
+LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
+
+Told = dict[str, Any]
+
+
+class Story:
+    """What is told of each node, and the steps.
+
+    Args:
+        forward: both passes, recorded; the second is None where nothing requires a gradient.
+        named: the nodes' names.
+        scene: gives the ids and says in whose box a node is drawn.
+        problems: what is wrong with a node.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        backward: Backward | None,
+        named: Mapping[Node, str],
+        scene: Scene,
+        problems: Mapping[Node, Problem],
+    ) -> None:
+        self.graph = forward.graph
+        self.values = {t.node: t.numpy() for t in forward.tensors}
+        self.backward = backward or Backward({}, {}, [])
+        self.named, self.scene, self.problems = named, scene, problems
+        self.arrays = Arrays()
+        inner = formulas(self.graph, named, LONGEST_INNER)
+        self.slopes = {  # what the gradient of a node is called
+            x: visible(f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})")
+            for x in self.backward.gradients
+        }
+        together = both(forward, self.backward, named)
+        self.named_slopes = together.named.keys() - named.keys()
+        names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
+        self.names = {node: visible(name) for node, name in names.items()}
+        self.texts = formulas(self.graph, self.names, LONGEST)
+        self.maths = mathml(self.graph, self.names, LONGEST)
+        self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
+        for z, i in self.backward.contributions:
+            self.parts.setdefault(z.inputs[i], []).append((z, i))
+
+    def told(self, budget: int) -> Told:
+        """The whole story. `budget` numbers are told; of larger arrays what is typical."""
+        nodes: dict[str, Told] = {}
+        edges: dict[str, list[str]] = {}
+        for node in self.graph:
+            for k, x in enumerate(node.inputs):
+                name = self.scene.id_of(x)
+                if name is None:
+                    continue
+                edges[self._edge(node, k)] = [name, self.scene.ids[node]]
+                if not isinstance(x, Node) and name not in nodes:
+                    nodes[name] = self._bare(x, name, "const") | {"title": "constant"}
+            nodes[self.scene.ids[node]] = self._node(node)
+        return {
+            "nodes": nodes,
+            "edges": edges,
+            "steps": self._steps(),
+            "arrays": self.arrays.data(budget),
+        }
+
+    def _edge(self, node: Node, k: int) -> str:
+        return f"{self.scene.id_of(node.inputs[k])}-{self.scene.ids[node]}-{k}"
+
+    def _edges(self, node: Node) -> list[str]:
+        """The ids of a node's uses of values."""
+        known = (self.scene.id_of(x) is not None for x in node.inputs)
+        return [self._edge(node, k) for k, there in enumerate(known) if there]
+
+    def _bare(self, x: Any, name: str, kind: str) -> Told:
+        return {
+            "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
+            "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
+            "value": self.arrays.add(x), "gradient": None, "gradientName": "",
+            "gradientFormula": "", "contributions": [], "problem": "",
+        }  # fmt: skip
+
+    def _node(self, node: Node) -> Told:
+        told = self._bare(self.values[node], self.scene.ids[node], self.scene.kind(node))
+        name = self.names.get(node, "")
+        told |= {
+            "name": name,
+            "title": name or "tensor",
+            "formula": equation(identifier(name)) if name else "",
+            "scope": list(node.scope),
+            "host": self.scene.ids[self.scene.hosts.get(node, node)],
+            "inputs": [at for x in node.inputs if (at := self.scene.id_of(x)) is not None],
+            "problem": self.problems[node].reason if node in self.problems else "",
+        }
+        if node.op is not None:
+            text, math = self.texts[node], self.maths[node]
+            told |= {
+                "title": f"{name} = {text}" if name else text,
+                "formula": equation(identifier(name), math) if name else equation(math),
+                "op": node.op.name,
+                "says": (node.op.__doc__ or "").strip().partition("\n")[0],
+            }
+        return told | (self._slope(node) if node in self.slopes else {})
+
+    def _slope(self, x: Node) -> Told:
+        parts = [(*self._part(z, i), z, i) for z, i in self.parts.get(x, [])]
+        terms = [math for _, math, _, _ in parts]
+        if x in self.graph.outputs:
+            terms = ["<mn>1</mn>", *terms]
+        name = identifier(self.slopes[x])
+        return {
+            "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
+            "gradientName": self.slopes[x],
+            "gradientFormula": equation(name, "<mo>+</mo>".join(terms)),
+            "contributions": [
+                {
+                    "from": self.scene.ids[z],
+                    "edge": self._edge(z, i),
+                    "text": text,
+                    "formula": equation(math),
+                    "value": self.arrays.add(self.backward.contributions[z, i].numpy()),
+                }
+                for text, math, z, i in parts
+            ],
+        }
+
+    def _part(self, z: Node, i: int) -> tuple[str, str]:
+        """What z's rule gives its input i, as text and typeset, in the names of what it reads."""
+        part = self.backward.contributions[z, i].node
+        g = self.backward.gradients[z].node
+        if part is g:  # handed on as it came
+            return self.slopes[z], identifier(self.slopes[z])
+        if part.op is None:
+            name = self.names.get(part, "constant")
+            return name, identifier(name)
+        # One gradient may be that of several nodes. Here it goes by the name of z's, unless z has
+        # no name and another has: dW1 = dZ1 Xᵀ, where dZ1 is that of W1 X too.
+        own = z in self.named or g not in self.named_slopes
+        names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
+        rule = _until(part, names)
+        return formulas(rule, names, LONGEST)[part], mathml(rule, names, LONGEST)[part]
+
+    def _steps(self) -> list[Told]:
+        forward = [
+            {"phase": "forward", "node": self.scene.ids[node], "edges": self._edges(node)}
+            for node in self.graph
+            if node.op is not None
+        ]
+        seeds = [
+            {"phase": "seed", "node": self.scene.ids[node], "edges": []}
+            for node in self.graph.outputs
+            if node in self.slopes
+        ]
+        sent: dict[Node, list[str]] = {}
+        for z, i in self.backward.contributions:
+            sent.setdefault(z, []).append(self._edge(z, i))
+        back = [
+            {"phase": "backward", "node": self.scene.ids[z], "edges": sent[z]}
+            for z in self.backward.order
+            if z in sent
+        ]
+        return [*forward, *seeds, *back]
+
+
+def _until(end: Node, names: Mapping[Node, str]) -> Graph:
+    """The steps that lead to a node from what has a name; of very many the last ones."""
+    found = {end}
+    queue = [end]
+    for node in queue:
+        new = [x for x in node.parents if x not in names and x not in found and x.op is not None]
+        if len(found) + len(new) > STEPS:
+            break
+        found.update(new)
+        queue += new
+    return Graph(sorted(found, key=by_index), (end,))

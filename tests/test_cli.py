@@ -14,7 +14,7 @@ from commands import ALONE, DONE, INTERRUPTED, UNUSABLE, call, command, run
 import tinygrad_dnn
 from tinygrad_dnn.cli import main as program
 
-COMMANDS = ("train", "predict", "check")
+COMMANDS = ("train", "predict", "check", "draw", "explore")
 
 
 @pytest.mark.parametrize("words", [[], *([c] for c in COMMANDS)], ids=lambda w: " ".join(w) or "-")

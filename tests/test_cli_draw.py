@@ -1,16 +1,17 @@
-"""`tinygrad-dnn draw` and `explore`: model files, functions of one's own, and what is refused."""
+"""`tinygrad-dnn draw` and `explore` on model files and on functions of one's own."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from commands import (
     DONE,
-    UNUSABLE,
     call,
     change_model,
     complaint,
@@ -19,94 +20,11 @@ from commands import (
     write_arrays,
     write_split,
 )
+from own_nets import NET, drawn, enter, labels
 
 from tinygrad_dnn import checkpoint
 
 Out = pytest.CaptureFixture[str]
-
-NET = """\
-from __future__ import annotations
-from dataclasses import dataclass
-from functools import wraps
-import numpy as np
-from tinygrad_dnn import Tensor, log, relu, scope, stop_gradient
-
-X = Tensor(np.ones((3, 2)))
-W1 = Tensor(np.full((4, 3), 0.5), requires_grad=True)
-unused = Tensor([1.0])
-
-def hidden():
-    with scope("layer 1"):
-        Z1 = W1 @ X
-        A1 = relu(Z1)
-    return A1
-
-def cost():
-    with scope("layer 1"):
-        Z1 = W1 @ X
-        A1 = relu(Z1)
-    with scope("layer 2"):
-        J = (A1 * A1).sum()
-    return J
-
-def several():
-    return hidden(), W1 * 2
-
-def by_name():
-    return {"first": W1 * 2, "second": W1 + 1}
-
-def broken():
-    Z1 = W1 * 0.0
-    return (log(Z1) + stop_gradient(W1)).sum()
-
-def trained():
-    J = (W1 * W1).sum()
-    J.backward()
-    W1.data -= W1.grad
-    return J
-
-def zeroed():
-    J = (W1 * W1).sum()
-    J.backward()
-    W1.zero_grad()
-    return J
-
-def weighted():
-    J = (W1 * 2.0).sum()
-    J.backward(np.array(5.0))
-    return J
-
-def dead():
-    return relu(W1 - 9.0).sum()
-
-def deep():
-    y = W1
-    for _ in range(200):
-        y = y * 1.0
-    return y
-
-def decorate(f):
-    @wraps(f)
-    def decorated(*args, **kwargs):
-        return f(*args, **kwargs)
-    return decorated
-
-@decorate
-def dressed(*args, **kwargs):
-    Q = W1 * 4
-    return Q
-
-@dataclass
-class Settings:
-    rate: "float" = 1.0
-
-class Model:
-    @staticmethod
-    def loss(scale=2.0):
-        return (W1 * scale).sum()
-
-value = W1 * 3
-"""
 
 
 @pytest.fixture(scope="module")
@@ -120,24 +38,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in a copy of it, with a module of its own."""
-    for path in trained.glob("*.h5"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "mynet.py").write_text(NET, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "modules", {**sys.modules})  # each test imports its own mynet
-    sys.modules.pop("mynet", None)
+    enter(tmp_path, trained, monkeypatch)
     return tmp_path
-
-
-def drawn(*words: object) -> str:
-    """The DOT text that `draw` writes."""
-    assert call("draw", *words, "--out", "drawn.dot") == DONE
-    return Path("drawn.dot").read_text(encoding="utf-8")
-
-
-def labels(dot: str) -> list[str]:
-    """The first line of each box."""
-    return re.findall(r"label=<([^<]*)<BR/>", dot)
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -301,6 +203,8 @@ def test_help_names_every_option(capsys: Out) -> None:
     options = {
         "draw": ("--out", "--backward", "--values", "--merge", "--steps", "--no-scopes", "--fold",
                  "--all", "--depth", "--data", "--x", "--y", "--split", "--examples"),
+        "explore": ("--out", "--title", "--merge", "--steps", "--data", "--x", "--y", "--split",
+                    "--examples"),
     }  # fmt: skip
     for command, names in options.items():
         with pytest.raises(SystemExit) as left:
@@ -311,162 +215,50 @@ def test_help_names_every_option(capsys: Out) -> None:
         assert [name for name in names if name not in out] == []
 
 
-# --- refused --------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
-        ("nomodel.h5", "there is no file nomodel.h5; expected a model file"),
-        ("mynet", "there is no file mynet; expected a model file .* or file.py:function"),
-        ("mynet.py", "mynet.py: say which function of it: mynet.py:FUNCTION"),
-        ("mynet.py:", "mynet.py: say which function of it"),
-        ("train.h5", "train.h5: an HDF5 file, but not a tinygrad_dnn model"),
-        ("nowhere:cost", "there is no module nowhere, neither in this folder nor installed"),
-        ("nowhere.inner:cost", "there is no module nowhere.inner"),
-        ("nowhere.py:cost", "nowhere.py: No such file or directory"),
-        ("my net:cost", "my net: expected a module, package.module, or a path to a .py file"),
-        (":cost", "there is no file :cost"),
-        ("mynet:costs", "mynet has no 'costs'; there is hidden, cost, several, by_name, "),
-        ("mynet:Model.nix", "mynet has no 'Model.nix'"),
-        ("mynet:np.exp2", "mynet:np.exp2 gave|needs arguments|raised"),
-    ],
-)
-def test_what_is_not_there(what: str, words: str, capsys: Out) -> None:
-    assert re.search(words, complaint(capsys, "draw", what))
-    assert not Path("graph.svg").exists()
+def page(*words: object) -> tuple[str, Any]:
+    """The page that `explore` writes, and what it tells."""
+    assert call("explore", *words, "--out", "page.html") == DONE
+    text = Path("page.html").read_text(encoding="utf-8")
+    trace = re.search(r'<script type="application/json" id="trace">(.*?)</script>', text, re.DOTALL)
+    assert trace is not None
+    return text, json.loads(trace[1])
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("def f(a, b=1, *, c): pass", "own.py:f needs arguments \\(a, c\\); give a function"),
-        ("def f(): pass", "own.py:f gave None; expected a Tensor, or several"),
-        ("def f(): return 3.5", "own.py:f gave float; expected a Tensor"),
-        ("def f(): return []", "own.py:f gave empty list; expected"),
-        ("def f(): return {}", "own.py:f gave empty list|dict"),
-        ("def f(): return Tensor(1.0), 'x'", "own.py:f gave tuple of Tensor and str; expected"),
-        ("f = 'cost'", "own.py:f gave str"),
-        ("async def f(): pass", "own.py:f is a coroutine"),
-        ("def f(): raise SystemExit(3)", "own.py:f called sys.exit\\(3\\)"),
-        ("raise SystemExit", "own.py called sys.exit\\(None\\)"),
-    ],
-)
-def test_functions_that_give_nothing_to_draw(
-    body: str, words: str, folder: Path, capsys: Out
-) -> None:
-    (folder / "own.py").write_text(f"from tinygrad_dnn import Tensor\n{body}\n", encoding="utf-8")
-    for command in ("draw",):
-        assert re.search(words, complaint(capsys, command, "own.py:f"))
-    assert [*folder.glob("*.svg"), *folder.glob("*.html")] == []
+def test_a_model_is_explored_on_a_few_examples(capsys: Out) -> None:
+    _, story = page("model.h5", "--data", "train.h5")
+    assert capsys.readouterr().out.splitlines() == [
+        "model.h5, 48-20-7-5-1, its cost on 5 examples of train.h5",
+        "wrote page.html",
+    ]
+    nodes = {node["name"]: node for node in story["nodes"].values()}
+    assert nodes["X"]["shape"] == [48, 5]
+    assert nodes["Z1"]["title"] == "Z1 = W1 X + b1"
+    assert nodes["W1"]["gradientName"] == "dW1"
+    assert story["title"] == "model.h5"
+    hosts = [node["host"] for node in story["nodes"].values()]
+    assert len(set(hosts)) < len(hosts)
+    _, story = page("model.h5", "--data", "train.h5", "--examples", 2, "--steps")
+    assert {node["host"] for node in story["nodes"].values()} == {*story["nodes"]}
+    assert [2] in [node["shape"][1:] for node in story["nodes"].values()]
 
 
-@pytest.mark.parametrize(
-    ("body", "lines"),
-    [
-        (
-            "def f():\n    return g()\ndef g():\n    return Tensor([1.0]) @ Tensor([[1.0]] * 3)",
-            [
-                "own.py:f raised ValueError: matmul: tensor (1,) @ tensor (3, 1): "
-                "inner sizes 1 and 3 differ",
-                "  own.py, line 3, in f: return g()",
-                "  own.py, line 5, in g: return Tensor([1.0]) @ Tensor([[1.0]] * 3)",
-            ],
-        ),
-        (
-            "x = 1 / 0",
-            [
-                "own.py raised ZeroDivisionError: division by zero",
-                "  own.py, line 2, in <module>: x = 1 / 0",
-            ],
-        ),
-        (
-            "def f(:",
-            ["own.py raised SyntaxError: invalid syntax", "  own.py, line 2: def f(:"],
-        ),
-        (
-            "import not_installed",
-            [
-                "own.py raised ModuleNotFoundError: No module named 'not_installed'",
-                "  own.py, line 2, in <module>: import not_installed",
-            ],
-        ),
-    ],
-)
-def test_what_raised_is_told_with_the_users_own_lines(
-    body: str, lines: list[str], folder: Path
-) -> None:
-    (folder / "own.py").write_text(f"from tinygrad_dnn import Tensor\n{body}\n", encoding="utf-8")
-    for place in ("own.py", "own"):
-        done = run("draw", f"{place}:f")
-        assert (done.returncode, done.stdout) == (UNUSABLE, "")
-        told = done.stderr.splitlines()
-        first = lines[0].replace("own.py", place)
-        assert told[0].startswith(f"tinygrad-dnn draw: {first}")
-        assert told[1:] == lines[1:]
-    assert not Path("graph.svg").exists()
+def test_a_function_is_explored_step_by_step_under_a_title_of_ones_own() -> None:
+    text, story = page("mynet.py:cost", "--title", "</title><script>alert(1)</script>")
+    assert "<script>alert" not in text
+    assert story["title"] == "</title><script>alert(1)</script>"
+    nodes = {node["name"]: node for node in story["nodes"].values()}
+    assert {"X", "W1", "Z1", "A1", "J"} <= set(nodes)
+    assert {node["host"] for node in story["nodes"].values()} == {*story["nodes"]}
+    _, merged = page("mynet.py:cost", "--merge")
+    assert {node["host"] for node in merged["nodes"].values()} < {*merged["nodes"]}
+    assert merged["title"] == "mynet.py:cost"
+    assert call("explore", "mynet.py:value") == DONE
+    assert Path("backprop.html").exists()
 
 
-def test_of_a_deep_recursion_a_few_lines_are_told(folder: Path) -> None:
-    (folder / "own.py").write_text("def f():\n    return f()\n", encoding="utf-8")
-    done = run("draw", "own.py:f")
-    first, *lines = done.stderr.splitlines()
-    assert "own.py:f raised RecursionError: maximum recursion depth exceeded" in first
-    assert len(lines) == 4
-    assert all(line.startswith("  own.py, line ") for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("draw", "mynet:cost", "--out", "graph.gif"), "--out graph.gif: expected a name ending"),
-        (("draw", "mynet:cost", "--out", "graph"), "expected a name ending in .svg, .png, .pdf, "),
-        (("draw", "mynet:cost", "--out", "no/graph.svg"), "there is no folder no; make it first"),
-        (("draw", "mynet:cost", "--data", "train.h5"), "--data: for model files; mynet:cost"),
-        (("draw", "mynet:cost", "--examples", 3), "--examples: for model files"),
-        (("draw", "model.h5", "--x", "pictures"), "--x: a dataset of which file?"),
-        (("draw", "model.h5", "--split", "test"), "--split: a part of which file?"),
-        (("draw", "model.h5", "--data", "model.h5"), "model.h5"),
-        (("draw", "model.h5", "--data", "nix.h5"), "nix.h5: "),
-        (("draw", "model.h5", "--fold", "layer 9"), "layer 9"),
-    ],
-)
-def test_unusable_requests(words: tuple[object, ...], told: str, capsys: Out) -> None:
-    before = {*Path.cwd().iterdir()}
-    assert told in complaint(capsys, *words)
-    assert {*Path.cwd().iterdir()} - before <= {Path.cwd() / "__pycache__"}
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ((), "the following arguments are required: WHAT"),
-        (("mynet:cost", "--depth", "-1"), "--depth"),
-        (("mynet:cost", "--depth", "deep"), "expected an integer from 0, got 'deep'"),
-        (("mynet:cost", "--all", "--fold", "layer 1"), "not allowed with argument --all"),
-        (("mynet:cost", "--merge", "--steps"), "not allowed with argument --merge"),
-        (("model.h5", "--examples", "0"), "expected an integer from 1, got '0'"),
-        (("model.h5", "--split", "dev"), "invalid choice: 'dev'"),
-    ],
-)
-def test_unusable_arguments(words: tuple[str, ...], told: str, capsys: Out) -> None:
-    with pytest.raises(SystemExit) as left:
-        call("draw", *words)
-    assert left.value.code == UNUSABLE
-    assert told in capsys.readouterr().err
-
-
-def test_examples_of_another_shape_are_refused(folder: Path, capsys: Out) -> None:
-    write_arrays(folder / "small.h5", train_set_x=np.zeros((3, 5)), train_set_y=np.zeros(3, int))
-    told = complaint(capsys, "draw", "model.h5", "--data", "small.h5")
-    assert "its examples have shape (5,), 5 numbers; the model was trained on (4, 4, 3)" in told
-    write_arrays(folder / "bare.h5", train_set_x=np.zeros((3, 48)))
-    assert "no labels" in complaint(capsys, "draw", "model.h5", "--data", "bare.h5")
-
-
-def test_the_path_of_imports_is_left_as_it_was() -> None:
-    before, profile = sys.path[:], sys.getprofile()
-    drawn("mynet.py:cost")
-    assert call("draw", "mynet.py:nix") == UNUSABLE
-    assert sys.path == before
-    assert sys.getprofile() is profile
+def test_what_was_edited_since_cannot_be_explored(capsys: Out) -> None:
+    assert "was changed after" in complaint(capsys, "explore", "mynet.py:trained")
+    assert not Path("backprop.html").exists()

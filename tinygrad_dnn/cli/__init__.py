@@ -1,1 +1,1 @@
-"""The command line: `tinygrad-dnn train`, `predict`, `check`; see `main`."""
+"""The command line: `tinygrad-dnn train`, `predict`, `check`, `draw`, `explore`; see `main`."""

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
-        "-> SIGMOID; draw the graph of any expression.",
+        "-> SIGMOID; draw and explore the graph of any expression.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -86,6 +86,15 @@ def _parser() -> argparse.ArgumentParser:
             description="Draw what a cost is computed from: the network of a model file, on its "
             "data, or what a function of yours returns. Nodes with NaN, and parameters that get "
             "no gradient, are marked in red with the reason.",
+        )
+    )
+    _explore_arguments(
+        commands.add_parser(
+            "explore",
+            help="a page on which backpropagation is stepped through, with all numbers",
+            description="Write one HTML page, which needs no network, on which the forward and "
+            "the backward pass of a model file, or of what a function of yours returns, are "
+            "stepped through node by node.",
         )
     )
     return parser
@@ -194,6 +203,21 @@ def _draw_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--depth", type=depth, metavar="N", help="levels of scopes to keep open; 0 folds all")
     _model_arguments(parser, "all of them")
+
+
+def _explore_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add(
+        "-o",
+        "--out",
+        metavar="FILE",
+        default="backprop.html",
+        help="the page (default backprop.html)",
+    )
+    add("--title", help="of the page (default: what is explored)")
+    _steps_arguments(parser)
+    _model_arguments(parser, "5, whose numbers the eye can follow")
 
 
 def _steps_arguments(parser: argparse.ArgumentParser) -> None:

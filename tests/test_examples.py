@@ -60,3 +60,11 @@ def test_draw_network(example, tmp_path) -> None:
     assert "Z4 = W4 A3 + b4" in fresh
     picture = module.HERE.read_text(encoding="utf-8")
     assert "Z4 = W4 A3 + b4" in picture.replace("&#45;", "-")
+
+
+def test_vanishing_gradients(example, tmp_path) -> None:
+    rows = example("vanishing_gradients").main(tmp_path / "vanishing.svg")
+    norm = {label: {k: np.linalg.norm(x) for k, x in row.items()} for label, row in rows.items()}
+    good, bad = norm["1/√n: gradients"], norm["0.01: gradients"]
+    assert bad["dZ1"] / bad["dZ4"] < 1e-4 < 0.1 < good["dZ1"] / good["dZ4"]
+    assert (tmp_path / "vanishing.svg").stat().st_size > 1000

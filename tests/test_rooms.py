@@ -32,7 +32,8 @@ ENGINE = [
 VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
-    "dot", "drawing", "render", "curves", "arrays", "story", "explorer",
+    "dot", "drawing", "render", "curves.sheet", "curves.lines", "curves.images",
+    "curves.histograms", "curves", "arrays", "story", "explorer",
 ]  # fmt: skip
 CLI = [
     "status", "pictures", "train", "models", "predict", "check", "functions", "subject", "draw",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode
+from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode, trace
 from tinygrad_dnn.replay import refuse_changed
 from tinygrad_dnn.tensor import Tensor, pull, record
 
@@ -77,6 +77,23 @@ def backward_again(forward: Forward) -> Backward:
         seeds = [Tensor(np.ones_like(there[node].numpy())) for node in roots]
         found = pull(roots, seeds, keep=lambda node: True, create_graph=True)
     return Backward(found, seen.contributions, seen.order)
+
+
+def values_and_gradients(result: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By name, the value and the gradient of all that has a name: values["A1"], gradients["Z1"].
+
+    Of a network's cost these are every W, b, Z, A, and dW, db, dZ, dA. The passes are run again;
+    nothing is left in `.grad`.
+
+    Raises:
+        StaleValueError: a leaf was changed since the result was computed.
+        ValueError: the result depends on nothing that requires a gradient.
+    """
+    forward = forward_again(trace([result.node]))
+    backward = backward_again(forward)
+    values = {t.name: t.numpy() for t in forward.tensors if t.name}
+    slopes = {x.name: g.numpy() for x, g in backward.gradients.items() if x.name}
+    return values, slopes
 
 
 class _Seen:

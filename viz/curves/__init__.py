@@ -1,0 +1,18 @@
+"""Pictures of a training, drawn with matplotlib (the extra `plot`).
+
+Costs and accuracies against iterations, first-layer weights and mistakes as images, activations
+and gradients layer by layer.
+"""
+
+try:
+    from viz.curves.histograms import histograms
+    from viz.curves.images import mislabelled, weights
+    from viz.curves.lines import accuracies, costs
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "matplotlib":
+        raise
+    raise ImportError(
+        "viz.curves: matplotlib is missing; pip install 'tinygrad-dnn[plot]'"
+    ) from error
+
+__all__ = ["accuracies", "costs", "histograms", "mislabelled", "weights"]

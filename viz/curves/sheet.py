@@ -1,0 +1,78 @@
+"""The paper that every figure is drawn on: sizes, fonts, axes; and how it gets onto the disk.
+
+Figures are made by themselves, without pyplot: no window, no backend, no global setting changes.
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from viz.files import write
+from viz.palette import GRID, INK, LINE, MUTED, PAPER
+
+SIZE = (8.0, 4.5)  # inches, the shape of a slide
+DPI = 160
+FORMATS = ("png", "svg", "pdf")
+
+
+def check_path(who: str, path: str | os.PathLike[str]) -> Path:
+    """The path, whose ending says a format that figures have.
+
+    Raises:
+        ValueError: it says another.
+    """
+    path = Path(path)
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
+        raise ValueError(
+            f"{who}: {path.name}: expected a name ending in {', '.join('.' + k for k in FORMATS)}"
+        )
+    return path
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """The figure onto the disk in one step; returns the path."""
+    out = BytesIO()
+    figure.savefig(out, format=path.suffix.lower().removeprefix("."))
+    return write(path, out.getvalue())
+
+
+def blank(size: tuple[float, float] = SIZE) -> Figure:
+    """An empty figure of so many inches."""
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    return Figure(figsize=size, dpi=DPI, facecolor=PAPER, layout=layout)
+
+
+def one_sheet(x: str, y: str, title: str | None) -> tuple[Figure, Axes]:
+    """A figure with named axes and nothing in it."""
+    figure = blank()
+    axes = figure.add_subplot(facecolor=PAPER)
+    axes.set_xlabel(x, fontsize=13, color=INK)
+    axes.set_ylabel(y, fontsize=13, color=INK)
+    axes.margins(x=0.02)
+    dress(axes)
+    if title:
+        set_plain(axes.set_title(" ", fontsize=14, loc="left", pad=12), title)
+    return figure, axes
+
+
+def dress(axes: Axes) -> None:
+    """Quiet ticks, grid and frame."""
+    axes.tick_params(which="both", colors=MUTED, labelsize=11, length=4)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(LINE)
+
+
+def set_plain(text: Any, words: str) -> None:
+    """Set words as they are: a $ or a leading underscore in a label means nothing."""
+    text.set_parse_math(False)
+    text.set_text(words)
+    text.set_color(INK)

@@ -58,7 +58,7 @@ def zeroed():
 
 def weighted():
     J = (W1 * 2.0).sum()
-    J.backward(np.array(5.0))
+    J.backward(np.array(5.0), keep=True)
     return J
 
 def dead():
@@ -83,7 +83,7 @@ def dressed(*args, **kwargs):
 
 @dataclass
 class Settings:
-    rate: "float" = 1.0
+    rate: float = 1.0
 
 class Model:
     @staticmethod

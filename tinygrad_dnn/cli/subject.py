@@ -70,8 +70,6 @@ def _function(args: argparse.Namespace, place: str, name: str) -> Subject:
             f"{args.what} gave {_kind(result)}; expected a Tensor, or several: the result of an "
             "expression of Tensors, such as a cost"
         ) from None
-    there = set(graph)
-    names = {k: t for k, t in names.items() if t.node in there}
     return Subject(graph, names, args.what, is_model=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from drawings import named, parameter
 
-from tinygrad_dnn import Tensor, relu, scope
+from tinygrad_dnn import Tensor, relu, scope, tanh
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.network import cost_of, initialize_parameters
 from viz.fold import Group, fold
@@ -102,3 +102,66 @@ def steps(n: int) -> Tensor:
         with scope(f"step {k}"):
             x = relu(x * parameter(3))
     return named(x.sum(), "cost")
+
+
+def loop(times: int) -> Tensor:
+    x = Tensor(np.ones(3), name="x")
+    w, c = parameter(3, name="w"), parameter(3, name="c")
+    for _ in range(times):
+        x = relu(x * w + c)
+    return named(x.sum(), "cost")
+
+
+LEAVES = 5000
+
+
+def sum_of_many() -> Tensor:
+    total = parameter(3, name="t0")
+    for k in range(LEAVES):
+        total = total + parameter(3, name=f"t{k + 1}")
+    return total
+
+
+def many_into_one(what: str) -> Tensor:
+    if what == "arrays":
+        first: Any = parameter(1)
+        return np.concatenate([first, *(np.ones(1) for _ in range(LEAVES))])  # type: ignore[return-value]
+    leaves: Any = [Tensor(np.ones(1), what == "parameters", name=f"x{k}") for k in range(LEAVES)]
+    return np.concatenate(leaves)  # type: ignore[return-value]
+
+
+def read_twice() -> Tensor:
+    leaves: Any = [parameter(1) for _ in range(LEAVES)]
+    return (np.concatenate(leaves) * np.concatenate(leaves[::-1])).sum()  # type: ignore[no-any-return]
+
+
+def wild(n: int, x: Tensor | None = None, seed: int = 0) -> list[Tensor]:
+    """Ops without any order."""
+    rng = np.random.default_rng(seed)
+    pool = [Tensor(np.ones(3), name="x") if x is None else x, parameter(3, name="w")]
+    fs = [np.minimum, np.add, np.subtract, np.maximum]
+    for _ in range(n):
+        i, j = rng.integers(max(0, len(pool) - 3), len(pool), 2)
+        pool.append(fs[rng.integers(4)](tanh(pool[i]), pool[j]))
+    return pool
+
+
+def tangle(n: int) -> Tensor:
+    return named(wild(n)[-1].sum(), "cost")
+
+
+def tangled_parameters() -> Tensor:
+    rng = np.random.default_rng(0)
+    weights = [parameter(3) for _ in range(1000)]
+    x = Tensor(np.ones(3), name="x")
+    for i, k in enumerate(rng.integers(0, 1000, 4000)):
+        x = tanh(x) * weights[k] if rng.integers(2) else x + float(i) * weights[k]
+    return x.sum()
+
+
+def three_wild_scopes() -> Tensor:
+    x = Tensor(np.ones(3), name="x")
+    for k in range(3):
+        with scope(f"part {k}"):
+            x = wild(300, x, k)[-1]
+    return x

@@ -220,6 +220,17 @@ def test_a_loop_through_one_scope_is_said_by_how_often_it_was_entered() -> None:
     assert through(3, 1) == [("3 × step", "multiply → tanh × 3")]
     assert through(1, 4) == [("step", "multiply → tanh × 4")]
     assert through(3, 4) == [("3 × step", "multiply → tanh × 12")]
+    x = parameter(3, name="x")
+    for inner in (2, 1):
+        with scope("step"):
+            for _ in range(inner):
+                x = tanh(x * 2.0)
+    assert said(folded(x.sum(), folded="step")) == [("step", "multiply → tanh × 3")]
+    with scope("outer"):
+        for _ in range(3):
+            with scope("inner"):
+                x = tanh(x * 2.0)
+    assert [g.title for g in folded(x.sum(), folded="outer")] == ["outer"]
 
 
 # --- what is equal, and what is not ---------------------------------------------------------------
@@ -241,6 +252,7 @@ EQUAL: dict[str, tuple[Step, Step]] = {
     "NaN": (lambda x: tanh(x * np.nan), lambda x: tanh(x * np.nan)),
     "slices": (lambda x: exp(x[0:2]), lambda x: exp(x[1:2])),
 }
+OUTSIDE = tanh(parameter(3, 3))
 UNEQUAL: dict[str, tuple[Step, Step]] = {
     "an extra op": (exp, lambda x: exp(x) + parameter(3, 3)),
     "another op": (relu, tanh),
@@ -250,6 +262,14 @@ UNEQUAL: dict[str, tuple[Step, Step]] = {
     "numbers left and right": (lambda x: x - 1.0, lambda x: 1.0 - x),
     "ops in another order": (lambda x: exp(tanh(x)), lambda x: tanh(exp(x))),
     "another wiring": (lambda x: tanh(x) * x, lambda x: tanh(x) * exp(x * 0.0)),
+    "a value from outside in another place": (
+        lambda x: np.sin(tanh(x)) * OUTSIDE,
+        lambda x: (t := tanh(x)) is not None and np.sin(OUTSIDE) * t,
+    ),
+    "what was read and what was made": (
+        lambda x: (y := x * b) + np.sin(x) * y,
+        lambda x: (y := x * b) + np.sin(y) * y,
+    ),
     "x twice": (lambda x: (y := exp(x)) * y, lambda x: exp(x) * x),
     "one value or two": (
         lambda x: (w := parameter(3, 3)) * x * w,
@@ -293,6 +313,10 @@ def test_neighbours_side_by_side_are_not_in_a_row() -> None:
 # --- words ----------------------------------------------------------------------------------------
 
 
+def alternating(x: Tensor) -> Tensor:
+    return x + (x + parameter(3, 3))
+
+
 def words(*steps: Step) -> str:
     x = Tensor(np.ones((3, 3)), name="x")
     with scope("it"):
@@ -320,6 +344,7 @@ W, b = parameter(3, 3, name="W"), parameter(3, 1, name="b")
         ("matmul → add", lambda x: W @ x + x),
         ("LINEAR", lambda x: np.ones((3, 3)) @ x + np.ones((3, 1))),
         ("2 exp, add", lambda x: exp(x) + exp(x)),
+        ("add → add × 3", lambda x: alternating(alternating(alternating(x)))),
         ("relu", relu),
     ],
 )

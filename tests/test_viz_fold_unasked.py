@@ -10,7 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 from drawings import named, parameter
-from folding import Step, checked, graph_of, linear, network, said, steps, things
+from folding import (
+    LEAVES,
+    Step,
+    checked,
+    graph_of,
+    linear,
+    loop,
+    many_into_one,
+    network,
+    read_twice,
+    said,
+    steps,
+    sum_of_many,
+    tangle,
+    tangled_parameters,
+    things,
+    three_wild_scopes,
+    wild,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -38,14 +56,6 @@ def by_itself(*outputs: Tensor, **how: Any) -> tuple[list[Group], str]:
 
 def hidden(t: Tensor, groups: Sequence[Group]) -> bool:
     return any(t.node in group.members for group in groups)
-
-
-def loop(times: int) -> Tensor:
-    x = Tensor(np.ones(3), name="x")
-    w, c = parameter(3, name="w"), parameter(3, name="c")
-    for _ in range(times):
-        x = relu(x * w + c)
-    return named(x.sum(), "cost")
 
 
 def test_a_small_graph_is_left_alone_and_so_is_one_that_is_to_be_drawn_in_full() -> None:
@@ -114,6 +124,144 @@ def test_loops_of_several_kinds_are_each_found() -> None:
     ]
 
 
+def test_two_loops_are_not_one_step_twice() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for _ in range(2):
+        for _ in range(100):
+            x = np.sin(x * parameter(3))
+        x = tanh(x)
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert [g.summary for g in groups] == ["multiply → sin × 100"] * 2
+
+
+def test_loops_that_begin_alike_each_keep_their_own_steps() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for last in (tanh, sigmoid):
+        for _ in range(100):
+            x = last(np.sin(x * parameter(3)))
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert [g.summary for g in groups] == [
+        "multiply → sin → tanh × 100",
+        "multiply → sin → sigmoid × 100",
+    ]
+
+
+def test_what_comes_before_a_loop_and_is_wired_otherwise_is_no_step_of_it() -> None:
+    x, w = Tensor(np.ones(3), name="x"), parameter(3, name="w")
+    y = x * w
+    x = np.sin(x) + y
+    for _ in range(100):
+        y = x * w
+        x = np.sin(y) + y
+    (group,), _ = by_itself(named(x.sum(), "cost"))
+    assert group.summary.endswith(" × 100")
+    assert 300 <= len(group.members) <= 302
+
+
+def test_x_is_no_parameter_even_where_it_begins_as_data() -> None:
+    X, h = Tensor(np.ones((3, 3)), name="X"), Tensor(np.ones((3, 3)), name="h")
+    for _ in range(100):
+        h = tanh(parameter(3, 3) @ X + h)
+    (group,), _ = by_itself(named(h.sum(), "cost"))
+    assert group.summary == "matmul → add → tanh × 100"
+
+
+def test_outputs_on_the_way_stay_nodes() -> None:
+    x = Tensor(np.ones(3), name="x")
+    values = [x := tanh(x * parameter(3)) for _ in range(300)]
+    for at in (0, 1, 150, 298):
+        outputs = [values[at], values[-1].sum(), parameter(3, name="w")]
+        groups, _ = by_itself(*outputs)
+        assert not any(hidden(t, groups) for t in outputs)
+    made = wild(1500)
+    for at in (400, 700, 1000):
+        assert not hidden(made[at], by_itself(made[-1], made[at])[0])
+    leaves: Any = [parameter(1) for _ in range(300)]
+    assert not hidden(leaves[7], by_itself(np.concatenate(leaves), leaves[7])[0])  # type: ignore[arg-type]
+
+
+def test_leaves_are_folded_by_those_who_read_them() -> None:
+    many: Any = [[parameter(1) for _ in range(n)] for n in (300, 200)]
+    one, other = (np.concatenate(leaves) for leaves in many)
+    groups, _ = by_itself(named(one.sum() + other.sum(), "cost"))
+    assert [g.title for g in groups] == ["300 parameters", "200 parameters"]
+
+
+def test_parameters_with_a_scope_each_do_not_stay_about() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for k in range(300):
+        with scope(f"weight {k}"):
+            w = parameter(3)
+        x = tanh(x * w)
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert sum(g.parameters for g in groups) == 900
+
+
+def test_as_many_levels_stay_open_as_can_be_read() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for block in range(3):
+        with scope(f"block {block}"):
+            for layer in range(8):
+                with scope(f"layer {layer}"):
+                    for k in range(9):
+                        x = x * float(block + layer + k + 1) if k != layer else tanh(x)
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert {g.home for g in groups} == {("block 0",), ("block 1",), ("block 2",)}
+    assert len(groups) == 24
+
+
+def test_a_scope_that_holds_nearly_all_is_opened_and_so_is_one_in_it() -> None:
+    x = parameter(3, name="x")
+    with scope("main"):
+        x = x - 1.0
+        with scope("inner"):
+            x = np.sin(x)
+            for _ in range(300):
+                x = tanh(x * parameter(3))
+            x = x - 2.0
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert [(g.home, g.summary) for g in groups] == [(("main", "inner"), "multiply → tanh × 300")]
+
+
+def test_large_scopes_beside_each_other_stay_folded() -> None:
+    groups, told = by_itself(named(three_wild_scopes().sum(), "cost"))
+    assert [g.title for g in groups] == ["part 0", "part 1", "part 2"]
+    assert "folded: part 0, part 1 and part 2; " in told
+
+
+def test_a_scope_entered_often_is_one_box() -> None:
+    x = parameter(3, name="x")
+    for _ in range(300):
+        with scope("step"):
+            x = tanh(x * 2.0)
+    (group,), told = by_itself(named(x.sum(), "cost"))
+    assert (group.title, group.summary, group.formula) == (
+        "300 × step",
+        "multiply → tanh × 300",
+        "",
+    )
+    assert "folded: 300 × step; " in told
+
+
+def test_a_loop_between_what_has_no_order_is_kept() -> None:
+    x = wild(600)[-1]
+    for _ in range(100):
+        x = tanh(sigmoid(x - parameter(3)))
+    groups, told = by_itself(wild(600, x)[-1].sum())
+    assert "subtract → sigmoid → tanh × 100" in [g.summary for g in groups]
+    assert "folded: 100 equal steps subtract → sigmoid → tanh and " in told
+    assert told.endswith(" stretches of ops; fold=False draws them all")
+
+
+def test_many_small_loops_become_stretches() -> None:
+    x = Tensor(np.ones(3), name="x")
+    for k in range(60):
+        for _ in range(12):
+            x = tanh(x * float(k + 2))
+    groups, _ = by_itself(named(x.sum(), "cost"))
+    assert len(groups) > 5
+
+
 def test_a_loop_in_a_loop_is_one_step_of_the_outer() -> None:
     x = Tensor(np.ones(3), name="x")
     for _ in range(50):
@@ -160,43 +308,11 @@ def test_many_different_scopes_become_stretches_with_the_names_of_their_ends() -
             x = x * float(rng.normal())
             for f in rng.permutation([exp, tanh, sigmoid, relu, np.sin]):
                 x = f(x)
-    groups, _ = by_itself(named(x.sum(), "cost"))
+    groups, told = by_itself(named(x.sum(), "cost"))
     assert groups[0].title.startswith("part 0 … part ")
     assert groups[-1].title.endswith("… part 199")
+    assert f", part 10 … part 19 and {len(groups) - 2} more; " in told
     assert sum(len(group.members) for group in groups) == 1200
-
-
-LEAVES = 5000
-
-
-def sum_of_many() -> Tensor:
-    total = parameter(3, name="t0")
-    for k in range(LEAVES):
-        total = total + parameter(3, name=f"t{k + 1}")
-    return total
-
-
-def many_into_one(what: str) -> Tensor:
-    if what == "arrays":
-        first: Any = parameter(1)
-        return np.concatenate([first, *(np.ones(1) for _ in range(LEAVES))])  # type: ignore[return-value]
-    leaves: Any = [Tensor(np.ones(1), what == "parameters", name=f"x{k}") for k in range(LEAVES)]
-    return np.concatenate(leaves)  # type: ignore[return-value]
-
-
-def read_twice() -> Tensor:
-    leaves: Any = [parameter(1) for _ in range(LEAVES)]
-    return (np.concatenate(leaves) * np.concatenate(leaves[::-1])).sum()  # type: ignore[no-any-return]
-
-
-def tangle(n: int) -> Tensor:
-    rng = np.random.default_rng(0)
-    pool = [Tensor(np.ones(3), name="x"), parameter(3, name="w")]
-    fs = [np.add, np.multiply, np.subtract, np.maximum]
-    for _ in range(n):
-        i, j = rng.integers(max(0, len(pool) - 5), len(pool), 2)
-        pool.append(fs[rng.integers(4)](pool[i], pool[j]))
-    return named(pool[-1].sum(), "cost")
 
 
 @pytest.mark.parametrize(
@@ -207,11 +323,17 @@ def tangle(n: int) -> Tensor:
         read_twice,
         lambda: tangle(3000),
         lambda: tangle(3000) + tangle(20),
+        tangled_parameters,
         lambda: steps(2000),
     ],
 )
 def test_large_graphs_of_every_form_become_readable(make: Callable[[], Tensor]) -> None:
     by_itself(make())
+
+
+def test_chance_is_no_repetition() -> None:
+    groups, _ = by_itself(tangle(3000))
+    assert min(len(group.members) for group in groups) > 50
 
 
 def test_many_outputs_and_leaves_alone() -> None:

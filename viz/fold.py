@@ -142,7 +142,7 @@ class _Words:
         formula = ""
         if entry.ops:
             told = summary(entry.ops)
-            title, text = title_of(entry.ops, told, paths, home, self.place), told.text
+            title, text = title_of(entry.ops, told, paths, self.place), told.text
             result = result_of(entry.ops, self.work.readers, self.work.graph.outputs)
             if path and result is not None:
                 formula = formula_of(result, entry.ops, self.names)

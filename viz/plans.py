@@ -189,11 +189,12 @@ class Folding:
     def readable(self, limit: int) -> Seen:
         """Fold to what one can read, never above `limit` things.
 
-        Scopes, with as many levels of them open as can be; else what repeats; else stretches.
+        Leaves alone; else scopes, with as many levels of them open as can be; else what repeats;
+        else stretches.
         """
         target = min(limit, READABLE)
         levels = min(max(map(len, self.scopes), default=0), LEVELS)
-        for depth in reversed(range(levels)):
+        for depth in reversed(range(levels + 1)):
             plan = self.folded((), depth, unasked=True)
             if not self._uninformative(plan, limit) and (found := self._fitting(plan, target)):
                 return found

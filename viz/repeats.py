@@ -19,7 +19,7 @@ from tinygrad_dnn.graph import Leaf, Node
 
 NEVER = 1 << 60  # ops ago: not read before
 PERIODS = 12  # that are tried at a time
-WORTH = 4  # parts that repeat, and a hundredth of all; fewer need no box
+FEWEST, LEAST = 4, 0.01  # parts that are worth a box, and their share of all
 WHERE = ("index", "shape")  # settings that say where a step reads, not what it does
 
 
@@ -29,12 +29,13 @@ class Code(NamedTuple):
     Attributes:
         what: the op, its settings, and the numbers among its inputs.
         kinds: of its other inputs: p(arameter), d(ata), o(p).
-        back: how many ops ago those were last touched.
+        back: how many ops ago those were last touched, and as what: 0 as the result, k as the
+            k-th of those inputs.
     """
 
     what: tuple[Any, ...]
     kinds: str
-    back: tuple[int, ...]
+    back: tuple[tuple[int, int], ...]
 
 
 class Repetition(NamedTuple):
@@ -47,7 +48,7 @@ class Repetition(NamedTuple):
 
 def codes(ops: Sequence[Node]) -> list[Code]:
     """The codes of ops in a row."""
-    touched: dict[int, int] = {}
+    touched: dict[int, tuple[int, int]] = {}
     written = []
     for i, node in enumerate(ops):
         numbers: list[str | None] = []
@@ -58,9 +59,10 @@ def codes(ops: Sequence[Node]) -> list[Code]:
             else:
                 numbers.append(None)
                 kinds += _kind(x)
-                back.append(i - touched.get(id(x), i - NEVER))
-                touched[id(x)] = i
-        touched[id(node)] = i
+                at, role = touched.get(id(x), (i - NEVER, 0))
+                back.append((i - at, role))
+                touched[id(x)] = i, len(back)
+        touched[id(node)] = i, 0
         settings = tuple((k, _setting(v, k in WHERE)) for k, v in node.meta.items())
         written.append(Code((node.op, settings, tuple(numbers)), kinds, tuple(back)))
     return written
@@ -92,7 +94,7 @@ def same_step(one: Sequence[Code], other: Sequence[Code]) -> bool:
         a.what == b.what
         and _alike(a.kinds, b.kinds)
         # What was last touched before the step is given to it, however long before.
-        and all(i == j or min(i, j) > k for i, j in zip(a.back, b.back, strict=True))
+        and all(i == j or min(i, j)[0] > k for i, j in zip(a.back, b.back, strict=True))
         for k, (a, b) in enumerate(zip(one, other, strict=True))
     )
 
@@ -150,12 +152,14 @@ def repetitions(
         runs = _best_runs(row)
         if not runs:
             break
+        free = 0  # the ends of two runs may overlap by less than a step
         for begin, end, length in runs:
-            begin = _first_step(parts, starts, row, begin, length)
+            begin = max(free, _first_step(parts, starts, row, begin, length))
             times = (end - begin) // length
-            found.append(Repetition(begin, length, times))
-            for i in range(begin, begin + times * length):
-                row[i] = -1 - i  # equal to nothing else
+            if times > 1:
+                free = begin + length * times
+                found.append(Repetition(begin, length, times))
+                row[begin:free] = range(-1 - begin, -1 - free, -1)  # equal to nothing else
     return sorted(found)
 
 
@@ -181,13 +185,12 @@ def _spared(runs: Sequence[tuple[int, int, int]]) -> int:
 
 def _runs(row: Sequence[int], p: int) -> Iterator[tuple[int, int, int]]:
     """The longest [begin, end) in which each equals that p before, of two periods at least."""
-    begin = free = 0
+    begin = 0
     for i in range(p, len(row) + 1):
         if i == len(row) or row[i] != row[i - p]:
-            if i - begin >= max(2 * p, WORTH, len(row) // 100):
+            if i - begin >= max(2 * p, FEWEST, LEAST * len(row)):
                 yield begin, i, p
-                free = i
-            begin = max(i - p + 1, free)
+            begin = i - p + 1
 
 
 def _first_step(
@@ -207,7 +210,7 @@ def _first_step(
         for i, (one, other) in enumerate(zip(ours, theirs, strict=True), start=starts[j]):
             for b, c in zip(one.back, other.back, strict=True):
                 if b != c:
-                    earliest = max(earliest, i - min(b, c) + 1)
+                    earliest = max(earliest, i - min(b, c)[0] + 1)
         if starts[j] < earliest:
             break
         begin = j

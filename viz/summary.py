@@ -117,7 +117,6 @@ def title_of(
     ops: Sequence[Node],
     told: Summary,
     paths: Sequence[Scope | None],
-    home: Scope,
     place: Mapping[Node, int],
 ) -> str:
     """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`.
@@ -132,8 +131,7 @@ def title_of(
         many = entered > 1 and told.times % entered == 0
         return f"{entered:,} × {one[-1]}" if many else one[-1]
     if one and other and one != other:
-        same = one[-1] == other[-1]  # of different outer scopes, which tell them apart
-        return " … ".join("/".join(p[len(home) :]) if same else p[-1] for p in (one, other))
+        return f"{one[-1]} … {other[-1]}"
     numbers = [place[node] for node in ops]
     several = f"ops {min(numbers):,} … {max(numbers):,}"
     return several if len(ops) > 1 else f"op {numbers[0]:,}"

@@ -267,8 +267,8 @@ UNEQUAL: dict[str, tuple[Step, Step]] = {
         lambda x: (t := tanh(x)) is not None and np.sin(OUTSIDE) * t,
     ),
     "what was read and what was made": (
-        lambda x: (y := x * b) + np.sin(x) * y,
-        lambda x: (y := x * b) + np.sin(y) * y,
+        lambda x: ((y := x * b), (z := np.sin(x)), y + x)[2] * z,
+        lambda x: ((y := x * b), (z := np.sin(y)), x + y)[2] * z,
     ),
     "x twice": (lambda x: (y := exp(x)) * y, lambda x: exp(x) * x),
     "one value or two": (
@@ -358,3 +358,4 @@ def test_beyond_forty_characters_a_summary_counts() -> None:
     many = [np.sin, np.cos, np.tanh, np.arctan, np.exp, np.sqrt, np.log, np.abs, np.square]
     assert words(*many).endswith(" more")
     assert len(words(*many)) < 55
+    assert words(*many[:-1]) == "sin, cos, tanh, arctan, exp, sqrt, log, absolute"

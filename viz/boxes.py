@@ -67,6 +67,8 @@ def join_runs(row: Row, folded: Mapping[Node, Scope], alone: Collection[Node]) -
     Args:
         alone: no box with one of these is joined with others.
     """
+    if sum(box.folded for box in row) < 2:
+        return row
     new: Row = []
     run: Row = []
     before: list[Code] = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.graph import Graph, Node
 from viz.places import Scope
 from viz.plans import Entry, Folding, Seen
-from viz.summary import formula_of, leaves_told, result_of, size, summary, title_of
+from viz.summary import Summary, formula_of, leaves_told, result_of, size, summary, title_of
 
 LIMIT = 150  # things in a picture; more fold by themselves
 TOLD = 12  # scopes in an error
@@ -115,6 +115,8 @@ class _Words:
     def __init__(self, work: Folding, names: Mapping[Node, str]) -> None:
         self.work, self.names = work, names
         self.place = {node: i for i, node in enumerate(work.graph)}
+        self.outputs = frozenset(work.graph.outputs)
+        self.steps: list[Summary | None] = []  # of each group; None of leaves alone
 
     def groups(self, seen: Seen) -> list[Group]:
         """A group for each folded box."""
@@ -140,11 +142,12 @@ class _Words:
         home = self.work.home(entry.ops or members, closed)
         path = paths[0] if len(set(paths)) == 1 else None
         formula = ""
-        if entry.ops:
-            told = summary(entry.ops)
+        told = summary(entry.ops) if entry.ops else None
+        self.steps.append(told)
+        if told:
             title, text = title_of(entry.ops, told, paths, self.place), told.text
-            result = result_of(entry.ops, self.work.readers, self.work.graph.outputs)
-            if path and result is not None:
+            result = result_of(entry.ops, self.work.readers, self.outputs) if path else None
+            if result is not None:
                 formula = formula_of(result, entry.ops, self.names)
                 if told.times > 1 and "…" in formula:  # the summary says it better
                     formula = ""
@@ -156,20 +159,19 @@ class _Words:
         """What was folded, and how to see it all."""
         told: list[str] = []
         stretches = leaves = 0
-        for group, entry in zip(groups, seen.entries, strict=True):
-            if not entry.ops:
+        for group, entry, steps in zip(groups, seen.entries, self.steps, strict=True):
+            if steps is None:
                 leaves += len(entry.leaves)
             elif any(seen.plan.closed[self.work.homes[node]] for node in entry.ops):
                 told.append(group.title)
-            elif (units := summary(entry.ops)).times > 1:
-                told.append(f"{units.times:,} equal steps {units.step}")
+            elif steps.times > 1:
+                told.append(f"{steps.times:,} equal steps {steps.step}")
             else:
                 stretches += 1
         if len(told) > SAID:
             told = [*told[: SAID - 1], f"{len(told) - SAID + 1:,} more"]
-        told += [f"{stretches:,} stretches of ops" if stretches > 1 else "a stretch of ops"][
-            :stretches
-        ]
+        if stretches:
+            told.append(f"{stretches:,} stretches of ops" if stretches > 1 else "a stretch of ops")
         told += [f"{leaves:,} leaves"] if leaves else []
         *most, last = told
         what = f"{', '.join(most)} and {last}" if most else last

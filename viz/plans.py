@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.places import Scope, common
+from viz.places import Scope, common, scope_ids
 from viz.repeats import repeats
 from viz.summary import result_of
 
@@ -64,12 +64,7 @@ class Folding:
                     self.readers.setdefault(x, []).append(node)
                 elif getattr(x, "shape", None):
                     self.readers_of_arrays.setdefault(id(x), []).append(node)
-        # Every scope with something in it, an outer one before those inside it.
-        self.scopes = list(
-            dict.fromkeys(
-                home[:k] for home in dict.fromkeys(homes.values()) for k in range(1, len(home) + 1)
-            )
-        )
+        self.scopes = list(scope_ids(homes))
         self.outputs = frozenset(graph.outputs if len(set(graph.outputs)) <= FEW else ())
 
     def folded(
@@ -106,11 +101,11 @@ class Folding:
 
     # --- leaves, and what is seen -----------------------------------------------------------------
 
-    def seen(self, plan: Plan, gather: int = 0) -> Seen:
+    def seen(self, plan: Plan, gather: bool = False) -> Seen:
         """Put leaves into boxes, and count what is drawn.
 
         Args:
-            gather: 1 also folds leaves of a kind that the same boxes read, 2 all of a kind.
+            gather: whether other leaves of a kind are folded, too, if the same boxes read them.
         """
         row = plan.row
         where = {node: k for k, box in enumerate(row) for node in box.ops}
@@ -119,8 +114,7 @@ class Folding:
         for leaf in apart if gather else ():
             if leaf not in self.outputs:
                 users = frozenset(where[user] for user in self.readers.get(leaf, ()))
-                key = (leaf.requires_grad, users if gather == 1 else None)
-                alike.setdefault(key, []).append(leaf)
+                alike.setdefault((leaf.requires_grad, users), []).append(leaf)
         no_ops = [leaves for key, leaves in inside.items() if not isinstance(key, int)]
         gathered = [leaves for leaves in alike.values() if len(leaves) >= FEW]
         arrays = [{where[user] for user in users} for users in self.readers_of_arrays.values()]
@@ -212,10 +206,10 @@ class Folding:
                 return found
             pieces //= 2
         less = plan._replace(row=join_stretches(plan.row, 1, alone))
-        found = self.seen(less, gather=2)
+        found = self.seen(less, gather=True)
         if found.drawn <= limit or not self.ops:
             return found
-        return self.seen(plan._replace(row=[Box(self.ops, True)]), gather=2)
+        return self.seen(plan._replace(row=[Box(self.ops, True)]), gather=True)
 
     def _repetitions_folded(self, limit: int) -> Plan:
         opened: set[Scope] = set()
@@ -228,7 +222,7 @@ class Folding:
         return plan._replace(row=join_repetitions(plan.row, self.outputs))
 
     def _fitting(self, plan: Plan, target: int) -> Seen | None:
-        for gather in (0, 1):
+        for gather in (False, True):
             seen = self.seen(plan, gather)
             if seen.drawn <= target:
                 return seen

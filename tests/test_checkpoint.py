@@ -47,6 +47,10 @@ def example(**changes):
         "x_shape": (2, 2, 3),
         "x_scale": 255.0,
         "optimiser_state": {"W1.m": np.full((4, 12), 0.25), "step": np.array(300)},
+        "accuracies": {
+            "training": np.array([[0, 0.5], [100, 0.75]]),
+            "test": np.array([[0, 0.25]]),
+        },
     }
     return Checkpoint(**{**fields, **changes})
 
@@ -63,7 +67,7 @@ def assert_same_array(got, expected):
 def assert_same(got, expected):
     for field in dataclasses.fields(Checkpoint):
         a, b = getattr(got, field.name), getattr(expected, field.name)
-        if field.name in ("parameters", "optimiser_state"):
+        if field.name in ("parameters", "optimiser_state", "accuracies"):
             assert list(a) == list(b)
             for name in a:
                 assert_same_array(a[name], b[name])
@@ -101,7 +105,13 @@ def test_round_trip_keeps_every_bit_and_the_memory_order(path, dtype, order):
 
 def test_round_trip_of_the_barest_run(path):
     saved = example(
-        iteration=0, costs=(), settings={}, class_names=(), optimiser_state={}, x_shape=[12]
+        iteration=0,
+        costs=(),
+        settings={},
+        class_names=(),
+        optimiser_state={},
+        accuracies={},
+        x_shape=[12],
     )
     save(path, saved)
     assert_same(load(path), saved)
@@ -327,6 +337,26 @@ REFUSED = {
         {"optimiser_state": {"m": np.array(np.inf)}},
         ValueError,
         r"optimiser_state\['m'\]: .* got inf at \[\]",
+    ),
+    "accuracy name": ({"accuracies": {"a b": np.ones((1, 2))}}, ValueError, "accuracies: .*'a b'"),
+    "accuracy rows": (
+        {"accuracies": {"t": np.ones(2)}},
+        ValueError,
+        r"'t'\]: expected rows .*\(2,\)",
+    ),
+    "accuracy high": ({"accuracies": {"t": np.array([[1, 1.5]])}}, ValueError, "from 0 to 1"),
+    "accuracy late": ({"accuracies": {"t": np.array([[301, 0.5]])}}, ValueError, "up to .* 300"),
+    "accuracy order": (
+        {"accuracies": {"t": np.array([[100, 0.5], [100, 0.5]])}},
+        ValueError,
+        "expected increasing",
+    ),
+    "accuracy between": ({"accuracies": {"t": np.array([[0.5, 0.5]])}}, ValueError, "iterations"),
+    "accuracy nan": ({"accuracies": {"t": np.array([[1, np.nan]])}}, ValueError, "nan"),
+    "accuracy float32": (
+        {"accuracies": {"t": np.ones((1, 2), np.float32)}},
+        TypeError,
+        "float64.*float32",
     ),
     "complex moment": (
         {"optimiser_state": {"m": np.ones(1, complex)}},

@@ -248,6 +248,7 @@ TAMPERED = {
     "optimiser_state name": (stored("optimiser_state/ä", b1), "optimiser_state: .*'ä'"),
     "optimiser_state inf": (stored("optimiser_state/m", b1 * np.inf), r"optimiser_state\['m'\]"),
     "optimiser_state vast": (vast, "optimiser_state/vast: .* 8000000000000 bytes, 0 are stored"),
+    "accuracies rank": (stored("accuracies/test", np.ones(3)), r"accuracies\['test'\]"),
     "one array many times": (multiplied, "more bytes than the file has"),
 }
 
@@ -267,6 +268,13 @@ def test_resealing_alone_is_harmless(path):
     reseal(path, lambda file: None)
     assert load(path).iteration == 300
     assert load(path).parameters["W2"].flags.f_contiguous
+
+
+def test_a_file_from_before_accuracies_were_kept_still_loads(path):
+    save(path, example())
+    reseal(path, lambda file: file.pop("accuracies"))
+    assert load(path).accuracies == {}
+    assert load(path).iteration == 300
 
 
 @pytest.mark.parametrize("name", ["model.h5", "plain.h5"])

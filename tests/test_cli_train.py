@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from commands import DONE, NO, call, examples, run, write_arrays, write_files, w
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import default_dataset, open_dataset
-from tinygrad_dnn.train import Settings, train
+from tinygrad_dnn.train import Settings, accuracy, begin, train
 
 Out = pytest.CaptureFixture[str]
 
@@ -34,6 +35,12 @@ def quick(*words: Any, n: int = 3) -> int:
 
 
 # --- what it leaves and prints --------------------------------------------------------------------
+
+
+WRITTEN = [
+    "model.h5", "costs.csv", "accuracies.csv", "costs.png", "accuracies.png", "mislabelled.png",
+    "weights.png", "layers.png", "graph.svg", "report.html",
+]  # fmt: skip
 
 
 def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
@@ -59,12 +66,10 @@ def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
     ):
         share = float(line.removeprefix(f"Accuracy on {start}"))
         assert 0.8 < share < 1
-    assert lines[6] == "wrote run/model.h5, run/costs.csv, run/graph.svg, run/costs.png"
+    assert lines[6] == "wrote " + ", ".join(f"run/{name}" for name in WRITTEN)
     python = Path(sys.executable).name
     assert lines[7:] == [f"use it: {python} -m tinygrad_dnn predict run/model.h5"]
-    assert sorted(p.name for p in Path("run").iterdir()) == [
-        "costs.csv", "costs.png", "graph.svg", "model.h5",
-    ]  # fmt: skip
+    assert sorted(p.name for p in Path("run").iterdir()) == sorted(WRITTEN)
     svg = Path("run/graph.svg").read_text(encoding="utf-8")
     assert all(name in svg for name in ("W1", "b4", "A3", "Z4", "cost", "layer 2"))
     assert Path("run/costs.png").read_bytes().startswith(b"\x89PNG")
@@ -114,7 +119,9 @@ def test_one_file_alone_or_with_both_parts(folder: Path, capsys: Out) -> None:
     write_split(folder / "train.h5", "test", 11, seed=2, mode="a")
     assert quick("train.h5", "--out", "b") == DONE
     assert "Accuracy on the 11 test examples" in capsys.readouterr().out
-    assert Path("a/model.h5").read_bytes() == Path("b/model.h5").read_bytes()
+    one, other = (checkpoint.load(f"{out}/model.h5") for out in "ab")
+    np.testing.assert_array_equal(one.parameters["W1"], other.parameters["W1"])
+    assert (list(one.accuracies), list(other.accuracies)) == (["training"], ["test", "training"])
 
 
 def test_named_datasets(folder: Path, capsys: Out) -> None:
@@ -195,22 +202,26 @@ def test_another_run_in_the_same_folder_keeps_the_earlier_models(capsys: Out) ->
 
 def test_without_pictures_none_are_drawn(capsys: Out) -> None:
     assert quick("train.h5") == DONE
-    assert sorted(p.name for p in Path("run").iterdir()) == ["costs.csv", "model.h5"]
-    assert "wrote run/model.h5, run/costs.csv\n" in capsys.readouterr().out
+    names = ["accuracies.csv", "costs.csv", "model.h5"]
+    assert sorted(p.name for p in Path("run").iterdir()) == names
+    assert "wrote run/model.h5, run/costs.csv, run/accuracies.csv\n" in capsys.readouterr().out
 
 
 def test_without_matplotlib_the_curve_is_left_out(
     monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
     monkeypatch.delattr("viz.curves")
-    monkeypatch.delitem(sys.modules, "viz.curves")
+    for name in [m for m in sys.modules if m.startswith("viz.curves")]:
+        monkeypatch.delitem(sys.modules, name)
     for name in [m for m in sys.modules if m.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert call("train", "train.h5", "--iterations", 3) == DONE
     out, err = capsys.readouterr()
-    assert err.startswith("costs.png is left out: ")
+    assert err.startswith("costs.png and the other curves are left out: ")
     assert "pip install 'tinygrad-dnn[plot]'" in err
-    assert "wrote run/model.h5, run/costs.csv, run/graph.svg\n" in out
+    assert out.count("run/graph.svg, run/report.html\n") == 1
+    assert "costs.png" not in out
+    assert "pip install &#x27;tinygrad-dnn[plot]&#x27;" in Path("run/report.html").read_text()
 
 
 def test_without_graphviz_the_graph_is_left_as_text(
@@ -224,7 +235,35 @@ def test_without_graphviz_the_graph_is_left_as_text(
     assert "pip install graphviz-pure" in err
     assert "run/graph.dot" in err
     assert "digraph" in Path("run/graph.dot").read_text(encoding="utf-8")
-    assert "wrote run/model.h5, run/costs.csv, run/costs.png\n" in out
+    assert "graph.svg" not in out
+    assert "run/costs.png" in out
+    assert "pip install graphviz-pure" in Path("run/report.html").read_text(encoding="utf-8")
+
+
+def test_the_report_holds_every_picture_and_what_was_done(capsys: Out) -> None:
+    assert call("train", "train.h5", "--iterations", 201, "--layers", "48,4,1") == DONE
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    for name in ("costs.png", "accuracies.png", "mislabelled.png", "weights.png", "layers.png"):
+        data = b64encode((Path("run") / name).read_bytes()).decode()
+        assert page.count(data) == 1
+    assert b64encode(Path("run/graph.svg").read_bytes()).decode() in page
+    shares = re.findall(r"Accuracy on the .* examples: (.*)", capsys.readouterr().out)
+    assert all(f"<dd>{share}</dd>" in page for share in shares)
+    assert "predict run/model.h5 train.h5" in page
+    assert "<script" not in page
+
+
+def test_accuracies_belong_to_the_iteration_their_cost_was_taken_in() -> None:
+    assert call("train", "train.h5", "--iterations", 101, "--no-pictures") == DONE
+    head, first, second = Path("run/accuracies.csv").read_text().splitlines()
+    assert head == "iteration,training"
+    assert call("train", "train.h5", "--iterations", 100, "--no-pictures", "--out", "to") == DONE
+    with open_dataset("train.h5") as file:
+        X, Y = file.columns(), file.labels()
+    reached = accuracy(X, Y, checkpoint.load("to/model.h5").parameters)
+    assert second == f"100,{reached!r}"
+    begun = accuracy(X, Y, begin(Settings((X.shape[0], 20, 7, 5, 1))).parameters)
+    assert first == f"0,{begun!r}"
 
 
 # --- a cost that is no number ---------------------------------------------------------------------

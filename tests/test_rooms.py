@@ -33,11 +33,11 @@ VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "dot", "drawing", "render", "curves.sheet", "curves.lines", "curves.images",
-    "curves.histograms", "curves", "arrays", "story", "explorer",
+    "curves.histograms", "curves", "page", "arrays", "story", "explorer", "report",
 ]  # fmt: skip
 CLI = [
-    "status", "pictures", "train", "models", "predict", "check", "functions", "subject", "draw",
-    "explore", "main",
+    "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
+    "draw", "explore", "main",
 ]  # fmt: skip
 
 ROOMS = [

@@ -8,6 +8,7 @@ field has been checked, or raises. How the bytes are sealed and replaced is told
     /parameters/W1 ...  float32 or float64
     /costs/iteration    int64 (k,)
     /costs/cost         float64 (k,)
+    /accuracies         float64 (k, 2) by name: iteration, accuracy; none in older files
     /optimiser_state    zero or more arrays: float32, float64 or int64
 
 Nothing in it is a pickle, an object, a link or compressed. The seal finds accidents, not intent:
@@ -48,6 +49,7 @@ _DESCRIBED = (
     "x_scale",
 )
 _GROUPS = ("parameters", "costs", "optimiser_state")
+_LATER = ("accuracies",)  # groups that the first files did not have
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +76,8 @@ class Checkpoint:
         x_scale: what raw examples are divided by before they enter the network; 255 for pictures.
         optimiser_state: arrays by name (letters, digits, ``_.-``), float32, float64 or int64, of
             any shape, finite, contiguous in C or Fortran order.
+        accuracies: rows of iteration and accuracy, (k, 2) float64, by what they were taken on,
+            such as "training" and "test"; accuracies from 0 to 1.
         source: the file it was loaded from, for messages; not saved.
 
     Raises:
@@ -91,6 +95,7 @@ class Checkpoint:
     x_shape: tuple[int, ...]
     x_scale: float
     optimiser_state: dict[str, Array] = field(default_factory=dict)
+    accuracies: dict[str, Array] = field(default_factory=dict)
     source: str = "this checkpoint"
 
     def __post_init__(self) -> None:
@@ -108,6 +113,7 @@ class Checkpoint:
             "x_shape": _x_shape(self.x_shape, layer_dims[0]),
             "x_scale": _x_scale(self.x_scale),
             "optimiser_state": _optimiser_state(self.optimiser_state),
+            "accuracies": _accuracies(self.accuracies, iteration),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the dataclass is frozen
@@ -161,6 +167,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
             "cost": np.array([cost for _, cost in checked.costs], dtype=np.float64),
         },
         "optimiser_state": checked.optimiser_state,
+        "accuracies": checked.accuracies,
     }
     image = _hdf5_archive.pack(described, groups, _sealed_file.USER_BLOCK)
     _sealed_file.write(path, memoryview(image)[_sealed_file.USER_BLOCK :])
@@ -179,7 +186,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         described, groups = _hdf5_archive.unpack(image)
         _require_names(described, _DESCRIBED, "description")
-        _require_names(groups, _GROUPS, "file")
+        groups = {name: {} for name in _LATER} | groups
+        _require_names(groups, (*_GROUPS, *_LATER), "file")
         fields = {**described, **groups, "costs": _stored_costs(groups["costs"])}
         return Checkpoint(**fields, source=source)
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, OverflowError) as error:
@@ -329,13 +337,34 @@ def _x_scale(value: object) -> float:
 
 
 def _optimiser_state(value: object) -> dict[str, Array]:
-    state = _checked.mapping(value, "optimiser_state")
-    for name in state:
-        if not _ARRAY_NAME.fullmatch(name):
+    return _named_arrays(value, "optimiser_state", _NUMBERS)
+
+
+def _accuracies(value: object, iteration: int) -> dict[str, Array]:
+    accuracies = _named_arrays(value, "accuracies", ("float64",))
+    for name, rows in accuracies.items():
+        if rows.ndim != 2 or rows.shape[1] != 2:
+            raise ValueError(f"accuracies[{name!r}]: expected rows (k, 2), got {rows.shape}")
+        when, share = rows.T
+        if (
+            (np.diff(when) <= 0).any()
+            or (when % 1 != 0).any()
+            or ((when < 0) | (when > iteration)).any()
+        ):
             raise ValueError(
-                f"optimiser_state: expected names of letters, digits and _.-, got {name!r}"
+                f"accuracies[{name!r}]: expected increasing iterations, up to the checkpoint's "
+                f"{iteration}"
             )
+        if ((share < 0) | (share > 1)).any():
+            raise ValueError(f"accuracies[{name!r}]: expected accuracies from 0 to 1")
+    return accuracies
+
+
+def _named_arrays(value: object, field: str, dtypes: tuple[str, ...]) -> dict[str, Array]:
+    arrays = _checked.mapping(value, field)
+    for name in arrays:
+        if not _ARRAY_NAME.fullmatch(name):
+            raise ValueError(f"{field}: expected names of letters, digits and _.-, got {name!r}")
     return {
-        name: _checked.array(state[name], f"optimiser_state[{name!r}]", _NUMBERS)
-        for name in sorted(state)
+        name: _checked.array(arrays[name], f"{field}[{name!r}]", dtypes) for name in sorted(arrays)
     }

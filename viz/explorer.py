@@ -7,11 +7,8 @@ the layers), the story as JSON, one script and one style sheet. It needs no netw
 from __future__ import annotations
 
 import html
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from tinygrad_dnn.passes import backward_again, forward_again
 from viz.dot import picture_of
 from viz.files import write
 from viz.labels import Labels, visible
+from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.places import homes_of, hosts_of
 from viz.problems import at_hosts, problems
@@ -114,29 +112,16 @@ def _svg(scene: Scene, labels: Labels) -> str:
 
 
 def _page(story: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
-    here = files("viz")
-    scripts = sorted(f.name for f in here.iterdir() if re.fullmatch(r"explorer.*\.js", f.name))
-    parts = {
-        "title": html.escape(str(story["title"])),
-        "style": here.joinpath("explorer.css").read_text(encoding="utf-8"),
-        "palette": f":root {{ {_properties(LIGHT)} }}\n"
-        f'[data-theme="dark"] {{ {_properties(DARK)} }}',
-        "views": "\n".join(
-            f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
-            for k, (folded, svg) in enumerate(pictures.items())
-        ),
-        "trace": _json(story),
-        "script": "\n".join(here.joinpath(f).read_text(encoding="utf-8") for f in scripts),
-    }
-    template = here.joinpath("explorer.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
-
-
-def _properties(theme: Mapping[str, str]) -> str:
-    return " ".join(f"--{name}: {colour};" for name, colour in theme.items())
-
-
-def _json(story: Mapping[str, Any]) -> str:
-    """JSON that may stand in a script element: nothing in it can end the element."""
-    text = json.dumps(story, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    views = [
+        f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
+        for k, (folded, svg) in enumerate(pictures.items())
+    ]
+    return page(
+        "explorer.html",
+        title=html.escape(str(story["title"])),
+        style=asset("explorer.css"),
+        palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
+        views="\n".join(views),
+        trace=json_in_html(story),
+        script="\n".join(map(asset, ("explorer-numbers.js", "explorer.js"))),
+    )

@@ -6,51 +6,28 @@ import argparse
 import shlex
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from tinygrad_dnn import checkpoint
-from tinygrad_dnn.cli.pictures import draw_pictures
-from tinygrad_dnn.cli.status import DONE, INTERRUPTED, NO
+from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
+from tinygrad_dnn.cli.pictures import Story, draw_pictures
+from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
 from tinygrad_dnn.hdf5 import has_dataset, open_h5
-from tinygrad_dnn.train import (
-    RECORD_EVERY,
-    DivergedError,
-    Settings,
-    State,
-    accuracy,
-    begin,
-    check_examples,
-    train,
-)
+from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
 from viz.files import write
 
-MODEL, COSTS = "model.h5", "costs.csv"
+MODEL, COSTS, ACCURACIES = "model.h5", "costs.csv", "accuracies.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
 DOCUMENT_RATE, DIGITS_RATE = 0.0075, 0.1
 RUN_DEFAULTS = {"seed": 1, "init": "sqrt", "dtype": "float64"}
 # In float32 an output above 1 − 6e-8 is 1, and the document's cost NaN: a good fit gets there.
 DEFAULT_COST = {"float64": "document", "float32": "stable"}
-
-
-@dataclass
-class Examples:
-    """One data file read: columns X (n_x, m), labels Y (1, m), and what a model must remember."""
-
-    name: str
-    X: Any
-    Y: Any
-    shape: tuple[int, ...]
-    scale: float
-    classes: tuple[str, ...]
-    fingerprint: str
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,8 +47,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"its {start.iteration} iterations are complete; ask for more with --iterations")
     elif model.exists():
         print(f"the model that was there is kept as {_set_aside(model)}")
-    state, status = _descend(args, settings, examples[0], start, model)
+    end, status = descend(args, settings, examples, Run(start, _known(resumed)), model)
+    state = end.state
     _write_costs(out / COSTS, state)
+    _write_accuracies(out / ACCURACIES, end.shares)
     if status == INTERRUPTED:
         print(
             f"interrupted after iteration {state.iteration}; {model} is saved. Go on with:\n"
@@ -79,8 +58,12 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     else:
-        _report(args, out, settings, examples, state)
+        _report(args, out, settings, examples, end)
     return status
+
+
+def _known(resumed: checkpoint.Checkpoint | None) -> Shares:
+    return {} if resumed is None else dict(resumed.accuracies)
 
 
 def _open(args: argparse.Namespace) -> list[Dataset]:
@@ -203,68 +186,6 @@ def _set_aside(model: Path) -> Path:
     return kept
 
 
-def _descend(
-    args: argparse.Namespace, settings: Settings, data: Examples, start: State, model: Path
-) -> tuple[State, int]:
-    """Train, show the cost as the document does, save every so often; the last state and status."""
-    latest = start
-
-    def save(state: State) -> None:
-        checkpoint.save(model, _checkpoint(settings, data, state))
-
-    if not args.resume:
-        save(start)
-    with tqdm(
-        total=args.iterations,
-        initial=start.iteration,
-        unit="it",
-        disable=not (sys.stderr and sys.stderr.isatty()),
-        leave=False,
-    ) as bar:
-
-        def after(state: State, cost: float) -> None:
-            nonlocal latest
-            latest = state
-            done = state.iteration - 1
-            if done % RECORD_EVERY == 0:
-                with bar.external_write_mode():
-                    print(f"Cost after iteration {done}: {cost:f}", flush=True)
-            bar.update()
-            if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
-                save(state)
-
-        try:
-            return train(data.X, data.Y, settings, args.iterations, start=start, after=after), DONE
-        except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
-            save(latest)
-            return latest, INTERRUPTED
-        except DivergedError as diverged:
-            bar.close()
-            save(diverged.state)
-            print(
-                f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "
-                f"{diverged.state.iteration}.",
-                file=sys.stderr,
-            )
-            return diverged.state, NO
-
-
-def _checkpoint(settings: Settings, data: Examples, state: State) -> checkpoint.Checkpoint:
-    return checkpoint.Checkpoint(
-        parameters=dict(state.parameters),
-        layer_dims=settings.layer_dims,
-        iteration=state.iteration,
-        costs=state.costs,
-        # Full-batch descent draws nothing; what it would draw next is kept all the same.
-        random_state=dict(np.random.default_rng(settings.seed).bit_generator.state),
-        settings=settings.described(),
-        data_fingerprint=data.fingerprint,
-        class_names=data.classes,
-        x_shape=data.shape,
-        x_scale=data.scale,
-    )
-
-
 def _program() -> list[str]:
     """How the user called us."""
     called = Path(sys.argv[0])
@@ -285,6 +206,11 @@ def _again(args: argparse.Namespace) -> str:
     return shlex.join([*words, "--resume"])
 
 
+def _typed() -> str:
+    """The command that this is."""
+    return shlex.join([*_program(), *sys.argv[1:]])
+
+
 def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
     """A command that predicts with the model."""
     words = [*_program(), "predict", str(model)]
@@ -293,6 +219,19 @@ def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
         for name in ("x", "y", "classes"):
             words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
     return shlex.join(words)
+
+
+def _write_accuracies(path: Path, shares: Shares) -> None:
+    whats = [what for what in SETS if what in shares]
+    by_iteration: dict[int, dict[str, float]] = {}
+    for what in whats:
+        for iteration, share in shares[what].tolist():
+            by_iteration.setdefault(int(iteration), {})[what] = share
+    rows = "".join(
+        f"{iteration},{','.join(repr(row[what]) if what in row else '' for what in whats)}\n"
+        for iteration, row in sorted(by_iteration.items())
+    )
+    write(path, f"{','.join(['iteration', *whats])}\n{rows}".encode())
 
 
 def _write_costs(path: Path, state: State) -> None:
@@ -305,13 +244,17 @@ def _report(
     out: Path,
     settings: Settings,
     examples: list[Examples],
-    state: State,
+    end: Run,
 ) -> None:
-    for e, what in zip(examples, ("training", "test"), strict=False):
-        share = float(f"{accuracy(e.X, e.Y, state.parameters):.12g}")
-        print(f"Accuracy on the {e.Y.shape[1]} {what} examples: {share}")
-    written = [out / MODEL, out / COSTS]
+    reached = {}
+    for e, what in zip(examples, SETS, strict=False):
+        reached[what] = float(f"{accuracy(e.X, e.Y, end.state.parameters):.12g}")
+        print(f"Accuracy on the {e.Y.shape[1]} {what} examples: {reached[what]}")
+    written = [out / MODEL, out / COSTS, out / ACCURACIES]
     if not args.no_pictures:
-        written += draw_pictures(out, settings, examples[0], state)
+        story = Story(
+            _told(settings, examples[0]), reached, _typed(), _use(args, out / MODEL, examples[-1])
+        )
+        written += draw_pictures(out, settings, examples, end, story)
     print("wrote " + ", ".join(map(str, written)))
     print(f"use it: {_use(args, out / MODEL, examples[-1])}")

@@ -1,0 +1,124 @@
+"""Training as the command line does it: what is shown, recorded and saved on the way."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from tinygrad_dnn import checkpoint
+from tinygrad_dnn.cli.status import DONE, INTERRUPTED, NO
+from tinygrad_dnn.train import RECORD_EVERY, DivergedError, Settings, State, accuracy, train
+
+SETS = ("training", "test")  # what the files hold, in this order
+
+
+@dataclass
+class Examples:
+    """One data file read: columns X (n_x, m), labels Y (1, m), and what a model must remember."""
+
+    name: str
+    X: Any
+    Y: Any
+    shape: tuple[int, ...]
+    scale: float
+    classes: tuple[str, ...]
+    fingerprint: str
+
+
+# By what they were taken on, rows (k, 2) of iteration and accuracy.
+Shares = dict[str, Any]
+
+
+class Run(NamedTuple):
+    """Where a run stands, and the accuracies on the way."""
+
+    state: State
+    shares: Shares
+
+
+def descend(
+    args: argparse.Namespace, settings: Settings, examples: list[Examples], start: Run, model: Path
+) -> tuple[Run, int]:
+    """Train, show the cost as the document does, save every so often; the last state and status."""
+    data = examples[0]
+    latest = start
+
+    def save(run: Run) -> None:
+        checkpoint.save(model, _checkpoint(settings, data, run))
+
+    if not args.resume:
+        save(start)
+    with tqdm(
+        total=args.iterations,
+        initial=start.state.iteration,
+        unit="it",
+        disable=not (sys.stderr and sys.stderr.isatty()),
+        leave=False,
+    ) as bar:
+
+        def after(state: State, cost: float) -> None:
+            nonlocal latest
+            done = state.iteration - 1
+            recorded = done % RECORD_EVERY == 0
+            # One assignment, so that whatever interrupts finds both of the same iteration.
+            latest = Run(state, _measured(examples, latest) if recorded else latest.shares)
+            if recorded:
+                with bar.external_write_mode():
+                    print(f"Cost after iteration {done}: {cost:f}", flush=True)
+            bar.update()
+            if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
+                save(latest)
+
+        try:
+            train(data.X, data.Y, settings, args.iterations, start=start.state, after=after)
+            return latest, DONE
+        except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
+            save(latest)
+            return latest, INTERRUPTED
+        except DivergedError as diverged:
+            bar.close()
+            good = Run(diverged.state, _until(latest.shares, diverged.state.iteration))
+            save(good)
+            print(
+                f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "
+                f"{diverged.state.iteration}.",
+                file=sys.stderr,
+            )
+            return good, NO
+
+
+def _measured(examples: list[Examples], run: Run) -> Shares:
+    """The accuracies, with those of the parameters that the newest cost was taken from."""
+    shares = dict(run.shares)
+    for data, what in zip(examples, SETS, strict=False):
+        row = [[run.state.iteration, accuracy(data.X, data.Y, run.state.parameters)]]
+        shares[what] = np.concatenate([shares.get(what, np.empty((0, 2))), row])
+    return shares
+
+
+def _until(shares: Shares, iteration: int) -> Shares:
+    return {what: rows[rows[:, 0] <= iteration] for what, rows in shares.items()}
+
+
+def _checkpoint(settings: Settings, data: Examples, run: Run) -> checkpoint.Checkpoint:
+    state = run.state
+    return checkpoint.Checkpoint(
+        parameters=dict(state.parameters),
+        layer_dims=settings.layer_dims,
+        iteration=state.iteration,
+        costs=state.costs,
+        # Full-batch descent draws nothing; what it would draw next is kept all the same.
+        random_state=dict(np.random.default_rng(settings.seed).bit_generator.state),
+        settings=settings.described(),
+        data_fingerprint=data.fingerprint,
+        class_names=data.classes,
+        x_shape=data.shape,
+        x_scale=data.scale,
+        accuracies=run.shares,
+    )

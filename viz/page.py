@@ -1,0 +1,30 @@
+"""HTML files that need nothing beside them: templates filled, data made safe to stand in a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+
+def asset(name: str) -> str:
+    """A file of this package as text."""
+    return files("viz").joinpath(name).read_text(encoding="utf-8")
+
+
+def page(template: str, **parts: str) -> str:
+    """A template with each {{part}} in place; what is put in is not looked at again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset(template))
+
+
+def properties(theme: Mapping[str, str]) -> str:
+    """The colours of a theme as custom properties of CSS."""
+    return " ".join(f"--{name}: {colour};" for name, colour in theme.items())
+
+
+def json_in_html(data: Any) -> str:
+    """JSON that may stand in a script element: nothing in it can end the element."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -57,8 +57,9 @@ def _parser() -> argparse.ArgumentParser:
             help="train a network; without files on the digits that come along",
             description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
             "list_classes; test_set_x, test_set_y). Without files: 8x8 handwritten digits, even "
-            "against odd. Leaves model.h5, costs.csv, costs.png and graph.svg in the output "
-            "folder.",
+            "against odd. Leaves in the output folder model.h5, costs.csv and accuracies.csv, "
+            "the pictures graph.svg, costs.png, accuracies.png, mislabelled.png, layers.png and, "
+            "of images, weights.png, and report.html, one page that shows them all.",
         )
     )
     _predict_arguments(
@@ -136,7 +137,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         help="iterations between saves of model.h5 (default 500)",
     )
     add("--resume", action="store_true", help="go on from the model.h5 in the output folder")
-    add("--no-pictures", action="store_true", help="leave out costs.png and graph.svg")
+    add("--no-pictures", action="store_true", help="leave out the pictures and the report")
 
 
 def _dataset_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
-    "graph", "formula", "mathml",
+    "graph", "formula", "mathml", "notebook",
     "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
@@ -32,8 +32,9 @@ ENGINE = [
 VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
-    "dot", "drawing", "render", "curves.sheet", "curves.lines", "curves.images",
-    "curves.histograms", "curves", "page", "arrays", "story", "explorer", "report",
+    "render", "picture", "dot", "drawing", "notebook",
+    "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
+    "page", "arrays", "story", "explorer", "report",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",

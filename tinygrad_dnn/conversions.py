@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dnn.formula import formula
 from tinygrad_dnn.graph import Node, describe
+from tinygrad_dnn.notebook import value_html
 
 
 class Conversions:
@@ -103,3 +104,6 @@ class Conversions:
         elif self.node.requires_grad:
             parts.append("requires_grad=True")
         return f"Tensor({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return value_html(self.node, self._array)

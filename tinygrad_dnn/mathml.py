@@ -77,7 +77,7 @@ class MathML:
         if first == "√":
             return f"<msqrt>{bare[0]}</msqrt>"
         if not first and last in _RAISED and len(held) == 1:
-            return f"<msup>{_row(held[0])}{_RAISED[last]}</msup>"
+            return _raised(held[0], _RAISED[last])
         if between == [""] and not first:
             return _row(f"{held[0]}{_BETWEEN_FACTORS}{held[1]}")
         if first in _LARGE:
@@ -97,6 +97,13 @@ class MathML:
 
 
 MATHML = MathML()
+
+
+def _raised(base: str, above: str) -> str:
+    """A power or transpose; above the index of a name that has one, not beside it."""
+    if base.startswith("<msub>") and base.count("<m") == 3:
+        return f"<msubsup>{base.removeprefix('<msub>').removesuffix('</msub>')}{above}</msubsup>"
+    return f"<msup>{_row(base)}{above}</msup>"
 
 
 def _row(markup: str) -> str:

@@ -12,9 +12,12 @@ from types import ModuleType
 
 from viz.drawing import draw
 from viz.explorer import explore
+from viz.notebook import show_graphs
 from viz.render import save
 
 __all__ = ["draw", "explore", "save"]
+
+show_graphs()
 
 
 def __getattr__(name: str) -> ModuleType:

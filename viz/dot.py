@@ -11,6 +11,7 @@ import graphviz
 from viz.labels import Labels, literal, visible
 from viz.layout import Layout
 from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER, PROBLEM, PROBLEM_FILL
+from viz.picture import Picture
 from viz.places import Scope
 from viz.scene import Scene
 
@@ -44,13 +45,13 @@ _LINES: dict[str, dict[str, str]] = {
 }
 
 
-def picture_of(
-    scene: Scene, labels: Labels, caption: str = "", tooltips: bool = True
-) -> graphviz.Digraph:
+def picture_of(scene: Scene, labels: Labels, caption: str = "", tooltips: bool = True) -> Picture:
     """The picture of a scene, with a caption below it."""
     below = {"label": literal(caption), "labelloc": "b"} if caption else {}
-    picture = graphviz.Digraph(graph_attr=_GRAPH | below, node_attr=_NODE, edge_attr=_EDGE)
-    boxes = {(): picture} | {path: _box(scene.scopes[path], path) for path in scene.paths()}
+    picture = Picture(graph_attr=_GRAPH | below, node_attr=_NODE, edge_attr=_EDGE)
+    boxes: dict[Scope, graphviz.Digraph] = {(): picture} | {
+        path: _box(scene.scopes[path], path) for path in scene.paths()
+    }
     layout = Layout(scene)
     for name, thing in scene.things.items():
         label, tooltip = labels.of(thing.what)

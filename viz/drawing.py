@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import graphviz
 import numpy as np
 
 from tinygrad_dnn.graph import Graph, Leaf, Node
@@ -17,6 +16,7 @@ from viz.dot import picture_of
 from viz.fold import Group
 from viz.fold import fold as fold_scopes
 from viz.labels import Labels
+from viz.picture import Picture
 from viz.places import homes_of, hosts_of
 from viz.problems import at_hosts
 from viz.problems import problems as problems_of
@@ -37,7 +37,7 @@ def draw(
     depth: int | None = None,
     problems: bool = True,
     blame: Mapping[Any, str] | None = None,
-) -> graphviz.Digraph:
+) -> Picture:
     """Draw what a result was computed from: `viz.save(viz.draw(cost), "graph.svg")`.
 
     Parameters are square boxes, inputs ellipses, constant arrays notes, ops rounded boxes,
@@ -67,11 +67,11 @@ def draw(
         blame: other reasons to mark a node: a mapping of Tensor or name to text.
 
     Returns:
-        A `graphviz.Digraph`, to be restyled at will: `picture.graph_attr["rankdir"] = "LR"` lets it
-        run from left to right. Nodes have the ids n0, n1, ... (d5 is the gradient of n5) and the
-        classes param, input, const, op, output, gradient, folded, problem; the edge n0-n4-1 goes
-        from n0 to the second input of n4; scopes are clusters of class scope, with the ids s0, s1,
-        ..., which they keep when they are folded.
+        A `graphviz.Digraph`, shown by notebooks, to be restyled at will:
+        `picture.graph_attr["rankdir"] = "LR"` runs from left to right. Nodes have the ids n0, n1,
+        ... (d5 is the gradient of n5) and the classes param, input, const, op, output, gradient,
+        folded, problem; the edge n0-n4-1 goes from n0 to the second input of n4; scopes are
+        clusters of class scope, with the ids s0, s1, ..., which they keep when they are folded.
 
     Raises:
         TypeError: `what`, `names` or `blame` is something else.

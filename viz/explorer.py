@@ -27,6 +27,9 @@ from viz.story import Story
 from viz.subject import graph_of, names_of
 from viz.views import views
 
+SCRIPTS = tuple(  # each reads what stands before it
+    f"explorer{part}.js" for part in ("-elements", "-story", "-numbers", "-picture", "-panel", "")
+)
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
 
@@ -123,5 +126,5 @@ def _page(story: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
         views="\n".join(views),
         trace=json_in_html(story),
-        script="\n".join(map(asset, ("explorer-numbers.js", "explorer.js"))),
+        script="\n".join(map(asset, SCRIPTS)),
     )

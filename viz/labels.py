@@ -186,8 +186,8 @@ def brief(x: Any) -> str:
 
 
 def number(v: Any) -> str:
-    """A number in four digits, with a minus sign."""
-    return f"{v:.4g}".replace("-", "−")
+    """A number in four digits, with a minus sign; −0 is 0."""
+    return f"{v + 0:.4g}".replace("-", "−")
 
 
 def visible(text: str, longest: int = LONGEST_NAME) -> str:

@@ -119,7 +119,7 @@ class Story:
                 "title": f"{name} = {text}" if name else text,
                 "formula": equation(identifier(name), math) if name else equation(math),
                 "op": node.op.name,
-                "says": (node.op.__doc__ or "").strip().partition("\n")[0],
+                "says": (node.op.__doc__ or "").strip().partition("\n")[0].replace("`", ""),
             }
         return told | (self._slope(node) if node in self.slopes else {})
 

@@ -1,0 +1,39 @@
+"use strict";
+
+/** Elements of the page; text in them is only ever text. */
+const elements = (() => {
+  function dress(element, attributes, children) {
+    for (const [name, value] of Object.entries(attributes)) {
+      element.setAttribute(name, String(value));
+    }
+    element.append(...children);
+    return element;
+  }
+
+  /** An element of HTML with attributes and children. */
+  const make = (tag, attributes = {}, ...children) =>
+    dress(document.createElement(tag), attributes, children);
+
+  /** An element of SVG. */
+  const shape = (tag, attributes = {}, ...children) =>
+    dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+  /** A button that does something; `key` finds it again when its surroundings are written anew. */
+  function button(text, key, action, attributes = {}) {
+    const made = make("button", { type: "button", "data-key": key, ...attributes }, text);
+    made.addEventListener("click", action);
+    return made;
+  }
+
+  /** A formula that was typeset for this page: the one markup that is taken as such. */
+  function formula(markup, tag = "div") {
+    const box = make(tag, { class: "formula" });
+    box.innerHTML = markup;
+    for (const name of box.querySelectorAll("mi:not([mathvariant])")) {
+      name.classList.toggle("letter", [...name.textContent].length === 1);
+    }
+    return box;
+  }
+
+  return { make, shape, button, formula };
+})();

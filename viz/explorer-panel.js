@@ -1,0 +1,185 @@
+"use strict";
+
+/** What is told of one node or group, as it is after a step. */
+const panel = (() => {
+  const { make, button, formula } = elements;
+  const { nodes, groups, arrays } = story;
+  const PARTS = 12; // contributions that are listed
+  const DRAWN = 4; // contributions whose numbers are shown
+  const MEMBERS = 60; // of a group that are listed
+  const KINDS = {
+    param: "parameter",
+    input: "input",
+    const: "constant",
+    op: "op",
+    output: "result",
+    folded: "folded layer",
+  };
+  const box = document.getElementById("panel");
+  let written = ""; // what is there, so that the same is not written again
+  let paint = () => undefined;
+
+  /**
+   * Write the panel.
+   *
+   * @param id of a node or group; null for what is said before the first step.
+   * @param k after which step.
+   * @param follows whether the panel goes with the steps.
+   * @param act what its buttons do: choose(id), toggle(group), follow(on).
+   */
+  function write(id, k, follows, act) {
+    const there = id === null || id in groups ? "" : Object.values(story.progress(id, k)).join(" ");
+    const parts = id in nodes ? story.share(id, k) : "";
+    const ways = Object.keys(groups).filter((group) => picture.closed(group)).join(" ");
+    const wanted = [id, there, parts, follows, ways].join("|");
+    if (wanted === written) {
+      return;
+    }
+    const same = box.dataset.node === id;
+    const key = document.activeElement?.dataset?.key;
+    written = wanted;
+    paint = () => undefined;
+    const pin = button(follows ? "follows the steps" : "follow the steps", "follow", () => act.follow(!follows), {
+      class: "pin",
+      "aria-pressed": String(follows),
+    });
+    const about = id === null ? start() : id in groups ? group(id, act) : node(id, k, act, same);
+    box.dataset.node = id ?? "";
+    box.replaceChildren(pin, ...about.filter(Boolean));
+    box.querySelectorAll(".formula").forEach(narrow);
+    if (!same) {
+      box.scrollTop = 0;
+    }
+    if (key) {
+      [...box.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key)?.focus();
+    }
+  }
+
+  /** A formula that is too wide on two lines, then in smaller letters as far as they stay readable. */
+  function narrow(element) {
+    if (element.clientWidth < element.scrollWidth) {
+      wrap(element.querySelector("math"));
+    }
+    const ratio = element.clientWidth / element.scrollWidth;
+    if (ratio < 1) {
+      const size = Number.parseFloat(getComputedStyle(element).fontSize);
+      element.style.fontSize = `${Math.max(14, Math.floor(size * ratio * 0.98))}px`;
+    }
+  }
+
+  /** Put what an equation says of its left side on a line of its own: browsers do not break MathML. */
+  function wrap(math) {
+    const row = math.firstElementChild;
+    const parts = [...row.children];
+    const sign = parts.findIndex((part) => part.localName === "mo" && part.textContent === "=");
+    if (sign > 0) {
+      const rest = math.cloneNode(false);
+      rest.classList.add("rest");
+      rest.append(row.cloneNode(false));
+      rest.firstElementChild.append(...parts.slice(sign));
+      math.after(rest);
+    }
+  }
+
+  /** Before the first step: what the colours mean. */
+  function start() {
+    const there = new Set(Object.values(nodes).map((one) => one.kind));
+    const kinds = Object.keys(KINDS).filter((kind) => there.has(kind));
+    const sloped = Object.values(nodes).some((one) => one.gradientName !== "");
+    const legend = [...kinds.map((kind) => [kind, KINDS[kind]]), ...(sloped ? [["gradient", "gradient"]] : [])];
+    const what = sloped ? "forward node by node, then backward" : "forward node by node";
+    return [
+      make("h2", {}, story.title),
+      make("p", {}, `${story.steps.length} steps: ${what}. Press → to begin, ? for all keys.`),
+      make("ul", { class: "kinds" }, ...legend.map(([kind, text]) => make("li", {}, make("span", { class: `swatch ${kind}` }), text))),
+    ];
+  }
+
+  /** A button that selects a node. */
+  const link = (id, text, act) => button(text, `go-${id}`, () => act.choose(id), { class: "link", "data-go": id });
+
+  /** Buttons that fold or unfold groups. */
+  function folders(ids, act) {
+    const able = ids.filter((id) => picture.toggled(id));
+    return make("p", { class: "buttons" }, ...able.map((id) =>
+      button(`${picture.closed(id) ? "Unfold" : "Fold"} ${groups[id].title}`, `fold-${id}`, () => act.toggle(id)),
+    ));
+  }
+
+  function group(id, act) {
+    const { title, summary, members } = groups[id];
+    const list = members.filter((member) => member in nodes);
+    const more = list.length > MEMBERS ? make("p", { class: "meta" }, `and ${list.length - MEMBERS} more`) : null;
+    return [
+      make("h2", {}, title),
+      make("p", { class: "meta" }, summary),
+      folders([id], act),
+      make("ul", { class: "members" }, ...list.slice(0, MEMBERS).map((member) => make("li", {}, link(member, nodes[member].title, act)))),
+      more,
+    ];
+  }
+
+  function node(id, k, act, same) {
+    const one = nodes[id];
+    const there = story.known(id, k);
+    const state = story.gradient(id, k);
+    const shape = one.shape.length > 0 ? `(${one.shape.join(", ")}${one.shape.length === 1 ? "," : ""})` : "scalar";
+    const meta = [KINDS[one.kind], `${shape} ${one.dtype}`, one.scope.join(" / ")].filter(Boolean).join(" · ");
+    const arrived = one.contributions.filter((part) => story.arrived(part, k));
+    const parts = one.contributions.length > 1 ? arrived.slice(0, DRAWN) : [];
+    const shown = [
+      ...(there ? [{ at: one.value, name: one.name || "value", kind: "value" }] : []),
+      ...(state === "complete" ? [{ at: one.gradient, name: one.gradientName, kind: "slope" }] : []),
+      ...parts.map((part) => ({ at: part.value, name: one.gradientName, kind: "part", part })),
+    ].filter(({ at }) => at !== null).map((part) => ({ ...part, array: arrays[part.at] }));
+    const drawn = numbers.show(shown, same);
+    ({ paint } = drawn);
+    const sections = drawn.drawn.map((element, i) => [shown[i], element]);
+    const inner = new Map(sections.filter(([{ kind }]) => kind === "part").map(([{ part }, element]) => [part, element]));
+    const main = sections.filter(([{ kind }]) => kind !== "part").map(([{ kind, name }, element]) =>
+      make("section", { class: kind, "data-kind": kind }, make("h3", { class: kind }, name), element),
+    );
+    const around = Object.keys(groups).filter((g) => groups[g].members.includes(id));
+    return [
+      one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
+      make("p", { class: "meta" }, meta),
+      one.problem ? make("p", { class: "problem" }, one.problem) : null,
+      one.name && one.op ? formula(one.formula) : null,
+      one.says ? make("p", { class: "says" }, make("code", {}, one.op), ` ${one.says}`) : null,
+      there ? null : make("p", { class: "wait" }, "not yet computed"),
+      make("div", { class: "arrays" }, ...main),
+      drawn.line,
+      one.gradientFormula ? way(id, k, state, inner, act) : null,
+      folders(around, act),
+    ];
+  }
+
+  /** The derivative rule of a node, and what adds up to its gradient. */
+  function way(id, k, state, drawn, act) {
+    const { gradientName, gradientFormula, contributions } = nodes[id];
+    const many = contributions.length > 1;
+    const words = {
+      none: "not there yet",
+      partial: story.share(id, k),
+      complete: many ? `the sum of ${contributions.length} terms` : "",
+    };
+    const list = make("ol", { class: "parts" });
+    for (const part of many ? contributions.slice(0, PARTS) : []) {
+      const from = make("p", { class: "meta" }, "from ", link(part.from, story.called(part.from), act));
+      const item = make("li", { "data-arrived": String(story.arrived(part, k)) }, formula(part.formula), from);
+      item.append(...(drawn.has(part) ? [drawn.get(part)] : []));
+      list.append(item);
+    }
+    const more = contributions.length - PARTS;
+    return make(
+      "section",
+      { class: "way", "data-gradient": state },
+      make("h3", { class: "slope" }, `Gradient ${gradientName}`, make("span", { class: "meta" }, ` ${words[state]}`)),
+      formula(gradientFormula),
+      list,
+      more > 0 ? make("p", { class: "meta" }, `and ${more} more`) : "",
+    );
+  }
+
+  return { write, paint: () => paint() };
+})();

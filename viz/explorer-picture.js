@@ -1,0 +1,286 @@
+"use strict";
+
+/** The pictures: one for each way to fold; which nodes and arrows of it light up; zoom and sight. */
+const picture = (() => {
+  const { shape } = elements;
+  const frame = document.getElementById("graph");
+  const ways = [...document.querySelectorAll("template.view")].map((template) => ({
+    template,
+    folded: template.dataset.folded.split(" ").filter(Boolean),
+  }));
+  const order = new Map(Object.keys(story.nodes).map((id, i) => [id, i]));
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const LEAST = 12 / 11; // CSS pixels per point at which the smallest text (11 pt) has 12 pixels
+  const NATURAL = 4 / 3; // CSS pixels per point
+
+  let view = null; // on show: the element, what is folded, things and arrows by id
+  let zoom = NATURAL;
+  let own = false; // the zoom is the reader's own choice
+
+  // --- a picture goes on show --------------------------------------------------------------------
+
+  /** What is seen of a node: itself, the box it is drawn in, or the folded group it is in. */
+  function seen(id) {
+    const host = story.nodes[id]?.host ?? id;
+    return view.inside.get(host) ?? host;
+  }
+
+  /** Show another picture; the thing that is the anchor stays where it is on the screen. */
+  function open(way, anchor = null) {
+    const before = view?.things.get(anchor)?.getBoundingClientRect();
+    const svg = way.template.content.firstElementChild.cloneNode(true);
+    view = { ...way, svg, things: new Map(), arrows: new Map(), inside: new Map() };
+    for (const group of way.folded) {
+      story.groups[group].members.forEach((member) => view.inside.set(member, group));
+    }
+    for (const element of svg.querySelectorAll("g.edge")) {
+      view.arrows.set(element.id, element);
+      view.arrows.set(element.querySelector("title").textContent, element);
+    }
+    // From node to node in the order of the computation; a layer comes before what is in it.
+    const first = (id) => order.get(story.groups[id]?.members[0] ?? id) - (id in story.groups ? 0.5 : 0);
+    [...svg.querySelectorAll("g.node, g.cluster")]
+      .sort((one, other) => first(one.id) - first(other.id))
+      .forEach((element) => view.things.set(element.id, element));
+    svg.querySelectorAll("title").forEach((title) => title.remove());
+    svg.setAttribute("role", "group");
+    svg.setAttribute("aria-label", `Graph of ${story.title}`);
+    frame.replaceChildren(svg);
+    settle([...view.things.values()]);
+    if (own) {
+      magnify(zoom);
+    } else {
+      suit();
+    }
+    reachable(view.things.keys().next().value);
+    const after = before && view.things.get(anchor)?.getBoundingClientRect();
+    if (after) {
+      frame.scrollBy({ left: after.left - before.left, top: after.top - before.top });
+    }
+  }
+
+  /** Name the lines of each box, and spread them evenly. */
+  function settle(things) {
+    const body = "polygon:not([fill=none]), path:not([fill=none]), ellipse:not([fill=none])";
+    const boxes = things.map((element) => element.querySelector(body)?.getBBox());
+    things.forEach((element, i) => {
+      element.setAttribute("role", "button");
+      const texts = [...element.querySelectorAll("text")];
+      if (element.classList.contains("cluster")) {
+        element.dataset.group = element.id;
+        element.setAttribute("aria-label", `${story.groups[element.id].title}, open`);
+        element.setAttribute("aria-expanded", "true");
+        texts[0]?.classList.add("fold");
+        return;
+      }
+      element.dataset[element.id in story.groups ? "group" : "node"] = element.id;
+      const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
+      texts.forEach((text, k) => {
+        text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? "value"));
+      });
+      spread(texts, boxes[i]);
+    });
+  }
+
+  /** Lines one below the other in the middle of a box; the gradient's has a ground of its own. */
+  function spread(texts, box) {
+    const sizes = texts.map((text) => Number(text.getAttribute("font-size")));
+    const full = sizes.reduce((sum, size) => sum + 1.3 * size, 0);
+    const line = 1.3 * Math.min(1, (box.height - 5) / full); // in font sizes
+    let top = box.y + (box.height - (full * line) / 1.3) / 2;
+    texts.forEach((text, i) => {
+      const height = line * sizes[i];
+      text.setAttribute("text-anchor", "middle");
+      text.setAttribute("x", String(box.x + box.width / 2));
+      text.setAttribute("y", String(top + height / 2 + 0.35 * sizes[i]));
+      if (text.classList.contains("slope")) {
+        text.dataset.whole = text.textContent;
+        const [x, width] = [box.x + 6, box.width - 12];
+        text.before(shape("rect", { class: "ground", x, y: top, width, height, rx: 4 }));
+      }
+      top += height;
+    });
+  }
+
+  /** Only one thing is in the order of the tab key; arrow keys go to the others. */
+  function reachable(id) {
+    for (const [name, element] of view.things) {
+      set(element, "tabindex", name === id ? "0" : "-1");
+    }
+  }
+
+  // --- what is there after a step ----------------------------------------------------------------
+
+  /** Set an attribute only where it changes, so that a step costs what it changes. */
+  function set(element, name, value) {
+    if (element.getAttribute(name) !== value) {
+      element.setAttribute(name, value);
+    }
+  }
+
+  /** Everything as it is after step k; `chosen` is in the panel. */
+  function paint(k, chosen) {
+    const step = story.steps[k - 1];
+    const at = step ? seen(step.node) : null;
+    for (const [id, element] of view.things) {
+      set(element, "aria-pressed", String(id === chosen));
+      if (element.classList.contains("cluster")) {
+        continue;
+      }
+      const there = story.progress(id, k);
+      set(element, "data-state", id === at ? "current" : there.value);
+      set(element, "data-gradient", there.gradient);
+      set(element, "data-phase", id === at ? step.phase : "");
+      set(element, "aria-current", id === at ? "step" : "false");
+      set(element, "aria-label", story.spoken(id, there));
+      const text = element.querySelector("text.slope");
+      if (text) {
+        const said = there.gradient === "partial" ? story.share(id, k) : text.dataset.whole;
+        if (text.textContent !== said) {
+          text.textContent = said;
+        }
+      }
+    }
+    const lit = new Set((step?.edges ?? []).map(arrow));
+    for (const element of view.arrows.values()) {
+      if (lit.has(element) && step.phase === "backward") {
+        turn(element);
+      }
+      set(element, "data-lit", lit.has(element) ? step.phase : "");
+    }
+  }
+
+  /** The arrow of a use of a value, in a picture where either end may be folded. */
+  function arrow(edge) {
+    const [tail, head] = story.edges[edge].map(seen);
+    const between = [`${tail}->${head}`, `${head}->${tail}`];
+    return view.arrows.get(edge) ?? view.arrows.get(between[0]) ?? view.arrows.get(between[1]);
+  }
+
+  /** Give an arrow its counterpart for the way back, from the result to what it was made of. */
+  function turn(edge) {
+    const line = edge.querySelector("path");
+    const head = edge.querySelector("polygon");
+    if (!line || !head || edge.querySelector(".back")) {
+      return;
+    }
+    const length = line.getTotalLength();
+    const count = Math.max(8, Math.round(length / 6));
+    const along = Array.from({ length: count + 1 }, (_, i) =>
+      line.getPointAtLength((i * length) / count),
+    );
+    const far = (p, q) => Math.hypot(p.x - q.x, p.y - q.y);
+    const corners = [...head.points];
+    if (far(corners[0], along[0]) < far(corners[0], along.at(-1))) {
+      along.reverse(); // drawn from right to left: its head is at the first point
+    }
+    const tip = corners.reduce((one, other) =>
+      far(one, along.at(-1)) > far(other, along.at(-1)) ? one : other,
+    );
+    const [end] = along;
+    const from = along.find((point) => far(point, end) >= 9) ?? tip;
+    const [dx, dy] = [(from.x - end.x) / far(from, end), (from.y - end.y) / far(from, end)];
+    const side = (by) => `${end.x + 10 * dx - by * dy},${end.y + 10 * dy + by * dx}`;
+    const rest = along.filter((point) => far(point, end) > 9).concat(tip);
+    edge.append(
+      shape(
+        "g",
+        { class: "back" },
+        shape("polyline", { points: rest.map(({ x, y }) => `${x},${y}`).reverse().join(" ") }),
+        shape("polygon", { points: `${end.x},${end.y} ${side(5)} ${side(-5)}` }),
+      ),
+    );
+  }
+
+  // --- zoom and sight ----------------------------------------------------------------------------
+
+  /** Show the picture at so many CSS pixels per point. */
+  function magnify(factor) {
+    const { width, height } = view.svg.viewBox.baseVal;
+    zoom = Math.max(0.1, Math.min(6, factor));
+    view.svg.style.width = `${width * zoom}px`;
+    view.svg.style.height = `${height * zoom}px`;
+  }
+
+  /** The zoom by itself: the whole width, as far as text stays readable and boxes of bearable size. */
+  function suit() {
+    const fits = frame.clientWidth / view.svg.viewBox.baseVal.width;
+    magnify(Math.max(LEAST, Math.min(innerWidth / 850, fits)));
+    frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+  }
+
+  /** Zoom by a factor, about a point of the screen. */
+  function zoomBy(factor, x, y) {
+    const box = frame.getBoundingClientRect();
+    const dx = (x ?? box.left + box.width / 2) - box.left;
+    const dy = (y ?? box.top + box.height / 2) - box.top;
+    const before = zoom;
+    own = true;
+    magnify(zoom * factor);
+    frame.scrollLeft = ((frame.scrollLeft + dx) * zoom) / before - dx;
+    frame.scrollTop = ((frame.scrollTop + dy) * zoom) / before - dy;
+  }
+
+  /** All of the picture in sight. */
+  function fit() {
+    const { width, height } = view.svg.viewBox.baseVal;
+    own = true;
+    magnify(Math.min(frame.clientWidth / width, frame.clientHeight / height, 2));
+  }
+
+  /** Scroll so far that a thing is well in sight. */
+  function reveal(id) {
+    const element = view.things.get(id);
+    if (!element) {
+      return;
+    }
+    const box = element.getBoundingClientRect();
+    const room = frame.getBoundingClientRect();
+    const past = (low, high, from, to, by) =>
+      low < from + by ? low - from - by : high > to - by ? high - to + by : 0;
+    const left = past(box.left, box.right, room.left, room.right, Math.min(60, room.width / 6));
+    const top = past(box.top, box.bottom, room.top, room.bottom, Math.min(120, room.height / 4));
+    if (left !== 0 || top !== 0) {
+      frame.scrollBy({ left, top, behavior: calm.matches ? "auto" : "smooth" });
+    }
+  }
+
+  // --- folding -----------------------------------------------------------------------------------
+
+  /** The way to fold that has a group open or closed and differs least from the present one. */
+  function toggled(group) {
+    const closed = view.folded.includes(group);
+    const away = (way) =>
+      way.folded.filter((g) => !view.folded.includes(g)).length +
+      view.folded.filter((g) => !way.folded.includes(g)).length;
+    return ways
+      .filter((way) => way.folded.includes(group) !== closed)
+      .sort((one, other) => away(one) - away(other))[0];
+  }
+
+  /** The way with the most, or with the least, folded. */
+  function extreme(closed) {
+    const size = (way) => way.folded.reduce((n, g) => n + story.groups[g].members.length - 1, 0);
+    const sorted = [...ways].sort((one, other) => size(one) - size(other));
+    return closed ? sorted.at(-1) : sorted[0];
+  }
+
+  return {
+    frame,
+    ways,
+    open,
+    paint,
+    seen,
+    reveal,
+    reachable,
+    suit: () => (own ? undefined : suit()),
+    zoomBy,
+    natural: () => zoomBy(NATURAL / zoom),
+    fit,
+    toggled,
+    extreme,
+    things: () => view.things,
+    closed: (group) => view.folded.includes(group),
+    shows: (way) => way.template === view.template,
+  };
+})();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,11 +23,11 @@ from viz.story import Story
 from viz.subject import names_of
 
 
-def told(t: Tensor, budget: int = 100_000, merge: bool = False) -> tuple[dict[str, Any], Graph]:
-    forward = forward_again(trace([t.node]))
+def told(*t: Tensor, budget: int = 100_000, merge: bool = False) -> tuple[dict[str, Any], Graph]:
+    forward = forward_again(trace([x.node for x in t]))
     graph = forward.graph
     named = names_of(graph)
-    backward = backward_again(forward) if t.requires_grad else None
+    backward = backward_again(forward) if any(x.requires_grad for x in t) else None
     hosts = hosts_of(graph, named, homes_of(graph)) if merge else {}
     scene = Scene(graph, hosts, homes_of(graph))
     story = Story(forward, backward, named, scene, {}).told(budget)
@@ -153,6 +154,35 @@ def test_a_gradient_of_several_goes_by_the_name_of_whose_rule_it_is() -> None:
 
 
 # --- steps ----------------------------------------------------------------------------------------
+
+
+def texts(markup: str) -> str:
+    return "".join(ElementTree.fromstring(markup).itertext())
+
+
+def test_a_node_says_what_its_rule_gives_and_whether_others_give_as_well() -> None:
+    story, _ = told(two_layers())
+    nodes = by_title(story)
+    ids = {node["name"]: id for id, node in story["nodes"].items()}
+    (rule,) = nodes["A1"]["rules"]
+    assert rule == {"to": ids["Z1"], "formula": rule["formula"]}
+    assert texts(rule["formula"]) == "dZ1=dA1⊙1[Z1>0]"
+    assert {texts(rule["formula"]) for rule in nodes["Z1"]["rules"]} == {
+        "d(W1 X)=dZ1", "db1=∑dZ1",
+    }  # fmt: skip
+    assert not nodes["W1"]["rules"]
+
+    x = parameter(name="x")
+    nodes = by_title(told(named(x * x + x, "y"))[0])
+    assert [texts(rule["formula"]) for rule in nodes["y"]["rules"]] == ["d(x ⊙ x)=dy", "dx+=dy"]
+    assert [texts(rule["formula"]) for rule in nodes["x ⊙ x"]["rules"]] == ["dx+=dy⊙x"] * 2
+
+
+def test_an_output_that_is_read_too_starts_at_one_so_what_comes_is_added() -> None:
+    a = named(parameter(name="x") * 2.0, "a")
+    nodes = by_title(told(a, named(a * a, "b"))[0])
+    assert {texts(rule["formula"]) for rule in nodes["b"]["rules"]} == {"da+=db⊙a"}
+    assert texts(nodes["a"]["gradientFormula"]) == "da=1+db⊙a+db⊙a"
 
 
 def test_steps_compute_nothing_before_what_it_needs() -> None:

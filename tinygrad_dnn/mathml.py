@@ -29,9 +29,9 @@ def mathml(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[N
     return {node: markup for node, (_, markup) in both.items()}
 
 
-def equation(left: str, right: str | None = None) -> str:
+def equation(left: str, right: str | None = None, sign: str = "=") -> str:
     """A <math> element, displayed: `left`, or `left = right`; both are MathML."""
-    body = left if right is None else f"{left}<mo>=</mo>{right}"
+    body = left if right is None else f"{left}<mo>{sign}</mo>{right}"
     return f'<math display="block"><mrow>{body}</mrow></math>'
 
 

@@ -29,7 +29,7 @@ const panel = (() => {
    */
   function write(id, k, follows, act) {
     const there = id === null || id in groups ? "" : Object.values(story.progress(id, k)).join(" ");
-    const parts = id in nodes ? story.share(id, k) : "";
+    const parts = id in nodes ? `${story.share(id, k)} ${story.rules(id, k).done}` : "";
     const ways = Object.keys(groups).filter((group) => picture.closed(group)).join(" ");
     const wanted = [id, there, parts, follows, ways].join("|");
     if (wanted === written) {
@@ -146,6 +146,7 @@ const panel = (() => {
       one.problem ? make("p", { class: "problem" }, one.problem) : null,
       one.name && one.op ? formula(one.formula) : null,
       one.says ? make("p", { class: "says" }, make("code", {}, one.op), ` ${one.says}`) : null,
+      ...rules(story.rules(id, k)),
       there ? null : make("p", { class: "wait" }, "not yet computed"),
       make("div", { class: "arrays" }, ...main),
       drawn.line,
@@ -154,7 +155,17 @@ const panel = (() => {
     ];
   }
 
-  /** The derivative rule of a node, and what adds up to its gradient. */
+  /** What the rule of an op gives to what it reads. */
+  function rules({ all, done }) {
+    const more = all.length - PARTS;
+    return all.length === 0 ? [] : [
+      make("h3", { class: "slope" }, "Its rule gives"),
+      make("div", { class: "rules", "data-done": String(done) }, ...all.slice(0, PARTS).map((rule) => formula(rule.formula))),
+      more > 0 ? make("p", { class: "meta" }, `and ${more} more`) : null,
+    ];
+  }
+
+  /** The gradient of a node, and what adds up to its gradient. */
   function way(id, k, state, drawn, act) {
     const { gradientName, gradientFormula, contributions } = nodes[id];
     const many = contributions.length > 1;

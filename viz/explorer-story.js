@@ -16,6 +16,19 @@ const story = (() => {
   const known = (id, k) => computed[id] <= k;
   const arrived = (part, k) => sent[part.from] <= k;
 
+  // The steps that are drawn in one box, the last one first.
+  const boxed = {};
+  for (const [id, node] of Object.entries(nodes)) {
+    boxed[node.host] = [id, ...(boxed[node.host] ?? [])];
+  }
+
+  /** What the rules in the box of a node give to what is outside of it, and whether they have run. */
+  function rules(id, k) {
+    const within = boxed[id] ?? [id];
+    const all = within.flatMap((step) => nodes[step].rules).filter(({ to }) => !within.includes(to));
+    return { all, done: within.every((step) => nodes[step].rules.length === 0 || sent[step] <= k) };
+  }
+
   // After which step the first and the last of what adds up to a gradient is there.
   const begun = {};
   const complete = {};
@@ -91,6 +104,7 @@ const story = (() => {
     ...told,
     turn: steps.filter((step) => step.phase === "forward").length, // steps before the way back
     known,
+    rules,
     arrived,
     gradient,
     share,

@@ -62,8 +62,10 @@ class Story:
         self.texts = formulas(self.graph, self.names, LONGEST)
         self.maths = mathml(self.graph, self.names, LONGEST)
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
+        self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
         for z, i in self.backward.contributions:
             self.parts.setdefault(z.inputs[i], []).append((z, i))
+            self.sent.setdefault(z, []).append(i)
 
     def told(self, budget: int) -> Told:
         """The whole story. `budget` numbers are told; of larger arrays what is typical."""
@@ -98,7 +100,7 @@ class Story:
             "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
             "value": self.arrays.add(x), "gradient": None, "gradientName": "",
-            "gradientFormula": "", "contributions": [], "problem": "",
+            "gradientFormula": "", "contributions": [], "rules": [], "problem": "",
         }  # fmt: skip
 
     def _node(self, node: Node) -> Told:
@@ -133,6 +135,7 @@ class Story:
             "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
             "gradientName": self.slopes[x],
             "gradientFormula": equation(name, "<mo>+</mo>".join(terms)),
+            "rules": [self._rule(x, i) for i in self.sent.get(x, [])],
             "contributions": [
                 {
                     "from": self.scene.ids[z],
@@ -143,6 +146,16 @@ class Story:
                 }
                 for text, math, z, i in parts
             ],
+        }
+
+    def _rule(self, z: Node, i: int) -> dict[str, str]:
+        """What z gives its input i: dZ1 = dA1 ⊙ 1[Z1 > 0]; with += where others give as well."""
+        x = z.inputs[i]
+        alone = len(self.parts[x]) == 1 and x not in self.graph.outputs
+        left, right = identifier(self.slopes[x]), self._part(z, i)[1]
+        return {
+            "to": self.scene.ids[x],
+            "formula": equation(left, right, "=" if alone else "+="),
         }
 
     def _part(self, z: Node, i: int) -> tuple[str, str]:
@@ -172,13 +185,14 @@ class Story:
             for node in self.graph.outputs
             if node in self.slopes
         ]
-        sent: dict[Node, list[str]] = {}
-        for z, i in self.backward.contributions:
-            sent.setdefault(z, []).append(self._edge(z, i))
         back = [
-            {"phase": "backward", "node": self.scene.ids[z], "edges": sent[z]}
+            {
+                "phase": "backward",
+                "node": self.scene.ids[z],
+                "edges": [self._edge(z, i) for i in self.sent[z]],
+            }
             for z in self.backward.order
-            if z in sent
+            if z in self.sent
         ]
         return [*forward, *seeds, *back]
 

@@ -101,6 +101,16 @@ def test_a_scope_that_is_entered_again_is_drawn_whole_when_it_is_folded() -> Non
     assert all(tail != head for tail, head, _ in picture.arrows)
 
 
+def test_scopes_of_any_name_fold_unasked() -> None:
+    y = parameter(2, name="x")
+    for k in range(60):
+        with scope(f"s\ud800{k}"):
+            y = named(relu(y * 2.0) + 1.0, f"y\ud800{k}")
+    picture = viz.draw(y.sum())
+    assert "folded: s\\\\ud8000 … s\\\\ud80059" in picture.graph_attr["label"]
+    assert picture.source.encode()  # a lone surrogate has no UTF-8
+
+
 # --- the page's views -----------------------------------------------------------------------------
 
 

@@ -7,7 +7,8 @@ const numbers = (() => {
   const WIDTH = 384; // of a heat map, in CSS pixels
   const CELL = 18; // greatest height of its rows
   const decoded = new WeakMap();
-  let cell = null; // where the cursor is, as a position in the array
+  let cell = 0; // where the cursor is, as a position in the array
+  let there = false; // whether it shows
 
   // --- numbers as text ---------------------------------------------------------------------------
 
@@ -205,7 +206,7 @@ const numbers = (() => {
     }
     event.preventDefault();
     event.stopPropagation();
-    const next = (cell ?? 0) + by;
+    const next = cell + by;
     cell = next >= 0 && next < array.size ? next : cell;
     return true;
   }
@@ -222,7 +223,8 @@ const numbers = (() => {
     const seen = parts.map((part) => ({ ...part, values: decode(part.array) }));
     const views = [];
     const go = (i) => {
-      cell = i;
+      there = i !== null;
+      cell = there ? i : cell;
       views.forEach((view) => view.mark(i));
       line.replaceChildren(...(i === null ? [] : told(seen, i)));
     };
@@ -246,12 +248,13 @@ const numbers = (() => {
       });
       view.element.addEventListener("pointerleave", () => go(null));
       view.focus.dataset.key = name;
-      view.focus.addEventListener("focus", () => go(cell ?? 0));
+      view.focus.addEventListener("focus", () => go(cell));
       view.focus.addEventListener("blur", () => go(null));
       view.focus.addEventListener("keydown", (event) => step(event, array) && go(cell));
       return view.element;
     });
-    go(same && views.length > 0 ? cell : null);
+    cell = same ? cell : 0;
+    go(same && there && views.length > 0 ? cell : null);
     line.hidden = views.length === 0;
     return { drawn, line, paint: () => views.forEach((view) => view.paint()) };
   }

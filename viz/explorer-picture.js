@@ -75,8 +75,9 @@ const picture = (() => {
       }
       element.dataset[element.id in story.groups ? "group" : "node"] = element.id;
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
+      const rest = element.id in story.groups ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
-        text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? "value"));
+        text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
       spread(texts, boxes[i]);
     });
@@ -86,7 +87,7 @@ const picture = (() => {
   function spread(texts, box) {
     const sizes = texts.map((text) => Number(text.getAttribute("font-size")));
     const full = sizes.reduce((sum, size) => sum + 1.3 * size, 0);
-    const line = 1.3 * Math.min(1, (box.height - 5) / full); // in font sizes
+    const line = 1.3 * Math.min(1, (box.height - 8) / full); // in font sizes
     let top = box.y + (box.height - (full * line) / 1.3) / 2;
     texts.forEach((text, i) => {
       const height = line * sizes[i];
@@ -95,8 +96,8 @@ const picture = (() => {
       text.setAttribute("y", String(top + height / 2 + 0.35 * sizes[i]));
       if (text.classList.contains("slope")) {
         text.dataset.whole = text.textContent;
-        const [x, width] = [box.x + 6, box.width - 12];
-        text.before(shape("rect", { class: "ground", x, y: top, width, height, rx: 4 }));
+        const [x, y, width] = [box.x + 6, top + 1, box.width - 12];
+        text.before(shape("rect", { class: "ground", x, y, width, height: height - 1, rx: 4 }));
       }
       top += height;
     });
@@ -141,13 +142,23 @@ const picture = (() => {
         }
       }
     }
-    const lit = new Set((step?.edges ?? []).map(arrow));
+    const lit = new Set(told(k).map(arrow));
     for (const element of view.arrows.values()) {
       if (lit.has(element) && step.phase === "backward") {
         turn(element);
       }
       set(element, "data-lit", lit.has(element) ? step.phase : "");
     }
+  }
+
+  /** The uses of values up to step k that are seen as one step with it. */
+  function told(k) {
+    const place = (step) => `${seen(step.node)} ${step.phase}`;
+    const edges = [];
+    for (let i = k; i > 0 && place(story.steps[i - 1]) === place(story.steps[k - 1]); i -= 1) {
+      edges.push(...story.steps[i - 1].edges);
+    }
+    return edges;
   }
 
   /** The arrow of a use of a value, in a picture where either end may be folded. */

@@ -28,10 +28,27 @@
     say(words);
     document.body.dataset.step = String(now);
     document.body.dataset.phase = step?.phase ?? "";
-    byId("first").disabled = byId("back").disabled = now === 0;
-    byId("last").disabled = byId("forward").disabled = now === steps.length;
-    byId("fold-all").disabled = picture.shows(picture.extreme(true));
-    byId("unfold-all").disabled = picture.shows(picture.extreme(false));
+    able();
+  }
+
+  /** What has nothing to do is disabled; the focus goes on to its counterpart. */
+  function able() {
+    const focused = document.activeElement;
+    const [begin, end] = [now === 0, now === steps.length];
+    const controls = {
+      first: [begin, "forward"],
+      back: [begin, "forward"],
+      forward: [end, "back"],
+      last: [end, "back"],
+      "fold-all": [picture.shows(picture.extreme(true)), "unfold-all"],
+      "unfold-all": [picture.shows(picture.extreme(false)), "fold-all"],
+    };
+    for (const [id, [idle]] of Object.entries(controls)) {
+      byId(id).disabled = idle;
+    }
+    if (focused?.disabled) {
+      byId(controls[focused.id][1]).focus();
+    }
   }
 
   function say(words) {
@@ -131,7 +148,8 @@
     const sight = anchor ?? (now > 0 ? picture.seen(steps[now - 1].node) : null);
     const shown = picture.things().has(sight) ? sight : picture.seen(groups[sight]?.members[0]);
     if (focused) {
-      const next = picture.things().has(focused) ? focused : shown;
+      const near = [focused, picture.seen(focused), shown, ...picture.things().keys()];
+      const next = near.find((id) => picture.things().has(id));
       picture.reachable(next);
       picture.things().get(next)?.focus({ preventScroll: true });
     }

@@ -16,7 +16,7 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.passes import backward_again, forward_again
 from viz.dot import picture_of
 from viz.files import write
-from viz.labels import Labels, visible
+from viz.labels import LONGEST_FORMULA, Labels, visible
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.places import homes_of, hosts_of
@@ -94,7 +94,7 @@ def explore(
     story["groups"] = {
         name: {
             "title": visible(group.title),
-            "summary": group.summary,
+            "summary": visible(group.summary, LONGEST_FORMULA),
             "members": [ids[node] for node in group.members],
         }
         for view in ways

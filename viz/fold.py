@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.formula import printable
 from tinygrad_dnn.graph import Graph, Node
 from viz.places import Scope
 from viz.plans import Entry, Folding, Seen
@@ -163,7 +164,7 @@ class _Words:
             if steps is None:
                 leaves += len(entry.leaves)
             elif any(seen.plan.closed[self.work.homes[node]] for node in entry.ops):
-                told.append(group.title)
+                told.append(printable(group.title))
             elif steps.times > 1:
                 told.append(f"{steps.times:,} equal steps {steps.step}")
             else:

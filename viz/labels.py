@@ -97,11 +97,13 @@ class Labels:
         return next((p for p in found if p.origin), found[0] if found else None)
 
     def _group(self, group: Group) -> tuple[str, str]:
-        owned = f"{group.parameters:,} parameters, {amount(group.bytes)}"
-        lines = [group.formula, group.summary, owned if group.parameters else ""]
+        unit = "parameter" if group.parameters == 1 else "parameters"
+        owned = f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
+        lines = [visible(line, LONGEST_FORMULA) for line in (group.formula, group.summary, owned)]
         small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
-        told = f"{group.title}: {len(group.members)} nodes"
-        return _label(visible(group.title), [*small, *self._reason(group)]), told
+        title = visible(group.title)
+        told = f"{title}: {len(group.members)} nodes"
+        return _label(title, [*small, *self._reason(group)]), told
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)

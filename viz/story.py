@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_dnn.formula import formulas
+from tinygrad_dnn.formula import formulas, printable
 from tinygrad_dnn.graph import Graph, Node, by_index
 from tinygrad_dnn.mathml import equation, identifier, mathml
 from tinygrad_dnn.passes import Backward, Forward
@@ -110,10 +110,10 @@ class Story:
             "name": name,
             "title": name or "tensor",
             "formula": equation(identifier(name)) if name else "",
-            "scope": list(node.scope),
+            "scope": list(map(visible, node.scope)),
             "host": self.scene.ids[self.scene.hosts.get(node, node)],
             "inputs": [at for x in node.inputs if (at := self.scene.id_of(x)) is not None],
-            "problem": self.problems[node].reason if node in self.problems else "",
+            "problem": printable(self.problems[node].reason) if node in self.problems else "",
         }
         if node.op is not None:
             text, math = self.texts[node], self.maths[node]

@@ -32,7 +32,7 @@ ENGINE = [
 VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
-    "render", "picture", "dot", "drawing", "notebook",
+    "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
     "page", "arrays", "story", "explorer", "report",
 ]  # fmt: skip

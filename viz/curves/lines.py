@@ -120,7 +120,7 @@ def _who(label: Any) -> str:
 
 def _curve(who: str, label: Any, run: Any, every: int) -> tuple[Any, Any]:
     """Iterations and values of a run."""
-    if every < 1:
+    if not isinstance(every, int) or every < 1:
         raise ValueError(f"{who}: expected every as at least 1 iteration, got {every!r}")
     try:
         values = np.asarray(run, dtype=float)

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from drawings import named, parameter, two_layers
+from seen import seen
 
 import tinygrad_dnn as tg
 import viz
@@ -324,6 +325,15 @@ def test_what_began_in_a_step_drawn_inside_a_result_is_told_at_the_result() -> N
     assert at_hosts(dict(zip(graph[:2], two, strict=True)), {graph[0]: graph[1]}) == {
         graph[1]: Problem("one; two", True)
     }
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_reason_is_the_same_where_the_backward_pass_is_drawn(backward: bool) -> None:
+    D, W = parameter(2, name="D"), parameter(2, name="W")
+    y = (tg.relu(-D) * W).sum()
+    y.backward(keep=True)
+    words = [" ".join(lines) for lines in seen(y, backward=backward).lines.values()]
+    assert any("relu(−D) is 0 everywhere" in " ".join(told.split()) for told in words)
 
 
 # --- blame ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.formula import constant, formulas
-from tinygrad_dnn.graph import Graph, Node, describe
+from tinygrad_dnn.graph import Graph, Node, describe, trace
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.watch import REMEDY, birth
 
@@ -244,7 +244,7 @@ def _ways_back(graph: Graph, values: Mapping[Node, Any], words: Words) -> dict[N
     Of several obstacles in a row it is the one nearest to the output: behind it all is 0.
     """
     ways = dict.fromkeys(graph.outputs, "")
-    for node in reversed(graph):
+    for node in reversed(trace(graph.outputs)):  # a backward pass drawn beside it is no way back
         wanted = frozenset(node.wanted)
         for i, x in enumerate(node.inputs):
             if not isinstance(x, Node) or not x.requires_grad or ways.get(x) == "":

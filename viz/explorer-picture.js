@@ -272,8 +272,7 @@ const picture = (() => {
   /** The way with the most, or with the least, folded. */
   function extreme(closed) {
     const size = (way) => way.folded.reduce((n, g) => n + story.groups[g].members.length - 1, 0);
-    const sorted = [...ways].sort((one, other) => size(one) - size(other));
-    return closed ? sorted.at(-1) : sorted[0];
+    return [...ways].sort((one, other) => (closed ? size(other) - size(one) : size(one) - size(other)))[0];
   }
 
   return {

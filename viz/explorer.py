@@ -25,7 +25,7 @@ from viz.render import svg_of
 from viz.scene import Scene
 from viz.story import Story
 from viz.subject import graph_of, names_of
-from viz.views import views
+from viz.views import open_scopes, views
 
 SCRIPTS = tuple(  # each reads what stands before it
     f"explorer{part}.js" for part in ("-elements", "-story", "-numbers", "-picture", "-panel", "")
@@ -88,7 +88,12 @@ def explore(
     scene = Scene(graph, hosts, homes)
     story = Story(forward, backward, named, scene, wrong).told(budget)
     ways = views(graph, homes, named)
-    pictures = {" ".join(view): _svg(Scene(graph, hosts, homes, view), labels) for view in ways}
+    scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
+    pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
+    drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
+    groups = open_scopes(graph, homes, drawn)
+    for view in ways:
+        groups |= view
     ids = scene.ids
     story["title"] = title or _title(graph.outputs, named)
     story["groups"] = {
@@ -97,8 +102,7 @@ def explore(
             "summary": visible(group.summary, LONGEST_FORMULA),
             "members": [ids[node] for node in group.members],
         }
-        for view in ways
-        for name, group in view.items()
+        for name, group in groups.items()
     }
     return write(path, _page(story, pictures).encode())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 from drawings import WEIRD, named, parameter
 
-from tinygrad_dnn import Tensor, exp, log, relu, scope
+from tinygrad_dnn import Tensor, exp, log, relu, scope, tanh
 from tinygrad_dnn.network import cost_of, initialize_parameters
 
 
@@ -90,6 +92,16 @@ def nested() -> Tensor:
         with scope("second"):
             h = named(relu(h + 1.0), "h2")
     return named(h.sum(), "y")
+
+
+def deep() -> Tensor:
+    """Scopes in scopes, 50 of them; in every tenth an op."""
+    y = Tensor(np.ones(2), requires_grad=True, name="x")
+    with ExitStack() as inside:
+        for k in range(50):
+            inside.enter_context(scope(f"level {k}"))
+            y = named(tanh(y), f"y{k}") if k % 10 == 9 else y
+    return named(y.sum(), "y")
 
 
 def weird() -> Tensor:

@@ -28,7 +28,7 @@ const panel = (() => {
    * @param act what its buttons do: choose(id), toggle(group), follow(on).
    */
   function write(id, k, follows, act) {
-    const there = id === null || id in groups ? "" : Object.values(story.progress(id, k)).join(" ");
+    const there = id in nodes ? Object.values(story.progress(id, k)).join(" ") : story.steps[k - 1]?.node;
     const parts = id in nodes ? `${story.share(id, k)} ${story.rules(id, k).done}` : "";
     const ways = Object.keys(groups).filter((group) => picture.closed(group)).join(" ");
     const wanted = [id, there, parts, follows, ways].join("|");
@@ -43,7 +43,7 @@ const panel = (() => {
       class: "pin",
       "aria-pressed": String(follows),
     });
-    const about = id === null ? start() : id in groups ? group(id, act) : node(id, k, act, same);
+    const about = id === null ? start() : id in groups ? group(id, k, act) : node(id, k, act, same);
     box.dataset.node = id ?? "";
     box.replaceChildren(pin, ...about.filter(Boolean));
     box.querySelectorAll(".formula").forEach(narrow);
@@ -106,17 +106,32 @@ const panel = (() => {
     ));
   }
 
-  function group(id, act) {
+  /** A group: what it does, and its members; of very many those about the present step. */
+  function group(id, k, act) {
     const { title, summary, members } = groups[id];
     const list = members.filter((member) => member in nodes);
-    const more = list.length > MEMBERS ? make("p", { class: "meta" }, `and ${list.length - MEMBERS} more`) : null;
+    const at = list.indexOf(story.steps[k - 1]?.node);
+    const begin = Math.max(0, Math.min(at - MEMBERS / 2, list.length - MEMBERS));
+    const end = Math.min(list.length, begin + MEMBERS);
+    const more = [begin && `${begin} before these`, list.length - end && `${list.length - end} after these`];
+    const rest = more.filter(Boolean).join(" and ");
     return [
       make("h2", {}, title),
       make("p", { class: "meta" }, summary),
       folders([id], act),
-      make("ul", { class: "members" }, ...list.slice(0, MEMBERS).map((member) => make("li", {}, link(member, nodes[member].title, act)))),
-      more,
+      make("ul", { class: "members" }, ...list.slice(begin, end).map((member, i) =>
+        make("li", begin + i === at ? { "aria-current": "step" } : {}, link(member, nodes[member].title, act)),
+      )),
+      rest && make("p", { class: "meta" }, `and ${rest}; the search finds all by name or formula`),
     ];
+  }
+
+  /** Of a node in a folded layer: which one that is. */
+  function inside(id, act) {
+    const shown = picture.seen(id);
+    return shown in groups
+      ? make("p", { class: "inside" }, "drawn inside ", link(shown, groups[shown].title, act))
+      : null;
   }
 
   function node(id, k, act, same) {
@@ -143,6 +158,7 @@ const panel = (() => {
     return [
       one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
       make("p", { class: "meta" }, meta),
+      inside(id, act),
       one.problem ? make("p", { class: "problem" }, one.problem) : null,
       one.name && one.op ? formula(one.formula) : null,
       one.says ? make("p", { class: "says" }, make("code", {}, one.op), ` ${one.says}`) : null,

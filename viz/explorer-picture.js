@@ -123,8 +123,9 @@ const picture = (() => {
   function paint(k, chosen) {
     const step = story.steps[k - 1];
     const at = step ? seen(step.node) : null;
+    const pressed = view.things.has(chosen) ? chosen : seen(chosen);
     for (const [id, element] of view.things) {
-      set(element, "aria-pressed", String(id === chosen));
+      set(element, "aria-pressed", String(id === pressed));
       if (element.classList.contains("cluster")) {
         continue;
       }

@@ -117,10 +117,10 @@
     show();
   }
 
-  /** Choose a node wherever it is drawn. */
+  /** Choose a node wherever it is drawn; of one in a folded layer the panel tells all the same. */
   function choose(id) {
     const shown = picture.seen(id);
-    select(shown in groups ? shown : id);
+    select(id);
     picture.reachable(shown);
     picture.reveal(shown);
   }
@@ -139,9 +139,7 @@
     const focused = document.activeElement?.closest("#graph [tabindex]")?.id;
     picture.open(way, anchor);
     search(byId("search").value);
-    if (chosen !== null && nodes[chosen]) {
-      chosen = picture.seen(chosen) in groups ? picture.seen(chosen) : chosen;
-    } else if (chosen !== null && !picture.things().has(chosen)) {
+    if (chosen in groups && !picture.things().has(chosen)) {
       chosen = groups[chosen].members[0];
     }
     show();

@@ -114,6 +114,14 @@ def weird() -> Tensor:
     return total
 
 
+def long_chain() -> Tensor:
+    """400 named ops in a row, which fold to one box that no picture unfolds."""
+    y = Tensor(np.ones(3), requires_grad=True, name="x")
+    for k in range(400):
+        y = named(y * 1.01, f"y{k + 1}")
+    return y
+
+
 def chain() -> Tensor:
     """10,000 ops in a row."""
     y = parameter(name="x")

@@ -2,7 +2,8 @@
 
 /** What is told of one node or group, as it is after a step. */
 const panel = (() => {
-  const { make, button, formula } = elements;
+  const { make, button } = elements;
+  const { typeset: formula, fit } = formulas;
   const { nodes, groups, arrays } = story;
   const PARTS = 12; // contributions that are listed
   const DRAWN = 4; // contributions whose numbers are shown
@@ -46,38 +47,12 @@ const panel = (() => {
     const about = id === null ? start() : id in groups ? group(id, k, act) : node(id, k, act, same);
     box.dataset.node = id ?? "";
     box.replaceChildren(pin, ...about.filter(Boolean));
-    box.querySelectorAll(".formula").forEach(narrow);
+    box.querySelectorAll(".formula").forEach(fit);
     if (!same) {
       box.scrollTop = 0;
     }
     if (key) {
       [...box.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key)?.focus();
-    }
-  }
-
-  /** A formula that is too wide on two lines, then in smaller letters as far as they stay readable. */
-  function narrow(element) {
-    if (element.clientWidth < element.scrollWidth) {
-      wrap(element.querySelector("math"));
-    }
-    const ratio = element.clientWidth / element.scrollWidth;
-    if (ratio < 1) {
-      const size = Number.parseFloat(getComputedStyle(element).fontSize);
-      element.style.fontSize = `${Math.max(14, Math.floor(size * ratio * 0.98))}px`;
-    }
-  }
-
-  /** Put what an equation says of its left side on a line of its own: browsers do not break MathML. */
-  function wrap(math) {
-    const row = math.firstElementChild;
-    const parts = [...row.children];
-    const sign = parts.findIndex((part) => part.localName === "mo" && part.textContent === "=");
-    if (sign > 0) {
-      const rest = math.cloneNode(false);
-      rest.classList.add("rest");
-      rest.append(row.cloneNode(false));
-      rest.firstElementChild.append(...parts.slice(sign));
-      math.after(rest);
     }
   }
 
@@ -207,6 +182,14 @@ const panel = (() => {
       more > 0 ? make("p", { class: "meta" }, `and ${more} more`) : "",
     );
   }
+
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.clientWidth !== width) {
+      width = box.clientWidth;
+      box.querySelectorAll(".formula").forEach(fit);
+    }
+  }).observe(box);
 
   return { write, paint: () => paint() };
 })();

@@ -152,12 +152,19 @@ const picture = (() => {
     }
   }
 
-  /** The uses of values up to step k that are seen as one step with it. */
+  /** Whether two steps are seen as one: in the same box, on the same way. */
+  const asOne = (one, other) => one.phase === other.phase && seen(one.node) === seen(other.node);
+
+  /** The uses of values up to step k that are seen as one step with it, outside of its box. */
   function told(k) {
-    const place = (step) => `${seen(step.node)} ${step.phase}`;
     const edges = [];
-    for (let i = k; i > 0 && place(story.steps[i - 1]) === place(story.steps[k - 1]); i -= 1) {
-      edges.push(...story.steps[i - 1].edges);
+    for (let i = k; i > 0 && asOne(story.steps[i - 1], story.steps[k - 1]); i -= 1) {
+      for (const edge of story.steps[i - 1].edges) {
+        const [tail, head] = story.edges[edge];
+        if (seen(tail) !== seen(head)) {
+          edges.push(edge);
+        }
+      }
     }
     return edges;
   }
@@ -282,6 +289,7 @@ const picture = (() => {
     open,
     paint,
     seen,
+    asOne,
     reveal,
     reachable,
     suit: () => (own ? undefined : suit()),

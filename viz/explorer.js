@@ -75,15 +75,15 @@
 
   /** A step; what happens inside a folded layer, or in one box, is a single one. */
   function move(by) {
-    const place = (k) => `${picture.seen(steps[k - 1].node)} ${steps[k - 1].phase}`;
+    const same = (one, other) => picture.asOne(steps[one - 1], steps[other - 1]);
     const least = by > 0 ? 1 : 0;
     let k = now + by;
     if (by > 0) {
-      while (k < steps.length && place(k + 1) === place(k)) {
+      while (k < steps.length && same(k + 1, k)) {
         k += 1;
       }
     } else {
-      while (k > least && place(k) === place(now)) {
+      while (k > least && same(k, now)) {
         k -= 1;
       }
     }

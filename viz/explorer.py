@@ -28,7 +28,8 @@ from viz.subject import graph_of, names_of
 from viz.views import open_scopes, views
 
 SCRIPTS = tuple(  # each reads what stands before it
-    f"explorer{part}.js" for part in ("-elements", "-story", "-numbers", "-picture", "-panel", "")
+    f"explorer{part}.js"
+    for part in ("-elements", "-formulas", "-story", "-numbers", "-picture", "-panel", "")
 )
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_dnn.formula import formulas, printable
 from tinygrad_dnn.graph import Graph, Node, by_index
-from tinygrad_dnn.mathml import equation, identifier, mathml
+from tinygrad_dnn.mathml import differential, equation, identifier, mathml
 from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
 from viz.backward import both
@@ -54,6 +54,12 @@ class Story:
         self.slopes = {  # what the gradient of a node is called
             x: visible(f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})")
             for x in self.backward.gradients
+        }
+        marks = mathml(self.graph, named, LONGEST_INNER)
+        self.marks = {  # of those that are formulas
+            name: differential(marks[x])
+            for x, name in self.slopes.items()
+            if x not in named and x in marks
         }
         together = both(forward, self.backward, named)
         self.named_slopes = together.named.keys() - named.keys()
@@ -130,7 +136,7 @@ class Story:
         terms = [math for _, math, _, _ in parts]
         if x in self.graph.outputs:
             terms = ["<mn>1</mn>", *terms]
-        name = identifier(self.slopes[x])
+        name = self._mark(x)
         return {
             "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
             "gradientName": self.slopes[x],
@@ -152,27 +158,33 @@ class Story:
         """What z gives its input i: dZ1 = dA1 ⊙ 1[Z1 > 0]; with += where others give as well."""
         x = z.inputs[i]
         alone = len(self.parts[x]) == 1 and x not in self.graph.outputs
-        left, right = identifier(self.slopes[x]), self._part(z, i)[1]
+        left, right = self._mark(x), self._part(z, i)[1]
         return {
             "to": self.scene.ids[x],
             "formula": equation(left, right, "=" if alone else "+="),
         }
+
+    def _mark(self, x: Node) -> str:
+        """The name of a node's gradient, typeset."""
+        name = self.slopes[x]
+        return self.marks.get(name) or identifier(name)
 
     def _part(self, z: Node, i: int) -> tuple[str, str]:
         """What z's rule gives its input i, as text and typeset, in the names of what it reads."""
         part = self.backward.contributions[z, i].node
         g = self.backward.gradients[z].node
         if part is g:  # handed on as it came
-            return self.slopes[z], identifier(self.slopes[z])
+            return self.slopes[z], self._mark(z)
         if part.op is None:
             name = self.names.get(part, "constant")
-            return name, identifier(name)
+            return name, self.marks.get(name) or identifier(name)
         # One gradient may be that of several nodes. Here it goes by the name of z's, unless z has
         # no name and another has: dW1 = dZ1 Xᵀ, where dZ1 is that of W1 X too.
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names)
-        return formulas(rule, names, LONGEST)[part], mathml(rule, names, LONGEST)[part]
+        markup = mathml(rule, names, LONGEST, self.marks)[part]
+        return formulas(rule, names, LONGEST)[part], markup
 
     def _steps(self) -> list[Told]:
         forward = [

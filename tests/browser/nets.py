@@ -47,6 +47,12 @@ def shared() -> Tensor:
     return named((W @ h).sum(), "y")
 
 
+def terms() -> Tensor:
+    """x is used three times in what has no names, so that its gradient is a long sum."""
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    return named((x * x + tanh(x)).sum(), "y")
+
+
 def vectors() -> Tensor:
     u = Tensor(np.linspace(-1, 1, 7), requires_grad=True, name="u")
     v = Tensor(np.arange(7), name="v")  # of integers

@@ -15,6 +15,9 @@ const panel = (() => {
     op: "op",
     output: "result",
     folded: "folded layer",
+    gradient: "gradient",
+    "problem origin": "a problem that begins here",
+    "problem": "a problem that came from elsewhere",
   };
   const box = document.getElementById("panel");
   let written = ""; // what is there, so that the same is not written again
@@ -58,10 +61,11 @@ const panel = (() => {
 
   /** Before the first step: what the colours mean. */
   function start() {
-    const there = new Set(Object.values(nodes).map((one) => one.kind));
-    const kinds = Object.keys(KINDS).filter((kind) => there.has(kind));
-    const sloped = Object.values(nodes).some((one) => one.gradientName !== "");
-    const legend = [...kinds.map((kind) => [kind, KINDS[kind]]), ...(sloped ? [["gradient", "gradient"]] : [])];
+    const all = Object.values(nodes);
+    const sloped = all.some((one) => one.gradientName !== "");
+    const there = new Set(all.flatMap(({ kind, problem, origin }) => [kind, problem && `problem${origin ? " origin" : ""}`]));
+    there.add(picture.ways.some(({ folded }) => folded.length > 0) && "folded").add(sloped && "gradient");
+    const legend = Object.entries(KINDS).filter(([kind]) => there.has(kind));
     const what = sloped ? "forward node by node, then backward" : "forward node by node";
     return [
       make("h2", {}, story.title),
@@ -134,7 +138,7 @@ const panel = (() => {
       one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
       make("p", { class: "meta" }, meta),
       inside(id, act),
-      one.problem ? make("p", { class: "problem" }, one.problem) : null,
+      one.problem ? make("p", { class: one.origin ? "problem origin" : "problem" }, one.problem) : null,
       one.name && one.op ? formula(one.formula) : null,
       one.says ? make("p", { class: "says" }, make("code", {}, one.op), ` ${one.says}`) : null,
       ...rules(story.rules(id, k)),

@@ -74,6 +74,8 @@ const picture = (() => {
         return;
       }
       element.dataset[element.id in story.groups ? "group" : "node"] = element.id;
+      const members = story.groups[element.id]?.members ?? [element.id];
+      element.classList.toggle("origin", members.some((id) => story.nodes[id]?.origin));
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
       const rest = element.id in story.groups ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
@@ -247,21 +249,29 @@ const picture = (() => {
     magnify(Math.min(frame.clientWidth / width, frame.clientHeight / height, 2));
   }
 
-  /** Scroll so far that a thing is well in sight. */
-  function reveal(id) {
+  /** Scroll so far that a thing is well in sight, from where one is or from elsewhere. */
+  function reveal(id, { left, top } = { left: frame.scrollLeft, top: frame.scrollTop }) {
     const element = view.things.get(id);
     if (!element) {
       return;
     }
     const box = element.getBoundingClientRect();
     const room = frame.getBoundingClientRect();
-    const past = (low, high, from, to, by) =>
-      low < from + by ? low - from - by : high > to - by ? high - to + by : 0;
-    const left = past(box.left, box.right, room.left, room.right, Math.min(60, room.width / 6));
-    const top = past(box.top, box.bottom, room.top, room.bottom, Math.min(120, room.height / 4));
-    if (left !== 0 || top !== 0) {
-      frame.scrollBy({ left, top, behavior: calm.matches ? "auto" : "smooth" });
+    const past = (low, high, size, by) => (low < by ? low - by : high > size - by ? high - size + by : 0);
+    const x = box.left - room.left + frame.scrollLeft - left;
+    const y = box.top - room.top + frame.scrollTop - top;
+    const to = {
+      left: left + past(x, x + box.width, room.width, Math.min(60, room.width / 6)),
+      top: top + past(y, y + box.height, room.height, Math.min(120, room.height / 4)),
+    };
+    if (to.left !== frame.scrollLeft || to.top !== frame.scrollTop) {
+      frame.scrollTo({ ...to, behavior: calm.matches ? "auto" : "smooth" });
     }
+  }
+
+  /** The view one begins with: the top of the picture, as far as a thing is in sight then. */
+  function begin(id) {
+    reveal(id, { left: (frame.scrollWidth - frame.clientWidth) / 2, top: 0 });
   }
 
   // --- folding -----------------------------------------------------------------------------------
@@ -291,6 +301,7 @@ const picture = (() => {
     seen,
     asOne,
     reveal,
+    begin,
     reachable,
     suit: () => (own ? undefined : suit()),
     zoomBy,

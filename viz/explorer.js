@@ -65,12 +65,18 @@
     show();
     if (now > 0) {
       picture.reveal(picture.seen(steps[now - 1].node));
-    } else if (steps.length > 0) {
-      picture.reveal(picture.seen(nodes[steps[0].node].inputs[0] ?? steps[0].node));
+    } else {
+      begin();
     }
     if (now === steps.length) {
       pause();
     }
+  }
+
+  /** The view before the first step: what that one reads is in sight. */
+  function begin() {
+    const [first] = steps;
+    picture.begin(first ? picture.seen(nodes[first.node].inputs[0] ?? first.node) : Object.keys(nodes)[0]);
   }
 
   /** A step; what happens inside a folded layer, or in one box, is a single one. */
@@ -151,7 +157,11 @@
       picture.reachable(next);
       picture.things().get(next)?.focus({ preventScroll: true });
     }
-    picture.reveal(shown);
+    if (now === 0 && anchor === null) {
+      begin();
+    } else {
+      picture.reveal(shown);
+    }
   }
 
   /** Fold a group that is open, or unfold it. */

@@ -107,6 +107,7 @@ class Story:
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
             "value": self.arrays.add(x), "gradient": None, "gradientName": "",
             "gradientFormula": "", "contributions": [], "rules": [], "problem": "",
+            "origin": False,
         }  # fmt: skip
 
     def _node(self, node: Node) -> Told:
@@ -119,8 +120,9 @@ class Story:
             "scope": list(map(visible, node.scope)),
             "host": self.scene.ids[self.scene.hosts.get(node, node)],
             "inputs": [at for x in node.inputs if (at := self.scene.id_of(x)) is not None],
-            "problem": printable(self.problems[node].reason) if node in self.problems else "",
         }
+        if wrong := self.problems.get(node):
+            told |= {"problem": printable(wrong.reason), "origin": wrong.origin}
         if node.op is not None:
             text, math = self.texts[node], self.maths[node]
             told |= {

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from nets import four_layers, shared, thrice, two_layers
+from nets import deep, documents, four_layers, shared, thrice, two_layers
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor
@@ -163,6 +163,28 @@ def test_back_again_is_as_it_was(stepper: Open) -> None:
         now = (page.things(), page.arrows(), page.status, page.find("#panel").inner_text())
         assert now == before
     assert len({status for _, _, status, _ in way}) == page.steps + 1
+
+
+@pytest.mark.parametrize("make", [documents, four_layers, deep])
+def test_home_is_the_view_with_which_the_page_opened(stepper: Open, make: Any) -> None:
+    page = stepper(make)
+    where = """(one) => [one.scrollLeft, one.scrollTop,
+        one.querySelector(".node").getBoundingClientRect().top]"""
+    frame = page.find("#graph")
+    opened = frame.evaluate(where)
+    page.to(33 if make is documents else page.steps // 2)
+    assert frame.evaluate(where) != opened
+    page.press("Home")
+    assert frame.evaluate(where) == opened
+    page.click("#fold-all")
+    folded = frame.evaluate(where)
+    page.press("End", "Home").click("#unfold-all")
+    assert frame.evaluate(where) == opened
+    page.press("End", "Home").click("#fold-all")
+    assert frame.evaluate(where) == folded
+    frame.evaluate("one => one.scrollTo(0, 300)")
+    page.press("Home")
+    assert frame.evaluate(where) == folded
 
 
 # --- controls -------------------------------------------------------------------------------------

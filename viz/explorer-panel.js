@@ -43,13 +43,13 @@ const panel = (() => {
     const key = document.activeElement?.dataset?.key;
     written = wanted;
     paint = () => undefined;
-    const pin = button(follows ? "follows the steps" : "follow the steps", "follow", () => act.follow(!follows), {
-      class: "pin",
-      "aria-pressed": String(follows),
+    const pin = button(follows ? "Stay here" : "Follow the steps", "follow", () => act.follow(!follows), {
+      class: follows ? "pin" : "pin wanted",
+      title: follows ? "Keep this in the panel while stepping" : "Back to the present step (Esc)",
     });
     const about = id === null ? start() : id in groups ? group(id, k, act) : node(id, k, act, same);
     box.dataset.node = id ?? "";
-    box.replaceChildren(pin, ...about.filter(Boolean));
+    box.replaceChildren(...[id !== null && pin, ...about].filter(Boolean));
     box.querySelectorAll(".formula").forEach(fit);
     if (!same) {
       box.scrollTop = 0;
@@ -69,7 +69,9 @@ const panel = (() => {
     const what = sloped ? "forward node by node, then backward" : "forward node by node";
     return [
       make("h2", {}, story.title),
-      make("p", {}, `${story.steps.length} steps: ${what}. Press → to begin, ? for all keys.`),
+      make("p", {}, story.steps.length > 0
+        ? `${story.steps.length} steps: ${what}. Press → to begin, ? for all keys.`
+        : "Nothing is computed here, so there are no steps. Press ? for all keys."),
       make("ul", { class: "kinds" }, ...legend.map(([kind, text]) => make("li", {}, make("span", { class: `swatch ${kind}` }), text))),
     ];
   }

@@ -11,6 +11,7 @@ const picture = (() => {
   const order = new Map(Object.keys(story.nodes).map((id, i) => [id, i]));
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const LEAST = 12 / 11; // CSS pixels per point at which the smallest text (11 pt) has 12 pixels
+  const MOST = 1.4; // CSS pixels per point by itself: titles of 20 pixels
   const NATURAL = 4 / 3; // CSS pixels per point
 
   let view = null; // on show: the element, what is folded, things and arrows by id
@@ -223,10 +224,10 @@ const picture = (() => {
     view.svg.style.height = `${height * zoom}px`;
   }
 
-  /** The zoom by itself: the whole width, as far as text stays readable and boxes of bearable size. */
+  /** The zoom by itself: the whole width, as far as text stays readable and several boxes in sight. */
   function suit() {
     const fits = frame.clientWidth / view.svg.viewBox.baseVal.width;
-    magnify(Math.max(LEAST, Math.min(innerWidth / 850, fits)));
+    magnify(Math.max(LEAST, Math.min(innerWidth / 850, MOST, fits)));
     frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
   }
 

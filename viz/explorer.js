@@ -103,7 +103,7 @@
   }
 
   function play() {
-    if (timer !== null) {
+    if (timer !== null || steps.length === 0) {
       pause();
       return;
     }
@@ -352,6 +352,7 @@
   }
 
   byId("slider").max = String(steps.length);
+  byId("play").disabled = byId("slider").disabled = steps.length === 0;
   document.body.style.setProperty("--turn", String(steps.length ? story.turn / steps.length : 1));
   byId("half-backward").hidden = story.turn === steps.length;
   byId("fold-all").hidden = byId("unfold-all").hidden = picture.ways.length < 2;

@@ -31,6 +31,7 @@ SCRIPTS = tuple(  # each reads what stands before it
     f"explorer{part}.js"
     for part in ("-elements", "-formulas", "-story", "-numbers", "-picture", "-panel", "")
 )
+LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
 
@@ -56,7 +57,7 @@ def explore(
         path: where to; one .html file that needs nothing beside it and no network.
         names: names for what has none of its own, as `names=locals()`.
         merge: draw an unnamed step that is used once inside the named result it leads to.
-        title: of the page; by default the name of the result.
+        title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by
             their least, greatest and mean element, norm and histogram.
 
@@ -96,7 +97,7 @@ def explore(
     for view in ways:
         groups |= view
     ids = scene.ids
-    story["title"] = title or _title(graph.outputs, named)
+    story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
             "title": visible(group.title),
@@ -108,9 +109,11 @@ def explore(
     return write(path, _page(story, pictures).encode())
 
 
-def _title(outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
-    known = [visible(named[node]) for node in outputs if node in named]
-    return ", ".join(known) or "backpropagation"
+def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
+    """What was asked for, else the names of the results; what is blank is none."""
+    known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
+    told = title if title and title.strip() else ", ".join(known) or "backpropagation"
+    return visible(told.strip(), LONGEST_TITLE)
 
 
 def _svg(scene: Scene, labels: Labels) -> str:

@@ -259,6 +259,21 @@ def test_a_graph_without_parameters_has_no_way_back(stepper: Open) -> None:
     assert set(page.states("gradient").values()) == {"none"}
 
 
+def test_where_nothing_is_computed_there_is_nothing_to_play(stepper: Open) -> None:
+    def leaf() -> Tensor:
+        return Tensor([1.0, 2.0], name="x")
+
+    page = stepper(leaf)
+    assert page.steps == 0
+    for name in ("first", "back", "play", "forward", "last", "slider"):
+        assert page.find(f"#{name}").is_disabled(), name
+    assert "there are no steps" in page.find("#panel p").inner_text()
+    page.press("Space")
+    assert page.find("#play").inner_text() == "Play"
+    page.select("x")
+    assert page.cells() == {"value": {0: "1", 1: "2"}}
+
+
 def test_merged_steps_are_one_step_and_one_box(stepper: Open) -> None:
     plain, merged = stepper(two_layers), stepper(two_layers, merge=True)
     assert plain.steps == merged.steps

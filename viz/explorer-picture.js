@@ -64,6 +64,7 @@ const picture = (() => {
   function settle(things) {
     const body = "polygon:not([fill=none]), path:not([fill=none]), ellipse:not([fill=none])";
     const boxes = things.map((element) => element.querySelector(body)?.getBBox());
+    const heads = things.map((element) => element.querySelector("text")?.getBBox());
     things.forEach((element, i) => {
       element.setAttribute("role", "button");
       const texts = [...element.querySelectorAll("text")];
@@ -72,32 +73,44 @@ const picture = (() => {
         element.setAttribute("aria-label", `${story.groups[element.id].title}, open`);
         element.setAttribute("aria-expanded", "true");
         texts[0]?.classList.add("fold");
+        texts[0]?.before(mark(heads[i]));
         return;
       }
-      element.dataset[element.id in story.groups ? "group" : "node"] = element.id;
+      const folded = element.id in story.groups;
+      element.dataset[folded ? "group" : "node"] = element.id;
       const members = story.groups[element.id]?.members ?? [element.id];
       element.classList.toggle("origin", members.some((id) => story.nodes[id]?.origin));
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
-      const rest = element.id in story.groups ? "result" : "value"; // a layer has a formula there
+      const rest = folded ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
         text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
-      spread(texts, boxes[i]);
+      // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
+      const told = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
+      spread(texts, boxes[i], told, heads[i].width);
     });
   }
 
+  /** The ground of a title that was found. */
+  const mark = ({ x, y, width, height }) =>
+    shape("rect", { class: "mark", x: x - 4, y, width: width + 8, height, rx: 3 });
+
   /** Lines one below the other in the middle of a box; the gradient's has a ground of its own. */
-  function spread(texts, box) {
+  function spread(texts, box, told, titleWidth) {
     const sizes = texts.map((text) => Number(text.getAttribute("font-size")));
     const full = sizes.reduce((sum, size) => sum + 1.3 * size, 0);
     const line = 1.3 * Math.min(1, (box.height - 8) / full); // in font sizes
+    const middle = box.x + box.width / 2;
     let top = box.y + (box.height - (full * line) / 1.3) / 2;
     texts.forEach((text, i) => {
       const height = line * sizes[i];
       text.setAttribute("text-anchor", "middle");
-      text.setAttribute("x", String(box.x + box.width / 2));
+      text.setAttribute("x", String(middle));
       text.setAttribute("y", String(top + height / 2 + 0.35 * sizes[i]));
-      if (text.classList.contains("slope")) {
+      if (i === 0) {
+        text.before(mark({ x: middle - titleWidth / 2, y: top, width: titleWidth, height }));
+      }
+      if (text === told) {
         text.dataset.whole = text.textContent;
         const [x, y, width] = [box.x + 6, top + 1, box.width - 12];
         text.before(shape("rect", { class: "ground", x, y, width, height: height - 1, rx: 4 }));

@@ -144,7 +144,7 @@
   function open(way, anchor = null) {
     const focused = document.activeElement?.closest("#graph [tabindex]")?.id;
     picture.open(way, anchor);
-    search(byId("search").value);
+    seek(byId("search").value);
     if (chosen in groups && !picture.things().has(chosen)) {
       chosen = groups[chosen].members[0];
     }
@@ -179,20 +179,11 @@
   let hits = [];
   let hit = -1;
 
-  function search(text) {
-    const wanted = text.trim().toLowerCase();
-    const rank = ({ name, title, op, gradientName }) => {
-      const own = name.toLowerCase();
-      const within = `${title} ${op} ${gradientName}`.toLowerCase().includes(wanted);
-      return own === wanted ? 0 : own.startsWith(wanted) ? 1 : within ? 2 : Infinity;
-    };
-    hits = Object.keys(nodes)
-      .map((id) => [rank(nodes[id]), id])
-      .filter(([place]) => wanted !== "" && place < Infinity)
-      .sort(([one], [other]) => one - other)
-      .map(([, id]) => id);
+  /** Mark what a text finds. */
+  function seek(text) {
+    hits = search.find(text);
     hit = -1;
-    byId("hits").textContent = wanted ? `${hits.length} found` : "";
+    byId("hits").textContent = text.trim() ? `${hits.length} found` : "";
     const shown = new Set(hits.map(picture.seen));
     picture.things().forEach((element, id) => element.classList.toggle("hit", shown.has(id)));
   }
@@ -250,7 +241,7 @@
       nextHit(shiftKey ? -1 : 1);
     } else if (key === "Escape") {
       target.value = "";
-      search("");
+      seek("");
       target.blur();
     } else {
       return false;
@@ -348,7 +339,7 @@
       byId(id).addEventListener("click", action);
     }
     byId("slider").addEventListener("input", ({ target }) => go(Number(target.value)));
-    byId("search").addEventListener("input", ({ target }) => search(target.value));
+    byId("search").addEventListener("input", ({ target }) => seek(target.value));
   }
 
   byId("slider").max = String(steps.length);

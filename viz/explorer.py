@@ -16,7 +16,7 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.passes import backward_again, forward_again
 from viz.dot import picture_of
 from viz.files import write
-from viz.labels import LONGEST_FORMULA, Labels, visible
+from viz.labels import LONGEST_FORMULA, Labels, owned, visible
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.places import homes_of, hosts_of
@@ -29,7 +29,16 @@ from viz.views import open_scopes, views
 
 SCRIPTS = tuple(  # each reads what stands before it
     f"explorer{part}.js"
-    for part in ("-elements", "-formulas", "-story", "-numbers", "-picture", "-panel", "")
+    for part in (
+        "-elements",
+        "-formulas",
+        "-story",
+        "-numbers",
+        "-picture",
+        "-panel",
+        "-search",
+        "",
+    )
 )
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
@@ -102,6 +111,8 @@ def explore(
         name: {
             "title": visible(group.title),
             "summary": visible(group.summary, LONGEST_FORMULA),
+            "formula": visible(group.formula, LONGEST_FORMULA),
+            "owned": owned(group),
             "members": [ids[node] for node in group.members],
         }
         for name, group in groups.items()

@@ -98,9 +98,8 @@ class Labels:
         return next((p for p in found if p.origin), found[0] if found else None)
 
     def _group(self, group: Group) -> tuple[str, str]:
-        unit = "parameter" if group.parameters == 1 else "parameters"
-        owned = f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
-        lines = [visible(line, LONGEST_FORMULA) for line in (group.formula, group.summary, owned)]
+        texts = (group.formula, group.summary, owned(group))
+        lines = [visible(line, LONGEST_FORMULA) for line in texts]
         small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
         title = visible(group.title)
         told = f"{title}: {len(group.members)} nodes"
@@ -144,6 +143,12 @@ def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
 def size_of(x: Any) -> str:
     """Shape and dtype: `(20, 209) float64`."""
     return f"{tuple(x.shape)} {x.dtype}" if x.shape else f"scalar {x.dtype}"
+
+
+def owned(group: Group) -> str:
+    """What a group has to learn: `260 parameters, 2.08 kB`; "" where there is nothing."""
+    unit = "parameter" if group.parameters == 1 else "parameters"
+    return f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
 
 
 def amount(n: int) -> str:

@@ -191,7 +191,10 @@ def test_links_in_the_panel_lead_to_other_nodes(stepper: Open) -> None:
     page.find("#panel .parts .link").first.click()
     assert page.chosen == "n2"
     assert page.things()["n2"]["pressed"] == "true"
-    page.page.click("#panel .pin")
+    pin = page.find("#panel .pin")
+    assert pin.inner_text() == "Follow the steps"
+    pin.click()
+    assert pin.inner_text() == "Stay here"
     assert [page.chosen] == page.current()
 
 
@@ -255,6 +258,7 @@ def test_the_page_opens_in_the_readers_scheme(stepper: Open, scheme: str) -> Non
     page.click("#theme")
     assert page.page.evaluate(paper) == colours[other]
     assert page.find("#theme").inner_text() == scheme.title()
+    assert page.find("#theme").get_attribute("aria-pressed") is None  # its text says it
 
 
 def test_a_heat_map_changes_its_colours_with_the_theme(stepper: Open) -> None:
@@ -296,7 +300,7 @@ def test_every_box_has_a_role_and_says_what_it_is_and_what_is_there(stepper: Ope
 def test_the_accessibility_tree_has_the_parts_of_the_page(stepper: Open) -> None:
     page = stepper(two_layers).press("ArrowRight").page
     for role, name in (
-        ("searchbox", "Find a name or formula"),
+        ("searchbox", "Find a name, formula or layer"),
         ("slider", "Step"),
         ("group", "Steps"),
         ("group", "Zoom"),
@@ -346,4 +350,4 @@ def test_a_scope_of_leaves_alone_tells_their_names_as_text(stepper: Open) -> Non
     (box,) = folded(page)
     assert page.things()[box]["lines"][0] == "\\ud800data"
     page.page.click(f"#{box}")
-    assert page.find("#panel .meta").inner_text() == "<b>\\ud800\\n0 … <b>\\ud800\\n2"
+    assert page.find("#panel .meta").first.inner_text() == "<b>\\ud800\\n0 … <b>\\ud800\\n2"

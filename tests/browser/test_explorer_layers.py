@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 from nets import deep, four_layers, long_chain, nested
 from stepper import Stepper
 
@@ -91,3 +93,78 @@ def test_what_is_in_a_box_that_never_unfolds_can_be_reached(stepper: Open) -> No
     assert "170 before these and 170 after these" in page.find("#panel").inner_text()
     page.find("#panel .members [aria-current=step] button").click()
     assert page.cells()["value"].keys() == {0, 1, 2}
+
+
+# --- how a folded layer looks ---------------------------------------------------------------------
+
+
+def style(page: Stepper, selector: str, name: str) -> Any:
+    return page.find(selector).first.evaluate("(one, name) => getComputedStyle(one)[name]", name)
+
+
+def test_a_folded_layer_is_dashed_within_and_without_until_it_is_computed(stepper: Open) -> None:
+    page = stepper(four_layers).click("#fold-all")
+    for part in ("polygon", "polyline"):
+        assert style(page, f"#s1 {part}", "strokeDasharray") == "4px, 3px"
+    page.press("ArrowRight*3")
+    for part in ("polygon", "polyline"):
+        assert style(page, f"#s1 {part}", "strokeDasharray") == "none"
+
+
+def test_a_folded_layer_keeps_its_colour_and_tells_of_gradients_in_a_line(stepper: Open) -> None:
+    page = stepper(four_layers).click("#fold-all").press("ArrowRight*6")
+    before = style(page, "#s3 polygon", "fill")
+    pink, paper = "rgb(249, 230, 240)", "rgb(255, 255, 255)"
+    grounds = [style(page, "#s3 .ground", "fill")]
+    while page.states("gradient")["s3"] != "complete":
+        page.press("ArrowRight")
+        grounds.append(style(page, "#s3 .ground", "fill"))
+    page.press("ArrowRight*2")  # no longer at s3
+    assert style(page, "#s3 polygon", "fill") == before
+    assert list(dict.fromkeys(grounds)) == ["none", paper, pink]
+    assert page.things()["s3"]["lines"][-1] == "6 parameters, 48 bytes"
+
+
+def test_the_panel_of_a_folded_layer_repeats_what_its_box_says(stepper: Open) -> None:
+    page = stepper(four_layers).click("#fold-all")
+    page.page.click("#s1")
+    told = [page.panel, *page.find("#panel > p:not(.buttons)").all_inner_texts()]
+    assert told == page.things()["s1"]["lines"]
+
+
+def test_what_is_selected_has_a_frame_of_its_own_that_covers_no_arrow(stepper: Open) -> None:
+    page = stepper(four_layers).press("ArrowRight").select("A2")
+    box = f"#{page.named('A2')}"
+    assert style(page, box, "outlineStyle") == "none"
+    assert style(page, f"{box} path", "stroke") == "rgb(26, 26, 26)"
+    page.press("Escape")
+    assert style(page, f"{box} path", "stroke") != "rgb(26, 26, 26)"
+
+
+# --- search ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_search_finds_layers(stepper: Open, fold: bool) -> None:
+    page = stepper(four_layers)
+    if fold:
+        page.click("#fold-all")
+    for text, hits, first in (("layer 1", 1, "s0"), ("layer", 4, "s0"), ("ER 3", 1, "s2")):
+        page.page.fill("#search", text)
+        assert page.find("#hits").inner_text() == f"{hits} found"
+        assert page.find("#graph .hit").count() == hits
+        assert style(page, f"#{first} .mark", "fill") == "rgb(255, 210, 77)"
+        page.find("#search").press("Enter")
+        assert (page.chosen, page.panel) == (first, page.things()[first]["lines"][0])
+    page.page.fill("#search", "")
+    assert style(page, "#s2 .mark", "fill") == "none"
+
+
+def test_search_finds_what_is_in_a_layer_that_is_folded_away(stepper: Open) -> None:
+    page = stepper(nested)
+    page.page.dblclick("#s0 > text")
+    page.page.fill("#search", "first")
+    page.find("#search").press("Enter", delay=0)
+    assert page.find("#hits").inner_text() == "1 of 2"
+    assert page.find("#panel .meta").first.inner_text().endswith("outer / first")
+    assert "hit" in page.things()["s0"]["kind"]

@@ -20,7 +20,7 @@ from viz.arrays import Arrays, statistics
 from viz.labels import visible
 from viz.places import homes_of, hosts_of
 from viz.scene import Scene
-from viz.story import Story
+from viz.story import SHORT, Story
 from viz.subject import names_of
 
 
@@ -248,3 +248,5 @@ def test_ten_thousand_nodes_are_told_in_linear_time() -> None:
         y = y * 1.0001
     story, _ = told(y, budget=1000)
     assert len(story["steps"]) == 20_001
+    assert max(len(node["title"]) for node in story["nodes"].values()) <= SHORT
+    assert len(json.dumps(story["nodes"])) < 2_000 * len(story["nodes"])  # bytes each

@@ -16,6 +16,7 @@ from tinygrad_dnn.graph import Graph, Node
 _PLACE = re.compile(r"\{(\w+)\}")
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
 _TOKEN = re.compile(r"(?P<mi>[^\W\d_]+|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)")
+_SINGLE = re.compile(r"<(m[in])[^>]*>[^<]*</\1>")
 _RAISED = {"ᵀ": "<mi>T</mi>", "²": "<mn>2</mn>"}
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
@@ -35,8 +36,16 @@ def mathml(
     Args:
         known: the markup of names that are formulas themselves, as d(W1 X) is.
     """
-    both = written(graph, names, longest, [UNICODE, MathML(known or {})])
+    both = text_and_mathml(graph, names, longest, known)
     return {node: markup for node, (_, markup) in both.items()}
+
+
+def text_and_mathml(
+    graph: Graph, names: Mapping[Node, str], longest: int, known: Mapping[str, str] | None = None
+) -> dict[Node, tuple[str, str]]:
+    """Each op node's formula both as text and as `mathml` gives it."""
+    both = written(graph, names, longest, [UNICODE, MathML(known or {})])
+    return {node: (text, markup) for node, (text, markup) in both.items()}
 
 
 def equation(left: str, right: str | None = None, sign: str = "=") -> str:
@@ -126,7 +135,8 @@ def _raised(base: str, above: str) -> str:
 
 
 def _row(markup: str) -> str:
-    return f"<mrow>{markup}</mrow>"
+    """Elements as one; a single name or number is one already."""
+    return markup if _SINGLE.fullmatch(markup) else f"<mrow>{markup}</mrow>"
 
 
 def _tokens(text: str) -> str:

@@ -8,6 +8,7 @@ const panel = (() => {
   const PARTS = 12; // contributions that are listed
   const DRAWN = 4; // contributions whose numbers are shown
   const MEMBERS = 60; // of a group that are listed
+  const BEFORE = 3; // of these before the present step
   const KINDS = {
     param: "parameter",
     input: "input",
@@ -92,7 +93,7 @@ const panel = (() => {
     const { title, summary, formula: text, owned, members } = groups[id];
     const list = members.filter((member) => member in nodes);
     const at = list.indexOf(story.steps[k - 1]?.node);
-    const begin = Math.max(0, Math.min(at - MEMBERS / 2, list.length - MEMBERS));
+    const begin = Math.max(0, Math.min(at - BEFORE, list.length - MEMBERS));
     const end = Math.min(list.length, begin + MEMBERS);
     const more = [begin && `${begin} before these`, list.length - end && `${list.length - end} after these`];
     const rest = more.filter(Boolean).join(" and ");

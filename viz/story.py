@@ -10,9 +10,9 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_dnn.formula import formulas, printable
+from tinygrad_dnn.formula import printable
 from tinygrad_dnn.graph import Graph, Node, by_index
-from tinygrad_dnn.mathml import differential, equation, identifier, mathml
+from tinygrad_dnn.mathml import differential, equation, identifier, text_and_mathml
 from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
 from viz.backward import both
@@ -21,6 +21,7 @@ from viz.problems import Problem
 from viz.scene import Scene
 
 LONGEST = 100  # characters of a formula
+MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
 STEPS = 40  # nodes that a formula is made of
 LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
 
@@ -50,23 +51,25 @@ class Story:
         self.backward = backward or Backward({}, {}, [])
         self.named, self.scene, self.problems = named, scene, problems
         self.arrays = Arrays()
-        inner = formulas(self.graph, named, LONGEST_INNER)
+        self.longest = LONGEST if len(self.graph) <= MANY else SHORT
+        inner = text_and_mathml(self.graph, named, LONGEST_INNER)
         self.slopes = {  # what the gradient of a node is called
-            x: visible(f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})")
+            x: visible(
+                f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
+            )
             for x in self.backward.gradients
         }
-        marks = mathml(self.graph, named, LONGEST_INNER)
         self.marks = {  # of those that are formulas
-            name: differential(marks[x])
+            name: differential(inner[x][1])
             for x, name in self.slopes.items()
-            if x not in named and x in marks
+            if x not in named and x in inner
         }
         together = both(forward, self.backward, named)
         self.named_slopes = together.named.keys() - named.keys()
         names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
         self.names = {node: visible(name) for node, name in names.items()}
-        self.texts = formulas(self.graph, self.names, LONGEST)
-        self.maths = mathml(self.graph, self.names, LONGEST)
+        self.formulas = text_and_mathml(self.graph, self.names, self.longest)
+        self._given: dict[tuple[Node, int], tuple[str, str]] = {}
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
         for z, i in self.backward.contributions:
@@ -124,7 +127,7 @@ class Story:
         if wrong := self.problems.get(node):
             told |= {"problem": printable(wrong.reason), "origin": wrong.origin}
         if node.op is not None:
-            text, math = self.texts[node], self.maths[node]
+            text, math = self.formulas[node]
             told |= {
                 "title": f"{name} = {text}" if name else text,
                 "formula": equation(identifier(name), math) if name else equation(math),
@@ -173,6 +176,11 @@ class Story:
 
     def _part(self, z: Node, i: int) -> tuple[str, str]:
         """What z's rule gives its input i, as text and typeset, in the names of what it reads."""
+        if (z, i) not in self._given:
+            self._given[z, i] = self._contribution(z, i)
+        return self._given[z, i]
+
+    def _contribution(self, z: Node, i: int) -> tuple[str, str]:
         part = self.backward.contributions[z, i].node
         g = self.backward.gradients[z].node
         if part is g:  # handed on as it came
@@ -185,8 +193,7 @@ class Story:
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names)
-        markup = mathml(rule, names, LONGEST, self.marks)[part]
-        return formulas(rule, names, LONGEST)[part], markup
+        return text_and_mathml(rule, names, self.longest, self.marks)[part]
 
     def _steps(self) -> list[Told]:
         forward = [

@@ -160,6 +160,10 @@ def test_a_small_window_has_graph_and_panel_side_by_side(
         page.find("#panel").evaluate("one => one.scrollTo(0, 9999)")
         assert in_sight(page, "#graph [data-state=current]")
     looks_good(page)
+    hits(page)
+    assert page.find("#hits").inner_text() == "1 of 3"
+    assert page.find("header").bounding_box()["height"] < 56
+    looks_good(page)
 
 
 @pytest.mark.parametrize("width", [800, 1280])

@@ -15,7 +15,7 @@ from tinygrad_dnn.graph import Graph, Node, by_index
 from tinygrad_dnn.mathml import differential, equation, identifier, text_and_mathml
 from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
-from viz.backward import both
+from viz.backward import LONGEST_INNER, both
 from viz.labels import visible
 from viz.problems import Problem
 from viz.scene import Scene
@@ -23,7 +23,6 @@ from viz.scene import Scene
 LONGEST = 100  # characters of a formula
 MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
 STEPS = 40  # nodes that a formula is made of
-LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
 
 Told = dict[str, Any]
 

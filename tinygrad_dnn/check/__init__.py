@@ -1,5 +1,13 @@
 """Derivatives measured and compared: is a rule right, and by how much not."""
 
+from tinygrad_dnn.check.graphs import assert_gradients, check_gradients
+from tinygrad_dnn.check.report import GradientReport
 from tinygrad_dnn.check.rules import check_op, measured_gradient
 
-__all__ = ["check_op", "measured_gradient"]
+__all__ = [
+    "GradientReport",
+    "assert_gradients",
+    "check_gradients",
+    "check_op",
+    "measured_gradient",
+]

@@ -1,0 +1,164 @@
+"""The measured Jacobian of a function of one array: element by element, or along directions.
+
+An elementwise function is measured at all its elements at once; another one at each element of its
+input if there are few, else along directions that are drawn at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.check.measured import Function, Slope, slope
+
+FEW = 40  # elements of an input that are measured one by one
+SMALL = 1e-3  # an element closer to 0 is measured with steps of its own size as well
+
+
+class Pulled(NamedTuple):
+    """A cotangent pulled back by a measured Jacobian, per element of the input: Σ g · ∂z/∂x.
+
+    Attributes:
+        value: Jᵀg, with nothing from what could not be measured.
+        size: |J|ᵀ|g|, the scale of rounding.
+        uncertainty: how far from the truth `value` may be.
+        kinks: where a corner lies on the way to a g that is not 0.
+        unknown: where a slope that is needed could not be measured (NaN, ∞, noise).
+    """
+
+    value: Any
+    size: Any
+    uncertainty: Any
+    kinks: Any
+    unknown: Any
+
+    @property
+    def out(self) -> Any:
+        """Where nothing can be said."""
+        return self.kinks | self.unknown
+
+
+class Measured(NamedTuple):
+    """The Jacobian of a function at a point.
+
+    Attributes:
+        slopes: of an elementwise function ∂z/∂x, of z's shape; else (x.size, *z.shape).
+        pull: g -> `Pulled`.
+        method: what it was measured with.
+    """
+
+    slopes: Slope
+    pull: Callable[[Any], Pulled]
+    method: str
+
+
+def steps_of(x: Any) -> Any:
+    """The natural step of each element: its own size, and 1 for what is smaller."""
+    size = np.abs(x)
+    return np.where(np.isfinite(size), np.maximum(size, 1), 1).astype(x.dtype)
+
+
+def summed_to(shape: tuple[int, ...], g: Any) -> Any:
+    """g summed over the axes along which an array of `shape` was repeated.
+
+    Raises:
+        ValueError: g is no array to which that shape broadcasts.
+    """
+    if np.broadcast_shapes(shape, g.shape) != g.shape:
+        raise ValueError(f"{g.shape} is not {shape} repeated")
+    extra = g.ndim - len(shape)
+    repeated = [i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1]
+    axes = (*range(extra), *(extra + i for i in repeated))
+    return np.reshape(np.sum(g, axis=axes), shape) if axes else g
+
+
+def measured(f: Function, x: Any, *, analytic: bool, elementwise: bool, full: bool) -> Measured:
+    """∂f/∂x at x.
+
+    Args:
+        f: a function of one array.
+        x: where, an array of wide floats.
+        analytic, full: as for `slope`.
+        elementwise: every element of the result depends on one element of x, which broadcasts.
+    """
+    if elementwise:
+        return _diagonal(f, x, analytic, full)
+    return _columns(f, x, analytic, full)
+
+
+def _along(
+    f: Function, x: Any, unit: Any, step: Any, own: Any, analytic: bool, full: bool
+) -> Slope:
+    """The slope along `unit`, with steps of its natural size `step` and, where these see a corner
+    or nothing at all, of x's own size.
+    """
+    found = _scaled(slope(f, x, step * unit, analytic=analytic, full=full), step)
+    near = (own > 0) & (own < SMALL)
+    if not np.any(near & (found.kinks | ~(found.uncertainty < np.inf))):
+        return found
+    own = np.where(near, own, step)
+    return _either(found, _scaled(slope(f, x, own * unit, analytic=analytic, full=full), own))
+
+
+def _scaled(s: Slope, step: Any) -> Slope:
+    return Slope(s.value / step, s.uncertainty / np.abs(step).astype(float), s.kinks, s.method)
+
+
+def _diagonal(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
+    found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), analytic, full)
+
+    def pull(g: Any) -> Pulled:
+        return _pulled(found, g, lambda t: summed_to(x.shape, t))
+
+    return Measured(found, pull, found.method)
+
+
+def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
+    columns = []
+    steps = steps_of(x)
+    for at in np.ndindex(x.shape):
+        unit = np.zeros_like(x)
+        unit[at] = 1
+        columns.append(_along(f, x, unit, steps[at], np.abs(x[at]), analytic, full))
+    if not columns:
+        z = np.asarray(f(x.copy()))
+        none = np.zeros((0, *z.shape))
+        found = Slope(none, none, none.astype(bool), "")
+    else:
+        value, uncertainty, kinks, methods = zip(*columns, strict=True)
+        method = " and ".join(dict.fromkeys(methods))
+        found = Slope(np.stack(value), np.stack(uncertainty), np.stack(kinks), method)
+
+    def pull(g: Any) -> Pulled:
+        return _pulled(found, g, lambda t: np.reshape(t.reshape(x.size, -1).sum(axis=1), x.shape))
+
+    return Measured(found, pull, found.method)
+
+
+def _either(one: Slope, other: Slope) -> Slope:
+    """Of two measurements, element by element the one without a kink, or the more certain one."""
+    better = ~other.kinks & (one.kinks | (other.uncertainty < one.uncertainty))
+    return Slope(
+        np.where(better, other.value, one.value),
+        np.where(better, other.uncertainty, one.uncertainty),
+        one.kinks & other.kinks,
+        one.method,
+    )
+
+
+def _pulled(found: Slope, g: Any, summed: Callable[[Any], Any]) -> Pulled:
+    used = np.broadcast_to(g != 0, found.value.shape)
+    unknown = ~np.isfinite(found.value) | ~np.isfinite(found.uncertainty) & ~found.kinks
+    known = used & ~unknown & ~found.kinks
+    value = np.where(known, found.value, 0)
+    uncertainty = np.where(known, found.uncertainty, 0)
+    size = np.abs(g)
+    return Pulled(
+        summed(g * value),
+        summed(size * np.abs(value)).astype(float),
+        summed(size.astype(float) * uncertainty),
+        summed(used & found.kinks) > 0,
+        summed(used & unknown & ~found.kinks) > 0,
+    )

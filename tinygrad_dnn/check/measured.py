@@ -1,0 +1,160 @@
+"""Derivatives measured: the slope of a function along a direction, and how uncertain it is.
+
+Two methods. *Complex step*: Im f(x + ih·v)/h = f'(x)·v + O(h²), without a difference and so exact to
+rounding, for functions that are analytic and whose NumPy calls know it (Squire and Trapp 1998).
+*Richardson*: central differences at steps that shrink by RATIO, extrapolated twice; of all steps
+the one is taken, element by element, at which truncation and rounding together are least. A
+complex step is believed only where differences do not contradict it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+WIDE = np.longdouble  # the widest float there is: 80 bits on x86 Linux, 64 elsewhere
+WIDE_EPS = float(np.finfo(WIDE).eps)
+EPS = float(np.finfo(np.float64).eps)
+FIRST, RATIO, LEVELS = 2.0**-5, 8.0, 14  # steps 2⁻⁵, 2⁻⁸, ... 2⁻⁴⁴ of the direction
+TINY = 1e-200  # the complex step: its square vanishes beside 1
+NOISE = 16.0  # a difference of so many times its rounding is no rounding
+ENOUGH = 1e-9  # differences that are known so well may contradict a complex step
+GRAIN = 2.0**-16  # a function that is flat from this step on, and not before, is a staircase
+COMPLEX_STEP, RICHARDSON = "complex step", "Richardson"
+
+Function = Callable[[Any], Any]
+
+
+class Slope(NamedTuple):
+    """The derivative along a direction, element by element of the function's result.
+
+    Attributes:
+        value: df/dv; NaN where it could not be measured.
+        uncertainty: how far from the truth it may be, ∞ where it could not be measured.
+        kinks: True where the slopes from the left and from the right differ, or one is missing.
+        method: what it was measured with.
+    """
+
+    value: Any
+    uncertainty: Any
+    kinks: Any
+    method: str
+
+
+def bits(kind: Any) -> int:
+    """How many bits a float of this type computes with: 80 for x86's longdouble."""
+    width = np.finfo(kind).nmant
+    return {10: 16, 23: 32, 52: 64, 63: 80}.get(width, width + 16)
+
+
+def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = False) -> Slope:
+    """The derivative of f at x along v, by the best method that f allows.
+
+    Args:
+        f: a function of one array; it is called with arrays of x's shape, in the float type of x
+            and, if it is analytic, in the complex type of the same width.
+        x: where, an array of floats.
+        v: the direction, of x's shape and type. A step is at most 2⁻⁵ of it.
+        analytic: whether a complex step may be tried.
+        full: take the differences as far as they go before they judge a complex step.
+    """
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        exact = _complex(f, x, v) if analytic else None
+        if exact is None:
+            return _richardson(f, x, v, ENOUGH * EPS)
+        found = _richardson(f, x, v, 0 if full else ENOUGH)
+        if exact.shape == found.value.shape and not np.any(_contradicted(exact, found)):
+            rounding = NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact).astype(float)
+            unknown = ~np.isfinite(exact)
+            return Slope(
+                np.where(unknown, np.nan, exact),
+                np.where(unknown, np.inf, rounding),
+                found.kinks,
+                COMPLEX_STEP,
+            )
+        return found if full else _richardson(f, x, v, ENOUGH * EPS)
+
+
+def _complex(f: Function, x: Any, v: Any) -> Any:
+    """The complex step; None where f does not take complex numbers, or says that it drops one."""
+    tiny = x.dtype.type(TINY)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            z = np.asarray(f(x + 1j * (tiny * v)))
+    except Exception:  # whatever a forward that was not written for complex numbers may raise
+        return None
+    return np.imag(z) / tiny if z.dtype.kind == "c" else None
+
+
+def _contradicted(exact: Any, found: Slope) -> Any:
+    """Where a complex step differs from differences that are well known."""
+    size = np.maximum(np.abs(found.value), np.abs(exact)).astype(float)
+    known = ~found.kinks & (found.uncertainty <= 1e-4 * size)
+    apart = np.abs(exact - found.value).astype(float)
+    return known & ~(apart <= 8 * found.uncertainty + 1e-14 * size)
+
+
+def _richardson(f: Function, x: Any, v: Any, enough: float) -> Slope:
+    """Differences at shrinking steps, until every element is known to `enough` of its size, or
+    smaller steps would only add rounding.
+    """
+    here = np.asarray(f(x.copy()))
+    if here.dtype.kind != "f":  # whole numbers and truth values have no slope
+        nothing = np.zeros(here.shape)
+        return Slope(nothing, nothing, nothing.astype(bool), RICHARDSON)
+    eps = max(float(np.finfo(here.dtype).eps), float(np.finfo(x.dtype).eps))
+    noise = np.maximum(eps * np.abs(here), _roughness(f, x, v)).astype(float)
+    value = np.full(here.shape, np.nan, x.dtype)
+    uncertainty = np.full(here.shape, np.inf)
+    settled = ~np.isfinite(here)
+    kinks = moved = np.zeros(here.shape, bool)
+    rows: list[list[Any]] = []
+    gaps: list[Any] = []
+    for k in range(LEVELS):
+        h = x.dtype.type(FIRST / RATIO**k)
+        right, left = np.asarray(f(x + h * v)), np.asarray(f(x - h * v))
+        central = (right - left) / (2 * h)
+        gaps.append(np.abs((right - here) - (here - left)) / h)
+        flat = (right == here) & (left == here)
+        row = [central]
+        for order in range(min(k, 2)):
+            finer, coarser = row[order], rows[-1][order]
+            row.append(finer + (finer - coarser) / (RATIO ** (2 * order + 2) - 1))
+        rows.append(row)
+        if k >= 2:
+            best = row[2]
+            truncation = np.abs(best - row[1]).astype(float)
+            rounding = 2 * (noise + eps * np.abs(best).astype(float)) / float(h)
+            total = truncation + rounding
+            better = np.isfinite(total) & (total < uncertainty) & ~(flat & moved)
+            value = np.where(better, best, value)
+            uncertainty = np.where(better, total, uncertainty)
+            seen = gaps[k] > NOISE * rounding
+            # A corner that was seen once is not unseen when rounding grows over it.
+            shrinks = gaps[k] < gaps[k - 1] * (2 / RATIO)
+            smooth = np.isfinite(gaps[k]) & (shrinks | ~(seen | kinks))
+            kinks = np.where(seen & ~settled, ~smooth & (gaps[k] > gaps[k - 2] / RATIO), kinks)
+            size = np.abs(best).astype(float)
+            settled |= smooth & ((truncation <= rounding) | (total <= enough * size))
+            if np.all(settled):
+                break
+        if h > GRAIN:
+            moved = ~flat
+    open_end = np.isfinite(here) & ~settled & ~np.isfinite(gaps[-1])
+    return Slope(value, uncertainty, kinks & ~settled | open_end, RICHARDSON)
+
+
+def _roughness(f: Function, x: Any, v: Any) -> Any:
+    """How much f wavers by rounding: its fourth difference along v at a step of 2⁻³¹, where that of
+    a smooth function has vanished.
+    """
+    u = x.dtype.type(2.0**-31) * v
+    weights = ((-2, 1), (-1, -4), (0, 6), (1, -4), (2, 1))
+    total = sum(c * np.asarray(f(x + k * u)) for k, c in weights)
+    rough = np.abs(total) / 8  # √Σc² = √70
+    return np.where(np.isfinite(rough), rough, 0)

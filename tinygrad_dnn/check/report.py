@@ -1,0 +1,158 @@
+"""What a check of gradients found: for a terminal, a notebook, a program and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from tinygrad_dnn.check.faults import Blame
+from tinygrad_dnn.graph import Graph, Node
+
+RIGHT, WRONG, CANNOT_TELL = "right", "wrong", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The gradient with respect to one input.
+
+    Attributes:
+        name, shape, dtype: of the input.
+        verdict: "right", "wrong" or "cannot tell".
+        element: where the two differ most; None of an empty array.
+        yours, truth: the gradient there, as the engine gives it and as it was measured.
+        error: how far apart they are there, as a part of the truth (of yours, where that is 0).
+        apart: the largest difference as a part of the largest element: 1e-16 is rounding.
+        method: how it was measured.
+        uncertainty: how far the measured value there may be from the truth.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    verdict: str
+    element: tuple[int, ...] | None
+    yours: float | None
+    truth: float | None
+    error: float | None
+    apart: float
+    method: str
+    uncertainty: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields, ready for JSON."""
+        listed = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return listed
+
+
+@dataclass(frozen=True, repr=False)
+class GradientReport:
+    """The verdict on a function's gradients, and what it rests on.
+
+    Attributes:
+        verdict: "right", "wrong" or "cannot tell".
+        rows: one for each input.
+        blame: each mistake found, that nearest to the output first.
+        notes: what was left out (kinks, what is not finite), and what would help.
+        order: of the derivatives; 2 means that first and second derivatives were checked.
+        graph: the recorded computation in which blame names nodes.
+    """
+
+    verdict: str
+    rows: Sequence[Row]
+    blame: Sequence[Blame]
+    notes: Sequence[str]
+    order: int
+    graph: Graph = field(compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is "right"."""
+        return self.verdict == RIGHT
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def reasons(self) -> Mapping[Node, str]:
+        """What is wrong, by node of `graph`: what `viz.draw(report.graph, blame=report)` marks."""
+        told: dict[Node, list[str]] = {}
+        for b in self.blame:
+            if b.node is not None:
+                told.setdefault(b.node, []).append(b.reason)
+        return {node: "; ".join(reasons) for node, reasons in told.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the graph, ready for JSON."""
+        return {
+            "verdict": self.verdict,
+            "order": self.order,
+            "inputs": [row.to_dict() for row in self.rows],
+            "blame": [b.to_dict() for b in self.blame],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        kind = "gradients" if self.order == 1 else f"derivatives up to order {self.order}"
+        lines = [f"{kind}: {self.verdict}", *_table(self.rows)]
+        lines += [f"  {b.reason}" for b in self.blame]
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        left = ' style="text-align: left"'
+        head = "".join(f"<th{left}>{escape(h)}</th>" for h in HEADS)
+        body = "".join(
+            "<tr>" + "".join(f"<td{left}>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
+            for row in self.rows
+        )
+        kind = "gradients" if self.order == 1 else f"derivatives up to order {self.order}"
+        told = "".join(f"<li>{escape(str(t))}</li>" for t in (*self.blame, *self.notes))
+        return (
+            f"<div><p>{kind}: <b>{escape(self.verdict)}</b></p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"{f'<ul>{told}</ul>' if told else ''}</div>"
+        )
+
+
+HEADS = ("input", "shape", "", "worst element", "yours", "measured", "off by", "measured by")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    numbers = ("—", "—", "—", "—")
+    if row.element is not None and row.yours is not None and row.truth is not None:
+        at = str(list(row.element)) if row.element else "—"
+        numbers = (at, number(row.yours), number(row.truth), share(row.error))
+    method = row.method
+    if row.uncertainty is not None and row.truth:
+        method += f", to {row.uncertainty / abs(row.truth):.0e} of it"
+    return (row.name, str(row.shape), row.verdict, *numbers, method)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    cells = [HEADS, *map(_cells, rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(HEADS))]
+    return [
+        "  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def number(x: float) -> str:
+    """Seven digits: `0.1234567`."""
+    return f"{x:.7g}"
+
+
+def share(x: float | None) -> str:
+    """An error as a part of the truth, as one says it: `2e-16`, `0.01%`, `100%`, `3 times`."""
+    if x is None:
+        return "—"
+    if x < 1e-5:
+        return f"{x:.0e}" if x else "0"
+    if x < 10:
+        return f"{100 * x:.3g}%"
+    return f"{x:.3g} times"

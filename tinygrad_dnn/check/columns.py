@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.measured import Function, Slope, slope
+from tinygrad_dnn.check.measured import Function, Slope, slope, steps_of
 
 FEW = 40  # elements of an input that are measured one by one
 SMALL = 1e-3  # an element closer to 0 is measured with steps of its own size as well
@@ -24,6 +24,7 @@ class Pulled(NamedTuple):
         value: Jᵀg, with nothing from what could not be measured.
         size: |J|ᵀ|g|, the scale of rounding.
         uncertainty: how far from the truth `value` may be.
+        reach: the size that it would have if z changed as much as it is, over |x| or 1.
         kinks: where a corner lies on the way to a g that is not 0.
         unknown: where a slope that is needed could not be measured (NaN, ∞, noise).
     """
@@ -31,6 +32,7 @@ class Pulled(NamedTuple):
     value: Any
     size: Any
     uncertainty: Any
+    reach: Any
     kinks: Any
     unknown: Any
 
@@ -52,12 +54,6 @@ class Measured(NamedTuple):
     slopes: Slope
     pull: Callable[[Any], Pulled]
     method: str
-
-
-def steps_of(x: Any) -> Any:
-    """The natural step of each element: its own size, and 1 for what is smaller."""
-    size = np.abs(x)
-    return np.where(np.isfinite(size), np.maximum(size, 1), 1).astype(x.dtype)
 
 
 def summed_to(shape: tuple[int, ...], g: Any) -> Any:
@@ -103,7 +99,8 @@ def _along(
 
 
 def _scaled(s: Slope, step: Any) -> Slope:
-    return Slope(s.value / step, s.uncertainty / np.abs(step).astype(float), s.kinks, s.method)
+    size = np.abs(step).astype(float)
+    return Slope(s.value / step, s.uncertainty / size, s.kinks, s.reach / size, s.method)
 
 
 def _diagonal(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
@@ -125,25 +122,29 @@ def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
     if not columns:
         z = np.asarray(f(x.copy()))
         none = np.zeros((0, *z.shape))
-        found = Slope(none, none, none.astype(bool), "")
+        found = Slope(none, none, none.astype(bool), none, "")
     else:
-        value, uncertainty, kinks, methods = zip(*columns, strict=True)
+        *fields, methods = zip(*columns, strict=True)
         method = " and ".join(dict.fromkeys(methods))
-        found = Slope(np.stack(value), np.stack(uncertainty), np.stack(kinks), method)
+        found = Slope(*map(np.stack, fields), method)
 
     def pull(g: Any) -> Pulled:
-        return _pulled(found, g, lambda t: np.reshape(t.reshape(x.size, -1).sum(axis=1), x.shape))
+        return _pulled(
+            found, g, lambda t: np.reshape(np.sum(t, axis=tuple(range(1, t.ndim))), x.shape)
+        )
 
     return Measured(found, pull, found.method)
 
 
 def _either(one: Slope, other: Slope) -> Slope:
-    """Of two measurements, element by element the one without a kink, or the more certain one."""
-    better = ~other.kinks & (one.kinks | (other.uncertainty < one.uncertainty))
+    """Of two measurements the first, but where it sees a corner or nothing and the other does not."""
+    lost = one.kinks | ~np.isfinite(one.uncertainty)
+    better = lost & ~other.kinks & np.isfinite(other.uncertainty)
     return Slope(
         np.where(better, other.value, one.value),
         np.where(better, other.uncertainty, one.uncertainty),
         one.kinks & other.kinks,
+        one.reach,
         one.method,
     )
 
@@ -159,6 +160,7 @@ def _pulled(found: Slope, g: Any, summed: Callable[[Any], Any]) -> Pulled:
         summed(g * value),
         summed(size * np.abs(value)).astype(float),
         summed(size.astype(float) * uncertainty),
+        summed(size.astype(float) * np.where(known, found.reach, 0)),
         summed(used & found.kinks) > 0,
         summed(used & unknown & ~found.kinks) > 0,
     )

@@ -117,7 +117,9 @@ def _of_tensor(y: Tensor, order: int, seed: int) -> GradientReport:
     """The check of a recorded result, in terms of its own nodes."""
     f = _Recorder(y)
     report = _of_every_order(f, Inputs(f, [leaf.value for leaf in f.parameters]), order, seed)
-    blame = [replace(b, node=f.origin.get(b.node, b.node) if b.node else None) for b in report.blame]
+    blame = [
+        replace(b, node=f.origin.get(b.node, b.node) if b.node else None) for b in report.blame
+    ]
     rows = report.rows
     return replace(report, blame=blame, rows=rows, graph=f.graph)
 
@@ -342,7 +344,9 @@ class _Work:
             self._blame(faults.MISSING_ACCUMULATION, x, None, reason)
 
     def _look_for_hidden(self) -> None:
-        by_name = dict(zip((v.name for v in self.given.variables), self.call.variables, strict=True))
+        by_name = dict(
+            zip((v.name for v in self.given.variables), self.call.variables, strict=True)
+        )
         for name, moved, recorded in hidden(self.f, self.given, self.call, self.order):
             reason = (
                 f"the result depends on {name} in a way that was never recorded: along a random "
@@ -362,7 +366,7 @@ class _Work:
         ]
 
     def _row(self, leaf: Node, name: str, grads: Mapping[Node, Any]) -> Row:
-        yours = grads[leaf].astype(WIDE)
+        yours = _of_shape(grads[leaf], leaf.shape).astype(WIDE)
         truth = self.truth.get(leaf)
         truth = np.zeros(leaf.shape, WIDE) if truth is None else truth
         doubt = self.doubt.get(leaf, np.zeros(leaf.shape))
@@ -390,6 +394,11 @@ class _Work:
         return leaf in set(trace(nodes)) if nodes else False
 
 
+def _of_shape(g: Any, shape: tuple[int, ...]) -> Any:
+    """A gradient as it is, or NaN for one of another shape, of which the blame tells."""
+    return g if g.shape == shape else np.full(shape, np.nan)
+
+
 def _on_the_way(node: Node) -> bool:
     return node.dtype.kind == "f" and any(
         isinstance(x, Node) and x.requires_grad for x in node.inputs
@@ -405,7 +414,9 @@ def forward_trouble(point: Point) -> tuple[str, str] | None:
         with np.errstate(all="ignore"):
             results.append(np.array(node.op.forward(*held, **node.meta)))
         for x, y in zip(arrays, held, strict=True):
-            if isinstance(x, np.ndarray) and not np.array_equal(x, y, equal_nan=x.dtype.kind == "f"):
+            if isinstance(x, np.ndarray) and not np.array_equal(
+                x, y, equal_nan=x.dtype.kind == "f"
+            ):
                 return faults.MUTATED, "changes its input"
     recorded = node.saved[0] if node.saved is not None else None
     if any(

@@ -24,12 +24,14 @@ from tinygrad_dnn.check.faults import (
     WRONG_SHAPE,
     Broken,
 )
-from tinygrad_dnn.check.measured import EPS, WIDE
+from tinygrad_dnn.check.measured import EPS, WIDE, WIDE_EPS
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.reverse import pulls_of
 
 BOUND = 64.0  # rounding of a right rule, in units of eps · |J|ᵀ|g|
 BLIND = 1e-5  # of that scale: what is measured no better says nothing about a rule
+NOTHING = 1e-11  # of what a slope may be expected to be: less than that is 0
+SCALES = 64.0  # an error in units of eps that is the same in two kinds of floats, to this factor
 SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning from a jump
 
 
@@ -81,6 +83,7 @@ class Local:
     def __init__(self, point: Point) -> None:
         self.node, self.arrays, self.z = point
         self.op, self.meta = self.node.op, self.node.meta
+        self.saved = (self.z, *self.arrays)
         self.kind: Any = WIDE
         try:
             self.wide_z = self._start()
@@ -90,15 +93,20 @@ class Local:
 
     def _start(self) -> Any:
         self.wide = [widened(x, self.kind) for x in self.arrays]
+        # A cast is a staircase; what is measured is the slope without its steps.
+        self.smooth = {
+            name: self.kind if name == "dtype" and np.dtype(value).kind == "f" else value
+            for name, value in self.meta.items()
+        }
         with np.errstate(all="ignore"):
-            return np.array(self.op.forward(*self.wide, **self.meta))
+            return np.array(self.op.forward(*self.wide, **self.smooth))
 
     def forward(self, i: int) -> Any:
         """The op as a function of its argument i alone."""
         before, after = self.wide[:i], self.wide[i + 1 :]
 
         def f(x: Any) -> Any:
-            return self.op.forward(*before, x, *after, **self.meta)
+            return self.op.forward(*before, x, *after, **self.smooth)
 
         return f
 
@@ -186,12 +194,13 @@ def _has_rule(op: Any, i: int) -> bool:
 
 
 def _blind(pulled: Pulled) -> Any:
-    return ~pulled.out & (8 * pulled.uncertainty > BLIND * pulled.size)
+    least = np.maximum(BLIND * pulled.size, NOTHING * pulled.reach)
+    return ~pulled.out & (8 * pulled.uncertainty > least)
 
 
 def _asked(local: Local, i: int, jacobian: Measured, random_g: Any, truth: Any) -> Any:
     """The rule's answers compared: (trouble or None, its answer to the true cotangent)."""
-    saved = (local.z, *local.arrays)
+    saved = local.saved
     kind = local.z.dtype
     plain = local.rule(random_g, saved, i)
     again = local.rule(random_g, saved, i)
@@ -214,18 +223,35 @@ def _asked(local: Local, i: int, jacobian: Measured, random_g: Any, truth: Any) 
     asked = [(plain, random_g, saved, max(EPS, float(np.finfo(kind).eps)))]
     if wide is not None:
         asked.insert(0, (wide, widened(random_g, local.kind), wide_saved, EPS))
-    for gx, g, at, eps in asked:
-        pulled = jacobian.pull(widened(g, local.kind))
-        if not np.any(_wrong(gx, pulled, eps)):
-            continue
+    if any(
+        np.any(_wrong(gx, jacobian.pull(widened(g, local.kind)), eps)) for gx, g, _, eps in asked
+    ):
         # Before anybody is accused: differences as far as they go, and how much the answer follows
         # the last bit of what the rule reads.
-        pulled = local.measure(i, full=True).pull(widened(g, local.kind))
-        slack = _conditioning(local, g, at, i, eps)
-        trouble = _compared(gx, pulled, eps, WRONG_RULE, slack)
-        if trouble is not None:
-            break
+        pulled = local.measure(i, full=True).pull(widened(random_g, local.kind))
+        slacks = [_conditioning(local, g, at, i, eps) for _, g, at, eps in asked]
+        found = [
+            _compared(gx, pulled, eps, WRONG_RULE, slack)
+            for (gx, _, _, eps), slack in zip(asked, slacks, strict=True)
+        ]
+        if any(found) and not (wide is not None and _is_rounding(plain, wide, pulled)):
+            trouble = next(t for t in found if t)
     return trouble, answer
+
+
+def _is_rounding(plain: Any, wide: Any, pulled: Pulled) -> bool:
+    """Whether the error of a rule shrinks as the floats become finer: a mistake would stay."""
+    if WIDE_EPS * 16 > np.finfo(plain.dtype).eps or wide.dtype != WIDE:
+        return False
+    known = ~pulled.out & (pulled.size > 0)
+    if not np.any(known):
+        return False
+    coarse, fine = (
+        float(np.max(np.abs(gx - pulled.value)[known] / pulled.size[known]))
+        / float(np.finfo(gx.dtype).eps)
+        for gx in (plain, wide)
+    )
+    return bool(fine < SCALES * coarse and coarse < SCALES * fine)
 
 
 def _tolerance(pulled: Pulled, eps: float, floor: float) -> Any:
@@ -234,9 +260,9 @@ def _tolerance(pulled: Pulled, eps: float, floor: float) -> Any:
 
 def _wrong(gx: Any, pulled: Pulled, eps: float, slack: Any = 0.0) -> Any:
     """Where gx is not the measured gradient."""
-    floor = 16 * float(np.finfo(gx.dtype).tiny) if gx.dtype.kind == "f" else 0.0
+    floor = 16 * max(float(np.finfo(gx.dtype).tiny), float(np.finfo(float).tiny))
     apart = np.abs(gx - pulled.value)
-    fits = np.abs(pulled.value) <= np.finfo(gx.dtype).max if gx.dtype.kind == "f" else True
+    fits = np.abs(pulled.value) <= np.finfo(gx.dtype).max
     return fits & ~pulled.out & ~(apart <= _tolerance(pulled, eps, floor) + slack)
 
 

@@ -25,6 +25,19 @@ ENOUGH = 1e-9  # differences that are known so well may contradict a complex ste
 GRAIN = 2.0**-16  # a function that is flat from this step on, and not before, is a staircase
 COMPLEX_STEP, RICHARDSON = "complex step", "Richardson"
 
+# Neighbours of a point at uneven distances: at even ones roundings may follow a pattern.
+NEAR = np.array([-3.137, -1.741, -0.619, 0.0, 0.883, 2.269, 2.953], WIDE)
+NEIGHBOUR = 2.0**-31
+
+
+def _fourth(points: Any) -> Any:
+    """The weights of a fourth difference on five points, their squares summing to 1."""
+    weights = np.array([1 / np.prod(np.delete(t - points, k)) for k, t in enumerate(points)])
+    return weights / np.sqrt(np.sum(weights**2))
+
+
+FOURTH = [_fourth(NEAR[k : k + 5]) for k in range(3)]
+
 Function = Callable[[Any], Any]
 
 
@@ -35,12 +48,14 @@ class Slope(NamedTuple):
         value: df/dv; NaN where it could not be measured.
         uncertainty: how far from the truth it may be, ∞ where it could not be measured.
         kinks: True where the slopes from the left and from the right differ, or one is missing.
+        reach: |f|, by which f would change along v if it changed as much as it is.
         method: what it was measured with.
     """
 
     value: Any
     uncertainty: Any
     kinks: Any
+    reach: Any
     method: str
 
 
@@ -69,11 +84,13 @@ def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = Fa
         found = _richardson(f, x, v, 0 if full else ENOUGH)
         if exact.shape == found.value.shape and not np.any(_contradicted(exact, found)):
             rounding = NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact).astype(float)
-            unknown = ~np.isfinite(exact)
+            # Outside its domain f is NaN; its complex continuation need not be.
+            unknown = ~np.isfinite(exact) | np.isnan(found.value)
             return Slope(
                 np.where(unknown, np.nan, exact),
                 np.where(unknown, np.inf, rounding),
                 found.kinks,
+                found.reach,
                 COMPLEX_STEP,
             )
         return found if full else _richardson(f, x, v, ENOUGH * EPS)
@@ -106,9 +123,9 @@ def _richardson(f: Function, x: Any, v: Any, enough: float) -> Slope:
     here = np.asarray(f(x.copy()))
     if here.dtype.kind != "f":  # whole numbers and truth values have no slope
         nothing = np.zeros(here.shape)
-        return Slope(nothing, nothing, nothing.astype(bool), RICHARDSON)
+        return Slope(nothing, nothing, nothing.astype(bool), nothing + 1, RICHARDSON)
     eps = max(float(np.finfo(here.dtype).eps), float(np.finfo(x.dtype).eps))
-    noise = np.maximum(eps * np.abs(here), _roughness(f, x, v)).astype(float)
+    noise = np.maximum(eps * np.abs(here), _roughness(f, x, v, here)).astype(float)
     value = np.full(here.shape, np.nan, x.dtype)
     uncertainty = np.full(here.shape, np.inf)
     settled = ~np.isfinite(here)
@@ -146,15 +163,31 @@ def _richardson(f: Function, x: Any, v: Any, enough: float) -> Slope:
         if h > GRAIN:
             moved = ~flat
     open_end = np.isfinite(here) & ~settled & ~np.isfinite(gaps[-1])
-    return Slope(value, uncertainty, kinks & ~settled | open_end, RICHARDSON)
+    kinks = kinks & ~settled | open_end
+    return Slope(value, uncertainty, kinks, np.abs(here).astype(float), RICHARDSON)
 
 
-def _roughness(f: Function, x: Any, v: Any) -> Any:
-    """How much f wavers by rounding: its fourth difference along v at a step of 2⁻³¹, where that of
-    a smooth function has vanished.
+def _roughness(f: Function, x: Any, v: Any, here: Any) -> Any:
+    """How much f wavers by rounding: its fourth differences at a tiny step of x's natural size,
+    where those of a smooth function have vanished; of v's, where f ends before. The largest of
+    three, since one may be small by chance.
     """
-    u = x.dtype.type(2.0**-31) * v
-    weights = ((-2, 1), (-1, -4), (0, 6), (1, -4), (2, 1))
-    total = sum(c * np.asarray(f(x + k * u)) for k, c in weights)
-    rough = np.abs(total) / 8  # √Σc² = √70
+    rough: Any = np.nan
+    for size in (np.maximum(np.abs(v), steps_of(x)), np.abs(v)):
+        u = x.dtype.type(NEIGHBOUR) * np.sign(v) * size
+        row = [here if t == 0 else np.asarray(f(x + t.astype(x.dtype) * u)) for t in NEAR]
+        fourth = [
+            sum(c * y for c, y in zip(weights.astype(x.dtype), row[k:], strict=False))
+            for k, weights in enumerate(FOURTH)
+        ]
+        largest = np.maximum.reduce(np.abs(fourth))
+        rough = np.where(np.isfinite(rough), rough, largest)
+        if np.all(np.isfinite(rough)):
+            break
     return np.where(np.isfinite(rough), rough, 0)
+
+
+def steps_of(x: Any) -> Any:
+    """The natural step of each element: its own size, and 1 for what is smaller."""
+    size = np.abs(x)
+    return np.where(np.isfinite(size), np.maximum(size, 1), 1).astype(x.dtype)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.columns import summed_to
-from tinygrad_dnn.check.faults import NOT_SUMMED, RULE_VARIES, Broken
+from tinygrad_dnn.check.faults import MISSING_ACCUMULATION, NOT_SUMMED, RULE_VARIES, Broken
 from tinygrad_dnn.check.local import BOUND, Local
 from tinygrad_dnn.graph import Graph, Node, mode
 from tinygrad_dnn.tensor import pull
@@ -58,12 +58,18 @@ def watched(roots: Sequence[Node], seeds: Sequence[Any]) -> tuple[Seen, Exceptio
 def contribution_trouble(local: Local, i: int, seen: Seen) -> tuple[str, str] | None:
     """Whether the sweep made of a rule's answer what it should: (kind, words) if not."""
     node = local.node
-    given = [g for g in seen.given.get(node, []) if g is not None]
-    gave = seen.contributions.get((node, i), [])
-    if not given or len(gave) != len(given):
-        return None
+    given, gave = seen.given.get(node, []), seen.contributions.get((node, i), [])
     shape = node.inputs[i].shape
+    if len(gave) < len(given):
+        try:
+            missed = np.any(local.rule(np.ones(node.shape, local.z.dtype), local.saved, i))
+        except Broken:
+            missed = False  # told of the rule itself
+        return (MISSING_ACCUMULATION, "was passed over in the backward pass") if missed else None
     for g, gx in zip(given, gave, strict=True):
+        if gx.shape != shape:
+            told = f"is not summed over its broadcast axes: {gx.shape} came to an input of {shape}"
+            return NOT_SUMMED, told
         try:
             expected, size, spread = raw(local, g, i)
         except Broken:
@@ -92,7 +98,7 @@ def raw(local: Local, g: Any, i: int) -> tuple[Any, Any, bool]:
         kept.append(np.abs(gx))
         return summed_to(shape, gx)
 
-    gx = local.rule(g, (local.z, *local.arrays), i, fitted=keep)
+    gx = local.rule(g, local.saved, i, fitted=keep)
     size = summed_to(gx.shape, kept[0]) if kept else np.abs(gx)
     return gx, size, bool(kept) and kept[0].shape != gx.shape
 
@@ -119,7 +125,10 @@ def sum_trouble(
         terms = [g for use in uses.get(x, []) for g in seen.contributions.get(use, [])]
         if x in seeds:
             terms.append(np.asarray(seeds[x]))
-        if not terms:
+        mine = leaf_grads.get(x)
+        if not terms or any(
+            g.shape != x.shape for g in (*terms, *([] if mine is None else [mine]))
+        ):
             continue
         total, size = sum(terms), sum(map(np.abs, terms))
         if x in leaf_grads:

@@ -107,7 +107,7 @@ def _diagonal(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
     found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), analytic, full)
 
     def pull(g: Any) -> Pulled:
-        return _pulled(found, g, lambda t: summed_to(x.shape, t))
+        return _pulled(found, x, g, lambda t: summed_to(x.shape, t))
 
     return Measured(found, pull, found.method)
 
@@ -130,7 +130,7 @@ def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
 
     def pull(g: Any) -> Pulled:
         return _pulled(
-            found, g, lambda t: np.reshape(np.sum(t, axis=tuple(range(1, t.ndim))), x.shape)
+            found, x, g, lambda t: np.reshape(np.sum(t, axis=tuple(range(1, t.ndim))), x.shape)
         )
 
     return Measured(found, pull, found.method)
@@ -149,7 +149,7 @@ def _either(one: Slope, other: Slope) -> Slope:
     )
 
 
-def _pulled(found: Slope, g: Any, summed: Callable[[Any], Any]) -> Pulled:
+def _pulled(found: Slope, x: Any, g: Any, summed: Callable[[Any], Any]) -> Pulled:
     used = np.broadcast_to(g != 0, found.value.shape)
     unknown = ~np.isfinite(found.value) | ~np.isfinite(found.uncertainty) & ~found.kinks
     known = used & ~unknown & ~found.kinks
@@ -162,5 +162,5 @@ def _pulled(found: Slope, g: Any, summed: Callable[[Any], Any]) -> Pulled:
         summed(size.astype(float) * uncertainty),
         summed(size.astype(float) * np.where(known, found.reach, 0)),
         summed(used & found.kinks) > 0,
-        summed(used & unknown & ~found.kinks) > 0,
+        (summed(used & unknown & ~found.kinks) > 0) | ~np.isfinite(x),
     )

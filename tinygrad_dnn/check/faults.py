@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Node
 
@@ -64,6 +64,19 @@ class Blame:
 
     def __str__(self) -> str:
         return self.reason
+
+
+class Worst(NamedTuple):
+    """An element of a gradient: where, what it is, and what it was measured to be."""
+
+    element: tuple[int, ...]
+    yours: float
+    truth: float
+    uncertainty: float
+
+
+# What is wrong with a rule: the kind, in words, and the worst element where there are numbers.
+Trouble = tuple[str, str, Worst | None]
 
 
 class Broken(Exception):

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.check.hidden import hidden
-from tinygrad_dnn.check.local import Local, Point, Told, check_argument, is_float, widened
+from tinygrad_dnn.check.alone import Alone, Point, forward_trouble, widened
+from tinygrad_dnn.check.large import check_argument
+from tinygrad_dnn.check.local import Told
 from tinygrad_dnn.check.measured import WIDE, bits
-from tinygrad_dnn.check.recorded import Call, Inputs, called, values_of
+from tinygrad_dnn.check.recorded import Inputs, called, values_of
 from tinygrad_dnn.check.report import (
     CANNOT_TELL,
     RIGHT,
@@ -31,7 +33,7 @@ from tinygrad_dnn.check.report import (
 )
 from tinygrad_dnn.check.swept import Seen, contribution_trouble, sum_trouble, watched
 from tinygrad_dnn.formula import formulas
-from tinygrad_dnn.graph import Graph, Leaf, Node, mode, trace
+from tinygrad_dnn.graph import Leaf, Node, mode, trace
 from tinygrad_dnn.passes import forward_again
 from tinygrad_dnn.tensor import Tensor, pull, record
 from tinygrad_dnn.tree import flatten
@@ -174,6 +176,7 @@ class _Work:
             self.seeds[y.node] = self.seeds.get(y.node, 0) + _seed(y)
         self.blame: list[Blame] = []
         self.notes: list[str] = []
+        self.varies = False  # called again, the function gave other values
         self.blind: list[tuple[Node, int]] = []  # arguments of which nothing can be said
         self.truth: dict[Node, Any] = {n: widened(s) for n, s in self.seeds.items()}
         self.doubt: dict[Node, Any] = {}
@@ -188,14 +191,14 @@ class _Work:
         seen, raised = watched(nodes, [_seed(y) for y in self.roots])
         grads, again = self._backward()
         self._judge_ops(seen)
-        if raised is None:
+        if raised is None and not self.varies:
             self._judge_sums(seen, grads)
         error = raised or again
         if error is not None and not self.blame:
             self._blame(
                 faults.SWEEP_RAISED, None, None, f"backward: {type(error).__name__}: {error}"
             )
-        if not self.blame or self.order == 1:
+        if not self.varies:
             self._look_for_hidden()
         rows = [self._row(leaf, name, grads) for leaf, name in self._named_parameters()]
         verdict = WRONG if self.blame else CANNOT_TELL if self.blind else RIGHT
@@ -255,6 +258,7 @@ class _Work:
                     "the function gave other values when called again with the same inputs, so "
                     "it has no derivative to measure: fix its random numbers"
                 )
+                self.varies = True
                 self.blind.append((was.node, -1))
                 break
         first, second = self.call.parameters, again.parameters
@@ -290,7 +294,7 @@ class _Work:
             kind, words = trouble
             self._blame(kind, node, None, f"'{node.op.name}' at {self.words[node]} {words}")
             return
-        local = Local(point)
+        local = Alone(point)
         truth = self.truth.get(node)
         truth = np.zeros(node.shape, WIDE) if truth is None else truth
         for i, x in enumerate(node.inputs):
@@ -317,12 +321,12 @@ class _Work:
         self.truth[x] = self.truth[x] + value if x in self.truth else value
         doubt = told.truth.uncertainty
         if node in self.doubt:
-            doubt = doubt + told.measured.pull(self.doubt[node]).size
+            doubt = doubt + told.carried(self.doubt[node])
         self.doubt[x] = self.doubt[x] + doubt if x in self.doubt else doubt
         methods = self.methods.setdefault(x, {})
         methods.update(self.methods.get(node, {}))
-        if told.measured.method:
-            methods[told.measured.method] = None
+        if told.method:
+            methods[told.method] = None
 
     def _note_left_out(self, node: Node, x: Node, told: Told) -> None:
         size = int(np.prod(x.shape))
@@ -403,28 +407,6 @@ def _on_the_way(node: Node) -> bool:
     return node.dtype.kind == "f" and any(
         isinstance(x, Node) and x.requires_grad for x in node.inputs
     )
-
-
-def forward_trouble(point: Point) -> tuple[str, str] | None:
-    """Whether an op's forward is a function of its arguments that leaves them alone."""
-    node, arrays, z = point
-    results = []
-    for _ in range(2):
-        held = [np.array(x) if isinstance(x, np.ndarray) else x for x in arrays]
-        with np.errstate(all="ignore"):
-            results.append(np.array(node.op.forward(*held, **node.meta)))
-        for x, y in zip(arrays, held, strict=True):
-            if isinstance(x, np.ndarray) and not np.array_equal(
-                x, y, equal_nan=x.dtype.kind == "f"
-            ):
-                return faults.MUTATED, "changes its input"
-    recorded = node.saved[0] if node.saved is not None else None
-    if any(
-        other is not None and not np.array_equal(results[0], other, equal_nan=True)
-        for other in (results[1], z, recorded)
-    ):
-        return faults.FORWARD_VARIES, "gives other values when computed again from the same inputs"
-    return None
 
 
 def _checked(f: Callable[..., Any], given: Inputs, seed: int, order: int = 1) -> GradientReport:

@@ -1,32 +1,22 @@
-"""One recorded op alone, at its recorded inputs: is its rule the derivative of its forward?
+"""Is the rule of an op the derivative of its forward? Element by element.
 
 The rule is asked twice: in wide floats, where a mistake stands out from rounding, and in the
-floats of the graph, as a backward pass asks it. Of each element of a gradient the scale of
-rounding is |J|ᵀ|g|, what it would be with every term made positive (Higham, Accuracy and Stability of
-Numerical Algorithms, chapter 3).
+floats of the graph, as a backward pass asks it. The scale of rounding of each element of a
+gradient is |J|ᵀ|g|, what it would be with every term made positive (Higham, Accuracy and
+Stability of Numerical Algorithms, chapter 3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.columns import FEW, Measured, Pulled, measured, summed_to
-from tinygrad_dnn.check.faults import (
-    MISSING_RULE,
-    MUTATED,
-    NOT_LINEAR,
-    RAISED,
-    RULE_VARIES,
-    WRONG_RULE,
-    WRONG_SHAPE,
-    Broken,
-)
+from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
+from tinygrad_dnn.check.columns import Measured, Pulled, measured
+from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
 from tinygrad_dnn.check.measured import EPS, WIDE, WIDE_EPS
-from tinygrad_dnn.graph import Node
-from tinygrad_dnn.reverse import pulls_of
 
 BOUND = 64.0  # rounding of a right rule, in units of eps · |J|ᵀ|g|
 BLIND = 1e-5  # of that scale: what is measured no better says nothing about a rule
@@ -35,208 +25,114 @@ SCALES = 64.0  # an error in units of eps that is the same in two kinds of float
 SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning from a jump
 
 
-class Point(NamedTuple):
-    """A recorded op and what it was applied to: plain arrays and constants, and its result."""
-
-    node: Node
-    arrays: Sequence[Any]
-    z: Any
-
-
 class Told(NamedTuple):
     """What the check of one argument of one op came to.
 
-    `truth` is the measured gradient for the true cotangent; `kinks` and `unknown` say which of its
-    elements were left out, and have the rule's own answer; `trouble` is (kind, words, worst).
+    Attributes:
+        truth: the gradient for the true cotangent, measured; the rule's own answer where it could
+            not be.
+        carried: uncertainty of the cotangent -> that of the gradient.
+        method: what it was measured with.
+        kinks, unknown, decided: the elements on a corner, those that could not be measured, and
+            those that were compared.
+        trouble: what is wrong, if anything.
     """
 
     truth: Pulled
-    measured: Measured
+    carried: Callable[[Any], Any]
+    method: str
     kinks: int
     unknown: int
     decided: int
-    trouble: tuple[str, str, Worst | None] | None
+    trouble: Trouble | None
 
 
-class Worst(NamedTuple):
-    """An element of a gradient: where, what it is, and what it was measured to be."""
+class Asked(NamedTuple):
+    """An answer of a rule: to g, reading `saved`, with rounding of eps."""
 
-    element: tuple[int, ...]
-    yours: float
-    truth: float
-    uncertainty: float
-
-
-def is_float(x: Any) -> bool:
-    """Whether x is an array of floats, or a NumPy float; Python's own stay Python's own."""
-    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f"
+    answer: Any
+    g: Any
+    saved: Sequence[Any]
+    eps: float
 
 
-def widened(x: Any, kind: Any = WIDE) -> Any:
-    """x in wide floats, a copy; what is no array of floats as it is."""
-    return np.array(x, dtype=kind) if is_float(x) else x
-
-
-class Local:
-    """An op at its recorded inputs, in wide floats where its forward takes them."""
-
-    def __init__(self, point: Point) -> None:
-        self.node, self.arrays, self.z = point
-        self.op, self.meta = self.node.op, self.node.meta
-        self.saved = (self.z, *self.arrays)
-        self.kind: Any = WIDE
-        try:
-            self.wide_z = self._start()
-        except Exception:  # a forward made for float64 alone, as most of np.linalg
-            self.kind = np.float64
-            self.wide_z = self._start()
-
-    def _start(self) -> Any:
-        self.wide = [widened(x, self.kind) for x in self.arrays]
-        # A cast is a staircase; what is measured is the slope without its steps.
-        self.smooth = {
-            name: self.kind if name == "dtype" and np.dtype(value).kind == "f" else value
-            for name, value in self.meta.items()
-        }
-        with np.errstate(all="ignore"):
-            return np.array(self.op.forward(*self.wide, **self.smooth))
-
-    def forward(self, i: int) -> Any:
-        """The op as a function of its argument i alone."""
-        before, after = self.wide[:i], self.wide[i + 1 :]
-
-        def f(x: Any) -> Any:
-            return self.op.forward(*before, x, *after, **self.smooth)
-
-        return f
-
-    def rule(self, g: Any, saved: Sequence[Any], i: int, fitted: Any = summed_to) -> Any:
-        """What the rule of argument i gives for g, `fitted` to that argument's shape.
-
-        Raises:
-            Broken: it raises, changes what it was given, or gives another shape.
-        """
-        node, shape = self.node, self.node.inputs[i].shape
-        held = [x.copy() if isinstance(x, np.ndarray) else x for x in (g, *saved)]
-        try:
-            with np.errstate(all="ignore"):
-                given = tuple(held[1:])
-                pulls = self.op.pulls
-                if self.op.many:
-                    pulls = pulls_of(self.op, held[0], given, node)
-                gx = pulls[i](held[0], given, node, i)
-        except Exception as error:
-            raise Broken(RAISED, f"raises {type(error).__name__}: {error}") from error
-        for was, now, name in zip((g, *saved), held, ("g", "z", *self.names()), strict=True):
-            if isinstance(was, np.ndarray) and not np.array_equal(was, now, equal_nan=True):
-                raise Broken(MUTATED, f"changes {name}, which others read as well")
-        if gx is None:
-            return np.zeros(shape, g.dtype)
-        gx = np.asarray(gx)
-        try:
-            return fitted(shape, gx)
-        except ValueError:
-            raise Broken(
-                WRONG_SHAPE, f"gives a gradient of shape {gx.shape} where the input has {shape}"
-            ) from None
-
-    def names(self) -> list[str]:
-        """What the op calls its arguments."""
-        op = self.op
-        return [f"{op.arrays[0]}[{i}]" for i in range(len(self.arrays))] if op.many else op.arrays
-
-    def measure(self, i: int, full: bool = False) -> Measured:
-        """∂z/∂x for argument i."""
-        op = self.op
-        return measured(
-            self.forward(i),
-            self.wide[i],
-            analytic=op.analytic,
-            elementwise=op.elementwise,
-            full=full,
-        )
-
-
-def check_argument(local: Local, i: int, truth: Any, rng: np.random.Generator) -> Told:
+def check_elements(
+    alone: Alone, i: int, truth: Any, rng: np.random.Generator, elementwise: bool
+) -> Told:
     """Check the rule of argument i, with a random cotangent and with the true one of the graph."""
-    node, z, op = local.node, local.z, local.op
-    shape = node.inputs[i].shape
-    random_g = (rng.uniform(0.5, 1.5, z.shape) * rng.choice([-1.0, 1.0], z.shape)).astype(z.dtype)
-    jacobian = local.measure(i)
-    pulled = [jacobian.pull(widened(g, local.kind)) for g in (random_g, truth)]
-    trouble = None
-    answer = None
-    if not _has_rule(op, i):
-        if not op.stops:
-            trouble = _compared(np.zeros(shape), pulled[0], EPS, MISSING_RULE)
+    # What is not finite says nothing of the rest.
+    g = np.where(np.isfinite(alone.wide_z), random_cotangent(alone.z, rng), 0).astype(alone.z.dtype)
+    jacobian = _measure(alone, i, elementwise)
+    at_random, at_truth = (jacobian.pull(widened(c, alone.kind)) for c in (g, truth))
+    trouble, answer = None, None
+    if alone.op.rule(i) is None:
+        if not alone.op.stops:
+            trouble = _compared(np.zeros(alone.wide[i].shape), at_random, EPS, MISSING_RULE)
     else:
         try:
-            trouble, answer = _asked(local, i, jacobian, random_g, truth)
+            trouble, answer = _asked(alone, i, jacobian, g, truth, elementwise)
         except Broken as broken:
             trouble = broken.kind, broken.reason, None
-    out = pulled[1].out
-    if answer is not None and np.any(out):
-        value = np.where(out, answer, pulled[1].value)
-        pulled[1] = pulled[1]._replace(value=value)
-    blind = _blind(pulled[0])
+    if answer is not None and np.any(at_truth.out):
+        at_truth = at_truth._replace(value=np.where(at_truth.out, answer, at_truth.value))
+    least = np.maximum(BLIND * at_random.size, NOTHING * at_random.reach)
+    blind = ~at_random.out & (8 * at_random.uncertainty > least)
+    blind |= bool(g.size and not np.any(g))
     return Told(
-        pulled[1],
-        jacobian,
-        int(np.count_nonzero(pulled[0].kinks)),
-        int(np.count_nonzero(pulled[0].unknown | blind)),
-        int(np.count_nonzero(~pulled[0].out & ~blind)),
+        at_truth,
+        lambda doubt: jacobian.pull(doubt).size,
+        jacobian.method,
+        int(np.count_nonzero(at_random.kinks)),
+        int(np.count_nonzero(at_random.unknown | blind)),
+        int(np.count_nonzero(~at_random.out & ~blind)),
         trouble,
     )
 
 
-def _has_rule(op: Any, i: int) -> bool:
-    return op.rule(i) is not None
+def random_cotangent(z: Any, rng: np.random.Generator) -> Any:
+    """Numbers of size 0.5 to 1.5 and of either sign, in z's own floats."""
+    signs = rng.choice([-1.0, 1.0], z.shape)
+    return np.asarray(rng.uniform(0.5, 1.5, z.shape) * signs).astype(z.dtype)
 
 
-def _blind(pulled: Pulled) -> Any:
-    least = np.maximum(BLIND * pulled.size, NOTHING * pulled.reach)
-    return ~pulled.out & (8 * pulled.uncertainty > least)
+def _measure(alone: Alone, i: int, elementwise: bool, full: bool = False) -> Measured:
+    f, x = alone.forward(i), alone.wide[i]
+    return measured(f, x, analytic=alone.op.analytic, elementwise=elementwise, full=full)
 
 
-def _asked(local: Local, i: int, jacobian: Measured, random_g: Any, truth: Any) -> Any:
-    """The rule's answers compared: (trouble or None, its answer to the true cotangent)."""
-    saved = local.saved
-    kind = local.z.dtype
-    plain = local.rule(random_g, saved, i)
-    again = local.rule(random_g, saved, i)
-    if not np.array_equal(plain, again, equal_nan=True):
-        return (RULE_VARIES, "answers differently when asked the same twice", None), None
-    doubled = local.rule(-2 * random_g, saved, i)
-    least = 8 * np.finfo(kind).smallest_subnormal
-    if not np.all((np.abs(doubled + 2 * plain) <= least) | ~np.isfinite(plain)):
-        at = _index(np.abs(doubled + 2 * plain))
-        told = f"of −2 g is {doubled[at]:.6g}, but −2 times that of g is {-2 * plain[at]:.6g}"
-        return (NOT_LINEAR, f"is not linear in g: element {list(at)} {told}", None), None
-    trouble = None
-    wide = None
-    wide_saved = (local.wide_z, *local.wide)
+def _asked(
+    alone: Alone, i: int, jacobian: Measured, g: Any, truth: Any, elementwise: bool
+) -> tuple[Trouble | None, Any]:
+    """What is wrong with the rule's answers, if anything, and its answer to the true cotangent."""
+    plain = alone.rule(g, alone.saved, i)
+    bad = manners_trouble(alone, i, g, plain)
+    if bad is not None:
+        return (*bad, None), None
+    asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
+    wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
     try:
-        wide = local.rule(widened(random_g, local.kind), wide_saved, i)
-        answer = local.rule(widened(truth, local.kind), wide_saved, i)
+        wide = alone.rule(wide_g, wide_saved, i)
+        answer = alone.rule(widened(truth, alone.kind), wide_saved, i)
+        asked.insert(0, Asked(wide, wide_g, wide_saved, EPS))
     except Broken:  # made for the floats of the graph alone
-        answer = local.rule(truth.astype(kind), saved, i)
-    asked = [(plain, random_g, saved, max(EPS, float(np.finfo(kind).eps)))]
-    if wide is not None:
-        asked.insert(0, (wide, widened(random_g, local.kind), wide_saved, EPS))
-    if any(
-        np.any(_wrong(gx, jacobian.pull(widened(g, local.kind)), eps)) for gx, g, _, eps in asked
-    ):
-        # Before anybody is accused: differences as far as they go, and how much the answer follows
-        # the last bit of what the rule reads.
-        pulled = local.measure(i, full=True).pull(widened(random_g, local.kind))
-        slacks = [_conditioning(local, g, at, i, eps) for _, g, at, eps in asked]
-        found = [
-            _compared(gx, pulled, eps, WRONG_RULE, slack)
-            for (gx, _, _, eps), slack in zip(asked, slacks, strict=True)
-        ]
-        if any(found) and not (wide is not None and _is_rounding(plain, wide, pulled)):
-            trouble = next(t for t in found if t)
-    return trouble, answer
+        answer = alone.rule(truth.astype(g.dtype), alone.saved, i)
+    pulled = jacobian.pull(wide_g)
+    if not any(np.any(_wrong(a.answer, pulled, a.eps)) for a in asked):
+        return None, answer
+    # Before anybody is accused: differences as far as they go, and how much the answer follows
+    # the last bit of what the rule reads.
+    again = _measure(alone, i, elementwise, full=True)
+    pulled = again.pull(wide_g)
+    slacks = [_conditioning(alone, a, i) for a in asked]
+    found = [
+        _compared(a.answer, pulled, a.eps, WRONG_RULE, slack)
+        for a, slack in zip(asked, slacks, strict=True)
+    ]
+    if not any(found) or (len(asked) == 2 and _is_rounding(plain, wide, pulled)):
+        return None, answer
+    # The worst element for the cotangent that the graph has there, if it shows.
+    shown = _compared(answer, again.pull(widened(truth, alone.kind)), asked[0].eps, WRONG_RULE)
+    return shown or next(t for t in found if t), answer
 
 
 def _is_rounding(plain: Any, wide: Any, pulled: Pulled) -> bool:
@@ -266,27 +162,23 @@ def _wrong(gx: Any, pulled: Pulled, eps: float, slack: Any = 0.0) -> Any:
     return fits & ~pulled.out & ~(apart <= _tolerance(pulled, eps, floor) + slack)
 
 
-def _compared(gx: Any, pulled: Pulled, eps: float, kind: str, slack: Any = 0.0) -> Any:
+def _compared(gx: Any, pulled: Pulled, eps: float, kind: str, slack: Any = 0.0) -> Trouble | None:
     wrong = _wrong(gx, pulled, eps, slack)
     if not np.any(wrong):
         return None
     apart = np.where(wrong, np.abs(gx - pulled.value), -1)
-    at = _index(np.where(np.isnan(apart), np.inf, apart))
+    at = index_of_largest(np.where(np.isnan(apart), np.inf, apart))
     worst = Worst(at, float(gx[at]), float(pulled.value[at]), float(pulled.uncertainty[at]))
     return kind, f"{int(np.count_nonzero(wrong))}", worst
 
 
-def _index(x: Any) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(int(np.nanargmax(x)), x.shape))
-
-
-def _conditioning(local: Local, g: Any, saved: Sequence[Any], i: int, eps: float) -> Any:
+def _conditioning(alone: Alone, asked: Asked, i: int) -> Any:
     """How far the answer moves when all that the rule reads moves by its last bit.
 
     Only as far as it does so in proportion: where a larger step moves it no further, the answer
     jumps (a comparison turns), and that is no rounding.
     """
-    here = local.rule(g, saved, i)
+    here, g, saved, eps = asked
     moved = np.zeros(here.shape)
     rng = np.random.default_rng(0)
     for _ in range(4):
@@ -297,6 +189,6 @@ def _conditioning(local: Local, g: Any, saved: Sequence[Any], i: int, eps: float
                 (x * (1 + step * s).astype(x.dtype)) if is_float(x) else x
                 for x, s in zip((g, *saved), signs, strict=True)
             )
-            apart.append(np.abs(local.rule(np.asarray(g2), saved2, i) - here).astype(float))
+            apart.append(np.abs(alone.rule(np.asarray(g2), saved2, i) - here).astype(float))
         moved = np.maximum(moved, np.where(apart[1] >= SMOOTH / 16 * apart[0], apart[0], 0))
     return BOUND * moved

@@ -1,7 +1,7 @@
 """Derivatives measured: the slope of a function along a direction, and how uncertain it is.
 
-Two methods. *Complex step*: Im f(x + ih·v)/h = f'(x)·v + O(h²), without a difference and so exact to
-rounding, for functions that are analytic and whose NumPy calls know it (Squire and Trapp 1998).
+Two methods. *Complex step*: Im f(x + ih·v)/h = f'(x)·v + O(h²), without a difference and so exact
+to rounding, for functions that are analytic and whose NumPy calls know it (Squire and Trapp 1998).
 *Richardson*: central differences at steps that shrink by RATIO, extrapolated twice; of all steps
 the one is taken, element by element, at which truncation and rounding together are least. A
 complex step is believed only where differences do not contradict it.
@@ -78,7 +78,7 @@ def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = Fa
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        exact = _complex(f, x, v) if analytic else None
+        exact = complex_step(f, x, v) if analytic else None
         if exact is None:
             return _richardson(f, x, v, ENOUGH * EPS)
         found = _richardson(f, x, v, 0 if full else ENOUGH)
@@ -96,15 +96,16 @@ def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = Fa
         return found if full else _richardson(f, x, v, ENOUGH * EPS)
 
 
-def _complex(f: Function, x: Any, v: Any) -> Any:
-    """The complex step; None where f does not take complex numbers, or says that it drops one."""
+def complex_step(f: Function, x: Any, v: Any) -> Any:
+    """∂f/∂v by a complex step; None where f takes no complex numbers, or says that it drops one."""
     tiny = x.dtype.type(TINY)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        try:
             z = np.asarray(f(x + 1j * (tiny * v)))
-    except Exception:  # whatever a forward that was not written for complex numbers may raise
-        return None
+        except Exception:  # whatever a forward that was not written for complex numbers may raise
+            return None
     return np.imag(z) / tiny if z.dtype.kind == "c" else None
 
 

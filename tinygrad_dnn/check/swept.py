@@ -13,7 +13,8 @@ import numpy as np
 
 from tinygrad_dnn.check.columns import summed_to
 from tinygrad_dnn.check.faults import MISSING_ACCUMULATION, NOT_SUMMED, RULE_VARIES, Broken
-from tinygrad_dnn.check.local import BOUND, Local
+from tinygrad_dnn.check.alone import Alone
+from tinygrad_dnn.check.local import BOUND
 from tinygrad_dnn.graph import Graph, Node, mode
 from tinygrad_dnn.tensor import pull
 
@@ -55,14 +56,14 @@ def watched(roots: Sequence[Node], seeds: Sequence[Any]) -> tuple[Seen, Exceptio
     return seen, raised
 
 
-def contribution_trouble(local: Local, i: int, seen: Seen) -> tuple[str, str] | None:
+def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | None:
     """Whether the sweep made of a rule's answer what it should: (kind, words) if not."""
-    node = local.node
+    node = alone.node
     given, gave = seen.given.get(node, []), seen.contributions.get((node, i), [])
     shape = node.inputs[i].shape
     if len(gave) < len(given):
         try:
-            missed = np.any(local.rule(np.ones(node.shape, local.z.dtype), local.saved, i))
+            missed = np.any(alone.rule(np.ones(node.shape, alone.z.dtype), alone.saved, i))
         except Broken:
             missed = False  # told of the rule itself
         return (MISSING_ACCUMULATION, "was passed over in the backward pass") if missed else None
@@ -71,7 +72,7 @@ def contribution_trouble(local: Local, i: int, seen: Seen) -> tuple[str, str] | 
             told = f"is not summed over its broadcast axes: {gx.shape} came to an input of {shape}"
             return NOT_SUMMED, told
         try:
-            expected, size, spread = raw(local, g, i)
+            expected, size, spread = raw(alone, g, i)
         except Broken:
             return None  # told of the rule itself
         eps = float(np.finfo(gx.dtype).eps)
@@ -90,7 +91,7 @@ def contribution_trouble(local: Local, i: int, seen: Seen) -> tuple[str, str] | 
     return None
 
 
-def raw(local: Local, g: Any, i: int) -> tuple[Any, Any, bool]:
+def raw(alone: Alone, g: Any, i: int) -> tuple[Any, Any, bool]:
     """The rule's answer to the graph's own g, its scale, and whether it had to be summed."""
     kept: list[Any] = []
 
@@ -98,7 +99,7 @@ def raw(local: Local, g: Any, i: int) -> tuple[Any, Any, bool]:
         kept.append(np.abs(gx))
         return summed_to(shape, gx)
 
-    gx = local.rule(g, local.saved, i, fitted=keep)
+    gx = alone.rule(g, alone.saved, i, fitted=keep)
     size = summed_to(gx.shape, kept[0]) if kept else np.abs(gx)
     return gx, size, bool(kept) and kept[0].shape != gx.shape
 

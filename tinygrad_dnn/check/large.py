@@ -1,0 +1,205 @@
+"""Is the rule of an op the derivative of its forward, where there are too many elements for each?
+
+Along random directions first; only where these tell of a mistake the worst element is sought.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.check.alone import Alone, manners_trouble, widened
+from tinygrad_dnn.check.columns import FEW, Pulled
+from tinygrad_dnn.check.directions import Along, along, halves, search
+from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
+from tinygrad_dnn.check.local import BOUND, Told, check_elements, random_cotangent
+from tinygrad_dnn.check.measured import COMPLEX_STEP, EPS, steps_of
+
+PROBES = 8  # cotangents in the search for the worst element
+TRUSTED = 1e-6  # a direction along which the slope is known so well decides
+
+
+def check_argument(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> Told:
+    """Check the rule of argument i: every element of it if that can be done, else directions."""
+    x, op = alone.wide[i], alone.op
+    if op.elementwise and _is_diagonal(alone, i, rng):
+        return check_elements(alone, i, truth, rng, elementwise=True)
+    if x.size <= FEW:
+        return check_elements(alone, i, truth, rng, elementwise=False)
+    if _fits(x.shape, alone.z.shape) and not op.elementwise and _is_diagonal(alone, i, rng):
+        return check_elements(alone, i, truth, rng, elementwise=True)
+    return _check_directions(alone, i, truth, rng)
+
+
+def _fits(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether an array of the one shape broadcasts to the other."""
+    try:
+        return np.broadcast_shapes(small, large) == large
+    except ValueError:
+        return False
+
+
+def _is_diagonal(alone: Alone, i: int, rng: np.random.Generator) -> bool:
+    """Whether every element of the result depends on the one element of x that stands there.
+
+    Then J v = (J 1) ⊙ v for every v; one at random tells. An op of ours that says so is believed.
+    """
+    if alone.op.elementwise and alone.op.__module__.startswith("tinygrad_dnn.ops"):
+        return True
+    f, x = alone.forward(i), alone.wide[i]
+    if not _fits(x.shape, alone.z.shape):
+        return False
+    v = (rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
+    h = (2.0**-20 * steps_of(x)).astype(x.dtype)
+    with np.errstate(all="ignore"):
+        here = f(x.copy())
+        ones, along_v = (f(x + h * w) - here for w in (np.ones_like(x), v))
+    apart = np.abs(along_v - ones * v)
+    # f''h² and rounding; what depends on other elements differs by much more than that.
+    least = 1e-3 * np.abs(ones) + 64 * np.finfo(here.dtype).eps * np.abs(here)
+    return bool(np.mean((apart <= least) | ~np.isfinite(apart)) > 0.9)
+
+
+def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> Told:
+    f, x = alone.forward(i), alone.wide[i]
+    measured = along(f, x, alone.op.analytic, rng)
+    first = measured.first
+    out = first.kinks | ~np.isfinite(first.value) | ~np.isfinite(first.uncertainty)
+    g = np.where(out, 0, random_cotangent(alone.z, rng)).astype(alone.z.dtype)
+    answer = np.zeros_like(x)
+    trouble: Trouble | None = None
+    if alone.op.rule(i) is None:
+        if not alone.op.stops and np.any(np.sum(widened(g, x.dtype) * _known(first, out))):
+            trouble = MISSING_RULE, "is missing", None
+    else:
+        try:
+            trouble, answer = _asked(alone, i, measured, out, g, truth, rng)
+        except Broken as broken:
+            trouble = broken.kind, broken.reason, None
+    zeros = np.zeros(x.shape)
+    never = zeros.astype(bool)
+    size = np.abs(answer).astype(float)
+    whole = Pulled(answer, size, EPS * size, zeros, never, never)
+    return Told(
+        whole,
+        lambda doubt: zeros,
+        f"{measured.method} along random directions",
+        int(np.count_nonzero(first.kinks)),
+        int(np.count_nonzero(out & ~first.kinks)),
+        0 if np.all(out) and out.size else x.size,
+        trouble,
+    )
+
+
+def _known(slope: Any, out: Any) -> Any:
+    return np.where(out, 0, slope.value)
+
+
+def _asked(
+    alone: Alone, i: int, measured: Along, out: Any, g: Any, truth: Any, rng: np.random.Generator
+) -> tuple[Trouble | None, Any]:
+    """What is wrong with the rule, and its answer to the true cotangent."""
+    plain = alone.rule(g, alone.saved, i)
+    bad = manners_trouble(alone, i, g, plain)
+    if bad is not None:
+        return (*bad, None), np.zeros(plain.shape, alone.kind)
+    eps = max(EPS, float(np.finfo(plain.dtype).eps))
+    asked = [(plain, g, alone.saved, eps)]
+    wide_saved = (alone.wide_z, *alone.wide)
+    try:
+        wide = alone.rule(widened(g, alone.kind), wide_saved, i)
+        whole = alone.rule(widened(truth, alone.kind), wide_saved, i)
+        asked.insert(0, (wide, widened(g, alone.kind), wide_saved, EPS))
+    except Broken:  # made for the floats of the graph alone
+        whole = alone.rule(truth.astype(g.dtype), alone.saved, i)
+    for answer, cotangent, saved, rounding in asked:
+        if _agrees(alone, i, measured, out, answer, cotangent, saved, rounding, rng):
+            continue
+        reads = saved is alone.saved
+        return _worst(alone, i, measured, out, truth, cotangent, reads, rng), whole
+    return None, whole
+
+
+def _agrees(
+    alone: Alone,
+    i: int,
+    measured: Along,
+    out: Any,
+    answer: Any,
+    g: Any,
+    saved: Any,
+    eps: float,
+    rng: np.random.Generator,
+) -> bool:
+    """⟨g, J v⟩ = ⟨answer, v⟩ for a random v, and for one along which every element counts alike."""
+    x = alone.wide[i]
+    # What the answer to a sum differs from the sum of the answers by is its rounding.
+    parts = [alone.rule(part, saved, i) for part in halves(g, rng)]
+    noise = np.abs(answer - sum(parts)).astype(float)
+    size = np.abs(answer).astype(float)
+    wide_g = widened(g, x.dtype)
+    finite = np.isfinite(answer)
+    for v, slope in _directions(x, size * finite, measured, rng):
+        z = np.where(out, 0, slope)
+        mine = np.sum(np.where(finite, answer * v, 0), dtype=x.dtype)
+        truth = np.sum(wide_g * z)
+        rounding = np.sqrt(np.sum(np.square(noise * v * finite, dtype=float)))
+        rounding += eps * np.sqrt(np.sum(np.square(size * v * finite, dtype=float)))
+        terms = np.sqrt(np.sum(np.square(wide_g * z, dtype=float)))
+        doubt = np.sum(np.abs(g) * np.where(out, 0, measured.first.uncertainty))
+        if measured.method != COMPLEX_STEP:
+            rounding += 8 * doubt
+        wavers = measured.waver(wide_g, out)
+        if abs(float(mine - truth)) > BOUND * (float(rounding) + EPS * float(terms) + wavers):
+            return False
+    return True
+
+
+def _directions(x: Any, size: Any, measured: Along, rng: np.random.Generator) -> Any:
+    """A random direction with its slope, and one in which every element of the answer counts."""
+    yield measured.v, measured.first.value
+    least = np.min(size[size > 0], initial=np.inf)
+    if np.isfinite(least):
+        even = np.minimum(least / np.where(size > 0, size, least), 1)
+        v = (even * steps_of(x) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
+        yield v, measured.slope(v)
+
+
+def _worst(
+    alone: Alone,
+    i: int,
+    measured: Along,
+    out: Any,
+    truth: Any,
+    g: Any,
+    plain: bool,
+    rng: np.random.Generator,
+) -> Trouble:
+    """The element of the gradient that is farthest off, and how far."""
+    x = alone.wide[i]
+    saved = alone.saved if plain else (alone.wide_z, *alone.wide)
+    kind = alone.z.dtype if plain else alone.kind
+    shown = np.where(out, 0, truth).astype(kind)
+    first = shown if np.any(shown) else g
+    scale = np.abs(first) if alone.z.size > 1 else first
+    others = [
+        np.asarray(scale * random_cotangent(alone.z, rng)).astype(kind)
+        for _ in range(PROBES if alone.z.size > 1 else 0)
+    ]
+    cotangents = [first, *others]
+    answers = [widened(alone.rule(c, saved, i), x.dtype) for c in cotangents]
+    step = np.ones_like(x) if measured.method == COMPLEX_STEP else steps_of(x)
+    at = search(
+        lambda v: np.where(out, 0, measured.slope(v)),
+        x.shape,
+        [widened(c, x.dtype) for c in cotangents],
+        answers,
+        step,
+        rng,
+    )
+    unit = np.zeros_like(x)
+    unit[at] = step[at]
+    value = float(np.sum(widened(first, x.dtype) * np.where(out, 0, measured.slope(unit))))
+    value /= float(step[at])
+    return WRONG_RULE, "", Worst(at, float(answers[0][at]), value, EPS * abs(value))

@@ -9,15 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.check.alone import Alone, manners_trouble, widened
+from tinygrad_dnn.check.alone import (
+    Alone,
+    index_of_largest,
+    is_float,
+    manners_trouble,
+    widened,
+)
 from tinygrad_dnn.check.columns import FEW, Pulled
 from tinygrad_dnn.check.directions import Along, along, halves, search
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
 from tinygrad_dnn.check.local import BOUND, Told, check_elements, random_cotangent
 from tinygrad_dnn.check.measured import COMPLEX_STEP, EPS, steps_of
+from tinygrad_dnn.graph import mode
+from tinygrad_dnn.tensor import Tensor, pull
 
 PROBES = 8  # cotangents in the search for the worst element
-TRUSTED = 1e-6  # a direction along which the slope is known so well decides
+CLOSE = 1e-11  # of the terms of a sum: what a right gradient is off along a direction
 
 
 def check_argument(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> Told:
@@ -79,6 +87,10 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
             trouble = broken.kind, broken.reason, None
     zeros = np.zeros(x.shape)
     never = zeros.astype(bool)
+    worst = trouble[2] if trouble is not None else None
+    if worst is not None:
+        answer = answer.copy()
+        answer[worst.element] = worst.truth
     size = np.abs(answer).astype(float)
     whole = Pulled(answer, size, EPS * size, zeros, never, never)
     return Told(
@@ -190,16 +202,44 @@ def _worst(
     cotangents = [first, *others]
     answers = [widened(alone.rule(c, saved, i), x.dtype) for c in cotangents]
     step = np.ones_like(x) if measured.method == COMPLEX_STEP else steps_of(x)
-    at = search(
-        lambda v: np.where(out, 0, measured.slope(v)),
-        x.shape,
-        [widened(c, x.dtype) for c in cotangents],
-        answers,
-        step,
-        rng,
-    )
+    expanded = _expanded(alone, i, first, measured, out)
+    if expanded is not None:
+        apart = np.abs(answers[0] - expanded)
+        at = index_of_largest(np.where(np.isnan(apart), np.inf, apart))
+    else:
+        at = search(
+            lambda v: np.where(out, 0, measured.slope(v)),
+            x.shape,
+            [widened(c, x.dtype) for c in cotangents],
+            answers,
+            step,
+            rng,
+        )
     unit = np.zeros_like(x)
     unit[at] = step[at]
     value = float(np.sum(widened(first, x.dtype) * np.where(out, 0, measured.slope(unit))))
     value /= float(step[at])
     return WRONG_RULE, "", Worst(at, float(answers[0][at]), value, EPS * abs(value))
+
+
+def _expanded(alone: Alone, i: int, g: Any, measured: Along, out: Any) -> Any:
+    """The gradient through the ops that the forward itself is made of, if it can be recorded and
+    is right along the measured direction; else None.
+    """
+    args = [np.array(x, float) if is_float(x) else x for x in alone.arrays]
+    leaf = args[i] = Tensor(args[i], requires_grad=True)
+    with mode(recording=True, watch=None), np.errstate(all="ignore"):
+        try:
+            z = alone.op.forward(*args, **alone.meta)
+            if not isinstance(z, Tensor) or z.op is alone.op or not z.requires_grad:
+                return None
+            seed = np.asarray(g, z.dtype)
+            gradient = pull([z.node], [seed], wanted=[leaf.node]).get(leaf.node)
+        except Exception:  # a forward for arrays alone may fail in any way
+            return None
+    if gradient is None:
+        return None
+    terms = gradient * measured.v
+    truth = np.sum(widened(g, measured.v.dtype) * np.where(out, 0, measured.first.value))
+    size = float(np.sqrt(np.sum(np.square(terms, dtype=float))))
+    return gradient if abs(float(np.sum(terms) - truth)) <= CLOSE * size else None

@@ -1,7 +1,7 @@
 """The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use."""
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients
+from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
@@ -31,6 +31,7 @@ __all__ = [
     "Tensor",
     "assert_gradients",
     "check_gradients",
+    "check_vjp",
     "custom_vjp",
     "debug",
     "grad",

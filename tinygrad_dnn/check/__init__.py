@@ -1,6 +1,6 @@
 """Derivatives measured and compared: is a rule right, and by how much not."""
 
-from tinygrad_dnn.check.graphs import assert_gradients, check_gradients
+from tinygrad_dnn.check.graphs import assert_gradients, check_gradients, check_vjp
 from tinygrad_dnn.check.report import GradientReport
 from tinygrad_dnn.check.rules import check_op, measured_gradient
 
@@ -9,5 +9,6 @@ __all__ = [
     "assert_gradients",
     "check_gradients",
     "check_op",
+    "check_vjp",
     "measured_gradient",
 ]

@@ -124,9 +124,13 @@ def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
         none = np.zeros((0, *z.shape))
         found = Slope(none, none, none.astype(bool), none, "")
     else:
-        *fields, methods = zip(*columns, strict=True)
-        method = " and ".join(dict.fromkeys(methods))
-        found = Slope(*map(np.stack, fields), method)
+        found = Slope(
+            np.stack([c.value for c in columns]),
+            np.stack([c.uncertainty for c in columns]),
+            np.stack([c.kinks for c in columns]),
+            np.stack([c.reach for c in columns]),
+            " and ".join(dict.fromkeys(c.method for c in columns)),
+        )
 
     def pull(g: Any) -> Pulled:
         return _pulled(
@@ -137,7 +141,7 @@ def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
 
 
 def _either(one: Slope, other: Slope) -> Slope:
-    """Of two measurements the first, but where it sees a corner or nothing and the other does not."""
+    """Of two measurements the first, but where it sees a corner or nothing and not the other."""
     lost = one.kinks | ~np.isfinite(one.uncertainty)
     better = lost & ~other.kinks & np.isfinite(other.uncertainty)
     return Slope(

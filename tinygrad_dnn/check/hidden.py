@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.recorded import Call, Inputs, called, values_of
+from tinygrad_dnn.check.alone import widened
+from tinygrad_dnn.check.columns import FEW, measured
+from tinygrad_dnn.check.recorded import Call, Inputs, called, seed_for, values_of
 
 SHARE = 1e-6  # of the change of a result that a hidden way must at least carry
 ROUNDING = 64.0
@@ -78,3 +80,25 @@ def _apart(
             at = np.unravel_index(int(np.argmax(apart - least)), apart.shape)
             return float((y1 - y0)[at]), float((replayed - y0)[at])
     return None
+
+
+def end_to_end(f: Callable[..., Any], inputs: Inputs, name: str) -> tuple[Any, Any, str] | None:
+    """The gradient for one variable by differences of the function itself: value, uncertainty and
+    method. None where there are too many elements, or the function does not take wide floats.
+    """
+    k = next(k for k, v in enumerate(inputs.variables) if v.name == name)
+    values = [widened(v.value) for v in inputs.variables]
+    if values[k].size > FEW:
+        return None
+    seeds = [seed_for(y) for y in called(f, inputs).outputs]
+
+    def total(x: Any) -> Any:
+        outputs = called(f, inputs, [*values[:k], x, *values[k + 1 :]]).outputs
+        return sum(np.sum(g * y.numpy()) for g, y in zip(seeds, outputs, strict=True))
+
+    try:
+        slopes = measured(total, values[k], analytic=False, elementwise=False, full=False)
+    except Exception:  # whatever a function that was not written for wide floats may raise
+        return None
+    pulled = slopes.pull(np.ones(()))
+    return pulled.value, pulled.uncertainty, f"{slopes.method} of the whole function"

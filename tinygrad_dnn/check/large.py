@@ -79,7 +79,7 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
     trouble: Trouble | None = None
     if alone.op.rule(i) is None:
         if not alone.op.stops and np.any(np.sum(widened(g, x.dtype) * _known(first, out))):
-            trouble = MISSING_RULE, "is missing", None
+            trouble = MISSING_RULE, "is missing, although the result follows it", None
     else:
         try:
             trouble, answer = _asked(alone, i, measured, out, g, truth, rng)
@@ -219,7 +219,7 @@ def _worst(
     unit[at] = step[at]
     value = float(np.sum(widened(first, x.dtype) * np.where(out, 0, measured.slope(unit))))
     value /= float(step[at])
-    return WRONG_RULE, "", Worst(at, float(answers[0][at]), value, EPS * abs(value))
+    return WRONG_RULE, "is wrong", Worst(at, float(answers[0][at]), value, EPS * abs(value))
 
 
 def _expanded(alone: Alone, i: int, g: Any, measured: Along, out: Any) -> Any:

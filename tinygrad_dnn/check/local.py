@@ -137,7 +137,7 @@ def _asked(
 
 def _is_rounding(plain: Any, wide: Any, pulled: Pulled) -> bool:
     """Whether the error of a rule shrinks as the floats become finer: a mistake would stay."""
-    if WIDE_EPS * 16 > np.finfo(plain.dtype).eps or wide.dtype != WIDE:
+    if np.finfo(plain.dtype).eps < WIDE_EPS * 16 or wide.dtype != WIDE:
         return False
     known = ~pulled.out & (pulled.size > 0)
     if not np.any(known):
@@ -169,7 +169,8 @@ def _compared(gx: Any, pulled: Pulled, eps: float, kind: str, slack: Any = 0.0) 
     apart = np.where(wrong, np.abs(gx - pulled.value), -1)
     at = index_of_largest(np.where(np.isnan(apart), np.inf, apart))
     worst = Worst(at, float(gx[at]), float(pulled.value[at]), float(pulled.uncertainty[at]))
-    return kind, f"{int(np.count_nonzero(wrong))}", worst
+    words = "is missing, although the result follows it" if kind == MISSING_RULE else "is wrong"
+    return kind, words, worst
 
 
 def _conditioning(alone: Alone, asked: Asked, i: int) -> Any:

@@ -42,8 +42,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Its fields, ready for JSON."""
-        listed = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        return listed
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +125,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     numbers = ("—", "—", "—", "—")
     if row.element is not None and row.yours is not None and row.truth is not None:
         at = str(list(row.element)) if row.element else "—"
-        numbers = (at, number(row.yours), number(row.truth), share(row.error))
+        off = share(row.error)
+        numbers = (at, number(row.yours, row.truth), number(row.truth, row.yours), off)
     method = row.method
     if row.uncertainty is not None and row.truth:
         method += f", to {row.uncertainty / abs(row.truth):.0e} of it"
@@ -142,15 +142,21 @@ def _table(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def number(x: float) -> str:
-    """Seven digits: `0.1234567`."""
-    return f"{x:.7g}"
+def number(x: float, beside: float = 0.0) -> str:
+    """As many digits as tell it from what stands beside it, and no less than six: `0.123457`."""
+    for digits in range(6, 17):
+        text = f"{x:.{digits}g}"
+        if x == beside or text != f"{beside:.{digits}g}":
+            break
+    return text
 
 
 def share(x: float | None) -> str:
     """An error as a part of the truth, as one says it: `2e-16`, `0.01%`, `100%`, `3 times`."""
     if x is None:
         return "—"
+    if x != x:
+        return "NaN"
     if x < 1e-5:
         return f"{x:.0e}" if x else "0"
     if x < 10:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check.alone import Alone
 from tinygrad_dnn.check.columns import summed_to
 from tinygrad_dnn.check.faults import MISSING_ACCUMULATION, NOT_SUMMED, RULE_VARIES, Broken
-from tinygrad_dnn.check.alone import Alone
 from tinygrad_dnn.check.local import BOUND
 from tinygrad_dnn.graph import Graph, Node, mode
 from tinygrad_dnn.tensor import pull
@@ -63,7 +63,7 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
     shape = node.inputs[i].shape
     if len(gave) < len(given):
         try:
-            missed = np.any(alone.rule(np.ones(node.shape, alone.z.dtype), alone.saved, i))
+            missed = bool(np.any(alone.rule(np.ones(node.shape, alone.z.dtype), alone.saved, i)))
         except Broken:
             missed = False  # told of the rule itself
         return (MISSING_ACCUMULATION, "was passed over in the backward pass") if missed else None

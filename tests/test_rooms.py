@@ -23,7 +23,12 @@ ENGINE = [
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
-    "check.rules", "check",
+    "check.rules",
+    *(f"check.diagnosis.{room}" for room in (
+        "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
+        "verdict",
+    )),
+    "check.diagnosis", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",
     "textbook", "network", "optim", "check.network", "train",

@@ -295,18 +295,18 @@ def test_several_points_tell_apart_what_one_cannot() -> None:
     trials = []
     for m in (2, 3, 4):
         q = layer(m=m, seed=m)
-        trials.append(Trial(m * q.dW, q.dW, context(q)))
-    at_once = compare_trials(trials[:1], name="dW")
+        trials.append(Trial(m * q.dW, q.dW, context(q), name="dW"))
+    at_once = compare_trials(trials[:1])
     assert [e.name for e in at_once.explanations] == ["factor 2", "factor m"]
     assert "These numbers fit as well if it is exactly 2 = m times too large" in str(at_once)
-    assert [e.name for e in compare_trials(trials, name="dW").explanations] == ["factor m"]
+    assert [e.name for e in compare_trials(trials).explanations] == ["factor m"]
     q = layer()
     with_right = [*trials, Trial(q.dW, q.dW, context(q))]
-    assert compare_trials(with_right, name="dW").explanations == ()
+    assert compare_trials(with_right).explanations == ()
     one = layer(m=1)
     assert compare_trials([*trials, Trial(one.dW, one.dW, context(one))]).explanation is not None
-    scalars = [Trial(-float(c), float(c), {}) for c in (1.5, 2.5, 3.25)]
-    assert str(compare_trials(scalars, name="cost")) == "cost has the opposite sign"
+    scalars = [Trial(-float(c), float(c), name="cost") for c in (1.5, 2.5, 3.25)]
+    assert str(compare_trials(scalars)) == "cost has the opposite sign"
 
 
 def test_where_it_is_wrong_when_nothing_says_why() -> None:

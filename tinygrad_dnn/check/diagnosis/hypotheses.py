@@ -265,6 +265,13 @@ def _another(known: Known) -> Iterator[Guess]:
         yield Guess(array, f"is exactly {name}", hint, "layer off by one" if layer else "")
 
 
+def _alternatives(known: Known) -> Iterator[Guess]:
+    """What the caller thinks of; `has 2 where 1 is right: why?` is split at the colon."""
+    for words, array in known.alternatives.items():
+        says, _, hint = words.partition(": ")
+        yield Guess(array, says, hint, says)
+
+
 HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("constant factor", _truth, rank=0),
     Hypothesis("zero", _zero),
@@ -274,6 +281,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("factor turned", _inner_transposed),
     Hypothesis("not summed", _unsummed),
     Hypothesis("not accumulated", _parts),
+    Hypothesis("alternative", _alternatives),
     Hypothesis("another quantity", _another, rank=2),
     Hypothesis("layer off by one", _other_layer, rank=3),
 )

@@ -24,6 +24,7 @@ class Known:
             those with its number.
         parts: the contributions that the truth is the sum of, by what they are.
         unsummed: the gradient before it was summed over broadcast axes, or None.
+        alternatives: what it would be after some other mistake, by what one would see then.
     """
 
     def __init__(self, truth: Array, context: Mapping[str, Any] | None, name: str) -> None:
@@ -33,6 +34,7 @@ class Known:
         self.arrays: dict[str, Array] = {}
         self.parts: dict[str, Array] = {}
         self.unsummed: Array | None = None
+        self.alternatives: dict[str, Array] = {}
         self.activation: str | None = None
         for key, value in _flat(context or {}):
             self._take(key, value)
@@ -91,6 +93,10 @@ class Known:
     def _take(self, key: str, value: Any) -> None:
         if key == "activation":
             self.activation = value if isinstance(value, str) else None
+        elif key == "alternatives":
+            named = value if isinstance(value, Mapping) else {}
+            alternatives = {str(k): as_array(v) for k, v in named.items()}
+            self.alternatives = {k: v for k, v in alternatives.items() if v is not None}
         elif key == "parts":
             named = value if isinstance(value, Mapping) else _numbered(value)
             arrays = {str(k): as_array(v) for k, v in named.items()}
@@ -134,7 +140,7 @@ class Known:
 
 def _flat(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in context.items():
-        if isinstance(value, Mapping) and key != "parts":
+        if isinstance(value, Mapping) and key not in ("parts", "alternatives"):
             yield from ((str(k), v) for k, v in value.items())
         else:
             yield str(key), value

@@ -22,12 +22,13 @@ FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number 
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison: yours, the truth, what else is known, and the size of the terms summed."""
+    """One comparison: yours, the truth, and what `compare` takes besides."""
 
     yours: Any
     truth: Any
     context: Mapping[str, Any] | None = None
     size: Any = None
+    name: str = "the gradient"
 
 
 def compare(
@@ -50,7 +51,8 @@ def compare(
             `dA`, `Z`, `A`, `A_prev`, `W` of the layer, or numbered ones (`dZ2`, `A1`, ...) for a
             `name` with a number; other gradients by name (also in a mapping of their own);
             `activation`: "relu" or "sigmoid"; `unsummed`: the gradient before it was summed over
-            broadcast axes; `parts`: the contributions whose sum it is.
+            broadcast axes; `parts`: the contributions whose sum it is; `alternatives`: what it
+            would be after a mistake of another kind, by what one would see ("lacks b").
         name: of the gradient, for the words; "dW2" also says which layer it belongs to.
         size: for each element the sum of the magnitudes of the terms it is made of, which bounds
             its rounding; without it that of the largest element.
@@ -61,26 +63,28 @@ def compare(
     Raises:
         TypeError: `truth` is no array of numbers.
     """
-    return compare_trials([Trial(yours, truth, context, size)], name=name)
+    return compare_trials([Trial(yours, truth, context, size, name)])
 
 
-def compare_trials(trials: Iterable[Trial], *, name: str = "the gradient") -> Diagnosis:
+def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
     """Compare the same gradient at several points: a mistake has to explain all of them.
 
-    So that 2 = m in one trial is not mistaken for 2. The first wrong trial gives the numbers of
-    the report.
+    So that 2 = m in one trial is not mistaken for 2. The first wrong trial gives name and numbers
+    of the report.
 
     Raises:
         TypeError: a `truth` is no array of numbers.
         ValueError: no trial.
     """
-    tried = [_Tried(t, name) for t in trials]
+    tried = [_Tried(t) for t in trials]
     if not tried:
         raise ValueError("compare_trials: expected at least one trial, got none")
     wrong = [t for t in tried if not t.right]
     if not wrong:
-        return Diagnosis(name, True, shape=tried[0].shape, truth_shape=tried[0].known.truth.shape)
+        return tried[0].agreement()
     first = wrong[0]
+    for t in tried:
+        t.test()
     fitting = _common(tried)
     shown = [f for f in fitting if f.evidence >= ENOUGH]
     too_few = [] if shown else fitting
@@ -122,16 +126,16 @@ class _Fit(NamedTuple):
 class _Tried:
     """One trial taken apart: which hypotheses predict its numbers."""
 
-    def __init__(self, trial: Trial, name: str) -> None:
+    def __init__(self, trial: Trial) -> None:
         truth = as_array(trial.truth)
         if truth is None:
             raise TypeError(
                 f"compare: expected an array of numbers as truth, got {type(trial.truth).__name__}"
             )
-        self.name = name
+        self.name = trial.name
         self.given = trial.yours
         self.yours = as_array(trial.yours)
-        self.known = Known(truth, trial.context, name)
+        self.known = Known(truth, trial.context, trial.name)
         self.shape = None if self.yours is None else self.yours.shape
         size = as_array(trial.size)
         self.agrees = (
@@ -142,6 +146,9 @@ class _Tried:
         self.right = self.agrees is not None and bool(np.all(self.agrees))
         self.fits: dict[Any, _Fit] = {}
         self.predicted: set[Any] = set()
+
+    def test(self) -> None:
+        """Put every hypothesis to the numbers."""
         if self.yours is not None:
             with np.errstate(all="ignore"):
                 self._try_all(self.yours)
@@ -197,6 +204,10 @@ class _Tried:
     def _found(self, key: Any, explanation: Explanation, predicted: Array, free: int) -> None:
         numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)
         self.fits.setdefault(key, _Fit(explanation, int(numbers), free))
+
+    def agreement(self) -> Diagnosis:
+        """What is to be said where yours is right."""
+        return Diagnosis(self.name, True, shape=self.shape, truth_shape=self.known.truth.shape)
 
     def diagnosis(
         self, explanations: tuple[Explanation, ...], possible: tuple[Explanation, ...]

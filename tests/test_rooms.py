@@ -31,7 +31,12 @@ ENGINE = [
     "check.diagnosis", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",
-    "textbook", "network", "optim", "check.network", "train",
+    "textbook", "network", "optim", "check.network",
+    *(f"check.grading.{room}" for room in (
+        "standins", "worker", "process", "source", "outcome", "function", "cases", "forward",
+        "backward", "models", "example", "grades", "attempt", "grader",
+    )),
+    "check.grading", "train",
     "api",
 ]  # fmt: skip
 VIZ = [

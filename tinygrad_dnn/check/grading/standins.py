@@ -33,6 +33,7 @@ class Inert:
         return self
 
     def __call__(self, *_: Any, **__: Any) -> Any:
+        """Itself, whatever it is asked."""
         return self
 
     def __getitem__(self, _: Any) -> Any:
@@ -52,7 +53,7 @@ class Inert:
 
 
 class _StandIn(ModuleType):
-    __path__: list[str] = []  # noqa: RUF012  # a package: anything may be imported from it
+    """A package from which anything can be imported."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):

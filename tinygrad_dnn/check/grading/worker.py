@@ -6,12 +6,12 @@ each. Nothing is judged here.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
 import builtins
 import contextlib
+import io
 import linecache
 import os
 import pickle
@@ -78,6 +78,7 @@ class Watch(threading.Thread):
             self.deadline = None
 
     def run(self) -> None:
+        """Look at the clock until the process ends."""
         while True:
             time.sleep(0.05)
             deadline = self.deadline
@@ -162,7 +163,8 @@ class Student:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                names = given | {n: globals_[n] for n in NAMES if n in globals_}
+                names = {"np": np, "textbook": textbook} | given
+                names |= {n: globals_[n] for n in NAMES if n in globals_}
                 for line in job["lines"]:
                     exec(line, names)
                 variables = {k: v for k, v in names.items() if k in given or _is_data(v)}
@@ -262,7 +264,7 @@ def _reopen() -> None:
         stream = getattr(sys, name)
         if stream is not getattr(sys, f"__{name}__") or stream is None or stream.closed:
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8"))
 
 
 def _limit(memory: int) -> None:

@@ -97,7 +97,7 @@ def _other_divisors(known: Known, m: float) -> Iterator[Factor]:
     }
     divisors |= {"m − 1": m - 1, "2 m": 2 * m}
     for q, value in divisors.items():
-        if value > 0 and value != m:
+        if value > 0:
             yield Factor(
                 f"divided by {q}",
                 m / value,

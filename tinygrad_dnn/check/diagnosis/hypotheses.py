@@ -20,12 +20,18 @@ from tinygrad_dnn.check.diagnosis.slopes import SLOPES, slips
 
 
 class Guess(NamedTuple):
-    """What the gradient would be, what one sees then, what to ask; `name` if not the row's."""
+    """What the gradient would be, what one sees then, what to ask.
+
+    `name` of the mistake if not the row's; `key` where the words are other ones at another point;
+    `rank` is added to the row's.
+    """
 
     array: Array
     says: str
     hint: str = ""
     name: str = ""
+    key: str = ""
+    rank: int = 0
 
 
 class Hypothesis(NamedTuple):
@@ -59,20 +65,17 @@ def _derivative(known: Known) -> Iterator[Guess]:
         if right is not None and known.activation is None and not np.all(close(right, dZ)):
             continue
         for target in ("dW", "db", "dA_prev", "dZ"):
-            k = known.scale(known.through(target, dZ))
-            if k is None:
-                continue
-            for slip in slips(activation, dA, Z):
-                wrong = known.through(target, slip.dZ)
-                if wrong is not None:
-                    yield Guess(k * wrong, slip.says, slip.hint, slip.name)
+            for k in known.scales(known.through(target, dZ)):
+                for slip in slips(activation, dA, Z):
+                    wrong = known.through(target, slip.dZ)
+                    if wrong is not None:
+                        yield Guess(k * wrong, slip.says, slip.hint, slip.name)
 
 
 def _wrong_matrix(known: Known) -> Iterator[Guess]:
     """A for A_prev in dW; W for Wᵀ in dA_prev, which only a square matrix allows."""
-    pairs, W = known.pairs(), known.get("W")
-    if "dW" in pairs:
-        dZ, k = pairs["dW"]
+    dZ, factors = known.factors("dW")
+    for k in factors:
         for name in ("A", "Z", "dA", "dZ"):
             X = known.get(name)
             if X is not None and X.ndim == 2 and X.shape[1] == dZ.shape[-1]:
@@ -82,95 +85,91 @@ def _wrong_matrix(known: Known) -> Iterator[Guess]:
                     "dW = dZ·A_prevᵀ/m",
                     f"{name} instead of A_prev",
                 )
-    if "dA_prev" in pairs and W is not None:
-        dZ, k = pairs["dA_prev"]
-        if W.shape[1] == dZ.shape[0]:
+    W = known.get("W")
+    dZ, factors = known.factors("dA_prev")
+    for k in factors:
+        if W is not None and W.shape[1] == dZ.shape[0]:
             yield Guess(
                 k * W @ dZ,
                 "has W where Wᵀ is right",
-                "dA_prev = Wᵀ·dZ; W and Wᵀ have one shape here",
+                "dA_prev = Wᵀ·dZ, and only a square W lets W·dZ pass",
                 "W not transposed",
             )
 
 
 def _inner_transposed(known: Known) -> Iterator[Guess]:
     """A product with one factor turned, where square matrices hide it."""
-    pairs, A_prev = known.pairs(), known.get("A_prev")
-    if "dW" in pairs and A_prev is not None and A_prev.shape[0] == A_prev.shape[1]:
-        dZ, k = pairs["dW"]
+    A_prev = known.get("A_prev")
+    dZ, factors = known.factors("dW")
+    if A_prev is None or A_prev.shape[0] != A_prev.shape[-1]:
+        return
+    for k in factors:
         yield Guess(
             k * dZ @ A_prev,
             "has A_prev where A_prevᵀ is right",
             "dW = dZ·A_prevᵀ/m",
             "A_prev not transposed",
         )
-        if dZ.shape[0] == dZ.shape[1] == A_prev.shape[0]:
-            yield Guess(k * dZ.T @ A_prev, "is dZᵀ·A_prev", "dW = dZ·A_prevᵀ/m", "other order")
 
 
 def _unsummed(known: Known) -> Iterator[Guess]:
     """A broadcast gradient: not summed, summed over other axes, or averaged over some."""
-    for whole, k in _before_summing(known):
+    for whole, k, right in _before_summing(known):
         full = k * whole
         yield Guess(full, "is not summed over the axes that were broadcast", "", "not summed")
-        right = _summed_axes(known.truth.shape, whole.shape)
         for count in range(1, whole.ndim + 1):
             for axes in combinations(range(whole.ndim), count):
-                n = int(np.prod([whole.shape[a] for a in axes]))
                 said = "all axes" if count == whole.ndim > 1 else _axes(axes)
-                total = np.sum(full, axis=axes, keepdims=True)
                 if axes != right:
                     yield from _in_both_shapes(
-                        total,
+                        np.sum(full, axis=axes, keepdims=True),
                         known,
                         f"is summed over {said} where {_axes(right)} is right",
                         "summed over the wrong axis",
                         axes,
                     )
-                average = np.mean(whole, axis=axes, keepdims=True)
-                if n > 1 and (k == 1 or axes != right) and not np.allclose(average, total):
+                if k == 1 or axes != right:
                     of = "" if axes == right else f" over {said}"
                     wanted = "it should be summed" if k == 1 else f"{_axes(right)} is right"
                     yield from _in_both_shapes(
-                        average,
+                        np.mean(whole, axis=axes, keepdims=True),
                         known,
                         f"is averaged{of} where {wanted}",
                         "averaged instead of summed" if k == 1 else "averaged over the wrong axis",
                         axes,
+                        rank=0 if axes == right else 1,
                     )
 
 
 def _in_both_shapes(
-    total: Array, known: Known, says: str, name: str, axes: tuple[int, ...]
+    total: Array, known: Known, says: str, name: str, axes: tuple[int, ...], rank: int = 0
 ) -> Iterator[Guess]:
     """As it is, without the summed axes, and as NumPy would stretch it into the right shape."""
-    yield Guess(total, says, "", name)
-    yield Guess(np.squeeze(total, axis=axes), says, "", name)
+    yield Guess(total, says, "", name, rank=rank)
+    yield Guess(np.squeeze(total, axis=axes), says, "", name, rank=rank)
     for seen in (total, np.squeeze(total, axis=axes)):
         try:
             stretched = np.broadcast_to(seen, known.truth.shape)
         except ValueError:
             continue
         if stretched.shape != seen.shape:
-            yield Guess(stretched, says, "", name)
+            yield Guess(stretched, says, "", name, rank=rank)
     if total.size == known.truth.size:
-        yield Guess(total.reshape(known.truth.shape), says, "", name)
+        yield Guess(total.reshape(known.truth.shape), says, "", name, rank=rank)
 
 
-def _before_summing(known: Known) -> Iterator[tuple[Array, float]]:
-    dZ = known.get("dZ")
-    for whole in (known.unsummed, dZ):
-        if whole is None or whole.ndim == 0:
-            continue
-        try:
-            total = np.sum(whole, axis=_summed_axes(known.truth.shape, whole.shape))
-        except ValueError:
-            continue
-        if total.size != known.truth.size or whole.size == total.size:
-            continue
-        k = known.scale(total.reshape(known.truth.shape))
-        if k is not None:
-            yield whole, k
+def _before_summing(known: Known) -> Iterator[tuple[Array, float, tuple[int, ...]]]:
+    """The gradient before it is summed, the factor in front, and the axes to be summed over."""
+    dZ, factors = known.factors("db")
+    for k in factors:
+        yield dZ, k, (1,)
+    whole = known.unsummed
+    if whole is not None and whole.ndim:
+        axes = _summed_axes(known.truth.shape, whole.shape)
+        total = np.sum(whole, axis=axes)
+        if total.size == known.truth.size:
+            for k in known.scales(total.reshape(known.truth.shape)):
+                yield whole, k, axes
 
 
 def _summed_axes(to: tuple[int, ...], whole: tuple[int, ...]) -> tuple[int, ...]:
@@ -219,32 +218,39 @@ def _other_layer(known: Known) -> Iterator[Guess]:
     found = re.fullmatch(r"d(W|b|A|Z)(\d+)", known.name)
     if not found:
         return
-    pairs = known.pairs()
-    layered = {
-        kind: {
-            int(n[len(kind) :]): x
-            for n, x in known.arrays.items()
-            if n.startswith(kind) and n[len(kind) :].isdecimal()
-        }
-        for kind in ("dZ", "A", "W")
+    l = int(found[2])
+    A_prev, W_right = known.get("A_prev"), known.get("W")
+    for j, dZ in _layered(known, "dZ").items():
+        right, factors = known.factors("dW")
+        for i, A in _layered(known, "A").items():
+            wrong = not (_same(dZ, right) and _same(A, A_prev))
+            if wrong and A.ndim == dZ.ndim == 2 and A.shape[1] == dZ.shape[1]:
+                for k in factors:
+                    yield _off(k * dZ @ A.T, f"is the product of dZ{j} and A{i}ᵀ", j - l, i - l)
+        right, factors = known.factors("db")
+        if not _same(dZ, right) and dZ.ndim == 2:
+            for k in factors:
+                yield _off(k * dZ.sum(1, keepdims=True), f"is summed from dZ{j}", j - l)
+        right, factors = known.factors("dA_prev")
+        for i, W in _layered(known, "W").items():
+            wrong = not (_same(dZ, right) and _same(W, W_right))
+            if wrong and W.ndim == dZ.ndim == 2 and W.shape[0] == dZ.shape[0]:
+                for k in factors:
+                    yield _off(k * W.T @ dZ, f"is the product of W{i}ᵀ and dZ{j}", j - l, i - l)
+
+
+def _off(array: Array, says: str, *distance: int) -> Guess:
+    key = f"{says[:12]} {distance}"  # from layer to layer the numbers differ, not their distance
+    return Guess(array, says, "is it a layer off by one?", key=key)
+
+
+def _layered(known: Known, kind: str) -> dict[int, Array]:
+    """Arrays by layer: {1: dZ1, 2: dZ2}."""
+    return {
+        int(n[len(kind) :]): x
+        for n, x in known.arrays.items()
+        if n.startswith(kind) and n[len(kind) :].isdecimal()
     }
-    off = "is it a layer off by one?"
-    for j, dZ in layered["dZ"].items():
-        if "dW" in pairs:
-            right, k = pairs["dW"]
-            for i, A in layered["A"].items():
-                if _same(dZ, right) and _same(A, known.get("A_prev")):
-                    continue
-                if A.ndim == dZ.ndim == 2 and A.shape[1] == dZ.shape[1]:
-                    yield Guess(k * dZ @ A.T, f"is the product of dZ{j} and A{i}ᵀ", off)
-        if "db" in pairs and not np.array_equal(dZ, pairs["db"][0]) and dZ.ndim == 2:
-            yield Guess(pairs["db"][1] * dZ.sum(1, keepdims=True), f"is summed from dZ{j}", off)
-        if "dA_prev" in pairs:
-            right, k = pairs["dA_prev"]
-            for i, W in layered["W"].items():
-                same = _same(dZ, right) and _same(W, known.get("W"))
-                if not same and W.ndim == dZ.ndim == 2 and W.shape[0] == dZ.shape[0]:
-                    yield Guess(k * W.T @ dZ, f"is the product of W{i}ᵀ and dZ{j}", off)
 
 
 def _same(x: Array, y: Array | None) -> bool:
@@ -260,9 +266,12 @@ def _another(known: Known) -> Iterator[Guess]:
             continue
         seen.append(array)
         theirs = re.fullmatch(r"(\D+)\d+", name)
-        layer = mine and theirs and mine[1] == theirs[1]
-        hint = "is it a layer off by one?" if layer else "was it returned in place of another?"
-        yield Guess(array, f"is exactly {name}", hint, "layer off by one" if layer else "")
+        if mine and theirs and mine[1] == theirs[1]:
+            distance = int(name[len(theirs[1]) :]) - int(known.name[len(mine[1]) :])
+            off = "is it a layer off by one?"
+            yield Guess(array, f"is exactly {name}", off, "layer off by one", f"layer {distance}")
+        else:
+            yield Guess(array, f"is exactly {name}", "was it returned in place of another?")
 
 
 def _alternatives(known: Known) -> Iterator[Guess]:

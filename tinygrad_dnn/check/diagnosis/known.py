@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, precision
+from tinygrad_dnn.check.diagnosis.numbers import LOOSE, Array, as_array, close, precision
 
 _NUMBERED = re.compile(r"^(d?)([A-Za-z]+)(\d+)$")
 
@@ -49,20 +49,16 @@ class Known:
         """An array by name, or None."""
         return self.arrays.get(name)
 
-    def pairs(self) -> dict[str, tuple[Array, float]]:
-        """The right formulas that give the truth: by gradient, dZ and the factor in front of it.
+    def factors(self, target: str) -> tuple[Array, Sequence[float]]:
+        """dZ and the k with which it gives the truth, if that is a `target`; else no k.
 
         dW = k dZ·A_prevᵀ, db = k Σ dZ, dA_prev = k Wᵀ·dZ, dZ = k dZ; k is 1, 1/m or m, whichever
-        convention the truth follows.
+        convention the truth follows; a truth of zeros leaves it open.
         """
-        found = {}
         dZ = self.get("dZ")
-        for target in ("dW", "db", "dA_prev", "dZ"):
-            right = self.through(target, dZ)
-            k = self.scale(right)
-            if dZ is not None and k is not None:
-                found[target] = (dZ, k)
-        return found
+        if dZ is None:
+            return np.zeros(0), ()
+        return dZ, self.scales(self.through(target, dZ))
 
     def through(self, target: str, dZ: Array | None) -> Array | None:
         """What `target` is, up to a factor, if dZ is this; None where it can't be said."""
@@ -80,15 +76,13 @@ class Known:
             return None
         return dZ
 
-    def scale(self, right: Array | None) -> float | None:
+    def scales(self, right: Array | None) -> Sequence[float]:
         """The k among 1, 1/m, m with truth = k · right."""
-        if right is None or right.shape != self.truth.shape or not np.any(right):
-            return None
+        if right is None or right.shape != self.truth.shape:
+            return ()
         m = self.scalars.get("m", 1.0)
-        for k in dict.fromkeys((1.0, 1 / m if m else 1.0, m)):
-            if bool(np.all(close(self.truth, k * right, bound=1024))):
-                return k
-        return None
+        tried = dict.fromkeys((1.0, 1 / m if m else 1.0, m))
+        return [k for k in tried if bool(np.all(close(self.truth, k * right, bound=LOOSE)))]
 
     def _take(self, key: str, value: Any) -> None:
         if key == "activation":

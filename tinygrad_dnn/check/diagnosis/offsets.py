@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.check.diagnosis.factors import RATES
 from tinygrad_dnn.check.diagnosis.known import Known
-from tinygrad_dnn.check.diagnosis.numbers import LOOSE, Array, close, largest, same_number
+from tinygrad_dnn.check.diagnosis.numbers import EPS, LOOSE, Array, close, largest, same_number
 
 REGULARISERS = ("lambd", "lambda", "lambda_", "lam", "l2", "weight_decay", "decay")
 NARROW = (np.float32, np.float16)
@@ -34,7 +34,7 @@ def offsets(yours: Array, known: Known) -> Iterator[Offset]:
         difference = yours - known.truth
     if not np.all(np.isfinite(difference)):
         return
-    if known.truth.size > 1 and _adds(yours, known.truth, np.ones(difference.shape), difference):
+    if _adds(yours, known.truth, np.ones(difference.shape), difference):
         c = float(np.median(difference.real))
         hint = "is something added that the cost does not contain?"
         yield Offset("constant added", f"has {c:.6g} added to every element", hint, 2, 1)
@@ -54,7 +54,7 @@ def _adds(yours: Array, truth: Array, Q: Array, difference: Array) -> float | No
     size = max(largest(yours), largest(truth), abs(k) * largest(Q))
     fits = k != 0 and bool(np.all(close(yours, truth + k * Q, size, bound=LOOSE)))
     # Below this nothing but rounding has been added.
-    return k if fits and largest(difference) > LOOSE * np.finfo(float).eps * size else None
+    return k if fits and largest(difference) > LOOSE * EPS * size else None
 
 
 def _multiple(k: float, name: str, known: Known) -> Offset:
@@ -101,14 +101,15 @@ def _narrow(yours: Array, truth: Array) -> Iterator[Offset]:
         return
     for kind in NARROW:
         eps = float(np.finfo(kind).eps)
+        if not np.all(close(yours, truth, bound=64 * eps / EPS)):
+            continue
         with np.errstate(all="ignore"):
             exact = bool(np.all(yours.astype(kind) == yours))
         # Spread over the elements, and about as large as that rounding: a few wrong small elements
         # beside large right ones are no rounding.
-        spread = float(np.median(relative)) <= 8 * eps and np.mean(relative > 0) > 0.5
-        if not (spread and bool(np.all(close(yours, truth, bound=64 * eps / np.finfo(float).eps)))):
-            continue
-        if exact or (relative.size >= MANY and float(np.median(relative)) > eps / 256):
+        middle = float(np.median(relative))
+        spread = relative.size >= MANY and eps / 256 < middle <= 8 * eps
+        if exact or (spread and np.mean(relative > 0) > 0.5):
             what = kind.__name__
             says = f"is right to the {-round(np.log10(eps))} digits of {what}"
             hint = f"was a part of it computed in {what}?"

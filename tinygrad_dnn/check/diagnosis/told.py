@@ -96,7 +96,7 @@ class Diagnosis:
             said.append(f"{'The worst: ' if self.truth_shape else ''}{self.worst}")
         if self.possible:
             said.append(
-                f"It {self.possible[0].says}, but so few numbers fit many mistakes: compare more"
+                f"It {self.possible[0].says}, but so few numbers would fit other mistakes as well"
             )
         return said
 

@@ -157,7 +157,8 @@ class _Tried:
         factors = named_factors(self.known)
         for row in HYPOTHESES:
             for guess in _guesses(row, self.known):
-                self.predicted.add((row.name, guess.says))
+                if not self.right or np.any(guess.array):  # from 0 nothing can be told
+                    self.predicted.add((row.name, guess.key or guess.says))
                 for shaped, extra in _shapes(guess.array, yours):
                     self._try(yours, row, guess, shaped, extra, factors)
         if self.agrees is not None:
@@ -194,12 +195,13 @@ class _Tried:
                 " and ".join(filter(None, name)),
                 " and ".join(filter(None, says)),
                 "; ".join(filter(None, hint)),
-                row.rank + factor.rank + (extra.rank if extra else 0),
+                row.rank + guess.rank + factor.rank + (extra.rank if extra else 0),
             )
             free = factor not in factors
             label = f"{c:.6e}" if free else factor.name
-            key = ((row.name, guess.says), label, extra.name if extra else "")
-            self._found(key, explanation, shaped, int(free))
+            key = ((row.name, guess.key or guess.says), label, extra.name if extra else "")
+            # A shape says something even of zeros.
+            self._found(key, explanation, np.ones(shaped.shape) if extra else shaped, int(free))
 
     def _found(self, key: Any, explanation: Explanation, predicted: Array, free: int) -> None:
         numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)

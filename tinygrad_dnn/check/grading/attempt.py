@@ -21,6 +21,7 @@ class Finding(NamedTuple):
     case: Case
     diagnosis: Diagnosis
     group: str
+    activation: str
 
 
 @dataclass
@@ -62,11 +63,11 @@ class Attempt:
 
     def diagnose(self) -> None:
         """Compare the outputs, group by group; those that follow from wrong ones are left out."""
-        groups: dict[str, list[tuple[Case, Output]]] = {}
+        groups: dict[Any, list[tuple[Case, Output]]] = {}
         for case, output in self.outputs:
-            groups.setdefault(output.group, []).append((case, output))
+            groups.setdefault((output.group, output.activation), []).append((case, output))
         found: list[tuple[int, Finding]] = []
-        for group, members in groups.items():
+        for (group, _), members in groups.items():
             words = _accepted([o for _, o in members])
             if words:
                 self.accepted.append(words)
@@ -75,7 +76,9 @@ class Attempt:
             diagnosis = compare_trials(trials)
             if not diagnosis.right:
                 case = next(c for c, o in members if not agrees(o))
-                found.append((members[0][1].order, Finding(case, diagnosis, group)))
+                found.append(
+                    (members[0][1].order, Finding(case, diagnosis, group, members[0][1].activation))
+                )
         least = min((order for order, _ in found), default=0)
         self.findings = [f for order, f in found if order == least]
 

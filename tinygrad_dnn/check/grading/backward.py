@@ -44,16 +44,22 @@ def _linear(case: Case, value: Any) -> list[Output]:
         "m": q.m, "A_prev": q.A_prev, "W": q.W, "b": q.b, "dZ": q.dA, "Z": q.values["Z"],
         "A": q.values["A"],
     }  # fmt: skip
-    return _three(yours, q, context, through_activation=False, group="")
+    return _three(yours, q, context, through_activation=False)
 
 
-def _three(
-    yours: Any, q: Layer, context: dict[str, Any], through_activation: bool, group: str
-) -> list[Output]:
+def _three(yours: Any, q: Layer, context: dict[str, Any], through_activation: bool) -> list[Output]:
     truth, sizes = q.back(through_activation), q.sizes(through_activation)
     named = {"others": {k: truth[k] for k in RESULTS}}
     return [
-        Output(name, mine, truth[name], context | named, sizes[name], f"{name}{group}")
+        Output(
+            name,
+            mine,
+            truth[name],
+            context | named,
+            sizes[name],
+            name,
+            activation=q.activation if through_activation else "",
+        )
         for name, mine in zip(RESULTS, yours, strict=True)
     ]
 
@@ -72,7 +78,7 @@ def _layer(case: Case, value: Any) -> list[Output]:
         "m": q.m, "A_prev": q.A_prev, "W": q.W, "b": q.b, "dA": q.dA, **q.values,
         "dZ": q.back(True)["dZ"], "activation": q.activation,
     }  # fmt: skip
-    return _three(yours, q, context, through_activation=True, group=f" of {q.activation}")
+    return _three(yours, q, context, through_activation=True)
 
 
 def _net_cases() -> Iterator[Case]:
@@ -106,11 +112,10 @@ def _model(case: Case, value: Any) -> list[Output]:
             if last:
                 context["alternatives"] = _starts(net, name[:2])
             size = net.sizes[name if name[1] != "A" else f"dA{l - 1}"]
-            where = "last layer" if last else "hidden layers"
             found.append(
                 Output(
                     key or name, grads[key or name], truth[name], context, size,
-                    f"{name[:2]} of the {where}", L - l,
+                    f"{name[:2]} {L - l} from the last", L - l,
                 )
             )  # fmt: skip
     return found
@@ -159,7 +164,13 @@ def _update(case: Case, value: Any) -> list[Output]:
     found = []
     for name, p in parameters.items():
         g = grads[f"d{name}"]
-        slips = {
+        l = int(name[1:])
+        others = {
+            f"takes the gradient of the {which} layer: is it a layer off by one?": grads[near]
+            for which, near in (("previous", f"d{name[0]}{l - 1}"), ("next", f"d{name[0]}{l + 1}"))
+            if near in grads and grads[near].shape == p.shape
+        }
+        slips = {words: p - rate * other for words, other in others.items()} | {
             "has the gradient added: it is subtracted": p + rate * g,
             "lacks the learning rate": p - g,
             "lacks the learning rate, and the gradient is added": p + g,
@@ -171,7 +182,7 @@ def _update(case: Case, value: Any) -> list[Output]:
             "takes its own value for the gradient": p - rate * p,
             "is rate · (old value − gradient)": rate * (p - g),
         }
-        where = "the last layer" if int(name[1:]) == L else "hidden layers"
+        where = "the last layer" if l == L else "hidden layers"
         context = {"learning_rate": rate, "alternatives": slips}
         size = np.abs(p) + rate * np.abs(g)
         truth = p - rate * g

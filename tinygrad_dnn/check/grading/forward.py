@@ -114,7 +114,7 @@ def _layer(case: Case, value: Any) -> list[Output]:
         f"has {g} applied twice": _g(g, q.values["A"]),
     }
     context = {"A_prev": q.A_prev, "W": q.W, "b": q.b, "alternatives": slips}
-    return [Output("A", A, q.values["A"], context, q.sizes(False)["A"], f"A of {g}")]
+    return [Output("A", A, q.values["A"], context, q.sizes(False)["A"], "A", activation=g)]
 
 
 def _net_cases() -> Iterator[Case]:

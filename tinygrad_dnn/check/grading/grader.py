@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tinygrad_dnn.check.grading.attempt import Attempt, agrees, near
+from tinygrad_dnn.check.grading.attempt import Attempt, Finding, agrees, near
 from tinygrad_dnn.check.grading.backward import BACKWARD
 from tinygrad_dnn.check.grading.example import example, shortly
 from tinygrad_dnn.check.grading.forward import FORWARD, PREDICT
@@ -31,7 +31,6 @@ from tinygrad_dnn.check.grading.source import locate, source
 FUNCTIONS: tuple[Function, ...] = (*INITIAL, *FORWARD, *BACKWARD, PREDICT, *MODELS)
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
 LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
-ENOUGH_CRASHES = 6  # cases; after those nothing new is to be learned
 
 
 def grade(
@@ -137,7 +136,7 @@ class _Grader:
                     tried.no_arguments = True
                     return tried
                 tried.errors.append((case, reply["error"]))
-                if len(tried.errors) >= ENOUGH_CRASHES or reply["error"]["kind"] == "memory":
+                if reply["error"]["kind"] == "memory":
                     break
                 continue
             for name in reply["changed"]:
@@ -177,10 +176,11 @@ class _Grader:
         if other_cache and makers:
             maker = makers[0]
             grade = self.found.get(maker)
-            if grade is not None and grade.status == RIGHT:
+            if grade is not None and grade.status == RIGHT and not self._faulty(maker):
                 self._blame_cache(maker, function, before[0])
             elif grade is not None and grade.present:
-                notes.append(f"judged with the document's cache, since {maker} is {grade.status}")
+                why = (maker, *self._faulty(maker))[-1]
+                notes.append(f"judged with the document's cache, since {why} is not right")
         line = self.loaded.functions[function.name]["line"]
         return Grade(function.name, RIGHT, notes=tuple(notes), line=line or None)
 
@@ -215,10 +215,10 @@ class _Grader:
         words: list[str] = []
         shown: Case | None = None
         if a.findings:
-            words += [sentence for f in a.findings for sentence in f.diagnosis.lines()]
+            words += _sentences(a.findings)
             shown = a.showing_all
         if a.unusable:
-            words += list(dict.fromkeys(text for _, text in a.unusable))[:3]
+            words.append(a.unusable[0][1])
             shown = shown or a.unusable[0][0]
         if a.errors:
             words.append(f"With other shapes it crashes: {_error(a.errors[0][1])}")
@@ -277,6 +277,18 @@ class _Grader:
         for name in wrong:
             line = self.found[name].line
             self.found[name] = Grade(name, RIGHT, notes=(note,), line=line)
+
+
+def _sentences(findings: Sequence[Finding]) -> list[str]:
+    """What the findings say; what is said of every activation is said once."""
+    said: dict[str, list[str]] = {}
+    for f in findings:
+        for sentence in f.diagnosis.lines():
+            said.setdefault(sentence, []).append(f.activation)
+    return [
+        f"With {when[0]}: {sentence}" if when[0] and len(when) == 1 else sentence
+        for sentence, when in said.items()
+    ]
 
 
 def _error(error: Mapping[str, Any]) -> str:

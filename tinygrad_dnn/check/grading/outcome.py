@@ -25,6 +25,7 @@ class Output:
         group: outputs of one group are compared together over all cases.
         order: groups of a lower order come first in the report; what is computed from a wrong
             value is wrong as well and of a higher one.
+        activation: of the layer, where the function is told one.
         accepted: other values that are right too, by what they differ in.
     """
 
@@ -35,6 +36,7 @@ class Output:
     size: Any = None
     group: str = ""
     order: int = 0
+    activation: str = ""
     accepted: Mapping[str, Any] = field(default_factory=dict)
 
 

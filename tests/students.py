@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RIGHT = '''\
+RIGHT = """\
 import numpy as np
 
 
@@ -179,7 +179,7 @@ def L_layer_model(X, Y, layers_dims, learning_rate=0.0075, num_iterations=3000,
         if print_cost and i % 100 == 0:
             print("Cost after iteration %i: %f" % (i, cost))
     return parameters
-'''
+"""
 
 
 class Fault(NamedTuple):

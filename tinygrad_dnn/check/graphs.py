@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.check.recorded import Inputs, seed_for
 from tinygrad_dnn.check.report import CANNOT_TELL, WRONG, GradientReport
 from tinygrad_dnn.check.work import Work
@@ -101,7 +102,12 @@ class _Recorder:
 def _of_tensor(y: Tensor, order: int, seed: int) -> GradientReport:
     """The check of a recorded result, in terms of its own nodes."""
     f = _Recorder(y)
-    report = _of_every_order(f, Inputs(f, [leaf.value for leaf in f.parameters]), order, seed)
+    given = Inputs(f, [leaf.value for leaf in f.parameters])
+    given.variables = [
+        v._replace(name=leaf.name or v.name)
+        for v, leaf in zip(given.variables, f.parameters, strict=True)
+    ]
+    report = _of_every_order(f, given, order, seed)
     blame = [
         replace(b, node=f.origin.get(b.node, b.node) if b.node else None) for b in report.blame
     ]
@@ -175,4 +181,14 @@ def check_vjp(
     def f(*xs: Any) -> Any:
         return op(*(xs[k] for k in floats))
 
-    return Work(f, given, seed, 1).run()
+    report = Work(f, given, seed, 1).run()
+    return replace(report, blame=[_of_function(b, name) for b in report.blame])
+
+
+def _of_function(b: Blame, name: str) -> Blame:
+    """Blame of the one op that a hand-written gradient is, in its author's words."""
+    of = f" for {b.argument}" if b.argument else ""
+    for who in (f"the rule of '{name}'{of} at {b.where}", f"the rule of '{name}' at {b.where}"):
+        if b.reason.startswith(who):
+            return replace(b, reason=f"{name}: the gradient{of}{b.reason.removeprefix(who)}")
+    return b

@@ -52,15 +52,18 @@ class Ledger:
         self._methods[node] = {method: None}
 
     def row(self, leaf: Node, name: str, mine: Any, verdict: str) -> Row:
-        """The engine's gradient of a leaf beside the measured one."""
-        # Of another shape it is no gradient at all, of which the blame tells.
-        yours = mine.astype(WIDE) if mine.shape == leaf.shape else np.full(leaf.shape, np.nan, WIDE)
+        """The engine's gradient of a leaf beside the measured one.
+
+        Args:
+            mine: the engine's; None where its backward pass broke off.
+        """
         truth = self.truth(leaf)
         methods = " and ".join(self._methods.get(leaf, {}))
         method = f"{methods}, {bits(WIDE)} bits" if methods else "nothing depends on it"
         what = (name, leaf.shape, str(leaf.dtype), verdict)
-        if not yours.size:
+        if not truth.size or mine is None or mine.shape != leaf.shape:
             return Row(*what, None, None, None, None, 0.0, method, None)
+        yours = mine.astype(WIDE)
         apart = np.abs(yours - truth)
         at = index_of_largest(apart)
         off = float(apart[at])

@@ -36,6 +36,8 @@ class Told(NamedTuple):
         kinks, unknown, decided: the elements on a corner, those that could not be measured, and
             those that were compared.
         trouble: what is wrong, if anything.
+        wrong: a wrong answer, what was measured instead, and the scale of rounding, where all
+            elements are known.
     """
 
     truth: Pulled
@@ -45,6 +47,7 @@ class Told(NamedTuple):
     unknown: int
     decided: int
     trouble: Trouble | None
+    wrong: tuple[Any, Any, Any] | None = None
 
 
 class Asked(NamedTuple):
@@ -64,13 +67,14 @@ def check_elements(
     g = np.where(np.isfinite(alone.wide_z), random_cotangent(alone.z, rng), 0).astype(alone.z.dtype)
     jacobian = _measure(alone, i, elementwise)
     at_random, at_truth = (jacobian.pull(widened(c, alone.kind)) for c in (g, truth))
-    trouble, answer = None, None
+    trouble: Trouble | None = None
+    answer, wrong = None, None
     if alone.op.rule(i) is None:
         if not alone.op.stops:
             trouble = _compared(np.zeros(alone.wide[i].shape), at_random, EPS, MISSING_RULE)
     else:
         try:
-            trouble, answer = _asked(alone, i, jacobian, g, truth, elementwise)
+            trouble, answer, wrong = _asked(alone, i, jacobian, g, truth, elementwise)
         except Broken as broken:
             trouble = broken.kind, broken.reason, None
     if answer is not None and np.any(at_truth.out):
@@ -86,6 +90,7 @@ def check_elements(
         int(np.count_nonzero(at_random.unknown | blind)),
         int(np.count_nonzero(~at_random.out & ~blind)),
         trouble,
+        wrong,
     )
 
 
@@ -102,12 +107,12 @@ def _measure(alone: Alone, i: int, elementwise: bool, full: bool = False) -> Mea
 
 def _asked(
     alone: Alone, i: int, jacobian: Measured, g: Any, truth: Any, elementwise: bool
-) -> tuple[Trouble | None, Any]:
-    """What is wrong with the rule's answers, if anything, and its answer to the true cotangent."""
+) -> tuple[Trouble | None, Any, Any]:
+    """What is wrong with the rule's answers, its answer to the true cotangent, and the wrong one."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:
-        return (*bad, None), None
+        return (*bad, None), None, None
     asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
     wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
     try:
@@ -118,7 +123,7 @@ def _asked(
         answer = alone.rule(truth.astype(g.dtype), alone.saved, i)
     pulled = jacobian.pull(wide_g)
     if not any(np.any(_wrong(a.answer, pulled, a.eps)) for a in asked):
-        return None, answer
+        return None, answer, None
     # Before anybody is accused: differences as far as they go, and how much the answer follows
     # the last bit of what the rule reads.
     again = _measure(alone, i, elementwise, full=True)
@@ -129,10 +134,14 @@ def _asked(
         for a, slack in zip(asked, slacks, strict=True)
     ]
     if not any(found) or (len(asked) == 2 and _is_rounding(plain, wide, pulled)):
-        return None, answer
+        return None, answer, None
     # The worst element for the cotangent that the graph has there, if it shows.
-    shown = _compared(answer, again.pull(widened(truth, alone.kind)), asked[0].eps, WRONG_RULE)
-    return shown or next(t for t in found if t), answer
+    shown = again.pull(widened(truth, alone.kind))
+    there = _compared(answer, shown, asked[0].eps, WRONG_RULE)
+    k = next(k for k, t in enumerate(found) if t)
+    evidence = (answer, shown) if there else (asked[k].answer, pulled)
+    wrong = None if np.any(evidence[1].out) else (evidence[0], evidence[1].value, evidence[1].size)
+    return there or found[k], answer, wrong
 
 
 def _is_rounding(plain: Any, wide: Any, pulled: Pulled) -> bool:

@@ -12,6 +12,11 @@ from tinygrad_dnn.graph import Graph, Leaf, Node, mode, trace
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import flatten, rebuild
 
+NOTHING = (
+    "check_gradients: there is nothing to differentiate; give arrays of floats (whole numbers are "
+    "data: write 3.0 for 3)"
+)
+
 
 class Variable(NamedTuple):
     """An array that gradients are asked for: its name in the report, and its value."""
@@ -74,12 +79,15 @@ def called(f: Callable[..., Any], inputs: Inputs, values: Sequence[Any] | None =
 
     Raises:
         TypeError: f returns something else than Tensors of floats.
+        ValueError: no argument is an array of floats, and f returns no Tensor either.
     """
     variables, args = inputs.tensors(values)
     with mode(recording=True), np.errstate(all="ignore"):
         result = f(*args)
     outputs = flatten(result)[0]
     for y in outputs or [result]:
+        if not isinstance(y, Tensor) and not inputs.variables:
+            raise ValueError(NOTHING)
         if not isinstance(y, Tensor):
             raise TypeError(
                 f"check_gradients: expected the function to return Tensors, got "

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.graph import Graph, Node
 
@@ -93,11 +95,23 @@ class GradientReport:
         }
 
     def __str__(self) -> str:
+        return "\n".join([self._title(), *_table(self.rows), *(f"  {x}" for x in self._said())])
+
+    def _title(self) -> str:
         kind = "gradients" if self.order == 1 else f"derivatives up to order {self.order}"
-        lines = [f"{kind}: {self.verdict}", *_table(self.rows)]
-        lines += [f"  {b.reason}" for b in self.blame]
-        lines += [f"  {note}" for note in self.notes]
-        return "\n".join(lines)
+        return f"{kind}: {self.verdict}"
+
+    def _said(self) -> list[str]:
+        """Blame and notes; of an op that is wrong in many places the first."""
+        places: dict[tuple[Any, ...], list[Blame]] = {}
+        for b in self.blame:
+            places.setdefault((b.kind, b.op, b.argument if b.op else b.where), []).append(b)
+        said = []
+        for first, *others in places.values():
+            more = f" (and at {len(others)} other places)" if others else ""
+            said.append(f"{first.reason}{more}")
+        many = len(said) - LONGEST
+        return [*said[:LONGEST], *([f"and {many} more"] if many > 0 else []), *self.notes]
 
     def __repr__(self) -> str:
         return str(self)
@@ -109,15 +123,15 @@ class GradientReport:
             "<tr>" + "".join(f"<td{left}>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
             for row in self.rows
         )
-        kind = "gradients" if self.order == 1 else f"derivatives up to order {self.order}"
-        told = "".join(f"<li>{escape(str(t))}</li>" for t in (*self.blame, *self.notes))
+        told = "".join(f"<li>{escape(t)}</li>" for t in self._said())
         return (
-            f"<div><p>{kind}: <b>{escape(self.verdict)}</b></p>"
+            f"<div><p>{escape(self._title())}</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"{f'<ul>{told}</ul>' if told else ''}</div>"
         )
 
 
+LONGEST = 12  # mistakes that are told in full
 HEADS = ("input", "shape", "", "worst element", "yours", "measured", "off by", "measured by")
 
 
@@ -125,8 +139,10 @@ def _cells(row: Row) -> tuple[str, ...]:
     numbers = ("—", "—", "—", "—")
     if row.element is not None and row.yours is not None and row.truth is not None:
         at = str(list(row.element)) if row.element else "—"
-        off = share(row.error)
-        numbers = (at, number(row.yours, row.truth), number(row.truth, row.yours), off)
+        beside = row.verdict == WRONG
+        yours = number(row.yours, row.truth if beside else np.nan)
+        truth = number(row.truth, row.yours if beside else np.nan)
+        numbers = (at, yours, truth, share(row.error))
     method = row.method
     if row.uncertainty is not None and row.truth:
         method += f", to {row.uncertainty / abs(row.truth):.0e} of it"
@@ -142,7 +158,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def number(x: float, beside: float = 0.0) -> str:
+def number(x: float, beside: float = np.nan) -> str:
     """As many digits as tell it from what stands beside it, and no less than six: `0.123457`."""
     for digits in range(6, 17):
         text = f"{x:.{digits}g}"

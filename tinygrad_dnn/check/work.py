@@ -9,12 +9,13 @@ import numpy as np
 
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.alone import Alone, Point, forward_trouble
+from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.faults import Blame, Trouble
 from tinygrad_dnn.check.hidden import end_to_end, hidden
 from tinygrad_dnn.check.large import check_argument
 from tinygrad_dnn.check.ledger import Ledger
 from tinygrad_dnn.check.local import Told
-from tinygrad_dnn.check.recorded import Inputs, called, seed_for, values_of
+from tinygrad_dnn.check.recorded import NOTHING, Inputs, called, seed_for, values_of
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, number, share
 from tinygrad_dnn.check.swept import Seen, contribution_trouble, sum_trouble, watched
 from tinygrad_dnn.formula import formulas
@@ -31,10 +32,7 @@ class Work:
         self.rng = np.random.default_rng(seed)
         self.call = called(f, given)
         if not self.call.parameters:
-            raise ValueError(
-                "check_gradients: there is nothing to differentiate; give arrays of floats "
-                "(whole numbers are data: write 3.0 for 3)"
-            )
+            raise ValueError(NOTHING)
         self.graph = self.call.graph
         self.roots = [y for y in self.call.outputs if y.requires_grad]
         self.seeds: dict[Node, Any] = {}
@@ -81,7 +79,7 @@ class Work:
             Blame(kind, op.name if op else None, node, where, argument, reason, *numbers)
         )
 
-    def _blame_rule(self, node: Node, i: int, trouble: Trouble) -> None:
+    def _blame_rule(self, node: Node, i: int, trouble: Trouble, probably: str) -> None:
         """Blame of the rule of one argument, in a sentence."""
         kind, words, worst = trouble
         of = f" for {self._argument(node, i)}" if len(node.inputs) > 1 else ""
@@ -94,7 +92,22 @@ class Work:
                 f": {at} is {number(worst.yours, worst.truth)}, measured "
                 f"{number(worst.truth, worst.yours)} (off by {share(part)})"
             )
+        if probably:
+            reason += f". Probably it {probably}"
         self._blame(kind, node, i, reason, worst)
+
+    def _probably(self, alone: Alone, i: int, told: Told) -> str:
+        """What the mistake in a rule probably is, if that explains its numbers to rounding."""
+        if told.wrong is None:
+            return ""
+        yours, truth, size = (np.asarray(x, float) for x in told.wrong)
+        context: dict[str, Any] = {
+            f"the length of axis {k}": n for k, n in enumerate(truth.shape) if n > 2
+        }
+        if truth.size > 2:
+            context["the number of elements"] = truth.size
+        found = compare(yours, truth, context, size=size).explanation
+        return "" if found is None else str(found)
 
     def _argument(self, node: Node, i: int) -> str:
         """What an op calls its argument; one of many by what stands there."""
@@ -135,9 +148,11 @@ class Work:
         grads = {a: b.grad for a, b in zip(first, second, strict=False)}
         for leaf, grad in held:
             leaf.grad = grad
+        # Where nothing came there is 0; unless the sweep broke off, and nothing is known.
         return {
-            leaf: np.zeros(leaf.shape, leaf.dtype) if g is None else np.asarray(g)
+            leaf: np.asarray(g) if g is not None else np.zeros(leaf.shape, leaf.dtype)
             for leaf, g in grads.items()
+            if g is not None or raised is None
         }, raised
 
     def _judge_ops(self, seen: Seen) -> None:
@@ -166,7 +181,7 @@ class Work:
                 swept = contribution_trouble(alone, i, seen)
                 wrong = None if swept is None else (*swept, None)
             if wrong is not None:
-                self._blame_rule(node, i, wrong)
+                self._blame_rule(node, i, wrong, self._probably(alone, i, told))
                 continue
             if not told.decided and told.kinks + told.unknown:
                 self.blind.append(node)
@@ -218,7 +233,7 @@ class Work:
         rows = []
         for leaf, name in zip(parameters, names, strict=True):
             verdict = WRONG if leaf in wrong else CANNOT_TELL if leaf in blind else RIGHT
-            rows.append(self.ledger.row(leaf, name, grads[leaf], verdict))
+            rows.append(self.ledger.row(leaf, name, grads.get(leaf), verdict))
         return rows
 
     def _reached(self, nodes: Sequence[Node]) -> set[Node]:

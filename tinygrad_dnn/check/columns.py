@@ -70,7 +70,9 @@ def summed_to(shape: tuple[int, ...], g: Any) -> Any:
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
 
 
-def measured(f: Function, x: Any, *, analytic: bool, elementwise: bool, full: bool) -> Measured:
+def measured(
+    f: Function, x: Any, *, analytic: bool, elementwise: bool, full: bool, left_out: Any = False
+) -> Measured:
     """∂f/∂x at x.
 
     Args:
@@ -78,10 +80,20 @@ def measured(f: Function, x: Any, *, analytic: bool, elementwise: bool, full: bo
         x: where, an array of wide floats.
         analytic, full: as for `slope`.
         elementwise: every element of the result depends on one element of x, which broadcasts.
+        left_out: elements of x of which nothing is to be said, beside those that are not finite.
     """
     if elementwise:
-        return _diagonal(f, x, analytic, full)
-    return _columns(f, x, analytic, full)
+        found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), analytic, full)
+    else:
+        found = _columns(f, x, analytic, full)
+    left_out = left_out | ~np.isfinite(x)
+
+    def summed(t: Any) -> Any:
+        if elementwise:
+            return summed_to(x.shape, t)
+        return np.reshape(np.sum(t, axis=tuple(range(1, t.ndim))), x.shape)
+
+    return Measured(found, lambda g: _pulled(found, g, summed, left_out), found.method)
 
 
 def _along(
@@ -103,16 +115,8 @@ def _scaled(s: Slope, step: Any) -> Slope:
     return Slope(s.value / step, s.uncertainty / size, s.kinks, s.reach / size, s.method)
 
 
-def _diagonal(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
-    found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), analytic, full)
-
-    def pull(g: Any) -> Pulled:
-        return _pulled(found, x, g, lambda t: summed_to(x.shape, t))
-
-    return Measured(found, pull, found.method)
-
-
-def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
+def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Slope:
+    """The slopes along every element of x, one after another along the first axis."""
     columns = []
     steps = steps_of(x)
     for at in np.ndindex(x.shape):
@@ -120,24 +124,15 @@ def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Measured:
         unit[at] = 1
         columns.append(_along(f, x, unit, steps[at], np.abs(x[at]), analytic, full))
     if not columns:
-        z = np.asarray(f(x.copy()))
-        none = np.zeros((0, *z.shape))
-        found = Slope(none, none, none.astype(bool), none, "")
-    else:
-        found = Slope(
-            np.stack([c.value for c in columns]),
-            np.stack([c.uncertainty for c in columns]),
-            np.stack([c.kinks for c in columns]),
-            np.stack([c.reach for c in columns]),
-            " and ".join(dict.fromkeys(c.method for c in columns)),
-        )
-
-    def pull(g: Any) -> Pulled:
-        return _pulled(
-            found, x, g, lambda t: np.reshape(np.sum(t, axis=tuple(range(1, t.ndim))), x.shape)
-        )
-
-    return Measured(found, pull, found.method)
+        none = np.zeros((0, *np.shape(f(x.copy()))))
+        return Slope(none, none, none.astype(bool), none, "")
+    return Slope(
+        np.stack([c.value for c in columns]),
+        np.stack([c.uncertainty for c in columns]),
+        np.stack([c.kinks for c in columns]),
+        np.stack([c.reach for c in columns]),
+        " and ".join(dict.fromkeys(c.method for c in columns)),
+    )
 
 
 def _either(one: Slope, other: Slope) -> Slope:
@@ -153,7 +148,7 @@ def _either(one: Slope, other: Slope) -> Slope:
     )
 
 
-def _pulled(found: Slope, x: Any, g: Any, summed: Callable[[Any], Any]) -> Pulled:
+def _pulled(found: Slope, g: Any, summed: Callable[[Any], Any], left_out: Any) -> Pulled:
     used = np.broadcast_to(g != 0, found.value.shape)
     unknown = ~np.isfinite(found.value) | ~np.isfinite(found.uncertainty) & ~found.kinks
     known = used & ~unknown & ~found.kinks
@@ -166,5 +161,5 @@ def _pulled(found: Slope, x: Any, g: Any, summed: Callable[[Any], Any]) -> Pulle
         summed(size.astype(float) * uncertainty),
         summed(size.astype(float) * np.where(known, found.reach, 0)),
         summed(used & found.kinks) > 0,
-        (summed(used & unknown & ~found.kinks) > 0) | ~np.isfinite(x),
+        (summed(used & unknown & ~found.kinks) > 0) | left_out,
     )

@@ -65,7 +65,7 @@ def check_elements(
     """Check the rule of argument i, with a random cotangent and with the true one of the graph."""
     # What is not finite says nothing of the rest.
     g = np.where(np.isfinite(alone.wide_z), random_cotangent(alone.z, rng), 0).astype(alone.z.dtype)
-    jacobian = _measure(alone, i, elementwise)
+    jacobian = _measure(alone, i, elementwise, left_out=_undefined(alone, i, g))
     at_random, at_truth = (jacobian.pull(widened(c, alone.kind)) for c in (g, truth))
     trouble: Trouble | None = None
     answer, wrong = None, None
@@ -100,15 +100,29 @@ def random_cotangent(z: Any, rng: np.random.Generator) -> Any:
     return np.asarray(rng.uniform(0.5, 1.5, z.shape) * signs).astype(z.dtype)
 
 
-def _measure(alone: Alone, i: int, elementwise: bool, full: bool = False) -> Measured:
+def _undefined(alone: Alone, i: int, g: Any) -> Any:
+    """Beside a result that is not finite: where the rule gives 0 · NaN, which says nothing."""
+    if np.all(np.isfinite(alone.z)) or alone.op.rule(i) is None:
+        return False
+    try:
+        return np.isnan(alone.rule(g, alone.saved, i))
+    except Broken:  # told when it is asked again
+        return False
+
+
+def _measure(
+    alone: Alone, i: int, elementwise: bool, full: bool = False, left_out: Any = False
+) -> Measured:
     f, x = alone.forward(i), alone.wide[i]
-    return measured(f, x, analytic=alone.op.analytic, elementwise=elementwise, full=full)
+    return measured(
+        f, x, analytic=alone.op.analytic, elementwise=elementwise, full=full, left_out=left_out
+    )
 
 
 def _asked(
     alone: Alone, i: int, jacobian: Measured, g: Any, truth: Any, elementwise: bool
 ) -> tuple[Trouble | None, Any, Any]:
-    """What is wrong with the rule's answers, its answer to the true cotangent, and the wrong one."""
+    """What is wrong with the rule, its answer to the true cotangent, and a wrong one."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:
@@ -126,7 +140,7 @@ def _asked(
         return None, answer, None
     # Before anybody is accused: differences as far as they go, and how much the answer follows
     # the last bit of what the rule reads.
-    again = _measure(alone, i, elementwise, full=True)
+    again = _measure(alone, i, elementwise, True, _undefined(alone, i, g))
     pulled = again.pull(wide_g)
     slacks = [_conditioning(alone, a, i) for a in asked]
     found = [

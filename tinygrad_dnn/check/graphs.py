@@ -115,12 +115,12 @@ def _of_tensor(y: Tensor, order: int, seed: int) -> GradientReport:
 
 
 def _of_every_order(f: Any, given: Inputs, order: int, seed: int) -> GradientReport:
-    report = Work(f, given, seed, 1).run()
+    report = Work(f, given, seed, 1, last=order == 1).run()
     for k in range(2, order + 1):
         if report.verdict == WRONG:
             break
         f = _slopes_of(f)
-        report = Work(f, given, seed, k).run()
+        report = Work(f, given, seed, k, last=order == k).run()
     return report
 
 
@@ -181,7 +181,7 @@ def check_vjp(
     def f(*xs: Any) -> Any:
         return op(*(xs[k] for k in floats))
 
-    report = Work(f, given, seed, 1).run()
+    report = Work(f, given, seed).run()
     return replace(report, blame=[_of_function(b, name) for b in report.blame])
 
 

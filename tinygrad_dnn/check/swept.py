@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.check.alone import Alone
+from tinygrad_dnn.check.alone import Alone, index_of_largest
 from tinygrad_dnn.check.columns import summed_to
 from tinygrad_dnn.check.faults import MISSING_ACCUMULATION, NOT_SUMMED, RULE_VARIES, Broken
 from tinygrad_dnn.check.local import BOUND
@@ -40,17 +40,23 @@ class Seen:
 
     def after_rule(self, node: Node, i: int, g: Any, gx: Any) -> None:
         """The rule of a node, given g, gave gx for its input i."""
-        self.given[node][-1] = np.array(g)
-        self.contributions.setdefault((node, i), []).append(np.array(gx))
+        self.given[node][-1] = _plain(g)
+        self.contributions.setdefault((node, i), []).append(_plain(gx))
 
 
-def watched(roots: Sequence[Node], seeds: Sequence[Any]) -> tuple[Seen, Exception | None]:
-    """A backward pass and what it did, and the error it ended with, if any."""
+def _plain(x: Any) -> Any:
+    return np.array(x.numpy() if hasattr(x, "numpy") else x)
+
+
+def watched(
+    roots: Sequence[Node], seeds: Sequence[Any], create_graph: bool = False
+) -> tuple[Seen, Exception | None]:
+    """A backward pass, plain or recorded, what it did, and the error it ended with, if any."""
     seen = Seen()
     raised = None
     with mode(watch=seen), np.errstate(all="ignore"):
         try:
-            pull(roots, [s.copy() for s in seeds], free=False)
+            pull(roots, [s.copy() for s in seeds], free=False, create_graph=create_graph)
         except Exception as error:  # a rule may raise anything; it is asked alone afterwards
             raised = error
     return seen, raised
@@ -80,7 +86,7 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
         hidden = ~np.isfinite(expected)  # the sweep may leave out what is undefined
         if np.all((apart <= BOUND * eps * size) | hidden):
             continue
-        at = tuple(int(k) for k in np.unravel_index(int(np.nanargmax(apart)), shape))
+        at = index_of_largest(apart)
         told = f"element {list(at)} is {gx[at]:.6g}, summed it would be {expected[at]:.6g}"
         if spread:
             return NOT_SUMMED, f"is not summed over its broadcast axes: {told}"
@@ -88,6 +94,26 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
             f"gave {gx[at]:.6g} at element {list(at)} in the backward pass, but "
             f"{expected[at]:.6g} when asked again: it reads something that it is not given"
         )
+    return None
+
+
+def recorded_trouble(node: Node, plain: Seen, recorded: Seen) -> tuple[int, str] | None:
+    """The argument for which a rule gives something else when it is recorded, and what."""
+    for i in node.wanted:
+        for mine, other in zip(
+            plain.contributions.get((node, i), []),
+            recorded.contributions.get((node, i), []),
+            strict=False,
+        ):
+            apart = np.abs(mine - other)
+            eps = float(np.finfo(mine.dtype).eps)
+            if np.all((apart <= BOUND * eps * np.max(np.abs(mine))) | ~np.isfinite(mine)):
+                continue
+            at = index_of_largest(apart)
+            return i, (
+                f"gives {other[at]:.6g} at element {list(at)} when the backward pass is recorded, "
+                f"but {mine[at]:.6g} when it is not"
+            )
     return None
 
 
@@ -165,7 +191,7 @@ def _sum_words(mine: Any, total: Any, size: Any, terms: Sequence[Any]) -> str | 
             if same(mine, total - term):
                 return f"of its {n} uses one, the {_nth(k, n)}, was left out"
     apart = np.abs(mine - total)
-    at = tuple(int(k) for k in np.unravel_index(int(np.nanargmax(apart)), np.shape(apart)))
+    at = index_of_largest(apart)
     return f"element {list(at)} is {mine[at]:.6g}, the sum over its {n} uses is {total[at]:.6g}"
 
 

@@ -17,7 +17,13 @@ from tinygrad_dnn.check.ledger import Ledger
 from tinygrad_dnn.check.local import Told
 from tinygrad_dnn.check.recorded import NOTHING, Inputs, called, seed_for, values_of
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, number, share
-from tinygrad_dnn.check.swept import Seen, contribution_trouble, sum_trouble, watched
+from tinygrad_dnn.check.swept import (
+    Seen,
+    contribution_trouble,
+    recorded_trouble,
+    sum_trouble,
+    watched,
+)
 from tinygrad_dnn.formula import formulas
 from tinygrad_dnn.graph import Node, mode, trace
 
@@ -27,8 +33,10 @@ LONGEST = 40  # of a formula in a message
 class Work:
     """The check of one recorded call."""
 
-    def __init__(self, f: Callable[..., Any], given: Inputs, seed: int, order: int) -> None:
-        self.f, self.given, self.order = f, given, order
+    def __init__(
+        self, f: Callable[..., Any], given: Inputs, seed: int, order: int = 1, last: bool = True
+    ) -> None:
+        self.f, self.given, self.order, self.last = f, given, order, last
         self.rng = np.random.default_rng(seed)
         self.call = called(f, given)
         if not self.call.parameters:
@@ -48,11 +56,19 @@ class Work:
 
     def run(self) -> GradientReport:
         """Everything in its order: first what a backward pass does, then whether it is right."""
-        self._look_for_edits()
-        nodes = [y.node for y in self.roots]
-        seen, raised = watched(nodes, [seed_for(y) for y in self.roots])
+        with np.errstate(all="ignore"):  # what is not finite is left out, and said
+            return self._run()
+
+    def _run(self) -> GradientReport:
+        nodes, seeds = [y.node for y in self.roots], [seed_for(y) for y in self.roots]
+        seen, raised = watched(nodes, seeds)
         grads, again = self._backward()
         self._judge_ops(seen)
+        if not self.last and not self.blame:
+            recorded, raised = watched(nodes, seeds, create_graph=True)
+            self._judge_recorded(seen, recorded)
+        if faults.MUTATED not in {b.kind for b in self.blame}:
+            self._look_for_edits()
         if raised is None and not self.varies:
             self._judge_sums(seen, grads)
         error = raised or again
@@ -106,7 +122,13 @@ class Work:
         }
         if truth.size > 2:
             context["the number of elements"] = truth.size
-        found = compare(yours, truth, context, size=size).explanation
+        context |= {
+            x.name: value
+            for x, value in zip(alone.node.inputs, alone.arrays, strict=True)
+            if isinstance(x, Node) and x.name
+        }
+        name = f"d{self._argument(alone.node, i)}"
+        found = compare(yours, truth, context, name=name, size=size).explanation
         return "" if found is None else str(found)
 
     def _argument(self, node: Node, i: int) -> str:
@@ -200,6 +222,13 @@ class Work:
                 f"{who.format(told.unknown)} without a slope that can be measured "
                 "(NaN, infinite, or lost in rounding); left out"
             )
+
+    def _judge_recorded(self, seen: Seen, recorded: Seen) -> None:
+        """Higher derivatives come from what is recorded of a backward pass: is that the same?"""
+        for node in reversed(self.graph):
+            found = recorded_trouble(node, seen, recorded)
+            if found is not None:
+                self._blame_rule(node, found[0], (faults.WRONG_RULE, found[1], None), "")
 
     def _judge_sums(self, seen: Seen, grads: Mapping[Node, Any]) -> None:
         for x, words in sum_trouble(self.graph, self.seeds, grads, seen):

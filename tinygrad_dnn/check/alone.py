@@ -152,6 +152,8 @@ def same(x: Any, y: Any) -> bool:
     """Bit for bit, NaN included; what is no array is not looked at."""
     if not isinstance(x, np.ndarray):
         return True
+    if x.shape == y.shape and bool((x == y).all()):
+        return True
     return np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
 
 

@@ -62,6 +62,8 @@ def summed_to(shape: tuple[int, ...], g: Any) -> Any:
     Raises:
         ValueError: g is no array to which that shape broadcasts.
     """
+    if g.shape == shape:
+        return g
     if np.broadcast_shapes(shape, g.shape) != g.shape:
         raise ValueError(f"{g.shape} is not {shape} repeated")
     extra = g.ndim - len(shape)

@@ -36,8 +36,8 @@ class Told(NamedTuple):
         kinks, unknown, decided: the elements on a corner, those that could not be measured, and
             those that were compared.
         trouble: what is wrong, if anything.
-        wrong: a wrong answer, what was measured instead, and the scale of rounding, where all
-            elements are known.
+        wrong: a wrong answer, what was measured instead, the scale of rounding, and the cotangent,
+            where all elements are known.
     """
 
     truth: Pulled
@@ -47,7 +47,7 @@ class Told(NamedTuple):
     unknown: int
     decided: int
     trouble: Trouble | None
-    wrong: tuple[Any, Any, Any] | None = None
+    wrong: tuple[Any, Any, Any, Any] | None = None
 
 
 class Asked(NamedTuple):
@@ -153,8 +153,8 @@ def _asked(
     shown = again.pull(widened(truth, alone.kind))
     there = _compared(answer, shown, asked[0].eps, WRONG_RULE)
     k = next(k for k, t in enumerate(found) if t)
-    evidence = (answer, shown) if there else (asked[k].answer, pulled)
-    wrong = None if np.any(evidence[1].out) else (evidence[0], evidence[1].value, evidence[1].size)
+    given, right, c = (answer, shown, truth) if there else (asked[k].answer, pulled, g)
+    wrong = None if np.any(right.out) else (given, right.value, right.size, c)
     return there or found[k], answer, wrong
 
 

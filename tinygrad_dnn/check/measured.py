@@ -81,19 +81,21 @@ def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = Fa
         exact = complex_step(f, x, v) if analytic else None
         if exact is None:
             return _richardson(f, x, v, ENOUGH * EPS)
-        found = _richardson(f, x, v, 0 if full else ENOUGH)
-        if exact.shape == found.value.shape and not np.any(_contradicted(exact, found)):
-            rounding = NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact).astype(float)
-            # Outside its domain f is NaN; its complex continuation need not be.
-            unknown = ~np.isfinite(exact) | np.isnan(found.value)
-            return Slope(
-                np.where(unknown, np.nan, exact),
-                np.where(unknown, np.inf, rounding),
-                found.kinks,
-                found.reach,
-                COMPLEX_STEP,
-            )
-        return found if full else _richardson(f, x, v, ENOUGH * EPS)
+        found = _richardson(f, x, v, 0 if full else ENOUGH, rough=full)
+        if not full and _contradicts(found, exact):
+            found = _richardson(f, x, v, ENOUGH * EPS)
+        if _contradicts(found, exact):
+            return found
+        rounding = NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact).astype(float)
+        # Outside its domain f is NaN; its complex continuation need not be.
+        unknown = ~np.isfinite(exact) | np.isnan(found.value)
+        return Slope(
+            np.where(unknown, np.nan, exact),
+            np.where(unknown, np.inf, rounding),
+            found.kinks,
+            found.reach,
+            COMPLEX_STEP,
+        )
 
 
 def complex_step(f: Function, x: Any, v: Any) -> Any:
@@ -109,24 +111,29 @@ def complex_step(f: Function, x: Any, v: Any) -> Any:
     return np.imag(z) / tiny if z.dtype.kind == "c" else None
 
 
-def _contradicted(exact: Any, found: Slope) -> Any:
-    """Where a complex step differs from differences that are well known."""
+def _contradicts(found: Slope, exact: Any) -> bool:
+    """Whether differences that are well known somewhere say something else than a complex step."""
+    if exact.shape != found.value.shape:
+        return True
     size = np.maximum(np.abs(found.value), np.abs(exact)).astype(float)
     known = ~found.kinks & (found.uncertainty <= 1e-4 * size)
     apart = np.abs(exact - found.value).astype(float)
-    return known & ~(apart <= 8 * found.uncertainty + 1e-14 * size)
+    return bool(np.any(known & ~(apart <= 8 * found.uncertainty + 1e-14 * size)))
 
 
-def _richardson(f: Function, x: Any, v: Any, enough: float) -> Slope:
+def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) -> Slope:
     """Differences at shrinking steps, until every element is known to `enough` of its size, or
-    smaller steps would only add rounding.
+    smaller steps would only add rounding: that which is measured (`rough`), or at least that of
+    the result.
     """
     here = np.asarray(f(x.copy()))
     if here.dtype.kind != "f":  # whole numbers and truth values have no slope
         nothing = np.zeros(here.shape)
         return Slope(nothing, nothing, nothing.astype(bool), nothing + 1, RICHARDSON)
     eps = max(float(np.finfo(here.dtype).eps), float(np.finfo(x.dtype).eps))
-    noise = np.maximum(eps * np.abs(here), _roughness(f, x, v, here)).astype(float)
+    noise = (eps * np.abs(here)).astype(float)
+    if rough:
+        noise = np.maximum(noise, _roughness(f, x, v, here).astype(float))
     value = np.full(here.shape, np.nan, x.dtype)
     uncertainty = np.full(here.shape, np.inf)
     settled = ~np.isfinite(here)

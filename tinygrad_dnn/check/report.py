@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -57,7 +57,8 @@ class GradientReport:
         blame: each mistake found, that nearest to the output first.
         notes: what was left out (kinks, what is not finite), and what would help.
         order: of the derivatives; 2 means that first and second derivatives were checked.
-        graph: the recorded computation in which blame names nodes.
+        graph: the recorded computation in which blame names nodes: `viz.draw(report.graph,
+            blame=report)` shows them in red.
     """
 
     verdict: str
@@ -75,14 +76,25 @@ class GradientReport:
     def __bool__(self) -> bool:
         return self.ok
 
-    @property
-    def reasons(self) -> Mapping[Node, str]:
-        """What is wrong, by node of `graph`: what `viz.draw(report.graph, blame=report)` marks."""
+    def reasons(self, graph: Graph | None = None) -> dict[Node, str]:
+        """What is wrong, by node: of `graph`, or of another recording of the same computation.
+
+        Raises:
+            ValueError: the graph is of another computation.
+        """
         told: dict[Node, list[str]] = {}
         for b in self.blame:
             if b.node is not None:
                 told.setdefault(b.node, []).append(b.reason)
-        return {node: "; ".join(reasons) for node, reasons in told.items()}
+        there = {node: node for node in self.graph}
+        if graph is not None and not set(told) <= set(graph):
+            if [n.op for n in graph] != [n.op for n in self.graph]:
+                raise ValueError(
+                    "blame: the report is of another computation; draw its own: "
+                    "viz.draw(report.graph, blame=report)"
+                )
+            there = dict(zip(self.graph, graph, strict=True))
+        return {there[node]: "; ".join(reasons) for node, reasons in told.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the graph, ready for JSON."""
@@ -117,22 +129,24 @@ class GradientReport:
         return str(self)
 
     def _repr_html_(self) -> str:
-        left = ' style="text-align: left"'
-        head = "".join(f"<th{left}>{escape(h)}</th>" for h in HEADS)
+        cell = ' style="text-align: left; padding: 0.2em 1em 0.2em 0"'
+        head = "".join(f"<th{cell}>{escape(h)}</th>" for h in HEADS)
         body = "".join(
-            "<tr>" + "".join(f"<td{left}>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
+            "<tr>" + "".join(f"<td{cell}>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
             for row in self.rows
         )
         told = "".join(f"<li>{escape(t)}</li>" for t in self._said())
         return (
-            f"<div><p>{escape(self._title())}</p>"
+            f'<div style="text-align: left"><p><b>{escape(self._title())}</b></p>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"{f'<ul>{told}</ul>' if told else ''}</div>"
         )
 
 
 LONGEST = 12  # mistakes that are told in full
-HEADS = ("input", "shape", "", "worst element", "yours", "measured", "off by", "measured by")
+HEADS = (
+    "input", "shape", "", "worst element", "yours", "measured", "off by", "measured by", "known to",
+)  # fmt: skip
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -143,10 +157,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         yours = number(row.yours, row.truth if beside else np.nan)
         truth = number(row.truth, row.yours if beside else np.nan)
         numbers = (at, yours, truth, share(row.error))
-    method = row.method
+    known = "—"
     if row.uncertainty is not None and row.truth:
-        method += f", to {row.uncertainty / abs(row.truth):.0e} of it"
-    return (row.name, str(row.shape), row.verdict, *numbers, method)
+        known = share(row.uncertainty / abs(row.truth))
+    return (row.name, str(row.shape), row.verdict, *numbers, row.method, known)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -28,6 +28,7 @@ from tinygrad_dnn.formula import formulas
 from tinygrad_dnn.graph import Node, mode, trace
 
 LONGEST = 40  # of a formula in a message
+ACTIVATIONS = ("sigmoid", "relu", "tanh")
 
 
 class Work:
@@ -116,7 +117,7 @@ class Work:
         """What the mistake in a rule probably is, if that explains its numbers to rounding."""
         if told.wrong is None:
             return ""
-        yours, truth, size = (np.asarray(x, float) for x in told.wrong)
+        yours, truth, size, g = (np.asarray(x, float) for x in told.wrong)
         context: dict[str, Any] = {
             f"the length of axis {k}": n for k, n in enumerate(truth.shape) if n > 2
         }
@@ -128,6 +129,10 @@ class Work:
             if isinstance(x, Node) and x.name
         }
         name = f"d{self._argument(alone.node, i)}"
+        activation = next((a for a in ACTIVATIONS if a in alone.op.name), None)
+        if activation is not None and g.shape == truth.shape:
+            name = "dZ"
+            context |= {"activation": activation, "Z": alone.arrays[i], "dA": g}
         found = compare(yours, truth, context, name=name, size=size).explanation
         return "" if found is None else str(found)
 

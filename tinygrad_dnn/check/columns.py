@@ -6,12 +6,12 @@ input if there are few, else along directions that are drawn at random.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.measured import Function, Slope, slope, steps_of
+from tinygrad_dnn.check.measured import WIDE, Function, Slope, slope, steps_of
 
 FEW = 40  # elements of an input that are measured one by one
 SMALL = 1e-3  # an element closer to 0 is measured with steps of its own size as well
@@ -73,21 +73,21 @@ def summed_to(shape: tuple[int, ...], g: Any) -> Any:
 
 
 def measured(
-    f: Function, x: Any, *, analytic: bool, elementwise: bool, full: bool, left_out: Any = False
+    f: Function, x: Any, *, elementwise: bool, left_out: Any = False, **how: bool
 ) -> Measured:
     """∂f/∂x at x.
 
     Args:
         f: a function of one array.
         x: where, an array of wide floats.
-        analytic, full: as for `slope`.
         elementwise: every element of the result depends on one element of x, which broadcasts.
         left_out: elements of x of which nothing is to be said, beside those that are not finite.
+        how: analytic, full and brief, as for `slope`.
     """
     if elementwise:
-        found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), analytic, full)
+        found = _along(f, x, np.ones_like(x), steps_of(x), np.abs(x), how)
     else:
-        found = _columns(f, x, analytic, full)
+        found = _columns(f, x, how)
     left_out = left_out | ~np.isfinite(x)
 
     def summed(t: Any) -> Any:
@@ -98,18 +98,29 @@ def measured(
     return Measured(found, lambda g: _pulled(found, g, summed, left_out), found.method)
 
 
-def _along(
-    f: Function, x: Any, unit: Any, step: Any, own: Any, analytic: bool, full: bool
-) -> Slope:
+def measured_gradient(
+    f: Callable[..., Any], arrays: Sequence[Any], i: int, g: Any, elementwise: bool = False
+) -> Any:
+    """∂⟨g, f(arrays)⟩/∂arrays[i], measured in wide floats from differences of f."""
+    wide = [np.array(x, WIDE) if x.dtype.kind == "f" else x for x in arrays]
+
+    def of_one(x: Any) -> Any:
+        return f(*wide[:i], x, *wide[i + 1 :])
+
+    found = measured(of_one, wide[i], elementwise=elementwise, analytic=False, brief=True)
+    return found.pull(np.broadcast_to(np.asarray(g, WIDE), np.shape(of_one(wide[i].copy())))).value
+
+
+def _along(f: Function, x: Any, unit: Any, step: Any, own: Any, how: Mapping[str, bool]) -> Slope:
     """The slope along `unit`, with steps of its natural size `step` and, where these see a corner
     or nothing at all, of x's own size.
     """
-    found = _scaled(slope(f, x, step * unit, analytic=analytic, full=full), step)
+    found = _scaled(slope(f, x, step * unit, **how), step)
     near = (own > 0) & (own < SMALL)
     if not np.any(near & (found.kinks | ~(found.uncertainty < np.inf))):
         return found
     own = np.where(near, own, step)
-    return _either(found, _scaled(slope(f, x, own * unit, analytic=analytic, full=full), own))
+    return _either(found, _scaled(slope(f, x, own * unit, **how), own))
 
 
 def _scaled(s: Slope, step: Any) -> Slope:
@@ -117,14 +128,14 @@ def _scaled(s: Slope, step: Any) -> Slope:
     return Slope(s.value / step, s.uncertainty / size, s.kinks, s.reach / size, s.method)
 
 
-def _columns(f: Function, x: Any, analytic: bool, full: bool) -> Slope:
+def _columns(f: Function, x: Any, how: Mapping[str, bool]) -> Slope:
     """The slopes along every element of x, one after another along the first axis."""
     columns = []
     steps = steps_of(x)
     for at in np.ndindex(x.shape):
         unit = np.zeros_like(x)
         unit[at] = 1
-        columns.append(_along(f, x, unit, steps[at], np.abs(x[at]), analytic, full))
+        columns.append(_along(f, x, unit, steps[at], np.abs(x[at]), how))
     if not columns:
         none = np.zeros((0, *np.shape(f(x.copy()))))
         return Slope(none, none, none.astype(bool), none, "")

@@ -22,6 +22,7 @@ FIRST, RATIO, LEVELS = 2.0**-5, 8.0, 14  # steps 2⁻⁵, 2⁻⁸, ... 2⁻⁴�
 TINY = 1e-200  # the complex step: its square vanishes beside 1
 NOISE = 16.0  # a difference of so many times its rounding is no rounding
 ENOUGH = 1e-9  # differences that are known so well may contradict a complex step
+BRIEFLY = 1e-11
 GRAIN = 2.0**-16  # a function that is flat from this step on, and not before, is a staircase
 COMPLEX_STEP, RICHARDSON = "complex step", "Richardson"
 
@@ -65,7 +66,9 @@ def bits(kind: Any) -> int:
     return {10: 16, 23: 32, 52: 64, 63: 80}.get(width, width + 16)
 
 
-def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = False) -> Slope:
+def slope(
+    f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = False, brief: bool = False
+) -> Slope:
     """The derivative of f at x along v, by the best method that f allows.
 
     Args:
@@ -75,12 +78,13 @@ def slope(f: Function, x: Any, v: Any, *, analytic: bool = True, full: bool = Fa
         v: the direction, of x's shape and type. A step is at most 2⁻⁵ of it.
         analytic: whether a complex step may be tried.
         full: take the differences as far as they go before they judge a complex step.
+        brief: be content with 11 digits and with the rounding of the result as that of f.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         exact = complex_step(f, x, v) if analytic else None
         if exact is None:
-            return _richardson(f, x, v, ENOUGH * EPS)
+            return _richardson(f, x, v, BRIEFLY if brief else ENOUGH * EPS, rough=not brief)
         found = _richardson(f, x, v, 0 if full else ENOUGH, rough=full)
         if not full and _contradicts(found, exact):
             found = _richardson(f, x, v, ENOUGH * EPS)

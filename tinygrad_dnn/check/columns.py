@@ -64,9 +64,9 @@ def summed_to(shape: tuple[int, ...], g: Any) -> Any:
     """
     if g.shape == shape:
         return g
-    if np.broadcast_shapes(shape, g.shape) != g.shape:
-        raise ValueError(f"{g.shape} is not {shape} repeated")
     extra = g.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
+        raise ValueError(f"{g.shape} is not {shape} repeated")
     repeated = [i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1]
     axes = (*range(extra), *(extra + i for i in repeated))
     return np.reshape(np.sum(g, axis=axes), shape) if axes else g
@@ -117,7 +117,7 @@ def _along(f: Function, x: Any, unit: Any, step: Any, own: Any, how: Mapping[str
     """
     found = _scaled(slope(f, x, step * unit, **how), step)
     near = (own > 0) & (own < SMALL)
-    if not np.any(near & (found.kinks | ~(found.uncertainty < np.inf))):
+    if not np.any(near & found.lost):
         return found
     own = np.where(near, own, step)
     return _either(found, _scaled(slope(f, x, own * unit, **how), own))
@@ -149,9 +149,9 @@ def _columns(f: Function, x: Any, how: Mapping[str, bool]) -> Slope:
 
 
 def _either(one: Slope, other: Slope) -> Slope:
-    """Of two measurements the first, but where it sees a corner or nothing and not the other."""
-    lost = one.kinks | ~np.isfinite(one.uncertainty)
-    better = lost & ~other.kinks & np.isfinite(other.uncertainty)
+    """Of two measurements the first, but where it is lost and the other knows better."""
+    surer = other.uncertainty < one.uncertainty
+    better = one.lost & ~other.kinks & (surer | one.kinks & np.isfinite(other.uncertainty))
     return Slope(
         np.where(better, other.value, one.value),
         np.where(better, other.uncertainty, one.uncertainty),

@@ -16,11 +16,10 @@ import numpy as np
 from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
 from tinygrad_dnn.check.columns import Measured, Pulled, measured
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
-from tinygrad_dnn.check.measured import EPS, WIDE, WIDE_EPS
+from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS
 
 BOUND = 64.0  # rounding of a right rule, in units of eps · |J|ᵀ|g|
 BLIND = 1e-5  # of that scale: what is measured no better says nothing about a rule
-NOTHING = 1e-11  # of what a slope may be expected to be: less than that is 0
 SCALES = 64.0  # an error in units of eps that is the same in two kinds of floats, to this factor
 SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning from a jump
 

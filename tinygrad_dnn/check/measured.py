@@ -21,8 +21,10 @@ EPS = float(np.finfo(np.float64).eps)
 FIRST, RATIO, LEVELS = 2.0**-5, 8.0, 14  # steps 2⁻⁵, 2⁻⁸, ... 2⁻⁴⁴ of the direction
 TINY = 1e-200  # the complex step: its square vanishes beside 1
 NOISE = 16.0  # a difference of so many times its rounding is no rounding
+NOTHING = 1e-11  # of what a slope may be expected to be: less than that is 0
 ENOUGH = 1e-9  # differences that are known so well may contradict a complex step
 BRIEFLY = 1e-11
+LOOSE = 1e-6  # of a slope: what is known no better may be known by other steps
 GRAIN = 2.0**-16  # a function that is flat from this step on, and not before, is a staircase
 COMPLEX_STEP, RICHARDSON = "complex step", "Richardson"
 
@@ -49,7 +51,7 @@ class Slope(NamedTuple):
         value: df/dv; NaN where it could not be measured.
         uncertainty: how far from the truth it may be, ∞ where it could not be measured.
         kinks: True where the slopes from the left and from the right differ, or one is missing.
-        reach: |f|, by which f would change along v if it changed as much as it is.
+        reach: |f| here or at the first steps, by which f might be expected to change along v.
         method: what it was measured with.
     """
 
@@ -58,6 +60,12 @@ class Slope(NamedTuple):
     kinks: Any
     reach: Any
     method: str
+
+    @property
+    def lost(self) -> Any:
+        """Where steps of this size tell nothing, or not enough."""
+        known = self.uncertainty <= np.maximum(LOOSE * np.abs(self.value), NOTHING * self.reach)
+        return self.kinks | ~known
 
 
 def bits(kind: Any) -> int:
@@ -90,7 +98,9 @@ def slope(
             found = _richardson(f, x, v, ENOUGH * EPS)
         if _contradicts(found, exact):
             return found
-        rounding = NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact).astype(float)
+        rounding = np.fmax(
+            NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact), _wavering(f, x, v, exact)
+        ).astype(float)
         # Outside its domain f is NaN; its complex continuation need not be.
         unknown = ~np.isfinite(exact) | np.isnan(found.value)
         return Slope(
@@ -113,6 +123,12 @@ def complex_step(f: Function, x: Any, v: Any) -> Any:
         except Exception:  # whatever a forward that was not written for complex numbers may raise
             return None
     return np.imag(z) / tiny if z.dtype.kind == "c" else None
+
+
+def _wavering(f: Function, x: Any, v: Any, exact: Any) -> Any:
+    """How much a complex step wavers by rounding: its second difference at a tiny distance."""
+    d = x.dtype.type(NEIGHBOUR * 1.2345) * steps_of(x)
+    return np.abs(complex_step(f, x + d, v) - 2 * exact + complex_step(f, x - d, v))
 
 
 def _contradicts(found: Slope, exact: Any) -> bool:
@@ -149,6 +165,8 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
         right, left = np.asarray(f(x + h * v)), np.asarray(f(x - h * v))
         central = (right - left) / (2 * h)
         gaps.append(np.abs((right - here) - (here - left)) / h)
+        if k == 0:
+            reach = np.fmax(np.abs(here), np.fmax(np.abs(right), np.abs(left))).astype(float)
         flat = (right == here) & (left == here)
         row = [central]
         for order in range(min(k, 2)):
@@ -160,14 +178,17 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
             truncation = np.abs(best - row[1]).astype(float)
             rounding = 2 * (noise + eps * np.abs(best).astype(float)) / float(h)
             total = truncation + rounding
-            better = np.isfinite(total) & (total < uncertainty) & ~(flat & moved)
-            value = np.where(better, best, value)
-            uncertainty = np.where(better, total, uncertainty)
             seen = gaps[k] > NOISE * rounding
             # A corner that was seen once is not unseen when rounding grows over it.
             shrinks = gaps[k] < gaps[k - 1] * (2 / RATIO)
             smooth = np.isfinite(gaps[k]) & (shrinks | ~(seen | kinks))
+            # What was measured across a corner counts no more once the step is short of it.
+            uncertainty = np.where(kinks & smooth, np.inf, uncertainty)
             kinks = np.where(seen & ~settled, ~smooth & (gaps[k] > gaps[k - 2] / RATIO), kinks)
+            kinks = kinks & ~(smooth & shrinks)
+            better = np.isfinite(total) & (total < uncertainty) & ~(flat & moved)
+            value = np.where(better, best, value)
+            uncertainty = np.where(better, total, uncertainty)
             size = np.abs(best).astype(float)
             settled |= smooth & ((truncation <= rounding) | (total <= enough * size))
             if np.all(settled):
@@ -176,27 +197,35 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
             moved = ~flat
     open_end = np.isfinite(here) & ~settled & ~np.isfinite(gaps[-1])
     kinks = kinks & ~settled | open_end
-    return Slope(value, uncertainty, kinks, np.abs(here).astype(float), RICHARDSON)
+    return Slope(value, uncertainty, kinks, reach, RICHARDSON)
 
 
 def _roughness(f: Function, x: Any, v: Any, here: Any) -> Any:
     """How much f wavers by rounding: its fourth differences at a tiny step of x's natural size,
-    where those of a smooth function have vanished; of v's, where f ends before. The largest of
-    three, since one may be small by chance.
+    where those of a smooth function have vanished; of v's size, where f ends before. If they are
+    large a corner may be near: then of a tinier step and of one of v's size as well, the least.
     """
-    rough: Any = np.nan
-    for size in (np.maximum(np.abs(v), steps_of(x)), np.abs(v)):
-        u = x.dtype.type(NEIGHBOUR) * np.sign(v) * size
-        row = [here if t == 0 else np.asarray(f(x + t.astype(x.dtype) * u)) for t in NEAR]
-        fourth = [
-            sum(c * y for c, y in zip(weights.astype(x.dtype), row[k:], strict=False))
-            for k, weights in enumerate(FOURTH)
-        ]
-        largest = np.maximum.reduce(np.abs(fourth))
-        rough = np.where(np.isfinite(rough), rough, largest)
-        if np.all(np.isfinite(rough)):
-            break
-    return np.where(np.isfinite(rough), rough, 0)
+    size = np.maximum(np.abs(v), steps_of(x))
+    rough = _fourth_differences(f, x, NEIGHBOUR * np.sign(v) * size, here)
+    ended = ~np.isfinite(rough)
+    if np.any(ended):
+        other = _fourth_differences(f, x, NEIGHBOUR * v, here)
+        rough = np.where(ended, np.where(np.isfinite(other), other, 0), rough)
+    if np.any(rough > 64 * np.finfo(here.dtype).eps * np.abs(here)):
+        for u in (NEIGHBOUR / 512 * np.sign(v) * size, 2.0**-8 * v):
+            rough = np.fmin(rough, _fourth_differences(f, x, u, here))
+    return rough
+
+
+def _fourth_differences(f: Function, x: Any, u: Any, here: Any) -> Any:
+    """The largest of three, since one may be small by chance."""
+    u = np.asarray(u, x.dtype)
+    row = [here if t == 0 else np.asarray(f(x + t.astype(x.dtype) * u)) for t in NEAR]
+    fourth = [
+        sum(c * y for c, y in zip(weights.astype(x.dtype), row[k:], strict=False))
+        for k, weights in enumerate(FOURTH)
+    ]
+    return np.maximum.reduce(np.abs(fourth))
 
 
 def steps_of(x: Any) -> Any:

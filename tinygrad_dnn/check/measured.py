@@ -127,7 +127,8 @@ def complex_step(f: Function, x: Any, v: Any) -> Any:
 
 def _wavering(f: Function, x: Any, v: Any, exact: Any) -> Any:
     """How much a complex step wavers by rounding: its second difference at a tiny distance."""
-    d = x.dtype.type(NEIGHBOUR * 1.2345) * steps_of(x)
+    size = np.where((x != 0) & np.isfinite(x), np.abs(x), 1).astype(x.dtype)
+    d = x.dtype.type(NEIGHBOUR * 1.2345) * size
     return np.abs(complex_step(f, x + d, v) - 2 * exact + complex_step(f, x - d, v))
 
 
@@ -176,7 +177,8 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
         if k >= 2:
             best = row[2]
             truncation = np.abs(best - row[1]).astype(float)
-            rounding = 2 * (noise + eps * np.abs(best).astype(float)) / float(h)
+            largest = np.fmax(np.abs(right), np.fmax(np.abs(left), np.abs(best))).astype(float)
+            rounding = 2 * np.maximum(noise, eps * largest) / float(h)
             total = truncation + rounding
             seen = gaps[k] > NOISE * rounding
             # A corner that was seen once is not unseen when rounding grows over it.

@@ -71,7 +71,9 @@ FAULTS = [
     Case("not linear in g (g²)", False, square, lambda x, g: g * g * 2 * x, X),
     Case("a constant added (weight decay)", False, square, lambda x, g: g * 2 * x + 1e-8 * x, X),
     Case("changes its input", False, square, changes_x, X),
-    Case("slope of 1e-7 missing beside 1", False, lambda x: x + 1e-7 * np.abs(x), lambda x, g: g, X),
+    Case(
+        "slope of 1e-7 missing beside 1", False, lambda x: x + 1e-7 * np.abs(x), lambda x, g: g, X
+    ),
 ]
 RIGHT = [
     Case("relu with elements at exactly 0", True,

@@ -46,12 +46,12 @@ class Along(NamedTuple):
 def along(f: Function, x: Any, analytic: bool, rng: np.random.Generator) -> Along:
     """Measure f along a random direction, and say how to go on."""
     v = (steps_of(x) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
-    first = slope(f, x, v, analytic=analytic)
+    first = slope(f, x, v, analytic=analytic, brief=True)
 
     def further(w: Any) -> Any:
         if first.method == COMPLEX_STEP:
             return complex_step(f, x, w)
-        return slope(f, x, w, analytic=False).value
+        return slope(f, x, w, analytic=False, brief=True).value
 
     noise = np.abs(first.value - sum(further(part) for part in halves(v, rng))).astype(float)
     return Along(further, first, v, first.method, noise)

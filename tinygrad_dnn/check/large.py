@@ -19,7 +19,15 @@ from tinygrad_dnn.check.alone import (
 from tinygrad_dnn.check.columns import FEW, Pulled
 from tinygrad_dnn.check.directions import Along, along, halves, search
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
-from tinygrad_dnn.check.local import BOUND, Told, check_elements, random_cotangent
+from tinygrad_dnn.check.local import (
+    BOUND,
+    Asked,
+    Told,
+    check_elements,
+    conditioning,
+    is_of_rounding,
+    random_cotangent,
+)
 from tinygrad_dnn.check.measured import COMPLEX_STEP, EPS, steps_of
 from tinygrad_dnn.graph import mode
 from tinygrad_dnn.tensor import Tensor, pull
@@ -116,56 +124,58 @@ def _asked(
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:
         return (*bad, None), np.zeros(plain.shape, alone.kind)
-    eps = max(EPS, float(np.finfo(plain.dtype).eps))
-    asked = [(plain, g, alone.saved, eps)]
-    wide_saved = (alone.wide_z, *alone.wide)
+    asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
+    wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
     try:
-        wide = alone.rule(widened(g, alone.kind), wide_saved, i)
+        wide = alone.rule(wide_g, wide_saved, i)
         whole = alone.rule(widened(truth, alone.kind), wide_saved, i)
-        asked.insert(0, (wide, widened(g, alone.kind), wide_saved, EPS))
+        asked.insert(0, Asked(wide, wide_g, wide_saved, EPS))
     except Broken:  # made for the floats of the graph alone
         whole = alone.rule(truth.astype(g.dtype), alone.saved, i)
-    for answer, cotangent, saved, rounding in asked:
-        if _agrees(alone, i, measured, out, answer, cotangent, saved, rounding, rng):
-            continue
-        reads = saved is alone.saved
-        return _worst(alone, i, measured, out, truth, cotangent, reads, rng), whole
-    return None, whole
+    off = [_off(alone, i, measured, out, a, rng) for a in asked]
+    if not any(too_far for too_far, _ in off):
+        return None, whole
+    # An error that grows with eps as the floats do is rounding; a mistake stays.
+    units = [o / float(np.finfo(a.answer.dtype).eps) for (_, o), a in zip(off, asked, strict=True)]
+    if len(asked) == 2 and asked[0].answer.dtype != plain.dtype and is_of_rounding(*units):
+        return None, whole
+    found = next(a for a, (too_far, _) in zip(asked, off, strict=True) if too_far)
+    return _worst(alone, i, measured, out, truth, found, rng), whole
 
 
-def _agrees(
-    alone: Alone,
-    i: int,
-    measured: Along,
-    out: Any,
-    answer: Any,
-    g: Any,
-    saved: Any,
-    eps: float,
-    rng: np.random.Generator,
-) -> bool:
-    """⟨g, J v⟩ = ⟨answer, v⟩ for a random v, and for one along which every element counts alike."""
-    x = alone.wide[i]
+def _off(
+    alone: Alone, i: int, measured: Along, out: Any, asked: Asked, rng: np.random.Generator
+) -> tuple[bool, float]:
+    """Whether ⟨g, J v⟩ is farther from ⟨answer, v⟩ than by rounding, and how far, as a part of its
+    terms: for a random v, and for one along which every element counts alike.
+    """
+    x, (answer, g, saved, eps) = alone.wide[i], asked
     # What the answer to a sum differs from the sum of the answers by is its rounding.
     parts = [alone.rule(part, saved, i) for part in halves(g, rng)]
     noise = np.abs(answer - sum(parts)).astype(float)
     size = np.abs(answer).astype(float)
+    known = np.isfinite(answer)
     wide_g = widened(g, x.dtype)
-    finite = np.isfinite(answer)
-    for v, slope in _directions(x, size * finite, measured, rng):
+
+    def length(terms: Any) -> float:
+        return float(np.sqrt(np.sum(np.square(np.where(known, terms, 0), dtype=float))))
+
+    farthest = 0.0
+    for v, slope in _directions(x, size * known, measured, rng):
         z = np.where(out, 0, slope)
-        mine = np.sum(np.where(finite, answer * v, 0), dtype=x.dtype)
-        truth = np.sum(wide_g * z)
-        rounding = np.sqrt(np.sum(np.square(noise * v * finite, dtype=float)))
-        rounding += eps * np.sqrt(np.sum(np.square(size * v * finite, dtype=float)))
-        terms = np.sqrt(np.sum(np.square(wide_g * z, dtype=float)))
-        doubt = np.sum(np.abs(g) * np.where(out, 0, measured.first.uncertainty))
+        apart = abs(float(np.sum(np.where(known, answer * v, 0)) - np.sum(wide_g * z)))
+        terms = float(np.sqrt(np.sum(np.square(wide_g * z, dtype=float))))
+        rounding = length(noise * v) + eps * length(size * v) + EPS * terms
+        rounding += measured.waver(wide_g, out)
         if measured.method != COMPLEX_STEP:
-            rounding += 8 * doubt
-        wavers = measured.waver(wide_g, out)
-        if abs(float(mine - truth)) > BOUND * (float(rounding) + EPS * float(terms) + wavers):
-            return False
-    return True
+            doubt = np.where(out, 0, measured.first.uncertainty)
+            rounding += 8 * float(np.sum(np.abs(g) * doubt))
+        farthest = max(farthest, apart / (max(terms, length(size * v)) or 1.0))
+        if apart > BOUND * rounding:
+            slack = length(conditioning(alone, asked, i) * v)
+            if apart > BOUND * rounding + slack:
+                return True, farthest
+    return False, farthest
 
 
 def _directions(x: Any, size: Any, measured: Along, rng: np.random.Generator) -> Any:
@@ -184,14 +194,13 @@ def _worst(
     measured: Along,
     out: Any,
     truth: Any,
-    g: Any,
-    plain: bool,
+    asked: Asked,
     rng: np.random.Generator,
 ) -> Trouble:
     """The element of the gradient that is farthest off, and how far."""
     x = alone.wide[i]
-    saved = alone.saved if plain else (alone.wide_z, *alone.wide)
-    kind = alone.z.dtype if plain else alone.kind
+    _, g, saved, _ = asked
+    kind = g.dtype
     shown = np.where(out, 0, truth).astype(kind)
     first = shown if np.any(shown) else g
     scale = np.abs(first) if alone.z.size > 1 else first

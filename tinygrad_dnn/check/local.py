@@ -141,7 +141,7 @@ def _asked(
     # the last bit of what the rule reads.
     again = _measure(alone, i, elementwise, True, _undefined(alone, i, g))
     pulled = again.pull(wide_g)
-    slacks = [_conditioning(alone, a, i) for a in asked]
+    slacks = [conditioning(alone, a, i) for a in asked]
     found = [
         _compared(a.answer, pulled, a.eps, WRONG_RULE, slack)
         for a, slack in zip(asked, slacks, strict=True)
@@ -169,7 +169,12 @@ def _is_rounding(plain: Any, wide: Any, pulled: Pulled) -> bool:
         / float(np.finfo(gx.dtype).eps)
         for gx in (plain, wide)
     )
-    return bool(fine < SCALES * coarse and coarse < SCALES * fine)
+    return is_of_rounding(coarse, fine)
+
+
+def is_of_rounding(one: float, other: float) -> bool:
+    """Whether two errors, each in units of its own eps, are alike."""
+    return one < SCALES * other and other < SCALES * one
 
 
 def _tolerance(pulled: Pulled, eps: float, floor: float) -> Any:
@@ -195,7 +200,7 @@ def _compared(gx: Any, pulled: Pulled, eps: float, kind: str, slack: Any = 0.0) 
     return kind, words, worst
 
 
-def _conditioning(alone: Alone, asked: Asked, i: int) -> Any:
+def conditioning(alone: Alone, asked: Asked, i: int) -> Any:
     """How far the answer moves when all that the rule reads moves by its last bit.
 
     Only as far as it does so in proportion: where a larger step moves it no further, the answer

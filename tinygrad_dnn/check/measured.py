@@ -86,7 +86,7 @@ def slope(
         v: the direction, of x's shape and type. A step is at most 2⁻⁵ of it.
         analytic: whether a complex step may be tried.
         full: take the differences as far as they go before they judge a complex step.
-        brief: be content with 11 digits and with the rounding of the result as that of f.
+        brief: be content with 11 digits, and do not measure how much f wavers.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -98,9 +98,9 @@ def slope(
             found = _richardson(f, x, v, ENOUGH * EPS)
         if _contradicts(found, exact):
             return found
-        rounding = np.fmax(
-            NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact), _wavering(f, x, v, exact)
-        ).astype(float)
+        rounding = (NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact)).astype(float)
+        if not brief:
+            rounding = np.fmax(rounding, _wavering(f, x, v, exact)).astype(float)
         # Outside its domain f is NaN; its complex continuation need not be.
         unknown = ~np.isfinite(exact) | np.isnan(found.value)
         return Slope(
@@ -144,8 +144,8 @@ def _contradicts(found: Slope, exact: Any) -> bool:
 
 def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) -> Slope:
     """Differences at shrinking steps, until every element is known to `enough` of its size, or
-    smaller steps would only add rounding: that which is measured (`rough`), or at least that of
-    the result.
+    smaller steps would only add rounding: that which is measured (`rough`), or that of the largest
+    element of the result.
     """
     here = np.asarray(f(x.copy()))
     if here.dtype.kind != "f":  # whole numbers and truth values have no slope
@@ -155,6 +155,9 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
     noise = (eps * np.abs(here)).astype(float)
     if rough:
         noise = np.maximum(noise, _roughness(f, x, v, here).astype(float))
+    else:  # terms that cancel leave the rounding of large ones in small elements
+        finite = np.isfinite(noise)
+        noise = np.maximum(noise, np.max(noise, where=finite, initial=0.0))
     value = np.full(here.shape, np.nan, x.dtype)
     uncertainty = np.full(here.shape, np.inf)
     settled = ~np.isfinite(here)

@@ -69,10 +69,10 @@ def _is_diagonal(alone: Alone, i: int, rng: np.random.Generator) -> bool:
     v = (rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
     h = (2.0**-20 * steps_of(x)).astype(x.dtype)
     with np.errstate(all="ignore"):
-        here = f(x.copy())
-        ones, along_v = (f(x + h * w) - here for w in (np.ones_like(x), v))
+        here = np.asarray(f(x.copy()))
+        ones, along_v = (f(x + h * w) - f(x - h * w) for w in (np.ones_like(x), v))
     apart = np.abs(along_v - ones * v)
-    # f''h² and rounding; what depends on other elements differs by much more than that.
+    # f‴h³ and rounding; what depends on other elements differs by much more than that.
     least = 1e-3 * np.abs(ones) + 64 * np.finfo(here.dtype).eps * np.abs(here)
     return bool(np.mean((apart <= least) | ~np.isfinite(apart)) > 0.9)
 
@@ -105,7 +105,7 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
         whole,
         lambda doubt: zeros,
         f"{measured.method} along random directions",
-        int(np.count_nonzero(first.kinks)),
+        int(np.count_nonzero(measured.v == 0)) + int(np.count_nonzero(first.kinks)),
         int(np.count_nonzero(out & ~first.kinks)),
         0 if np.all(out) and out.size else x.size,
         trouble,
@@ -166,7 +166,7 @@ def _off(
         apart = abs(float(np.sum(np.where(known, answer * v, 0)) - np.sum(wide_g * z)))
         terms = float(np.sqrt(np.sum(np.square(wide_g * z, dtype=float))))
         rounding = length(noise * v) + eps * length(size * v) + EPS * terms
-        rounding += measured.waver(wide_g, out)
+        rounding += measured.waver(wide_g, out) * terms
         if measured.method != COMPLEX_STEP:
             doubt = np.where(out, 0, measured.first.uncertainty)
             rounding += 8 * float(np.sum(np.abs(g) * doubt))
@@ -184,7 +184,7 @@ def _directions(x: Any, size: Any, measured: Along, rng: np.random.Generator) ->
     least = np.min(size[size > 0], initial=np.inf)
     if np.isfinite(least):
         even = np.minimum(least / np.where(size > 0, size, least), 1)
-        v = (even * steps_of(x) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
+        v = (even * np.abs(measured.v) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
         yield v, measured.slope(v)
 
 
@@ -210,10 +210,10 @@ def _worst(
     ]
     cotangents = [first, *others]
     answers = [widened(alone.rule(c, saved, i), x.dtype) for c in cotangents]
-    step = np.ones_like(x) if measured.method == COMPLEX_STEP else steps_of(x)
+    step = np.sign(np.abs(measured.v)) if measured.method == COMPLEX_STEP else np.abs(measured.v)
     expanded = _expanded(alone, i, first, measured, out)
     if expanded is not None:
-        apart = np.abs(answers[0] - expanded)
+        apart = np.where(step > 0, np.abs(answers[0] - expanded), -1)
         at = index_of_largest(np.where(np.isnan(apart), np.inf, apart))
     else:
         at = search(

@@ -18,7 +18,8 @@ import numpy as np
 WIDE = np.longdouble  # the widest float there is: 80 bits on x86 Linux, 64 elsewhere
 WIDE_EPS = float(np.finfo(WIDE).eps)
 EPS = float(np.finfo(np.float64).eps)
-FIRST, RATIO, LEVELS = 2.0**-5, 8.0, 14  # steps 2⁻⁵, 2⁻⁸, ... 2⁻⁴⁴ of the direction
+# Steps of about 2⁻⁵, 2⁻⁸, ... 2⁻⁴⁴ of the direction; no powers of 2, which roundings may follow.
+FIRST, RATIO, LEVELS = 0.9137 * 2.0**-5, 8.0, 14
 TINY = 1e-200  # the complex step: its square vanishes beside 1
 NOISE = 16.0  # a difference of so many times its rounding is no rounding
 NOTHING = 1e-11  # of what a slope may be expected to be: less than that is 0
@@ -30,7 +31,9 @@ COMPLEX_STEP, RICHARDSON = "complex step", "Richardson"
 
 # Neighbours of a point at uneven distances: at even ones roundings may follow a pattern.
 NEAR = np.array([-3.137, -1.741, -0.619, 0.0, 0.883, 2.269, 2.953], WIDE)
+NEARER = np.array([-6.31, -5.083, -4.219, *NEAR, 4.457, 5.171, 6.043], WIDE)
 NEIGHBOUR = 2.0**-31
+DISTANCES = (1.2345, 1.713, 2.391, 3.137, 4.819, 6.661, 8.953)
 
 
 def _fourth(points: Any) -> Any:
@@ -39,7 +42,13 @@ def _fourth(points: Any) -> Any:
     return weights / np.sqrt(np.sum(weights**2))
 
 
-FOURTH = [_fourth(NEAR[k : k + 5]) for k in range(3)]
+def _fourths(points: Any) -> list[Any]:
+    return [_fourth(points[k : k + 5]) for k in range(points.size - 4)]
+
+
+FEW_FOURTHS, MANY_FOURTHS = (NEAR, _fourths(NEAR)), (NEARER, _fourths(NEARER))
+STAIRS = (2.0**-21, 2.0**-25)  # steps at which what was computed in float32 shows
+
 
 Function = Callable[[Any], Any]
 
@@ -92,15 +101,17 @@ def slope(
         warnings.simplefilter("ignore", RuntimeWarning)
         exact = complex_step(f, x, v) if analytic else None
         if exact is None:
-            return _richardson(f, x, v, BRIEFLY if brief else ENOUGH * EPS, rough=not brief)
-        found = _richardson(f, x, v, 0 if full else ENOUGH, rough=full)
+            return _richardson(f, x, v, BRIEFLY if brief else ENOUGH * EPS, not brief, full)
+        found = _richardson(f, x, v, 0 if full else ENOUGH, rough=full, full=full)
         if not full and _contradicts(found, exact):
             found = _richardson(f, x, v, ENOUGH * EPS)
         if _contradicts(found, exact):
             return found
         rounding = (NOISE * float(np.finfo(x.dtype).eps) * np.abs(exact)).astype(float)
         if not brief:
-            rounding = np.fmax(rounding, _wavering(f, x, v, exact)).astype(float)
+            for distance in DISTANCES if full else DISTANCES[:1]:
+                waver = _wavering(f, x, v, exact, distance)
+                rounding = np.fmax(rounding, waver).astype(float)
         # Outside its domain f is NaN; its complex continuation need not be.
         unknown = ~np.isfinite(exact) | np.isnan(found.value)
         return Slope(
@@ -125,10 +136,10 @@ def complex_step(f: Function, x: Any, v: Any) -> Any:
     return np.imag(z) / tiny if z.dtype.kind == "c" else None
 
 
-def _wavering(f: Function, x: Any, v: Any, exact: Any) -> Any:
+def _wavering(f: Function, x: Any, v: Any, exact: Any, distance: float) -> Any:
     """How much a complex step wavers by rounding: its second difference at a tiny distance."""
     size = np.where((x != 0) & np.isfinite(x), np.abs(x), 1).astype(x.dtype)
-    d = x.dtype.type(NEIGHBOUR * 1.2345) * size
+    d = x.dtype.type(NEIGHBOUR * distance) * size
     return np.abs(complex_step(f, x + d, v) - 2 * exact + complex_step(f, x - d, v))
 
 
@@ -142,7 +153,9 @@ def _contradicts(found: Slope, exact: Any) -> bool:
     return bool(np.any(known & ~(apart <= 8 * found.uncertainty + 1e-14 * size)))
 
 
-def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) -> Slope:
+def _richardson(
+    f: Function, x: Any, v: Any, enough: float, rough: bool = True, full: bool = False
+) -> Slope:
     """Differences at shrinking steps, until every element is known to `enough` of its size, or
     smaller steps would only add rounding: that which is measured (`rough`), or that of the largest
     element of the result.
@@ -154,7 +167,7 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
     eps = max(float(np.finfo(here.dtype).eps), float(np.finfo(x.dtype).eps))
     noise = (eps * np.abs(here)).astype(float)
     if rough:
-        noise = np.maximum(noise, _roughness(f, x, v, here).astype(float))
+        noise = np.maximum(noise, _roughness(f, x, v, here, full).astype(float))
     else:  # terms that cancel leave the rounding of large ones in small elements
         finite = np.isfinite(noise)
         noise = np.maximum(noise, np.max(noise, where=finite, initial=0.0))
@@ -180,8 +193,16 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
         if k >= 2:
             best = row[2]
             truncation = np.abs(best - row[1]).astype(float)
+            # Extrapolation is for errors that go like h²; where they do not, none is believed.
+            last, before = (np.abs(rows[j][0] - rows[j - 1][0]).astype(float) for j in (k, k - 1))
+            # A second difference that stays as the step shrinks is no corner but noise.
+            bends = [(gaps[j] * h * RATIO ** (k - j)).astype(float) / 2 for j in (k - 2, k - 1, k)]
+            stays = bends[2] > bends[0] / RATIO
+            wavers = np.where(stays, np.fmax(noise, np.median(bends, axis=0)), noise)
             largest = np.fmax(np.abs(right), np.fmax(np.abs(left), np.abs(best))).astype(float)
-            rounding = 2 * np.maximum(noise, eps * largest) / float(h)
+            rounding = 2 * np.maximum(wavers, eps * largest) / float(h)
+            irregular = (last > before * (4 / RATIO**2)) & (last > rounding)
+            truncation = np.where(irregular, last, truncation)
             total = truncation + rounding
             seen = gaps[k] > NOISE * rounding
             # A corner that was seen once is not unseen when rounding grows over it.
@@ -205,30 +226,39 @@ def _richardson(f: Function, x: Any, v: Any, enough: float, rough: bool = True) 
     return Slope(value, uncertainty, kinks, reach, RICHARDSON)
 
 
-def _roughness(f: Function, x: Any, v: Any, here: Any) -> Any:
+def _roughness(f: Function, x: Any, v: Any, here: Any, full: bool) -> Any:
     """How much f wavers by rounding: its fourth differences at a tiny step of x's natural size,
     where those of a smooth function have vanished; of v's size, where f ends before. If they are
     large a corner may be near: then of a tinier step and of one of v's size as well, the least.
+    What wavers at larger steps alone is a staircase.
     """
-    size = np.maximum(np.abs(v), steps_of(x))
-    rough = _fourth_differences(f, x, NEIGHBOUR * np.sign(v) * size, here)
+    near = MANY_FOURTHS if full else FEW_FOURTHS
+    size = np.sign(v) * np.maximum(np.abs(v), steps_of(x))
+    rough = _fourth_differences(f, x, NEIGHBOUR * size, here, near)
     ended = ~np.isfinite(rough)
     if np.any(ended):
-        other = _fourth_differences(f, x, NEIGHBOUR * v, here)
+        other = _fourth_differences(f, x, NEIGHBOUR * v, here, near)
         rough = np.where(ended, np.where(np.isfinite(other), other, 0), rough)
-    if np.any(rough > 64 * np.finfo(here.dtype).eps * np.abs(here)):
-        for u in (NEIGHBOUR / 512 * np.sign(v) * size, 2.0**-8 * v):
-            rough = np.fmin(rough, _fourth_differences(f, x, u, here))
+    least = 64 * np.finfo(here.dtype).eps * np.abs(here)
+    if np.any(rough > least):
+        for u in (NEIGHBOUR / 512 * size, 2.0**-8 * v):
+            rough = np.fmin(rough, _fourth_differences(f, x, u, here, near))
+    stairs = _fourth_differences(f, x, STAIRS[0] * size, here, near)
+    if np.any(stairs > 64 * np.maximum(rough, least)):
+        finer = _fourth_differences(f, x, STAIRS[1] * size, here, near)
+        # Of a smooth function the finer one is 16⁴ times less, of a corner 16 times.
+        rough = np.where(finer > stairs / 5, np.fmax(rough, stairs), rough)
     return rough
 
 
-def _fourth_differences(f: Function, x: Any, u: Any, here: Any) -> Any:
-    """The largest of three, since one may be small by chance."""
+def _fourth_differences(f: Function, x: Any, u: Any, here: Any, near: Any) -> Any:
+    """The largest of several, since one may be small by chance."""
+    points, fourths = near
     u = np.asarray(u, x.dtype)
-    row = [here if t == 0 else np.asarray(f(x + t.astype(x.dtype) * u)) for t in NEAR]
+    row = [here if t == 0 else np.asarray(f(x + t.astype(x.dtype) * u)) for t in points]
     fourth = [
         sum(c * y for c, y in zip(weights.astype(x.dtype), row[k:], strict=False))
-        for k, weights in enumerate(FOURTH)
+        for k, weights in enumerate(fourths)
     ]
     return np.maximum.reduce(np.abs(fourth))
 

@@ -1,4 +1,4 @@
-"""Ops with a planted fault, and awkward functions whose gradients are right: what a checker is for."""
+"""Ops with a planted fault, and awkward functions whose gradients are right."""
 
 from __future__ import annotations
 
@@ -83,97 +83,179 @@ Planted = tuple[Callable[[], Any], tuple[Any, ...], str]
 
 # name: (the function, its inputs, the kind of fault)
 FAULTS: dict[str, Planted] = {
-    "factor 1 + 1e-4": (lambda: square_with(lambda g, x: g * 2 * x * 1.0001), (X,), faults.WRONG_RULE),
-    "factor 1 + 1e-6": (lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-6)), (X,), faults.WRONG_RULE),
-    "factor 1 + 1e-10": (lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-10)), (X,), faults.WRONG_RULE),
-    "factor 1 + 1e-4, float32": (lambda: square_with(lambda g, x: g * 2 * x * 1.0001), (F32,), faults.WRONG_RULE),
-    "factor 1 + 1e-6, float32": (lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-6)), (F32,), faults.WRONG_RULE),
+    "factor 1 + 1e-4": (
+        lambda: square_with(lambda g, x: g * 2 * x * 1.0001),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "factor 1 + 1e-6": (
+        lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-6)),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "factor 1 + 1e-10": (
+        lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-10)),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "factor 1 + 1e-4, float32": (
+        lambda: square_with(lambda g, x: g * 2 * x * 1.0001),
+        (F32,),
+        faults.WRONG_RULE,
+    ),
+    "factor 1 + 1e-6, float32": (
+        lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-6)),
+        (F32,),
+        faults.WRONG_RULE,
+    ),
     "float32 alone": (
-        lambda: square_with(lambda g, x: g * 2 * x * np.float32(1.001 if x.dtype == np.float32 else 1)),
-        (F32,), faults.WRONG_RULE,
+        lambda: square_with(
+            lambda g, x: g * 2 * x * np.float32(1.001 if x.dtype == np.float32 else 1)
+        ),
+        (F32,),
+        faults.WRONG_RULE,
     ),
     "float64 alone": (
         lambda: square_with(lambda g, x: g * 2 * x * (1.001 if x.dtype == np.float64 else 1)),
-        (X,), faults.WRONG_RULE,
+        (X,),
+        faults.WRONG_RULE,
     ),
     "computed in float32": (
-        lambda: square_with(lambda g, x: (g * 2 * x).astype(np.float32)), (X,), faults.WRONG_RULE
+        lambda: square_with(lambda g, x: (g * 2 * x).astype(np.float32)),
+        (X,),
+        faults.WRONG_RULE,
     ),
     "sign": (lambda: unary(np.sin, lambda g, x: -g * np.cos(x)), (X,), faults.WRONG_RULE),
     "no factor 2": (lambda: square_with(lambda g, x: g * x), (X,), faults.WRONG_RULE),
-    "wrong for negative x": (lambda: square_with(lambda g, x: g * 2 * abs(x)), (X,), faults.WRONG_RULE),
-    "integer power": (lambda: unary(lambda x: x**3, lambda g, x: g * 3 * abs(x) * x), (X,), faults.WRONG_RULE),
+    "wrong for negative x": (
+        lambda: square_with(lambda g, x: g * 2 * abs(x)),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "integer power": (
+        lambda: unary(lambda x: x**3, lambda g, x: g * 3 * abs(x) * x),
+        (X,),
+        faults.WRONG_RULE,
+    ),
     "one element": (lambda: square_with(_one_element), (X,), faults.WRONG_RULE),
     "transposed square matrix": (
-        lambda: binary(np.matmul, (lambda g, y: g @ y, lambda g, x: x.T @ g)), (S, S + 1), faults.WRONG_RULE
+        lambda: binary(np.matmul, (lambda g, y: g @ y, lambda g, x: x.T @ g)),
+        (S, S + 1),
+        faults.WRONG_RULE,
     ),
     "swapped factors": (
-        lambda: binary(lambda x, y: x * y, (lambda g, x: g * x, lambda g, y: g * y)), (P, P + 1),
+        lambda: binary(lambda x, y: x * y, (lambda g, x: g * x, lambda g, y: g * y)),
+        (P, P + 1),
         faults.WRONG_RULE,
     ),
     "swapped quotient": (
         lambda: binary(lambda x, y: x / y, (lambda g, x, y: -g * x / y**2, lambda g, y: g / y)),
-        (P, P + 1), faults.WRONG_RULE,
+        (P, P + 1),
+        faults.WRONG_RULE,
     ),
     "wrong axis": (
         lambda: unary(
             lambda x: np.sum(x, axis=0),
             lambda g, x_shape: np.broadcast_to(np.reshape(g, (-1, 1)), x_shape),
         ),
-        (S,), faults.WRONG_RULE,
+        (S,),
+        faults.WRONG_RULE,
     ),
     "mean without 1/n": (
-        lambda: unary(np.mean, lambda g, x_shape: np.broadcast_to(g, x_shape)), (X,), faults.WRONG_RULE
+        lambda: unary(np.mean, lambda g, x_shape: np.broadcast_to(g, x_shape)),
+        (X,),
+        faults.WRONG_RULE,
     ),
     "max to all": (
-        lambda: unary(np.max, lambda g, x_shape: np.broadcast_to(g, x_shape)), (X,), faults.WRONG_RULE
+        lambda: unary(np.max, lambda g, x_shape: np.broadcast_to(g, x_shape)),
+        (X,),
+        faults.WRONG_RULE,
     ),
     "softmax without its sum": (
         lambda: unary(
             lambda x: np.exp(x) / np.sum(np.exp(x), -1, keepdims=True), lambda g, z: g * z * (1 - z)
         ),
-        (X,), faults.WRONG_RULE,
+        (X,),
+        faults.WRONG_RULE,
     ),
     "threshold at −0.5": (
-        lambda: unary(lambda x: np.maximum(x, 0), lambda g, x: g * (x > -0.5)), (X - 0.4,), faults.WRONG_RULE
+        lambda: unary(lambda x: np.maximum(x, 0), lambda g, x: g * (x > -0.5)),
+        (X - 0.4,),
+        faults.WRONG_RULE,
     ),
-    "|x| x as x²": (lambda: unary(lambda x: np.abs(x) * x, lambda g, x: 2 * g * x), (X,), faults.WRONG_RULE),
-    "a small |x| dropped": (lambda: unary(lambda x: x + 1e-7 * np.abs(x), lambda g: g), (X,), faults.WRONG_RULE),
+    "|x| x as x²": (
+        lambda: unary(lambda x: np.abs(x) * x, lambda g, x: 2 * g * x),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "a small |x| dropped": (
+        lambda: unary(lambda x: x + 1e-7 * np.abs(x), lambda g: g),
+        (X,),
+        faults.WRONG_RULE,
+    ),
     "a small real part dropped": (
-        lambda: unary(lambda x: np.exp(x) + 1e-6 * np.real(x), lambda g, z: g * z), (X,), faults.WRONG_RULE
+        lambda: unary(lambda x: np.exp(x) + 1e-6 * np.real(x), lambda g, z: g * z),
+        (X,),
+        faults.WRONG_RULE,
     ),
     "forward constant": (lambda: unary(np.ones_like, lambda g: g), (X,), faults.WRONG_RULE),
     "zeros": (lambda: square_with(lambda g: np.zeros_like(g)), (X,), faults.WRONG_RULE),
     "None": (lambda: square_with(lambda g: None), (X,), faults.WRONG_RULE),
-    "no rule": (lambda: binary(lambda x, y: x * y, (lambda g, y: g * y, None)), (X, P), faults.MISSING_RULE),
-    "scale 1e-8": (lambda: unary(lambda x: 1e-8 * x**2, lambda g, x: g * 1e-8 * x), (X,), faults.WRONG_RULE),
-    "scale 1e-30": (lambda: unary(lambda x: 1e-30 * x**2, lambda g, x: g * 1e-30 * x), (X,), faults.WRONG_RULE),
+    "no rule": (
+        lambda: binary(lambda x, y: x * y, (lambda g, y: g * y, None)),
+        (X, P),
+        faults.MISSING_RULE,
+    ),
+    "scale 1e-8": (
+        lambda: unary(lambda x: 1e-8 * x**2, lambda g, x: g * 1e-8 * x),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "scale 1e-30": (
+        lambda: unary(lambda x: 1e-30 * x**2, lambda g, x: g * 1e-30 * x),
+        (X,),
+        faults.WRONG_RULE,
+    ),
     "inputs of 1e-12": (lambda: square_with(lambda g, x: g * x), (X * 1e-12,), faults.WRONG_RULE),
     "beside 1e8": (lambda: unary(lambda x: x + 1e8, lambda g: g * 1.0001), (X,), faults.WRONG_RULE),
     "NaN elsewhere": (
         lambda: square_with(lambda g, x: g * 2 * x * (1.5 if np.isnan(x).any() else 1)),
-        (HOLED,), faults.WRONG_RULE,
+        (HOLED,),
+        faults.WRONG_RULE,
     ),
     "without g": (lambda: unary(np.sin, lambda g, x: np.cos(x)), (X,), faults.NOT_LINEAR),
-    "weight decay": (lambda: square_with(lambda g, x: g * 2 * x + 0.01 * x), (X,), faults.NOT_LINEAR),
+    "weight decay": (
+        lambda: square_with(lambda g, x: g * 2 * x + 0.01 * x),
+        (X,),
+        faults.NOT_LINEAR,
+    ),
     "g squared": (lambda: square_with(lambda g, x: g * g * 2 * x), (X,), faults.NOT_LINEAR),
     "|g|": (lambda: square_with(lambda g, x: abs(g) * 2 * x), (X,), faults.NOT_LINEAR),
-    "clipped g": (lambda: square_with(lambda g, x: np.clip(g, -1, 1) * 2 * x), (X,), faults.NOT_LINEAR),
+    "clipped g": (
+        lambda: square_with(lambda g, x: np.clip(g, -1, 1) * 2 * x),
+        (X,),
+        faults.NOT_LINEAR,
+    ),
     "axis lost": (
-        lambda: unary(lambda x: np.sum(x, axis=1, keepdims=True), lambda g, x: (g * np.ones_like(x)).T),
-        (X,), faults.WRONG_SHAPE,
+        lambda: unary(
+            lambda x: np.sum(x, axis=1, keepdims=True), lambda g, x: (g * np.ones_like(x)).T
+        ),
+        (X,),
+        faults.WRONG_SHAPE,
     ),
     "raises": (lambda: square_with(lambda g, x: g.nowhere), (X,), faults.RAISED),
     "random": (
         lambda: square_with(lambda g, x: g * 2 * x * (1 + 1e-9 * np.random.default_rng().random())),
-        (X,), faults.RULE_VARIES,
+        (X,),
+        faults.RULE_VARIES,
     ),
     "changes g": (lambda: square_with(_changes_g), (X,), faults.MUTATED),
     "changes x": (lambda: square_with(_changes_x), (X,), faults.MUTATED),
     "forward changes x": (lambda: unary(_mutating, lambda g: g), (X,), faults.MUTATED),
     "forward random": (
         lambda: unary(lambda x: x**2 + np.random.default_rng().random(), lambda g, x: g * 2 * x),
-        (X,), faults.FORWARD_VARIES,
+        (X,),
+        faults.FORWARD_VARIES,
     ),
     "stale memory": (_stale, (X,), faults.WRONG_RULE),
     ".data taken out": (lambda: lambda x: (x * x.data).sum(), (X,), faults.NOT_RECORDED),
@@ -181,9 +263,11 @@ FAULTS: dict[str, Planted] = {
     "detached": (lambda: lambda x: x * np.tanh(x).detach(), (X,), faults.NOT_RECORDED),
     "one of two taken out": (lambda: lambda x, y: x * y.data + y, (X, P), faults.NOT_RECORDED),
     "input changed by f": (
-        lambda: lambda x: (x.data.__iadd__(1), (x * x).sum())[1], (X,), faults.MUTATED
+        lambda: lambda x: (x.data.__iadd__(1), (x * x).sum())[1],
+        (X,),
+        faults.MUTATED,
     ),
-}  # fmt: skip
+}
 
 
 def _deep(x):
@@ -202,16 +286,19 @@ RIGHT: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "|x|³ at 0": (lambda x: np.abs(x) ** 3, (np.array([0.0, 1e-3, -2]),)),
     "|x| x": (unary(lambda x: np.abs(x) * x, lambda g, x: 2 * g * np.abs(x)), (X,)),
     "|x| x, elementwise": (
-        unary(lambda x: np.abs(x) * x, lambda g, x: 2 * g * np.abs(x), elementwise=True), (X,)
+        unary(lambda x: np.abs(x) * x, lambda g, x: 2 * g * np.abs(x), elementwise=True),
+        (X,),
     ),
     "a real part": (unary(lambda x: np.exp(np.real(x)), lambda g, z: g * z), (X,)),
     "exp(50 x)": (lambda x: np.exp(50 * x), (X,)),
     "exp(50 x), differences": (
-        unary(lambda x: np.exp(50 * x), lambda g, z: g * 50 * z, analytic=False), (X,)
+        unary(lambda x: np.exp(50 * x), lambda g, z: g * 50 * z, analytic=False),
+        (X,),
     ),
     "sin(1e4 x)": (lambda x: np.sin(1e4 * x), (X,)),
     "sin(1e4 x), differences": (
-        unary(lambda x: np.sin(1e4 * x), lambda g, x: g * 1e4 * np.cos(1e4 * x), analytic=False), (X,)
+        unary(lambda x: np.sin(1e4 * x), lambda g, x: g * 1e4 * np.cos(1e4 * x), analytic=False),
+        (X,),
     ),
     "1e-12": (lambda x: (x * x).sum(), (X * 1e-12,)),
     "1e12": (lambda x: (np.tanh(x) * x * x).sum(), (X * 1e12,)),
@@ -263,9 +350,10 @@ RIGHT: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "inverse, in float64 alone": (unary(np.linalg.inv, lambda g, z: -z.T @ g @ z.T), (S,)),
     "determinant": (unary(np.linalg.det, lambda g, z, x: g * z * np.linalg.inv(x).T), (S,)),
     "a rule that cancels": (
-        unary(lambda x: np.exp(x) - 1 - x, lambda g, x: g * (np.exp(x) - 1)), (X * 1e-5,)
+        unary(lambda x: np.exp(x) - 1 - x, lambda g, x: g * (np.exp(x) - 1)),
+        (X * 1e-5,),
     ),
-}  # fmt: skip
+}
 
 UNDECIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "relu at 0 alone": (tg.relu, (np.zeros(3),)),

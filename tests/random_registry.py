@@ -1,14 +1,19 @@
-"""Random graphs over the whole registry: any op, on what came before, moved into its domain."""
+"""Random graphs over the whole registry: any op, on what came before, moved into its domain.
+
+python tests/random_registry.py 1000        # checks as many and counts the verdicts
+"""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import tinygrad_dnn as tg
-from tinygrad_dnn import Op, Tensor
+from tinygrad_dnn import Op, Tensor, check_gradients
 from tinygrad_dnn.check.rules import cases_of
 from tinygrad_dnn.ops import REGISTRY
 
@@ -76,3 +81,19 @@ def moved(x: Any, op: Op, i: int, shape: tuple[int, ...]) -> Any:
 def tamed(x: Tensor) -> Any:
     """x itself, or squashed to one number where it is large."""
     return np.tanh(np.mean(x)) if x.size > 40 or np.any(np.abs(x.data) > LARGEST) else x
+
+
+def main(count: int, order: int = 1) -> None:
+    """Check `count` right graphs; whatever is not found right is shown."""
+    verdicts: Counter[str] = Counter()
+    for seed in range(count):
+        inputs, f, _ = program(seed)
+        report = check_gradients(f, *inputs, order=order)
+        verdicts[report.verdict] += 1
+        if not report:
+            print(f"graph {seed}: {report}", flush=True)
+    print(dict(verdicts))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:3]))

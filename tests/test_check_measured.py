@@ -1,4 +1,4 @@
-"""The measuring itself: what a slope is, how well it is known, and when a complex step is believed."""
+"""The measuring itself: slopes, how well they are known, when a complex step is believed."""
 
 from __future__ import annotations
 

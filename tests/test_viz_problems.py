@@ -12,10 +12,11 @@ import pytest
 from drawings import named, parameter, two_layers
 
 import tinygrad_dnn as tg
-from tinygrad_dnn import Tensor
+from tinygrad_dnn import Op, Tensor, check_gradients
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.replay import replay
+from viz.drawing import draw
 from viz.problems import Problem, at_hosts, problems
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it in its own way
@@ -382,3 +383,22 @@ def test_a_sum_of_many_terms_costs_no_more_than_its_size() -> None:
     assert time.perf_counter() - began < 10
     dead = "every input of relu(…) is ≤ 0 (dead units)"
     assert [p.reason for p in told.values()] == [f"gradient is exactly 0: {dead}"] * 3000
+
+
+def test_the_report_of_a_check_is_blame() -> None:
+    wrong = Op(lambda x, /: np.sin(x), "sin({x})", lambda g, x: g, name="wrong")
+    x = param([1.0, 2.0], "x")
+
+    def f(x: Tensor) -> Tensor:
+        return named(wrong(x * 2), "y").sum()
+
+    report = check_gradients(f, x)
+    of_its_own = draw(report.graph, blame=report).source
+    of_another = draw(f(x), blame=report).source
+    for source in (of_its_own, of_another):
+        (marked,) = (line for line in source.splitlines() if "problem" in line)
+        assert "y = sin(2" in marked or "y = sin(x" in marked
+        assert "the rule of" in marked
+    with pytest.raises(ValueError, match="another computation"):
+        draw((x * x).sum(), blame=report)
+    assert "problem" not in draw(f(x), blame=check_gradients(np.sin, x)).source

@@ -3,8 +3,8 @@
     python tests/benchmarks/checkers.py            # seconds; writes checkers.md beside this file
     python tests/benchmarks/checkers.py --print    # prints, writes nothing
 
-Peers are whatever is installed: pip install "tinygrad-dnn[bench]" brings them. Every checker gets the
-same pair of NumPy functions, a forward and a backward, and its own default tolerances.
+Peers are whatever is installed: pip install "tinygrad-dnn[bench]" brings them. Every checker gets
+the same pair of NumPy functions, a forward and a backward, and keeps its own default tolerances.
 """
 
 import argparse

@@ -45,7 +45,8 @@ def widened(x: Any, kind: Any = WIDE) -> Any:
 class Alone:
     """An op at its recorded inputs, in wide floats where its forward takes them."""
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: Point, stops: bool = False) -> None:
+        self.stops = stops  # the gradient is withheld on purpose
         self.node, self.arrays, self.z = point
         self.op, self.meta = self.node.op, self.node.meta
         self.saved = (self.z, *self.arrays)

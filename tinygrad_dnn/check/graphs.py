@@ -119,23 +119,31 @@ def _of_every_order(f: Any, given: Inputs, order: int, seed: int) -> GradientRep
     for k in range(2, order + 1):
         if report.verdict == WRONG:
             break
-        f = _slopes_of(f)
+        f = _Slopes(f)
         report = Work(f, given, seed, k, last=order == k).run()
     return report
 
 
-def _slopes_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function whose values are f's gradients, recorded: what a higher order checks."""
+class _Slopes:
+    """The function whose values are f's gradients, recorded: what a higher order checks.
 
-    def slopes(*args: Any) -> list[Tensor]:
-        outputs = [y for y in flatten(f(*args))[0] if isinstance(y, Tensor)]
+    Attributes:
+        own_nodes: of the last call, the nodes that f itself recorded; all others are of rules.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+        self.own_nodes: set[Node] = set()
+
+    def __call__(self, *args: Any) -> list[Tensor]:
+        outputs = [y for y in flatten(self.f(*args))[0] if isinstance(y, Tensor)]
         roots = [y.node for y in outputs if y.requires_grad]
         seeds = [Tensor(seed_for(y)) for y in outputs if y.requires_grad]
-        wanted = [leaf for leaf in trace(roots).leaves if leaf.requires_grad]
+        graph = trace(roots)
+        self.own_nodes = set(graph)
+        wanted = [leaf for leaf in graph.leaves if leaf.requires_grad]
         found = pull(roots, seeds, wanted=wanted, create_graph=True)
         return [found[leaf] for leaf in wanted if leaf in found]
-
-    return slopes
 
 
 def check_vjp(

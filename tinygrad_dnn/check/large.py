@@ -86,7 +86,7 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
     answer = np.zeros_like(x)
     trouble: Trouble | None = None
     if alone.op.rule(i) is None:
-        if not alone.op.stops and np.any(np.sum(widened(g, x.dtype) * _known(first, out))):
+        if not alone.stops and np.any(np.sum(widened(g, x.dtype) * _known(first, out))):
             trouble = MISSING_RULE, "is missing, although the result follows it", None
     else:
         try:

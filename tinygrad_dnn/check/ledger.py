@@ -36,8 +36,6 @@ class Ledger:
 
     def carry(self, node: Node, x: Node, told: Told) -> None:
         """Add what comes to the input x from its use by node."""
-        if node.op.stops:
-            return
         doubt = told.truth.uncertainty
         if node in self._doubt:
             doubt = doubt + told.carried(self._doubt[node])

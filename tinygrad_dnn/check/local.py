@@ -69,7 +69,7 @@ def check_elements(
     trouble: Trouble | None = None
     answer, wrong = None, None
     if alone.op.rule(i) is None:
-        if not alone.op.stops:
+        if not alone.stops:
             trouble = _compared(np.zeros(alone.wide[i].shape), at_random, EPS, MISSING_RULE)
     else:
         try:

@@ -16,7 +16,7 @@ from tinygrad_dnn.check.large import check_argument
 from tinygrad_dnn.check.ledger import Ledger
 from tinygrad_dnn.check.local import Told
 from tinygrad_dnn.check.recorded import NOTHING, Inputs, called, seed_for, values_of
-from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, number, share
+from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.swept import (
     Seen,
     contribution_trouble,
@@ -40,6 +40,8 @@ class Work:
         self.f, self.given, self.order, self.last = f, given, order, last
         self.rng = np.random.default_rng(seed)
         self.call = called(f, given)
+        # What the function itself recorded, without the rules of a backward pass.
+        self.own = set(getattr(f, "own_nodes", self.call.graph))
         if not self.call.parameters:
             raise ValueError(NOTHING)
         self.graph = self.call.graph
@@ -50,7 +52,9 @@ class Work:
         self.blame: list[Blame] = []
         self.notes: list[str] = []
         self.varies = False  # called again, the function gave other values
-        self.blind: list[Node] = []  # ops of which nothing can be said
+        # The rules that were judged somewhere, and where one could not be.
+        self.decided: set[tuple[Any, int]] = set()
+        self.undecided: list[tuple[Node, int]] = []
         self.ledger = Ledger(self.seeds)
         names = {n: n.name for n in self.graph if n.name}
         self.words = {**formulas(self.graph, names, LONGEST), **names}
@@ -79,11 +83,18 @@ class Work:
             )
         if not self.varies:
             self._look_for_hidden()
-        rows = self._rows(grads)
-        verdict = WRONG if self.blame else CANNOT_TELL if self.blind else RIGHT
+        # A rule that was judged at another place is not blamed for standing on a corner here.
+        blind = [node for node, i in self.undecided if (node.op, i) not in self.decided]
+        blind += self.graph.outputs if self.varies else []
+        rows = self._rows(grads, blind)
+        verdict = WRONG if self.blame else CANNOT_TELL if blind else RIGHT
         return GradientReport(verdict, rows, self.blame, self.notes, self.order, self.graph)
 
     # --- what is blamed -----------------------------------------------------------------------
+
+    def _which(self, node: Node, i: int) -> int:
+        """Which rule of its op serves input i: of an op of many inputs one serves them all."""
+        return 0 if node.op.many else i
 
     def _blame(
         self, kind: str, node: Node | None, i: int | None, reason: str, worst: Any = None
@@ -160,7 +171,6 @@ class Work:
                     "it has no derivative to measure: fix its random numbers"
                 )
                 self.varies = True
-                self.blind.append(was.node)
                 break
         first, second = self.call.parameters, again.parameters
         held = [(leaf, leaf.grad) for leaf in second]
@@ -197,12 +207,15 @@ class Work:
             kind, words = trouble
             self._blame(kind, node, None, f"'{node.op.name}' at {self.words[node]} {words}")
             return
-        alone, truth = Alone(point), self.ledger.truth(node)
+        # What the function says itself is its purpose; in a rule it cuts off higher derivatives.
+        stops = node.op.stops and node in self.own
+        alone, truth = Alone(point, stops), self.ledger.truth(node)
         for i, x in enumerate(node.inputs):
             if not isinstance(x, Node) or not x.requires_grad:
                 continue
             told = check_argument(alone, i, truth, self.rng)
-            self.ledger.carry(node, x, told)
+            if not stops:
+                self.ledger.carry(node, x, told)
             wrong = told.trouble
             if wrong is None and i in node.wanted:
                 swept = contribution_trouble(alone, i, seen)
@@ -210,8 +223,10 @@ class Work:
             if wrong is not None:
                 self._blame_rule(node, i, wrong, self._probably(alone, i, told))
                 continue
-            if not told.decided and told.kinks + told.unknown:
-                self.blind.append(node)
+            if told.decided:
+                self.decided.add((node.op, self._which(node, i)))
+            elif told.kinks + told.unknown:
+                self.undecided.append((node, self._which(node, i)))
             self._note_left_out(node, x, told)
 
     def _note_left_out(self, node: Node, x: Node, told: Told) -> None:
@@ -258,12 +273,12 @@ class Work:
 
     # --- the rows -----------------------------------------------------------------------------
 
-    def _rows(self, grads: Mapping[Node, Any]) -> list[Any]:
+    def _rows(self, grads: Mapping[Node, Any], undecided: Sequence[Node]) -> list[Row]:
         names = [v.name for v in self.given.variables]
         parameters = self.call.parameters
         names += [leaf.name or "a tensor" for leaf in parameters[len(names) :]]
         wrong = self._reached([b.node for b in self.blame if b.node is not None])
-        blind = self._reached(self.blind)
+        blind = self._reached(undecided)
         rows = []
         for leaf, name in zip(parameters, names, strict=True):
             verdict = WRONG if leaf in wrong else CANNOT_TELL if leaf in blind else RIGHT

@@ -1,4 +1,4 @@
-"""The table of checkers: ours finds all faults and accuses nobody, and the page says what it saw."""
+"""The table of checkers: ours finds all faults and accuses nobody; the page says what it saw."""
 
 import checkers
 import pytest

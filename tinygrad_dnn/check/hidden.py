@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_dnn.check.alone import widened
 from tinygrad_dnn.check.columns import FEW, measured
+from tinygrad_dnn.check.measured import WIDE, Method, bits
 from tinygrad_dnn.check.recorded import Call, Inputs, called, seed_for, values_of
 
 SHARE = 1e-6  # of the change of a result that a hidden way must at least carry
@@ -82,7 +83,7 @@ def _apart(
     return None
 
 
-def end_to_end(f: Callable[..., Any], inputs: Inputs, name: str) -> tuple[Any, Any, str] | None:
+def end_to_end(f: Callable[..., Any], inputs: Inputs, name: str) -> tuple[Any, Any, Method] | None:
     """The gradient for one variable by differences of the function itself: value, uncertainty and
     method. None where there are too many elements, or the function does not take wide floats.
     """
@@ -101,4 +102,5 @@ def end_to_end(f: Callable[..., Any], inputs: Inputs, name: str) -> tuple[Any, A
     except Exception:  # whatever a function that was not written for wide floats may raise
         return None
     pulled = slopes.pull(np.ones(()))
-    return pulled.value, pulled.uncertainty, f"{slopes.method} of the whole function"
+    how = Method(f"{slopes.method} of the whole function", bits(WIDE))
+    return pulled.value, pulled.uncertainty, how

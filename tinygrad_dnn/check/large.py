@@ -5,6 +5,7 @@ Along random directions first; only where these tell of a mistake the worst elem
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from tinygrad_dnn.check.local import (
     is_of_rounding,
     random_cotangent,
 )
-from tinygrad_dnn.check.measured import COMPLEX_STEP, EPS, steps_of
+from tinygrad_dnn.check.measured import COMPLEX_STEP, EPS, Method, bits, steps_of
 from tinygrad_dnn.graph import mode
 from tinygrad_dnn.tensor import Tensor, pull
 
@@ -104,7 +105,7 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
     return Told(
         whole,
         lambda doubt: zeros,
-        f"{measured.method} along random directions",
+        Method(measured.method, bits(alone.kind), directions=True),
         int(np.count_nonzero(measured.v == 0)) + int(np.count_nonzero(first.kinks)),
         int(np.count_nonzero(out & ~first.kinks)),
         0 if np.all(out) and out.size else x.size,
@@ -132,7 +133,9 @@ def _asked(
         asked.insert(0, Asked(wide, wide_g, wide_saved, EPS))
     except Broken:  # made for the floats of the graph alone
         whole = alone.rule(truth.astype(g.dtype), alone.saved, i)
-    off = [_off(alone, i, measured, out, a, rng) for a in asked]
+    size = np.where(np.isfinite(asked[0].answer), np.abs(asked[0].answer), 0).astype(float)
+    ways = list(_directions(size, measured, rng))
+    off = [_off(alone, i, measured, out, a, ways, rng) for a in asked]
     if not any(too_far for too_far, _ in off):
         return None, whole
     # An error that grows with eps as the floats do is rounding; a mistake stays.
@@ -144,10 +147,16 @@ def _asked(
 
 
 def _off(
-    alone: Alone, i: int, measured: Along, out: Any, asked: Asked, rng: np.random.Generator
+    alone: Alone,
+    i: int,
+    measured: Along,
+    out: Any,
+    asked: Asked,
+    ways: Sequence[tuple[Any, Any]],
+    rng: np.random.Generator,
 ) -> tuple[bool, float]:
     """Whether ⟨g, J v⟩ is farther from ⟨answer, v⟩ than by rounding, and how far, as a part of its
-    terms: for a random v, and for one along which every element counts alike.
+    terms, for the directions v with their slopes J v.
     """
     x, (answer, g, saved, eps) = alone.wide[i], asked
     # What the answer to a sum differs from the sum of the answers by is its rounding.
@@ -161,7 +170,7 @@ def _off(
         return float(np.sqrt(np.sum(np.square(np.where(known, terms, 0), dtype=float))))
 
     farthest = 0.0
-    for v, slope in _directions(x, size * known, measured, rng):
+    for v, slope in ways:
         z = np.where(out, 0, slope)
         apart = abs(float(np.sum(np.where(known, answer * v, 0)) - np.sum(wide_g * z)))
         terms = float(np.sqrt(np.sum(np.square(wide_g * z, dtype=float))))
@@ -178,13 +187,14 @@ def _off(
     return False, farthest
 
 
-def _directions(x: Any, size: Any, measured: Along, rng: np.random.Generator) -> Any:
+def _directions(size: Any, measured: Along, rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
     """A random direction with its slope, and one in which every element of the answer counts."""
     yield measured.v, measured.first.value
     least = np.min(size[size > 0], initial=np.inf)
     if np.isfinite(least):
         even = np.minimum(least / np.where(size > 0, size, least), 1)
-        v = (even * np.abs(measured.v) * rng.choice([-1.0, 1.0], x.shape)).astype(x.dtype)
+        signs = rng.choice([-1.0, 1.0], size.shape)
+        v = (even * np.abs(measured.v) * signs).astype(measured.v.dtype)
         yield v, measured.slope(v)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from tinygrad_dnn.check.alone import index_of_largest, widened
 from tinygrad_dnn.check.local import Told
-from tinygrad_dnn.check.measured import WIDE, bits
+from tinygrad_dnn.check.measured import WIDE, Method, in_words
 from tinygrad_dnn.check.report import Row
 from tinygrad_dnn.graph import Node
 
-Methods = dict[str, None]  # in the order in which they were met
+Methods = dict[Method, None]  # in the order in which they were met
 
 
 class Ledger:
@@ -44,7 +44,7 @@ class Ledger:
         methods = self._methods.setdefault(x, {})
         methods |= self._methods.get(node, {}) | ({told.method: None} if told.method else {})
 
-    def correct(self, node: Node, truth: Any, doubt: Any, method: str) -> None:
+    def correct(self, node: Node, truth: Any, doubt: Any, method: Method) -> None:
         """Put another measurement in the place of what was carried back."""
         self._truth[node], self._doubt[node] = truth, doubt
         self._methods[node] = {method: None}
@@ -56,8 +56,7 @@ class Ledger:
             mine: the engine's; None where its backward pass broke off.
         """
         truth = self.truth(leaf)
-        methods = " and ".join(self._methods.get(leaf, {}))
-        method = f"{methods}, {bits(WIDE)} bits" if methods else "nothing depends on it"
+        method = in_words(self._methods.get(leaf, ()))
         what = (name, leaf.shape, str(leaf.dtype), verdict)
         if not truth.size or mine is None or mine.shape != leaf.shape:
             return Row(*what, None, None, None, None, 0.0, method, None)

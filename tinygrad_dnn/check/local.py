@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
 from tinygrad_dnn.check.columns import Measured, Pulled, measured
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
-from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS
+from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS, Method, bits
 
 BOUND = 64.0  # rounding of a right rule, in units of eps · |J|ᵀ|g|
 BLIND = 1e-5  # of that scale: what is measured no better says nothing about a rule
@@ -41,7 +41,7 @@ class Told(NamedTuple):
 
     truth: Pulled
     carried: Callable[[Any], Any]
-    method: str
+    method: Method | None
     kinks: int
     unknown: int
     decided: int
@@ -84,7 +84,7 @@ def check_elements(
     return Told(
         at_truth,
         lambda doubt: jacobian.pull(doubt).size,
-        jacobian.method,
+        Method(jacobian.method, bits(alone.kind)) if jacobian.method else None,
         int(np.count_nonzero(at_random.kinks)),
         int(np.count_nonzero(at_random.unknown | blind)),
         int(np.count_nonzero(~at_random.out & ~blind)),

@@ -10,7 +10,7 @@ complex step is believed only where differences do not contradict it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +75,27 @@ class Slope(NamedTuple):
         """Where steps of this size tell nothing, or not enough."""
         known = self.uncertainty <= np.maximum(LOOSE * np.abs(self.value), NOTHING * self.reach)
         return self.kinks | ~known
+
+
+class Method(NamedTuple):
+    """What something was measured with: the name, the floats' bits, and whether along directions
+    rather than element by element.
+    """
+
+    name: str
+    bits: int
+    directions: bool = False
+
+
+def in_words(methods: Iterable[Method]) -> str:
+    """Methods in a few words: `complex step and Richardson, 80 bits`."""
+    seen = list(methods)
+    if not seen:
+        return "nothing depends on it"
+    names = dict.fromkeys(name for m in seen for name in m.name.split(" and "))
+    widths = sorted({m.bits for m in seen}, reverse=True)
+    along = ", in part along random directions" if any(m.directions for m in seen) else ""
+    return f"{' and '.join(names)}, {' and '.join(map(str, widths))} bits{along}"
 
 
 def bits(kind: Any) -> int:

@@ -23,10 +23,22 @@ ENGINE = [
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
-    "check.rules", "check",
+    *(f"check.diagnosis.{room}" for room in (
+        "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
+        "verdict",
+    )),
+    "check.diagnosis",
+    "check.measured", "check.columns", "check.directions", "check.faults", "check.alone",
+    "check.local", "check.large", "check.recorded", "check.hidden", "check.swept", "check.report",
+    "check.ledger", "check.work", "check.graphs", "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",
-    "textbook", "network", "optim", "check.network", "train",
+    "textbook", "network", "optim", "check.network",
+    *(f"check.grading.{room}" for room in (
+        "standins", "worker", "process", "source", "outcome", "function", "cases", "forward",
+        "backward", "models", "example", "grades", "attempt", "grader",
+    )),
+    "check.grading", "train",
     "api",
 ]  # fmt: skip
 VIZ = [

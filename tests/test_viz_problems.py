@@ -14,10 +14,11 @@ from seen import seen
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import Tensor
+from tinygrad_dnn import Op, Tensor, check_gradients
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.replay import replay
+from viz.drawing import draw
 from viz.problems import Problem, at_hosts, problems
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it in its own way
@@ -399,3 +400,22 @@ def test_a_sum_of_many_terms_costs_no_more_than_its_size() -> None:
 def test_blame_that_is_no_mapping_is_refused(blame: Any) -> None:
     with pytest.raises(TypeError, match="blame: expected a mapping"):
         viz.draw(two_layers(), blame=blame)
+
+
+def test_the_report_of_a_check_is_blame() -> None:
+    wrong = Op(lambda x, /: np.sin(x), "sin({x})", lambda g, x: g, name="wrong")
+    x = param([1.0, 2.0], "x")
+
+    def f(x: Tensor) -> Tensor:
+        return named(wrong(x * 2), "y").sum()
+
+    report = check_gradients(f, x)
+    of_its_own = draw(report.graph, blame=report).source
+    of_another = draw(f(x), blame=report).source
+    for source in (of_its_own, of_another):
+        (marked,) = (line for line in source.splitlines() if "problem" in line)
+        assert "y = sin(2" in marked or "y = sin(x" in marked
+        assert "the rule of" in marked
+    with pytest.raises(ValueError, match="another computation"):
+        draw((x * x).sum(), blame=report)
+    assert "problem" not in draw(f(x), blame=check_gradients(np.sin, x)).source

@@ -1,6 +1,7 @@
 """The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use."""
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
@@ -21,12 +22,16 @@ from tinygrad_dnn.watch import NonFiniteError, debug
 
 __all__ = [
     "FreedGraphError",
+    "GradientReport",
     "Graph",
     "Leaf",
     "Node",
     "NonFiniteError",
     "StaleValueError",
     "Tensor",
+    "assert_gradients",
+    "check_gradients",
+    "check_vjp",
     "custom_vjp",
     "debug",
     "grad",

@@ -177,7 +177,7 @@ def sweep(
                 saved = _lifted(node, saved, lift)
         if op.selects:
             special = True
-        pulls = op.pulls if not op.many else _pulls(op, g, saved, node)
+        pulls = op.pulls if not op.many else pulls_of(op, g, saved, node)
         inputs = node.inputs
         for i in node.wanted:
             x = inputs[i]
@@ -223,7 +223,7 @@ def sweep(
             node.saved = None
 
 
-def _pulls(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
+def pulls_of(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
     """The rules of an op of any number of inputs: one for all of them, or all gradients at once."""
     if op.joint is not None:
         return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]

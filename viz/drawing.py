@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check import GradientReport
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.reverse import StaleValueError
@@ -36,7 +37,7 @@ def draw(
     fold: bool | str | Collection[str] | None = None,
     depth: int | None = None,
     problems: bool = True,
-    blame: Mapping[Any, str] | None = None,
+    blame: Mapping[Any, str] | GradientReport | None = None,
 ) -> Picture:
     """Draw what a result was computed from: `viz.save(viz.draw(cost), "graph.svg")`.
 
@@ -64,7 +65,8 @@ def draw(
         depth: how many levels of scopes stay open; 0 folds the outermost.
         problems: mark in red, with the reason, what holds NaN or infinities and parameters whose
             gradient is 0 or missing. Values are computed again for it where that is possible.
-        blame: other reasons to mark a node: a mapping of Tensor or name to text.
+        blame: other reasons to mark a node: a mapping of Tensor or name to text, or the report of
+            `check_gradients`.
 
     Returns:
         A `graphviz.Digraph`, shown by notebooks, to be restyled at will:
@@ -95,6 +97,8 @@ def draw(
         else {node: node.grad for node in graph if node.grad is not None}
     )
     judged = (numbers, gradients) if problems else ({}, {})
+    if isinstance(blame, GradientReport):
+        blame = blame.reasons(graph)
     blamed = blame
     if isinstance(blame, Mapping):
         blamed = {drawn.again.get(_node(who), who): why for who, why in blame.items()}

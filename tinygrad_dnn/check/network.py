@@ -96,7 +96,7 @@ def engine_gradients(X: Any, Y: Any, parameters: Mapping[str, Any]) -> dict[str,
     return found
 
 
-def _sizes(
+def term_sizes(
     Y: Any, parameters: Mapping[str, Any], values: Mapping[str, Any], dAL: Any
 ) -> dict[str, Any]:
     """Each gradient's formula with every term made positive.
@@ -162,7 +162,7 @@ def compare_network(X: Any, Y: Any, parameters: Mapping[str, Any], seed: int = 0
     L = len(parameters) // 2
     written, values = written_gradients(X, Y, parameters)
     engine = engine_gradients(X, Y, parameters)
-    sizes = _sizes(Y, parameters, values, written[f"dA{L}"])
+    sizes = term_sizes(Y, parameters, values, written[f"dA{L}"])
     names = [f"{kind}{l}" for l in range(L, 0, -1) for kind in ("A", "Z", "W", "b")]
     rows = []
     for name in (*names, "A0"):

@@ -6,23 +6,21 @@ calls it on theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check.columns import measured_gradient
 from tinygrad_dnn.graph import trace
 from tinygrad_dnn.ops.declare import Case, Op
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.tensor import Tensor, record
 from tinygrad_dnn.transforms import gradients
 
-# Differences are measured in the widest float there is (80 bits on x86 Linux, else 64).
-WIDE = np.longdouble
-STEP = 1e-3
-# f'(x) ≈ Σ cₖ (f(x + kh) − f(x − kh)) / h, exact for polynomials of degree 6 (Fornberg 1988).
-STENCIL = ((1, 45 / 60), (2, -9 / 60), (3, 1 / 60))
-TOLERANCE = 1e-9  # of the largest element: far above h⁶ and rounding/h, far below a wrong factor
+# How far apart sampled values must be: a kink or a tie in between would spoil a difference.
+APART = 6e-3
+TOLERANCE = 1e-9  # of the largest element: far above what is measured, far below a wrong factor
 
 BROADCASTS = (
     ((2, 3), (2, 3), (2, 3)),
@@ -32,25 +30,6 @@ BROADCASTS = (
     ((1, 3), (4, 2, 3), (2, 1)),
     ((), (), ()),
 )
-
-
-def measured_gradient(f: Callable[..., Any], arrays: Sequence[Any], i: int, g: Any) -> Any:
-    """∂⟨g, f(arrays)⟩/∂arrays[i], element by element, from differences of f in wide floats."""
-    wide = [x.astype(WIDE) if x.dtype.kind == "f" else x for x in arrays]
-    x = wide[i]
-    slope = np.zeros_like(x)
-    for at in np.ndindex(x.shape):
-        here = x[at]
-        total = WIDE(0)
-        for k, c in STENCIL:
-            ends = []
-            for sign in (1, -1):
-                x[at] = here + sign * k * WIDE(STEP)
-                ends.append(np.sum(g * f(*wide)))
-            total += WIDE(c) * (ends[0] - ends[1])
-        x[at] = here
-        slope[at] = total / WIDE(STEP)
-    return slope
 
 
 def cases_of(op: Op) -> list[Case]:
@@ -80,7 +59,7 @@ def sampled(op: Op, case: Case, seed: int = 0) -> list[Any]:
     for attempt in range(100):
         arrays = [_spread(op, k, s, attempt, rng) for k, s in enumerate(case.shapes)]
         values = np.sort([0.0, *(v for x in arrays if x.dtype != bool for v in x.flat)])
-        if np.all(np.diff(values) > 2 * len(STENCIL) * STEP):
+        if np.all(np.diff(values) > APART):
             return arrays
     raise ValueError(
         f"check_op: no room for distinct values in the domain {op.domain} of {op.name}"
@@ -166,7 +145,9 @@ def _check_constant(op: Op, case: Case, arrays: Sequence[Any], where: str) -> No
         if _rule(op, i) is None and x.dtype.kind == "f" and not op.stops:
             meta = op.defaults | case.meta
             g = np.ones(np.shape(op.forward(*arrays, **meta)))
-            slope = measured_gradient(lambda *a, m=meta: op.forward(*a, **m), arrays, i, g)
+            slope = measured_gradient(
+                lambda *a, m=meta: op.forward(*a, **m), arrays, i, g, op.elementwise
+            )
             who = f"{where}: argument {i} ({op.arrays[0 if op.many else i]})"
             assert not np.any(slope), f"{who} has no rule, but the measured slope is {slope}"
 
@@ -198,7 +179,9 @@ def _check_first(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None:
         assert mine.shape == x.shape, f"{who}: shape {mine.shape}, expected {x.shape}"
         assert mine.dtype == x.dtype, f"{who}: dtype {mine.dtype}, expected {x.dtype}"
         if "dtype" not in meta:  # a cast to fewer bits has no measurable slope
-            truth = measured_gradient(lambda *a: op.forward(*a, **meta), arrays, i, g)
+            truth = measured_gradient(
+                lambda *a: op.forward(*a, **meta), arrays, i, g, op.elementwise
+            )
             _compare(mine, truth, who)
         again = gradients(z, x, gradient=g)
         assert np.array_equal(mine, again), f"{who}: differs when computed twice"

@@ -1,0 +1,279 @@
+"""A gradient compared with the truth: right or wrong, and what the mistake probably is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.check.diagnosis.factors import Factor, matching, named_factors, unnamed
+from tinygrad_dnn.check.diagnosis.hypotheses import HYPOTHESES, Guess, Hypothesis
+from tinygrad_dnn.check.diagnosis.known import Known
+from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio
+from tinygrad_dnn.check.diagnosis.offsets import offsets
+from tinygrad_dnn.check.diagnosis.pattern import pattern
+from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
+
+ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
+FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number without a name
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison: yours, the truth, and what `compare` takes besides."""
+
+    yours: Any
+    truth: Any
+    context: Mapping[str, Any] | None = None
+    size: Any = None
+    name: str = "the gradient"
+
+
+def compare(
+    yours: Any,
+    truth: Any,
+    context: Mapping[str, Any] | None = None,
+    *,
+    name: str = "the gradient",
+    size: Any = None,
+) -> Diagnosis:
+    """Compare a gradient with the truth and say what the mistake probably is.
+
+    Hypotheses are tested: one is reported only where it gives every number of `yours` to rounding.
+
+    Args:
+        yours: the gradient in question, of any shape, with any values.
+        truth: the right one.
+        context: whatever is known, by name; more of it, more can be recognised. Numbers: `m`,
+            `learning_rate`, `lambd`, ...: a factor that is one of them is called so. Arrays: `dZ`,
+            `dA`, `Z`, `A`, `A_prev`, `W` of the layer, or numbered ones (`dZ2`, `A1`, ...) for a
+            `name` with a number; other gradients by name (also in a mapping of their own);
+            `activation`: "relu" or "sigmoid"; `unsummed`: the gradient before it was summed over
+            broadcast axes; `parts`: the contributions whose sum it is; `alternatives`: what it
+            would be after a mistake of another kind, by what one would see ("lacks b").
+        name: of the gradient, for the words; "dW2" also says which layer it belongs to.
+        size: for each element the sum of the magnitudes of the terms it is made of, which bounds
+            its rounding; without it that of the largest element.
+
+    Returns:
+        A `Diagnosis`; nothing is raised for what `yours` is.
+
+    Raises:
+        TypeError: `truth` is no array of numbers.
+    """
+    return compare_trials([Trial(yours, truth, context, size, name)])
+
+
+def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
+    """Compare the same gradient at several points: a mistake has to explain all of them.
+
+    So that 2 = m in one trial is not mistaken for 2. The first wrong trial gives name and numbers
+    of the report.
+
+    Raises:
+        TypeError: a `truth` is no array of numbers.
+        ValueError: no trial.
+    """
+    tried = [_Tried(t) for t in trials]
+    if not tried:
+        raise ValueError("compare_trials: expected at least one trial, got none")
+    wrong = [t for t in tried if not t.right]
+    if not wrong:
+        return tried[0].agreement()
+    first = wrong[0]
+    for t in tried:
+        t.test()
+    fitting = _common(tried)
+    shown = [f for f in fitting if f.evidence >= ENOUGH]
+    too_few = [] if shown else fitting
+    return first.diagnosis(_simplest(shown), _simplest(too_few))
+
+
+def _common(tried: Sequence[_Tried]) -> list[_Fit]:
+    """What explains every trial."""
+    wrong = [t for t in tried if not t.right]
+    common = set(wrong[0].fits)
+    for t in tried:
+        # Where yours is right a mistake must predict that, if it predicts anything.
+        common -= {k for k in common if k not in t.fits and (not t.right or k[0] in t.predicted)}
+    return [
+        _Fit(fit.explanation, sum(t.fits[k].numbers for t in tried if k in t.fits), fit.free)
+        for k, fit in wrong[0].fits.items()
+        if k in common
+    ]
+
+
+def _simplest(fitting: Sequence[_Fit]) -> tuple[Explanation, ...]:
+    least = min((f.explanation.rank for f in fitting), default=0)
+    found = [f.explanation for f in fitting if f.explanation.rank == least]
+    return tuple({e.says: e for e in found}.values())
+
+
+class _Fit(NamedTuple):
+    """An explanation, on how many numbers it was tried, and how many were fitted to them."""
+
+    explanation: Explanation
+    numbers: int
+    free: int = 0
+
+    @property
+    def evidence(self) -> int:
+        return self.numbers - self.free
+
+
+class _Tried:
+    """One trial taken apart: which hypotheses predict its numbers."""
+
+    def __init__(self, trial: Trial) -> None:
+        truth = as_array(trial.truth)
+        if truth is None:
+            raise TypeError(
+                f"compare: expected an array of numbers as truth, got {type(trial.truth).__name__}"
+            )
+        self.name = trial.name
+        self.given = trial.yours
+        self.yours = as_array(trial.yours)
+        self.known = Known(truth, trial.context, trial.name)
+        self.shape = None if self.yours is None else self.yours.shape
+        size = as_array(trial.size)
+        self.agrees = (
+            close(self.yours, truth, size, eps=self.known.precision())
+            if self.yours is not None and self.shape == truth.shape
+            else None
+        )
+        self.right = self.agrees is not None and bool(np.all(self.agrees))
+        self.fits: dict[Any, _Fit] = {}
+        self.predicted: set[Any] = set()
+
+    def test(self) -> None:
+        """Put every hypothesis to the numbers."""
+        if self.yours is not None:
+            with np.errstate(all="ignore"):
+                self._try_all(self.yours)
+
+    def _try_all(self, yours: Array) -> None:
+        factors = named_factors(self.known)
+        for row in HYPOTHESES:
+            for guess in _guesses(row, self.known):
+                if not self.right or np.any(guess.array):  # from 0 nothing can be told
+                    self.predicted.add((row.name, guess.key or guess.says))
+                for shaped, extra in _shapes(guess.array, yours):
+                    self._try(yours, row, guess, shaped, extra, factors)
+        if self.agrees is not None:
+            self.predicted.add("added")
+            for o in offsets(yours, self.known):
+                of = "added" if o.visible else "rounding"
+                found = Explanation(o.name, o.says, o.hint, o.rank)
+                size = np.ones(self.known.truth.shape)
+                self._found((of, o.says), found, size, o.parameters)
+
+    def _try(
+        self,
+        yours: Array,
+        row: Hypothesis,
+        guess: Guess,
+        shaped: Array,
+        extra: Explanation | None,
+        factors: list[Factor],
+    ) -> None:
+        c = ratio(yours, shaped)
+        if c is None:
+            return
+        found = matching(c, factors)
+        if not found and row.name in FACTOR_OF:
+            found = [unnamed(c)]
+        for factor in found:
+            parts = [(guess.name or (row.name if guess.says else ""), guess.says, guess.hint)]
+            parts += [(factor.name, factor.says, factor.hint)]
+            parts += [(extra.name, extra.says, extra.hint)] if extra else []
+            name, says, hint = zip(*parts, strict=True)
+            if not any(says) and not self.right:
+                continue  # equal within the looser bound
+            explanation = Explanation(
+                " and ".join(filter(None, name)),
+                " and ".join(filter(None, says)),
+                "; ".join(filter(None, hint)),
+                row.rank + guess.rank + factor.rank + (extra.rank if extra else 0),
+            )
+            free = factor not in factors
+            label = f"{c:.6e}" if free else factor.name
+            key = ((row.name, guess.key or guess.says), label, extra.name if extra else "")
+            # A shape says something even of zeros.
+            self._found(key, explanation, np.ones(shaped.shape) if extra else shaped, int(free))
+
+    def _found(self, key: Any, explanation: Explanation, predicted: Array, free: int) -> None:
+        numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)
+        self.fits.setdefault(key, _Fit(explanation, int(numbers), free))
+
+    def agreement(self) -> Diagnosis:
+        """What is to be said where yours is right."""
+        return Diagnosis(self.name, True, shape=self.shape, truth_shape=self.known.truth.shape)
+
+    def diagnosis(
+        self, explanations: tuple[Explanation, ...], possible: tuple[Explanation, ...]
+    ) -> Diagnosis:
+        truth = self.known.truth
+        if self.yours is None:
+            return Diagnosis(
+                self.name,
+                False,
+                problem=_no_array(self.given, truth.shape),
+                truth_shape=truth.shape,
+            )
+        seen: tuple[str, ...] = ()
+        worst = None
+        if self.agrees is not None:
+            wrong = ~self.agrees
+            seen = tuple(pattern(self.yours, self.known, wrong))
+            worst = _worst(self.yours, truth, wrong)
+        return Diagnosis(
+            self.name, False, explanations, possible, seen, worst, self.shape, truth.shape
+        )
+
+
+def _guesses(row: Hypothesis, known: Known) -> Iterator[Guess]:
+    """A row's guesses; one that stumbles over unusual shapes has none."""
+    try:
+        yield from row.guesses(known)
+    except (ValueError, IndexError, TypeError):
+        return
+
+
+def _shapes(guess: Array, yours: Array) -> Iterator[tuple[Array, Explanation | None]]:
+    """The guess in the shape of yours: as it is, or with axes of length 1 lost or too many."""
+    if guess.shape == yours.shape:
+        yield guess, None
+    elif guess.ndim != yours.ndim and _long(guess.shape) == _long(yours.shape):
+        says = f"has shape {yours.shape} where {guess.shape} is right"
+        if yours.ndim < guess.ndim:
+            yield (
+                guess.reshape(yours.shape),
+                Explanation("keepdims forgotten", says, "was keepdims=True forgotten?"),
+            )
+        else:
+            yield (
+                guess.reshape(yours.shape),
+                Explanation("axis too many", says, "is an axis of length 1 to be squeezed?"),
+            )
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _worst(yours: Array, truth: Array, wrong: Any) -> Worst | None:
+    with np.errstate(all="ignore"):
+        error = np.where(wrong, np.abs(yours - truth), -1.0)
+    error = np.where(wrong & ~np.isfinite(error), np.inf, error)
+    if not error.size:
+        return None
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(error), error.shape))
+    return Worst(at, yours[at].item(), truth[at].item())
+
+
+def _no_array(x: Any, wanted: tuple[int, ...]) -> str:
+    if x is None:
+        return f"is None where an array {wanted} is expected: was it returned?"
+    return f"is a {type(x).__name__} where an array {wanted} of numbers is expected"

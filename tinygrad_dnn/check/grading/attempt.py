@@ -1,0 +1,107 @@
+"""One function tried on its cases: what came of it, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
+from tinygrad_dnn.check.diagnosis.numbers import as_array, close
+from tinygrad_dnn.check.grading.function import Case, Setting
+from tinygrad_dnn.check.grading.outcome import Output
+from tinygrad_dnn.check.grading.process import Ended
+
+
+class Finding(NamedTuple):
+    """A group of outputs that is wrong, and the first case on which that is seen."""
+
+    case: Case
+    diagnosis: Diagnosis
+    group: str
+    activation: str
+
+
+@dataclass
+class Attempt:
+    """A function tried on its cases in one setting."""
+
+    setting: Setting
+    replaced: tuple[str, ...]
+    outputs: list[tuple[Case, Output]] = field(default_factory=list)
+    unusable: list[tuple[Case, str]] = field(default_factory=list)
+    errors: list[tuple[Case, dict[str, Any]]] = field(default_factory=list)
+    changed: list[tuple[Case, str]] = field(default_factory=list)
+    ended: tuple[Case, Ended] | None = None
+    no_arguments: bool = False  # what makes them failed
+    findings: list[Finding] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong, on any case."""
+        return not (
+            self.unusable or self.errors or self.changed or self.ended or self.findings
+            or self.no_arguments
+        ) and bool(self.outputs)  # fmt: skip
+
+    @property
+    def showing_all(self) -> Case:
+        """The smallest case on which everything that is wrong is seen, or the first of it."""
+        groups = {f.group for f in self.findings}
+        for case in dict.fromkeys(c for c, _ in self.outputs):
+            if groups <= {o.group for c, o in self.outputs if c is case and not agrees(o)}:
+                return case
+        return self.findings[0].case
+
+    @property
+    def explained(self) -> bool:
+        """Whether a mistake was recognised."""
+        return any(f.diagnosis.explanations for f in self.findings)
+
+    def diagnose(self) -> None:
+        """Compare the outputs, group by group; those that follow from wrong ones are left out."""
+        groups: dict[Any, list[tuple[Case, Output]]] = {}
+        for case, output in self.outputs:
+            groups.setdefault((output.group, output.activation), []).append((case, output))
+        found: list[tuple[int, Finding]] = []
+        for (group, _), members in groups.items():
+            words = _accepted([o for _, o in members])
+            if words:
+                self.accepted.append(words)
+                continue
+            trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in members]
+            diagnosis = compare_trials(trials)
+            if not diagnosis.right:
+                case = next(c for c, o in members if not agrees(o))
+                found.append(
+                    (members[0][1].order, Finding(case, diagnosis, group, members[0][1].activation))
+                )
+        least = min((order for order, _ in found), default=0)
+        self.findings = [f for order, f in found if order == least]
+
+
+def agrees(o: Output) -> bool:
+    """Whether an output is right to rounding."""
+    return compare_trials([Trial(o.yours, o.truth, None, o.size)]).right
+
+
+def _accepted(outputs: Sequence[Output]) -> str:
+    """The words for another right answer that all of them give, or ""."""
+    common = [set(o.accepted) for o in outputs]
+    for words in outputs[0].accepted if all(agrees(o) is False for o in outputs[:1]) else ():
+        if all(words in c for c in common) and all(
+            near(o.yours, o.accepted[words], o.size) for o in outputs
+        ):
+            return words
+    return ""
+
+
+def near(yours: Any, wanted: Any, size: Any) -> bool:
+    """Whether two values are one to rounding."""
+    y, w = as_array(yours), as_array(wanted)
+    return y is not None and w is not None and y.shape == w.shape and bool(
+        np.all(close(y, w, size))
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""What grading found: a grade per function, in data and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygrad_dnn.check.diagnosis import Diagnosis
+
+RIGHT, WRONG, MISSING, CRASHED = "right", "wrong", "missing", "crashed"
+SLOW, MEMORY = "timed out", "out of memory"
+STATUSES = (RIGHT, WRONG, CRASHED, SLOW, MEMORY, MISSING)
+MARKS = {RIGHT: "✓", WRONG: "✗", CRASHED: "✗", SLOW: "✗", MEMORY: "✗", MISSING: "–"}
+
+
+@dataclass(frozen=True)
+class Grade:
+    """One of the document's functions.
+
+    Attributes:
+        name: of the function.
+        status: "right", "wrong", "crashed", "timed out", "out of memory", or "missing".
+        words: what is to be said, in sentences; empty where it is right or missing.
+        notes: what else was noticed.
+        diagnoses: of each result that is wrong.
+        example: the smallest failing example that was found, as Python to be pasted, or None.
+        lines: the student's lines that an error came through: number, function, text.
+        line: where the function is defined, or None.
+    """
+
+    name: str
+    status: str
+    words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    example: str | None = None
+    lines: tuple[tuple[int, str, str], ...] = ()
+    line: int | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether the file defines it."""
+        return self.status != MISSING
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "words": list(self.words),
+            "notes": list(self.notes),
+            "diagnoses": [d.to_dict() for d in self.diagnoses],
+            "example": self.example,
+            "lines": [{"line": n, "function": f, "text": t} for n, f, t in self.lines],
+            "line": self.line,
+        }
+
+
+@dataclass(frozen=True)
+class Grades:
+    """A student's file. `print` shows it; indexing by a function's name gives its `Grade`.
+
+    Attributes:
+        path: the file.
+        grades: one per function of the document.
+        notes: what went wrong while the file was loaded.
+        problem: why nothing of it could be graded, or "".
+    """
+
+    path: Path
+    grades: tuple[Grade, ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    _by_name: dict[str, Grade] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._by_name.update({g.name: g for g in self.grades})
+
+    def __getitem__(self, name: str) -> Grade:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[Grade]:
+        return iter(self.grades)
+
+    @property
+    def present(self) -> tuple[Grade, ...]:
+        """The functions that the file defines."""
+        return tuple(g for g in self.grades if g.present)
+
+    @property
+    def right(self) -> bool:
+        """Whether there is something, and all that is there is right."""
+        return bool(self.present) and all(g.status == RIGHT for g in self.present)
+
+    @property
+    def summary(self) -> str:
+        """`7 right, 2 wrong, 5 missing`."""
+        if self.problem:
+            return self.problem
+        counts = {s: sum(g.status == s for g in self.grades) for s in STATUSES}
+        return ", ".join(f"{n} {s}" for s, n in counts.items() if n)
+
+    def __str__(self) -> str:
+        said = [f"{self.path}: {self.summary}", *(f"  {n}" for n in self.notes)]
+        for g in self.present:
+            if g.status == RIGHT:
+                said.append(f"{MARKS[RIGHT]} {g.name}")
+            else:
+                where = f" (line {g.line})" if g.line else ""
+                said.append(f"\n{MARKS[g.status]} {g.name}{where}: {g.status}")
+            said += [f"    {w}" for w in (*g.words, *g.notes)]
+            said += [f"    line {n}, in {f}: {t}" for n, f, t in g.lines]
+            if g.example:
+                said += ["", *(f"        {line}".rstrip() for line in g.example.splitlines()), ""]
+        missing = [g.name for g in self.grades if not g.present]
+        if missing and not self.problem:
+            said.append(f"{MARKS[MISSING]} missing: {', '.join(missing)}")
+        return "\n".join(said)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "file": str(self.path),
+            "right": self.right,
+            "summary": self.summary,
+            "notes": list(self.notes),
+            "problem": self.problem,
+            "functions": [g.to_dict() for g in self.grades],
+        }

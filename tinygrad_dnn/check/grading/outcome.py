@@ -1,0 +1,98 @@
+"""What a student's function gave, taken apart into arrays that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class Unusable(Exception):
+    """A result that is not what the document's function returns, in words."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One array of a result beside the truth.
+
+    Attributes:
+        name: "dW", "dW2".
+        yours, truth: the arrays.
+        context: what `compare` is told.
+        size: of the terms, or None.
+        group: outputs of one group are compared together over all cases.
+        order: groups of a lower order come first in the report; what is computed from a wrong
+            value is wrong as well and of a higher one.
+        activation: of the layer, where the function is told one.
+        accepted: other values that are right too, by what they differ in.
+    """
+
+    name: str
+    yours: Any
+    truth: Any
+    context: Mapping[str, Any] = field(default_factory=dict)
+    size: Any = None
+    group: str = ""
+    order: int = 0
+    activation: str = ""
+    accepted: Mapping[str, Any] = field(default_factory=dict)
+
+
+def several(value: Any, names: Sequence[str]) -> Sequence[Any]:
+    """A tuple of so many values.
+
+    Raises:
+        Unusable: it is something else.
+    """
+    if isinstance(value, (tuple, list)) and len(value) == len(names) and not is_object(value):
+        return value
+    wanted = f"{len(names)} values ({', '.join(names)})"
+    raise Unusable(f"returns {kind(value)} where {wanted} are expected{_hint(value)}")
+
+
+def dictionary(value: Any, names: Sequence[str]) -> Mapping[str, Any]:
+    """A dict with these keys.
+
+    Raises:
+        Unusable: it is something else, or keys are missing.
+    """
+    if isinstance(value, tuple) and value and isinstance(value[0], dict):
+        value = value[0]  # later versions of the course return the costs as well
+    if not isinstance(value, dict):
+        raise Unusable(f"returns {kind(value)} where a dictionary is expected{_hint(value)}")
+    missing = [n for n in names if n not in value]
+    if missing:
+        there = ", ".join(list(value)[:8]) or "empty"
+        raise Unusable(f"lacks {', '.join(missing)} in the dictionary that it returns ({there})")
+    return value
+
+
+def is_object(value: Any) -> bool:
+    """Whether it stands for something that is no plain data: ("object", its type)."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and value[0] == "object"
+    )
+
+
+def kind(value: Any) -> str:
+    """What a value is, in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, np.ndarray):
+        return f"an array {value.shape}" if value.ndim else "a number"
+    if is_object(value):
+        return f"a {value[1]}"
+    if isinstance(value, (tuple, list)):
+        return f"{len(value)} value{'s' * (len(value) != 1)}"
+    if isinstance(value, dict):
+        return "a dictionary"
+    return f"a {type(value).__name__}"
+
+
+def _hint(value: Any) -> str:
+    return ": was return forgotten?" if value is None else ""

@@ -1,10 +1,10 @@
-"""Students' files for the tests of grading: a right one, faults to plant in it, other right ways."""
+"""Students' files for the tests of grading: a right one, and faults to plant in it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-RIGHT = '''\
+RIGHT = """\
 import numpy as np
 
 
@@ -179,7 +179,7 @@ def L_layer_model(X, Y, layers_dims, learning_rate=0.0075, num_iterations=3000,
         if print_cost and i % 100 == 0:
             print("Cost after iteration %i: %f" % (i, cost))
     return parameters
-'''
+"""
 
 
 class Fault(NamedTuple):
@@ -259,10 +259,10 @@ FAULTS = (
     Fault("linear_backward", ", keepdims=True", "", "was keepdims=True forgotten?"),
     Fault("linear_activation_backward", "    return dA_prev, dW, db",
           "    return dA_prev, dW, db[:, 0]", "was keepdims=True forgotten?"),
-    Fault("compute_cost", "cost = np.squeeze(cost)", "pass", "is an axis of length 1 to be squeezed"),
+    Fault("compute_cost", "cost = np.squeeze(cost)", "pass", "of length 1 to be squeezed?"),
     # a layer off by one, another matrix
     Fault("L_model_backward", 'grads["dW" + str(l + 1)] = dW_temp',
-          'grads["dW" + str(l + 1)] = grads["dW" + str(L)]', "is exactly dW2: is it a layer off by"),
+          'grads["dW" + str(l + 1)] = grads["dW" + str(L)]', "is exactly dW2: is it a layer off"),
     Fault("update_parameters", 'grads["dW" + str(l + 1)]', 'grads["dW" + str(max(l, 1))]',
           "takes the gradient of the previous layer"),
     Fault("linear_backward", "np.dot(dZ, A_prev.T)", "np.dot(dZ, (W @ A_prev + b).T)",
@@ -283,7 +283,7 @@ FAULTS = (
           "has 0.25 added to every element"),
     # float32
     Fault("linear_backward", "    return dA_prev, dW, db",
-          "    return dA_prev, dW.astype(np.float32), db", "dW is right to the 7 digits of float32"),
+          "    return dA_prev, dW.astype(np.float32), db", "is right to the 7 digits of float32"),
     Fault("sigmoid_backward", "dZ = dA * s * (1 - s)",
           "dZ = (dA * s * (1 - s)).astype(np.float32)", "dZ is right to the 7 digits of float32"),
     # others
@@ -292,7 +292,7 @@ FAULTS = (
     Fault("linear_backward", "return dA_prev, dW, db", "return dW, db",
           "returns 2 values where 3 values (dA_prev, dW, db) are expected"),
     Fault("linear_forward", " + b", "", "Z lacks b"),
-    Fault("linear_forward", "return Z, cache", "return Z", "where 2 values (Z, cache) are expected"),
+    Fault("linear_forward", "return Z, cache", "return Z", "where 2 values (Z, cache) are"),
     Fault("linear_forward", "    return Z, cache", "    pass", "was return forgotten?"),
     Fault("linear_activation_forward", "A, activation_cache = sigmoid(Z)",
           "A, activation_cache = relu(Z)", "is relu(Z) where sigmoid(Z) is right"),
@@ -312,7 +312,7 @@ FAULTS = (
           "layer_dims[l - 1], layer_dims[l]) * 0.01", "are its sizes exchanged?"),
     Fault("initialize_parameters_deep", " * 0.01", "", "was * 0.01 forgotten?"),
     Fault("initialize_parameters_deep", "np.random.randn(layer_dims[l], layer_dims[l - 1])",
-          "np.zeros((layer_dims[l], layer_dims[l - 1]))", "every unit of a layer computes the same"),
+          "np.zeros((layer_dims[l], layer_dims[l - 1]))", "every unit of a layer computes the"),
     Fault("initialize_parameters", "np.random.randn(n_h, n_x)", "np.random.randn(n_x, n_h)",
           "are its sizes exchanged?"),
     Fault("L_layer_model", "learning_rate)", "-learning_rate)", "moves up the gradient"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_dnn.check.grading.attempt import Attempt, Finding, agrees, near
 from tinygrad_dnn.check.grading.backward import BACKWARD
-from tinygrad_dnn.check.grading.example import example, shortly
+from tinygrad_dnn.check.grading.example import Program, beside, example
 from tinygrad_dnn.check.grading.forward import FORWARD, PREDICT
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
 from tinygrad_dnn.check.grading.grades import (
@@ -167,10 +167,7 @@ class _Grader:
     ) -> Grade:
         notes = [f"{words}: right all the same" for words in attempt.accepted]
         if attempt.replaced and attempt.replaced == faulty:
-            notes.append(
-                f"right by itself; its results are wrong as long as {_and(faulty)} "
-                f"{'is' if len(faulty) == 1 else 'are'}"
-            )
+            notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
         makers = function.settings[0].makers
         other_cache = before and attempt.setting is not function.settings[0]
         if other_cache and makers:
@@ -238,24 +235,17 @@ class _Grader:
         )  # fmt: skip
 
     def _example(self, function: Function, a: Attempt, case: Case) -> str | None:
-        remarks = [f"with the document's {name}" for name in a.replaced]
         groups = {f.group for f in a.findings}
         shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
-        remarks += [f"{o.name} is {shortly(o.yours)}, right is {shortly(o.truth)}" for o in shown]
+        remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
         remarks += [_error(error) for c, error in a.errors if c is case]
-        return example(
-            self.path, case.given, a.setting.lines, function.call, function.returns,
-            self.loaded.functions, remarks,
-        )  # fmt: skip
+        program = Program(case.given, a.setting.lines, function.call, function.returns, a.replaced)
+        return example(self.path, program, self.loaded.functions, remarks)
 
     def _settle_convention(self, function: Function) -> None:
         """The 1/m in dAL instead of in dW and db: another convention, right where it is kept."""
-        parts = [
-            n
-            for n in ("linear_backward", "linear_activation_backward")
-            if n in self.loaded.functions
-        ]
+        parts = [n for n in CARRIERS if n in self.loaded.functions]
         wrong = [n for n in (*parts, function.name) if self.found[n].status == WRONG]
         if not parts or function.name not in wrong:
             return
@@ -280,15 +270,21 @@ class _Grader:
 
 
 def _sentences(findings: Sequence[Finding]) -> list[str]:
-    """What the findings say; what is said of every activation is said once."""
-    said: dict[str, list[str]] = {}
+    """What the findings say; the same of several results, or of both activations, only once."""
+    said: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for f in findings:
-        for sentence in f.diagnosis.lines():
-            said.setdefault(sentence, []).append(f.activation)
-    return [
-        f"With {when[0]}: {sentence}" if when[0] and len(when) == 1 else sentence
-        for sentence, when in said.items()
-    ]
+        name, lines = f.diagnosis.name, f.diagnosis.lines()
+        without = tuple(line.removeprefix(name) for line in lines)
+        said.setdefault(without, {}).setdefault(name, []).append(f.activation)
+    found = []
+    for without, names in said.items():
+        first, *others = names
+        whens = {when for activations in names.values() for when in activations}
+        when = f"With {whens.pop()}: " if len(whens) == 1 and "" not in whens else ""
+        likewise = f" (likewise {_and(others)})" if others else ""
+        found.append(f"{when}{first}{without[0]}{likewise}")
+        found += without[1:]
+    return found
 
 
 def _error(error: Mapping[str, Any]) -> str:

@@ -32,7 +32,12 @@ def run(args: argparse.Namespace) -> int:
     folder = len(files) > 1 or Path(args.what[0]).is_dir()
     found = []
     for file in files:
-        result = grade(file, limit=args.limit, memory=args.memory * MIB)
+        try:
+            result = grade(file, limit=args.limit, memory=args.memory * MIB)
+        except OSError as error:
+            if not folder:
+                raise
+            result = Grades(file, problem=f"can't be read: {error.strerror}")
         found.append(result)
         if not args.json:
             print(_line(result) if folder else result)

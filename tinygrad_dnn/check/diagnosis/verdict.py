@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,13 +82,19 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
     wrong = [t for t in tried if not t.right]
     if not wrong:
         return tried[0].agreement()
-    first = wrong[0]
     for t in tried:
         t.test()
     fitting = _common(tried)
     shown = [f for f in fitting if f.evidence >= ENOUGH]
-    too_few = [] if shown else fitting
-    return first.diagnosis(_simplest(shown), _simplest(too_few))
+    chosen = _simplest(shown or fitting)
+    # Where something simpler fits as well, as where m = 1, the words would mislead.
+    telling = next((t for t in wrong if chosen and t.simplest_rank >= chosen[0].rank), wrong[0])
+    keys = [f.key for f in chosen]
+    found = tuple({e.says: e for e in (telling.fits[k].explanation for k in keys)}.values())
+    return replace(
+        telling.diagnosis(found if shown else (), () if shown else found),
+        trial=tried.index(telling),
+    )
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
@@ -99,24 +105,28 @@ def _common(tried: Sequence[_Tried]) -> list[_Fit]:
         # Where yours is right a mistake must predict that, if it predicts anything.
         common -= {k for k in common if k not in t.fits and (not t.right or k[0] in t.predicted)}
     return [
-        _Fit(fit.explanation, sum(t.fits[k].numbers for t in tried if k in t.fits), fit.free)
+        fit._replace(numbers=sum(t.fits[k].numbers for t in tried if k in t.fits))
         for k, fit in wrong[0].fits.items()
         if k in common
     ]
 
 
-def _simplest(fitting: Sequence[_Fit]) -> tuple[Explanation, ...]:
-    least = min((f.explanation.rank for f in fitting), default=0)
-    found = [f.explanation for f in fitting if f.explanation.rank == least]
-    return tuple({e.says: e for e in found}.values())
+def _simplest(fitting: Sequence[_Fit]) -> list[_Fit]:
+    least = min((f.rank for f in fitting), default=0)
+    return [f for f in fitting if f.rank == least]
 
 
 class _Fit(NamedTuple):
     """An explanation, on how many numbers it was tried, and how many were fitted to them."""
 
+    key: Any
     explanation: Explanation
     numbers: int
     free: int = 0
+
+    @property
+    def rank(self) -> int:
+        return self.explanation.rank
 
     @property
     def evidence(self) -> int:
@@ -205,7 +215,12 @@ class _Tried:
 
     def _found(self, key: Any, explanation: Explanation, predicted: Array, free: int) -> None:
         numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)
-        self.fits.setdefault(key, _Fit(explanation, int(numbers), free))
+        self.fits.setdefault(key, _Fit(key, explanation, int(numbers), free))
+
+    @property
+    def simplest_rank(self) -> int:
+        """Of what explains this trial, taken alone."""
+        return min((fit.rank for fit in self.fits.values()), default=0)
 
     def agreement(self) -> Diagnosis:
         """What is to be said where yours is right."""

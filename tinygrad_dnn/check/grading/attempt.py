@@ -38,6 +38,7 @@ class Attempt:
     no_arguments: bool = False  # what makes them failed
     findings: list[Finding] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
+    cut: str = ""  # said where not all cases were tried
 
     @property
     def right(self) -> bool:
@@ -51,7 +52,9 @@ class Attempt:
     def showing_all(self) -> Case:
         """The smallest case on which everything that is wrong is seen, or the first of it."""
         groups = {f.group for f in self.findings}
-        for case in dict.fromkeys(c for c, _ in self.outputs):
+        order = list(dict.fromkeys(c for c, _ in self.outputs))
+        last = max(order.index(f.case) for f in self.findings)
+        for case in (order[last], *order[last:]):
             if groups <= {o.group for c, o in self.outputs if c is case and not agrees(o)}:
                 return case
         return self.findings[0].case
@@ -75,10 +78,8 @@ class Attempt:
             trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in members]
             diagnosis = compare_trials(trials)
             if not diagnosis.right:
-                case = next(c for c, o in members if not agrees(o))
-                found.append(
-                    (members[0][1].order, Finding(case, diagnosis, group, members[0][1].activation))
-                )
+                case, output = members[diagnosis.trial]
+                found.append((output.order, Finding(case, diagnosis, group, output.activation)))
         least = min((order for order, _ in found), default=0)
         self.findings = [f for order, f in found if order == least]
 
@@ -90,12 +91,9 @@ def agrees(o: Output) -> bool:
 
 def _accepted(outputs: Sequence[Output]) -> str:
     """The words for another right answer that all of them give, or ""."""
-    common = [set(o.accepted) for o in outputs]
-    for words in outputs[0].accepted if all(agrees(o) is False for o in outputs[:1]) else ():
-        if all(words in c for c in common) and all(
-            near(o.yours, o.accepted[words], o.size) for o in outputs
-        ):
-            return words
+    for words in outputs[0].accepted:
+        if all(words in o.accepted and near(o.yours, o.accepted[words], o.size) for o in outputs):
+            return "" if all(map(agrees, outputs)) else words
     return ""
 
 

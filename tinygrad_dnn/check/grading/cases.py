@@ -71,10 +71,10 @@ class Layer:
         A = self.values["A"]
         dZ = np.abs(self.dA)
         if through_activation and self.activation == "sigmoid":
-            dZ = dZ * A * (1 + (1 - A) * Z)  # 1 − A knows its digits beside 1 only
+            dZ = dZ * (1 + A * (1 - A) * Z)  # A and 1 − A may know their digits beside 1 only
         return {
             "Z": Z,
-            "A": Z if self.activation == "relu" else A * (1 + (1 - A) * Z),
+            "A": Z if self.activation == "relu" else 1 + A * (1 - A) * Z,
             "dZ": dZ,
             "dA_prev": np.abs(self.W).T @ dZ,
             "dW": dZ @ np.abs(self.A_prev).T / self.m,

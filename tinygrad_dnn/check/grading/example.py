@@ -87,7 +87,7 @@ def _number(x: Any, digits: int) -> str:
     if not isinstance(x, float):
         return repr(x)
     if not np.isfinite(x):
-        return f"np.{x!r}" if digits > 10 else repr(x)
+        return repr(x).replace("inf", "np.inf").replace("nan", "np.nan")
     short = f"{x:.{digits}g}"
     text = repr(x) if len(repr(x)) <= len(short) or digits > 10 else short
     return text + "." if text.lstrip("-").isdecimal() else text.removesuffix("0") if (

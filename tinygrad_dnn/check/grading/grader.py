@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,8 +61,10 @@ def grade(
     try:
         text = source(path)
     except SyntaxError as error:
-        shown = (error.text or "").strip()
-        return Grades(path, problem=f"line {error.lineno}: {error.msg}: {shown}")
+        shown = f": {error.text.strip()}" if error.text else ""
+        return Grades(path, problem=f"line {error.lineno}: {error.msg}{shown}")
+    except ValueError as error:
+        return Grades(path, problem=str(error))
     with Process(path, text, limit, memory) as process:
         try:
             loaded = process.load()
@@ -125,7 +128,11 @@ class _Grader:
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
         tried = Attempt(setting, replaced)
-        for case in cases:
+        started = time.monotonic()
+        for done, case in enumerate(cases):
+            if time.monotonic() - started > self.process.limit:
+                tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
+                break
             try:
                 reply = self.process.run(case.given, setting.lines, function.call, replaced)
             except Ended as ended:
@@ -166,6 +173,7 @@ class _Grader:
         self, function: Function, attempt: Attempt, before: list[Attempt], faulty: tuple[str, ...]
     ) -> Grade:
         notes = [f"{words}: right all the same" for words in attempt.accepted]
+        notes += [attempt.cut] if attempt.cut else []
         if attempt.replaced and attempt.replaced == faulty:
             notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
         makers = function.settings[0].makers
@@ -192,7 +200,7 @@ class _Grader:
 
     def _not_right(self, function: Function, a: Attempt, faulty: tuple[str, ...]) -> Grade:
         line = self.loaded.functions[function.name]["line"] or None
-        notes = []
+        notes = [a.cut] if a.cut else []
         if a.replaced:
             notes.append(f"judged with the document's {_and(a.replaced)} in place of yours")
         if a.ended:
@@ -240,7 +248,10 @@ class _Grader:
         remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
         remarks += [_error(error) for c, error in a.errors if c is case]
-        program = Program(case.given, a.setting.lines, function.call, function.returns, a.replaced)
+        here = [text for c, text in a.unusable if c is case]
+        remarks += here[:1]
+        returns = "result" if here else function.returns  # what can't be taken apart
+        program = Program(case.given, a.setting.lines, function.call, returns, a.replaced)
         return example(self.path, program, self.loaded.functions, remarks)
 
     def _settle_convention(self, function: Function) -> None:

@@ -37,7 +37,8 @@ def source(path: Path) -> str:
 
     Raises:
         OSError: it can't be read.
-        ValueError: it is no Python (a SyntaxError is left for the caller), or no notebook.
+        SyntaxError: it is no Python.
+        ValueError: it is no notebook, or holds null bytes.
     """
     raw = path.read_bytes()
     if path.suffix == ".ipynb":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -82,13 +82,11 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
     wrong = [t for t in tried if not t.right]
     if not wrong:
         return tried[0].agreement()
-    for t in tried:
-        t.test()
     fitting = _common(tried)
     shown = [f for f in fitting if f.evidence >= ENOUGH]
     chosen = _simplest(shown or fitting)
     # Where something simpler fits as well, as where m = 1, the words would mislead.
-    telling = next((t for t in wrong if chosen and t.simplest_rank >= chosen[0].rank), wrong[0])
+    telling = next((t for t in wrong if chosen and t.simplest() >= chosen[0].rank), wrong[0])
     keys = [f.key for f in chosen]
     found = tuple({e.says: e for e in (telling.fits[k].explanation for k in keys)}.values())
     return replace(
@@ -99,15 +97,21 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
     """What explains every trial."""
-    wrong = [t for t in tried if not t.right]
-    common = set(wrong[0].fits)
+    first = next(t for t in tried if not t.right)
+    first.test()
+    common = first.fits
     for t in tried:
+        if t is not first:
+            t.test({k[0][0] for k in common})
         # Where yours is right a mistake must predict that, if it predicts anything.
-        common -= {k for k in common if k not in t.fits and (not t.right or k[0] in t.predicted)}
+        common = {
+            k: fit
+            for k, fit in common.items()
+            if k in t.fits or (t.right and k[0] not in t.predicted)
+        }
     return [
         fit._replace(numbers=sum(t.fits[k].numbers for t in tried if k in t.fits))
-        for k, fit in wrong[0].fits.items()
-        if k in common
+        for k, fit in common.items()
     ]
 
 
@@ -157,27 +161,30 @@ class _Tried:
         self.fits: dict[Any, _Fit] = {}
         self.predicted: set[Any] = set()
 
-    def test(self) -> None:
-        """Put every hypothesis to the numbers."""
+    def test(self, rows: Container[str] | None = None) -> None:
+        """Put every hypothesis to the numbers, or those of some rows."""
+        self.fits, self.predicted = {}, set()
         if self.yours is not None:
             with np.errstate(all="ignore"):
-                self._try_all(self.yours)
+                self._try_all(self.yours, rows)
 
-    def _try_all(self, yours: Array) -> None:
+    def _try_all(self, yours: Array, rows: Container[str] | None) -> None:
         factors = named_factors(self.known)
         for row in HYPOTHESES:
+            if rows is not None and row.name not in rows:
+                continue
             for guess in _guesses(row, self.known):
                 if not self.right or np.any(guess.array):  # from 0 nothing can be told
                     self.predicted.add((row.name, guess.key or guess.says))
                 for shaped, extra in _shapes(guess.array, yours):
                     self._try(yours, row, guess, shaped, extra, factors)
         if self.agrees is not None:
-            self.predicted.add("added")
+            self.predicted.add(("added", ""))
             for o in offsets(yours, self.known):
                 of = "added" if o.visible else "rounding"
                 found = Explanation(o.name, o.says, o.hint, o.rank)
                 size = np.ones(self.known.truth.shape)
-                self._found((of, o.says), found, size, o.parameters)
+                self._found(((of, ""), o.says), found, size, o.parameters)
 
     def _try(
         self,
@@ -217,9 +224,9 @@ class _Tried:
         numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)
         self.fits.setdefault(key, _Fit(key, explanation, int(numbers), free))
 
-    @property
-    def simplest_rank(self) -> int:
-        """Of what explains this trial, taken alone."""
+    def simplest(self) -> int:
+        """The rank of what explains this trial, taken alone."""
+        self.test()
         return min((fit.rank for fit in self.fits.values()), default=0)
 
     def agreement(self) -> Diagnosis:

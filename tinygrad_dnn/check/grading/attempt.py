@@ -37,6 +37,7 @@ class Attempt:
     ended: tuple[Case, Ended] | None = None
     no_arguments: bool = False  # what makes them failed
     findings: list[Finding] = field(default_factory=list)
+    order: int = 0  # of the findings
     accepted: list[str] = field(default_factory=list)
     cut: str = ""  # said where not all cases were tried
 
@@ -68,20 +69,20 @@ class Attempt:
         """Compare the outputs, group by group; those that follow from wrong ones are left out."""
         groups: dict[Any, list[tuple[Case, Output]]] = {}
         for case, output in self.outputs:
-            groups.setdefault((output.group, output.activation), []).append((case, output))
-        found: list[tuple[int, Finding]] = []
-        for (group, _), members in groups.items():
-            words = _accepted([o for _, o in members])
-            if words:
+            key = (output.order, output.group, output.activation)
+            groups.setdefault(key, []).append((case, output))
+        for (order, group, activation), members in sorted(groups.items(), key=lambda g: g[0][0]):
+            if self.findings and order > self.order:
+                return
+            if words := _accepted([o for _, o in members]):
                 self.accepted.append(words)
                 continue
             trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in members]
             diagnosis = compare_trials(trials)
             if not diagnosis.right:
-                case, output = members[diagnosis.trial]
-                found.append((output.order, Finding(case, diagnosis, group, output.activation)))
-        least = min((order for order, _ in found), default=0)
-        self.findings = [f for order, f in found if order == least]
+                self.order = order
+                case, _ = members[diagnosis.trial]
+                self.findings.append(Finding(case, diagnosis, group, activation))
 
 
 def agrees(o: Output) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.check.grading.cases import Layer, Net, layers, nets
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
-from tinygrad_dnn.check.grading.outcome import Output, dictionary, several
+from tinygrad_dnn.check.grading.outcome import Output, array, dictionary, several
 
 
 def _activation(name: str) -> Function:
@@ -20,7 +20,7 @@ def _activation(name: str) -> Function:
     def judge(case: Case, value: Any) -> list[Output]:
         q: Layer = case.truth
         context = {"dA": q.dA, **q.values, "activation": name}
-        return [Output("dZ", value, q.back(True)["dZ"], context, q.sizes(True)["dZ"], "dZ")]
+        return [Output("dZ", array(value), q.back(True)["dZ"], context, q.sizes(True)["dZ"], "dZ")]
 
     settings = (
         Setting((f"A, cache = {name}(Z)",), (name,)),

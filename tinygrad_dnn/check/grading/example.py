@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dnn.check.grading.outcome import kind
+
 WIDE = 70  # characters of two results in one line
 MANY = 40  # numbers of a result; larger ones are not printed
 LONGEST = 400  # numbers; a case of more is described, not printed
@@ -74,7 +76,7 @@ def _shortly(x: Any) -> str:
         if x.size > MANY:
             return f"an array {x.shape}"
         return _numbers(x.tolist(), digits=10)
-    return _number(x, 10) if isinstance(x, float) else repr(x)
+    return _number(x, 10) if isinstance(x, (int, float)) else kind(x)
 
 
 def _numbers(x: Any, digits: int = 17) -> str:

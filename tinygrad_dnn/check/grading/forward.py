@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.check.grading.cases import ACTIVATIONS, Layer, Net, layers, nets
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
-from tinygrad_dnn.check.grading.outcome import Output, is_object, several
+from tinygrad_dnn.check.grading.outcome import Output, array, is_object, several
 from tinygrad_dnn.tensor import Tensor
 
 ALONE = (Setting(),)
@@ -32,6 +32,7 @@ def _activation(name: str) -> Function:
         A = value
         if isinstance(value, (tuple, list)) and not is_object(value):
             A = several(value, ("A", "cache"))[0]
+        A = array(A)
         truth = _g(name, Z)
         with np.errstate(all="ignore"):
             if name == "sigmoid":
@@ -200,7 +201,7 @@ def _cost(case: Case, value: Any) -> list[Output]:
         for e in GUARDS
     }
     size = (np.abs(one) + np.abs(other) + 1) * 1.0
-    return [Output("cost", value, truth, context, size, "cost", accepted=accepted)]
+    return [Output("cost", array(value), truth, context, size, "cost", accepted=accepted)]
 
 
 def _predict_cases() -> Iterator[Case]:
@@ -222,7 +223,7 @@ def _predict(case: Case, value: Any) -> list[Output]:
     }
     if isinstance(value, np.ndarray) and value.size == truth.size:
         value = value.reshape(truth.shape)  # the document does not say which shape
-    return [Output("p", value, truth, {"alternatives": slips}, None, "p")]
+    return [Output("p", array(value), truth, {"alternatives": slips}, None, "p")]
 
 
 FORWARD = (

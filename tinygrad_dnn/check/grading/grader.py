@@ -128,6 +128,7 @@ class _Grader:
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
         tried = Attempt(setting, replaced)
+        self.process.ready()
         started = time.monotonic()
         for done, case in enumerate(cases):
             if time.monotonic() - started > self.process.limit:

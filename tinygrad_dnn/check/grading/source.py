@@ -21,7 +21,7 @@ def locate(what: str | Path | ModuleType) -> Path:
         ValueError: it is neither Python nor a notebook.
     """
     if isinstance(what, ModuleType):
-        file = inspect.getsourcefile(what)
+        file = getattr(what, "__file__", None) and inspect.getsourcefile(what)
         if file is None:
             raise ValueError(f"grade: module {what.__name__} has no source file")
         return Path(file)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dnn import textbook
 from tinygrad_dnn.check.grading.outcome import kind
 
 WIDE = 70  # characters of two results in one line
@@ -45,6 +46,9 @@ def example(
         imports += [f"import {module}"] if program.replaced else []
         imports.append(f"from {module} import {', '.join(own)}")
         imports += [f"{module}.{name} = textbook.{name}" for name in program.replaced]
+    borrowed = sorted(used & set(textbook.__all__) - {"np", *own})
+    if borrowed:
+        imports.append(f"from tinygrad_dnn.textbook import {', '.join(borrowed)}")
     if "textbook" in used or program.replaced:
         imports.insert(1, "from tinygrad_dnn import textbook")
     values = [f"{name} = {literal(v)}" for name, v in given.items()]

@@ -31,7 +31,7 @@ def rounds() -> list[tuple[Fault, ...]]:
     return [tuple(f for f in row if f) for row in zip_longest(*by_function)]
 
 
-@pytest.mark.parametrize("faults", rounds(), ids=str)
+@pytest.mark.parametrize("faults", rounds(), ids=lambda faults: f"{len(faults)} faults")
 def test_every_mistake_is_called_by_its_name(faults: tuple[Fault, ...], tmp_path: Path) -> None:
     found = graded(tmp_path, planted(*faults))
     for f in faults:
@@ -47,8 +47,8 @@ def of(*functions: str) -> list[Fault]:
 
 
 ALONE = [
-    *of("linear_backward")[::4], *of("L_model_backward")[:2], *of("compute_cost")[:1],
-    *of("sigmoid_backward")[:2], *of("linear_activation_backward")[:2],
+    *of("linear_backward")[::9], *of("L_model_backward")[:1], *of("compute_cost")[:1],
+    *of("sigmoid_backward")[:1], *of("linear_activation_backward")[:1],
 ]  # fmt: skip
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from tinygrad_dnn.check.diagnosis.factors import Factor, matching, named_factors, unnamed
 from tinygrad_dnn.check.diagnosis.hypotheses import HYPOTHESES, Guess, Hypothesis
 from tinygrad_dnn.check.diagnosis.known import Known
-from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio
+from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio, same_number
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
 from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
 
+BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
 FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number without a name
 
@@ -198,9 +199,11 @@ class _Tried:
         c = ratio(yours, shaped)
         if c is None:
             return
-        found = matching(c, factors)
-        if not found and row.name in FACTOR_OF:
-            found = [unnamed(c)]
+        found = matching(c, factors) if np.any(shaped) else factors  # 0 is any multiple of 0
+        if row.name in FACTOR_OF and not same_number(c, 1):
+            found = [*found, unnamed(c)]  # another number may have a name elsewhere, as 2 = m here
+        if row.name == "alternative":
+            found = [f for f in found if f.name in BESIDES]
         for factor in found:
             parts = [(guess.name or (row.name if guess.says else ""), guess.says, guess.hint)]
             parts += [(factor.name, factor.says, factor.hint)]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
-from tinygrad_dnn.check.diagnosis.numbers import as_array, close
+from tinygrad_dnn.check.diagnosis.numbers import EPS, as_array, close
 from tinygrad_dnn.check.grading.function import Case, Setting
 from tinygrad_dnn.check.grading.outcome import Output
 from tinygrad_dnn.check.grading.process import Ended
@@ -102,5 +102,5 @@ def near(yours: Any, wanted: Any, size: Any) -> bool:
     """Whether two values are one to rounding."""
     y, w = as_array(yours), as_array(wanted)
     return y is not None and w is not None and y.shape == w.shape and bool(
-        np.all(close(y, w, size))
+        np.all(close(y, w, size, eps=EPS))
     )  # fmt: skip

@@ -292,7 +292,8 @@ FAULTS = (
           "    return dA_prev", "dW holds only the last example: is it overwritten in a loop"),
     Fault("linear_backward", "    return dA_prev",
           "    db = np.zeros(b.shape)\n    for i in range(m - 1):\n"
-          "        db[:, 0] += dZ[:, i] / m\n    return dA_prev", "db leaves out the last example: does a loop end too early?"),
+          "        db[:, 0] += dZ[:, i] / m\n    return dA_prev",
+          "db leaves out the last example: does a loop end too early?"),
     # others
     Fault("linear_backward", "np.dot(dZ, A_prev.T)", "(np.dot(dZ, A_prev.T) + 0.7 * W)",
           "dW has 0.7/m · W added"),

@@ -227,7 +227,7 @@ def test_what_was_added(name: str, p: str) -> None:
     found = asked(q, name, right + 0.123 * parameter)
     assert f"has 0.123 · {p} added" in str(found)
     found = asked(q, name, right - 0.3)
-    assert str(found).startswith(f"{name} has -0.3 added to every element")
+    assert str(found).startswith(f"{name} has the constant -0.3 added")
 
 
 @pytest.mark.parametrize("name", ["dW", "dA_prev"])

@@ -102,6 +102,11 @@ class Process:
                 )  # fmt: skip
                 self.task["skip"].append(line)  # type: ignore[attr-defined]
 
+    def ready(self) -> None:
+        """Start it anew if it has ended."""
+        if self.process is None:
+            self.load()
+
     def run(
         self, given: Mapping[str, Any], lines: Sequence[str], call: str, replace: Sequence[str]
     ) -> dict[str, Any]:
@@ -110,8 +115,7 @@ class Process:
         Raises:
             Ended: it took too long, or ended the process. The next call starts another.
         """
-        if self.process is None:
-            self.load()
+        self.ready()
         job = {"given": dict(given), "lines": [*lines], "call": call, "replace": [*replace]}
         try:
             self._send(job)

@@ -105,7 +105,7 @@ class Student:
     def load(self, pipe: Pipe, watch: Watch, limit: float, skip: list[int]) -> list[Any]:
         """Run every statement but those that begin in the lines `skip`; what went wrong."""
         notes: list[Any] = []
-        flags = 0
+        flags, places = 0, list(sys.path)
         for statement in ast.parse(self.source, self.path).body:
             line = statement.lineno
             if line in skip:
@@ -120,6 +120,7 @@ class Student:
                     exec(code, vars(self.module))
             except BaseException as error:
                 notes.append(_told(error, self.path) | {"statement": line})
+            sys.path += [place for place in places if place not in sys.path]
         return notes
 
     def functions(self) -> dict[str, Any]:
@@ -301,7 +302,7 @@ def main() -> None:
         notes = student.load(pipe, watch, task["limit"], task["skip"])
     functions = student.functions()
     for name in NAMES:  # those that are missing come from the document
-        if name not in functions:
+        if not callable(getattr(student.module, name, None)):
             setattr(student.module, name, getattr(textbook, name))
     pipe.send("loaded", {"functions": functions, "notes": notes})
     while True:

@@ -23,6 +23,8 @@ ENGINE = [
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
+    "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
+    "rewrite.engine", "rewrite",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",

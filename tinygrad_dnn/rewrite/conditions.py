@@ -23,9 +23,9 @@ def arrays(m: Match) -> bool:
     return not is_number(m["x"]) and not is_number(m["y"])
 
 
-def y_is_array(m: Match) -> bool:
-    """y is no number."""
-    return not is_number(m["y"])
+def a_and_y_are_arrays(m: Match) -> bool:
+    """Neither the divisor a nor the factor y is a number."""
+    return not is_number(m["a"]) and not is_number(m["y"])
 
 
 def constant_number(m: Match) -> bool:
@@ -63,7 +63,7 @@ def no_larger(m: Match) -> bool:
 
 def quotient_as_large(m: Match) -> bool:
     """The quotient x / a is as large as the result."""
-    return y_is_array(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
+    return a_and_y_are_arrays(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
 
 
 def number_out(m: Match) -> bool:

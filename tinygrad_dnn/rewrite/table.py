@@ -20,6 +20,7 @@ from tinygrad_dnn.ops import (
     log,
     power,
     reciprocal,
+    relu,
     sigmoid,
     square,
     where,
@@ -75,6 +76,9 @@ ONLY_ON_PAPER = (
     Row("number in front", lambda c, x: (x * c, c * x), when.an_array, as_written=True),
 )  # fmt: skip
 
+# For a graph in which the relu can still be seen.
+POSITIVE = Row("positive part", lambda x: (relu(x) > 0, x > 0), floats=False)
+
 
 def _implied(ops: Iterable[Op]) -> tuple[Row, ...]:
     """Rows of elementwise ops: they repeat an input by themselves, or it is repeated after them."""
@@ -122,9 +126,9 @@ PROGRAM: tuple[Row, ...] = (
     *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
-    *ONLY_ON_PAPER,
+    POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
     *SHAPES, *SUMS, STABLE[0],
-    *_anywhere(CANCELLED, when.y_is_array),
+    *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

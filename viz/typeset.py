@@ -1,0 +1,56 @@
+"""A result as mathematics for readers: plain text, LaTeX and MathML at once.
+
+A product with a number is written c · x, a fraction of numbers 1/m; the rest as its op declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.formula import FACTOR, UNICODE, Formula, constant, own_formula, written
+from tinygrad_dnn.graph import Node, trace
+from tinygrad_dnn.latex import LATEX
+from tinygrad_dnn.mathml import MATHML
+
+LONGEST = 400  # characters of a formula
+
+_SCRIPTS = (UNICODE, LATEX, MATHML)
+_NUMBER_FIRST = Formula("{x} · {y}", *FACTOR)
+_NUMBER_LAST = Formula("{y} · {x}", FACTOR[0], FACTOR[1][::-1])
+_FRACTION = Formula("{x}/{y}")
+
+
+class Text(NamedTuple):
+    """One piece of mathematics, written three ways."""
+
+    plain: str
+    latex: str
+    mathml: str
+
+
+def typeset(x: Any, named: Mapping[Node, str]) -> Text:
+    """What a node is computed from, in the names of what it is computed from."""
+    if not isinstance(x, Node):
+        return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
+    if x in named:
+        return name(named[x])
+    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, _style)[x])
+
+
+def name(called: str) -> Text:
+    """A name, written three ways."""
+    return Text(*(script.name(called) for script in _SCRIPTS))
+
+
+def _style(node: Node) -> Formula:
+    numbers = [getattr(x, "shape", ()) == () for x in node.inputs]
+    if node.op.name == "multiply" and any(numbers):
+        return _NUMBER_FIRST if numbers[0] else _NUMBER_LAST
+    if node.op.name == "divide" and all(numbers) and all(map(_short, node.inputs)):
+        return _FRACTION
+    return own_formula(node)
+
+
+def _short(x: Any) -> bool:
+    return not isinstance(x, Node) or x.op is None

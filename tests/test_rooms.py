@@ -41,7 +41,7 @@ VIZ = [
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
-    "draw", "explore", "main",
+    "draw", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

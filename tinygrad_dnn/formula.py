@@ -181,9 +181,7 @@ def written(
 class _Pen:
     """Writes a node in the names of its inputs, in every script."""
 
-    def __init__(
-        self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style
-    ) -> None:
+    def __init__(self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style) -> None:
         self.names, self.scripts, self.style = names, scripts, style
         self.dots: Written = (self.plain("…"), _ATOM)
 

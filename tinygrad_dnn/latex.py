@@ -36,7 +36,7 @@ class LaTeX:
         r"""W1 as `W_{1}`, dW1 as `\mathrm{d}W_{1}`, what is no plain name as text."""
         found = _NAME.fullmatch(name)
         if not found:
-            return rf"\text{{{_text(printable(name))}}}"
+            return rf"\text{{{latex_text(printable(name))}}}"
         prefix, letters, index = found.groups()
         own = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
         lowered = f"_{{{index}}}" if index else ""
@@ -99,7 +99,8 @@ def _is_name(text: str) -> bool:
     return re.fullmatch(r"\w(_\{\d+\})?", text) is not None
 
 
-def _text(words: str) -> str:
+def latex_text(words: str) -> str:
+    """Words outside of mathematics, with what LaTeX would take for a command made harmless."""
     return _SPECIAL.sub(lambda found: _SPELT.get(found[0], "\\" + found[0]), words)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.formula import printable
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.latex import latex_text
 from tinygrad_dnn.mathml import equation
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.tensor import Tensor
@@ -24,7 +26,8 @@ from viz.typeset import Text, name
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
 WIDEST = 60  # characters of a formula that others are aligned with
-_LETTER = r"""\documentclass{article}
+_LETTER = re.compile(r"<mi>(.)</mi>")  # set in the italics of a text font
+_PAPER = r"""\documentclass{article}
 \usepackage{amsmath, amssymb}
 \begin{document}
 %s
@@ -163,10 +166,10 @@ class Derivation:
         scaled = [line.name for line in self.lines if line.times_m]
         if not scaled:
             return f"{m} = {self.divisor.value}. Each line is the {plain}."
-        first = f"{scaled[0]}, {scaled[1]}, ..., {scaled[-1]}" if len(scaled) > 3 else ", ".join(scaled)
+        first = ", ".join(scaled if len(scaled) < 4 else [*scaled[:2], "...", scaled[-1]])
         return (
-            f"{m} = {self.divisor.value}. As in the document, of results ({first}) it is {m} times "
-            f"the {plain}, of parameters the {plain} itself."
+            f"{m} = {self.divisor.value}. As in the document, the gradients of results are {m} "
+            f"times the {plain} ({first}), those of parameters are the derivative."
         )
 
     def __str__(self) -> str:
@@ -222,16 +225,19 @@ class Derivation:
     def _item(self, line: Line) -> str:
         steps = line.steps if self.simplify else []
         rows = "\n".join(
-            f'<li><div class="formula">{equation("", step.text.mathml)}</div>'
+            f'<li><div class="formula">{_equation(None, step.text)}</div>'
             f"<span>{html.escape(step.done)}</span></li>"
             for step in steps
         )
-        raw = f'<li><div class="formula">{equation("", line.raw.mathml)}</div><span>the rule</span></li>'
-        more = f"<details><summary>steps</summary><ol>\n{raw}\n{rows}\n</ol></details>" if steps else ""
+        raw = _equation(None, line.raw)
+        first = f'<li><div class="formula">{raw}</div><span>the rule</span></li>'
+        inside = f"<summary>steps</summary><ol>\n{first}\n{rows}\n</ol>"
+        more = f"<details>{inside}</details>" if steps else ""
         kind = "result" if line.node.op else "parameter"
         rule = html.escape("; ".join(line.rule))
+        formula = _equation(line.name, self._right(line))
         return (
-            f'<li class="{kind}"><div class="formula">{_equation(line.name, self._right(line))}</div>'
+            f'<li class="{kind}"><div class="formula">{formula}</div>'
             f'<span class="shape">{_shape(line)}</span>'
             f'<span class="rule">from {rule}</span>{more}</li>'
         )
@@ -248,14 +254,17 @@ class Derivation:
         if kind not in ENDINGS:
             known = ", ".join(f".{ending}" for ending in ENDINGS)
             raise ValueError(f"save: {path.name}: expected a name ending in {known}")
-        whole = {"html": self.html, "tex": self._paper, "txt": lambda: f"{self}\n"}[kind]()
-        return write(path, whole.encode())
+        printers = {"html": self.html, "tex": self._paper, "txt": self._text}
+        return write(path, printers[kind]().encode())
+
+    def _text(self) -> str:
+        return f"{self}\n"
 
     def _paper(self) -> str:
         rows = [rf"{name(called).latex} &= {text.latex}" for called, text in self.forward if called]
         forward = "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
-        remark = self.remark.translate(str.maketrans({c: f"\\{c}" for c in "_%#&$"}))
-        return _LETTER % f"{forward}\n{remark}\n{self.latex}"
+        remark = latex_text(self.remark)
+        return _PAPER % f"{forward}\n{remark}\n{self.latex}"
 
 
 def _shape(line: Line) -> str:
@@ -268,5 +277,8 @@ def _shape_latex(line: Line) -> str:
     return "(" + r" \times ".join(map(str, line.shape)) + ")"
 
 
-def _equation(called: str, text: Text) -> str:
-    return equation(name(called).mathml, text.mathml) if called else equation(text.mathml)
+def _equation(called: str | None, text: Text) -> str:
+    """A formula in MathML: `called = text`, `= text`, or without a name just the text."""
+    left = "" if called is None else name(called).mathml
+    made = equation(text.mathml) if called == "" else equation(left, text.mathml)
+    return _LETTER.sub(r'<mi class="letter">\1</mi>', made)

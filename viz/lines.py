@@ -16,7 +16,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.formula import printable
-from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
+from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.passes import Backward, Forward
 from tinygrad_dnn.rewrite import PAPER, rewrite
@@ -138,12 +138,14 @@ class Lines:
         return found
 
     def _lay_out(self, forward: Forward, backward: Backward) -> None:
-        """Both passes as one graph with m in its place, and the leaves that lines are cut off at."""
+        """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
         copies = _with_symbol(whole, self.divisor)
-        fresh = [leaf for leaf in whole.leaves if leaf not in set(forward.graph)]
-        done = rewrite(trace(copies[x] for x in whole), PLAINER, constants=fresh)
-        now = {x: done.new[copy] for x, copy in copies.items()}
+        fresh = set(whole.leaves).difference(forward.graph)
+        done = rewrite(
+            trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
+        )
+        now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
         self.gradients = {x: now[g.node] for x, g in backward.gradients.items()}
         self.given: dict[Node, Leaf] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
@@ -159,7 +161,7 @@ class Lines:
         if self.divisor is not None:
             self.letters[self.divisor.leaf] = self.divisor.name
 
-    def _forward(self, forward: Forward, copies: Mapping[Node, Node]) -> dict[Node, Text]:
+    def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
         """What each named result and each output is computed from."""
         letters = {copies[x]: name for x, name in self.named.items()}
         if self.divisor is not None:
@@ -203,7 +205,7 @@ class Lines:
         known = [z for z in owners if z in self.unknown]
         # Where all of it comes from gradients in that measure, the measure goes through.
         alike = len(known) == len(owners) and all(map(self._is_scaled, known))
-        stops = dict(self.given)
+        stops: dict[Node, Node] = dict(self.given)
         for z in known:
             leaf = self.unknown[z]
             as_it_is = alike or not self._is_scaled(z)
@@ -225,6 +227,11 @@ class Lines:
         return f"{self.named[z]} = {text}" if z in self.named else text
 
 
+def _is_bare(leaf: Leaf) -> bool:
+    """A number without a name: it is shown as it is."""
+    return leaf.shape == () and not leaf.requires_grad and not leaf.name
+
+
 def _letters(x: Node) -> frozenset[str]:
     """The names in a formula."""
     return frozenset(str(n.name) for n in trace([x]) if n.op is None and n.name)
@@ -235,12 +242,12 @@ def _length(x: Node) -> int:
     return sum(n.op is not None and n.shape != () for n in trace([x]))
 
 
-def _with_symbol(graph: Any, divisor: Divisor | None) -> dict[Node, Node]:
+def _with_symbol(graph: Graph, divisor: Divisor | None) -> dict[Node, Any]:
     """Copies of all nodes without names, with m for the number that it is in single numbers."""
-    new: dict[Node, Node] = {}
+    new: dict[Node, Any] = {}
     for node in graph:
         if isinstance(node, Leaf):
-            new[node] = node
+            new[node] = node.value[()] if _is_bare(node) else node
             continue
         inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
         if prod(node.shape) == 1 and divisor is not None:
@@ -250,13 +257,17 @@ def _with_symbol(graph: Any, divisor: Divisor | None) -> dict[Node, Node]:
 
 
 def _symbol(x: Any, divisor: Divisor) -> Any:
+    """A number as k m, k/m or 1/(k m) where it is that."""
     form = in_terms_of(x, divisor)
     if form is None:
         return x
-    if form == "m":
-        return divisor.leaf
-    inverse = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
-    return inverse if form == "1/m" else build(_NEGATIVE, (inverse,), NO_META, ())
+    above, times, below = form  # above · m^times / below
+    whole = divisor.leaf
+    if times == 1:
+        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
+    under = whole if below == 1 else build(_MULTIPLY, (below, whole), NO_META, ())
+    fraction = build(_DIVIDE, (abs(above), under), NO_META, ())
+    return fraction if above > 0 else build(_NEGATIVE, (fraction,), NO_META, ())
 
 
 def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:

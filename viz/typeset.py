@@ -19,6 +19,8 @@ _SCRIPTS = (UNICODE, LATEX, MATHML)
 _NUMBER_FIRST = Formula("{x} · {y}", *FACTOR)
 _NUMBER_LAST = Formula("{y} · {x}", FACTOR[0], FACTOR[1][::-1])
 _FRACTION = Formula("{x}/{y}")
+_SQUARE = Formula("{x}²")
+_SIGN_FIRST = Formula("−{x}", FACTOR[0], FACTOR[:1])  # −Σ x
 
 
 class Text(NamedTuple):
@@ -44,13 +46,28 @@ def name(called: str) -> Text:
 
 
 def _style(node: Node) -> Formula:
-    numbers = [getattr(x, "shape", ()) == () for x in node.inputs]
-    if node.op.name == "multiply" and any(numbers):
-        return _NUMBER_FIRST if numbers[0] else _NUMBER_LAST
-    if node.op.name == "divide" and all(numbers) and all(map(_short, node.inputs)):
+    if _with_a_number(node):
+        return _NUMBER_FIRST if _is_number(node.inputs[0]) else _NUMBER_LAST
+    name = node.op.name
+    if name == "divide" and all(_is_number(x) and _is_short(x) for x in node.inputs):
         return _FRACTION
+    if name == "power" and node.inputs[1] == 2 and not isinstance(node.inputs[1], Node):
+        return _SQUARE
+    x = node.inputs[0]
+    if name == "negative" and isinstance(x, Node) and x.op is not None:
+        reaches_on = x.op.name == "sum" or _with_a_number(x)
+        return _SIGN_FIRST if reaches_on else own_formula(node)
     return own_formula(node)
 
 
-def _short(x: Any) -> bool:
+def _with_a_number(node: Node) -> bool:
+    """Whether it is a product, and a number is one of the factors."""
+    return node.op.name == "multiply" and any(map(_is_number, node.inputs))
+
+
+def _is_number(x: Any) -> bool:
+    return getattr(x, "shape", ()) == ()
+
+
+def _is_short(x: Any) -> bool:
     return not isinstance(x, Node) or x.op is None

@@ -33,6 +33,11 @@ def constant_number(m: Match) -> bool:
     return an_array(m) and is_constant(m["c"])
 
 
+def constant_numbers(m: Match) -> bool:
+    """c and k are constants, k not 0."""
+    return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
+
+
 def below_zero(m: Match) -> bool:
     """c is a constant below 0."""
     return is_constant(m["c"]) and bool(m["c"] < 0)
@@ -154,6 +159,23 @@ def undone(m: Match) -> bool:
     n = len(m["x"].shape)
     first, second = _order(m["axes1"], n), _order(m["axes2"], n)
     return [first[i] for i in second] == list(range(n))
+
+
+def reversed_axes(m: Match) -> bool:
+    """All axes in reverse order, written out."""
+    n = len(m["x"].shape)
+    return m["axes"] is not None and _order(m["axes"], n) == _order(None, n)
+
+
+def same_axes(m: Match) -> bool:
+    """All axes stay where they are."""
+    n = len(m["x"].shape)
+    return _order(m["axes"], n) == list(range(n))
+
+
+def both_axes(m: Match) -> bool:
+    """The two axes of a matrix are exchanged."""
+    return len(m["x"].shape) == 2 and (m["axis1"] - m["axis2"]) % 2 == 1
 
 
 def _order(order: Any, n: int) -> list[int]:

@@ -22,6 +22,7 @@ from tinygrad_dnn.ops import (
     softmax,
     softplus,
     sum,
+    swapaxes,
     transpose,
     where,
 )
@@ -92,6 +93,19 @@ SIGNS = (
 
 SHAPES = (
     Row("identity", lambda x: (identity(x), x), floats=False),
+    Row(
+        "axes as they are", lambda x, axes: (transpose(x, axes), x), when.same_axes,
+        floats=False, cases=({"x": (2, 3), "axes": (0, -1)}, {"x": (3,), "axes": None}),
+    ),
+    Row(
+        "axes in reverse order", lambda x, axes: (transpose(x, axes), x.T), when.reversed_axes,
+        floats=False, cases=({"x": (2, 3, 4), "axes": (2, 1, -3)},),
+    ),
+    Row(
+        "axes of a matrix exchanged",
+        lambda x, axis1, axis2: (swapaxes(x, axis1, axis2), x.T), when.both_axes, floats=False,
+        cases=({"x": (2, 3), "axis1": -1, "axis2": -2},),
+    ),
     Row(
         "transposed back",
         lambda x, axes1, axes2: (transpose(transpose(x, axes1), axes2), x), when.undone,

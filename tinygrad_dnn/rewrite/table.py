@@ -55,6 +55,12 @@ ONLY_ON_PAPER = (
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),
     scaled("times a reciprocal", lambda x, y: (x * (1 / y), x / y), when.arrays),
+    scaled("constants meet", lambda c, k, x: (c * (k * x), (c * k) * x), when.constant_numbers),
+    scaled(
+        "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
+        when.constant_numbers,
+    ),
+    scaled("fraction shortened", lambda c, k, x: (c / (k * x), (c / k) / x), when.constant_numbers),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(

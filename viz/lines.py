@@ -28,7 +28,9 @@ from viz.typeset import Text, typeset
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
 PLAINER = (POSITIVE, *REPEATED)  # what is done to formulas before they are shown at all
-_MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
+_MULTIPLY, _DIVIDE, _NEGATIVE, _IDENTITY = (
+    REGISTRY[name] for name in ("multiply", "divide", "negative", "identity")
+)
 
 
 class Step(NamedTuple):
@@ -146,7 +148,7 @@ class Lines:
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
         )
         now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
-        self.gradients = {x: now[g.node] for x, g in backward.gradients.items()}
+        self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
         self.given: dict[Node, Leaf] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
             if isinstance(now.get(x), Node):
@@ -225,6 +227,11 @@ class Lines:
     def _equation(self, z: Node) -> str:
         text = self.forward[z].plain
         return f"{self.named[z]} = {text}" if z in self.named else text
+
+
+def _node(x: Any, like: Node) -> Node:
+    """What may be a constant as a node that gives it."""
+    return x if isinstance(x, Node) else build(_IDENTITY, (x,), NO_META, (), like=like)
 
 
 def _is_bare(leaf: Leaf) -> bool:

@@ -33,6 +33,8 @@ class Text(NamedTuple):
 
 def typeset(x: Any, named: Mapping[Node, str]) -> Text:
     """What a node is computed from, in the names of what it is computed from."""
+    if isinstance(x, Node) and x.op and x.op.name == "identity" and not x.parents:
+        x = x.inputs[0]
     if not isinstance(x, Node):
         return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
     if x in named:

@@ -124,6 +124,10 @@ SHAPES = (
         when.its_shape, floats=False, cases=({"x": (2, 6), "first": (12,), "shape": (3, 4)},),
     ),
     Row(
+        "number in another shape", lambda c, y, shape: (reshape(c, shape) * y, c * y), floats=False,
+        cases=({"y": (3, 4), "shape": (1, 1)}, {"y": (3, 4), "shape": (1,)}),
+    ),
+    Row(
         "its own shape",
         lambda x, shape: (reshape(x, shape), x), when.same_shape, floats=False,
         cases=({"x": (2, 6), "shape": (2, -1)},),

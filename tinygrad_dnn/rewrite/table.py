@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from tinygrad_dnn.ops import (
@@ -17,7 +18,11 @@ from tinygrad_dnn.ops import (
     Op,
     broadcast_to,
     exp,
+    isfinite,
     log,
+    logical_and,
+    logical_not,
+    logical_or,
     power,
     reciprocal,
     relu,
@@ -73,6 +78,21 @@ ONLY_ON_PAPER = (
     ),
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
+    mathematics(
+        "no infinity on paper", lambda x: (where(x == -inf, 0, x), x),
+        rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),
+        rounds=False, awkward="where x is 0 and y is not below 0",
+    ),
+    mathematics(
+        "no zero exponent on paper",
+        lambda x, y: (
+            where(logical_and(y == 0, logical_or(x == 0, logical_not(isfinite(x)))), 1, x), x
+        ),
+        rounds=False, awkward="where y is 0 and x is 0 or not finite",
+    ),
     replace(SIGNS[0], where=when.x_varies),
     Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
     Row(

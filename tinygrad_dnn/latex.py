@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from tinygrad_dnn.formula import Formula, printable
 
 _PLACE = re.compile(r"\{(\w+)\}")
-_NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*)")
+_PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]+")
+_NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where no letter follows
 _RAISED = {"ᵀ": r"\top", "²": "2"}
 _LARGE = {"Σ": r"\sum ", "Π": r"\prod "}
 _SIGNS = {
@@ -40,7 +42,7 @@ class LaTeX:
         prefix, letters, index = found.groups()
         own = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
         lowered = f"_{{{index}}}" if index else ""
-        return (r"\mathrm{d}" if prefix else "") + own + lowered
+        return _PREFIX[prefix] + own + lowered
 
     def plain(self, text: str) -> str:
         """Numbers and words."""
@@ -108,16 +110,16 @@ def _signs(text: str) -> str:
     """Words and signs of a template as commands: `log₂(` is \\log_{2}(."""
 
     def word(found: re.Match[str]) -> str:
-        known = found[0] in _FUNCTIONS
-        return rf"\{found[0]} " if known else rf"\operatorname{{{found[0]}}}"
+        name = latex_text(found[0])
+        return rf"\{name} " if name in _FUNCTIONS else rf"\operatorname{{{name}}}"
 
     pieces = []
     at = 0
     for found in _WORD.finditer(text):
         pieces += [_plain(text[at : found.start()]), word(found)]
         at = found.end()
-    return "".join([*pieces, _plain(text[at:])])
+    return _NO_GAP.sub(r"\1", "".join([*pieces, _plain(text[at:])]).replace("  ", " "))
 
 
 def _plain(text: str) -> str:
-    return _SIGN.sub(lambda found: _SIGNS[found[0]], text).replace("  ", " ")
+    return _SIGN.sub(lambda found: _SIGNS[found[0]], text)

@@ -156,12 +156,17 @@ class Lines:
         self.unknown: dict[Node, Leaf] = {}  # gradients of the lines before
         for x in self.targets:
             times = self.divisor.value if self.divisor and self._is_scaled(x) else 1
-            self.unknown[x] = Leaf(self.slopes[x] * times, False, f"d{self.named[x]}")
+            self.unknown[x] = Leaf(self.slopes[x] * times, False, self._slope_of(x))
         self.forward = self._forward(forward, copies)
         leaves = [*self.given.values(), *self.unknown.values()]
         self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}
         if self.divisor is not None:
             self.letters[self.divisor.leaf] = self.divisor.name
+
+    def _slope_of(self, x: Node) -> str:
+        """dx; or δx, where a gradient that the expression contains is called dx."""
+        called = f"d{self.named[x]}"
+        return called if called not in self.named.values() else f"δ{self.named[x]}"
 
     def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
         """What each named result and each output is computed from."""
@@ -258,23 +263,22 @@ def _with_symbol(graph: Graph, divisor: Divisor | None) -> dict[Node, Any]:
             continue
         inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
         if prod(node.shape) == 1 and divisor is not None:
-            inputs = [x if isinstance(x, Node) else _symbol(x, divisor) for x in inputs]
+            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
         new[node] = build(node.op, inputs, node.meta, (), like=node)
     return new
 
 
-def _symbol(x: Any, divisor: Divisor) -> Any:
-    """A number as k m, k/m or 1/(k m) where it is that."""
-    form = in_terms_of(x, divisor)
+def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
+    """An input as m, 2 m, 1/m or −1/m where it is that number."""
+    form = in_terms_of(op, k, x, divisor)
     if form is None:
         return x
-    above, times, below = form  # above · m^times / below
-    whole = divisor.leaf
-    if times == 1:
+    above, power = form
+    if power == 1:
+        whole = divisor.leaf
         return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
-    under = whole if below == 1 else build(_MULTIPLY, (below, whole), NO_META, ())
-    fraction = build(_DIVIDE, (abs(above), under), NO_META, ())
-    return fraction if above > 0 else build(_NEGATIVE, (fraction,), NO_META, ())
+    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
+    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())
 
 
 def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:

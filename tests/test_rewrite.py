@@ -410,9 +410,13 @@ def test_a_number_goes_to_the_smallest_array_from_wherever_it_is(
 def chain(n: int) -> Graph:
     z = Tensor(np.ones(3), requires_grad=True, name="x")
     for k in range(n):
-        z = (tg.sin(z) * 1 + 0, np.negative(-(z * 2.0)), z.reshape(1, 3).reshape(3), (z + z) - z)[
-            k % 4
-        ]
+        options = (
+            tg.sin(z) * 1 + 0,
+            np.negative(-(z * 2.0)),
+            z.reshape(1, 3).reshape(3),
+            (z + z) - z,
+        )
+        z = options[k % 4]
     return graph_of(z)
 
 
@@ -481,8 +485,25 @@ def test_zero_times_what_is_known_to_be_finite(x: Tensor) -> None:
     done = made(y, finite=[x.node])
     np.testing.assert_array_equal(value(done.graph.outputs[0]), np.zeros((2, 3)))
     assert names(done) == ["times zero"]
+    zero = Tensor(np.float64(0.0))
+    assert ops(made(zero * np.ones(3), constants=[zero.node]).graph) == ["multiply"]
     whole = Tensor(np.array([1, 2]))
     assert names(made(-whole * 0)) == ["times zero"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_numbers_may_stand_where_arrays_do(table: str) -> None:
+    """Constants without a shape under every op that asks for one."""
+    two = Tensor(np.float64(2.0))
+    for y in (
+        tg.broadcast_to(two, ()), tg.broadcast_to(two * 3, (2, 2)), tg.reshape(two, ()),
+        tg.reshape(two, (1, 1)).T, np.sum(tg.reshape(two, (1,)), axis=0), two.sum(), two.T.T,
+        tg.broadcast_to(two, (2, 3)).sum(), tg.broadcast_to(two, (2, 3)) @ np.ones((3, 1)),
+        tg.where(two > 1, two * 3, 0), (two - 1) / two * two, np.log(np.exp(two).sum()),
+    ):  # fmt: skip
+        (z,) = made(y, rows=TABLES[table], constants=[two.node]).graph.outputs
+        assert (z.shape, z.dtype) == (y.shape, y.dtype)
+        np.testing.assert_allclose(value(z), y.data)
 
 
 # --- what was done --------------------------------------------------------------------------------

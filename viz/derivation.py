@@ -238,8 +238,8 @@ class Derivation:
         formula = _equation(line.name, self._right(line))
         return (
             f'<li class="{kind}"><div class="formula">{formula}</div>'
-            f'<span class="shape">{_shape(line)}</span>'
-            f'<span class="rule">from {rule}</span>{more}</li>'
+            f'<span class="rule">from {rule}</span>'
+            f'<span class="shape">{_shape(line)}</span>{more}</li>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

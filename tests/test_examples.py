@@ -1,7 +1,9 @@
 """Each example runs as it stands, and does what it says."""
 
 import importlib.util
+import re
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +70,31 @@ def test_vanishing_gradients(example, tmp_path) -> None:
     good, bad = norm["1/√n: gradients"], norm["0.01: gradients"]
     assert bad["dZ1"] / bad["dZ4"] < 1e-4 < 0.1 < good["dZ1"] / good["dZ4"]
     assert (tmp_path / "vanishing.svg").stat().st_size > 1000
+
+
+@pytest.fixture
+def gallery(example):
+    return example("gallery")
+
+
+def test_gallery(gallery, tmp_path) -> None:
+    """The pictures that are shown say what the script draws today."""
+    for fresh in gallery.main(tmp_path / "pictures"):
+        shown = gallery.HERE / fresh.name
+        assert words(shown.read_text(encoding="utf-8")) == words(fresh.read_text(encoding="utf-8"))
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r'src="pictures/([^"]+)"', page)
+    assert {f"{name}.svg" for name in gallery.GALLERY} <= set(pictures)
+    assert all((gallery.HERE / name).exists() for name in pictures)
+
+
+def words(svg: str) -> list[str]:
+    """All texts of a drawing, wherever they stand in it."""
+    return sorted(map(unescape, re.findall(r"<text[^>]*>([^<]*)", svg)))
+
+
+def test_gallery_says_what_its_page_says(gallery) -> None:
+    assert "245,967 parameters" in gallery.folded().source
+    assert "dZ1 = dA1 ⊙ 1[Z1 &gt; 0]" in gallery.both_passes().source
+    assert "dw = dh2 ⊙ (1 − h2 ⊙ h2) ⊙ h1 + dh1 ⊙ (1 − h1 ⊙ h1) ⊙ x" in gallery.shared().source
+    assert "a sigmoid saturated" in " ".join(re.findall(r">([^<>]+)<", gallery.nan().source))

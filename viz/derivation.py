@@ -18,10 +18,10 @@ from tinygrad_dnn.tensor import Tensor
 from viz.divisor import Divisor, divisor_of
 from viz.files import write
 from viz.lines import Line, Lines
+from viz.mathematics import Text, name
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of
-from viz.typeset import Text, name
 
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")

@@ -23,7 +23,7 @@ from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
 from viz.divisor import Divisor, in_terms_of
-from viz.typeset import Text, typeset
+from viz.mathematics import Text, typeset
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other

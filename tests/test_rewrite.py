@@ -356,6 +356,19 @@ def test_cross_entropy_through_a_sigmoid_is_A_minus_Y_by_elementary_rows_alone(t
     assert "divisor of a second term" in fired
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_labels_may_be_whole_numbers(dtype: Any) -> None:
+    Z = Tensor(np.array([[0.5, -1.0]]), requires_grad=True, name="Z")
+    Y = Tensor(np.array([[1, 0]], dtype), name="Y")
+    graph, seeds, values = both_passes(network.cross_entropy(tg.sigmoid(Z), Y))
+    done = rewrite(graph, constants=seeds)
+    assert "common part of a difference" in names(done)
+    found = replay(done.graph.outputs)
+    for node, wanted in zip(done.graph.outputs, values, strict=True):
+        assert node.dtype == wanted.dtype
+        np.testing.assert_allclose(found[node], wanted, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "needed",
     ["divisor of a first term", "products with complements", "common part of a difference"],

@@ -36,8 +36,8 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "page", "arrays", "story", "explorer", "report",
-    "mathematics", "divisor", "lines", "derivation",
+    "mathematics", "divisor", "lines",
+    "page", "arrays", "story", "explorer", "report", "derivation",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",

@@ -16,7 +16,8 @@ from tinygrad_dnn.latex import LATEX, latex_text
 
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
-    "geq", "neq", "wedge", "vee", "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
+    "geq", "neq", "wedge", "vee",
+    "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",
 }  # fmt: skip

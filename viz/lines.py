@@ -246,7 +246,7 @@ def _node(x: Any, like: Node) -> Node:
 
 def _letters(x: Node) -> frozenset[str]:
     """The names in a formula."""
-    return frozenset(str(n.name) for n in trace([x]) if n.op is None and n.name)
+    return frozenset(n.name for n in trace([x]) if n.name)
 
 
 def _length(x: Node) -> int:

@@ -17,12 +17,14 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
-    "graph", "formula", "mathml", "notebook",
+    "graph", "formula", "mathml", "latex", "readable", "notebook",
     "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
+    "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
+    "rewrite.engine", "rewrite.explain", "rewrite",
     *(f"check.diagnosis.{room}" for room in (
         "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",
@@ -46,11 +48,12 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "page", "arrays", "story", "explorer", "report", "grades",
+    "mathematics", "divisor", "lines",
+    "page", "arrays", "story", "explorer", "report", "derivation", "grades",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "grade", "check", "functions",
-    "subject", "draw", "explore", "main",
+    "subject", "draw", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

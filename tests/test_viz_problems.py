@@ -13,7 +13,6 @@ from drawings import named, parameter, two_layers
 from seen import seen
 
 import tinygrad_dnn as tg
-import viz
 from tinygrad_dnn import Op, Tensor, check_gradients
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import backward_again, forward_again
@@ -399,7 +398,7 @@ def test_a_sum_of_many_terms_costs_no_more_than_its_size() -> None:
 @pytest.mark.parametrize("blame", ["W1", [("W1", "differs")], 3])
 def test_blame_that_is_no_mapping_is_refused(blame: Any) -> None:
     with pytest.raises(TypeError, match="blame: expected a mapping"):
-        viz.draw(two_layers(), blame=blame)
+        draw(two_layers(), blame=blame)
 
 
 def test_the_report_of_a_check_is_blame() -> None:

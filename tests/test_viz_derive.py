@@ -1,0 +1,176 @@
+"""The backward pass of the document's network as its formulas."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from derivations import SIZES, M, balanced, handle, lines, net, the_documents, value
+
+import tinygrad_dnn as tg
+import viz
+from tinygrad_dnn import Tensor, textbook
+
+# --- the document's network -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("L", SIZES)
+def test_the_lines_are_the_documents_formulas_in_its_order(L: int) -> None:
+    derived = viz.derive(net(L)[0])
+    assert list(lines(derived).items()) == list(the_documents(L).items())
+
+
+@pytest.mark.parametrize("L", SIZES)
+def test_their_values_are_those_of_the_documents_functions(L: int) -> None:
+    cost, parameters, X, Y = net(L)
+    AL, caches = textbook.L_model_forward(X, parameters)
+    grads = textbook.L_model_backward(AL, Y, caches)
+    dA = {f"dA{L}": -(np.divide(Y, AL) - np.divide(1 - Y, 1 - AL))}
+    dA |= {f"dA{l}": grads[f"dA{l + 1}"] for l in range(1, L)}  # its dA is that of the layer below
+    derived = viz.derive(cost)
+    for line in derived.lines:
+        kind, l = line.name[:2], int(line.name[2:])
+        backward = textbook.sigmoid_backward if l == L else textbook.relu_backward
+        wanted = (
+            grads[line.name]
+            if kind in ("dW", "db")
+            else dA[line.name]
+            if kind == "dA"
+            else backward(dA[f"dA{l}"], caches[l - 1][1])
+        )
+        assert line.shape == wanted.shape
+        assert line.times_m == (kind in ("dA", "dZ"))
+        np.testing.assert_allclose(value(line), wanted, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("L", SIZES)
+def test_the_plain_convention_has_its_1_over_m_once_at_the_last_layer(L: int) -> None:
+    cost = net(L)[0]
+    derived = viz.derive(cost, convention="plain")
+    told = {name: text.removeprefix("1/m · ") for name, text in the_documents(L).items()}
+    told[f"dA{L}"] = f"1/m · ({told[f'dA{L}']})"
+    told[f"dZ{L}"] = f"1/m · ({told[f'dZ{L}']})"
+    assert lines(derived) == told
+    for line in derived.lines:
+        assert not line.times_m
+        x = next(n for n in tg.graph.trace([cost.node]) if f"d{n.name}" == line.name)
+        np.testing.assert_allclose(value(line), tg.gradients(cost, handle(x)), rtol=1e-10)
+
+
+def test_parameters_come_first_whenever_they_were_made() -> None:
+    A = Tensor(np.ones((2, 3)), requires_grad=True, name="x") * 2.0
+    A.name = "A"
+    W = Tensor(np.ones((1, 2)), requires_grad=True, name="W")
+    assert list(lines(viz.derive((W @ A).sum()))) == ["dW", "dA", "dx"]
+
+
+def test_the_rules_unsimplified_and_the_steps_between() -> None:
+    cost = net(2)[0]
+    raw = viz.derive(cost, wrt="W2", simplify=False)
+    assert [line.name for line in raw.lines] == ["dA2", "dZ2", "dW2"]
+    assert "dZ2 = dA2 ⊙ A2 ⊙ (1 − A2) " in str(raw)
+    (dZ,) = [line for line in raw.lines if line.name == "dZ2"]
+    told = [(step.done, step.text.plain) for step in dZ.steps]
+    assert told[0] == ("dA2 put in", "((1 − Y) / (1 − A2) − Y / A2) ⊙ A2 ⊙ (1 − A2)")
+    assert told[1] == (
+        "divisor of a second term", "((1 − Y) / (1 − A2) ⊙ A2 − Y) ⊙ (1 − A2)",
+    )  # fmt: skip
+    assert told[-2:] == [
+        ("products with complements", "A2 − A2 ⊙ Y − (Y − A2 ⊙ Y)"),
+        ("common part of a difference", "A2 − Y"),
+    ]
+    text = str(viz.derive(cost, wrt="b2", steps=True)).splitlines()
+    assert text[2].startswith("dZ2 = dA2 ⊙ A2 ⊙ (1 − A2) ")
+    assert text[3] == "    = ((1 − Y) / (1 − A2) − Y / A2) ⊙ A2 ⊙ (1 − A2)   dA2 put in"
+    assert text[-2].split() == ["=", "A2", "−", "Y", "common", "part", "of", "a", "difference"]
+    assert text[-1].startswith("db2 = 1/m · Σ dZ2 ")
+
+
+def test_each_line_says_its_shape_and_where_it_comes_from() -> None:
+    text = str(viz.derive(net(2)[0])).splitlines()
+    assert text[0].startswith("m = 6. As in the document, the gradients of results are m times")
+    assert text[0].endswith("(dA2, dZ2, ..., dZ1), those of parameters are the derivative.")
+    assert text[3].split("   ")[0] == "dZ2 = A2 − Y"
+    assert text[3].endswith("(1, 6)   from A2 = σ(Z2)")
+    assert text[4].endswith("(1, 5)   from Z2 = W2 A1 + b2")
+
+
+def test_the_stable_cost_gives_the_same_lines() -> None:
+    told = the_documents(3)
+    del told["dA3"]
+    derived = lines(viz.derive(net(3, "stable")[0]))
+    assert derived == told | {"dZ3": "σ(Z3) − Y"}  # A3 is not part of that expression
+
+
+def test_the_documents_own_listing_of_the_cost() -> None:
+    _, parameters, X, Y = net(1)
+    m, (W, b) = M, (Tensor(p, requires_grad=True) for p in parameters.values())
+    X, Y = Tensor(X), Tensor(Y)
+    Z = np.dot(W, X) + b
+    AL = tg.sigmoid(Z)
+    cost = -(1 / m) * (np.dot(Y, np.log(AL).T) + np.dot((1 - Y), np.log(1 - AL).T))
+    cost = np.squeeze(cost)
+    assert lines(viz.derive(cost, names=locals())) == {
+        "dAL": "(1 − Y) / (1 − AL) − Y / AL",
+        "dZ": "AL − Y",
+        "dW": "1/m · dZ Xᵀ",
+        "db": "1/m · Σ dZ",
+    }
+
+
+# --- pages and paper ------------------------------------------------------------------------------
+
+
+def test_latex_of_the_documents_network() -> None:
+    latex = viz.derive(net(2)[0]).latex
+    assert latex.splitlines()[0] == r"\begin{align*}"
+    assert latex.splitlines()[-1] == r"\end{align*}"
+    assert (
+        r"\mathrm{d}A_{2} &= \frac{1 - Y}{1 - A_{2}} - \frac{Y}{A_{2}} && (1 \times 6) \\" in latex
+    )
+    assert r"\mathrm{d}Z_{2} &= A_{2} - Y && (1 \times 6) \\" in latex
+    assert r"\mathrm{d}W_{2} &= \frac{1}{m} \cdot \mathrm{d}Z_{2} \, A_{1}^{\top} &&" in latex
+    assert r"\mathrm{d}b_{2} &= \frac{1}{m} \cdot \sum \mathrm{d}Z_{2} &&" in latex
+    assert r"\mathrm{d}Z_{1} &= \mathrm{d}A_{1} \odot \mathbf{1}\left[Z_{1} > 0\right] &&" in latex
+    assert balanced(latex)
+
+
+def test_files(tmp_path: Path) -> None:
+    derived = viz.derive(net(2)[0], title="A <net> & more")
+    text = derived.save(tmp_path / "d.txt").read_text(encoding="utf-8")
+    assert text == f"{derived}\n"
+    paper = derived.save(tmp_path / "d.tex").read_text(encoding="utf-8")
+    assert paper.startswith(r"\documentclass{article}")
+    assert derived.latex in paper
+    assert r"Z_{1} &= W_{1} \, X + b_{1}" in paper
+    assert balanced(paper)
+    page = derived.save(tmp_path / "d.html").read_text(encoding="utf-8")
+    assert "<title>A &lt;net&gt; &amp; more</title>" in page
+    assert page.count('<li class="result">') == 4
+    assert page.count('<li class="parameter">') == 4
+    assert page.count("<details>") == 2  # of dA2 and dZ2; the others are as the rules give them
+    assert "http" not in page.replace("http-equiv", "")
+    for markup in re.findall("<math.*?</math>", page):
+        ElementTree.fromstring(markup)
+    with pytest.raises(ValueError, match=r"d\.pdf: expected a name ending in \.html, \.tex, \.txt"):
+        derived.save(tmp_path / "d.pdf")
+
+
+def test_in_a_notebook_it_is_a_table() -> None:
+    shown = viz.derive(net(1)[0])._repr_html_()
+    assert shown.count("<tr>") == 4
+    ElementTree.fromstring(f"<div>{shown}</div>")
+
+
+def test_names_of_any_characters_do_no_harm(tmp_path: Path) -> None:
+    x = Tensor(np.ones(2), requires_grad=True, name="<b>&x_1}\n{")
+    derived = viz.derive((x * x).sum(), title="</title>")
+    page = derived.save(tmp_path / "d.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    for markup in re.findall("<math.*?</math>", page):
+        ElementTree.fromstring(markup)
+    assert r"\&x\_1\}" in derived.latex
+    assert "\\n" in str(derived)

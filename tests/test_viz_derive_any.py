@@ -1,0 +1,209 @@
+"""Lines of mathematics for any expression: their values, their form, what may be asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from derivations import balanced, handle, lines, net, value, well_formed
+
+import tinygrad_dnn as tg
+import viz
+from tinygrad_dnn import REGISTRY, StaleValueError, Tensor
+from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.tensor import record
+
+# --- any expression -------------------------------------------------------------------------------
+
+
+def applied(declared: Any, case: Any) -> Tensor:
+    tensors = [
+        Tensor(a, a.dtype.kind == "f" and declared.rule(i) is not None, f"in{i}")
+        for i, a in enumerate(sampled(declared, case))
+    ]
+    return record(declared, tensors, declared.defaults | case.meta)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))
+def test_the_lines_of_every_op_have_the_values_of_its_gradients(name: str) -> None:
+    declared = REGISTRY[name]
+    for case in cases_of(declared):
+        z = applied(declared, case)
+        if not z.requires_grad:
+            continue
+        weights = Tensor(np.cos(np.arange(z.size)).reshape(z.shape), name="g")
+        cost = (z * weights).sum()
+        rtol = 1e-5 if "dtype" in case.meta else 1e-9
+        found = viz.derive(cost, convention="plain").lines
+        assert found
+        for line in found:
+            leaf = next(n for n in tg.graph.trace([cost.node]).leaves if f"d{n.name}" == line.name)
+            wanted = tg.gradients(cost, handle(leaf))
+            assert line.shape == wanted.shape
+            np.testing.assert_allclose(value(line), wanted, rtol=rtol, atol=1e-12)
+            assert line.raw.plain
+            assert balanced(line.text.latex)
+            well_formed(line.text.mathml)
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        (lambda x, g: tg.tanh(x) * g, "g ⊙ (1 − tanh(x)²)"),
+        (lambda x, g: tg.sigmoid(x) * g, "g ⊙ σ(x) ⊙ (1 − σ(x))"),
+        (lambda x, g: tg.relu(x) * g, "g ⊙ 1[x > 0]"),
+        (lambda x, g: tg.log_sigmoid(x) * g, "g ⊙ (1 − σ(x))"),
+        (lambda x, g: tg.softplus(x) * g, "g ⊙ σ(x)"),
+        (lambda x, g: tg.leaky_relu(x, 0.1) * g, "where(x > 0, g, 0.1 · g)"),
+        (lambda x, g: x * x * g, "2 · g ⊙ x"),
+        (lambda x, g: x / g, "1 / g"),
+        (lambda x, g: -(x - g) * 2, "broadcast(-2)"),
+        (lambda x, g: np.exp(x) * g, "g ⊙ exp(x)"),
+        (lambda x, g: np.log(x) * g, "g / x"),
+        (lambda x, g: tg.softmax(x) * g, "softmax(x) ⊙ (g − Σ g ⊙ softmax(x))"),
+        (lambda x, g: np.logaddexp(x, 0.0) * g, "g ⊙ exp(x − logaddexp(x, 0))"),
+    ],
+)
+def test_lines_as_one_would_write_them(expression: Callable[..., Tensor], told: str) -> None:
+    x = Tensor(np.array([[0.5, 1.5, 2.0]]), requires_grad=True, name="x")
+    g = Tensor(np.array([[0.3, -1.0, 0.7]]), name="g")
+    assert lines(viz.derive(expression(x, g).sum())) == {"dx": told}
+
+
+@pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))
+def test_so_have_the_lines_of_its_second_derivatives(name: str) -> None:
+    declared = REGISTRY[name]
+    case = cases_of(declared)[0]
+    z = applied(declared, case)
+    xs = [t for t in z.inputs if t.requires_grad]
+    first = [
+        tg.gradients(z, x, gradient=np.cos(np.arange(z.size)).reshape(z.shape), create_graph=True)
+        for x in xs
+    ]
+    sums = [(g * np.sin(1.0 + np.arange(g.size)).reshape(g.shape)).sum() for g in first]
+    cost = sum(sums[1:], start=sums[0])
+    if not cost.requires_grad:
+        return  # it is linear
+    rtol = 1e-5 if "dtype" in case.meta else 1e-8
+    for line in viz.derive(cost, convention="plain").lines:
+        called = re.sub("^[dδ]", "", line.name)
+        node = next(n for n in tg.graph.trace([cost.node]) if n.name == called)
+        wanted = tg.gradients(cost, handle(node))
+        np.testing.assert_allclose(value(line), wanted, rtol=rtol, atol=1e-11)
+
+
+def test_a_second_derivative() -> None:
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True, name="x")
+    y = (x**3).sum()
+    g = tg.gradients(y, x, create_graph=True)
+    s = (g * g).sum()
+    derived = viz.derive(s, names={"g": g, "s": s})
+    assert lines(derived) == {"ddx": "2 · dx", "δx": "6 · ddx ⊙ x"}  # dx is taken: it is g
+    assert r"\delta x &= 6 \cdot \mathrm{d}" in derived.latex
+    np.testing.assert_allclose(value(derived.lines[1]), 36 * np.array([1.0, 8.0]))
+
+
+def test_half_a_mean_square_with_weight_decay() -> None:
+    rng = np.random.default_rng(0)
+    m = 5
+    X, Y = Tensor(rng.normal(size=(3, m)), name="X"), Tensor(rng.normal(size=(2, m)), name="Y")
+    W = Tensor(rng.normal(size=(2, 3)), requires_grad=True, name="W")
+    A = np.tanh(W @ X)
+    J = ((A - Y) ** 2).sum() / (2 * m) + 0.1 * (W * W).sum() / (2 * m)
+    derived = viz.derive(J, names=locals())
+    told = {"dA": "A − Y", "dW": "0.1/m · W + 1/m · (dA ⊙ (1 − A²)) Xᵀ"}
+    assert lines(derived) == told
+    assert derived.divisor is not None
+    assert (derived.divisor.name, derived.divisor.value) == ("m", m)
+    np.testing.assert_allclose(value(derived.lines[1]), tg.gradients(J, W), rtol=1e-12)
+    np.testing.assert_allclose(value(derived.lines[0]), m * tg.gradients(J, A), rtol=1e-12)
+
+
+def test_a_mean_is_divided_by_the_number_of_examples_too() -> None:
+    Z = Tensor(np.array([[0.5, -1.0, 2.0]]), requires_grad=True, name="Z")
+    Y = Tensor(np.array([[1.0, 0.0, 1.0]]), name="Y")
+    A = tg.sigmoid(Z)
+    A.name = "A"
+    J = -(Y * np.log(A) + (1 - Y) * np.log(1 - A)).mean()
+    derived = viz.derive(J)
+    assert lines(derived)["dA"] == "(1 − Y) / (1 − A) − Y / A"
+    assert lines(derived)["dZ"] == "1/m · (A − Y)"  # Z is a leaf here, as a parameter is
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [({}, "m"), ({"n": 6}, "n"), ({"n": 6, "m": 6.0}, "m"), ({"m": 7}, "m"), ({"flag": True}, "m")],
+)
+def test_the_divisor_takes_the_name_that_the_user_gave_it(names: Any, called: str) -> None:
+    derived = viz.derive(net(1)[0], names=names)
+    assert derived.divisor is not None
+    assert (derived.divisor.name, derived.divisor.value) == (called, 6)
+    assert lines(derived)["dW1"] == f"1/{called} · dZ1 Xᵀ"
+
+
+def test_a_number_that_counts_nothing_is_no_m() -> None:
+    x = Tensor(np.ones((2, 3)), requires_grad=True, name="x")
+    derived = viz.derive((x * x).sum() / 7)
+    assert derived.divisor is None
+    assert lines(derived) == {"dx": "0.285714 · x"}
+    assert str(derived).startswith("Each line is the derivative of the result.")
+
+
+def test_only_what_leads_to_the_wanted_gradients() -> None:
+    cost, *_ = net(3)
+    some = viz.derive(cost, wrt=["b2", "W3"])
+    assert list(lines(some)) == ["dZ3", "dW3", "dA2", "dZ2", "db2"]
+    with pytest.raises(ValueError, match="no gradient flows to 'X'; there are A3, Z3, W3, b3"):
+        viz.derive(cost, wrt="X")
+    with pytest.raises(ValueError, match=r"wrt: .* is not part of the expression"):
+        viz.derive(cost, wrt=Tensor([1.0]))
+
+
+def test_gradients_by_tensor_by_name_and_of_unnamed_leaves() -> None:
+    x, y = (Tensor(np.array([1.0, 2.0]), requires_grad=True) for _ in range(2))
+    cost = (x * y).sum()
+    assert lines(viz.derive(cost, names={"x": x, "y": y}, wrt=x)) == {"dx": "y"}
+    assert lines(viz.derive(cost)) == {"dx0": "x1", "dx1": "x0"}
+
+
+def test_one_gradient_for_two_and_a_result_used_twice() -> None:
+    x = Tensor(np.array([[1.0, 2.0]]), requires_grad=True, name="x")
+    b = Tensor(np.array([[3.0, 1.0]]), requires_grad=True, name="b")
+    z = x + b
+    z.name = "z"
+    cost = (z * z + z).sum()
+    assert lines(viz.derive(cost)) == {"dz": "1 + 2 · z", "dx": "dz", "db": "dz"}
+
+
+def test_the_graph_that_is_given_is_left_alone_freed_or_not() -> None:
+    cost, *_ = net(2)
+    before = str(viz.derive(cost))
+    cost.backward()
+    nodes = [(n, n.inputs, n.name, n.saved) for n in tg.graph.trace([cost.node])]
+    assert str(viz.derive(cost)) == before
+    assert [(n, n.inputs, n.name, n.saved) for n in tg.graph.trace([cost.node])] == nodes
+
+
+def test_a_long_chain_takes_no_recursion() -> None:
+    x = Tensor(np.ones(2), requires_grad=True, name="x")
+    z = x
+    for _ in range(3_000):
+        z = np.negative(-z) * 1.0
+    assert lines(viz.derive(z.sum())) == {"dx": "broadcast(1)"}
+
+
+def test_bad_input_is_named() -> None:
+    cost, *_ = net(1)
+    with pytest.raises(ValueError, match="expected convention 'document' or 'plain', got 'mine'"):
+        viz.derive(cost, convention="mine")
+    with pytest.raises(TypeError, match="derive: expected a Tensor"):
+        viz.derive(1.0)
+    with pytest.raises(ValueError, match="depends on nothing that requires a gradient"):
+        viz.derive(Tensor([1.0]) * 2)
+    W = handle(next(n for n in tg.graph.trace([cost.node]).leaves if n.name == "W1"))
+    W.data -= 1.0
+    with pytest.raises(StaleValueError, match="W1"):
+        viz.derive(cost)

@@ -1,0 +1,110 @@
+"""What was rewritten, as one reads it: every step with before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tinygrad_dnn.formula import UNICODE, Formula, constant, printable, written
+from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.readable import NUMBER_FIRST, NUMBER_LAST, is_number, readable
+from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
+from tinygrad_dnn.rewrite.table import PROGRAM
+from tinygrad_dnn.rewrite.terms import Row, Setting, Term, Variable
+
+LONGEST = 40  # characters of what a variable stands for
+_ATOM, _MINUS = 9, 6
+
+
+def explain(what: Graph | Rewritten, rows: Iterable[Row] = PROGRAM, **settings: Any) -> str:
+    """The steps of a rewriting, a line each: the row's name, before → after.
+
+        print(explain(trace([cost.node])))
+
+    The last line sums up what no row is needed for: constants computed, equal expressions shared,
+    what nothing leads to dropped.
+
+    Args:
+        what: a graph, or what `rewrite` made of one.
+        rows, settings: for `rewrite`, where a graph is given.
+    """
+    done = what if isinstance(what, Rewritten) else rewrite(what, rows, **settings)
+    names = [step.row.name for step in done.steps]
+    width = max(map(len, names), default=0)
+    told = [
+        f"{name:<{width}}  {before}  →  {after}"
+        for name, (before, after) in zip(names, texts(done.steps), strict=True)
+    ]
+    return "\n".join([*told, *_in_all(done)])
+
+
+def _in_all(done: Rewritten) -> list[str]:
+    """What became of the nodes, in numbers; nothing where nothing did."""
+    ops = [x for old, x in done.new.items() if old.op is not None]
+    nodes = {x for x in ops if isinstance(x, Node)}
+    constants = sum(not isinstance(x, Node) for x in ops)
+    shared = len(ops) - constants - len(nodes)
+    if not (done.steps or constants or shared) or not done.new:
+        return []
+    counted = f"in all: {len(done.new)} nodes became {len(done.graph)}"
+    return [f"{counted}; computed ahead {constants}, the same as another {shared}"]
+
+
+def texts(steps: Sequence[Step], names: Mapping[Node, str] | None = None) -> list[tuple[str, str]]:
+    """Before and after of each step, in the names of what its variables stood for."""
+    found = [x for step in steps for x in step.found.values() if isinstance(x, Node)]
+    graph = trace(found)
+    named = {n: printable(n.name) for n in graph if n.name} | dict(names or {})
+    shown = {n: t[0] for n, t in written(graph, named, LONGEST, [UNICODE], readable).items()}
+    pen = _Pen(named, shown)
+    return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found)) for s in steps]
+
+
+class _Pen:
+    """Writes a side of a row with everything in place."""
+
+    def __init__(self, named: Mapping[Node, str], formulas: Mapping[Node, str]) -> None:
+        self.named, self.formulas = named, formulas
+
+    def text(self, term: Any, found: Mapping[str, Any]) -> str:
+        return self._written(term, found)[0]
+
+    def _written(self, term: Any, found: Mapping[str, Any]) -> tuple[str, int]:
+        if isinstance(term, Variable):
+            return self._value(found[term.letter])
+        if not isinstance(term, Term) or term.op is None:
+            return self._value(term)
+        op = term.op
+        values = {a: self._written(x, found) for a, x in zip(op.arrays, term.inputs, strict=True)}
+        for key, value in term.meta.items():
+            setting = found.get(value) if isinstance(value, Setting) else value
+            values[key] = str(setting), _ATOM
+        formula = self._formula(term, found)
+        return UNICODE.fill(formula, values), formula.level
+
+    def _formula(self, term: Term, found: Mapping[str, Any]) -> Formula:
+        """The template for an op in a pattern; a product with a number is c · x."""
+        declared: Formula = term.op.formula if term.op else NUMBER_FIRST
+        if term.op is None or term.op.name != "multiply":
+            return declared
+        first, second = (_is_number(x, found) for x in term.inputs)
+        return NUMBER_FIRST if first else NUMBER_LAST if second else declared
+
+    def _value(self, x: Any) -> tuple[str, int]:
+        if not isinstance(x, Node):
+            text = constant(x)
+            return text, _MINUS if text.startswith("-") else _ATOM
+        if x in self.named:
+            return self.named[x], _ATOM
+        if x.op is None:
+            return f"tensor{tuple(x.shape)}", _ATOM
+        return self.formulas[x], readable(x).level
+
+
+def _is_number(term: Any, found: Mapping[str, Any]) -> bool:
+    """Whether a piece of a pattern stands for a number: c, 2, −c, 1 / c."""
+    if isinstance(term, Variable):
+        return is_number(found[term.letter])
+    if isinstance(term, Term):
+        return all(_is_number(x, found) for x in term.inputs)
+    return True

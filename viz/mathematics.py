@@ -1,0 +1,40 @@
+"""A result as mathematics for readers: plain text, LaTeX and MathML at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.formula import UNICODE, constant, written
+from tinygrad_dnn.graph import Node, trace
+from tinygrad_dnn.latex import LATEX
+from tinygrad_dnn.mathml import MathML
+from tinygrad_dnn.readable import readable
+
+LONGEST = 400  # characters of a formula
+
+_SCRIPTS = (UNICODE, LATEX, MathML({}))
+
+
+class Text(NamedTuple):
+    """One piece of mathematics, written three ways."""
+
+    plain: str
+    latex: str
+    mathml: str
+
+
+def typeset(x: Any, named: Mapping[Node, str]) -> Text:
+    """What a node is computed from, in the names of what it is computed from."""
+    if isinstance(x, Node) and x.op and x.op.name == "identity" and not x.parents:
+        x = x.inputs[0]
+    if not isinstance(x, Node):
+        return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
+    if x in named:
+        return name(named[x])
+    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable)[x])
+
+
+def name(called: str) -> Text:
+    """A name, written three ways."""
+    return Text(*(script.name(called) for script in _SCRIPTS))

@@ -125,8 +125,8 @@ def test_a_gradient_that_algebra_makes_shorter_is_told_so_as_well() -> None:
     seen = by_title(story)
     assert plain(seen["Z"]["simpler"]) == "dZ=0.5·(A−Y)"
     assert plain(seen["Z"]["gradientFormula"]) == "dZ=dA⊙A⊙(1−A)"
-    assert seen["W"]["simpler"] == ""  # dZ Xᵀ is as short as it gets
-    assert by_title(told(neuron())[0])["a"]["simpler"] == ""
+    assert "simpler" not in seen["W"]  # dZ Xᵀ is as short as it gets
+    assert "simpler" not in by_title(told(neuron())[0])["a"]
 
 
 def cross_entropy() -> Tensor:

@@ -119,7 +119,7 @@ class Story:
             "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
             "value": self.arrays.add(x), "gradient": None, "gradientName": "",
-            "gradientFormula": "", "simpler": "", "contributions": [], "rules": [], "problem": "",
+            "gradientFormula": "", "contributions": [], "rules": [], "problem": "",
             "origin": False,
         }  # fmt: skip
 
@@ -156,7 +156,7 @@ class Story:
             "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
             "gradientName": self.slopes[x],
             "gradientFormula": equation(name, "<mo>+</mo>".join(terms)),
-            "simpler": self.simpler.get(x, ""),
+            **({"simpler": self.simpler[x]} if x in self.simpler else {}),
             "rules": [self._rule(x, i) for i in self.sent.get(x, [])],
             "contributions": [
                 {

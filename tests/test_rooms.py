@@ -23,6 +23,8 @@ ENGINE = [
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
+    "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
+    "rewrite.engine", "rewrite",
     "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
     "compiler.lower", "compiler.spell", "compiler.plan",
     "compiler.typeset", "compiler.constants", "compiler.naming", "compiler.printer",

@@ -27,7 +27,7 @@ ENGINE = [
     "rewrite.engine", "rewrite",
     "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
     "compiler.lower", "compiler.spell", "compiler.plan",
-    "compiler.typeset", "compiler.constants", "compiler.naming", "compiler.printer",
+    "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
     "compiler.program", "compiler.compiled", "compiler",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",

@@ -28,7 +28,7 @@ ENGINE = [
     "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
     "compiler.lower", "compiler.spell", "compiler.plan",
     "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
-    "compiler.program", "compiler.compiled", "compiler",
+    "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.compiler.record import Recording, is_array
+from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.rewrite import Rewritten, explain
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import Layout, flatten, rebuild
 
@@ -113,6 +115,12 @@ class Program:
             held["out"] = local.sets[local.turn]
         found = step(*args, **held) if held else step(*args)
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
+
+    def explain(self) -> str:
+        """The rewrites, a line each: the row, before → after; the row alone after pickling."""
+        if any(isinstance(s, str) for s in self.steps):
+            return "\n".join(self.steps)
+        return explain(Rewritten(Graph([], ()), {}, self.steps))
 
     def __getstate__(self) -> dict[str, Any]:
         if self.objects:

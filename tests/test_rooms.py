@@ -45,7 +45,7 @@ VIZ = [
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
-    "draw", "explore", "derive", "main",
+    "draw", "compile", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

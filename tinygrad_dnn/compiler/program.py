@@ -99,8 +99,7 @@ class Program:
             step = local.step
         except AttributeError:
             step = local.step = self._names["workspace"]()
-            local.turn = 0
-            local.sets = None
+            local.turn, local.sets = 0, [None, None]
         if not self._whole:
             args = [x for x, (_, used) in zip(args, self.arguments, strict=True) if used]
         held = (
@@ -109,9 +108,9 @@ class Program:
             else {}
         )
         if reuse and "results" in self._names:
-            if local.sets is None:
-                local.sets = [self._names["results"](), self._names["results"]()]
             local.turn = 1 - local.turn
+            if local.sets[local.turn] is None:
+                local.sets[local.turn] = self._names["results"]()
             held["out"] = local.sets[local.turn]
         found = step(*args, **held) if held else step(*args)
         return rebuild(self.layout, flatten(found)[0]) if self._special else found

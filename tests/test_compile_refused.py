@@ -220,6 +220,35 @@ def test_a_variable_that_holds_something_else_is_recorded_again(
     assert compiled.source is text
 
 
+def test_an_array_that_numpy_reads_is_watched() -> None:
+    held = np.ones(3)
+
+    def f(x: Any) -> Any:
+        return x * held.mean()
+
+    compiled, x = compile(f), np.ones(3)
+    np.testing.assert_array_equal(compiled(x), np.ones(3))
+    held[0] = 7.0
+    np.testing.assert_array_equal(compiled(x), np.full(3, 3.0))
+    text = compiled.source
+    compiled(x)
+    assert compiled.source is text
+
+
+def test_of_an_array_whose_shape_alone_is_asked_nothing_is_watched() -> None:
+    held = np.ones((2, 3))
+
+    def f(x: Any) -> Any:
+        return (lambda y: y * held.shape[1])(x) * held.size
+
+    compiled = compile(f)
+    np.testing.assert_array_equal(compiled(np.ones(3)), np.full(3, 18.0))
+    text = compiled.source
+    held[0] = 7.0
+    compiled(np.ones(3))
+    assert compiled.source is text
+
+
 def test_an_array_that_only_the_function_makes_is_a_constant() -> None:
     f = compile(lambda x: x + Tensor(np.arange(3.0)) * 2)
     np.testing.assert_array_equal(f(np.zeros(3)), [0.0, 2.0, 4.0])

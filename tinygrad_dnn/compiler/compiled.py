@@ -104,7 +104,8 @@ class Compiled:
         recording = record(self.f, args, kwargs, around)
         program = program_of(recording, self.rewrite, guard_for(recording, given))
         recording.forget()
-        return program, around if around.variables else None
+        around.watch(recording.captured.values())
+        return program, around if around.variables or around.arrays else None
 
     # --- what was written --------------------------------------------------------------------
 
@@ -214,9 +215,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
     The 32 programs used last are kept.
 
     What f closes over: arrays and Tensors are read anew at every call; where a variable of f, or a
-    global it names, holds another object or number than before, f is recorded again. What Python
-    or NumPy computes inside f without a Tensor is computed once, and attributes of objects are
-    looked at once.
+    global it names, holds another object or number than before, or where NumPy read an array whose
+    numbers have changed since, f is recorded again. Only attributes of objects, other than arrays,
+    are looked at once.
 
     Args:
         f: a function of arrays.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,7 @@ def same(got: Any, expected: Any) -> None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def test_without_rewriting_a_run_has_the_bits_of_eager() -> None:
+def test_s71_without_rewriting_a_run_has_the_bits_of_eager() -> None:
     compiled = compile(step, rewrite=False)
     p, X, Y = data()
     q = p
@@ -130,7 +131,30 @@ def test_a_result_that_is_an_argument_is_a_copy() -> None:
         assert not np.shares_memory(got, x)
 
 
-def test_results_stay_what_they_were() -> None:
+def test_what_is_copied_in_the_end_is_still_there() -> None:
+    def f(x: Any) -> Any:
+        a = x * 2
+        wide = np.broadcast_to(a, (2, 3))
+        return wide, ((a + 1) * 3 - x) * 5
+
+    x = np.arange(3.0)
+    wide, other = compile(f, rewrite=False)(x)
+    same(wide, np.broadcast_to(x * 2, (2, 3)).copy())
+    same(other, ((x * 2 + 1) * 3 - x) * 5)
+
+
+def test_a_warning_is_given_where_eager_gives_it() -> None:
+    """The exponential inside a sigmoid is silent, the same one beside it is not."""
+    f = compile(lambda x: (sigmoid(x), np.exp(-x)))
+    x = np.array([-1000.0])
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        same(f(x), (np.zeros(1), np.array([np.inf])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same(compile(sigmoid.forward)(x), np.zeros(1))
+
+
+def test_s72_results_stay_what_they_were() -> None:
     double = compile(lambda x: (x * 2, (x * 2).T))
     first = double(np.ones((2, 2)))
     double(np.full((2, 2), 9.0))
@@ -156,7 +180,7 @@ def test_reused_outputs_hold_until_the_call_after_the_next() -> None:
 # --- programs -------------------------------------------------------------------------------------
 
 
-def test_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> None:
+def test_s73_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> None:
     f = compile(lambda x, k=1.0: x * k)
     x = np.ones((2, 3))
     f(x)
@@ -337,7 +361,7 @@ def test_a_compiled_function_inside_another_is_part_of_it() -> None:
     assert "np.empty" in outer.source
 
 
-def test_a_gradient_does_not_end_here_in_silence() -> None:
+def test_s78_a_gradient_does_not_end_here_in_silence() -> None:
     f = compile(lambda x: x * 2)
     W = Tensor([1.0], requires_grad=True, name="W")
     with pytest.raises(TypeError, match=r"W \(1,\) requires a gradient.*no_grad"):

@@ -74,7 +74,7 @@ READS = [f for name, f in list(globals().items()) if name.startswith("by_")]
 
 
 @pytest.mark.parametrize("f", READS, ids=lambda f: f.__name__)
-def test_a_value_read_while_recording_is_refused_with_its_line(f: Callable[..., Any]) -> None:
+def test_s74_a_value_read_while_recording_is_refused_with_its_line(f: Callable[..., Any]) -> None:
     with pytest.raises(RecordingError) as told:
         compile(f)(X)
     line = next(i for i, t in enumerate(_lines(f)) if t.strip().startswith(("return", "y =")))
@@ -110,7 +110,7 @@ def test_shapes_and_dtypes_may_be_read() -> None:
     ],
     ids=["global", "unseeded", "closed over", "Python's", "Python's own", "shuffle"],
 )
-def test_random_numbers_are_refused(draw: Callable[[Any], Any]) -> None:
+def test_s75_random_numbers_are_refused(draw: Callable[[Any], Any]) -> None:
     rng = np.random.default_rng(0)
 
     def f(x: Any) -> Any:
@@ -175,7 +175,7 @@ def test_only_numpys_arrays_are_inputs() -> None:
 # --- what a function closes over ------------------------------------------------------------------
 
 
-def test_a_captured_array_is_read_anew_in_every_call() -> None:
+def test_s76_a_captured_array_is_read_anew_in_every_call() -> None:
     held = np.ones(3)
     t = Tensor(np.ones(3), name="t")
     f = compile(lambda x: x * held + t)
@@ -195,7 +195,7 @@ def scaled(x: Any) -> Any:
     return x * SCALE
 
 
-def test_a_variable_that_holds_something_else_is_recorded_again(
+def test_s77_a_variable_that_holds_something_else_is_recorded_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rate, table = 1.0, {"k": 3.0}

@@ -112,4 +112,4 @@ def drawn(*words: object) -> str:
 
 def labels(dot: str) -> list[str]:
     """The first line of each box."""
-    return re.findall(r"label=<([^<]*)<BR/>", dot)
+    return re.findall(r"label=<<TABLE[^>]*><TR><TD>([^<]*)</TD>", dot)

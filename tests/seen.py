@@ -40,7 +40,7 @@ class Seen:
                 assert name not in self.nodes, f"{name} is there twice"
                 self.nodes[name] = attributes(line)
                 label = re.sub(r"</?FONT[^>]*>", "", self.nodes[name]["label"][1:-1])
-                self.lines[name] = label.split("<BR/>")
+                self.lines[name] = re.findall("<TD>(.*?)</TD>", label)
                 self.home[name] = tuple(path)
 
     def structure(self) -> tuple[Any, ...]:
@@ -56,7 +56,7 @@ class Seen:
 
 
 def attributes(line: str) -> dict[str, str]:
-    pattern = r'(\w+)=(<.*?>(?= \w+=|\])|"(?:[^"\\]|\\.)*"|[^ \]]+)'
+    pattern = r'(\w+)=(<<.*?>>|<.*?>(?= \w+=|\])|"(?:[^"\\]|\\.)*"|[^ \]]+)'
     return {k: v.strip('"') if v[0] == '"' else v for k, v in re.findall(pattern, line)}
 
 

@@ -1,7 +1,9 @@
 """Each example runs as it stands, and does what it says."""
 
 import importlib.util
+import re
 import sys
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +70,40 @@ def test_vanishing_gradients(example, tmp_path) -> None:
     good, bad = norm["1/√n: gradients"], norm["0.01: gradients"]
     assert bad["dZ1"] / bad["dZ4"] < 1e-4 < 0.1 < good["dZ1"] / good["dZ4"]
     assert (tmp_path / "vanishing.svg").stat().st_size > 1000
+
+
+@pytest.fixture
+def gallery(example):
+    return example("gallery")
+
+
+def test_gallery(gallery, tmp_path) -> None:
+    """The pictures that are shown say what the script draws today."""
+    for fresh in gallery.main(tmp_path / "pictures"):
+        shown = gallery.HERE / fresh.name
+        told, tells = (path.read_text(encoding="utf-8") for path in (shown, fresh))
+        assert told == tells if fresh.suffix == ".html" else words(told) == words(tells)
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r'src="pictures/([^"]+)"', page)
+    assert {f"{name}.svg" for name in gallery.GALLERY} <= set(pictures)
+    assert all((gallery.HERE / name).exists() for name in pictures)
+
+
+def test_gallery_derives_the_documents_formulas(gallery) -> None:
+    text = str(gallery.derivation())
+    for line in ("dZ4 = A4 − Y ", "dW4 = 1/m · dZ4 A3ᵀ ", "dZ1 = dA1 ⊙ 1[Z1 > 0] "):
+        assert line in text
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert "(pictures/derivation.html)" in page
+
+
+def words(svg: str) -> list[str]:
+    """All texts of a drawing, wherever they stand in it."""
+    return sorted(map(unescape, re.findall(r"<text[^>]*>([^<]*)", svg)))
+
+
+def test_gallery_says_what_its_page_says(gallery) -> None:
+    assert "245,967 parameters" in gallery.folded().source
+    assert "dZ1 = dA1 ⊙ 1[Z1 &gt; 0]" in gallery.both_passes().source
+    assert "dw = dh2 ⊙ (1 − h2 ⊙ h2) ⊙ h1 + dh1 ⊙ (1 − h1 ⊙ h1) ⊙ x" in gallery.shared().source
+    assert "a sigmoid saturated" in " ".join(re.findall(r">([^<>]+)<", gallery.nan().source))

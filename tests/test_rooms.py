@@ -38,10 +38,10 @@ ENGINE = [
 VIZ = [
     "palette", "files", "places", "repeats", "boxes", "summary", "plans", "fold",
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
-    "render", "picture", "dot", "drawing", "notebook",
+    "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "page", "arrays", "story", "explorer", "report",
-    "typeset", "divisor", "lines", "derivation",
+    "mathematics", "divisor", "lines",
+    "page", "arrays", "story", "explorer", "report", "derivation",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",

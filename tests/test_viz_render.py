@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import sys
@@ -359,3 +360,26 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     viz.save(viz.draw(neuron()), tmp_path / "link.dot")
     assert (tmp_path / "link.dot").is_symlink()
     assert (tmp_path / "real.dot").read_text(encoding="utf-8").startswith("digraph")
+
+
+def test_the_lines_of_a_box_stand_in_its_middle_whatever_the_readers_font(tmp_path: Path) -> None:
+    drawing = viz.save(viz.draw(two_layers(), fold="layer 2"), tmp_path / "graph.svg")
+    root = ET.fromstring(drawing.read_bytes())
+    shapes = {"ellipse": "cx", "polygon": "points", "path": "d"}
+    boxes = [g for g in root.iter(SVG + "g") if g.get("class", "").startswith("node")]
+    assert {g.get("class") for g in boxes} >= {"node param", "node input", "node op", "node folded"}
+    for box in boxes:
+        (shape, *_) = [e for e in box.iter() if e.tag.removeprefix(SVG) in shapes]
+        corners = re.findall(r"-?[\d.]+", shape.get(shapes[shape.tag.removeprefix(SVG)]))
+        across = [float(x) for x in (corners if shape.get("cx") else corners[::2])]
+        for text in box.iter(SVG + "text"):
+            assert text.get("text-anchor") == "middle"
+            middle = (min(across) + max(across)) / 2
+            assert float(text.get("x")) == pytest.approx(middle, abs=0.01)
+
+
+def test_a_picture_of_ones_own_keeps_its_text_where_graphviz_put_it(tmp_path: Path) -> None:
+    own = graphviz.Digraph()
+    own.node("a", "to the left\\lof the box\\l")
+    drawing = viz.save(own, tmp_path / "own.svg").read_text(encoding="utf-8")
+    assert 'text-anchor="middle"' not in drawing

@@ -12,17 +12,20 @@ from collections.abc import Mapping, Sequence
 from tinygrad_dnn.formula import Formula, printable
 
 _PLACE = re.compile(r"\{(\w+)\}")
-_NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*)")
+_PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]+")
+_NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where no letter follows
 _RAISED = {"ᵀ": r"\top", "²": "2"}
 _LARGE = {"Σ": r"\sum ", "Π": r"\prod "}
 _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
-    "≤": r"\le ", "≥": r"\ge ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "∞": r"\infty ",
+    "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "∞": r"\infty ",
     "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
+_WORDS = {"and": r"\wedge ", "or": r"\vee "}
 _SPECIAL = re.compile(r"[\\{}$&#%_^~]")
 _SPELT = {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -40,7 +43,7 @@ class LaTeX:
         prefix, letters, index = found.groups()
         own = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
         lowered = f"_{{{index}}}" if index else ""
-        return (r"\mathrm{d}" if prefix else "") + own + lowered
+        return _PREFIX[prefix] + own + lowered
 
     def plain(self, text: str) -> str:
         """Numbers and words."""
@@ -108,16 +111,18 @@ def _signs(text: str) -> str:
     """Words and signs of a template as commands: `log₂(` is \\log_{2}(."""
 
     def word(found: re.Match[str]) -> str:
-        known = found[0] in _FUNCTIONS
-        return rf"\{found[0]} " if known else rf"\operatorname{{{found[0]}}}"
+        name = latex_text(found[0])
+        if name in _WORDS:
+            return _WORDS[name]
+        return rf"\{name} " if name in _FUNCTIONS else rf"\operatorname{{{name}}}"
 
     pieces = []
     at = 0
     for found in _WORD.finditer(text):
         pieces += [_plain(text[at : found.start()]), word(found)]
         at = found.end()
-    return "".join([*pieces, _plain(text[at:])])
+    return _NO_GAP.sub(r"\1", "".join([*pieces, _plain(text[at:])]).replace("  ", " "))
 
 
 def _plain(text: str) -> str:
-    return _SIGN.sub(lambda found: _SIGNS[found[0]], text).replace("  ", " ")
+    return _SIGN.sub(lambda found: _SIGNS[found[0]], text)

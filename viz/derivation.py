@@ -18,10 +18,10 @@ from tinygrad_dnn.tensor import Tensor
 from viz.divisor import Divisor, divisor_of
 from viz.files import write
 from viz.lines import Line, Lines
+from viz.mathematics import Text, name
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of
-from viz.typeset import Text, name
 
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
@@ -30,6 +30,7 @@ _LETTER = re.compile(r"<mi>(.)</mi>")  # set in the italics of a text font
 _PAPER = r"""\documentclass{article}
 \usepackage{amsmath, amssymb}
 \begin{document}
+\section*{%s}
 %s
 \end{document}
 """
@@ -90,9 +91,8 @@ def derive(
         every = _leading_to(_wanted(wrt, again), every, simplify)
     equations = [(lines.named.get(x, ""), text) for x, text in lines.forward.items()]
     known = [printable(named[x]) for x in forward.graph.outputs if x in named]
-    return Derivation(
-        every, equations, divisor, convention, simplify, steps, title or ", ".join(known) or "cost"
-    )
+    of = ", ".join(known) or "the result"
+    return Derivation(every, equations, divisor, of, simplify, steps, title or of)
 
 
 def _wanted(wrt: Any, again: Mapping[Node, Node]) -> list[Any]:
@@ -136,7 +136,7 @@ class Derivation:
         lines: the gradients, in the order of the backward pass.
         forward: the named results, each with what it is computed from.
         divisor: the number of examples that the cost is divided by, or None.
-        convention: "document" or "plain".
+        of: what it is the backward pass of.
     """
 
     def __init__(
@@ -144,13 +144,13 @@ class Derivation:
         lines: Sequence[Line],
         forward: Sequence[tuple[str, Text]],
         divisor: Divisor | None,
-        convention: str,
+        of: str,
         simplify: bool,
         steps: bool,
         title: str,
     ) -> None:
         self.lines, self.forward, self.divisor = list(lines), list(forward), divisor
-        self.convention, self.simplify, self.title = convention, simplify, title
+        self.of, self.simplify, self.title = of, simplify, title
         self._steps = steps and simplify
 
     def _right(self, line: Line) -> Text:
@@ -159,7 +159,7 @@ class Derivation:
     @property
     def remark(self) -> str:
         """What the letters stand for."""
-        plain = f"derivative of {self.title}"
+        plain = f"derivative of {self.of}"
         if self.divisor is None:
             return f"Each line is the {plain}."
         m = self.divisor.name
@@ -186,7 +186,7 @@ class Derivation:
         return "\n".join([self.remark, "", *told])
 
     def __repr__(self) -> str:
-        return f"<Derivation of {len(self.lines)} gradients of {self.title}>"
+        return f"<Derivation of {len(self.lines)} gradients of {self.of}>"
 
     @property
     def latex(self) -> str:
@@ -238,8 +238,8 @@ class Derivation:
         formula = _equation(line.name, self._right(line))
         return (
             f'<li class="{kind}"><div class="formula">{formula}</div>'
-            f'<span class="shape">{_shape(line)}</span>'
-            f'<span class="rule">from {rule}</span>{more}</li>'
+            f'<span class="rule">from {rule}</span>'
+            f'<span class="shape">{_shape(line)}</span>{more}</li>'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -264,7 +264,8 @@ class Derivation:
         rows = [rf"{name(called).latex} &= {text.latex}" for called, text in self.forward if called]
         forward = "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
         remark = latex_text(self.remark)
-        return _PAPER % f"{forward}\n{remark}\n{self.latex}"
+        title = latex_text(printable(self.title))
+        return _PAPER % (title, f"{forward}\n{remark}\n{self.latex}")
 
 
 def _shape(line: Line) -> str:

@@ -9,23 +9,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
+from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.rewrite.nodes import build
 
 M = "m"
+_MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
 
 
 class Divisor(NamedTuple):
-    """What the total is divided by: `leaf` stands for it in formulas."""
+    """What the total is divided by.
+
+    Attributes:
+        name: what it is called.
+        value: the number.
+        leaf: stands for it in formulas.
+        is_factor: whether 1/m stands there as a factor, or as the share of a mean.
+    """
 
     name: str
     value: int
     leaf: Leaf
-
-
-# Numbers as above · m^power / below.
-FORMS = (
-    (1, 1, 1), (2, 1, 1), (1, -1, 1), (2, -1, 1), (1, -1, 2), (-1, -1, 1), (-2, -1, 1), (-1, -1, 2),
-)  # fmt: skip
+    is_factor: bool
 
 
 def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
@@ -40,27 +45,29 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     sizes = {prod(node.shape) for node in graph if prod(node.shape) > 1}
     found = _divisors(cost)
     likely = [
-        *(n for n in found if n in lengths),
-        *(n // 2 for n in found if n % 2 == 0 and n // 2 in lengths),
-        *(n for n in found if n in sizes),
+        *((n, kind) for n, kind in found if n in lengths),
+        *((n // 2, kind) for n, kind in found if n % 2 == 0 and n // 2 in lengths),
+        *((n, kind) for n, kind in found if n in sizes),
     ]
     if not likely:
         return None
-    called = _called(likely[0], names or {})
-    return Divisor(called, likely[0], Leaf(np.asarray(likely[0], cost.dtype), False, called))
+    value, kind = likely[0]
+    called = _called(value, names or {})
+    leaf = Leaf(np.asarray(value, cost.dtype), False, called)
+    return Divisor(called, value, leaf, kind != "divide")
 
 
-def _divisors(cost: Node) -> list[int]:
-    """What single numbers are divided by on the way to the cost, nearest first."""
+def _divisors(cost: Node) -> list[tuple[int, str]]:
+    """What single numbers are divided by on the way to the cost, and by which op, nearest first."""
     queue, seen = [cost], {cost}
-    found: list[int] = []
+    found: list[tuple[int, str]] = []
     for node in queue:
-        found += _numbers(node)
+        found += [(n, node.op.name) for n in _numbers(node)]
         for x in node.parents:
             if x not in seen and prod(x.shape) == 1:
                 seen.add(x)
                 queue.append(x)
-    return found
+    return sorted(found, key=lambda one: one[1] != "divide")  # the clearest sign first
 
 
 def _numbers(node: Node) -> list[int]:
@@ -86,12 +93,51 @@ def _called(value: int, names: Mapping[str, Any]) -> str:
     return M if M in known or not known else known[0]
 
 
-def in_terms_of(x: Any, divisor: Divisor) -> tuple[int, int, int] | None:
-    """A constant in the arithmetic of single numbers as above · m^power / below, if it is that."""
+def _in_terms_of(op: str, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
+    """The k-th input of an op on single numbers as above · m^power, if it is that constant."""
     if not _is_number(x):
         return None
-    for above, power, below in FORMS:
-        value = above * float(divisor.value) ** power / below
+    if op == "divide" and k == 1:
+        forms = ((1, 1), (2, 1))
+    elif divisor.is_factor:
+        forms = ((1, -1), (-1, -1))
+    else:
+        return None
+    for above, power in forms:
+        value = above * float(divisor.value) ** power
         if float(x) in (value, float(np.asarray(value, divisor.leaf.dtype))):
-            return above, power, below
+            return above, power
     return None
+
+
+def with_symbol(graph: Graph, divisor: Divisor | None) -> dict[Node, Any]:
+    """Copies of all nodes without names, with m for the number that it is in single numbers."""
+    new: dict[Node, Any] = {}
+    for node in graph:
+        if isinstance(node, Leaf):
+            new[node] = node.value[()] if _is_bare(node) else node
+            continue
+        inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
+        if prod(node.shape) == 1 and divisor is not None:
+            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
+        new[node] = build(node.op, inputs, node.meta, (), like=node)
+    return new
+
+
+def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
+    """An input as m, 2 m, 1/m or −1/m where it is that number."""
+    form = _in_terms_of(op, k, x, divisor)
+    if form is None:
+        return x
+    above, power = form
+    if power == 1:
+        whole = divisor.leaf
+        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
+    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
+    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())
+
+
+def _is_bare(leaf: Leaf) -> bool:
+    """A number without a name: it is shown as it is."""
+    bare = leaf.shape == () and not leaf.requires_grad and not leaf.name
+    return bare and isinstance(leaf.value, np.ndarray)

@@ -18,8 +18,8 @@ from viz.palette import INK, MUTED, PROBLEM, SLOPE
 from viz.problems import Problem
 
 LONGEST_NAME = 40
-LONGEST_FORMULA = 80  # of a named result
-LONGEST_STEP = 40  # of an unnamed step on the way to one
+LONGEST_FORMULA = 90  # of a named result
+LONGEST_STEP = 48  # of an unnamed step on the way to one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
@@ -130,12 +130,14 @@ def _lines(reason: str) -> list[str]:
 
 
 def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
-    """A line is one piece of text, so that pieces can't collide where a viewer's font is wider."""
-    small = "".join(
-        f'<BR/><FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>'
-        for colour, line in lines
+    """A row for each line: graphviz sets lines of several sizes in one text without a gap. A line
+    is one piece of text, so that pieces can't collide where a viewer's font is wider.
+    """
+    small = (
+        f'<FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>' for colour, line in lines
     )
-    return f"<{_markup(title)}{small}>"
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (_markup(title), *small))
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
 
 
 def size_of(x: Any) -> str:

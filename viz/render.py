@@ -19,6 +19,7 @@ from typing import Any
 import graphviz
 
 from viz.files import write
+from viz.typeset import typeset
 
 # How a whole file of the kind begins and ends.
 FORMATS = {
@@ -30,14 +31,6 @@ PNG_DPI = "144"
 SYSTEM, WHEEL = "dot", "graphviz-pure"
 WHEEL_DRAWS = ("svg", "png")
 DOWNLOAD = "https://graphviz.org/download"
-
-# Fonts as wide as the Helvetica that the boxes were measured for; the last is a little wider, but
-# every Linux has it, and without it a viewer would take one that is wider by a sixth.
-_FONT_ASKED = b'font-family="Helvetica,sans-Serif"'
-_FONTS = (
-    b'font-family="Helvetica, Arial, Liberation Sans, Arimo, Nimbus Sans, DejaVu Sans Condensed, '
-    b'sans-serif"'
-)
 
 # The wheel's font for png has Latin, Greek, Cyrillic and some signs; the letter ʘ looks like ⊙.
 _LOOKALIKES = str.maketrans({"⊙": "ʘ"})
@@ -110,7 +103,7 @@ def _drawn(picture: Any, kind: str, timeout: float) -> tuple[bytes | None, str]:
         text = _in_its_font(source) if name == WHEEL and kind == "png" else source
         drawn, failure = _run([program, *options], text, kind, timeout)
         if drawn is not None:
-            return drawn.replace(_FONT_ASKED, _FONTS) if kind == "svg" else drawn, ""
+            return typeset(drawn) if kind == "svg" else drawn, ""
         failures.append(f"{name}: {failure}")
     if failures:
         return None, "; ".join(failures)

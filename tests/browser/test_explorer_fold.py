@@ -11,6 +11,7 @@ from nets import four_layers, nested, thrice, two_layers, weird
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor, scope
+from viz.labels import LONGEST_FORMULA
 
 Open = Callable[..., Stepper]
 
@@ -328,7 +329,8 @@ def test_names_are_only_ever_text(stepper: Open) -> None:
     page.page.fill("#search", "<script>")
     page.find("#search").press("Enter")
     page.click("#fold-all").press("Home", "ArrowRight*9")
-    assert max(len(line) for one in page.things().values() for line in one["lines"]) <= 80
+    lines = [line for one in page.things().values() for line in one["lines"]]
+    assert max(map(len, lines)) <= LONGEST_FORMULA
     assert page.page.evaluate("() => window.hacked") is None
     assert page.page.evaluate("() => document.querySelectorAll('img, b, script').length") == count
 

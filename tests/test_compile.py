@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
 import threading
 import tracemalloc
 import warnings
+import weakref
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -354,6 +356,29 @@ def test_pickled_to_another_process_it_runs(tmp_path: Path) -> None:
     same(pickle.loads((tmp_path / "found.pickle").read_bytes()), expected)
 
 
+def test_an_importable_function_is_recorded_anew_where_its_globals_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = compile(scaled)
+    same(compiled(np.ones(2)), np.full(2, 2.0))
+    pickled = pickle.dumps(compiled)
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    same(pickle.loads(pickled)(np.ones(2)), np.full(2, 5.0))
+
+
+SCALE = 2.0
+
+
+def scaled(x: Any) -> Any:
+    return x * SCALE
+
+
+def test_an_object_as_a_setting_holds_in_its_own_process_alone() -> None:
+    compiled = compile(lambda x, how: how(x))
+    same(compiled(np.ones(1), np.negative), -np.ones(1))
+    assert "0 of at most" in repr(pickle.loads(pickle.dumps(compiled)))
+
+
 def test_a_compiled_function_inside_another_is_part_of_it() -> None:
     inner = compile(lambda x: x * 3)
     outer = compile(lambda x: grad(lambda x: (inner(x) ** 2).sum())(x))
@@ -382,3 +407,32 @@ def test_as_a_decorator_it_keeps_name_and_words() -> None:
     with pytest.raises(ValueError, match="nothing is written yet"):
         double.source
     same(double(x=np.ones(1)), np.array([2.0]))
+
+
+# --- what was rewritten ---------------------------------------------------------------------------
+
+
+def test_rewrites_are_listed_with_before_and_after() -> None:
+    compiled = compile(step)
+    compiled(*data())
+    told = compiled.explain()
+    assert "log(σ(Z4))  →  −softplus(−Z4)" in told
+    assert "→  A4 − Y" in told
+    local = compile(lambda p, X, Y: step(p, X, Y))  # goes into a pickle as its programs
+    local(*data())
+    names = pickle.loads(pickle.dumps(local))
+    names(*data())
+    assert names.explain().splitlines() == [s.row.name for s in local.steps]
+    literal = compile(step, rewrite=False)
+    literal(*data())
+    assert literal.explain() == ""
+
+
+def test_what_it_was_recorded_with_is_let_go() -> None:
+    x = np.ones(3)
+    compiled = compile(lambda x: sigmoid(x) * 2)
+    compiled(x)
+    held = weakref.ref(x)
+    del x
+    gc.collect()
+    assert held() is None

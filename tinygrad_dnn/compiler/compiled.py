@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from tinygrad_dnn.compiler.build import program_of
-from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of
+from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
 from tinygrad_dnn.compiler.record import bound, record
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, traced
@@ -164,7 +164,13 @@ class Compiled:
             f = self.f
         except (pickle.PicklingError, AttributeError, TypeError):
             f = None
-        programs = [(key, program) for key, (program, _) in self._programs.items()]
+        # A function that can be imported is recorded again where its variables may be others; one
+        # that can't travels as its programs, with what it closed over as it is now.
+        programs = [
+            (key, program)
+            for key, (program, around) in self._programs.items()
+            if travels(key) and (f is None or around is None)
+        ]
         return _restored, (f, self.rewrite, self.reuse_outputs, programs)
 
 

@@ -18,6 +18,12 @@ from tinygrad_dnn.tree import Layout, flatten, rebuild
 
 _number = count(1).__next__
 Key = tuple[Any, ...]
+HERE = "an object of this process"
+
+
+def travels(key: Key) -> bool:
+    """Whether a key says the same in another process."""
+    return all(part[0] != HERE for part in key)
 
 
 def layout_of(x: Any) -> Any:
@@ -39,7 +45,7 @@ def key_of(given: Mapping[str, Any]) -> Key:
         parts.append((name, repr(layout)))
         for x in flat:
             if not is_array(x):
-                parts.append((type(x), repr(x)) if _plain(x) else (type(x), id(x)))
+                parts.append((type(x), repr(x)) if _plain(x) else (HERE, id(x)))
                 continue
             kept = isinstance(x, Tensor) and x.requires_grad
             a = x._array if isinstance(x, Tensor) else np.asarray(x)

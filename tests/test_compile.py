@@ -195,6 +195,36 @@ def test_s73_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -
     assert f(x, k=-0.0).tobytes() != f(x, k=0.0).tobytes()
 
 
+def test_one_array_in_two_places_is_two_inputs() -> None:
+    shared = np.ones(2)
+    f = compile(lambda x, y, *more: x - y * 2 + more[0] * shared)
+    f(shared, shared, shared)
+    x, y, z = np.full(2, 5.0), np.full(2, 3.0), np.full(2, 10.0)
+    text = f.source
+    same(f(x, y, z), x - y * 2 + z)
+    assert f.source is text
+
+
+def test_defaults_and_keywords_come_to_the_same() -> None:
+    def f(x: Any, k: float = 2.0, *, bias: Any = None, **more: Any) -> Any:
+        return x * k + (0 if bias is None else bias) + sum(more.values())
+
+    compiled, x = compile(f), np.ones(2)
+    for _ in range(2):
+        same(compiled(x), np.full(2, 2.0))
+        assert compiled._latest is not None
+        guard = compiled._latest[0].guard
+        assert guard is not None
+        assert guard(x)
+        assert not guard(x, 3.0)
+        same(compiled(x, 3.0), np.full(2, 3.0))
+        assert not compiled._latest[0].guard(x)  # type: ignore[misc]
+        same(compiled(x=x, bias=x, extra=x * 5), np.full(2, 8.0))
+        same(compiled(x, bias=x * 2), np.full(2, 4.0))
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        compiled()
+
+
 def test_no_more_programs_are_kept_than_it_says() -> None:
     f = compile(lambda x, k: x * k)
     for k in range(LIMIT + 5):

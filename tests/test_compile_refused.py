@@ -285,6 +285,18 @@ def test_an_op_of_a_users_is_written_out_with_its_own_text(tmp_path: Any) -> Non
     del tg.REGISTRY["bump_written"]
 
 
+def test_what_an_op_of_a_users_returns_is_never_the_argument_itself() -> None:
+    @tg.op("same({x})", vjp=lambda g: g, name="same_again")
+    def same_again(x: Any, /) -> Any:
+        return x
+
+    x = np.ones(3)
+    found = compile(lambda x: same_again(x))(x)
+    np.testing.assert_array_equal(found, x)
+    assert not np.shares_memory(found, x)
+    del tg.REGISTRY["same_again"]
+
+
 def test_what_has_no_text_runs_here_and_is_not_saved(tmp_path: Any) -> None:
     factor = 3.0
     black_box = tg.custom_vjp(lambda x: x * factor, lambda g, z, x: g * factor, name="black box")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import pickle
 import threading
 from collections import OrderedDict
@@ -102,7 +103,8 @@ class Compiled:
             )
         around = Surroundings(self.f)
         recording = record(self.f, args, kwargs, around)
-        program = program_of(recording, self.rewrite, guard_for(recording, given))
+        guard = guard_for(recording, given, _defaults(self.f))
+        program = program_of(recording, self.rewrite, guard)
         recording.forget()
         around.watch(recording.captured.values())
         return program, around if around.variables or around.arrays else None
@@ -182,6 +184,14 @@ def _restored(
     for key, program in programs:
         made._programs[key] = program, None
     return made
+
+
+def _defaults(f: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _lost() -> None:

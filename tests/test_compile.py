@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
 import pickle
+import pstats
 import subprocess
 import sys
 import threading
@@ -407,6 +409,26 @@ def test_an_object_as_a_setting_holds_in_its_own_process_alone() -> None:
     compiled = compile(lambda x, how: how(x))
     same(compiled(np.ones(1), np.negative), -np.ones(1))
     assert "0 of at most" in repr(pickle.loads(pickle.dumps(compiled)))
+
+
+def test_a_profile_goes_on_after_recording() -> None:
+    seen: list[str] = []
+    profile = cProfile.Profile()
+    profile.enable()
+    compile(lambda x: x * 2)(np.ones(1))
+    profile.disable()
+    assert "_found" in str(pstats.Stats(profile).stats)  # type: ignore[attr-defined]
+
+    def watch(frame: Any, event: str, _: Any) -> None:
+        seen.append(frame.f_code.co_name)
+
+    sys.setprofile(watch)
+    try:
+        compile(lambda x: x * 2)(np.ones(1))
+        data()
+    finally:
+        sys.setprofile(None)
+    assert "data" in seen
 
 
 def test_a_compiled_function_inside_another_is_part_of_it() -> None:

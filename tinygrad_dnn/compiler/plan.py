@@ -87,6 +87,8 @@ def _is_condition(x: Any) -> bool:
 
 def allocates(node: Node) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
+    if is_ufunc(node.op):
+        return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")
     if node.op.name == "where" and not _is_condition(node.inputs[0]):

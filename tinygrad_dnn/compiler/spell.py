@@ -220,6 +220,7 @@ def numpy_call(written: ast.expr) -> str | None:
     return None
 
 
+@cache
 def is_ufunc(op: Any) -> bool:
     """Whether an op's forward is one elementwise ufunc, which may write over its own inputs."""
     try:

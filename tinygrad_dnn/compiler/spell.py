@@ -232,6 +232,18 @@ def is_ufunc(op: Any) -> bool:
     return isinstance(ufunc, np.ufunc) and ufunc.signature is None
 
 
+@cache
+def plain_ufunc(op: Any) -> str | None:
+    """The ufunc's name where an op's forward is `np.add(x, y)` and nothing more."""
+    if not is_ufunc(op):
+        return None
+    found = forward_of(op).expression
+    if not isinstance(found, ast.Call) or found.keywords:
+        return None
+    names = [a.id if isinstance(a, ast.Name) else None for a in found.args]
+    return numpy_call(found) if names == [*op.arrays] else None
+
+
 def call(written: ast.expr, out: str) -> str | None:
     """An expression as a call that writes into `out`; None where NumPy has none."""
     name = numpy_call(written)

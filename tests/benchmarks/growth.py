@@ -102,7 +102,7 @@ def draw(path: Path) -> None:
         lower.minorticks_off()
         for panel in (upper, lower):
             panel.grid(color="0.92")
-    panels[0, 0].set_ylabel("milliseconds")
+    panels[0, 0].set_ylabel("milliseconds of processor time")
     panels[1, 0].set_ylabel("MiB held by a step")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.savefig(path, dpi=100)

@@ -88,6 +88,32 @@ def test_float32_stays_float32() -> None:
         assert value.dtype == new["W1"].dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "int64", "int8", "bool"])
+def test_other_kinds_of_numbers_come_out_as_eager_has_them(dtype: str) -> None:
+    def f(x: Any) -> Any:
+        return x * 2 + 1, np.where(x > 0, x, 3), np.sum(x, axis=0), np.mean(x * 0.1)
+
+    x = np.array([[1, 0, 3], [0, 1, 2]]).astype(dtype)
+    expected = f(Tensor(x))
+    for rewrite in (False, True):
+        for mine, theirs in zip(compile(f, rewrite=rewrite)(x), expected, strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_allclose(mine, theirs.numpy(), rtol=1e-3 if dtype[-2:] == "16" else 0)
+
+
+def test_constants_of_every_size_are_written_exactly() -> None:
+    rng = np.random.default_rng(0)
+    some, many = rng.normal(size=3), rng.normal(size=(40, 3))
+    odd = np.array([np.nan, -0.0, np.inf])
+
+    def f(x: Any) -> Any:
+        made = [Tensor(c.copy()) for c in (some, many, odd)]
+        return [x * c for c in made] + [x + Tensor(np.full((2, 3), -0.0)), -0.0 * x]
+
+    x = np.ones(3)
+    same(compile(f, rewrite=False)(x), f(Tensor(x)))
+
+
 def test_second_derivatives_and_backward_are_recorded_too() -> None:
     x = np.array([0.3, -0.7, 1.2])
     f = hessian(lambda x: (x**3 * tg.exp(x)).sum())

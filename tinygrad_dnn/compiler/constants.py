@@ -67,11 +67,11 @@ class Constants:
 
     def _text(self, x: Any) -> str:
         kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
-        if not x.ndim:
+        if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
-        if uniform(x):
+        if x.dtype.char != "g" and uniform(x):
             return f"np.full({x.shape}, {setting_text(x.reshape(-1)[0].item())}{kind})"
-        if 0 < x.size <= SPELLED and np.isfinite(x).all():
+        if x.dtype.char != "g" and 0 < x.size <= SPELLED and np.isfinite(x).all():
             return f"np.array({x.tolist()}{kind})"
         self.packed = True
         file = io.BytesIO()

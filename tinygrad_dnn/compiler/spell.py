@@ -95,7 +95,7 @@ def literal(value: Any) -> ast.expr:
         return ast.Constant(np.dtype(value).name)
     if isinstance(value, type) and value in (bool, int, float):
         return ast.Name(value.__name__, ast.Load())
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
         return literal(value.item())
     if isinstance(value, (bool, int, float, str, type(None), type(...))):
         return number(value) if isinstance(value, (int, float)) else ast.Constant(value)

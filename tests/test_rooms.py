@@ -25,6 +25,10 @@ ENGINE = [
     "passes", "transforms", "watch",
     "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
     "rewrite.engine", "rewrite.explain", "rewrite",
+    "compiler.tracer", "compiler.surroundings", "compiler.typeset", "compiler.plain",
+    "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
+    "compiler.constants", "compiler.printer",
+    "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     *(f"check.diagnosis.{room}" for room in (
         "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",
@@ -53,7 +57,7 @@ VIZ = [
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "grade", "check", "functions",
-    "subject", "draw", "explore", "derive", "main",
+    "subject", "draw", "compile", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

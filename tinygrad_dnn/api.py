@@ -2,6 +2,7 @@
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
+from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
@@ -21,17 +22,20 @@ from tinygrad_dnn.transforms import (
 from tinygrad_dnn.watch import NonFiniteError, debug
 
 __all__ = [
+    "Compiled",
     "FreedGraphError",
     "GradientReport",
     "Graph",
     "Leaf",
     "Node",
     "NonFiniteError",
+    "RecordingError",
     "StaleValueError",
     "Tensor",
     "assert_gradients",
     "check_gradients",
     "check_vjp",
+    "compile",
     "custom_vjp",
     "debug",
     "grad",
@@ -49,6 +53,7 @@ __all__ = [
 __all__ += ops.__all__
 # Importable by name, but no star takes Python's own away.
 __all__.remove("abs")
+__all__.remove("compile")
 __all__.remove("max")
 __all__.remove("min")
 __all__.remove("sum")

@@ -41,5 +41,6 @@ def gradient_descent(
                 f"got {'none' if step is None else step.shape}"
             )
         step *= learning_rate
-        updated[name] = np.subtract(p, step, out=step)
+        plain = isinstance(p, np.ndarray) and isinstance(step, np.ndarray)  # Tensors record
+        updated[name] = np.subtract(p, step, out=step) if plain else p - step
     return updated

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinygrad_dnn.api import *
+    from tinygrad_dnn.compiler import compile as compile
     from tinygrad_dnn.ops import abs as abs
     from tinygrad_dnn.ops import max as max
     from tinygrad_dnn.ops import min as min

@@ -1,6 +1,7 @@
 """The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use."""
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
@@ -20,13 +21,16 @@ from tinygrad_dnn.transforms import (
 from tinygrad_dnn.watch import NonFiniteError, debug
 
 __all__ = [
+    "Compiled",
     "FreedGraphError",
     "Graph",
     "Leaf",
     "Node",
     "NonFiniteError",
+    "RecordingError",
     "StaleValueError",
     "Tensor",
+    "compile",
     "custom_vjp",
     "debug",
     "grad",
@@ -44,6 +48,7 @@ __all__ = [
 __all__ += ops.__all__
 # Importable by name, but no star takes Python's own away.
 __all__.remove("abs")
+__all__.remove("compile")
 __all__.remove("max")
 __all__.remove("min")
 __all__.remove("sum")

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from tinygrad_dnn.formula import formula
-from tinygrad_dnn.graph import Node, describe
+from tinygrad_dnn.graph import Node, describe, leaves_graph
 from tinygrad_dnn.notebook import value_html
 
 
@@ -41,17 +41,21 @@ class Conversions:
 
     def numpy(self) -> Any:
         """The plain array; the same memory, read-only for a result."""
+        return self._read(".numpy()")
+
+    def _read(self, how: str) -> Any:
+        leaves_graph(self.node, how)
         return self._array
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.size != 1:
             raise ValueError(f"item: expected one element, got {describe(self.node)}")
-        return self._array.item()
+        return self._read(".item()").item()
 
     def tolist(self) -> Any:
         """The values as nested lists."""
-        return self._array.tolist()
+        return self._read(".tolist()").tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.node.requires_grad:
@@ -60,22 +64,25 @@ class Conversions:
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
                 "function that tinygrad_dnn has a rule for"
             )
-        return np.array(self._array, dtype=dtype, copy=copy)
+        return np.array(self._read("np.asarray()"), dtype=dtype, copy=copy)
 
     def __contains__(self, value: Any) -> bool:
         return bool(
-            (self._array == (value.numpy() if isinstance(value, Conversions) else value)).any()
+            (self._read("in") == (value.numpy() if isinstance(value, Conversions) else value)).any()
         )
 
     def __float__(self) -> float:
+        leaves_graph(self.node, "float()")
         return float(self.item())
 
     def __int__(self) -> int:
+        leaves_graph(self.node, "int()")
         return int(self.item())
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub" or self.ndim:
             raise TypeError(f"only a 0-d integer can be an index, got {describe(self.node)}")
+        leaves_graph(self.node, "its use as an index or a count")
         return int(self.item())
 
     def __bool__(self) -> bool:
@@ -83,6 +90,7 @@ class Conversions:
             raise ValueError(
                 f"the truth of {describe(self.node)} is ambiguous; use .any() or .all() on .data"
             )
+        leaves_graph(self.node, "its truth (if, while, and, or, not)")
         return bool(self.item())
 
     def __format__(self, spec: str) -> str:

@@ -192,15 +192,22 @@ def trace(outputs: Iterable[Node]) -> Graph:
 
 
 class Mode:
-    """Whether ops are recorded, who watches them (`debug`), and the scope they belong to."""
+    """Whether ops are recorded, who watches them (`debug`), the scope they belong to, and the
+    tracer that writes a whole function down (`compile`): then everything is recorded, and no value
+    may leave the graph.
+    """
 
-    __slots__ = ("plain", "recording", "scope", "watch")
+    __slots__ = ("plain", "recording", "scope", "tracer", "watch")
 
-    def __init__(self, recording: bool, watch: Any, scope: tuple[str, ...]) -> None:
+    def __init__(
+        self, recording: bool, watch: Any, scope: tuple[str, ...], tracer: Any = None
+    ) -> None:
         self.recording = recording
         self.watch = watch
         self.scope = scope
-        self.plain = recording and watch is None  # the usual case, asked once per op
+        self.tracer = tracer
+        # The usual case, asked once per op.
+        self.plain = recording and watch is None and tracer is None
 
 
 _ORDINARY = Mode(True, None, ())
@@ -209,14 +216,27 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_dnn mode", default=_ORDINARY)
 
 @contextmanager
 def mode(**changes: Any) -> Iterator[Mode]:
-    """Change `recording`, `watch` or `scope` for the block, and restore it whatever happens."""
+    """Change what the names of a Mode say for the block, and restore it whatever happens."""
     now = MODE.get()
-    values = {"recording": now.recording, "watch": now.watch, "scope": now.scope} | changes
+    values = {name: getattr(now, name) for name in ("recording", "watch", "scope", "tracer")}
+    values |= changes
     token = MODE.set(Mode(**values))
     try:
         yield MODE.get()
     finally:
         MODE.reset(token)
+
+
+def traced() -> bool:
+    """Whether a whole function is being written down, its backward passes included."""
+    return MODE.get().tracer is not None
+
+
+def leaves_graph(node: Node, how: str) -> None:
+    """A value is about to leave the graph, by .item() or the like; a tracer refuses."""
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.refuse_read(node, how)
 
 
 @contextmanager

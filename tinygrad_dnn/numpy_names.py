@@ -36,6 +36,16 @@ def _values(function: Callable[..., Any]) -> Callable[..., Any]:
     return on_values
 
 
+def _about(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function of an array's shape and dtype alone: none of its values leaves the graph."""
+
+    def on_arrays(x: Any, *args: Any, **kwargs: Any) -> Any:
+        x = x._array if hasattr(type(x), "__record__") else x
+        return function(x, *map(_plain, args), **kwargs)
+
+    return on_arrays
+
+
 def _plain(x: Any) -> Any:
     return x.numpy() if hasattr(type(x), "__record__") else x
 
@@ -60,11 +70,14 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
-# Functions of shapes, tests and positions: they answer with plain values.
-_PLAIN_ANSWERS = (
-    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "allclose",
-    "array_equal", "isclose", "argsort", "nonzero", "count_nonzero", "any", "all", "array_repr",
-    "array_str", "array2string", "result_type", "can_cast", "shares_memory", "may_share_memory",
+# They answer with plain values: functions of shapes and dtypes, and those that look at the values.
+_OF_SHAPES = (
+    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like",
+)  # fmt: skip
+_OF_VALUES = (
+    "allclose", "array_equal", "isclose", "argsort", "nonzero", "count_nonzero", "any", "all",
+    "array_repr", "array_str", "array2string", "result_type", "can_cast", "shares_memory",
+    "may_share_memory",
 )  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -73,7 +86,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     if not isinstance(function := getattr(np, name, None), (np.ufunc, type(None)))
 }
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
-FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _PLAIN_ANSWERS}
+FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
+FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
 FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip}
 
 

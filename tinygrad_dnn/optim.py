@@ -41,5 +41,7 @@ def gradient_descent(
                 f"got {'none' if step is None else step.shape}"
             )
         step *= learning_rate
-        updated[name] = np.subtract(p, step, out=step)
+        # A Tensor records; an array gives its memory.
+        reused = isinstance(step, np.ndarray)
+        updated[name] = np.subtract(p, step, out=step) if reused else p - step
     return updated

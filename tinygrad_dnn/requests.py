@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.conversions import Conversions
-from tinygrad_dnn.graph import Node, describe, trace
+from tinygrad_dnn.graph import Node, describe, trace, traced
 from tinygrad_dnn.values import as_data
 
 
@@ -30,9 +30,9 @@ def seed_of(y: Conversions, gradient: Any, create_graph: bool) -> Any:
                 f"backward: {describe(node)} has {y.size} elements; reduce it to a "
                 "cost (sum, mean) or give gradient= of its shape"
             )
-        gradient = np.ones_like(y.numpy())
+        gradient = np.ones_like(y._array)
     elif isinstance(gradient, Conversions):
-        gradient = gradient if create_graph else gradient.numpy()
+        gradient = gradient if create_graph or traced() else gradient.numpy()
     else:
         gradient = as_data(gradient)
     if gradient.shape != node.shape:

@@ -10,7 +10,17 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dnn.complain import explained
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, describe, mode, tick
+from tinygrad_dnn.graph import (
+    MODE,
+    NO_META,
+    Leaf,
+    Node,
+    describe,
+    leaves_graph,
+    mode,
+    tick,
+    traced,
+)
 from tinygrad_dnn.numpy_names import NumpyProtocols
 from tinygrad_dnn.operators import Operators, plain_index
 from tinygrad_dnn.ops import Op
@@ -92,7 +102,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         if now.watch is not None:
             now.watch.after_op(op, inputs, arrays, z)
         if not now.recording:
-            return _unrecorded(z, inputs)
+            if now.tracer is None:
+                return _unrecorded(z, inputs)
+            wants = 0
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
@@ -115,7 +127,10 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         node.requires_grad = False
         node.saved = None
     if not now.plain:
-        now.watch.after_record(node)
+        if now.watch is not None:
+            now.watch.after_record(node)
+        if now.tracer is not None:
+            now.tracer.after_record(t, arrays)
     return t
 
 
@@ -165,6 +180,7 @@ class Tensor(Operators, NumpyProtocols):
     @property
     def data(self) -> Array:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
+        leaves_graph(self.node, ".data")
         if isinstance(self.node, Leaf):
             note_sight(self.node)
         return self._array
@@ -172,6 +188,7 @@ class Tensor(Operators, NumpyProtocols):
     @data.setter
     def data(self, value: Any) -> None:
         leaf = self._own_leaf("assign to .data of")
+        _refuse_traced(leaf)
         if value is self._array:  # t.data -= ... edits in place, then assigns the same array
             note_edit(leaf)
             return
@@ -306,6 +323,7 @@ class Tensor(Operators, NumpyProtocols):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         leaf = self._own_leaf("write into")
+        _refuse_traced(leaf)
         if isinstance(value, Tensor):
             if value.requires_grad:
                 raise TypeError(
@@ -323,6 +341,7 @@ class Tensor(Operators, NumpyProtocols):
 
     def _in_place(self, op: Op, other: Any) -> Tensor:
         """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
+        _refuse_traced(self.node)
         if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
             return record(op, (self, other), NO_META)
         new = record(op, (self, other), NO_META)._array
@@ -394,18 +413,27 @@ def pull(
 ) -> dict[Node, Any]:
     """The reverse sweep, on plain arrays, or on Tensors that record it."""
     asked = None if wanted is None else frozenset(wanted)
-    if not create_graph:
+    if not create_graph and not traced():
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
         return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
+    tracer = MODE.get().tracer
+    every = keep if tracer is None else lambda node: True  # all of them get their names
     with mode(recording=True):
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
-        found = sweep(roots, seeds, wanted=asked, keep=keep, free=free, lift=_handle)
+        found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
     for node, g in found.items():
         if not isinstance(g, Tensor):
             found[node] = g = Tensor(g)
         if node.name and g.node.op is not None and g.node.name is None:
             g.node.name = "d" + node.name
-    return found
+    if tracer is None:
+        return found
+    tracer.after_sweep(found)
+    return {
+        node: g
+        for node, g in found.items()
+        if (node.op is None if asked is None else node in asked) or (keep and keep(node))
+    }
 
 
 def _checked_name(name: str | None) -> str | None:
@@ -418,6 +446,15 @@ def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
         other.edits = one.edits
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.after_alias(one, other)
+
+
+def _refuse_traced(node: Any) -> None:
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.refuse_write(node)
 
 
 def _restored(records: Any, data: Any) -> Tensor:

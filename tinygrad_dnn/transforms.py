@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.graph import MODE, Node, describe, mode, trace
+from tinygrad_dnn.graph import MODE, Node, describe, mode, trace, traced
 from tinygrad_dnn.ops import Op, identity
 from tinygrad_dnn.requests import seed_of
 from tinygrad_dnn.tensor import Tensor, pull, record
@@ -91,6 +91,8 @@ class _Run:
 
     def outside(self, y: Tensor) -> bool:
         """Whether y depends on Tensors requiring gradients that this run did not make."""
+        if traced():
+            return True
         if not self.recording:
             return False  # inside no_grad() nothing outside is waiting for a gradient
         fresh = {v.node for v in self.variables if v.node.op is None}
@@ -124,10 +126,8 @@ class _Run:
 
 
 def _variable(x: Any) -> Tensor:
-    if isinstance(x, Tensor):
-        if x.requires_grad:
-            return record(identity, (x,), {})
-        x = x._array
+    if isinstance(x, Tensor) and x.requires_grad:
+        return record(identity, (x,), {})
     return Tensor(x, requires_grad=True)
 
 
@@ -252,7 +252,10 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         flat = flatten(slopes)[0]
         directions = flatten(tuple(tangents))[0]
         _match(flat, directions, "hvp: tangent")
-        product = sum(np.sum(g * as_data(t)) for g, t in zip(flat, directions, strict=True))
+        product = sum(
+            np.sum(g * (t if isinstance(t, Tensor) else as_data(t)))
+            for g, t in zip(flat, directions, strict=True)
+        )
         return product if isinstance(product, Tensor) else Tensor(product)
 
     products: tuple[Any, ...] = grad(along, argnums=range(len(primals)))(*primals)

@@ -20,7 +20,7 @@ def as_data(data: Any) -> Array:
                 f"Tensor: {describe(data.node)} is a Tensor with a recipe, which would be lost; "
                 "use it as it is, or .detach() it"
             )
-        return data.numpy()
+        return data._array
     kind = type(data)
     if kind is not np.ndarray and isinstance(data, (np.matrix, np.ma.MaskedArray)):
         raise TypeError(

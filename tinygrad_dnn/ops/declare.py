@@ -76,7 +76,7 @@ class Plans(dict[int, Plan]):
                 *(xs if whole else [None] * len(xs)),
             )
         xs = ", ".join(f"xs[{i}]" if a in read else "None" for i, a in enumerate(op.arrays))
-        self[wants] = plan = positions, eval(f"lambda z, xs: ({z}, {xs})")
+        self[wants] = plan = positions, _lambda(f"lambda z, xs: ({z}, {xs})")
         return plan
 
 
@@ -211,10 +211,7 @@ class Op:
 
         call = ", ".join(map(source, _names(rule)))
         # Written out once per op, because a sweep calls it once per recorded op.
-        pull: Callable[..., Any] = eval(
-            f"lambda g, saved, node, i: rule({call})", {"rule": rule, "shape": _shape}
-        )
-        return pull
+        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=rule, shape=_shape)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -289,6 +286,12 @@ class Op:
                 "declare it with @op at the top of a module"
             )
         return named, (self.name,)
+
+
+def _lambda(source: str, **names: Any) -> Callable[..., Any]:
+    """A function written out, whose lines are this file's: no user's."""
+    made: Callable[..., Any] = eval(compile(source, __file__, "eval"), names)
+    return made
 
 
 def _names(rule: Rule | None) -> tuple[str, ...]:

@@ -1,0 +1,248 @@
+"""`compile`: a function that becomes NumPy source at its first call."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from tinygrad_dnn.compiler.lower import lower
+from tinygrad_dnn.compiler.plan import plan
+from tinygrad_dnn.compiler.printer import printed
+from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of
+from tinygrad_dnn.compiler.record import Recording, bound, record
+from tinygrad_dnn.compiler.surroundings import Surroundings
+from tinygrad_dnn.graph import MODE, Node, traced
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.tree import flatten, rebuild
+
+LIMIT = 32  # programs that a compiled function keeps
+
+
+def program_of(recording: Recording, *, guard: Callable[..., bool] | None = None) -> Program:
+    """Plan, print and load what was recorded."""
+    lowered = lower(recording.graph, recording.raises)
+    results = [lowered.place[x] if isinstance(x, Node) else x for x in recording.results]
+    planned = plan(lowered, list(dict.fromkeys(x for x in results if isinstance(x, Node))))
+    source = printed(recording, lowered, planned, results)
+    return Program(
+        source.text,
+        source.function,
+        arguments=[(a.name, any(x is not None for x in a.leaves)) for a in recording.arguments],
+        layout=recording.layout,
+        captured={name: recording.captured[leaf] for leaf, name in source.captured.items()},
+        objects=source.objects,
+        guard=guard,
+    )
+
+
+class Compiled:
+    """A function of arrays as straight-line NumPy: what `compile` returns."""
+
+    def __init__(self, f: Callable[..., Any], rewrite: bool, reuse_outputs: bool) -> None:
+        self.f: Callable[..., Any] | None = f
+        self.rewrite, self.reuse_outputs = rewrite, reuse_outputs
+        self._programs: OrderedDict[Key, tuple[Program, Surroundings | None]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._latest: tuple[Program, Surroundings | None] | None = None
+        functools.update_wrapper(self, f)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """f(*args, **kwargs), by the program for these shapes, dtypes and settings."""
+        latest = self._latest
+        if latest is not None and not kwargs:
+            program, around = latest
+            try:
+                fits = program.guard is not None and program.guard(*args)
+            except (TypeError, KeyError, IndexError, AttributeError, ValueError):
+                fits = False
+            if fits and MODE.get().tracer is None and (around is None or around.unchanged()):
+                return program.run(args, self.reuse_outputs)
+        return self._slowly(args, kwargs)
+
+    def _slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if traced():  # part of a larger function that is being recorded
+            if self.f is None:
+                raise TypeError("compile: the function itself was not pickled; only its programs")
+            return self.f(*args, **kwargs)
+        self._refuse_gradients(args, kwargs)
+        program, given = self._found(args, kwargs)
+        return program.run([_plain(x) for x in given.values()], self.reuse_outputs)
+
+    def _refuse_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A gradient would end here in silence."""
+        if not MODE.get().recording:
+            return
+        for x in flatten((args, kwargs))[0]:
+            if isinstance(x, Tensor) and x.requires_grad:
+                raise TypeError(
+                    f"compile: {x.name or 'an argument'} {x.shape} requires a gradient, but a "
+                    "compiled function gives plain arrays; differentiate inside, "
+                    "compile(value_and_grad(f)), or call it inside no_grad()"
+                )
+
+    def _found(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Program, dict[str, Any]]:
+        """The program for these arguments, written if there is none yet."""
+        given = self._bound(args, kwargs)
+        key = key_of(given)
+        with self._lock:
+            there = self._programs.get(key)
+            if there is None or not (there[1] is None or there[1].unchanged()):
+                there = self._written(args, kwargs, given)
+            self._programs[key] = there
+            self._programs.move_to_end(key)
+            while len(self._programs) > LIMIT:
+                self._programs.popitem(last=False)
+            self._latest = there
+        return there[0], given
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self.f is not None:
+            return bound(self.f, args, kwargs)
+        program, _ = next(iter(self._programs.values()))
+        names = [name for name, _ in program.arguments]
+        return dict(zip(names, args, strict=False)) | kwargs
+
+    def _written(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], given: dict[str, Any]
+    ) -> tuple[Program, Surroundings | None]:
+        if self.f is None:
+            raise TypeError(
+                "compile: this was unpickled without its function, which had no importable name, "
+                "and no program fits these shapes, dtypes and settings; compile it here"
+            )
+        around = Surroundings(self.f)
+        recording = record(self.f, args, kwargs, around)
+        program = program_of(recording, guard=guard_for(recording, given))
+        return program, around if around.variables else None
+
+    # --- what was written --------------------------------------------------------------------
+
+    def prepare(self, *args: Any, **kwargs: Any) -> Compiled:
+        """Write the program for such arguments without running it; returns this."""
+        self._found(args, kwargs)
+        return self
+
+    @property
+    def program(self) -> Program:
+        """The program used last.
+
+        Raises:
+            ValueError: there is none yet.
+        """
+        if self._latest is None:
+            raise ValueError(
+                "compile: nothing is written yet; call the function once, or prepare(...) it"
+            )
+        return self._latest[0]
+
+    @property
+    def source(self) -> str:
+        """The text of the program used last: the very text that runs."""
+        return self.program.source
+
+    @property
+    def steps(self) -> list[Any]:
+        """The rewrites in the program used last, in order."""
+        return self.program.steps
+
+    def save(self, path: str | Path) -> Path:
+        """Write the program used last as a module that needs NumPy alone.
+
+        What the function closed over is a keyword argument there.
+
+        Raises:
+            TypeError: it calls what has no source text.
+        """
+        self.program.__getstate__()
+        path = Path(path)
+        path.write_text(self.source, encoding="utf-8")
+        return path
+
+    def __repr__(self) -> str:
+        name = getattr(self, "__name__", "function")
+        return f"<compiled {name}, {len(self._programs)} of at most {LIMIT} programs written>"
+
+    def __reduce__(self) -> Any:
+        try:
+            pickle.dumps(self.f)
+            f = self.f
+        except (pickle.PicklingError, AttributeError, TypeError):
+            f = None
+        programs = [(key, program) for key, (program, _) in self._programs.items()]
+        return _restored, (f, self.rewrite, self.reuse_outputs, programs)
+
+
+def _restored(
+    f: Callable[..., Any] | None, rewrite: bool, reuse: bool, programs: list[tuple[Key, Program]]
+) -> Compiled:
+    made = Compiled(f or _lost, rewrite, reuse)
+    made.f = f
+    for key, program in programs:
+        made._programs[key] = program, None
+    return made
+
+
+def _lost() -> None:
+    """In place of a function that could not be pickled."""
+
+
+def _plain(tree: Any) -> Any:
+    """A structure with arrays in place of Tensors and scalars."""
+    flat, layout = flatten(tree)
+    return rebuild(
+        layout,
+        [
+            x._array if isinstance(x, Tensor) else np.asarray(x) if isinstance(x, np.generic) else x
+            for x in flat
+        ],
+    )
+
+
+@overload
+def compile(
+    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False
+) -> Compiled: ...
+@overload
+def compile(
+    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False
+) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False) -> Any:
+    """f as straight-line NumPy source: one line per op, into buffers that are allocated once.
+
+    The first call with given shapes, dtypes and memory orders records f, which may call `grad`,
+    `value_and_grad` or an optimiser's update, writes a module (`.source`) and runs it from then
+    on. `.save("net.py")` keeps it; it needs NumPy alone.
+
+    Arrays and Tensors among the arguments, in dicts, lists and tuples, are inputs; results are
+    plain arrays, new ones in every call. Numbers and texts among the arguments are settings: each
+    new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing).
+    The 32 programs used last are kept.
+
+    What f closes over: arrays and Tensors are read anew at every call; where a variable of f, or a
+    global it names, holds another object or number than before, f is recorded again. What Python
+    or NumPy computes inside f without a Tensor is computed once, and attributes of objects are
+    looked at once.
+
+    Args:
+        f: a function of arrays.
+        rewrite: simplify the recorded graph first; `.steps` lists what was done. Without, the
+            program computes what f computes, bit for bit.
+        reuse_outputs: results lie in two sets of arrays used in turn, so that nothing is
+            allocated: a result holds until the call after the next one.
+
+    Raises:
+        RecordingError: (at the first call) f reads values (`if t > 0`, `.item()`, `.data`),
+            changes an argument in place, or draws random numbers. The message has the line.
+    """
+    if f is None:
+        return lambda g: Compiled(g, rewrite, reuse_outputs)
+    return Compiled(f, rewrite, reuse_outputs)

@@ -1,0 +1,166 @@
+"""What stands at the top of a printed module: constant arrays, and functions of the user's ops."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import builtins
+import io
+import zlib
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.compiler.spell import Unspeakable, forward_of, literal, settings
+from tinygrad_dnn.compiler.typeset import quoted
+from tinygrad_dnn.graph import Node
+
+SMALL = 4096  # elements; below, a number is an array of its own, which NumPy reads twice as fast
+SPELLED = 32  # elements of a constant that are written as numbers
+NUMBERS = {0: "zero", 1: "one", -1: "minus_one", 2: "two", 0.5: "half"}
+UNPACK = '''
+
+def _array(text):
+    """A constant array from its text."""
+    return np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))))
+'''
+
+
+class Constants:
+    """Definitions that lines refer to, each made once.
+
+    Attributes:
+        arrays: the text of each constant array, by name.
+        functions: the texts of the helper functions.
+        objects: what has no text, by name.
+        packed: whether an array is written as compressed bytes.
+    """
+
+    def __init__(self, fresh: Any) -> None:
+        self.fresh = fresh
+        self.arrays: dict[str, str] = {}
+        self.functions: list[str] = []
+        self.objects: dict[str, Any] = {}
+        self.packed = False
+        self._known: dict[tuple[Any, ...], str] = {}
+        self._helpers: dict[Any, str] = {}
+
+    def text(self, x: Any) -> str:
+        """A number as it is, an array by its name."""
+        if isinstance(x, (np.ndarray, np.generic)):
+            return self.array(np.asarray(x))
+        return setting_text(x)
+
+    def array(self, x: Any) -> str:
+        """The name of a constant array."""
+        # NaN has many bits, and −0 is not 0.
+        key = (x.shape, x.dtype.str, x.strides, x.tobytes())
+        if key not in self._known:
+            number = x.item() if not x.ndim and x.dtype.kind == "f" else None
+            plain = number is not None and not (number == 0 and np.signbit(number))
+            name = self.fresh(NUMBERS.get(number, "c") if plain and number is not None else "c")
+            self._known[key] = name
+            self.arrays[name] = self._text(x)
+        return self._known[key]
+
+    def _text(self, x: Any) -> str:
+        kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
+        if not x.ndim:
+            return f"np.array({setting_text(x.item())}{kind})"
+        if uniform(x):
+            return f"np.full({x.shape}, {setting_text(x.reshape(-1)[0].item())}{kind})"
+        if 0 < x.size <= SPELLED and np.isfinite(x).all():
+            return f"np.array({x.tolist()}{kind})"
+        self.packed = True
+        file = io.BytesIO()
+        np.save(file, x, allow_pickle=False)
+        return f'_array("{base64.b85encode(zlib.compress(file.getvalue(), 9)).decode()}")'
+
+    def object(self, wanted: str, x: Any) -> str:
+        """The name of something that has no text."""
+        name: str = self.fresh(wanted)
+        self.objects[name] = x
+        return name
+
+    def settings(self, node: Node) -> dict[str, str]:
+        """Names for settings that are arrays: positions in an index."""
+        return settings(node.meta, self.array)
+
+    def setting(self, value: Any) -> str:
+        """A setting as it is written, or the name of what can't be."""
+        try:
+            return setting_text(value)
+        except Unspeakable:
+            return self.object("setting", value)
+
+    def helper(self, op: Any) -> str:
+        """The name of a function with an op's own text."""
+        if op not in self._helpers:
+            try:
+                definition = _definition(op)
+            except Unspeakable:
+                self._helpers[op] = self.object(op.name, op.compute)
+            else:
+                name = self._helpers[op] = definition.name = self.fresh(op.name)
+                assert name
+                self.functions.append(ast.unparse(definition))
+        return self._helpers[op]
+
+
+def setting_text(value: Any) -> str:
+    """Python's text for a number, a text, a tuple of them, ...
+
+    Raises:
+        Unspeakable: there is none.
+    """
+    return ast.unparse(ast.fix_missing_locations(literal(value)))
+
+
+def uniform(x: Any) -> bool:
+    """Whether all elements of an array are the same number, bit for bit."""
+    if not x.size:
+        return False
+    first = x.reshape(-1)[:1].tobytes()
+    return bool(x.size == 1 or np.ascontiguousarray(x).tobytes() == first * x.size)
+
+
+def quick(x: Any, node: Node) -> Any:
+    """A number beside small float arrays as an array of their dtype, which saves converting it."""
+    dtypes = {y.dtype for y in node.inputs if hasattr(y, "dtype")}
+    if type(x) not in (int, float) or len(dtypes) != 1 or prod(node.shape) >= SMALL:
+        return x
+    dtype = dtypes.pop()
+    return np.asarray(x, dtype) if dtype.kind == "f" else x
+
+
+def _definition(op: Any) -> ast.FunctionDef:
+    """The text of an op's forward as a function.
+
+    Raises:
+        Unspeakable: it has none, or reads names that stand outside it.
+    """
+    if op.forward.__closure__:
+        raise Unspeakable(f"{op.name}: its forward closes over variables")
+    text = ast.unparse(forward_of(op).definition)
+    definition = ast.parse(text).body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        raise Unspeakable(f"{op.name}: its forward is no function")
+    names = {n.id for n in ast.walk(definition) if isinstance(n, ast.Name)}
+    own = {a.arg for n in ast.walk(definition) if isinstance(n, ast.arguments) for a in _all(n)}
+    own |= {
+        n.id
+        for n in ast.walk(definition)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    for word in sorted(names - own - {"np"}):
+        if not hasattr(builtins, word) or word in op.forward.__globals__:
+            raise Unspeakable(f"{op.name}: its forward reads {word}")
+    if "np" in names and op.forward.__globals__.get("np") is not np:
+        raise Unspeakable(f"{op.name}: its np is not NumPy")
+    return definition
+
+
+def _all(n: ast.arguments) -> list[ast.arg]:
+    more = [a for a in (n.vararg, n.kwarg) if a is not None]
+    return [*n.posonlyargs, *n.args, *n.kwonlyargs, *more]

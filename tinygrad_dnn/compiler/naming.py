@@ -1,0 +1,100 @@
+"""Python names for everything in a printed module: the user's own where there are any."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dnn.compiler.plan import Plan
+from tinygrad_dnn.compiler.record import Recording, paths
+from tinygrad_dnn.graph import Leaf, Node
+
+OWN = {"np", "out", "results", "workspace", "_array", "base64", "io", "zlib"}
+RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
+COUNTED = {"t", "c", "result"}  # t1, t2, ...: for what has no name
+
+
+class Names:
+    """Python names, each given once."""
+
+    def __init__(self) -> None:
+        self.taken = set(RESERVED)
+
+    def fresh(self, wanted: str) -> str:
+        """The wanted name if it is free, or with a number behind it."""
+        word = "".join(c if c.isidentifier() or c.isdigit() else "_" for c in wanted) or "x"
+        word = word if word[0].isidentifier() else f"x{word}"
+        counted = word in COUNTED
+        name, n = (f"{word}1" if counted else word), 1
+        while name in self.taken:
+            n += 1
+            name = f"{word}{n}" if counted else f"{word}_{n}"
+        self.taken.add(name)
+        return name
+
+
+class Called:
+    """What everything is called.
+
+    Attributes:
+        function: the function that does the work.
+        parameters: for each argument its parameter; None for a setting, which is built in.
+        values: every input and value, by node.
+        copies: the arrays that results are copied to.
+    """
+
+    def __init__(self, recording: Recording, plan: Plan, results: Sequence[Any]) -> None:
+        self.names = names = Names()
+        name = recording.name
+        self.function = names.fresh(name if name.isidentifier() else "step")
+        self.parameters = [
+            names.fresh(a.name) if any(x is not None for x in a.leaves) else None
+            for a in recording.arguments
+        ]
+        self.values: dict[Node, str] = {}
+        self.copies: dict[Node, str] = {}
+        self._inputs(recording)
+        outer = self._results(recording, results)
+        for memory in dict.fromkeys(plan.memory[node] for node in plan.lines):
+            self._chain(memory.values, outer)
+        for node in plan.copies:
+            self.copies[node] = names.fresh(outer.get(node, "result"))
+
+    def _inputs(self, recording: Recording) -> None:
+        for argument, parameter in zip(recording.arguments, self.parameters, strict=True):
+            for leaf, path in zip(argument.leaves, argument.paths, strict=True):
+                if leaf is None or leaf in self.values:
+                    continue
+                if path == argument.name and parameter is not None:
+                    self.values[leaf] = parameter
+                else:
+                    self.values[leaf] = self.names.fresh(leaf.name or "x")
+        for leaf in recording.captured:
+            self.values[leaf] = self.names.fresh(leaf.name or "captured")
+
+    def _results(self, recording: Recording, results: Sequence[Any]) -> dict[Node, str]:
+        """For results without a name their key: W1_new where an input is called W1."""
+        inputs = set(self.values.values())
+        found: dict[Node, str] = {}
+        for x, path in zip(results, paths(recording.layout, "result"), strict=True):
+            if isinstance(x, Node):
+                key = path.replace("]", "").replace('"', "").split("[")[-1]
+                name = key if key.isidentifier() else "result"
+                found.setdefault(x, f"{name}_new" if name in inputs else name)
+        for x in found:
+            if not isinstance(x, Leaf) and x.name:
+                found[x] = x.name
+        return found
+
+    def _chain(self, values: Sequence[Node], outer: dict[Node, str]) -> None:
+        """Values that are written one over another: those without a name have the next one's."""
+        following = None
+        for value in reversed(values):
+            own = outer.get(value) or value.name
+            if own is not None:
+                following = self.names.fresh(own)
+            elif following is None:
+                following = self.names.fresh("t")
+            self.values[value] = following

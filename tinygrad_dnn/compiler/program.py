@@ -1,0 +1,201 @@
+"""A printed module loaded: it knows what arguments it was written for, and runs in any thread."""
+
+from __future__ import annotations
+
+import linecache
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.compiler.record import Recording, is_array
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.tree import Layout, flatten, rebuild
+
+_number = count(1).__next__
+Key = tuple[Any, ...]
+
+
+def layout_of(x: Any) -> Any:
+    """The memory order of an array, as far as a program depends on it."""
+    if x.flags.c_contiguous:
+        return "C"
+    return "F" if x.flags.f_contiguous else x.strides
+
+
+def key_of(given: Mapping[str, Any]) -> Key:
+    """What a program is written for: structure, shapes, dtypes, orders, and the settings' values.
+
+    Args:
+        given: the arguments by name, as `record.bound` gives them.
+    """
+    parts: list[Any] = []
+    for name, value in given.items():
+        flat, layout = flatten(value)
+        parts.append((name, repr(layout)))
+        for x in flat:
+            if not is_array(x):
+                parts.append((type(x), repr(x)) if _plain(x) else (type(x), id(x)))
+                continue
+            kept = isinstance(x, Tensor) and x.requires_grad
+            a = x._array if isinstance(x, Tensor) else np.asarray(x)
+            parts.append((a.shape, getattr(a, "dtype", None), _order(a), kept))
+    return tuple(parts)
+
+
+def _order(a: Any) -> Any:
+    return layout_of(a) if isinstance(a, np.ndarray) else type(a)
+
+
+def _plain(x: Any) -> bool:
+    return isinstance(x, (int, float, complex, str, bytes, type(None), np.dtype, type))
+
+
+class Program:
+    """A module that was written for one key.
+
+    Attributes:
+        source: its text.
+        objects: what the text refers to and can't contain; empty if it can be saved.
+        steps: the rewrites that were done on the way.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        function: str,
+        *,
+        arguments: Sequence[tuple[str, bool]],
+        layout: Layout,
+        captured: Mapping[str, Any],
+        objects: Mapping[str, Any] | None = None,
+        steps: Sequence[Any] = (),
+        guard: Callable[..., bool] | None = None,
+    ) -> None:
+        self.source, self.function = source, function
+        self.arguments, self.layout = tuple(arguments), layout
+        self.captured, self.objects = dict(captured), dict(objects or {})
+        self.steps = list(steps)
+        self.guard = guard
+        self._special = _special(layout)
+        self._whole = all(used for _, used in self.arguments)
+        self._local = threading.local()
+        # A file of its own for tracebacks and profilers.
+        self.filename = f"<compiled {function} {_number()}>"
+        linecache.cache[self.filename] = (
+            len(source), None, source.splitlines(keepends=True), self.filename,
+        )  # fmt: skip
+        self._names: dict[str, Any] = dict(self.objects)
+        exec(compile(source, self.filename, "exec"), self._names)
+
+    def run(self, args: Sequence[Any], reuse: bool = False) -> Any:
+        """The results for arguments that fit."""
+        local = self._local
+        try:
+            step = local.step
+        except AttributeError:
+            step = local.step = self._names["workspace"]()
+            local.turn = 0
+            local.sets = None
+        if not self._whole:
+            args = [x for x, (_, used) in zip(args, self.arguments, strict=True) if used]
+        held = (
+            {name: x._array if isinstance(x, Tensor) else x for name, x in self.captured.items()}
+            if self.captured
+            else {}
+        )
+        if reuse and "results" in self._names:
+            if local.sets is None:
+                local.sets = [self._names["results"](), self._names["results"]()]
+            local.turn = 1 - local.turn
+            held["out"] = local.sets[local.turn]
+        found = step(*args, **held) if held else step(*args)
+        return rebuild(self.layout, flatten(found)[0]) if self._special else found
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.objects:
+            raise TypeError(
+                f"compile: {self.function} can't be pickled or saved: its source needs "
+                f"{', '.join(self.objects)}, which has no text of its own"
+            )
+        return {
+            "source": self.source,
+            "function": self.function,
+            "arguments": self.arguments,
+            "layout": self.layout,
+            "captured": {
+                k: x._array if isinstance(x, Tensor) else x for k, x in self.captured.items()
+            },
+            "steps": [str(s) for s in self.steps],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state.pop("source"), state.pop("function"), **state)  # type: ignore[misc]
+
+
+def _special(layout: Layout) -> bool:
+    """Whether a result holds a structure that a module can't write: a named tuple, a subclass."""
+    stack = [layout]
+    while stack:
+        part = stack.pop()
+        if part is None:
+            continue
+        if type(part) not in (dict, list, tuple):
+            return True
+        stack += part.values() if isinstance(part, dict) else part
+    return False
+
+
+def guard_for(recording: Recording, given: Mapping[str, Any]) -> Callable[..., bool]:
+    """A quick test, written out for one key: do these positional arguments fit a program?
+
+    It says no where it does not know; the key then decides.
+    """
+    tests: list[str] = []
+    names: dict[str, Any] = {"ndarray": np.ndarray}
+    parameters = []
+    for i, (argument, value) in enumerate(zip(recording.arguments, given.values(), strict=True)):
+        p = f"p{i}"
+        parameters.append(p)
+        flat, layout = flatten(value)
+        tests += _structure(layout, p, names)
+        for x, path in zip(flat, argument.paths, strict=True):
+            at = p + path[len(argument.name) :]
+            tests += _value(x, at, names)
+    body = " and ".join(tests) or "True"
+    text = f"def fits({', '.join(parameters)}):\n    return {body}\n"
+    exec(compile(text, __file__, "exec"), names)
+    fits: Callable[..., bool] = names["fits"]
+    return fits
+
+
+def _structure(layout: Layout, at: str, names: dict[str, Any]) -> list[str]:
+    if layout is None:
+        return []
+    kind = f"k{len(names)}"
+    names[kind] = type(layout)
+    tests = [f"type({at}) is {kind}", f"len({at}) == {len(layout)}"]
+    parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
+    for key, part in parts:
+        tests += _structure(part, f"{at}[{key!r}]", names)
+    return tests
+
+
+def _value(x: Any, at: str, names: dict[str, Any]) -> list[str]:
+    if type(x) is np.ndarray:
+        word = f"d{len(names)}"
+        names[word] = x.dtype
+        # An array's own dtype is one object per kind of number.
+        return [
+            f"type(x := {at}) is ndarray", f"x.shape == {x.shape}", f"x.dtype is {word}",
+            f"x.strides == {x.strides}",
+        ]  # fmt: skip
+    if is_array(x) or (isinstance(x, float) and (x != x or x == 0)):
+        return ["False"]
+    word = f"v{len(names)}"
+    names[word] = x
+    if _plain(x):
+        return [f"type({at}) is type({word})", f"{at} == {word}"]
+    return [f"{at} is {word}"]

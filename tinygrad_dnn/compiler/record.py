@@ -1,0 +1,237 @@
+"""A function run once becomes a plain graph with named inputs and outputs."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.compiler.plain import Copy
+from tinygrad_dnn.compiler.surroundings import Surroundings
+from tinygrad_dnn.compiler.tracer import RecordingError, Tracer
+from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.tree import Layout, flatten, rebuild
+
+
+@dataclass
+class Argument:
+    """One argument of the recorded function.
+
+    Attributes:
+        leaves: in the order of `tree.flatten`, an input of the graph for every array, and None for
+            what is a setting (a number, a text).
+        paths: how each is reached: `parameters["W1"]`.
+    """
+
+    name: str
+    layout: Layout
+    leaves: list[Leaf | None]
+    paths: list[str]
+
+
+@dataclass
+class Recording:
+    """What a function does, as plain data.
+
+    Attributes:
+        name: the function's.
+        graph: from its inputs to `graph.outputs`, the distinct nodes among its results.
+        arguments: what it was called with.
+        captured: inputs that are no arguments but arrays or Tensors that it closed over, and what
+            holds their value.
+        layout, results: its result, as `tree.rebuild` takes it; nodes, and constants as they are.
+        raises: the `np.errstate` settings that an op ran under.
+    """
+
+    name: str
+    graph: Graph
+    arguments: list[Argument]
+    captured: dict[Leaf, Any]
+    layout: Layout
+    results: list[Any]
+    raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[Leaf]:
+        """The arrays among the arguments."""
+        return [x for a in self.arguments for x in a.leaves if x is not None]
+
+
+def is_array(x: Any) -> bool:
+    """Whether an argument is an input; everything else is a setting, built into the program."""
+    return isinstance(x, (np.ndarray, np.generic, Tensor))
+
+
+def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, defaults included, in the order of the signature.
+
+    Raises:
+        TypeError: they do not fit the signature.
+    """
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # some of those written in C do not tell
+        if kwargs:
+            raise TypeError("compile: this function takes positional arguments only") from None
+        return {f"x{i}": x for i, x in enumerate(args)}
+    call = signature.bind(*args, **kwargs)
+    call.apply_defaults()
+    found: dict[str, Any] = {}
+    for name, parameter in signature.parameters.items():
+        value = call.arguments[name]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            found |= {f"{name}{i}": x for i, x in enumerate(value)}
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            found |= value
+        else:
+            found[name] = value
+    return found
+
+
+def paths(layout: Layout, at: str) -> Iterator[str]:
+    """How each array of a structure is reached from the whole."""
+    if layout is None:
+        yield at
+    elif isinstance(layout, dict):
+        for key, part in layout.items():
+            yield from paths(part, f"{at}[{key!r}]".replace("'", '"'))
+    else:
+        for i, part in enumerate(layout):
+            yield from paths(part, f"{at}[{i}]")
+
+
+def record(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    surroundings: Surroundings | None = None,
+) -> Recording:
+    """Run f once on Tensors in place of its arrays, and write down what it does.
+
+    Raises:
+        RecordingError: it reads values, changes an argument, draws random numbers, or is given
+            something that can't be an input.
+    """
+    seen = Surroundings(f) if surroundings is None else surroundings
+    traced = _Traced(f, bound(f, args, kwargs), seen, args, kwargs)
+    recording = traced.recording(seen)
+    del traced
+    _fix_constants(recording)
+    return recording
+
+
+class _Traced:
+    """A run of the function under the tracer."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        given: Mapping[str, Any],
+        seen: Surroundings,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.tracer = Tracer()
+        self.stand_ins: dict[int, Tensor] = {}
+        self.arguments: list[tuple[str, Layout, list[Any]]] = []
+        for name, value in given.items():
+            flat, layout = flatten(value)
+            self.arguments.append((name, layout, [self._stand_in(name, x) for x in flat]))
+        called = {id(x): n for x, n in self._names()}
+        for t in self.stand_ins.values():
+            self.tracer.names[t.node] = called[id(t)]
+            self.tracer.arguments.add(t.node)
+        with self.tracer.watching(seen.generators):
+            result = f(
+                *map(self._replaced, args), **{k: self._replaced(v) for k, v in kwargs.items()}
+            )
+        self.results, self.layout = flatten(result)
+
+    def _stand_in(self, name: str, x: Any) -> Any:
+        """The Tensor that f sees for an array; a setting as it is."""
+        if isinstance(x, (np.random.Generator, np.random.RandomState)):
+            raise RecordingError(
+                f"compile: {name} is a random generator, whose numbers would be the same ones in "
+                "every call; draw them outside and pass them as an argument"
+            )
+        if not is_array(x):
+            return x
+        if isinstance(x, np.generic) or type(x) is np.ndarray:
+            t = Tensor(np.asarray(x))
+        elif isinstance(x, Tensor) and type(x._array) is np.ndarray:
+            t = Tensor(x._array, x.requires_grad, x.name)
+        else:
+            kind = type(x._array if isinstance(x, Tensor) else x)
+            raise RecordingError(
+                f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written "
+                "for numpy.ndarray"
+            )
+        return self.stand_ins.setdefault(id(x), t)
+
+    def _replaced(self, tree: Any) -> Any:
+        flat, layout = flatten(tree)
+        return rebuild(layout, [self.stand_ins.get(id(x), x) for x in flat])
+
+    def _names(self) -> Iterator[tuple[Tensor, str]]:
+        """What to call every input: its key, else its argument's name."""
+        for name, layout, leaves in self.arguments:
+            for t, path in zip(leaves, paths(layout, name), strict=True):
+                if isinstance(t, Tensor) and id(t) in {id(s) for s in self.stand_ins.values()}:
+                    yield t, _short(path)
+
+    def recording(self, seen: Surroundings) -> Recording:
+        """The run as plain data, of which nothing leads back to this run."""
+        copy = Copy(self.tracer, seen.names)
+        arguments = []
+        stand_ins = {t.node for t in self.stand_ins.values()}
+        for name, layout, leaves in self.arguments:
+            inputs = [
+                copy.input(t.node) if isinstance(t, Tensor) and t.node in stand_ins else None
+                for t in leaves
+            ]
+            arguments.append(Argument(name, layout, inputs, [*paths(layout, name)]))
+        results = copy.results(self.results)
+        distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
+        graph = Graph(copy.needed(distinct), distinct)
+        return Recording(
+            self.name, graph, arguments, copy.captured, self.layout, results, copy.raises
+        )
+
+
+def _fix_constants(recording: Recording) -> None:
+    """Captured arrays that nobody else holds can't change: they become constants of the graph.
+
+    Whoever holds an array, or a view of it, is counted by Python; where another implementation
+    counts otherwise they stay inputs, which is right as well.
+    """
+    gc.collect(1)  # the run's own circles
+    constants: dict[Node, Any] = {}
+    for leaf in list(recording.captured):
+        alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
+        # Held by the leaf, by `captured`, and by the call that counts.
+        if alone and sys.getrefcount(leaf.value) <= 3:
+            constants[leaf] = leaf.value
+            del recording.captured[leaf]
+    for node in recording.graph:
+        if any(x in constants for x in node.parents):
+            node.inputs = [constants.get(x, x) if isinstance(x, Node) else x for x in node.inputs]
+    recording.results = [
+        constants.get(x, x) if isinstance(x, Node) else x for x in recording.results
+    ]
+    outputs = tuple(x for x in recording.graph.outputs if x not in constants)
+    recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)
+
+
+def _short(path: str) -> str:
+    """`parameters["W1"]` is called W1, `layers[0]` layers_0."""
+    words = path.replace("]", "").replace('"', "").split("[")
+    if words[-1].isidentifier():
+        return words[-1]
+    return "_".join("".join(c if c.isalnum() else "_" for c in w) for w in words)

@@ -1,0 +1,302 @@
+"""How an op is written as NumPy: read off the op's own forward, whose text is the program's.
+
+An op whose forward is one NumPy call, `return np.sum(x, axis=axis, keepdims=keepdims)`, is written
+as that call. What few NumPy calls lack, a place to write to, is spelled out here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.ops.shape import is_basic
+
+# NumPy's functions that take out= and are no ufuncs.
+TAKE_OUT = frozenset(
+    {
+        "argmax", "argmin", "clip", "concatenate", "cumsum", "dot", "max", "mean", "min", "outer",
+        "prod", "stack", "sum", "trace",
+    }
+)  # fmt: skip
+# The same sums without the Python around them.
+QUICK = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
+
+
+class Unspeakable(ValueError):
+    """An op has no source that could be printed."""
+
+
+class Forward:
+    """The text of an op's forward.
+
+    Attributes:
+        expression: what it returns, if that is all it does; else None.
+        source: the function's own text, without its decorators.
+    """
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        try:
+            text = textwrap.dedent(inspect.getsource(function))
+            parsed = ast.parse(text).body[0]
+        except (OSError, TypeError, SyntaxError, IndexError):
+            parsed = None
+        if not isinstance(parsed, ast.FunctionDef):
+            raise Unspeakable(
+                f"{function.__name__}: its forward is no function with a source text; write it "
+                "with def, in a file"
+            )
+        parsed.decorator_list = []
+        body = parsed.body
+        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body = body[1:]
+        only = body[0] if len(body) == 1 else None
+        self.expression = only.value if isinstance(only, ast.Return) else None
+        self.definition = parsed
+
+
+@cache
+def forward_of(op: Any) -> Forward:
+    """The text of an op's forward.
+
+    Raises:
+        Unspeakable: there is none.
+    """
+    return Forward(op.forward)
+
+
+def parsed(text: str) -> ast.expr:
+    """An expression as a tree."""
+    return ast.parse(text, mode="eval").body
+
+
+def literal(value: Any) -> ast.expr:
+    """A setting as it is written.
+
+    Raises:
+        Unspeakable: it has no short text.
+    """
+    if isinstance(value, tuple):
+        return ast.Tuple([literal(v) for v in value], ast.Load())
+    if isinstance(value, slice):
+        parts = (None if v is None else literal(v) for v in (value.start, value.stop, value.step))
+        return ast.Slice(*parts)
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return ast.Constant(np.dtype(value).name)
+    if isinstance(value, type) and value in (bool, int, float):
+        return ast.Name(value.__name__, ast.Load())
+    if isinstance(value, np.generic):
+        return literal(value.item())
+    if isinstance(value, (bool, int, float, str, type(None), type(...))):
+        return number(value) if isinstance(value, (int, float)) else ast.Constant(value)
+    raise Unspeakable(f"{value!r} has no text")
+
+
+def settings(meta: Mapping[str, Any], array: Callable[[Any], str]) -> dict[str, str]:
+    """Texts for the settings that hold arrays, such as positions; `array` names those."""
+    found = {}
+    for key, value in meta.items():
+        if isinstance(value, np.ndarray):
+            found[key] = array(value)
+        elif isinstance(value, tuple) and any(isinstance(v, np.ndarray) for v in value):
+            parts = [array(v) if isinstance(v, np.ndarray) else _index_part(v) for v in value]
+            found[key] = f"({', '.join(parts)},)"
+    return found
+
+
+def _index_part(v: Any) -> str:
+    if isinstance(v, slice):
+        return f"slice({v.start}, {v.stop}, {v.step})"
+    return "..." if v is Ellipsis else repr(v)
+
+
+def number(value: Any) -> ast.expr:
+    """A Python number, ∞ and NaN included."""
+    if isinstance(value, float) and not np.isfinite(value):
+        return parsed("np.nan" if np.isnan(value) else "np.inf" if value > 0 else "-np.inf")
+    return parsed(repr(value))
+
+
+class Written(ast.NodeTransformer):
+    """An op's expression with operands in place of its arrays, and settings worked out."""
+
+    def __init__(
+        self,
+        op: Any,
+        operands: Sequence[ast.expr],
+        shapes: Sequence[tuple[int, ...]],
+        meta: Mapping[str, Any],
+        constants: Mapping[str, ast.expr],
+    ) -> None:
+        self.op, self.shapes, self.meta, self.constants = op, shapes, meta, constants
+        self.operands: dict[str, ast.expr]
+        if op.many:
+            self.operands = {op.arrays[0]: ast.Tuple(list(operands), ast.Load())}
+        else:
+            self.operands = dict(zip(op.arrays, operands, strict=True))
+        self.globals = op.forward.__globals__
+
+    def visit(self, node: ast.AST) -> Any:
+        """A part that reads no array is replaced by its value."""
+        if isinstance(node, ast.Name) and node.id in self.constants:
+            return self.constants[node.id]
+        if isinstance(node, ast.expr) and self._settled(node):
+            code = compile(ast.Expression(node), "<setting>", "eval")
+            names = dict(self.meta) | {
+                f"{a}_shape": s for a, s in zip(self.op.arrays, self.shapes, strict=False)
+            }
+            value = eval(code, self.globals, names)
+            return literal(value)
+        if isinstance(node, ast.IfExp) and self._settled(node.test):
+            code = compile(ast.Expression(node.test), "<setting>", "eval")
+            chosen = node.body if eval(code, self.globals, dict(self.meta)) else node.orelse
+            return self.visit(chosen)
+        if isinstance(node, ast.Name):
+            if node.id in self.operands:
+                return self.operands[node.id]
+            if node.id != "np":
+                raise Unspeakable(f"{self.op.name}: its forward reads {node.id}")
+        return self.generic_visit(node)
+
+    def _settled(self, node: ast.AST) -> bool:
+        """Whether it is made of settings and Python's own names alone."""
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        return (
+            bool(names)
+            and names.isdisjoint({*self.operands, *self.constants, "np"})
+            and not any(isinstance(n, ast.Slice) for n in ast.walk(node))
+        )
+
+
+def expression(
+    op: Any,
+    operands: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    meta: Mapping[str, Any],
+    constants: Mapping[str, str],
+) -> ast.expr:
+    """An op's forward as an expression of its operands.
+
+    Args:
+        constants: names that stand for settings without a text of their own, such as positions.
+
+    Raises:
+        Unspeakable: the forward is more than one expression, or reads what it does not get.
+    """
+    found = forward_of(op).expression
+    if found is None:
+        raise Unspeakable(f"{op.name}: its forward is more than one expression")
+    fresh = ast.parse(ast.unparse(found), mode="eval").body
+    writer = Written(
+        op,
+        [parsed(x) for x in operands],
+        shapes,
+        meta,
+        {k: parsed(v) for k, v in constants.items()},
+    )
+    written: ast.expr = writer.visit(fresh)
+    return ast.fix_missing_locations(written)
+
+
+def numpy_call(written: ast.expr) -> str | None:
+    """The function that an expression calls, if it is a call of NumPy's: `sum`."""
+    if (
+        isinstance(written, ast.Call)
+        and isinstance(written.func, ast.Attribute)
+        and isinstance(written.func.value, ast.Name)
+        and written.func.value.id == "np"
+    ):
+        return written.func.attr
+    return None
+
+
+def is_ufunc(op: Any) -> bool:
+    """Whether an op's forward is one elementwise ufunc, which may write over its own inputs."""
+    try:
+        found = forward_of(op).expression
+    except Unspeakable:
+        return False
+    name = None if found is None else numpy_call(found)
+    ufunc = getattr(np, name, None) if name else None
+    return isinstance(ufunc, np.ufunc) and ufunc.signature is None
+
+
+def call(written: ast.expr, out: str) -> str | None:
+    """An expression as a call that writes into `out`; None where NumPy has none."""
+    name = numpy_call(written)
+    if name is None or not isinstance(written, ast.Call):
+        return None
+    if not (name in TAKE_OUT or isinstance(getattr(np, name, None), np.ufunc)):
+        return None
+    keywords = [k for k in written.keywords if not _usual(name, k)]
+    positions, function = written.args, written.func
+    if name in QUICK:
+        function = parsed(f"np.{QUICK[name]}.reduce")
+        if not any(k.arg == "axis" for k in keywords):
+            keywords = [ast.keyword("axis", ast.Constant(None)), *keywords]
+    keywords = [*keywords, ast.keyword("out", parsed(out))]
+    return ast.unparse(ast.fix_missing_locations(ast.Call(function, positions, keywords)))
+
+
+def _usual(name: str, k: ast.keyword) -> bool:
+    """Whether a setting is what the function does anyway."""
+    value = k.value.value if isinstance(k.value, ast.Constant) else _usual
+    return (k.arg == "keepdims" and value is False) or (
+        k.arg == "axis" and value is None and name not in ("concatenate", "stack")
+    )
+
+
+def view(op: Any, x: str, z_shape: tuple[int, ...], meta: Mapping[str, Any]) -> str | None:
+    """How a view is written with an array's own methods; None for the op's own words."""
+    x = x if x.isidentifier() or x.endswith((")", "]", "T")) else f"({x})"
+    if op.name == "transpose":
+        axes = meta["axes"]
+        return f"{x}.T" if axes is None else f"{x}.transpose({', '.join(map(str, axes))})"
+    if op.name == "swapaxes":
+        return f"{x}.swapaxes({meta['axis1']}, {meta['axis2']})"
+    if op.name in ("reshape", "squeeze", "expand_dims"):
+        return f"{x}.reshape({', '.join(map(str, z_shape)) if z_shape else '()'})"
+    return None
+
+
+def lines(
+    op: Any,
+    operands: Sequence[str],
+    shapes: Sequence[tuple[int, ...]],
+    meta: Mapping[str, Any],
+    constants: Mapping[str, str],
+    out: str,
+) -> list[str] | None:
+    """Ops that NumPy has no out= for, as assignments into `out`; None where there are none.
+
+    The result's memory is not that of an operand, but for the last of `where`.
+    """
+    if op.name == "einsum":
+        return [f"np.einsum({meta['subscripts']!r}, {', '.join(operands)}, out={out})"]
+    if op.name == "reshape":  # of what can't be viewed in that shape
+        return [f"np.copyto({out}.reshape({shapes[0]}), {operands[0]})"]
+    if op.name == "where":
+        condition, x, y = operands
+        chosen = f"np.copyto({out}, {x}, where={condition})"
+        return [chosen] if y == out else [f"np.copyto({out}, {y})", chosen]
+    if op.name == "astype":
+        return [f'np.copyto({out}, {operands[0]}, casting="unsafe")']
+    if op.name == "scatter":
+        index = meta["index"]
+        at = constants.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
+        if constants.get("index") or not is_basic(index):
+            return [f"{out}[...] = 0", f"np.add.at({out}, {at}, {operands[0]})"]
+        parts = index if isinstance(index, tuple) else (index,)
+        bare = tuple(p for p in parts if p is not None)  # a new axis picks nothing
+        shape = np.broadcast_to(0, meta["shape"])[bare].shape
+        place = ast.Subscript(parsed(out), literal(bare), ast.Load())
+        source = operands[0] if shape == shapes[0] else f"{operands[0]}.reshape({shape})"
+        return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
+    return None

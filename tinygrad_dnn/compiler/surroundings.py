@@ -1,0 +1,152 @@
+"""What a function reads besides its arguments: the variables it closes over, and globals.
+
+Their values go into a compiled program; a program asks here whether they are still the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.tensor import Tensor
+
+OURS = str(Path(__file__).parents[1]) + os.sep
+MOST = 10_000  # objects looked at
+_PLAIN = (int, float, complex, str, bytes, type(None))
+_EMPTY = object()  # what an empty cell, or a global that is gone, holds
+
+
+class Variable:
+    """A variable outside a function, and what it held when the function was recorded."""
+
+    __slots__ = ("at", "inside", "name", "place", "value")
+
+    def __init__(self, name: str, place: CellType | dict[str, Any]) -> None:
+        self.name, self.place = name, place
+        self.value = self.now()
+        self.inside = _inside(self.value)
+
+    def now(self) -> Any:
+        """What it holds."""
+        if isinstance(self.place, dict):
+            return self.place.get(self.name, _EMPTY)
+        try:
+            return self.place.cell_contents
+        except ValueError:
+            return _EMPTY
+
+    def unchanged(self) -> bool:
+        """Whether it holds the very same object, or an equal number or text."""
+        now = self.now()
+        if now is self.value:
+            return self.inside is None or _same(_inside(now), self.inside)
+        return _equal(now, self.value)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, _PLAIN) and repr(a) == repr(b)
+
+
+def _inside(value: Any) -> list[Any] | None:
+    """What a dict or list holds at the moment, by reference; None for everything else."""
+    if type(value) is dict:
+        return [*value.keys(), *value.values()]
+    return [*value] if type(value) in (list, set) else None
+
+
+def _same(now: list[Any] | None, then: list[Any]) -> bool:
+    return (
+        now is not None
+        and len(now) == len(then)
+        and all(a is b or _equal(a, b) for a, b in zip(now, then, strict=True))
+    )
+
+
+class Surroundings:
+    """The variables outside a function, as far as they can be seen from it.
+
+    Attributes:
+        variables: of the function and of those it calls by name; our own and NumPy's left out.
+        names: the variable's name for each array and Tensor among them, by id.
+        generators: random generators within reach, attributes of objects included.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.variables: list[Variable] = []
+        self.names: dict[int, str] = {}
+        self.generators: list[Any] = []
+        self._walk(f)
+
+    def unchanged(self) -> bool:
+        """Whether all variables hold what they held."""
+        return all(v.unchanged() for v in self.variables)
+
+    def _walk(self, f: Any) -> None:
+        seen: set[int] = set()
+        stack: list[tuple[Any, str]] = [(f, "")]
+        while stack and len(seen) < MOST:
+            x, name = stack.pop()
+            if id(x) in seen or isinstance(x, (type, ModuleType, *_PLAIN)):
+                continue
+            seen.add(id(x))
+            if isinstance(x, (np.ndarray, Tensor)):
+                self.names.setdefault(id(x), name)
+            elif isinstance(x, (np.random.Generator, np.random.RandomState)):
+                self.generators.append(x)
+            elif isinstance(x, FunctionType):
+                for v in _variables(x):
+                    self.variables.append(v)
+                    stack.append((v.value, v.name))
+                stack += [(d, "") for d in x.__defaults__ or ()]
+                stack += [(d, n) for n, d in (x.__kwdefaults__ or {}).items()]
+            else:
+                stack += _parts(x, name)
+
+
+def _variables(f: FunctionType) -> Iterator[Variable]:
+    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        yield Variable(name, cell)
+    if not f.__code__.co_filename.startswith(OURS):
+        for name in _globals_of(f.__code__):
+            value = f.__globals__.get(name, _EMPTY)
+            if value is not _EMPTY and not isinstance(value, (type, ModuleType)):
+                yield Variable(name, f.__globals__)
+
+
+def _globals_of(code: CodeType) -> set[str]:
+    """The names that code, and code nested in it, may look up outside."""
+    names: set[str] = set()
+    stack = [code]
+    while stack:
+        code = stack.pop()
+        names.update(code.co_names)
+        stack += [c for c in code.co_consts if isinstance(c, CodeType)]
+    return names
+
+
+def _parts(x: Any, name: str) -> list[tuple[Any, str]]:
+    """What lies inside an object, with a name for it."""
+    if isinstance(x, dict):
+        return [(v, k if isinstance(k, str) else name) for k, v in x.items()]
+    if isinstance(x, (list, tuple, set, frozenset)):
+        return [(v, name) for v in x]
+    if isinstance(x, MethodType):
+        return [(x.__func__, ""), (x.__self__, "")]
+    if isinstance(x, functools.partial):
+        return [(x.func, ""), *((v, "") for v in x.args), *((v, k) for k, v in x.keywords.items())]
+    if isinstance(x, BuiltinFunctionType):
+        return [(x.__self__, "")]
+    if type(x).__module__.startswith(("tinygrad_dnn", "numpy")):
+        return []
+    own = getattr(x, "__dict__", None)
+    call = vars(type(x)).get("__call__")
+    return [
+        *((v, k) for k, v in (own.items() if isinstance(own, dict) else ())),
+        *([(call, "")] if isinstance(call, FunctionType) else []),
+    ]

@@ -1,0 +1,172 @@
+"""Watches while a function runs once: every op, every name, and everything that must not happen."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Node, describe, mode
+
+ENGINE = tuple(str(p) + os.sep for p in (Path(np.__file__).parent, Path(__file__).parents[1]))
+
+
+class RecordingError(TypeError):
+    """A function can't be compiled: what it did, and in which line."""
+
+
+class Tracer:
+    """Stands in the mode while a function is recorded.
+
+    Attributes:
+        nodes: every op, in order of time.
+        aliases: leaves that share the value of an earlier node (`Tensor(x)`, `x.detach()`).
+        outside: values of nodes that were recorded before, by an op that read them.
+        raises: for ops inside `with np.errstate(...)`, what it sets.
+        names: what variables of the user called a node.
+        gradients: pairs of a node and its gradient's.
+        arguments: the leaves that stand for arrays among the arguments.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.aliases: dict[Node, Node] = {}
+        self.outside: dict[Node, Any] = {}
+        self.raises: dict[Node, dict[str, Any]] = {}
+        self.arguments: set[Node] = set()
+        self.names: dict[Node, str] = {}
+        self.gradients: list[tuple[Node, Node]] = []
+        self._known: set[Node] = set()
+
+    # --- what the engine reports -------------------------------------------------------------
+
+    def after_record(self, t: Any, arrays: Sequence[Any]) -> None:
+        """An op was recorded, and applied to these values."""
+        node = t.node
+        self.nodes.append(node)
+        self._known.add(node)
+        for x, value in zip(node.inputs, arrays, strict=True):
+            if isinstance(x, Node) and x.op is not None and x not in self._known:
+                self.outside[x] = value
+        changed = {k: v for k, v in np.geterr().items() if v != "call"}
+        if changed:
+            self.raises[node] = changed
+
+    def after_sweep(self, found: Mapping[Node, Any]) -> None:
+        """The gradients that a backward pass found, by what they are the gradient of."""
+        self.gradients += [(node, g.node) for node, g in found.items()]
+
+    def after_alias(self, one: Node, leaf: Node) -> None:
+        """A new leaf has the value of another node."""
+        self.aliases[leaf] = one
+
+    def refuse_read(self, node: Node, how: str) -> None:
+        """A value would leave the graph: whatever Python made of it would stay as it is now."""
+        raise RecordingError(
+            f"compile: {how} reads the value of {self._called(node)} while the function is being "
+            f"recorded, and what it is now would be built in for good; {where()}. Compute with the "
+            "Tensor itself (np.where instead of if), or return it and read it outside"
+        )
+
+    def refuse_write(self, node: Node) -> None:
+        """An argument, or what the function closes over, would be changed in place."""
+        if node.op is None:
+            raise RecordingError(
+                f"compile: {self._called(node)} is changed in place while the function is being "
+                f"recorded, which later calls would not do; {where()}. Return the new value "
+                "instead: W = W - rate * dW"
+            )
+
+    def _called(self, node: Node) -> str:
+        name = self.names.get(node)
+        return f"{name} {node.shape}" if name else describe(node)
+
+    # --- the time of recording ---------------------------------------------------------------
+
+    @contextmanager
+    def watching(self, generators: Sequence[Any] = ()) -> Iterator[None]:
+        """Record everything in the block, and refuse what a program could not do again.
+
+        Raises:
+            RecordingError: random numbers were drawn.
+        """
+        before = sys.getprofile()
+        global_state = np.random.mtrand._rand
+        watched = [global_state, *generators]
+        states = [_state(g) for g in watched]
+        sys.setprofile(self._profile)
+        try:
+            # Whatever a block sets differs from "call".
+            with np.errstate(all="call", call=_ignore), self._mode():
+                yield
+        finally:
+            sys.setprofile(before)
+        if any(_state(g) != state for g, state in zip(watched, states, strict=True)):
+            raise RecordingError(
+                "compile: the function draws random numbers, which would be the same ones in "
+                "every call; draw them outside and pass them as an argument"
+            )
+
+    @contextmanager
+    def _mode(self) -> Iterator[None]:
+        with mode(recording=True, watch=None, scope=(), tracer=self):
+            yield
+
+    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "return":
+            if not _engine(frame):
+                self._take_names(frame.f_locals)
+        elif event == "c_call" and (
+            isinstance(getattr(arg, "__self__", None), Random) or arg.__name__ == "urandom"
+        ):
+            raise RecordingError(
+                f"compile: {arg.__name__} draws random numbers, which would be the same ones in "
+                f"every call; {where()}. Draw them outside and pass them as an argument"
+            )
+
+    def _take_names(self, variables: Mapping[str, Any]) -> None:
+        """Call values by the variables that hold them when a function of the user returns."""
+        for name, value in variables.items():
+            node = getattr(value, "node", None)
+            if isinstance(node, Node) and node.name is None and name.isidentifier():
+                self.names.setdefault(node, name)
+
+
+def _ignore(*_: Any) -> None:
+    """A floating-point warning: the program will give it."""
+
+
+def _state(generator: Any) -> str:
+    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+    return repr(
+        {
+            k: v
+            if not isinstance(v, dict)
+            else {n: x.tobytes() if isinstance(x, np.ndarray) else x for n, x in v.items()}
+            for k, v in bits.state.items()
+        }
+    )
+
+
+def _engine(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith((*ENGINE, "<frozen"))
+
+
+def where() -> str:
+    """The innermost line that is neither ours nor NumPy's: `net.py, line 7: if cost > 1:`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _engine(frame):
+        frame = frame.f_back
+    if frame is None:
+        return "in no file"
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(name, line).strip()
+    return f"{name}, line {line}: {text}" if text else f"{name}, line {line}"

@@ -1,0 +1,106 @@
+"""Pieces of Python text: arrays to be allocated, long lines, quotes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+WIDTH = 100
+
+
+def quoted(x: Any) -> str:
+    """A text in double quotes where that is possible; else as Python writes it."""
+    return f'"{x}"' if isinstance(x, str) and '"' not in x and repr(x)[1:-1] == x else repr(x)
+
+
+def dtype_text(dtype: Any) -> str:
+    """What follows a shape: nothing for float64."""
+    if dtype == np.float64:
+        return ""
+    return ", bool" if dtype.kind == "b" else f", {quoted(dtype.name)}"
+
+
+def _order(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """The axes from the outermost in memory to the innermost; those of length 1 stay in place."""
+    free = [i for i, n in enumerate(shape) if n != 1]
+    inner = iter(sorted(free, key=lambda i: (-abs(strides[i]), i)))
+    order = list(range(len(shape)))
+    for i in free:
+        order[i] = next(inner)
+    return order
+
+
+def empty(shape: tuple[int, ...], dtype: Any, strides: Sequence[int]) -> str:
+    """New memory in the order that strides tell."""
+    order = _order(shape, strides)
+    if order == sorted(order) or prod(shape) == 0:
+        return f"np.empty({shape}{dtype_text(dtype)})"
+    if order == sorted(order, reverse=True):
+        return f'np.empty({shape}{dtype_text(dtype)}, order="F")'
+    inner = tuple(shape[i] for i in order)
+    return f"np.empty({inner}{dtype_text(dtype)}).transpose{_inverse(order)}"
+
+
+def shaped(part: str, shape: tuple[int, ...], strides: Sequence[int]) -> str:
+    """A flat part of a buffer as an array of that shape and order."""
+    order = _order(shape, strides)
+    if order == sorted(order):
+        return f"{part}.reshape({shape})"
+    return f"{part}.reshape({tuple(shape[i] for i in order)}).transpose{_inverse(order)}"
+
+
+def _inverse(order: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argsort(order))
+
+
+def filled(text: str) -> list[str]:
+    """Prose in lines of the page's width."""
+    return textwrap.wrap(text, WIDTH - 4, subsequent_indent="    ")
+
+
+def wrapped(line: str) -> str:
+    """A long `return`, assignment or `def` over several lines, broken at commas."""
+    body = line.lstrip()
+    if len(line) <= WIDTH or body.startswith("#"):
+        return line
+    indent = line[: len(line) - len(body)]
+    if body.startswith("def "):
+        name, _, rest = body.partition("(")
+        inside, _, end = rest.rpartition(")")
+        return f"{indent}{name}({_broken(inside, indent)}\n{indent}){end}"
+    if body.startswith("return "):
+        return f"{indent}return ({_broken(body.removeprefix('return '), indent)}\n{indent})"
+    names, equals, values = body.partition(" = ")
+    if not equals or "," not in names:
+        return line
+    left = names if len(names) < WIDTH // 2 else f"({_broken(names, indent)}\n{indent})"
+    right = values if "(" in values.split(",")[0] else f"({_broken(values, indent)}\n{indent})"
+    return f"{indent}{left} = {right}"
+
+
+def _broken(text: str, indent: str) -> str:
+    rows, row = [], ""
+    for piece in _pieces(text):
+        if row and len(indent) + 4 + len(row) + len(piece) + 2 > WIDTH:
+            rows.append(row)
+            row = ""
+        row += f"{' ' * bool(row)}{piece},"
+    return "".join(f"\n{indent}    {r}" for r in [*rows, row])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What stands between the commas outside all brackets."""
+    depth, piece = 0, ""
+    for c in text:
+        depth += (c in "([{") - (c in ")]}")
+        if c == "," and not depth:
+            yield piece.strip()
+            piece = ""
+        else:
+            piece += c
+    if piece.strip():
+        yield piece.strip()

@@ -112,6 +112,10 @@ def multiplied(x: Form, change: Any) -> Form:
     )
 
 
+def _written(c: Constant) -> str:
+    return f"{c.node.name}{'t' if c.turned else ''}"  # Xt_X is XᵀX
+
+
 class Products:
     """Products of constants, each made once: XᵀX, and W0 X of a carried matrix's start."""
 
@@ -123,7 +127,7 @@ class Products:
     def start(self, q: Leaf) -> Leaf:
         """The leaf that stands for what Q was when the loop began, or was last refreshed."""
         if q not in self.starts:
-            leaf = Leaf(q.value, False, f"{q.name}0" if q.name else None)
+            leaf = Leaf(q.value, False, f"{q.name}_start" if q.name else None)
             leaf.scope = q.scope
             self.starts[q] = leaf
         return self.starts[q]
@@ -139,7 +143,9 @@ class Products:
     def of(self, x: Constant, y: Constant) -> Node:
         """x y."""
         if (x, y) not in self._made:
-            self._made[x, y] = made("matmul", self.matrix(x), self.matrix(y))
+            product = self._made[x, y] = made("matmul", self.matrix(x), self.matrix(y))
+            if x.node.name and y.node.name:
+                product.name = f"{_written(x)}_{_written(y)}"
         return self._made[x, y]
 
     def apply(self, form: Form, flipped: bool, c: Constant) -> Node:

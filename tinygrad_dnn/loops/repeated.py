@@ -56,26 +56,41 @@ def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
 
 
 def constant_nodes(nodes: Iterable[Node], constants: Collection[Leaf]) -> set[Node]:
-    """The nodes that depend on constants alone, the constants included.
+    """The nodes that depend on constants and numbers alone, the constants included.
 
     Only the project's own ops are known to give the same every time.
     """
     found: set[Node] = set(constants)
     for node in nodes:
         ours = node.op is not None and node.op.__module__.startswith("tinygrad_dnn.ops")
-        parents = node.parents
-        if ours and parents and all(x in found for x in parents):
+        if ours and all(x in found for x in node.parents):
             found.add(node)
     return found
 
 
 def computed_once(step: Repeated) -> list[Node]:
-    """The constant results that an iteration reads: the outermost ones, leaves left out."""
+    """The constant results that an iteration reads: the outermost ones.
+
+    Leaves, and views of them, are there already; what is made of numbers alone is the compiler's.
+    """
     nodes = trace(step.outputs)
     constant = constant_nodes(nodes, step.constants)
+    numbers = constant_nodes(nodes, ())
     read = [x for node in nodes if node not in constant for x in node.parents if x in constant]
     read += [x for x in step.outputs if x in constant]
-    return list(dict.fromkeys(x for x in read if x.op is not None))
+    found = []
+    for x in read:
+        while is_view(x) and isinstance(x.inputs[0], Node):
+            x = x.inputs[0]
+        if x.op is not None and x not in numbers:
+            found.append(x)
+    return list(dict.fromkeys(found))
+
+
+def is_view(node: Node) -> bool:
+    """Whether it only shows its input's memory in another way."""
+    op = node.op
+    return op is not None and (op.view is True or bool(op.view and op.view(node.meta)))
 
 
 def operations(step: Repeated) -> int:
@@ -101,6 +116,26 @@ def _cost(node: Node) -> int:
     if node.op.name in ("matmul", "dot"):
         x = node.input_shapes[0]
         return 2 * size * (x[-1] if x else 1)
-    if node.op.view is True or (node.op.view and node.op.view(node.meta)):
+    if is_view(node):
         return 0
     return max(size, *(prod(s) for s in node.input_shapes))
+
+
+def remade(node: Node, inputs: Sequence[Any]) -> Node:
+    """The same op on other inputs; the node itself where they are the same."""
+    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+        return node
+    new = Node(
+        node.op, tuple(inputs), node.meta, node.shape, node.dtype, False, (), None, node.scope
+    )
+    new.name = node.name
+    return new
+
+
+def again(outputs: Iterable[Node], replaced: Mapping[Node, Node]) -> dict[Node, Node]:
+    """Every node that outputs are computed from, with some nodes replaced by others."""
+    new: dict[Node, Node] = {}
+    for node in trace(outputs):
+        inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
+        new[node] = replaced[node] if node in replaced else remade(node, inputs)
+    return new

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.graph import Leaf, Node, describe
+from tinygrad_dnn.formula import formula
+from tinygrad_dnn.graph import Leaf, Node, describe, trace
 from tinygrad_dnn.loops.forms import Constant, Form, Products
 from tinygrad_dnn.loops.repeated import Repeated, operations, operations_once
 from tinygrad_dnn.loops.walk import Walk
@@ -36,6 +37,7 @@ class Reduced:
         values: how each matrix is had from the constants and what is carried.
         begin: what S and a are at the start.
         constants: by matrix, the constants that it is a sum of multiples of.
+        new: what became of each node of the step that was given.
     """
 
     step: Repeated
@@ -43,6 +45,7 @@ class Reduced:
     values: Mapping[Leaf, Node]
     begin: Mapping[Leaf, Any]
     constants: Mapping[Leaf, tuple[Constant, ...]]
+    new: Mapping[Node, Any]
 
 
 def reduced(step: Repeated) -> Reduced | None:
@@ -60,16 +63,19 @@ def told(step: Repeated, made: Reduced) -> str:
     """What was done, in words, with the counts."""
     lines = []
     for q, constants in made.constants.items():
-        names = [_called(c) for c in constants]
+        names = " and ".join(_called(c) for c in constants)
+        value = made.values[q]
+        known = {n: n.name for n in trace([value]) if n.name}
         lines.append(
-            f"{describe(q)} is used only in products with constants and changes only by multiples "
-            f"of {' and '.join(names)}: a factor before each is carried in its place"
+            f"{describe(q)} meets only constants, in products, and changes only by multiples of "
+            f"{names}: it is carried as {q.name or 'it'} = {formula(value, known)}"
         )
     before, after = operations(step), operations(made.step)
     once = operations_once(made.step) - operations_once(step)
     lines.append(
-        f"{after:,} operations a step instead of {before:,}, {before / after:.3g} times fewer; "
-        f"what is computed once takes as many as {once / (before - after):.3g} steps save"
+        f"{after:,} operations in an iteration instead of {before:,}, {before / after:.3g} times "
+        f"fewer; what is computed once takes as many as {once / (before - after):.2g} iterations "
+        "save"
     )
     return "\n".join(f"strength reduction: {line}" for line in lines)
 
@@ -183,7 +189,7 @@ def _rewritten(step: Repeated, group: list[Leaf]) -> Reduced | None:
     anew = replace(
         step, carry=carry, constants={*step.constants, *starts}, results=results
     )
-    return Reduced(anew, starts, values, begin, {q: tuple(tails[q]) for q in group})
+    return Reduced(anew, starts, values, begin, {q: tuple(tails[q]) for q in group}, walk.new)
 
 
 def _leaf(value: Any, name: str | None, begin: dict[Leaf, Any]) -> Leaf:

@@ -6,7 +6,7 @@ noted (`needed`); products with constants become products of constants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -24,7 +24,7 @@ from tinygrad_dnn.loops.forms import (
     subtracted,
     turned,
 )
-from tinygrad_dnn.loops.repeated import Repeated, constant_nodes, made
+from tinygrad_dnn.loops.repeated import Repeated, constant_nodes, made, remade
 
 
 class Walk:
@@ -60,7 +60,7 @@ class Walk:
 
     def _visit(self, node: Node) -> None:
         inputs = [self.new[x] if isinstance(x, Node) else x for x in node.inputs]
-        self.new[node] = _again(node, inputs)
+        self.new[node] = remade(node, inputs)
         number = self._uniform(node)
         if number is not None:
             self._numbers[node] = number
@@ -252,17 +252,6 @@ class Walk:
         while x.op is not None and x.op.name == "transpose":
             x, is_turned = x.inputs[0], not is_turned
         return Constant(x, is_turned)
-
-
-def _again(node: Node, inputs: Sequence[Any]) -> Node:
-    """The same op on other inputs."""
-    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
-        return node
-    new = Node(
-        node.op, tuple(inputs), node.meta, node.shape, node.dtype, False, (), None, node.scope
-    )
-    new.name = node.name
-    return new
 
 
 def _quotient(part: Any, a: Any) -> Any:

@@ -60,7 +60,7 @@ def scaled(a: Any, x: Any) -> Any:
         return a
     if not isinstance(a, Node) and a == -1:
         return made("negative", x)
-    return made("multiply", x, a)
+    return made("multiply", a, x)
 
 
 def added(x: Any, y: Any) -> Any:
@@ -165,11 +165,11 @@ class Products:
     def written_out(self, form: Form) -> Node:
         """The matrix itself, Σ a Q0 + Σ M C."""
         total: Any = None
+        for q, a in form.own.items():
+            start = self.start(q)
+            total = added(total, scaled(a, turned(start) if form.turned else start))
         for k, m in form.tails.items():
             product = made("matmul", m, self.matrix(k))
             total = added(total, turned(product) if form.flipped else product)
-        for q, a in form.own.items():
-            start = self.start(q)
-            total = added(scaled(a, turned(start) if form.turned else start), total)
         result: Node = total
         return result

@@ -45,7 +45,9 @@ class Loop:
             Once(smaller, [*less.starts], [*less.values.values()]) if less else Once(smaller)
         )
         self._carry: dict[Leaf, Any] = {q: q.value for q in smaller.carry}
-        self._names = _keys(smaller.carry)
+        names = _keys([*smaller.carry, *(less.starts if less else ())])
+        self._names = {name: x for name, x in names.items() if x in smaller.carry}
+        self._starts = {name: x for name, x in names.items() if name not in self._names}
         self._constants = _keys(self._once.step.constants)
         self._program = program_of(self._as_recording(recording, self._once.step))
         self.source = self._program.source
@@ -85,28 +87,77 @@ class Loop:
             self._carry[q] = x if x.flags.c_contiguous else x.copy()
         self.iteration += 1
         if self._less and self.iteration % self._refresh == 0:
-            self._restart(self._whole())
+            self._restart()
         return given
 
     @property
     def carry(self) -> Any:
         """What is carried, in the structure that was given; new arrays."""
-        whole = self._whole()
-        return rebuild(self._layout, [whole[q].copy() for q in self._step.carry])
+        return self.snapshot().carry
 
-    def _whole(self) -> dict[Leaf, Any]:
+    def snapshot(self) -> Snapshot:
+        """Where the loop stands. It stays that, whatever the loop does next."""
+        arrays = {name: self._carry[q].copy() for name, q in self._names.items()}
+        return Snapshot(self, self.iteration, arrays, self._once.known)
+
+    def resume(self, arrays: Mapping[str, Any], iteration: int) -> None:
+        """Go on, bit for bit, from a snapshot's `arrays` of a loop of the same step.
+
+        Raises:
+            ValueError: an array is missing, or has another shape or dtype.
+        """
+        for name, x in {**self._names, **self._starts}.items():
+            there = arrays.get(name)
+            if there is None or (there.shape, there.dtype) != (x.shape, x.dtype):
+                got = "none" if there is None else f"{there.shape} {there.dtype}"
+                raise ValueError(f"resume: expected {name} {x.shape} {x.dtype}, got {got}")
+        self._carry |= {q: np.array(arrays[name], order="C") for name, q in self._names.items()}
+        self._once.restart(
+            {x: np.array(arrays[name], order="C") for name, x in self._starts.items()}
+        )
+        self.iteration = iteration
+
+    def _whole(self, carry: Mapping[Leaf, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
-        whole = {q: x for q, x in self._carry.items() if q in self._step.carry}
+        whole = {q: x for q, x in carry.items() if q in self._step.carry}
         if self._less:
-            values = self._once.value(self._less.values, self._carry)
+            values = self._once.value(self._less.values, {**known, **carry})
             whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
         return whole
 
-    def _restart(self, whole: Mapping[Leaf, Any]) -> None:
+    def _restart(self) -> None:
         """From now on the matrices begin where they stand: S = 0."""
         assert self._less is not None
+        whole = self._whole(self._carry, self._once.known)
         self._carry |= {q: x.copy() for q, x in self._less.begin.items()}
         self._once.restart({start: whole[q] for start, q in self._less.starts.items()})
+
+
+class Snapshot:
+    """What a loop carried after `iteration` iterations.
+
+    Attributes:
+        arrays: what `Loop.resume` takes: S and what it is added to, where a matrix W is carried
+            as W0 + S Xᵀ.
+    """
+
+    def __init__(
+        self, loop: Loop, iteration: int, carry: dict[str, Any], known: Mapping[Node, Any]
+    ) -> None:
+        self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The values themselves, by name."""
+        return self._carry | {name: self._known[x] for name, x in self._loop._starts.items()}
+
+    @property
+    def carry(self) -> Any:
+        """The carried values in the structure that the loop was given, every matrix whole."""
+        loop = self._loop
+        carry = {q: self._carry[name] for name, q in loop._names.items()}
+        whole = loop._whole(carry, self._known)
+        return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
 
 def compile_loop(

@@ -74,7 +74,7 @@ class Once:
         self._leaves: dict[Node, Leaf] = {}
         found = evaluated(self._asked, self.known)
         for node in self._asked:
-            self._leaves[node] = leaf = Leaf(found[node], False, node.name)
+            self._leaves[node] = leaf = Leaf(found[node], False, node.name or "once")
             leaf.scope = node.scope
         self.new = again(step.outputs, self._leaves)
         carry = {q: self.new.get(x, x) if isinstance(x, Node) else x for q, x in step.carry.items()}
@@ -86,13 +86,14 @@ class Once:
 
     def restart(self, starts: Mapping[Leaf, Any]) -> None:
         """Other values for starts, and for what is computed from them."""
-        self.known |= starts
+        self.known = {**self.known, **starts}
         found = evaluated(self._moving, self.known)
         for node in self._moving:
             self.values[self._leaves[node]] = found[node]
         self.values |= {x: v for x, v in starts.items() if x in self.values}
 
-    def value(self, nodes: Mapping[Leaf, Node], carry: Mapping[Node, Any]) -> dict[Leaf, Any]:
-        """Values of what was announced as `reads`, from the carried values of the moment."""
-        found = evaluated(nodes.values(), self.known | dict(carry))
+    @staticmethod
+    def value(nodes: Mapping[Leaf, Node], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
+        """Values of what was announced as `reads`, from `known` and the carried values."""
+        found = evaluated(nodes.values(), known)
         return {q: found[node] for q, node in nodes.items()}

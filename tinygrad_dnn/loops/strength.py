@@ -81,8 +81,9 @@ def told(step: Repeated, made: Reduced) -> str:
 
 
 def _called(c: Constant) -> str:
-    name = c.node.name or ("a constant" if c.node.op is None else f"a constant {c.node.op.name}")
-    return f"{name}{'ᵀ' if c.turned else ''}"
+    known = {n: n.name for n in trace([c.node]) if n.name}
+    name = formula(c.node, known)
+    return (f"({name})ᵀ" if c.node.op and c.node not in known else f"{name}ᵀ") if c.turned else name
 
 
 def _matrices(step: Repeated) -> list[Leaf]:

@@ -18,7 +18,13 @@ import tinygrad_dnn
 from tinygrad_dnn import REGISTRY, Op, Tensor, api
 
 # What the project promises by name; NumPy's functions have NumPy's names.
-PYTHONS = {"abs", "max", "min", "sum"}  # not in __all__: a star import must not shadow Python's
+PYTHONS = {
+    "abs",
+    "compile",
+    "max",
+    "min",
+    "sum",
+}  # not in __all__: a star import must not shadow Python's
 NUMPYS = [
     "add", "subtract", "multiply", "divide", "negative", "power", "square", "sqrt", "abs", "sign",
     "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "arcsin",

@@ -19,16 +19,25 @@ from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of
 from tinygrad_dnn.compiler.record import Recording, bound, record
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, Node, traced
+from tinygrad_dnn.rewrite import Step, rewrite
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import flatten, rebuild
 
 LIMIT = 32  # programs that a compiled function keeps
 
 
-def program_of(recording: Recording, *, guard: Callable[..., bool] | None = None) -> Program:
-    """Plan, print and load what was recorded."""
-    lowered = lower(recording.graph, recording.raises)
-    results = [lowered.place[x] if isinstance(x, Node) else x for x in recording.results]
+def program_of(
+    recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
+) -> Program:
+    """Rewrite, plan, print and load what was recorded."""
+    graph, raises, results = recording.graph, recording.raises, recording.results
+    steps: list[Step] = []
+    if rewriting:
+        graph, new, steps = rewrite(graph)
+        results = [new[x] if isinstance(x, Node) else x for x in results]
+        raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
+    lowered = lower(graph, raises, share=rewriting)
+    results = [lowered.place[x] if isinstance(x, Node) else x for x in results]
     planned = plan(lowered, list(dict.fromkeys(x for x in results if isinstance(x, Node))))
     source = printed(recording, lowered, planned, results)
     return Program(
@@ -38,6 +47,7 @@ def program_of(recording: Recording, *, guard: Callable[..., bool] | None = None
         layout=recording.layout,
         captured={name: recording.captured[leaf] for leaf, name in source.captured.items()},
         objects=source.objects,
+        steps=steps,
         guard=guard,
     )
 
@@ -121,7 +131,7 @@ class Compiled:
             )
         around = Surroundings(self.f)
         recording = record(self.f, args, kwargs, around)
-        program = program_of(recording, guard=guard_for(recording, given))
+        program = program_of(recording, self.rewrite, guard_for(recording, given))
         return program, around if around.variables else None
 
     # --- what was written --------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.naming import Names
 from tinygrad_dnn.compiler.spell import Unspeakable, forward_of, literal, settings
 from tinygrad_dnn.compiler.typeset import quoted
 from tinygrad_dnn.graph import Node
@@ -37,8 +38,8 @@ class Constants:
         packed: whether an array is written as compressed bytes.
     """
 
-    def __init__(self, fresh: Any) -> None:
-        self.fresh = fresh
+    def __init__(self, names: Names) -> None:
+        self.names = names
         self.arrays: dict[str, str] = {}
         self.functions: list[str] = []
         self.objects: dict[str, Any] = {}
@@ -59,7 +60,8 @@ class Constants:
         if key not in self._known:
             number = x.item() if not x.ndim and x.dtype.kind == "f" else None
             plain = number is not None and not (number == 0 and np.signbit(number))
-            name = self.fresh(NUMBERS.get(number, "c") if plain and number is not None else "c")
+            word = NUMBERS.get(number) if plain and number is not None else None
+            name = self.names.counted("c") if word is None else self.names.fresh(word)
             self._known[key] = name
             self.arrays[name] = self._text(x)
         return self._known[key]
@@ -79,7 +81,7 @@ class Constants:
 
     def object(self, wanted: str, x: Any) -> str:
         """The name of something that has no text."""
-        name: str = self.fresh(wanted)
+        name = self.names.fresh(wanted)
         self.objects[name] = x
         return name
 
@@ -102,8 +104,7 @@ class Constants:
             except Unspeakable:
                 self._helpers[op] = self.object(op.name, op.compute)
             else:
-                name = self._helpers[op] = definition.name = self.fresh(op.name)
-                assert name
+                self._helpers[op] = definition.name = self.names.fresh(op.name)
                 self.functions.append(ast.unparse(definition))
         return self._helpers[op]
 

@@ -7,7 +7,6 @@ arrays (shape, dtype, order) is then NumPy's own answer, not a rule of ours.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.rewrite.nodes import key_of, ours
 from tinygrad_dnn.tensor import Tensor
 
 
@@ -38,63 +38,63 @@ class Lowered:
     place: dict[Node, Any] = field(default_factory=dict)
 
 
-def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]]) -> Lowered:
-    """Expand, compute constants, and look at every value's memory."""
-    pass_ = _Pass(graph, raises)
+def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool = True) -> Lowered:
+    """Expand, compute constants, and look at every value's memory.
+
+    Args:
+        share: equal expressions are computed once.
+    """
+    walk = _Walk(graph, raises, share)
     for node in graph:
-        pass_.visit(node)
-    done = pass_.done
+        walk.visit(node)
+    done = walk.done
     outputs = tuple(x for x in (done.place[n] for n in graph.outputs) if isinstance(x, Node))
     done.graph = trace(dict.fromkeys(outputs))
     return done
 
 
-class _Pass:
-    """One walk over the graph, with the values that are still needed."""
+class _Walk:
+    """One walk over the graph, with the value of every node."""
 
-    def __init__(self, graph: Graph, raises: Mapping[Node, dict[str, Any]]) -> None:
+    def __init__(self, graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool) -> None:
         self.done = Lowered(graph)
-        self.raises = raises
+        self.raises, self.share = raises, share
         self.values: dict[Node, Any] = {}
-        self.uses = Counter(x for node in graph for x in node.parents)
+        self.made: dict[Any, Node] = {}
 
     def visit(self, node: Node) -> None:
+        """Find the node, or constant, that stands for one of the graph."""
         if isinstance(node, Leaf):
-            self._keep(node, node, node.value)
+            self.done.place[node] = node
+            self._seen(node, node.value)
             return
         inputs = [self.done.place[x] if isinstance(x, Node) else x for x in node.inputs]
-        arrays = [self.values[x] if isinstance(x, Node) else x for x in inputs]
-        if any(isinstance(x, Node) for x in inputs) and node.op.composite:
-            self._expand(node, inputs, arrays)
+        varies = any(isinstance(x, Node) for x in inputs)
+        if node.op.name in ("identity", "stop_gradient"):
+            self.done.place[node] = inputs[0]
+        elif varies and node.op.composite:
+            self.done.place[node] = self._expanded(node, inputs)
         else:
-            self._apply(node, node.op, inputs, node.meta, self.raises.get(node, {}), arrays)
-        for x in node.parents:
-            self.uses[x] -= 1
-            if not self.uses[x]:
-                self.values.pop(self.done.place[x], None) if isinstance(
-                    self.done.place[x], Node
-                ) else None
+            self.done.place[node] = self._applied(node, inputs, self.raises.get(node, {}))
 
-    def _keep(self, old: Node, new: Node, value: Any) -> None:
-        self.done.place[old] = new
-        self.done.strides[new] = value.strides
-        self.values[new] = value
+    def _seen(self, node: Node, value: Any) -> None:
+        self.done.strides[node] = value.strides
+        self.values[node] = value
 
-    def _apply(
-        self,
-        old: Node,
-        op: Any,
-        inputs: Sequence[Any],
-        meta: Mapping[str, Any],
-        raises: dict[str, Any],
-        arrays: Sequence[Any],
-    ) -> None:
+    def _value(self, x: Any) -> Any:
+        return self.values[x] if isinstance(x, Node) else x
+
+    def _applied(self, old: Node, inputs: Sequence[Any], raises: dict[str, Any]) -> Any:
         """A primitive: the same op on the new inputs, or its value where they are constants."""
+        op, meta = old.op, old.meta
+        key = key_of(op, inputs, meta), tuple(raises.items())
+        if self.share and ours(op) and key in self.made:
+            return self.made[key]
+        arrays = [self._value(x) for x in inputs]
         with np.errstate(all="ignore"):
             value = np.asarray(op.compute(*arrays, **meta))
         if not any(isinstance(x, Node) for x in inputs):
-            self.done.place[old] = value
-            return
+            return value
         new = Node(op, tuple(inputs), meta, value.shape, value.dtype, False, (), None, old.scope)
         new.name = old.name
         if raises:
@@ -102,25 +102,25 @@ class _Pass:
         x = arrays[0]
         if op.view and isinstance(x, np.ndarray) and np.may_share_memory(value, x):
             self.done.views.add(new)
-        self._keep(old, new, value)
+        self._seen(new, value)
+        self.made[key] = new
+        return new
 
-    def _expand(self, node: Node, inputs: Sequence[Any], arrays: Sequence[Any]) -> None:
+    def _expanded(self, node: Node, inputs: Sequence[Any]) -> Any:
         """A composite: what it records when it is applied to Tensors."""
         tracer = Tracer()
-        stand_ins = [
-            Tensor(a) if isinstance(x, Node) else x for x, a in zip(inputs, arrays, strict=True)
-        ]
+        stand_ins = [Tensor(self.values[x]) if isinstance(x, Node) else x for x in inputs]
         with tracer.watching():
             result = node.op.forward(*stand_ins, **node.meta)
-        known = {t.node: x for t, x in zip(stand_ins, inputs, strict=True) if isinstance(x, Node)}
-        inner: dict[Node, Any] = dict(known)
+        inner: dict[Node, Any] = {
+            t.node: x for t, x in zip(stand_ins, inputs, strict=True) if isinstance(x, Node)
+        }
         for part in tracer.nodes:
-            raises = self.raises.get(node, {}) | tracer.raises.get(part, {})
-            given = [inner[x] if isinstance(x, Node) else x for x in part.inputs]
-            values = [self.values[x] if isinstance(x, Node) else x for x in given]
             part.scope = node.scope
-            self._apply(part, part.op, given, part.meta, raises, values)
-            inner[part] = self.done.place[part]
+            given = [inner[x] if isinstance(x, Node) else x for x in part.inputs]
+            raises = self.raises.get(node, {}) | tracer.raises.get(part, {})
+            inner[part] = self._applied(part, given, raises)
         last = inner[result.node]
-        last.name = node.name
-        self.done.place[node] = last
+        if isinstance(last, Node) and last.op is not None and last.name is None:
+            last.name = node.name
+        return last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from tinygrad_dnn.compiler.record import Recording, paths
 from tinygrad_dnn.graph import Leaf, Node
 
 OWN = {"np", "out", "results", "workspace", "_array", "base64", "io", "zlib"}
+UPDATE = "update"
 RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
-COUNTED = {"t", "c", "result"}  # t1, t2, ...: for what has no name
 
 
 class Names:
@@ -21,16 +22,25 @@ class Names:
 
     def __init__(self) -> None:
         self.taken = set(RESERVED)
+        self.counts: Counter[str] = Counter()
 
     def fresh(self, wanted: str) -> str:
         """The wanted name if it is free, or with a number behind it."""
         word = "".join(c if c.isidentifier() or c.isdigit() else "_" for c in wanted) or "x"
         word = word if word[0].isidentifier() else f"x{word}"
-        counted = word in COUNTED
-        name, n = (f"{word}1" if counted else word), 1
+        name, n = word, 1
         while name in self.taken:
             n += 1
-            name = f"{word}{n}" if counted else f"{word}_{n}"
+            name = f"{word}_{n}"
+        self.taken.add(name)
+        return name
+
+    def counted(self, letter: str) -> str:
+        """t1, t2, ...: for what has no name."""
+        n = self.counts[letter] = self.counts[letter] + 1
+        name = f"{letter}{n}"
+        if name in self.taken:
+            return self.counted(letter)
         self.taken.add(name)
         return name
 
@@ -96,5 +106,35 @@ class Called:
             if own is not None:
                 following = self.names.fresh(own)
             elif following is None:
-                following = self.names.fresh("t")
+                following = self.names.counted("t")
             self.values[value] = following
+
+
+def parts_of(plan: Plan, names: set[str]) -> dict[Node, str]:
+    """The part of the program that each line belongs to, as far as names and scopes tell.
+
+    A scope of the user's; "backward", from the first gradient to the last; "update", what becomes
+    a result without a name; or the name of a result. What has none belongs to its first reader.
+    """
+    parts: dict[Node, str] = {}
+    for node in plan.lines:
+        name, last = node.name or "", plan.memory[node].last
+        if node.scope:
+            parts[node] = ", ".join(node.scope)
+        elif name[:1] == "d" and name[1:] in names:
+            parts[node] = "backward"
+        elif plan.memory[node].kind == "result":
+            parts[node] = last.name or UPDATE
+    for node in reversed(plan.lines):
+        for x in node.parents:
+            while x not in plan.memory and x.inputs:
+                x = x.inputs[0]  # a view
+            if x in plan.memory and not x.scope and parts.get(x) != "backward" and not x.name:
+                parts[x] = parts.get(node, "")
+    backward = [i for i, node in enumerate(plan.lines) if parts.get(node) == "backward"]
+    for i, node in enumerate(plan.lines):
+        if backward and parts.get(node) == UPDATE and i < backward[-1]:
+            parts[node] = "backward"
+    if len({*parts.values()} - {""}) < 2:
+        return dict.fromkeys(plan.lines, "")
+    return {node: parts.get(node, "") for node in plan.lines}

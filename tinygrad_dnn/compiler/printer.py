@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.constants import UNPACK, Constants, quick, setting_text, uniform
 from tinygrad_dnn.compiler.lower import Lowered
-from tinygrad_dnn.compiler.naming import Called
+from tinygrad_dnn.compiler.naming import Called, parts_of
 from tinygrad_dnn.compiler.plan import Memory, Plan
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, view
@@ -54,7 +54,7 @@ class _Printer:
     ) -> None:
         self.recording, self.lowered, self.plan, self.results = recording, lowered, plan, results
         self.called = Called(recording, plan, results)
-        self.constants = Constants(self.called.names.fresh)
+        self.constants = Constants(self.called.names)
 
     # --- operands ----------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class _Printer:
         return text if node.shape else f"np.asarray({text})"
 
     def _lines(self) -> Iterator[str]:
-        scope: tuple[str, ...] = ()
+        part, parts = "", parts_of(self.plan, set(self.called.values.values()))
         for raises, group in groupby(self.plan.lines, self.lowered.raises.get):
             indent = ""
             if raises:
@@ -143,9 +143,9 @@ class _Printer:
                 yield f"with np.errstate({states}):"
                 indent = "    "
             for node in group:
-                if node.scope != scope and not raises:
-                    scope = node.scope
-                    yield f"# {', '.join(scope)}" if scope else ""
+                if parts[node] not in ("", part) and not raises:
+                    part = parts[node]
+                    yield f"# {part}"
                 for text in self.line(node):
                     yield indent + text
         for node in self.plan.copies:
@@ -226,7 +226,8 @@ class _Printer:
         for helper in self.constants.functions:
             text += ["", "", *helper.splitlines()]
         if self.constants.arrays:
-            text += ["", *(f"{name} = {value}" for name, value in self.constants.arrays.items())]
+            text += [""] * (2 if self.constants.functions else 1)
+            text += [*(f"{name} = {value}" for name, value in self.constants.arrays.items())]
         if self.plan.results:
             made = [self._empty(m.last) for m in self.plan.results]
             comma = "," * (len(made) == 1)

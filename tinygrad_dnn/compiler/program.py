@@ -128,7 +128,7 @@ class Program:
             "captured": {
                 k: x._array if isinstance(x, Tensor) else x for k, x in self.captured.items()
             },
-            "steps": [str(s) for s in self.steps],
+            "steps": [s if isinstance(s, str) else s.row.name for s in self.steps],
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -54,6 +54,9 @@ class Forward:
                 "with def, in a file"
             )
         parsed.decorator_list = []
+        parsed.returns = None
+        for argument in (n for n in ast.walk(parsed) if isinstance(n, ast.arg)):
+            argument.annotation = None
         body = parsed.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body = body[1:]
@@ -148,22 +151,22 @@ class Written(ast.NodeTransformer):
         if isinstance(node, ast.Name) and node.id in self.constants:
             return self.constants[node.id]
         if isinstance(node, ast.expr) and self._settled(node):
-            code = compile(ast.Expression(node), "<setting>", "eval")
-            names = dict(self.meta) | {
-                f"{a}_shape": s for a, s in zip(self.op.arrays, self.shapes, strict=False)
-            }
-            value = eval(code, self.globals, names)
-            return literal(value)
+            return literal(self._evaluated(node))
         if isinstance(node, ast.IfExp) and self._settled(node.test):
-            code = compile(ast.Expression(node.test), "<setting>", "eval")
-            chosen = node.body if eval(code, self.globals, dict(self.meta)) else node.orelse
-            return self.visit(chosen)
+            return self.visit(node.body if self._evaluated(node.test) else node.orelse)
         if isinstance(node, ast.Name):
             if node.id in self.operands:
                 return self.operands[node.id]
             if node.id != "np":
                 raise Unspeakable(f"{self.op.name}: its forward reads {node.id}")
         return self.generic_visit(node)
+
+    def _evaluated(self, node: ast.expr) -> Any:
+        try:
+            code = compile(ast.Expression(node), "<setting>", "eval")
+            return eval(code, self.globals, dict(self.meta))
+        except NameError as error:
+            raise Unspeakable(f"{self.op.name}: its forward reads {error.name}") from None
 
     def _settled(self, node: ast.AST) -> bool:
         """Whether it is made of settings and Python's own names alone."""
@@ -235,7 +238,7 @@ def call(written: ast.expr, out: str) -> str | None:
         return None
     if not (name in TAKE_OUT or isinstance(getattr(np, name, None), np.ufunc)):
         return None
-    keywords = [k for k in written.keywords if not _usual(name, k)]
+    keywords = [_short(k) for k in written.keywords if not _usual(name, k)]
     positions, function = written.args, written.func
     if name in QUICK:
         function = parsed(f"np.{QUICK[name]}.reduce")
@@ -243,6 +246,12 @@ def call(written: ast.expr, out: str) -> str | None:
             keywords = [ast.keyword("axis", ast.Constant(None)), *keywords]
     keywords = [*keywords, ast.keyword("out", parsed(out))]
     return ast.unparse(ast.fix_missing_locations(ast.Call(function, positions, keywords)))
+
+
+def _short(k: ast.keyword) -> ast.keyword:
+    """axis=1 for axis=(1,)."""
+    one = k.arg == "axis" and isinstance(k.value, ast.Tuple) and len(k.value.elts) == 1
+    return ast.keyword("axis", k.value.elts[0]) if one else k  # type: ignore[attr-defined]
 
 
 def _usual(name: str, k: ast.keyword) -> bool:

@@ -85,6 +85,9 @@ def wrapped(line: str) -> str:
 def _broken(text: str, indent: str) -> str:
     rows, row = [], ""
     for piece in _pieces(text):
+        if len(indent) + 5 + len(piece) > WIDTH and piece[0] in "{[(" and piece[-1] in "}])":
+            within = f"{indent}    "
+            piece = f"{piece[0]}{_broken(piece[1:-1], within)}\n{within}{piece[-1]}"
         if row and len(indent) + 4 + len(row) + len(piece) + 2 > WIDTH:
             rows.append(row)
             row = ""

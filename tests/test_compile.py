@@ -1,0 +1,360 @@
+"""What `compile` promises: the same results, from source that one can read, without waste."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_dnn as tg
+from tinygrad_dnn import Tensor, compile, grad, hessian, no_grad, relu, sigmoid, value_and_grad
+from tinygrad_dnn.compiler.compiled import LIMIT
+from tinygrad_dnn.network import cost_of, initialize_parameters
+from tinygrad_dnn.optim import gradient_descent
+
+LAYERS = (6, 5, 4, 3, 1)
+
+
+def data(m: int = 40, seed: int = 0) -> tuple[dict[str, Any], Any, Any]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(m, LAYERS[0])).T
+    Y = (rng.random((1, m)) < 0.4) * 1.0
+    return initialize_parameters(LAYERS), X, Y
+
+
+def step(parameters: Any, X: Any, Y: Any) -> Any:
+    """The document's training step."""
+
+    def cost(p: Any) -> Any:
+        return cost_of(X if isinstance(X, Tensor) else Tensor(X), Y, p)
+
+    value, slopes = value_and_grad(cost)(parameters)
+    return value, gradient_descent(parameters, slopes, 0.0075)
+
+
+def same(got: Any, expected: Any) -> None:
+    mine, theirs = tg.transforms.flatten(got)[0], tg.transforms.flatten(expected)[0]
+    assert len(mine) == len(theirs)
+    for a, b in zip(mine, theirs, strict=True):
+        b = b.numpy() if isinstance(b, Tensor) else np.asarray(b)
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        assert a.tobytes() == b.tobytes()
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def test_without_rewriting_a_run_has_the_bits_of_eager() -> None:
+    compiled = compile(step, rewrite=False)
+    p, X, Y = data()
+    q = p
+    for _ in range(20):
+        mine, theirs = compiled(q, X, Y), step(p, X, Y)
+        same(mine, theirs)
+        q, p = mine[1], theirs[1]
+    assert compiled.steps == []
+
+
+def test_rewritten_it_differs_by_rounding_alone() -> None:
+    compiled = compile(step)
+    p, X, Y = data()
+    mine, theirs = compiled(p, X, Y), step(p, X, Y)
+    assert abs(mine[0] - theirs[0]) <= 4 * np.spacing(theirs[0])
+    for name in p:
+        np.testing.assert_allclose(mine[1][name], theirs[1][name], rtol=1e-14, atol=1e-16)
+    assert compiled.steps
+
+
+def test_float32_stays_float32() -> None:
+    p, X, Y = data()
+    p = {k: v.astype(np.float32) for k, v in p.items()}
+    for rewrite in (False, True):
+        value, new = compile(step, rewrite=rewrite)(p, X.astype(np.float32), Y.astype(np.float32))
+        assert value.dtype == new["W1"].dtype == np.float32
+
+
+def test_second_derivatives_and_backward_are_recorded_too() -> None:
+    x = np.array([0.3, -0.7, 1.2])
+    f = hessian(lambda x: (x**3 * tg.exp(x)).sum())
+    same(compile(f, rewrite=False)(x), f(x))
+
+    def by_backward(W: Any) -> Any:
+        t = Tensor(W, requires_grad=True)
+        relu(t * 2).sum().backward()
+        return t.grad
+
+    same(compile(by_backward)(x), by_backward(x))
+
+
+def test_what_no_grad_computes_is_recorded() -> None:
+    def f(x: Any) -> Any:
+        with no_grad():
+            y = Tensor(x) * 3
+        return y + 1
+
+    compiled = compile(f)
+    compiled.prepare(np.zeros(2))
+    same(compiled(np.ones(2)), np.full(2, 4.0))
+
+
+Pair = namedtuple("Pair", "left right")
+
+
+def test_structures_come_out_as_they_went_in() -> None:
+    def f(p: Any, q: Any) -> Any:
+        return {"pair": Pair(p["a"] + q[0], [p["b"], None, "text", 7]), "k": (q[0] * 2,)}
+
+    a, b, c = np.ones(2), np.zeros(3), np.full(2, 5.0)
+    out = compile(f)({"a": a, "b": b}, [c])
+    assert isinstance(out["pair"], Pair)
+    same(out["pair"].left, a + c)
+    assert out["pair"].right[1:] == [None, "text", 7]
+    same(out["k"][0], c * 2)
+
+
+def test_a_result_that_is_an_argument_is_a_copy() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    whole, turned, part = compile(lambda x: (x, x.T, x[0]))(x)
+    for got, expected in ((whole, x), (turned, x.T), (part, x[0])):
+        same(got, expected)
+        assert not np.shares_memory(got, x)
+
+
+def test_results_stay_what_they_were() -> None:
+    double = compile(lambda x: (x * 2, (x * 2).T))
+    first = double(np.ones((2, 2)))
+    double(np.full((2, 2), 9.0))
+    same(first, (np.full((2, 2), 2.0), np.full((2, 2), 2.0)))
+    first[0][...] = -1
+    same(double(np.ones((2, 2)))[0], np.full((2, 2), 2.0))
+
+
+def test_reused_outputs_hold_until_the_call_after_the_next() -> None:
+    compiled = compile(step, reuse_outputs=True)
+    p, X, Y = data()
+    plain = compile(step)
+    q = p
+    for _ in range(5):  # its own results go in again
+        mine, theirs = compiled(q, X, Y), plain(p, X, Y)
+        same(mine, theirs)
+        q, p = mine[1], theirs[1]
+    first, second, third = (compiled(q, X, Y)[0] for _ in range(3))
+    assert third is first
+    assert second is not first
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+
+def test_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> None:
+    f = compile(lambda x, k=1.0: x * k)
+    x = np.ones((2, 3))
+    f(x)
+    text = f.source
+    for args in ((x[:1],), (x.astype("f4"),), (np.asfortranarray(x),), (x, 2.0), (x, 2)):
+        same(f(*args), args[0] * (args[1] if len(args) > 1 else 1.0))
+    f(x)
+    assert f.source == text
+    assert "6 of at most" in repr(f)
+    assert f(x, k=-0.0).tobytes() != f(x, k=0.0).tobytes()
+
+
+def test_no_more_programs_are_kept_than_it_says() -> None:
+    f = compile(lambda x, k: x * k)
+    for k in range(LIMIT + 5):
+        assert f(np.ones(1), k)[0] == k
+    assert f"{LIMIT} of at most {LIMIT}" in repr(f)
+
+
+def test_equal_expressions_and_constants_are_computed_once() -> None:
+    def f(x: Any) -> Any:
+        return sigmoid(x) * np.sqrt(2.0) + sigmoid(x) * Tensor([4.0]).sum()
+
+    text = compile(f).prepare(np.ones(3)).source
+    assert text.count("np.exp(") == 1
+    assert "np.add.reduce" not in text
+
+
+def test_nothing_nobody_asked_for_is_computed() -> None:
+    def f(x: Any, W: Any) -> Any:
+        return value_and_grad(lambda W: relu(W @ x).sum())(W)[1]
+
+    text = compile(f).prepare(np.ones((4, 2)), np.ones((3, 4))).source
+    assert "reduce" not in text  # the value
+    assert text.count("np.matmul") == 2  # no gradient of x
+
+
+def test_lines_bear_the_users_names() -> None:
+    def f(W: Any, X: Any) -> Any:
+        Z = W @ X + 1
+        A = relu(Z)
+        return (A * A).sum()
+
+    text = compile(f).prepare(np.ones((3, 4)), np.ones((4, 2))).source
+    assert "np.matmul(W, X, out=Z)" in text
+    assert "np.maximum(Z, zero, out=A)" in text
+    assert "Z = A = t1 = np.empty((3, 2))" in text  # in place
+
+
+def test_the_source_is_what_runs(tmp_path: Path) -> None:
+    compiled = compile(step)
+    p, X, Y = data()
+    expected = compiled(p, X, Y)
+    names: dict[str, Any] = {}
+    exec(compiled.source, names)
+    same(names["step"](p, X, Y), expected)
+    assert compiled.program.filename in str(compiled.program._names["step"].__code__)
+
+
+ALONE = """
+import sys
+for name in ("tinygrad_dnn", "viz", "h5py", "graphviz"):
+    sys.modules[name] = None  # an import of it fails
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import net
+with np.load(sys.argv[1] + "/data.npz") as file:
+    values = {k: file[k] for k in file}
+X, Y = np.asfortranarray(values.pop("X")), values.pop("Y")
+costs = []
+for _ in range(300):
+    cost, values = net.step(values, X, Y)
+    costs.append(float(cost))
+np.savez(sys.argv[1] + "/trained.npz", costs=costs, **values)
+"""
+
+
+def test_a_saved_module_trains_where_there_is_no_tinygrad_dnn(tmp_path: Path) -> None:
+    p, X, Y = data()
+    compiled = compile(step)
+    compiled(p, X, Y)
+    compiled.save(tmp_path / "net.py")
+    np.savez(tmp_path / "data.npz", X=X, Y=Y, **p)
+    command = [sys.executable, "-I", "-c", ALONE, str(tmp_path)]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    costs = []
+    for _ in range(300):
+        cost, p = compiled(p, X, Y)
+        costs.append(float(cost))
+    with np.load(tmp_path / "trained.npz") as file:
+        assert file["costs"].tolist() == costs
+        for name in p:
+            assert file[name].tobytes() == p[name].tobytes()
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def grown(work: Callable[[], Any]) -> int:
+    """Bytes allocated at the worst moment of some calls, after the first."""
+    work()
+    tracemalloc.start()
+    try:
+        work()
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(3):
+            work()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_step_allocates_its_results_and_nothing_else(rewrite: bool) -> None:
+    p, X, Y = data(m=20_000)
+    results = 8 + sum(v.nbytes for v in p.values())
+    # Array objects and views; and where truth values meet numbers, NumPy casts 8192 at a time.
+    small = 4_000 + 8192 * 8
+    assert small < Y.nbytes
+    fresh = compile(step, rewrite=rewrite)
+    assert grown(lambda: fresh(p, X, Y)) < 2 * results + small
+    reused = compile(step, rewrite=rewrite, reuse_outputs=True)
+    assert grown(lambda: reused(p, X, Y)) < small
+    assert grown(lambda: step(p, X, Y)) > X.nbytes  # what eager takes
+
+
+# --- threads and processes ------------------------------------------------------------------------
+
+
+def test_eight_threads_use_one_compiled_step() -> None:
+    compiled = compile(step)
+    p, _, Y = data()
+    inputs = [data(seed=i)[1] for i in range(8)]
+    expected = [compile(step)(p, X, Y) for X in inputs]
+    found: dict[int, Any] = {}
+    ready = threading.Barrier(8)
+
+    def work(i: int) -> None:
+        ready.wait()
+        for _ in range(50):
+            found[i] = compiled(p, inputs[i], Y)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for i in range(8):
+        same(found[i], expected[i])
+
+
+def test_pickled_to_another_process_it_runs(tmp_path: Path) -> None:
+    compiled = compile(step)
+    p, X, Y = data()
+    expected = compiled(p, X, Y)
+    (tmp_path / "step.pickle").write_bytes(pickle.dumps((compiled, p, X, Y)))
+    # The function itself can't be imported there: its programs must do.
+    program = (
+        "import pickle, sys\n"
+        "compiled, p, X, Y = pickle.load(open('step.pickle', 'rb'))\n"
+        "pickle.dump(compiled(p, X, Y), open('found.pickle', 'wb'))\n"
+        "try:\n    compiled(p, X[:, :5], Y[:, :5])\n"
+        "except TypeError as error:\n    assert 'without its function' in str(error)\n"
+        "else:\n    sys.exit('no error')\n"
+    )
+    local = compile(lambda p, X, Y: step(p, X, Y))
+    local(p, X, Y)
+    (tmp_path / "step.pickle").write_bytes(pickle.dumps((local, p, X, Y)))
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+    same(pickle.loads((tmp_path / "found.pickle").read_bytes()), expected)
+
+
+def test_a_compiled_function_inside_another_is_part_of_it() -> None:
+    inner = compile(lambda x: x * 3)
+    outer = compile(lambda x: grad(lambda x: (inner(x) ** 2).sum())(x))
+    same(outer(np.ones(2)), np.full(2, 18.0))
+    assert "np.empty" in outer.source
+
+
+def test_a_gradient_does_not_end_here_in_silence() -> None:
+    f = compile(lambda x: x * 2)
+    W = Tensor([1.0], requires_grad=True, name="W")
+    with pytest.raises(TypeError, match=r"W \(1,\) requires a gradient.*no_grad"):
+        f(W)
+    with no_grad():
+        same(f(W), np.array([2.0]))
+    same(f(Tensor([4.0])), np.array([8.0]))
+
+
+def test_as_a_decorator_it_keeps_name_and_words() -> None:
+    @compile(rewrite=False)
+    def double(x: Any) -> Any:
+        """Twice x."""
+        return x * 2
+
+    assert double.__name__ == "double"
+    assert double.__doc__ == "Twice x."
+    with pytest.raises(ValueError, match="nothing is written yet"):
+        double.source
+    same(double(x=np.ones(1)), np.array([2.0]))

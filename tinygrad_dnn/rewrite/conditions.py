@@ -1,0 +1,160 @@
+"""What must hold besides the form of an expression for a row to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from tinygrad_dnn.ops.reduction import axes
+from tinygrad_dnn.rewrite.nodes import size_of
+from tinygrad_dnn.rewrite.terms import Match, is_constant, is_number
+
+# --- numbers and arrays ---------------------------------------------------------------------------
+
+
+def an_array(m: Match) -> bool:
+    """x is no number."""
+    return not is_number(m["x"])
+
+
+def arrays(m: Match) -> bool:
+    """Neither x nor y is a number."""
+    return not is_number(m["x"]) and not is_number(m["y"])
+
+
+def y_is_array(m: Match) -> bool:
+    """y is no number."""
+    return not is_number(m["y"])
+
+
+def constant_number(m: Match) -> bool:
+    """c is a constant, x no number."""
+    return an_array(m) and is_constant(m["c"])
+
+
+def below_zero(m: Match) -> bool:
+    """c is a constant below 0."""
+    return is_constant(m["c"]) and bool(m["c"] < 0)
+
+
+def opposite(m: Match) -> bool:
+    """c and k are constants, k = −c."""
+    return arrays(m) and is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] == -m["c"])
+
+
+def x_varies(m: Match) -> bool:
+    """x is no constant: 1 − y stays what it is."""
+    return not is_constant(m["x"])
+
+
+def x_is_finite(m: Match) -> bool:
+    """No infinity and no NaN in x, for certain."""
+    return m.is_finite("x")
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def no_larger(m: Match) -> bool:
+    """What is done to x is done to the result, which is no larger."""
+    return size_of(m.root) <= size_of(m["x"])
+
+
+def quotient_as_large(m: Match) -> bool:
+    """The quotient x / a is as large as the result."""
+    return y_is_array(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
+
+
+def number_out(m: Match) -> bool:
+    """Of x, y and their matrix product the last is the smallest."""
+    return arrays(m) and size_of(m.root) <= min(size_of(m["x"]), size_of(m["y"]))
+
+
+def number_to_x(m: Match) -> bool:
+    """Of x, y and their matrix product x is the smallest."""
+    return arrays(m) and size_of(m["x"]) < size_of(m.root) and size_of(m["x"]) <= size_of(m["y"])
+
+
+def number_to_y(m: Match) -> bool:
+    """Of x, y and their matrix product y is the smallest."""
+    return arrays(m) and size_of(m["y"]) < min(size_of(m.root), size_of(m["x"]))
+
+
+def as_large(m: Match) -> bool:
+    """x, y and their product are of one size."""
+    return arrays(m) and size_of(m.root) == size_of(m["x"]) == size_of(m["y"])
+
+
+def x_is_smaller(m: Match) -> bool:
+    """x is smaller than its product with y."""
+    return arrays(m) and size_of(m["x"]) < size_of(m.root)
+
+
+def y_is_smaller(m: Match) -> bool:
+    """y is smaller than x."""
+    return arrays(m) and size_of(m["y"]) < size_of(m["x"])
+
+
+# --- shapes and axes ------------------------------------------------------------------------------
+
+
+def x_is_single(m: Match) -> bool:
+    """x is of shape (1, 1), y a matrix."""
+    return bool(m["x"].shape == (1, 1)) and len(m["y"].shape) == 2
+
+
+def y_is_single(m: Match) -> bool:
+    """y is of shape (1, 1), x a matrix."""
+    return bool(m["y"].shape == (1, 1)) and len(m["x"].shape) == 2
+
+
+def matrices(m: Match) -> bool:
+    """x and y have two axes."""
+    return len(m["x"].shape) == 2 and len(m["y"].shape) == 2
+
+
+def same_shape(m: Match) -> bool:
+    """The shape does not change."""
+    return bool(m["x"].shape == m.root.shape)
+
+
+def its_shape(m: Match) -> Mapping[str, Any]:
+    """The shape that comes out."""
+    return {"shape": m.root.shape}
+
+
+def merged_axes(m: Match) -> Mapping[str, Any] | bool:
+    """The axes of two sums, one after the other, counted in what goes into the first."""
+    if m["keepdims1"] != m["keepdims2"]:
+        return False
+    n = len(m["x"].shape)
+    first = axes(m["axis1"], m["x"].shape)
+    left = [i for i in range(n) if m["keepdims1"] or i not in first]
+    second = (left[i] for i in axes(m["axis2"], m.root.inputs[0].shape))
+    over = tuple(sorted({*first, *second}))
+    return {"axis": None if len(over) == n else over, "keepdims": m["keepdims1"]}
+
+
+def nothing_summed(m: Match) -> Mapping[str, Any] | bool:
+    """All axes that are summed over have length 1."""
+    shape = m["x"].shape
+    lone = all(shape[i] == 1 for i in axes(m["axis"], shape))
+    return its_shape(m) if lone else False
+
+
+def all_of_a_number(m: Match) -> Mapping[str, Any] | bool:
+    """A number stands so often in what is summed to a number."""
+    times = prod(m.root.inputs[0].shape)
+    return {"k": times} if m.root.shape == () and is_number(m["x"]) else False
+
+
+def undone(m: Match) -> bool:
+    """The second order of axes takes back the first."""
+    n = len(m["x"].shape)
+    first, second = _order(m["axes1"], n), _order(m["axes2"], n)
+    return [first[i] for i in second] == list(range(n))
+
+
+def _order(order: Any, n: int) -> list[int]:
+    return list(range(n))[::-1] if order is None else [i % n for i in order]

@@ -1,0 +1,141 @@
+"""Nodes built anew: each expression once, constants computed, shape and dtype inferred."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Node
+from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.rewrite.terms import COMMUTATIVE, is_constant
+
+_OURS = "tinygrad_dnn.ops"
+# Python numbers stay Python numbers, which take on the dtype of the array they meet.
+_PYTHON: dict[Op, Any] = {
+    REGISTRY["add"]: operator.add, REGISTRY["subtract"]: operator.sub,
+    REGISTRY["multiply"]: operator.mul, REGISTRY["divide"]: operator.truediv,
+    REGISTRY["negative"]: operator.neg,
+}  # fmt: skip
+_MATMUL, _BROADCAST = REGISTRY["matmul"], REGISTRY["broadcast_to"]
+_dtypes: dict[Any, Any] = {}
+
+
+class Unfit(Exception):
+    """NumPy refuses such inputs, so the expression does not exist."""
+
+
+def ours(op: Op) -> bool:
+    """Whether the project declared it. What others did may be random or count its calls, so it is
+    neither shared nor computed ahead.
+    """
+    return op.__module__.startswith(_OURS)
+
+
+def size_of(x: Any) -> int:
+    """Number of elements."""
+    return prod(x.shape) if hasattr(x, "shape") else 1
+
+
+def key_of(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+    """Equal for equal expressions. Arrays go by identity, since their owner may write to them."""
+    return op, tuple(map(_key, inputs)), tuple((k, _meta(meta[k])) for k in sorted(meta))
+
+
+def swapped(op: Op, key: Any) -> Any:
+    """The key with both inputs exchanged, where that is the same bit for bit; else None."""
+    return (op, key[1][::-1], key[2]) if op in COMMUTATIVE else None
+
+
+def _key(x: Any) -> Any:
+    # 1, 1.0 and float32(1) meet arrays differently; 0.0 and −0.0 are two numbers.
+    return (type(x), str(x)) if isinstance(x, (int, float, np.generic)) else id(x)
+
+
+def _meta(v: Any) -> Any:
+    if isinstance(v, np.ndarray):
+        return v.shape, v.dtype.str, v.tobytes()
+    if isinstance(v, (tuple, list)):
+        return tuple(map(_meta, v))
+    if isinstance(v, slice):
+        return slice, _meta(v.start), _meta(v.stop), _meta(v.step)
+    return type(v), str(v)
+
+
+def build(
+    op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], scope: tuple[str, ...], like: Any = None
+) -> Node:
+    """A node without a value. Shape and dtype are those of `like`, or what NumPy would give.
+
+    Raises:
+        Unfit: NumPy refuses such inputs.
+    """
+    shape, dtype = (like.shape, like.dtype) if like is not None else inferred(op, inputs, meta)
+    wants = 0
+    if dtype.kind == "f":
+        for i, x in enumerate(inputs):
+            if isinstance(x, Node) and x.requires_grad:
+                wants |= 1 << i
+    wanted = op.plans[wants][0]
+    return Node(op, tuple(inputs), meta, shape, dtype, bool(wanted), wanted, None, scope)
+
+
+def inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Shape and dtype of a result, without its numbers wherever that is possible.
+
+    Raises:
+        Unfit: NumPy refuses such inputs.
+    """
+    shapes: list[tuple[int, ...]] = [getattr(x, "shape", ()) for x in inputs]
+    try:
+        if op.elementwise and ours(op):
+            kinds = tuple(getattr(x, "dtype", type(x)) for x in inputs)
+            key = op, kinds, tuple((k, str(v)) for k, v in meta.items())
+            if key not in _dtypes:
+                _dtypes[key] = _computed(op, [_stand_in(x, (1,)) for x in inputs], meta).dtype
+            return np.broadcast_shapes(*shapes), _dtypes[key]
+        if op is _MATMUL and min(map(len, shapes)) == 2:
+            if shapes[0][1] != shapes[1][0]:
+                raise Unfit
+            return (shapes[0][0], shapes[1][1]), np.result_type(*(x.dtype for x in inputs))
+        z = _computed(op, [_stand_in(x, s) for x, s in zip(inputs, shapes, strict=True)], meta)
+    except (TypeError, ValueError, IndexError) as error:
+        raise Unfit from error
+    return z.shape, z.dtype
+
+
+def _computed(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+    with np.errstate(all="ignore"):
+        return np.asarray(op.compute(*inputs, **meta))
+
+
+def _stand_in(x: Any, shape: tuple[int, ...]) -> Any:
+    """Ones in place of an input; in memory it is one number, whatever the shape."""
+    return np.broadcast_to(np.ones((), x.dtype), shape) if hasattr(x, "dtype") else x
+
+
+def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+    """The value of an op on constants, read-only; None where it is not to be computed ahead.
+
+    An array is not made larger, which is what `broadcast_to` is for.
+    """
+    if not (ours(op) and all(map(is_constant, inputs))) or op is _BROADCAST:
+        return None
+    python = _PYTHON.get(op)
+    try:
+        if not any(hasattr(x, "dtype") for x in inputs):
+            if python is not None:
+                return python(*inputs)
+            return _computed(op, inputs, meta).item()
+        z = _computed(op, inputs, meta)
+    except (ArithmeticError, TypeError, ValueError, IndexError):
+        return None
+    if z.size > max(map(size_of, inputs)):
+        return None
+    if z.shape == ():
+        return z[()]
+    z.setflags(write=False)
+    return z

@@ -1,0 +1,130 @@
+"""Two choices of rows from one stock.
+
+PROGRAM is for machines: fewer ops on smaller arrays, finite where it can be. PAPER is for readers:
+numbers in front, one fraction, no double signs; it holds for real numbers, as mathematics does, not
+for infinities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tinygrad_dnn.ops import (
+    REGISTRY,
+    Op,
+    broadcast_to,
+    exp,
+    log,
+    power,
+    reciprocal,
+    sigmoid,
+    square,
+    where,
+)
+from tinygrad_dnn.rewrite import conditions as when
+from tinygrad_dnn.rewrite.rows import (
+    CANCELLED,
+    IN,
+    NOT_FINITE,
+    NUMBERS,
+    OUT,
+    SHAPES,
+    SIGNS,
+    STABLE,
+    SUMS,
+    ZERO,
+    mathematics,
+    quotient,
+    scaled,
+)
+from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
+
+ONLY_ON_PAPER = (
+    Row(
+        "times zero on paper", lambda x: (x * 0, 0), zeros=True, awkward=NOT_FINITE,
+    ),
+    quotient("zero divided", lambda x: (0 / x, 0), rounds=False, zeros=True),
+    mathematics("minus itself", lambda x: (x - x, 0), rounds=False),
+    quotient("over itself", lambda x: (x / x, 1), rounds=False),
+    Row("twice", lambda x: (x + x, 2 * x)),
+    Row("squared", lambda x: (x * x, square(x))),
+    Row("to the power two", lambda x: (power(x, 2), square(x))),
+    Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),
+    scaled("times a reciprocal", lambda x, y: (x * (1 / y), x / y), when.arrays),
+    scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
+    scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
+    quotient(
+        "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
+    ),
+    mathematics("log of an exponential", lambda x: (log(exp(x)), x)),
+    mathematics(
+        "exponential of a log", lambda x: (exp(log(x)), x),
+        awkward="where x is below 0", positive="x",
+    ),
+    Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
+    Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
+    replace(SIGNS[0], where=when.x_varies),
+    Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
+    Row(
+        "sign into a difference", lambda c, x, y: (-(c * (x - y)), c * (y - x)), when.x_varies,
+        zeros=True,
+    ),
+    Row("number in front", lambda c, x: (x * c, c * x), when.an_array, as_written=True),
+)  # fmt: skip
+
+
+def _implied(ops: Iterable[Op]) -> tuple[Row, ...]:
+    """Rows of elementwise ops: they repeat an input by themselves, or it is repeated after them."""
+    rows = []
+    for op in ops:
+        named = partial(Row, floats=False, positive="x y")
+        if len(op.arrays) == 1:
+            row = named(
+                f"{op.name} before it is repeated",
+                lambda x, shape, op=op: (op(broadcast_to(x, shape)), broadcast_to(op(x), shape)),
+                cases=({"x": (4,), "shape": (3, 4)},),
+            )
+            rows.append(row)
+            continue
+        cases = ({"x": (4,), "shape": (3, 4), "y": (3, 4)},)
+        left = named(
+            f"{op.name} repeats by itself",
+            lambda x, shape, y, op=op: (op(broadcast_to(x, shape), y), op(x, y)), cases=cases,
+        )  # fmt: skip
+        rows.append(left)
+        if op not in COMMUTATIVE:
+            right = named(
+                f"{op.name} repeats its second by itself",
+                lambda x, shape, y, op=op: (op(y, broadcast_to(x, shape)), op(y, x)), cases=cases,
+            )  # fmt: skip
+            rows.append(right)
+    return tuple(rows)
+
+
+_APART = ("identity", "stop_gradient")  # what they do is not arithmetic
+REPEATED = _implied(
+    op
+    for name, op in list(REGISTRY.items())
+    if op.elementwise and not op.settings and len(op.arrays) <= 2 and name not in _APART
+)
+
+
+def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
+    """The rows whatever the sizes of the arrays."""
+    sizes = (when.no_larger, when.number_out, when.as_large, when.quotient_as_large)
+    return tuple(replace(row, where=where) if row.where in sizes else row for row in rows)
+
+
+PROGRAM: tuple[Row, ...] = (
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
+)  # fmt: skip
+PAPER: tuple[Row, ...] = (
+    *ONLY_ON_PAPER,
+    *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
+    *SHAPES, *SUMS, STABLE[0],
+    *_anywhere(CANCELLED, when.y_is_array),
+    *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
+)  # fmt: skip

@@ -1,0 +1,202 @@
+"""Patterns: one line of mathematics, written with the engine's own signs and functions.
+
+    Row("log of a sigmoid", lambda z: (log(sigmoid(z)), -softplus(-z)))
+
+The line is called once with variables that record what is done to them, which gives two terms:
+what is looked for, and what takes its place. Called with Tensors it computes both sides, so a row
+can be tested as it stands.
+
+A variable of one letter stands for an array; `c` and `k` stand for a number: a constant, or a 0-d
+node. A longer name stands for a setting (`axis`, `keepdims`). A number in a pattern stands for a
+constant whose every element is that number.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Node
+from tinygrad_dnn.operators import Operators
+from tinygrad_dnn.ops import REGISTRY, Op
+
+NUMBERS = ("c", "k")
+# Bit for bit the same with the inputs exchanged.
+COMMUTATIVE = frozenset(
+    REGISTRY[name] for name in ("add", "multiply", "maximum", "minimum", "equal", "not_equal")
+)
+
+
+_KEEPS_FINITE = frozenset(
+    REGISTRY[name]
+    for name in ("negative", "absolute", "sign", "transpose", "reshape", "broadcast_to")
+)
+
+
+class Term(Operators):
+    """An op applied to terms, variables and numbers."""
+
+    __slots__ = ("inputs", "meta", "op")
+
+    def __init__(self, op: Op | None, inputs: Sequence[Any], meta: Mapping[str, Any]) -> None:
+        self.op, self.inputs, self.meta = op, inputs, meta
+
+    @staticmethod
+    def __record__(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Term:
+        return Term(op, inputs, meta)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(repr, self.inputs))
+        return f"{self.op.name}({inside})" if self.op else "term"
+
+
+class Variable(Term):
+    """Stands for an array, or for a number."""
+
+    __slots__ = ("is_number", "letter")
+
+    def __init__(self, letter: str) -> None:
+        super().__init__(None, (), {})
+        self.letter = letter
+        self.is_number = letter in NUMBERS
+
+    def __repr__(self) -> str:
+        return self.letter
+
+
+class Setting(str):
+    """Stands for a value of an op's metadata."""
+
+
+Binding = dict[str, Any]
+Condition = Callable[["Match"], "bool | Mapping[str, Any]"]
+
+
+class Match(dict[str, Any]):
+    """What the variables of a row stand for; `root` is the node that the left side matched."""
+
+    def __init__(self, root: Node, finite: Collection[Node] = ()) -> None:
+        super().__init__()
+        self.root = root
+        self._finite = finite
+
+    def is_finite(self, letter: str) -> bool:
+        """Whether every element is known to be a number: neither infinite nor NaN."""
+        x = self[letter]
+        while isinstance(x, Node) and x not in self._finite and x.op in _KEEPS_FINITE:
+            x = x.inputs[0]
+        if is_constant(x):
+            return bool(np.all(np.isfinite(x)))
+        return x.dtype.kind in "iub" or x in self._finite
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A line of the table: where `left` stands, `right` may be written.
+
+    Attributes:
+        name: what the step is called.
+        line: the mathematics, see above.
+        where: what must hold besides; it may return more variables for the right side instead.
+        rounds: the two sides may differ in rounding.
+        zeros: the two sides may differ in the sign of a zero.
+        awkward: where else they differ (an infinity, a division by 0); empty if nowhere.
+        floats: only where everything that the left side computes has one floating-point dtype.
+        cases: shapes and settings that tests call the line with; without, arrays that broadcast.
+        positive, whole: variables that tests sample between 0 and 1, and as whole numbers.
+        as_written: inputs of commutative ops are looked for in this order only.
+    """
+
+    name: str
+    line: Callable[..., tuple[Any, Any]]
+    where: Condition | None = None
+    rounds: bool = False
+    zeros: bool = False
+    awkward: str = ""
+    floats: bool = True
+    cases: tuple[Mapping[str, Any], ...] = ()
+    positive: str = ""
+    whole: str = ""
+    as_written: bool = False
+    left: Any = field(init=False, repr=False)
+    right: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = (p for p in inspect.signature(self.line).parameters if p != "op")
+        variables = {n: Variable(n) if len(n) == 1 else Setting(n) for n in names}
+        left, right = self.line(**variables)
+        object.__setattr__(self, "left", left)
+        object.__setattr__(self, "right", right)
+
+    @property
+    def exact(self) -> bool:
+        """Whether both sides are equal bit for bit, but for the sign of a zero where it says so."""
+        return not self.rounds and not self.awkward
+
+
+def ways(term: Any) -> Iterator[Any]:
+    """The term with the inputs of each commutative op in either order."""
+    if not isinstance(term, Term) or term.op is None:
+        yield term
+        return
+    for inputs in product(*(list(ways(x)) for x in term.inputs)):
+        yield Term(term.op, inputs, term.meta)
+        if term.op in COMMUTATIVE and not _alike(*inputs):
+            yield Term(term.op, inputs[::-1], term.meta)
+
+
+def _alike(x: Any, y: Any) -> bool:
+    """Whether exchanging two inputs gives the same pattern: x + x."""
+    return x is y
+
+
+def is_constant(x: Any) -> bool:
+    """Whether a value can't change: a number, or an array that nobody may write to."""
+    if isinstance(x, (int, float, np.generic)):
+        return True
+    return isinstance(x, np.ndarray) and not x.flags.writeable
+
+
+def is_number(x: Any) -> bool:
+    """Whether it is one number: a constant, or a 0-d node."""
+    if isinstance(x, Node):
+        return x.shape == ()
+    return is_constant(x) and np.ndim(x) == 0
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two inputs are one: the same node or array, or equal numbers of one type."""
+    if x is y:
+        return True
+    scalars = (int, float, np.generic)
+    return (
+        isinstance(x, scalars) and type(x) is type(y) and bool(x == y) and str(x) == str(y)
+    )  # 0.0 and −0.0 are two
+
+
+def matches(term: Any, x: Any, found: Match) -> bool:
+    """Whether an input has the form of a term; what variables stand for is added to `found`."""
+    if not isinstance(term, Term):
+        return is_constant(x) and bool(np.all(x == term)) and np.size(x) > 0
+    if isinstance(term, Variable):
+        if term.letter in found:
+            return same(found[term.letter], x)
+        if term.is_number and not is_number(x):
+            return False
+        found[term.letter] = x
+        return True
+    if not isinstance(x, Node) or x.op is not term.op or len(x.inputs) != len(term.inputs):
+        return False
+    for key, wanted in term.meta.items():
+        if isinstance(wanted, Setting):
+            if wanted in found and found[wanted] != x.meta[key]:
+                return False
+            found[wanted] = x.meta[key]
+        elif x.meta[key] != wanted:
+            return False
+    return all(matches(t, i, found) for t, i in zip(term.inputs, x.inputs, strict=True))

@@ -3,6 +3,7 @@
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
+from tinygrad_dnn.loops.loop import Loop, compile_loop
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.tensor import Tensor
@@ -25,12 +26,14 @@ __all__ = [
     "FreedGraphError",
     "Graph",
     "Leaf",
+    "Loop",
     "Node",
     "NonFiniteError",
     "RecordingError",
     "StaleValueError",
     "Tensor",
     "compile",
+    "compile_loop",
     "custom_vjp",
     "debug",
     "grad",

@@ -79,9 +79,19 @@ def subtracted(x: Any, y: Any) -> Any:
     return made("subtract", x, y) if isinstance(x, Node) or isinstance(y, Node) else x - y
 
 
+def is_transpose(x: Node) -> bool:
+    """Whether it is a matrix with rows and columns exchanged."""
+    return (
+        x.op is not None
+        and x.op.name == "transpose"
+        and len(x.shape) == 2
+        and (x.meta["axes"] is None or tuple(a % 2 for a in x.meta["axes"]) == (1, 0))
+    )
+
+
 def turned(x: Node) -> Node:
     """xᵀ; that of a transpose is what it was made from."""
-    if x.op is not None and x.op.name == "transpose" and len(x.shape) == 2:
+    if is_transpose(x):
         inner: Node = x.inputs[0]
         return inner
     return made("transpose", x, meta={"axes": None})

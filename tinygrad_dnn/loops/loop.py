@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.once import Once
 from tinygrad_dnn.loops.repeated import Repeated
 from tinygrad_dnn.loops.strength import Reduced, reduced, told
+from tinygrad_dnn.rewrite import rewrite as rewritten
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import Layout, flatten, rebuild
 
@@ -36,6 +38,7 @@ class Loop:
         less: Reduced | None,
         refresh: int,
         iteration: int,
+        rewrite: bool,
     ) -> None:
         self._layout, self._step, self._less = layout, step, less
         self._refresh, self.iteration = refresh, iteration
@@ -49,7 +52,7 @@ class Loop:
         self._names = {name: x for name, x in names.items() if x in smaller.carry}
         self._starts = {name: x for name, x in names.items() if name not in self._names}
         self._constants = _keys(self._once.step.constants)
-        self._program = program_of(self._as_recording(recording, self._once.step))
+        self._program = program_of(self._as_recording(recording, self._once.step), rewrite)
         self.source = self._program.source
 
     def _as_recording(self, recording: Recording, step: Repeated) -> Recording:
@@ -166,6 +169,7 @@ def compile_loop(
     carry: Any,
     constants: Mapping[str, Any] | None = None,
     inputs: Sequence[Any] = (),
+    rewrite: bool = True,
     strength_reduction: bool = True,
     refresh: int = REFRESH,
     iteration: int = 0,
@@ -193,6 +197,7 @@ def compile_loop(
         carry: the arrays to begin with, in dicts, lists and tuples; copied.
         constants: arrays by argument name; they must not be changed while the loop is in use.
         inputs: arrays like those that every `loop.step(*inputs)` will be given.
+        rewrite: simplify the recorded graph first, as `compile` does.
         strength_reduction: False carries every matrix as it is.
         refresh: after every so many iterations W0 becomes W, and S 0 (by iteration numbers, so that
             the bits of a run do not depend on when it is looked at).
@@ -207,6 +212,8 @@ def compile_loop(
     began = rebuild(layout, [_copy(x) for x in flat])
     fixed = dict(constants or {})
     recording = record(step, [began, *(_tree_copy(x) for x in inputs)], fixed)
+    if rewrite:
+        recording = _rewritten(recording)
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:
         raise TypeError(
             f"compile_loop: {recording.name} must return a pair (next carry, result)"
@@ -234,7 +241,15 @@ def compile_loop(
         recording.results[len(leaves) :],
     )
     less = reduced(repeated) if strength_reduction else None
-    return Loop(recording, layout, repeated, less, refresh, iteration)
+    return Loop(recording, layout, repeated, less, refresh, iteration, rewrite)
+
+
+def _rewritten(recording: Recording) -> Recording:
+    """The same function with its graph simplified."""
+    graph, new, _ = rewritten(recording.graph)
+    results = [new[x] if isinstance(x, Node) else x for x in recording.results]
+    raises = {x: how for n, how in recording.raises.items() if isinstance(x := new.get(n), Node)}
+    return replace(recording, graph=graph, results=results, raises=raises)
 
 
 def _copy(x: Any) -> Any:

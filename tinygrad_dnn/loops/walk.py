@@ -19,6 +19,7 @@ from tinygrad_dnn.loops.forms import (
     Products,
     added,
     combined,
+    is_transpose,
     multiplied,
     scaled,
     subtracted,
@@ -151,9 +152,7 @@ class Walk:
 
     def _transpose(self, node: Node, x: Any) -> Form | None:
         form = self.forms.get(x)
-        axes = node.meta.get("axes")
-        plain = axes is None or tuple(a % 2 for a in axes) == (1, 0)
-        return form.T if form is not None and plain else None
+        return form.T if form is not None and is_transpose(node) else None
 
     def _swapaxes(self, node: Node, x: Any) -> Form | None:
         form = self.forms.get(x)
@@ -249,7 +248,7 @@ class Walk:
         if x not in self._constant:
             return None
         is_turned = mirrored
-        while x.op is not None and x.op.name == "transpose":
+        while is_transpose(x):
             x, is_turned = x.inputs[0], not is_turned
         return Constant(x, is_turned)
 

@@ -23,14 +23,19 @@ def arrays(m: Match) -> bool:
     return not is_number(m["x"]) and not is_number(m["y"])
 
 
-def y_is_array(m: Match) -> bool:
-    """y is no number."""
-    return not is_number(m["y"])
+def a_and_y_are_arrays(m: Match) -> bool:
+    """Neither the divisor a nor the factor y is a number."""
+    return not is_number(m["a"]) and not is_number(m["y"])
 
 
 def constant_number(m: Match) -> bool:
     """c is a constant, x no number."""
     return an_array(m) and is_constant(m["c"])
+
+
+def constant_numbers(m: Match) -> bool:
+    """c and k are constants, k not 0."""
+    return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
 
 
 def below_zero(m: Match) -> bool:
@@ -63,7 +68,7 @@ def no_larger(m: Match) -> bool:
 
 def quotient_as_large(m: Match) -> bool:
     """The quotient x / a is as large as the result."""
-    return y_is_array(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
+    return a_and_y_are_arrays(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
 
 
 def number_out(m: Match) -> bool:
@@ -154,6 +159,23 @@ def undone(m: Match) -> bool:
     n = len(m["x"].shape)
     first, second = _order(m["axes1"], n), _order(m["axes2"], n)
     return [first[i] for i in second] == list(range(n))
+
+
+def reversed_axes(m: Match) -> bool:
+    """All axes in reverse order, written out."""
+    n = len(m["x"].shape)
+    return m["axes"] is not None and _order(m["axes"], n) == _order(None, n)
+
+
+def same_axes(m: Match) -> bool:
+    """All axes stay where they are."""
+    n = len(m["x"].shape)
+    return _order(m["axes"], n) == list(range(n))
+
+
+def both_axes(m: Match) -> bool:
+    """The two axes of a matrix are exchanged."""
+    return len(m["x"].shape) == 2 and (m["axis1"] - m["axis2"]) % 2 == 1
 
 
 def _order(order: Any, n: int) -> list[int]:

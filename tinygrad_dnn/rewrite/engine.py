@@ -110,9 +110,7 @@ def _finished(graph: Graph, new: dict[Node, Any], steps: list[Step]) -> Rewritte
     outputs: list[Node] = []
     for old in graph.outputs:
         x = new[old]
-        if not isinstance(x, Node):
-            x = build(_BROADCAST, (x,), {"shape": old.shape}, old.scope, like=old)
-        elif old.name and x.name != old.name:
+        if not isinstance(x, Node) or (old.name and x.name != old.name):
             x = build(_IDENTITY, (x,), NO_META, old.scope, like=old)
         if old.name and x.op is not None:
             x.name = old.name

@@ -22,6 +22,7 @@ from tinygrad_dnn.ops import (
     softmax,
     softplus,
     sum,
+    swapaxes,
     transpose,
     where,
 )
@@ -93,6 +94,19 @@ SIGNS = (
 SHAPES = (
     Row("identity", lambda x: (identity(x), x), floats=False),
     Row(
+        "axes as they are", lambda x, axes: (transpose(x, axes), x), when.same_axes,
+        floats=False, cases=({"x": (2, 3), "axes": (0, -1)}, {"x": (3,), "axes": None}),
+    ),
+    Row(
+        "axes in reverse order", lambda x, axes: (transpose(x, axes), x.T), when.reversed_axes,
+        floats=False, cases=({"x": (2, 3, 4), "axes": (2, 1, -3)},),
+    ),
+    Row(
+        "axes of a matrix exchanged",
+        lambda x, axis1, axis2: (swapaxes(x, axis1, axis2), x.T), when.both_axes, floats=False,
+        cases=({"x": (2, 3), "axis1": -1, "axis2": -2},),
+    ),
+    Row(
         "transposed back",
         lambda x, axes1, axes2: (transpose(transpose(x, axes1), axes2), x), when.undone,
         floats=False,
@@ -108,6 +122,10 @@ SHAPES = (
         "shape of a shape",
         lambda x, first, shape: (reshape(reshape(x, first), shape), reshape(x, shape)),
         when.its_shape, floats=False, cases=({"x": (2, 6), "first": (12,), "shape": (3, 4)},),
+    ),
+    Row(
+        "number in another shape", lambda c, y, shape: (reshape(c, shape) * y, c * y), floats=False,
+        cases=({"y": (3, 4), "shape": (1, 1)}, {"y": (3, 4), "shape": (1,)}),
     ),
     Row(
         "its own shape",

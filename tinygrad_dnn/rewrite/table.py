@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from tinygrad_dnn.ops import (
@@ -17,9 +18,14 @@ from tinygrad_dnn.ops import (
     Op,
     broadcast_to,
     exp,
+    isfinite,
     log,
+    logical_and,
+    logical_not,
+    logical_or,
     power,
     reciprocal,
+    relu,
     sigmoid,
     square,
     where,
@@ -54,6 +60,12 @@ ONLY_ON_PAPER = (
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),
     scaled("times a reciprocal", lambda x, y: (x * (1 / y), x / y), when.arrays),
+    scaled("constants meet", lambda c, k, x: (c * (k * x), (c * k) * x), when.constant_numbers),
+    scaled(
+        "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
+        when.constant_numbers,
+    ),
+    scaled("fraction shortened", lambda c, k, x: (c / (k * x), (c / k) / x), when.constant_numbers),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(
@@ -66,6 +78,21 @@ ONLY_ON_PAPER = (
     ),
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
+    mathematics(
+        "no infinity on paper", lambda x: (where(x == -inf, 0, x), x),
+        rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),
+        rounds=False, awkward="where x is 0 and y is not below 0",
+    ),
+    mathematics(
+        "no zero exponent on paper",
+        lambda x, y: (
+            where(logical_and(y == 0, logical_or(x == 0, logical_not(isfinite(x)))), 1, x), x
+        ),
+        rounds=False, awkward="where y is 0 and x is 0 or not finite",
+    ),
     replace(SIGNS[0], where=when.x_varies),
     Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
     Row(
@@ -74,6 +101,9 @@ ONLY_ON_PAPER = (
     ),
     Row("number in front", lambda c, x: (x * c, c * x), when.an_array, as_written=True),
 )  # fmt: skip
+
+# For a graph in which the relu can still be seen.
+POSITIVE = Row("positive part", lambda x: (relu(x) > 0, x > 0), floats=False)
 
 
 def _implied(ops: Iterable[Op]) -> tuple[Row, ...]:
@@ -122,9 +152,9 @@ PROGRAM: tuple[Row, ...] = (
     *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
-    *ONLY_ON_PAPER,
+    POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
     *SHAPES, *SUMS, STABLE[0],
-    *_anywhere(CANCELLED, when.y_is_array),
+    *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

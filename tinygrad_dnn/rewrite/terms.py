@@ -92,7 +92,7 @@ class Match(dict[str, Any]):
             x = x.inputs[0]
         if is_constant(x):
             return bool(np.all(np.isfinite(x)))
-        return x.dtype.kind in "iub" or x in self._finite
+        return x.dtype.kind in "iub" or (isinstance(x, Node) and x in self._finite)
 
 
 @dataclass(frozen=True, eq=False)

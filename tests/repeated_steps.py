@@ -48,7 +48,7 @@ def with_state(*kinds: str) -> dict[str, Any]:
     return {"p": p} | {kind: {k: draw.random(w.shape) for k, w in p.items()} for kind in kinds}
 
 
-# --- updates that are linear in the gradient --------------------------------------------------------
+# --- updates that are linear in the gradient ------------------------------------------------------
 
 
 def momentum(c: Any, X: Any, Y: Any) -> Any:
@@ -109,7 +109,7 @@ LINEAR: dict[str, tuple[Callable[..., Any], Callable[[], Any]]] = {
 }
 
 
-# --- and those that need the matrix itself, or the gradient element by element ----------------------
+# --- and those that need the matrix itself, or the gradient element by element --------------------
 
 
 def adam(c: Any, X: Any, Y: Any) -> Any:
@@ -192,7 +192,7 @@ NOT_LINEAR: dict[str, tuple[Callable[..., Any], Callable[[], Any]]] = {
 }
 
 
-# --- one network in many spellings -----------------------------------------------------------------
+# --- one network in many spellings ----------------------------------------------------------------
 
 
 def spelled(product: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,6 @@ from repeated_steps import (
     parameters,
     plainly,
     rng,
-    slopes_of,
     spelled_problem,
     with_state,
 )
@@ -77,6 +76,8 @@ def test_a_constant_that_is_an_input_of_every_step_is_none() -> None:
     given = data()
     loop = compile_loop(step, carry=parameters(), inputs=(given["X"],), constants={"Y": given["Y"]})
     assert loop.told == ""
+    with pytest.raises(ValueError, match=r"expected inputs \(40, 9\) float64, got \(40, 8\)"):
+        loop.step(given["X"][:, :8])
     batches = [[rng().normal(size=given["X"].shape) * i] for i in (1, 2, 3)]
     results = [loop.step(*batch) for batch in batches]
     end, expected = plainly(step, parameters(), {"Y": given["Y"]}, 3, batches)
@@ -261,7 +262,7 @@ def test_resuming_demands_every_array() -> None:
     arrays = loop.snapshot().arrays
     with pytest.raises(ValueError, match=r"resume: expected W1_start \(5, 40\) float64, got none"):
         loop.resume({k: x for k, x in arrays.items() if k != "W1_start"}, 0)
-    with pytest.raises(ValueError, match="float64, got .* float32"):
+    with pytest.raises(ValueError, match=r"float64, got .* float32"):
         loop.resume({k: x.astype("f") for k, x in arrays.items()}, 0)
 
 

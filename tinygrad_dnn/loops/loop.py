@@ -1,4 +1,4 @@
-"""`compile_loop`: a step that is repeated, as a program that does not repeat what stays the same."""
+"""`compile_loop`: a repeated step as a program that does not repeat what stays the same."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Loop:
         self._once = (
             Once(smaller, [*less.starts], [*less.values.values()]) if less else Once(smaller)
         )
-        self._carry: dict[Leaf, Any] = {q: q.value for q in smaller.carry}
+        self._carry: dict[Node, Any] = {q: q.value for q in smaller.carry}
         names = _keys([*smaller.carry, *(less.starts if less else ())])
         self._names = {name: x for name, x in names.items() if x in smaller.carry}
         self._starts = {name: x for name, x in names.items() if name not in self._names}
@@ -59,7 +59,7 @@ class Loop:
         """The step as a function of what is carried, the constants, and an iteration's inputs."""
         arguments = [_argument("carry", self._names), _argument("constants", self._constants)]
         arguments += [a for a in recording.arguments if set(a.leaves) & set(step.inputs)]
-        layout = ({name: None for name in self._names}, recording.layout[1])
+        layout = (dict.fromkeys(self._names), recording.layout[1])
         results = [*step.carry.values(), *step.results]
         graph = Graph(trace(step.outputs).nodes, tuple(step.outputs))
         there = set(graph.leaves)
@@ -77,12 +77,17 @@ class Loop:
     # --- running -----------------------------------------------------------------------------
 
     def step(self, *inputs: Any) -> Any:
-        """One iteration; returns what the step gives beside what it carries, as new arrays."""
+        """One iteration; returns what the step gives beside what it carries, as new arrays.
+
+        Raises:
+            ValueError: inputs of other shapes or dtypes than those that the loop was made with.
+        """
         carry = {name: self._carry[q] for name, q in self._names.items()}
         constants = {name: self._once.values[x] for name, x in self._constants.items()}
-        after, result = self._program.run([carry, constants, *inputs], reuse=True)
+        given = self._fitting(inputs)
+        after, result = self._program.run([carry, constants, *given], reuse=True)
         flat, layout = flatten(result)
-        given = rebuild(layout, [np.array(x) for x in flat])
+        result = rebuild(layout, [x.copy() if isinstance(x, np.ndarray) else x for x in flat])
         for name, q in self._names.items():
             x = after[name]
             # One memory order throughout, so that an iteration's bits do not depend on the one
@@ -91,7 +96,21 @@ class Loop:
         self.iteration += 1
         if self._less and self.iteration % self._refresh == 0:
             self._restart()
-        return given
+        return result
+
+    def _fitting(self, inputs: Sequence[Any]) -> list[Any]:
+        """An iteration's inputs, in the memory order that the program was written for."""
+        flat, layout = flatten(list(inputs))
+        arrays = [np.asarray(_plain(x), order="C") for x in flat]
+        got = [(x.shape, x.dtype) for x in arrays]
+        wanted = [(x.shape, x.dtype) for x in self._step.inputs]
+        if got != wanted:
+            raise ValueError(
+                f"step: expected inputs {_told(wanted)}, got {_told(got)}; make another loop for "
+                "other shapes"
+            )
+        found: list[Any] = rebuild(layout, arrays)
+        return found
 
     @property
     def carry(self) -> Any:
@@ -120,9 +139,9 @@ class Loop:
         )
         self.iteration = iteration
 
-    def _whole(self, carry: Mapping[Leaf, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
+    def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
-        whole = {q: x for q, x in carry.items() if q in self._step.carry}
+        whole = {q: carry[q] for q in self._step.carry if q in carry}
         if self._less:
             values = self._once.value(self._less.values, {**known, **carry})
             whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
@@ -158,7 +177,7 @@ class Snapshot:
     def carry(self) -> Any:
         """The carried values in the structure that the loop was given, every matrix whole."""
         loop = self._loop
-        carry = {q: self._carry[name] for name, q in loop._names.items()}
+        carry: dict[Node, Any] = {q: self._carry[name] for name, q in loop._names.items()}
         whole = loop._whole(carry, self._known)
         return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
@@ -215,9 +234,7 @@ def compile_loop(
     if rewrite:
         recording = _rewritten(recording)
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:
-        raise TypeError(
-            f"compile_loop: {recording.name} must return a pair (next carry, result)"
-        )
+        raise TypeError(f"compile_loop: {recording.name} must return a pair (next carry, result)")
     if recording.layout[0] != layout:
         raise TypeError(
             f"compile_loop: {recording.name} must return a carry like the one it is given, "
@@ -252,8 +269,16 @@ def _rewritten(recording: Recording) -> Recording:
     return replace(recording, graph=graph, results=results, raises=raises)
 
 
+def _plain(x: Any) -> Any:
+    return x._array if isinstance(x, Tensor) else x
+
+
 def _copy(x: Any) -> Any:
-    return np.array(x._array if isinstance(x, Tensor) else x, order="C")
+    return np.array(_plain(x), order="C")
+
+
+def _told(arrays: Sequence[tuple[Any, Any]]) -> str:
+    return ", ".join(f"{shape} {dtype}" for shape, dtype in arrays) or "none"
 
 
 def _tree_copy(tree: Any) -> Any:

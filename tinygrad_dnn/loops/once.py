@@ -1,4 +1,4 @@
-"""What is computed once for all iterations, and what is computed again when a start is refreshed."""
+"""What is computed once for all iterations, and what again when a start is refreshed."""
 
 from __future__ import annotations
 
@@ -69,8 +69,10 @@ class Once:
             if x in steady
         ]
         wanted = dict.fromkeys([*border, *(x for x in self._asked if x in steady)])
-        self.known = {x: v for x, v in evaluated(wanted, {}).items() if x in wanted}
-        self.known |= {x: x.value for x in step.constants}
+        self.known: dict[Node, Any] = {
+            x: v for x, v in evaluated(wanted, {}).items() if x in wanted
+        }
+        self.known.update((x, x.value) for x in step.constants)
         self._leaves: dict[Node, Leaf] = {}
         found = evaluated(self._asked, self.known)
         for node in self._asked:
@@ -84,9 +86,9 @@ class Once:
         self.step = replace(step, carry=carry, constants=constants, results=results)
         self.values = {x: x.value for x in constants}
 
-    def restart(self, starts: Mapping[Leaf, Any]) -> None:
+    def restart(self, starts: Mapping[Node, Any]) -> None:
         """Other values for starts, and for what is computed from them."""
-        self.known = {**self.known, **starts}
+        self.known = self.known | dict(starts)
         found = evaluated(self._moving, self.known)
         for node in self._moving:
             self.values[self._leaves[node]] = found[node]

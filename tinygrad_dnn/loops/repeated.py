@@ -42,7 +42,7 @@ def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
     For elementwise ops, `matmul`, `transpose` of a matrix, and `reshape` to one number.
     """
     known = op if isinstance(op, Op) else REGISTRY[op]
-    shapes = [getattr(x, "shape", ()) for x in inputs]
+    shapes: list[tuple[int, ...]] = [getattr(x, "shape", ()) for x in inputs]
     dtype = np.result_type(*(getattr(x, "dtype", x) for x in inputs))
     if known.name == "matmul":
         shape: tuple[int, ...] = (shapes[0][0], shapes[1][1])

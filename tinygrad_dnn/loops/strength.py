@@ -187,9 +187,7 @@ def _rewritten(step: Repeated, group: list[Leaf]) -> Reduced | None:
     values = {q: products.written_out(form) for q, form in forms.items()}
     starts = {leaf: q for q, leaf in products.starts.items()}
     results = [walk.new[x] if isinstance(x, Node) else x for x in step.results]
-    anew = replace(
-        step, carry=carry, constants={*step.constants, *starts}, results=results
-    )
+    anew = replace(step, carry=carry, constants={*step.constants, *starts}, results=results)
     return Reduced(anew, starts, values, begin, {q: tuple(tails[q]) for q in group}, walk.new)
 
 
@@ -249,9 +247,7 @@ def _numbers(nexts: Mapping[Leaf, Form]) -> dict[tuple[Leaf, Leaf], float | None
     return stays
 
 
-def _sum(
-    form: Form, p: Leaf, stays: Mapping[tuple[Leaf, Leaf], float | None]
-) -> float | None:
+def _sum(form: Form, p: Leaf, stays: Mapping[tuple[Leaf, Leaf], float | None]) -> float | None:
     total = 0.0
     for r, a in form.own.items():
         part = stays.get((r, p), 0.0)

@@ -7,6 +7,7 @@ noted (`needed`); products with constants become products of constants.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -42,7 +43,7 @@ class Walk:
     def __init__(self, step: Repeated, carried: Mapping[Leaf, Form], products: Products) -> None:
         self.products = products
         self.new: dict[Node, Any] = {}
-        self.forms: dict[Node, Form] = dict(carried)
+        self.forms = dict[Node, Form](carried.items())
         self.needed: set[Leaf] = set()
         self.together: list[tuple[Leaf, Leaf]] = []
         self.sides: dict[Leaf, bool] = {}
@@ -86,10 +87,8 @@ class Walk:
         return bool(parts) and all(x.dtype == node.dtype for x in parts)
 
     def _note(self, form: Form) -> None:
-        first = next(iter(form.own), None)
+        self.together += pairwise(form.own)
         for q in form.own:
-            assert first is not None
-            self.together.append((first, q))
             if form.tails:
                 self._side(q, form.turned != form.flipped)
 

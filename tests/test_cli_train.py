@@ -51,6 +51,7 @@ def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
         "64-20-7-5-1 on 1437 examples of the digits that come along: "
         "learning rate 0.1, seed 1, init sqrt, float64, document cost"
     )
+    assert lines.pop(1).startswith("log σ(Z) is rewritten: the cost stays finite")
     assert [re.sub(r"\d\.\d{6}$", "…", line) for line in lines[1:4]] == [
         "Cost after iteration 0: …",
         "Cost after iteration 100: …",
@@ -149,16 +150,19 @@ def test_more_class_names_than_labels_do_no_harm(folder: Path) -> None:
 
 def test_every_setting_reaches_the_run(capsys: Out) -> None:
     words = ("--layers", "64,3,1", "--learning-rate", "0.25", "--seed", "9", "--init", "0.01")
-    assert quick(*words, "--dtype", "float32", "--cost", "stable", "--out", "x/y") == DONE
+    assert (
+        quick(*words, "--dtype", "float32", "--cost", "stable", "--eager", "--out", "x/y") == DONE
+    )
     assert capsys.readouterr().out.startswith(
         "64-3-1 on 1437 examples of the digits that come along: "
-        "learning rate 0.25, seed 9, init 0.01, float32, stable cost\n"
+        "learning rate 0.25, seed 9, init 0.01, float32, stable cost, eager\n"
     )
     model = checkpoint.load("x/y/model.h5")
     assert model.layer_dims == (64, 3, 1)
     assert {p.dtype for p in model.parameters.values()} == {np.dtype("float32")}
     assert model.settings == {
         "learning_rate": 0.25, "seed": 9, "init": "0.01", "dtype": "float32", "cost": "stable",
+        "compiled": False,
     }  # fmt: skip
 
 
@@ -269,8 +273,26 @@ def test_accuracies_belong_to_the_iteration_their_cost_was_taken_in() -> None:
 # --- a cost that is no number ---------------------------------------------------------------------
 
 
+WILD = ("--learning-rate", "500", "--eager")
+
+
+def test_compiled_a_rate_far_too_large_gives_no_nan(capsys: Out) -> None:
+    assert quick("train.h5", *WILD[:2], n=30) == DONE
+    assert "stopped" not in capsys.readouterr().err
+    assert all(np.isfinite(c) for _, c in checkpoint.load("run/model.h5").costs)
+
+
+def test_a_model_from_before_compiling_goes_on_eager() -> None:
+    assert quick("train.h5", "--eager", n=3) == DONE
+    model = checkpoint.load("run/model.h5")
+    del model.settings["compiled"]
+    checkpoint.save("run/model.h5", model)
+    assert quick("train.h5", "--resume", n=5) == DONE
+    assert checkpoint.load("run/model.h5").settings["compiled"] is False
+
+
 def test_a_run_that_diverges_keeps_its_last_good_model(capsys: Out) -> None:
-    assert call("train", "train.h5", "--learning-rate", "500", "--checkpoint-every", "1") == NO
+    assert call("train", "train.h5", *WILD, "--checkpoint-every", "1") == NO
     out, err = capsys.readouterr()
     assert out.count("Accuracy") == 1
     stopped, kept = err.splitlines()
@@ -302,7 +324,7 @@ def test_a_run_that_diverges_at_once_has_no_curve(
     with open_dataset("train.h5") as file:
         data = file.columns(), file.labels()
     monkeypatch.setattr("tinygrad_dnn.cli.train.begin", begin)
-    assert call("train", "train.h5", "--iterations", "5") == NO
+    assert call("train", "train.h5", "--iterations", "5", "--eager") == NO
     out, err = capsys.readouterr()
     assert "in iteration 0." in err
     assert "after iteration 0." in err

@@ -126,13 +126,13 @@ def through_a_file(state: State, path: Path) -> State:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("cost", ["document", "stable"])
+@pytest.mark.parametrize("compiled", [True, False])
 def test_resuming_at_any_iteration_gives_the_same_bits(
-    dtype: str, order: Any, cost: str, problem: tuple[Any, Any], tmp_path: Path
+    dtype: str, order: Any, compiled: bool, problem: tuple[Any, Any], tmp_path: Path
 ) -> None:
     X, Y = problem
     X = np.asarray(X, order=order)
-    settings = Settings(DIMS, 0.3, dtype=dtype, cost=cost)
+    settings = Settings(DIMS, 0.3, dtype=dtype, compiled=compiled)
     states = [begin(settings)]
     whole = train(X, Y, settings, 110, after=lambda state, _: states.append(state))
     assert [s.iteration for s in states] == list(range(111))
@@ -197,7 +197,7 @@ def test_an_interrupt_passes_through(problem: tuple[Any, Any]) -> None:
 def test_a_cost_that_becomes_nan_stops_the_run(dtype: str, problem: tuple[Any, Any]) -> None:
     X, Y = problem
     states: list[State] = []
-    settings = Settings(DIMS, 300.0, dtype=dtype)
+    settings = Settings(DIMS, 300.0, dtype=dtype, compiled=False)
     with pytest.raises(DivergedError) as stopped:
         train(X, Y, settings, 500, after=lambda state, _: states.append(state))
     message = str(stopped.value)
@@ -228,8 +228,42 @@ def test_a_run_that_begins_with_nan_names_the_iteration(problem: tuple[Any, Any]
     start = begin(Settings(DIMS))
     start.parameters["b3"][...] = 800.0
     with pytest.raises(DivergedError, match=r"the cost became (nan|inf) in iteration 0") as stopped:
-        train(X, Y, Settings(DIMS), 5, start=start)
+        train(X, Y, Settings(DIMS, compiled=False), 5, start=start)
     assert stopped.value.state is start
+
+
+def test_compiled_the_documents_cost_survives_saturation_and_says_so_once(
+    problem: tuple[Any, Any],
+) -> None:
+    X, Y = problem
+    for cost in ("document", "stable"):
+        said: list[str] = []
+        settings = Settings(DIMS, 0.1, cost=cost)
+        start = begin(settings)
+        start.parameters["b3"][...] = 800.0
+        state = train(X, Y, settings, 3, start=start, note=said.append)
+        assert state.iteration == 3
+        assert np.isfinite(state.costs[0][1])
+        assert len(said) == (cost == "document")
+        assert all("log σ(Z) is rewritten" in words and "eager" in words for words in said)
+    said = []
+    train(X, Y, Settings(DIMS, compiled=False), 3, note=said.append)
+    assert said == []
+
+
+def test_compiled_and_eager_train_alike(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    found = [all_costs(X, Y, Settings(DIMS, 0.1, compiled=c), 200) for c in (True, False)]
+    np.testing.assert_allclose(*found, rtol=1e-12)
+    assert found[0] != found[1]  # rewritten, they round differently
+
+
+def test_a_compiled_run_that_diverges_names_what_and_where(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    with pytest.raises(DivergedError, match=r"got NaN or inf .* in iteration 0\. ") as stopped:
+        train(X * 1e5, Y, Settings(DIMS, 1e306), 5)
+    assert stopped.value.state.iteration == 0
+    assert str(stopped.value).endswith("Try a learning rate below 1e+306.")
 
 
 def test_the_stable_cost_survives_what_stops_the_documents(problem: tuple[Any, Any]) -> None:
@@ -256,6 +290,7 @@ def test_the_stable_cost_survives_what_stops_the_documents(problem: tuple[Any, A
         ({"init": "zeros"}, r"init: expected one of sqrt, he, 0\.01, got 'zeros'"),
         ({"dtype": "float16"}, "dtype: expected one of float64, float32, got 'float16'"),
         ({"cost": "hinge"}, "cost: expected one of document, stable, got 'hinge'"),
+        ({"compiled": 2}, "compiled: expected True or False, got 2"),
     ],
 )
 def test_unusable_settings_are_refused_by_name(setting: dict[str, Any], words: str) -> None:
@@ -266,7 +301,7 @@ def test_unusable_settings_are_refused_by_name(setting: dict[str, Any], words: s
 def test_settings_become_plain_values() -> None:
     settings = Settings((np.int64(6), 1), np.float32(0.5), np.int64(3))  # type: ignore[arg-type]
     assert settings == Settings((6, 1), 0.5, 3)
-    assert {type(v) for v in settings.described().values()} == {float, int, str}
+    assert {type(v) for v in settings.described().values()} == {float, int, str, bool}
     assert "layer_dims" not in settings.described()
 
 

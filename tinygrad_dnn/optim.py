@@ -41,7 +41,6 @@ def gradient_descent(
                 f"got {'none' if step is None else step.shape}"
             )
         step *= learning_rate
-        # A Tensor records; an array gives its memory.
-        reused = isinstance(step, np.ndarray)
-        updated[name] = np.subtract(p, step, out=step) if reused else p - step
+        plain = isinstance(p, np.ndarray) and isinstance(step, np.ndarray)  # Tensors record
+        updated[name] = np.subtract(p, step, out=step) if plain else p - step
     return updated

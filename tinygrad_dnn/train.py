@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.network import (
     COSTS,
@@ -52,6 +53,8 @@ class Settings:
         seed, init: of `network.initialize_parameters`.
         dtype: "float64" or "float32", of parameters and arithmetic.
         cost: "document" or "stable", see `network.cost_of`.
+        compiled: run the iteration as a compiled program, whose rewritten cost stays finite where
+            an output is 0 or 1; otherwise exactly what is written, op by op.
 
     Raises:
         ValueError: one of them can't be used; the message names it.
@@ -63,6 +66,7 @@ class Settings:
     init: str = "sqrt"
     dtype: str = "float64"
     cost: str = "document"
+    compiled: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layer_dims", check_layers(self.layer_dims))
@@ -72,6 +76,9 @@ class Settings:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}"
                 )
+        if not isinstance(self.compiled, (bool, np.bool_)):
+            raise ValueError(f"compiled: expected True or False, got {self.compiled!r}")
+        object.__setattr__(self, "compiled", bool(self.compiled))
         whole = isinstance(self.seed, (int, np.integer)) and not isinstance(self.seed, bool)
         if not whole or not 0 <= self.seed < 2**32:
             raise ValueError(f"seed: expected an integer from 0 to 2**32 - 1, got {self.seed!r}")
@@ -154,6 +161,7 @@ def train(
     *,
     start: State | None = None,
     after: Callable[[State, float], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> State:
     """Gradient descent over the whole batch until `iterations` iterations are complete.
 
@@ -164,6 +172,7 @@ def train(
         iterations: in all, those of `start` included.
         start: where to go on; `begin(settings)` by default.
         after: called with each new state and the cost it was reached from.
+        note: called once with what is computed otherwise than it is written, if anything is.
 
     Returns:
         The last state. Its costs hold every 100th, taken before the update, as the document's.
@@ -175,26 +184,25 @@ def train(
     """
     X, Y = check_examples(X, Y, settings)
     good = state = begin(settings) if start is None else _check_start(start, settings)
-    x = Tensor(X, name="X")
-
-    def cost(parameters: Mapping[str, Tensor]) -> Tensor:
-        for name, p in parameters.items():
-            p.name = name
-        return cost_of(x, Y, parameters, settings.cost)
-
-    step = value_and_grad(cost)
+    step: Callable[..., Any] = iteration_of(settings)
+    if settings.compiled and state.iteration < iterations:
+        step = compile(step).prepare(dict(state.parameters), X, Y)
+        if note is not None and any(s.row.name.startswith("log") for s in step.steps):
+            note(
+                "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
+                "(the literal way is eager)"
+            )
     while state.iteration < iterations:
         with np.errstate(all="ignore"):  # what is not finite is told here, with its cause
-            value, slopes = step(state.parameters)
-            value = float(value)
+            cost, parameters = step(dict(state.parameters), X, Y)
+            value = float(cost)
             if not math.isfinite(value):
                 what = f"the cost became {value}"
-                raise DivergedError(_told(what, step, state, settings), good)
-            parameters = gradient_descent(state.parameters, slopes, settings.learning_rate)
+                raise DivergedError(_told(what, X, Y, state, settings), good)
             for name, p in parameters.items():
                 if not np.isfinite(p).all():
                     what = f"{name} got NaN or inf among its numbers"
-                    raise DivergedError(_told(what, step, state, settings), state)
+                    raise DivergedError(_told(what, X, Y, state, settings), state)
         costs = state.costs
         if state.iteration % RECORD_EVERY == 0:
             costs = (*costs, (state.iteration, value))
@@ -205,16 +213,35 @@ def train(
     return state
 
 
-def _told(what: str, step: Callable[..., Any], state: State, settings: Settings) -> str:
+def iteration_of(settings: Settings) -> Callable[..., tuple[Any, dict[str, Any]]]:
+    """An iteration as a function (parameters, X, Y) -> (cost, the next parameters)."""
+
+    def step(parameters: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, dict[str, Any]]:
+        x = X if isinstance(X, Tensor) else Tensor(X, name="X")
+
+        def cost(p: Mapping[str, Tensor]) -> Tensor:
+            for name, t in p.items():
+                t.name = name
+            return cost_of(x, Y, p, settings.cost)
+
+        value, slopes = value_and_grad(cost)(parameters)
+        return value, gradient_descent(parameters, slopes, settings.learning_rate)
+
+    return step
+
+
+def _told(what: str, X: Array, Y: Array, state: State, settings: Settings) -> str:
     """What stopped being finite, where it began and what to try: the iteration again, watched."""
     where = ""
+    # A compiled document's cost is computed as the stable one is.
+    literal = replace(settings, cost="stable") if settings.compiled else settings
     try:
         with debug():
-            step(state.parameters)
+            iteration_of(literal)(state.parameters, X, Y)
     except NonFiniteError as first:
         where = f" {str(first).removeprefix('debug: ')}."
     smaller = f"a learning rate below {settings.learning_rate}"
-    remedy = smaller if settings.cost == "stable" else f'the cost "stable", or {smaller}'
+    remedy = smaller if literal.cost == "stable" else f'the cost "stable", or {smaller}'
     return f"{what} in iteration {state.iteration}.{where} Try {remedy}."
 
 

@@ -75,8 +75,21 @@ def descend(
             if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
                 save(latest)
 
+        def note(words: str) -> None:
+            if not start.state.iteration:  # once in a run
+                with bar.external_write_mode():
+                    print(words, flush=True)
+
         try:
-            train(data.X, data.Y, settings, args.iterations, start=start.state, after=after)
+            train(
+                data.X,
+                data.Y,
+                settings,
+                args.iterations,
+                start=start.state,
+                after=after,
+                note=note,
+            )
             return latest, DONE
         except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
             save(latest)

@@ -128,6 +128,14 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
         help="document (default), or stable: from the pre-activations, never NaN (default with "
         "float32, where an output soon rounds to 1)",
     )
+    add(
+        "--eager",
+        dest="compiled",
+        action="store_false",
+        default=None,
+        help="compute op by op, exactly as the formulas are written (default: a compiled program, "
+        "faster, whose cost is never NaN)",
+    )
     add("--out", metavar="FOLDER", default="run", help="output folder (default run)")
     add(
         "--checkpoint-every",

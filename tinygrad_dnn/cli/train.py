@@ -25,7 +25,8 @@ from viz.files import write
 MODEL, COSTS, ACCURACIES = "model.h5", "costs.csv", "accuracies.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
 DOCUMENT_RATE, DIGITS_RATE = 0.0075, 0.1
-RUN_DEFAULTS = {"seed": 1, "init": "sqrt", "dtype": "float64"}
+RUN_DEFAULTS = {"seed": 1, "init": "sqrt", "dtype": "float64", "compiled": True}
+BEFORE = {"compiled": False}  # settings that older models lack, and what they were
 # In float32 an output above 1 − 6e-8 is 1, and the document's cost NaN: a good fit gets there.
 DEFAULT_COST = {"float64": "document", "float32": "stable"}
 
@@ -124,21 +125,25 @@ def _settings(
     }
     layers: tuple[int, ...] = args.layers or (data.n_x, *HIDDEN)
     if resumed is not None:
-        if missing := chosen.keys() - resumed.settings.keys():
+        had = BEFORE | resumed.settings
+        if missing := chosen.keys() - had.keys():
             raise ValueError(
                 f"--resume: {resumed.source} has no setting {', '.join(sorted(missing))}; "
                 "only what `tinygrad-dnn train` saved can be gone on with"
             )
-        chosen = {name: resumed.settings[name] for name in chosen}
+        chosen = {name: had[name] for name in chosen}
         resumed.require_layers(args.layers or resumed.layer_dims)
         layers = resumed.layer_dims
     for name in chosen:
         asked = getattr(args, name)
         if asked is not None:
             if resumed is not None and asked != chosen[name]:
+                begun = f"with {name.replace('_', '-')} {chosen[name]}, not {asked}"
+                if name == "compiled":
+                    begun = "compiled, not eager"
                 raise ValueError(
-                    f"--resume: the run was begun with {name.replace('_', '-')} {chosen[name]}, "
-                    f"not {asked}; leave it out, or begin a new run in another folder"
+                    f"--resume: the run was begun {begun}; leave it out, or begin a new run in "
+                    "another folder"
                 )
             chosen[name] = asked
     if layers[0] != data.n_x:
@@ -174,6 +179,7 @@ def _told(settings: Settings, data: Examples) -> str:
     return (
         f"{'-'.join(map(str, s.layer_dims))} on {data.Y.shape[1]} examples of {data.name}: "
         f"learning rate {s.learning_rate:g}, seed {s.seed}, init {s.init}, {s.dtype}, {s.cost} cost"
+        f"{'' if s.compiled else ', eager'}"
     )
 
 

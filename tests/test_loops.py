@@ -248,10 +248,11 @@ def test_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
     for _ in range(at):
         first.step()
     saved = first.snapshot()
-    stored = {name: np.array(x, order="F") for name, x in saved.arrays.items()}
+    stored = {name: np.array(x, order="F") for name, x in saved.beside.items()}
+    assert bool(stored) == (at % 10 != 0)
     later = begun(with_state("v"))
     later.step()
-    later.resume(stored, saved.iteration)
+    later.resume(saved.carry, saved.iteration, stored)
     assert [later.step().tobytes() for _ in range(at, 40)] == [c.tobytes() for c in costs[at:]]
     assert bits(later.carry) == bits(whole.carry)
     assert later.iteration == whole.iteration == 40
@@ -259,11 +260,42 @@ def test_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
 
 def test_resuming_demands_every_array() -> None:
     loop = compile_loop(descent, carry=parameters(), constants=data())
-    arrays = loop.snapshot().arrays
+    loop.step()
+    saved = loop.snapshot()
+    carry, beside = saved.carry, saved.beside
+    some = {k: x for k, x in beside.items() if k != "W1_start"}
     with pytest.raises(ValueError, match=r"resume: expected W1_start \(5, 40\) float64, got none"):
-        loop.resume({k: x for k, x in arrays.items() if k != "W1_start"}, 0)
-    with pytest.raises(ValueError, match=r"float64, got .* float32"):
-        loop.resume({k: x.astype("f") for k, x in arrays.items()}, 0)
+        loop.resume(carry, 1, some)
+    with pytest.raises(ValueError, match=r"expected S_W1 \(5, 9\) float64, got \(5, 9\) float32"):
+        loop.resume(carry, 1, beside | {"S_W1": beside["S_W1"].astype("f")})
+    with pytest.raises(ValueError, match="this loop carries no S_W2"):
+        loop.resume(carry, 1, beside | {"S_W2": beside["S_W1"]})
+    with pytest.raises(ValueError, match=r"expected b1 \(5, 1\) float64, got \(4, 1\)"):
+        loop.resume(carry | {"b1": carry["b1"][1:]}, 1)
+    with pytest.raises(ValueError, match=r"expected a dict of 'W1', .* as carry, got a tuple of 0"):
+        loop.resume((), 1)
+
+
+def test_what_is_not_finite_is_seen_without_putting_matrices_together() -> None:
+    def step(c: Any, X: Any, rate: Any) -> Any:
+        W, b = c
+        return (W - rate * np.tanh(W @ X) @ X.T, b - rate), b
+
+    def after_one(rate: float, size: float) -> Any:
+        constants = {"X": data()["X"] * size, "rate": np.array(rate)}
+        loop = compile_loop(step, carry=(parameters()["W1"], np.zeros(1)), constants=constants)
+        assert loop.told
+        loop.step()
+        return loop.snapshot()
+
+    assert after_one(1.0, 1.0).finite
+    assert not after_one(np.inf, 1.0).finite
+    assert not after_one(np.nan, 1.0).finite
+    large = after_one(1e300, 1e10)
+    assert all(np.isfinite(x).all() for x in large.beside.values())
+    with np.errstate(over="ignore"):
+        assert not large.finite
+        assert after_one(1e300, 1.0).finite
 
 
 def test_results_and_carry_are_the_callers_own() -> None:

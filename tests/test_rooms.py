@@ -30,7 +30,7 @@ ENGINE = [
     "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
     "compiler.program", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
-    "loops.loop",
+    "loops.later", "loops.loop", "loops.repeating",
     "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",

@@ -118,10 +118,11 @@ def through_a_file(state: State, path: Path) -> State:
             class_names=(),
             x_shape=dims[:1],
             x_scale=1.0,
+            optimiser_state=dict(state.beside),
         ),
     )
     loaded = checkpoint.load(path)
-    return State(loaded.parameters, loaded.iteration, loaded.costs)
+    return State(loaded.parameters, loaded.iteration, loaded.costs, loaded.optimiser_state)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -3,7 +3,8 @@
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
-from tinygrad_dnn.loops.loop import Loop, compile_loop
+from tinygrad_dnn.loops.loop import Loop
+from tinygrad_dnn.loops.repeating import compile_loop
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.tensor import Tensor

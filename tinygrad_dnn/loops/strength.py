@@ -61,23 +61,21 @@ def reduced(step: Repeated) -> Reduced | None:
 
 def told(step: Repeated, made: Reduced) -> str:
     """What was done, in words, with the counts."""
-    lines = []
+    parts = []
     for q, constants in made.constants.items():
-        names = " and ".join(_called(c) for c in constants)
         value = made.values[q]
         known = {n: n.name for n in trace([value]) if n.name}
-        lines.append(
+        parts.append(
             f"{describe(q)} meets only constants, in products, and changes only by multiples of "
-            f"{names}: it is carried as {q.name or 'it'} = {formula(value, known)}"
+            f"{' and '.join(map(_called, constants))}, so it is carried as {formula(value, known)}"
         )
     before, after = operations(step), operations(made.step)
     once = operations_once(made.step) - operations_once(step)
-    lines.append(
-        f"{after:,} operations in an iteration instead of {before:,}, {before / after:.3g} times "
-        f"fewer; what is computed once takes as many as {once / (before - after):.2g} iterations "
-        "save"
+    return (
+        f"strength reduction: {'; '.join(parts)}. An iteration takes {after:,} operations instead "
+        f"of {before:,}, {before / after:.3g} times fewer; what is computed once, as many as "
+        f"{once / (before - after):.2g} iterations save"
     )
-    return "\n".join(f"strength reduction: {line}" for line in lines)
 
 
 def _called(c: Constant) -> str:

@@ -302,7 +302,7 @@ def _told(what: str, X: Array, Y: Array, state: State, settings: Settings) -> st
     literal = replace(settings, cost="stable") if settings.compiled else settings
     try:
         with debug():
-            iteration_of(literal)(state.parameters, X, Y)
+            iteration_of(literal)(dict(state.parameters), X, Y)
     except NonFiniteError as first:
         where = f" {str(first).removeprefix('debug: ')}."
     smaller = f"a learning rate below {settings.learning_rate}"

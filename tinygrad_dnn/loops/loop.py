@@ -65,10 +65,11 @@ class Loop:
         arguments += [a for a in recording.arguments if set(a.leaves) & set(step.inputs)]
         graph = Graph(trace(step.outputs).nodes, tuple(step.outputs))
         there = set(graph.leaves)
+        moved = self._less.new if self._less else {n: n for n in recording.graph}
         raises = {
             new: setting
             for old, setting in recording.raises.items()
-            if (new := self._once.new.get(self._less.new[old] if self._less else old)) is not None
+            if (new := self._once.new.get(moved.get(old, old))) is not None
         }
         whole = replace(
             recording,

@@ -251,7 +251,7 @@ def page(lines: list[Row], apart: list[str], seconds: float) -> str:
             f"- Versions: {versions()}.",
             "",
             "float64. Contenders take turns in one process; recording, compiling and accuracies",
-            "are in the times. The ratio is ours over theirs, the median of the rounds, against which",
+            "are in the times. The ratio is ours over theirs, the median of the rounds, to which",
             "the goals are held; best is our best time over their best.",
             "",
             "| what | against | ours | theirs | ratio | best | goal | |",

@@ -84,12 +84,19 @@ def nan():
     return viz.draw(cost, names=locals())
 
 
+def derivation():
+    """The backward pass of the document's network as formulas."""
+    return viz.derive(network(12288, 20, 7, 5, 1, m=209), title="The document's network")
+
+
 GALLERY = {f.__name__: f for f in (neuron, xor, folded, unfolded, both_passes, shared, nan)}
 
 
 def main(folder=HERE):
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return [viz.save(draw(), Path(folder) / f"{name}.svg") for name, draw in GALLERY.items()]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [viz.save(draw(), folder / f"{name}.svg") for name, draw in GALLERY.items()]
+    return [*drawn, derivation().save(folder / "derivation.html")]
 
 
 if __name__ == "__main__":

@@ -329,6 +329,7 @@ def test_a_run_that_diverges_at_once_has_no_curve(
     assert "in iteration 0." in err
     assert "after iteration 0." in err
     assert "costs.png" not in out
+    assert "<dt>stopped</dt><dd>the cost became" in Path("run/report.html").read_text()
     assert Path("run/costs.csv").read_text() == "iteration,cost\n"
 
 

@@ -17,14 +17,14 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
-    "graph", "formula", "mathml", "notebook",
+    "graph", "formula", "mathml", "latex", "notebook",
     "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
     "values", "numpy_names", "conversions", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
     "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
-    "rewrite.engine", "rewrite",
+    "rewrite.engine", "rewrite.explain", "rewrite",
     "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
     "compiler.lower", "compiler.spell", "compiler.plan",
     "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
@@ -43,10 +43,11 @@ VIZ = [
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
     "page", "arrays", "story", "explorer", "report",
+    "mathematics", "divisor", "lines", "derivation",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
-    "draw", "explore", "main",
+    "draw", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

@@ -121,6 +121,21 @@ def test_several_outputs_start_from_one_each() -> None:
     assert {"dy = 1", "dz = 1"} <= {*titles}
 
 
+def test_the_seed_of_a_result_without_a_name_is_called_after_it() -> None:
+    z = parameter(2, name="z")
+    titles = seen(np.sqrt(z).sum(), backward=True).titles()
+    assert "d(Σ √z) = 1" in titles
+    assert not [t for t in titles if "tensor" in t]
+
+
+def test_what_a_rule_reads_alone_stands_beside_the_gradient_it_is_for() -> None:
+    """Below it, it would reach into the next layer's rows and push that layer's box aside."""
+    picture = seen(two_layers(), backward=True)
+    rows = [{picture.lines[name][0].split(" = ")[0] for name in row} for row in picture.levels]
+    for pair in ({"W1 X", "dW1", "Xᵀ"}, {"Z1", "dZ1", "Z1 &gt; 0"}, {"A1", "dA1", "W2ᵀ"}):
+        assert any(pair <= row for row in rows), pair
+
+
 def test_what_has_no_gradient_has_none_and_nothing_to_differentiate_is_said() -> None:
     w, x = parameter(2, name="w"), Tensor(np.ones(2), name="x")
     picture = seen(named(w * x + stop_gradient(w), "y"), backward=True)

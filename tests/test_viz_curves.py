@@ -74,7 +74,9 @@ def test_iterations_may_be_given_with_the_costs(drawn: Any) -> None:
 
 def test_several_runs_differ_in_colour_and_dash_and_are_named(drawn: Any) -> None:
     axes = drawn({0.0075: FALLING, "_fast $x^2$ <b>": FALLING[:3], "": FALLING})
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == [
+    assert axes.get_legend() is None
+    (legend,) = axes.figure.legends  # beside the curves, not over them
+    assert [t.get_text() for t in legend.get_texts()] == [
         "0.0075",
         "_fast $x^2$ <b>",
         "",
@@ -182,3 +184,23 @@ def test_viz_has_nothing_else_that_is_lazy() -> None:
     assert viz.curves is curves
     with pytest.raises(AttributeError, match="nothing"):
         viz.nothing
+
+
+def test_one_iteration_is_one_tick(drawn: Any) -> None:
+    assert drawn([(7, 1.0)]).get_xticks().tolist() == [7]
+
+
+def test_a_curve_breaks_off_in_a_cross_of_its_own_colour(drawn: Any) -> None:
+    axes = drawn({"right": FALLING, "wrong": [0.7, 0.6, np.nan, 0.5, 0.4]})
+    _, line, cross = axes.lines
+    assert cross.get_xdata().tolist() == [1]
+    assert cross.get_color() == line.get_color() != axes.lines[0].get_color()
+
+
+def test_twenty_names_of_any_length_leave_room_for_the_curves(drawn: Any) -> None:
+    axes = drawn({f"{i} " + "x" * 300: FALLING for i in range(20)})
+    (legend,) = axes.figure.legends
+    assert all(len(text.get_text()) <= 40 for text in legend.get_texts())
+    picture = axes.get_window_extent()
+    assert legend.get_window_extent().x0 >= picture.x1
+    assert picture.width > 0.4 * axes.figure.get_window_extent().width

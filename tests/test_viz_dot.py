@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,11 @@ def test_several_outputs_a_graph_nodes_and_a_leaf_can_be_drawn() -> None:
     assert viz.draw(trace([a.node])).source == viz.draw(a.node).source == viz.draw(a).source
     assert viz.draw(iter([a])).source == viz.draw(a).source
     assert seen(Tensor(1.0, name="x")).kinds() == {"x": "input"}
+
+
+def test_a_variable_whose_object_is_gone_is_passed_over() -> None:
+    gone = weakref.proxy(set())
+    assert viz.draw(neuron(), names={"gone": gone}).source == viz.draw(neuron()).source
 
 
 def test_a_freed_graph_is_drawn_as_before() -> None:

@@ -10,8 +10,10 @@ import dask.array as da
 import numpy as np
 import pytest
 from drawings import named, parameter, two_layers
+from seen import seen
 
 import tinygrad_dnn as tg
+import viz
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import backward_again, forward_again
@@ -57,10 +59,10 @@ def test_an_infinity_is_marked_where_it_begins_with_the_numbers_and_the_likely_c
     A2 = named(tg.sigmoid(param([[2.0, 40.0], [39.0, 1.0]], "Z2")), "A2")
     cost = named(-tg.log(1 - A2).sum(), "cost")
     assert reasons(cost) == {
-        "log": "*log(1 − A2) holds 2 inf, the first at [0, 1], from 1 − A2 = 0.0; a sigmoid "
+        "log": "*log(1 − A2) holds 2 -inf, the first at [0, 1], from 1 − A2 = 0.0; a sigmoid "
         "saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), or a "
         "cost from Z",
-        "sum": "inf, from log(1 − A2)",
+        "sum": "-inf, from log(1 − A2)",
         "cost": "inf, from log(1 − A2)",
     }
 
@@ -86,7 +88,7 @@ def test_a_leaf_that_holds_nan_is_where_it_begins() -> None:
         "t": "NaN, from s",
     }
     nameless = Tensor([1.0, -np.inf])
-    assert found(nameless + 1.0)[nameless.node].reason == "tensor (2,) holds 1 inf at [1]"
+    assert found(nameless + 1.0)[nameless.node].reason == "tensor (2,) holds 1 -inf at [1]"
 
 
 def test_a_first_nan_from_infinities_is_an_origin_as_well() -> None:
@@ -107,7 +109,7 @@ def test_what_is_finite_again_hands_nothing_on() -> None:
     masked = tg.where(np.array([True, False]), param([1.0, 2.0], "x"), -np.inf)
     y = named(tg.softmax(masked) * 1e308 * 1e308, "y")
     told = reasons(y)
-    assert told["where"] == "*where(constant(2,), x, -inf) holds 1 inf at [1], from -inf"
+    assert told["where"] == "*where(constant(2,), x, -inf) holds 1 -inf at [1], from -inf"
     assert told["y"].startswith("*y holds 1 inf at [0], from softmax(")
 
 
@@ -325,6 +327,15 @@ def test_what_began_in_a_step_drawn_inside_a_result_is_told_at_the_result() -> N
     }
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_reason_is_the_same_where_the_backward_pass_is_drawn(backward: bool) -> None:
+    D, W = parameter(2, name="D"), parameter(2, name="W")
+    y = (tg.relu(-D) * W).sum()
+    y.backward(keep=True)
+    words = [" ".join(lines) for lines in seen(y, backward=backward).lines.values()]
+    assert any("relu(−D) is 0 everywhere" in " ".join(told.split()) for told in words)
+
+
 # --- blame ----------------------------------------------------------------------------------------
 
 
@@ -382,3 +393,9 @@ def test_a_sum_of_many_terms_costs_no_more_than_its_size() -> None:
     assert time.perf_counter() - began < 10
     dead = "every input of relu(…) is ≤ 0 (dead units)"
     assert [p.reason for p in told.values()] == [f"gradient is exactly 0: {dead}"] * 3000
+
+
+@pytest.mark.parametrize("blame", ["W1", [("W1", "differs")], 3])
+def test_blame_that_is_no_mapping_is_refused(blame: Any) -> None:
+    with pytest.raises(TypeError, match="blame: expected a mapping"):
+        viz.draw(two_layers(), blame=blame)

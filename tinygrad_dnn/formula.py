@@ -7,7 +7,7 @@ operator between its places, so no op states a precedence of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tinygrad_dnn.graph import Graph, Node, trace
@@ -21,14 +21,21 @@ _INFIX = {
 }  # fmt: skip
 # −x ⊙ y is (−x) ⊙ y either way, but Σ x ⊙ y is read as Σ (x ⊙ y).
 _MINUS, _SUM, _POSTFIX, _ATOM = 6, 5, 8, 9
+FACTOR = (_SUM, (_MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
 class Formula:
-    """A template, split once into its places and what stands between them."""
+    """A template, split once into its places and what stands between them.
 
-    def __init__(self, template: str) -> None:
+    How tightly it binds, and what its places need to stand without brackets, may be said instead
+    of found.
+    """
+
+    def __init__(
+        self, template: str, level: int | None = None, needs: Sequence[int] | None = None
+    ) -> None:
         self.template = template
         pieces = _PLACE.split(template)
         self.places = pieces[1::2]
@@ -44,6 +51,10 @@ class Formula:
             self.level, self.needs = _POSTFIX, [_ATOM, *(0 for _ in between)]  # xᵀ, x^(y), x[i]
         else:
             self.level, self.needs = _ATOM, [0 for _ in self.places]  # exp(x)
+        if level is not None:
+            self.level = level
+        if needs is not None:
+            self.needs = list(needs)
 
     def brackets(self, place: str, level: int) -> tuple[str, str] | None:
         """What must stand around an operand of that level: nothing, ( ), or 1[ ].
@@ -119,6 +130,16 @@ def constant(value: Any) -> str:
     return "constant" if shape is None else f"constant{tuple(shape)}"
 
 
+# Which template a node is written with.
+Style = Callable[[Node], Formula]
+
+
+def own_formula(node: Node) -> Formula:
+    """The template that its op declares."""
+    declared: Formula = node.op.formula
+    return declared
+
+
 def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[Node, str]:
     """Each op node's formula in its inputs' names: `W1 X + b1`.
 
@@ -134,10 +155,14 @@ Written = tuple[tuple[str, ...], int]
 
 
 def written(
-    graph: Graph, names: Mapping[Node, str], longest: int, scripts: Sequence[Script]
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int,
+    scripts: Sequence[Script],
+    style: Style = own_formula,
 ) -> dict[Node, tuple[str, ...]]:
     """Each op node's formula in several scripts; the length in the first decides for all."""
-    pen = _Pen(names, scripts)
+    pen = _Pen(names, scripts, style)
     done: dict[Node, Written] = {}
     for node in graph:
         if node.op is None:
@@ -149,25 +174,25 @@ def written(
         if len(texts[0]) > longest:
             texts = pen.outermost(node)[0]
         fits = len(texts[0]) <= longest
-        done[node] = (texts if fits else pen.plain("…"), node.op.formula.level)
+        done[node] = (texts if fits else pen.plain("…"), style(node).level)
     return {node: texts for node, (texts, _) in done.items()}
 
 
 class _Pen:
     """Writes a node in the names of its inputs, in every script."""
 
-    def __init__(self, names: Mapping[Node, str], scripts: Sequence[Script]) -> None:
-        self.names, self.scripts = names, scripts
+    def __init__(self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style) -> None:
+        self.names, self.scripts, self.style = names, scripts, style
         self.dots: Written = (self.plain("…"), _ATOM)
 
     def plain(self, text: str) -> tuple[str, ...]:
         return tuple(script.plain(text) for script in self.scripts)
 
     def outermost(self, node: Node) -> Written:
-        return self.filled(node, {}), node.op.formula.level
+        return self.filled(node, {}), self.style(node).level
 
     def filled(self, node: Node, done: Mapping[Node, Written]) -> tuple[str, ...]:
-        op = node.op
+        op, formula = node.op, self.style(node)
         refs = [self.reference(x, done) for x in self.read(node)]
         settings = {k: (self.plain(_setting(v)), _ATOM) for k, v in node.meta.items()}
         texts = []
@@ -179,7 +204,7 @@ class _Pen:
                     a: (text[i], level) for a, (text, level) in zip(op.arrays, refs, strict=True)
                 }
             values |= {k: (text[i], level) for k, (text, level) in settings.items()}
-            texts.append(script.fill(op.formula, values))
+            texts.append(script.fill(formula, values))
         return tuple(texts)
 
     def read(self, node: Node) -> Sequence[Any]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from tinygrad_dnn.formula import formulas
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.passes import Backward, Forward, backward_again, forward_again
 from viz.places import Scope, common, homes_of
+
+LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
 
 
 class Both(NamedTuple):
@@ -81,9 +84,15 @@ def both(
     whole = Graph([*forward.graph, *slopes], forward.graph.outputs)
     ids = {node: f"n{i}" for i, node in enumerate(forward.graph)}
     others = [node for node in slopes if node not in beside]
+    inner = formulas(forward.graph, named, LONGEST_INNER)
+    slope_names = {
+        g: f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})"
+        for g, x in beside.items()
+        if x in named or g.op is None  # a seed stands in formulas by its name alone
+    }
     return Both(
         whole,
-        dict(named) | {g: f"d{named[x]}" for g, x in beside.items() if x in named},
+        dict(named) | slope_names,
         ids
         | {g: f"d{ids[x][1:]}" for g, x in beside.items()}
         | {node: f"b{i}" for i, node in enumerate(others)},

@@ -95,7 +95,9 @@ def draw(
         else {node: node.grad for node in graph if node.grad is not None}
     )
     judged = (numbers, gradients) if problems else ({}, {})
-    blamed = blame and {drawn.again.get(_node(who), who): why for who, why in blame.items()}
+    blamed = blame
+    if isinstance(blame, Mapping):
+        blamed = {drawn.again.get(_node(who), who): why for who, why in blame.items()}
     wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
     groups = [_with_slopes(group, drawn) for group in folded]
     homes = drawn.homes

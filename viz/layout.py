@@ -41,6 +41,7 @@ class Layout:
         for arrow in self._forward:
             self._sources.setdefault(arrow.head, []).append(arrow.tail)
         self._beside = self._sides()
+        self._read = self._only_read()
         self.chains = self._straight()
         self.rows = self._side_by_side()
         self._place = {
@@ -67,6 +68,25 @@ class Layout:
             if able:
                 sides[head] = able[:2]
         return sides
+
+    def _only_read(self) -> dict[str, list[str]]:
+        """For a gradient what is made of values alone for its rule, as W2ᵀ for dA1 = W2ᵀ dZ2.
+
+        Below it, in the row of the next layer, it would push that layer's box aside.
+        """
+        things = self.scene.things
+        backward = {arrow.head for arrow in self.scene.arrows if arrow.kind == "backward"}
+        heads: dict[str, set[str]] = {}
+        for arrow in self.scene.arrows:
+            heads.setdefault(arrow.tail, set()).add(arrow.head)
+        slopes = set(self.scene.gradients.values())
+        read: dict[str, list[str]] = {}
+        for name, thing in things.items():
+            if thing.kind == "gradient" and name not in slopes and name not in backward:
+                used = heads.get(name, set())
+                if len(used) == 1 and used <= slopes and things[min(used)].home == thing.home:
+                    read.setdefault(min(used), []).append(name)
+        return read
 
     def _straight(self) -> dict[str, str]:
         """The id where a chain begins, for what stands in one straight line with it.
@@ -100,7 +120,8 @@ class Layout:
                 left, right = [*self._beside.get(name, ()), "", ""][:2]
                 row = [n for n in (left, name, right) if n]
                 slopes = self.scene.gradients
-                rows.append([*row, *(slopes[n] for n in row if n in slopes)])
+                back = [slopes[n] for n in row if n in slopes]
+                rows.append([*row, *back, *(aid for g in back for aid in self._read.get(g, ()))])
         return [row for row in rows if len(row) > 1]
 
     def lines(self) -> list[Line]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.formula import constant, formulas
-from tinygrad_dnn.graph import Graph, Node, describe
+from tinygrad_dnn.graph import Graph, Node, describe, trace
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.watch import REMEDY, birth
 
@@ -118,7 +118,7 @@ def _amount(x: Any) -> str:
     nan, inf = np.isnan(x), np.isinf(x)
     if x.size == 1:
         return "NaN" if nan.any() else str(x.item())
-    counts = {"NaN": np.count_nonzero(nan), "inf": np.count_nonzero(inf)}
+    counts = {"NaN": np.count_nonzero(nan), _infinite(x[inf]): np.count_nonzero(inf)}
     told = " and ".join(f"{n:,} {kind}" for kind, n in counts.items() if n)
     first = [int(i) for i in np.unravel_index(int(np.argmax(nan | inf)), x.shape)]
     return f"{told} at {first}" if sum(counts.values()) == 1 else f"{told}, the first at {first}"
@@ -130,8 +130,13 @@ def _holds(x: Any) -> str:
 
 def _kinds(x: Any) -> str:
     """`NaN`, `inf` or `NaN and inf`."""
-    kinds = {"NaN": np.isnan(x).any(), "inf": np.isinf(x).any()}
+    inf = np.isinf(x)
+    kinds = {"NaN": np.isnan(x).any(), _infinite(x[inf]): inf.any()}
     return " and ".join(kind for kind, there in kinds.items() if there)
+
+
+def _infinite(x: Any) -> str:
+    return "-inf" if x.size and (x < 0).all() else "inf"
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -239,7 +244,7 @@ def _ways_back(graph: Graph, values: Mapping[Node, Any], words: Words) -> dict[N
     Of several obstacles in a row it is the one nearest to the output: behind it all is 0.
     """
     ways = dict.fromkeys(graph.outputs, "")
-    for node in reversed(graph):
+    for node in reversed(trace(graph.outputs)):  # a backward pass drawn beside it is no way back
         wanted = frozenset(node.wanted)
         for i, x in enumerate(node.inputs):
             if not isinstance(x, Node) or not x.requires_grad or ways.get(x) == "":

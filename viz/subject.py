@@ -49,7 +49,8 @@ def names_of(
     named: dict[Node, str] = {}
     there = set(graph)
     for name, x in (names or {}).items():
-        node = x.node if isinstance(x, Tensor) else x
-        if isinstance(node, Node) and node in there and not str(name).startswith("_"):
+        # by type: a proxy of what is gone raises when it is asked for its class
+        node = x.node if issubclass(type(x), Tensor) else x
+        if issubclass(type(node), Node) and node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
     return named | {node: node.name for node in graph if node.name}

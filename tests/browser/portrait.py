@@ -1,4 +1,4 @@
-"""Photograph the stepping page for the README: python tests/browser/portrait.py [FILE.png]."""
+"""Photograph the stepping page and the derivation: python tests/browser/portrait.py [FOLDER]."""
 
 import shutil
 import sys
@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 import viz
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.network import cost_of, initialize_parameters
 
-HERE = Path(__file__).parents[2] / "examples" / "pictures" / "backprop.png"
+HERE = Path(__file__).parents[2] / "examples" / "pictures"
 
 
 def network() -> Tensor:
@@ -23,25 +23,43 @@ def network() -> Tensor:
     return cost_of(X, Y, {k: Tensor(p, requires_grad=True, name=k) for k, p in start.items()})
 
 
-def main(path: str | Path = HERE) -> Path:
+def stepping(browser: Browser, folder: Path) -> Path:
     """Step back to where dZ1 is computed, and take the picture."""
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        page_file = viz.explore(network(), Path(folder) / "page.html", merge=True)
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+    path = folder / "backprop.png"
+    with TemporaryDirectory() as scratch:
         page = browser.new_page(
             viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
         )
-        page.goto(page_file.as_uri())
+        page.goto(viz.explore(network(), Path(scratch) / "page.html", merge=True).as_uri())
         page.keyboard.press("End")
         while "gives dZ1" not in page.inner_text("#status"):
             page.keyboard.press("ArrowLeft")
         page.wait_for_timeout(500)
         page.screenshot(path=path)
+    return path
+
+
+def derivation(browser: Browser, folder: Path) -> Path:
+    """The page that examples/gallery.py writes, with the steps that lead to dZ4."""
+    path = folder / "derivation.png"
+    page = browser.new_page(viewport={"width": 960, "height": 800}, color_scheme="light")
+    page.goto((HERE / "derivation.html").as_uri())
+    page.locator("summary").nth(1).click()
+    page.screenshot(path=path, full_page=True)
+    return path
+
+
+def main(folder: str | Path = HERE) -> list[Path]:
+    """Both pictures."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        taken = [take(browser, Path(folder)) for take in (stepping, derivation)]
         browser.close()
-    return Path(path)
+    return taken
 
 
 if __name__ == "__main__":
-    print(f"wrote {main(*sys.argv[1:])}")
+    for path in main(*sys.argv[1:]):
+        print(f"wrote {path}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import nets
 import pytest
-from measure import low_contrast, overlapping_texts, small_texts, sticking_out, texts
+from legibility import low_contrast, overlapping_texts, small_texts, sticking_out, texts
 from nets import four_layers, not_finite, two_layers
 from stepper import Stepper
 

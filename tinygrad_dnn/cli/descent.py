@@ -36,10 +36,11 @@ Shares = dict[str, Any]
 
 
 class Run(NamedTuple):
-    """Where a run stands, and the accuracies on the way."""
+    """Where a run stands, the accuracies on the way, and why it had to stop, if it had to."""
 
     state: State
     shares: Shares
+    stopped: str = ""
 
 
 def descend(
@@ -96,7 +97,9 @@ def descend(
             return latest, INTERRUPTED
         except DivergedError as diverged:
             bar.close()
-            good = Run(diverged.state, _until(latest.shares, diverged.state.iteration))
+            good = Run(
+                diverged.state, _until(latest.shares, diverged.state.iteration), str(diverged)
+            )
             save(good)
             print(
                 f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "

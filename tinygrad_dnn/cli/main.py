@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
-        "-> SIGMOID; draw and explore the graph of any expression.",
+        "-> SIGMOID; draw, explore and derive the graph of any expression.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -96,6 +96,15 @@ def _parser() -> argparse.ArgumentParser:
             description="Write one HTML page, which needs no network, on which the forward and "
             "the backward pass of a model file, or of what a function of yours returns, are "
             "stepped through node by node.",
+        )
+    )
+    _derive_arguments(
+        commands.add_parser(
+            "derive",
+            help="the formulas of the backward pass: dZ3 = A3 − Y",
+            description="Derive the backward pass of a model file, or of what a function of yours "
+            "returns, line by line: to the terminal, or to a file as a page of mathematics, "
+            "LaTeX or text.",
         )
     )
     return parser
@@ -227,6 +236,24 @@ def _explore_arguments(parser: argparse.ArgumentParser) -> None:
     add("--title", help="of the page (default: what is explored)")
     _steps_arguments(parser)
     _model_arguments(parser, "5, whose numbers the eye can follow")
+
+
+def _derive_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add("-o", "--out", metavar="FILE", help="a .html, .tex or .txt file instead of the terminal")
+    add("--wrt", metavar="NAME", action="append", help="only what leads to the gradient of this")
+    add("--title", help="of the page (default: the name of the result)")
+    add(
+        "--plain",
+        action="store_true",
+        help="every line the derivative itself (default: as in the document, dA and dZ are m "
+        "times that)",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--raw", action="store_true", help="as the rules give it, not simplified")
+    shown.add_argument("--steps", action="store_true", help="with the steps of simplifying")
+    _model_arguments(parser, "all of them")
 
 
 def _steps_arguments(parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,8 @@ def draw_pictures(
             *_graph(out, settings, examples[0], run),
         ]
     facts = {"run": story.told, "iterations": f"{run.state.iteration:,}"}
+    if run.stopped:
+        facts["stopped"] = run.stopped
     if run.state.costs:
         facts["last recorded cost"] = "{1:.6f} (iteration {0:,})".format(*run.state.costs[-1])
     facts |= {
@@ -120,7 +122,8 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
     shown = min(SAMPLE, data.X.shape[1])
     text = (
         f"How large the numbers of each layer are, on the first {shown:,} training examples: where "
-        "gradients vanish, the lower row walks to the left."
+        "gradients vanish, the lower row walks to the left. The mark below a "
+        "histogram is its median."
     )
     add("layers.png", "Activations and gradients by layer", text, curves.histograms, rows)
     return sections

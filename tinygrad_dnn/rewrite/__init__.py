@@ -1,7 +1,8 @@
 """Algebra on graphs: a table of rows, each one line of mathematics, and what applies them."""
 
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
+from tinygrad_dnn.rewrite.explain import explain
 from tinygrad_dnn.rewrite.table import PAPER, PROGRAM
 from tinygrad_dnn.rewrite.terms import Match, Row
 
-__all__ = ["PAPER", "PROGRAM", "Match", "Rewritten", "Row", "Step", "rewrite"]
+__all__ = ["PAPER", "PROGRAM", "Match", "Rewritten", "Row", "Step", "explain", "rewrite"]

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from tinygrad_dnn.ops.reduction import axes
-from tinygrad_dnn.rewrite.nodes import size_of
+from tinygrad_dnn.rewrite.nodes import shape_of, size_of
 from tinygrad_dnn.rewrite.terms import Match, is_constant, is_number
 
 # --- numbers and arrays ---------------------------------------------------------------------------
@@ -106,22 +106,22 @@ def y_is_smaller(m: Match) -> bool:
 
 def x_is_single(m: Match) -> bool:
     """x is of shape (1, 1), y a matrix."""
-    return bool(m["x"].shape == (1, 1)) and len(m["y"].shape) == 2
+    return bool(shape_of(m["x"]) == (1, 1)) and len(shape_of(m["y"])) == 2
 
 
 def y_is_single(m: Match) -> bool:
     """y is of shape (1, 1), x a matrix."""
-    return bool(m["y"].shape == (1, 1)) and len(m["x"].shape) == 2
+    return bool(shape_of(m["y"]) == (1, 1)) and len(shape_of(m["x"])) == 2
 
 
 def matrices(m: Match) -> bool:
     """x and y have two axes."""
-    return len(m["x"].shape) == 2 and len(m["y"].shape) == 2
+    return len(shape_of(m["x"])) == 2 and len(shape_of(m["y"])) == 2
 
 
 def same_shape(m: Match) -> bool:
     """The shape does not change."""
-    return bool(m["x"].shape == m.root.shape)
+    return bool(shape_of(m["x"]) == m.root.shape)
 
 
 def its_shape(m: Match) -> Mapping[str, Any]:
@@ -133,8 +133,8 @@ def merged_axes(m: Match) -> Mapping[str, Any] | bool:
     """The axes of two sums, one after the other, counted in what goes into the first."""
     if m["keepdims1"] != m["keepdims2"]:
         return False
-    n = len(m["x"].shape)
-    first = axes(m["axis1"], m["x"].shape)
+    n = len(shape_of(m["x"]))
+    first = axes(m["axis1"], shape_of(m["x"]))
     left = [i for i in range(n) if m["keepdims1"] or i not in first]
     second = (left[i] for i in axes(m["axis2"], m.root.inputs[0].shape))
     over = tuple(sorted({*first, *second}))
@@ -143,7 +143,7 @@ def merged_axes(m: Match) -> Mapping[str, Any] | bool:
 
 def nothing_summed(m: Match) -> Mapping[str, Any] | bool:
     """All axes that are summed over have length 1."""
-    shape = m["x"].shape
+    shape = shape_of(m["x"])
     lone = all(shape[i] == 1 for i in axes(m["axis"], shape))
     return its_shape(m) if lone else False
 
@@ -156,26 +156,26 @@ def all_of_a_number(m: Match) -> Mapping[str, Any] | bool:
 
 def undone(m: Match) -> bool:
     """The second order of axes takes back the first."""
-    n = len(m["x"].shape)
+    n = len(shape_of(m["x"]))
     first, second = _order(m["axes1"], n), _order(m["axes2"], n)
     return [first[i] for i in second] == list(range(n))
 
 
 def reversed_axes(m: Match) -> bool:
     """All axes in reverse order, written out."""
-    n = len(m["x"].shape)
+    n = len(shape_of(m["x"]))
     return m["axes"] is not None and _order(m["axes"], n) == _order(None, n)
 
 
 def same_axes(m: Match) -> bool:
     """All axes stay where they are."""
-    n = len(m["x"].shape)
+    n = len(shape_of(m["x"]))
     return _order(m["axes"], n) == list(range(n))
 
 
 def both_axes(m: Match) -> bool:
     """The two axes of a matrix are exchanged."""
-    return len(m["x"].shape) == 2 and (m["axis1"] - m["axis2"]) % 2 == 1
+    return len(shape_of(m["x"])) == 2 and (m["axis1"] - m["axis2"]) % 2 == 1
 
 
 def _order(order: Any, n: int) -> list[int]:

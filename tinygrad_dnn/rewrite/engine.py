@@ -31,6 +31,7 @@ from tinygrad_dnn.rewrite.terms import (
 
 DEEPEST = 40  # calls of rows by rows within one pass
 PASSES = 50
+_WHOLE = (np.dtype(np.int32), np.dtype(np.int64))
 _LOGIC = "tinygrad_dnn.ops.logic"
 _BROADCAST, _IDENTITY = REGISTRY["broadcast_to"], REGISTRY["identity"]
 
@@ -190,7 +191,7 @@ class _Work:
             if self.limit is not None and len(self.steps) >= self.limit:
                 return node
             found = Match(node, self.finite)
-            if not matches(way, node, found) or (row.floats and not _one_dtype(way, node)):
+            if not matches(way, node, found) or (row.floats and not _one_dtype(row, way, node)):
                 continue
             if row.where is not None:
                 more = row.where(found)
@@ -246,17 +247,19 @@ class _Work:
         return x if x.shape == node.shape else None
 
 
-def _one_dtype(way: Any, x: Any) -> bool:
-    """Whether everything that a pattern computes is of one floating-point dtype, conditions apart.
+def _one_dtype(row: Row, way: Any, x: Any) -> bool:
+    """Whether all that a pattern computes is of one floating-point dtype, conditions apart.
 
     Whole numbers overflow and truth values add up differently: the rows are about real numbers.
+    Where rounding may differ anyhow, 32 and 64 bits of whole numbers, as labels are, count as such.
     """
     dtype = x.dtype
     stack = [(way, x)]
     while stack:
         term, node = stack.pop()
         if isinstance(term, Term) and term.op is not None:
-            if node.dtype != dtype and not term.op.__module__.startswith(_LOGIC):
+            alike = node.dtype == dtype or (row.rounds and node.dtype in _WHOLE)
+            if not alike and not term.op.__module__.startswith(_LOGIC):
                 return False
             stack += zip(term.inputs, node.inputs, strict=True)
     return bool(dtype.kind == "f")

@@ -35,9 +35,15 @@ def ours(op: Op) -> bool:
     return op.__module__.startswith(_OURS)
 
 
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Lengths of the axes; a number has none."""
+    shape: tuple[int, ...] = getattr(x, "shape", ())
+    return shape
+
+
 def size_of(x: Any) -> int:
     """Number of elements."""
-    return prod(x.shape) if hasattr(x, "shape") else 1
+    return prod(shape_of(x))
 
 
 def key_of(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
@@ -89,7 +95,7 @@ def inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[An
     Raises:
         Unfit: NumPy refuses such inputs.
     """
-    shapes: list[tuple[int, ...]] = [getattr(x, "shape", ()) for x in inputs]
+    shapes = list(map(shape_of, inputs))
     try:
         if op.elementwise and ours(op):
             kinds = tuple(getattr(x, "dtype", type(x)) for x in inputs)

@@ -56,6 +56,7 @@ ONLY_ON_PAPER = (
     mathematics("minus itself", lambda x: (x - x, 0), rounds=False),
     quotient("over itself", lambda x: (x / x, 1), rounds=False),
     Row("twice", lambda x: (x + x, 2 * x)),
+    scaled("twice in a sum", lambda x, y: ((y + x) + x, y + 2 * x)),
     Row("squared", lambda x: (x * x, square(x))),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),

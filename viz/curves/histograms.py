@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ def histograms(
         OSError: the file can't be written.
     """
     path = check_path("histograms", path)
+    if not all(isinstance(row, Mapping) for row in (rows, *_rows(rows))):
+        raise TypeError(
+            "histograms: expected a mapping of labels to rows, each a mapping of names to arrays; "
+            'write {"activations": {"A1": A1}}'
+        )
     values = {
         label: {name: _numbers(name, x) for name, x in row.items()}
         for label, row in rows.items()
@@ -70,6 +75,10 @@ def histograms(
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
     figure.supxlabel("magnitude", fontsize=12, color=INK)
     return save_figure(figure, path)
+
+
+def _rows(rows: Any) -> Iterable[Any]:
+    return rows.values() if isinstance(rows, Mapping) else ()
 
 
 def _numbers(name: str, x: Any) -> Any:

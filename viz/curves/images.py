@@ -104,7 +104,7 @@ def mislabelled(
         The path. Where nothing is wrong, the picture says so.
 
     Raises:
-        ValueError: shapes that do not fit, or another ending.
+        ValueError: shapes that do not fit, other labels or probabilities, or another ending.
         OSError: the file can't be written.
     """
     path = check_path("mislabelled", path)
@@ -119,6 +119,11 @@ def mislabelled(
         raise ValueError(
             f"mislabelled: expected Y and probabilities (1, {X.shape[1]}), got {Y.shape} and "
             f"{AL.shape}"
+        )
+    if not np.isin(Y, (0, 1)).all() or ((AL < 0) | (AL > 1)).any():
+        raise ValueError(
+            "mislabelled: expected labels 0 or 1 and probabilities from 0 to 1, got "
+            f"{Y.min()} … {Y.max()} and {AL.min()} … {AL.max()}"
         )
     if most < 1 or len(classes) != 2:
         raise ValueError("mislabelled: expected two class names, and most as at least 1")

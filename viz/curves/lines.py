@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from viz.curves.sheet import check_path, one_sheet, save_figure, set_plain
-from viz.palette import DASHES, PAPER, SERIES, VERMILLION
+from viz.labels import visible
+from viz.palette import DASHES, PAPER, SERIES
+
+BESIDE = 2  # so many runs are named in the picture, more of them to its right
+COLUMN = 24  # names in a column there
 
 
 def costs(
@@ -28,7 +33,7 @@ def costs(
 
     Several runs in one picture compare learning rates:
     `costs({"0.0075": slow, "0.075": fast}, "rates.svg")`. Where a cost is not finite the curve
-    ends in a cross, and the legend says where.
+    breaks off in a cross, and the legend says from where.
 
     Args:
         runs: the costs (n,) of one run; or an array (n, 2) of iterations and costs; or a mapping
@@ -115,7 +120,7 @@ def _who(label: Any) -> str:
 
 def _curve(who: str, label: Any, run: Any, every: int) -> tuple[Any, Any]:
     """Iterations and values of a run."""
-    if every < 1:
+    if not isinstance(every, int) or every < 1:
         raise ValueError(f"{who}: expected every as at least 1 iteration, got {every!r}")
     try:
         values = np.asarray(run, dtype=float)
@@ -152,8 +157,10 @@ def _costs(curves: Mapping[Any, tuple[Any, Any]], log: bool, title: str | None) 
 def _count_iterations(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
     iterations = np.concatenate([iterations for iterations, _ in curves.values()])
     if np.ptp(iterations) == 0:
-        axes.set_xlim(iterations[0] - 0.6, iterations[0] + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=(1, 2, 5, 10), integer=True))
+        axes.set_xlim(iterations[0] - 1, iterations[0] + 1)
+        axes.set_xticks(iterations[:1])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=(1, 2, 5, 10), integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
@@ -162,10 +169,11 @@ def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
     lines, labels = [], []
     for i, (label, (iterations, values)) in enumerate(curves.items()):
         finite = np.isfinite(values)
+        colour = SERIES[i % len(SERIES)]
         lines += axes.plot(
             iterations,
             np.where(finite, values, np.nan),
-            color=SERIES[i % len(SERIES)],
+            color=colour,
             linestyle=DASHES[i % len(DASHES)],
             linewidth=2.2,
             marker="o" if finite.sum() == 1 else None,
@@ -174,14 +182,27 @@ def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
         note = (
             f" (not finite from iteration {iterations[first]:,.0f})" if first < len(values) else ""
         )
-        labels.append(f"{label}{note}".strip())
+        labels.append(f"{visible(str(label))}{note}".strip())
         if note and first:
             axes.plot(
-                iterations[first - 1], values[first - 1], color=VERMILLION, linestyle="",
-                marker="X", markersize=10, markeredgecolor=PAPER, zorder=3,
+                iterations[first - 1], values[first - 1], color=colour, linestyle="",
+                marker="X", markersize=11, markeredgecolor=PAPER, zorder=3,
             )  # fmt: skip
     if any(labels):
-        blank = [" "] * len(lines)
-        legend = axes.legend(lines, blank, frameon=False, fontsize=12, handlelength=2.8)
-        for text, words in zip(legend.get_texts(), labels, strict=True):
-            set_plain(text, words)
+        _legend(axes, lines, labels)
+
+
+def _legend(axes: Axes, lines: Sequence[Line2D], labels: Sequence[str]) -> None:
+    """Which line is which run: beside the curves, or, of one or two, where they leave room."""
+    blank = [" "] * len(lines)
+    if len(lines) <= BESIDE:
+        legend = axes.legend(lines, blank, framealpha=0.85, edgecolor="none", fontsize=12)
+    else:
+        figure: Any = axes.figure
+        columns = -(-len(lines) // COLUMN)
+        legend = figure.legend(
+            lines, blank, loc="outside right upper", frameon=False, ncols=columns,
+            fontsize=12 if len(lines) <= COLUMN // 2 else 9, columnspacing=1.0,
+        )  # fmt: skip
+    for text, words in zip(legend.get_texts(), labels, strict=True):
+        set_plain(text, words)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measure import low_contrast, overlapping_texts, small_texts, sticking_out, texts
+from legibility import low_contrast, overlapping_texts, small_texts, sticking_out, texts
 
 HEAD = "<!doctype html><title>page</title><style>html { font: 16px 'Liberation Sans', sans-serif }"
 

@@ -41,7 +41,7 @@ class Text(NamedTuple):
 
 @cache
 def _script() -> str:
-    return Path(__file__).with_name("measure.js").read_text(encoding="utf-8")
+    return Path(__file__).with_name("legibility.js").read_text(encoding="utf-8")
 
 
 def texts(page: Page) -> list[Text]:

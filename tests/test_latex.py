@@ -1,0 +1,106 @@
+"""LaTeX of every op, and of expressions as they stand in textbooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import tinygrad_dnn as tg
+from tinygrad_dnn import REGISTRY, Tensor
+from tinygrad_dnn.formula import UNICODE, written
+from tinygrad_dnn.graph import trace
+from tinygrad_dnn.latex import LATEX, latex_text
+
+COMMANDS = {
+    "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "le",
+    "ge", "neq", "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
+    "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
+    "textbackslash", "textasciicircum", "textasciitilde",
+}  # fmt: skip
+
+W1, X, x, y = (
+    Tensor(np.full((2, 2), 0.5), requires_grad=True, name=n) for n in ("W1", "X", "x", "y")
+)
+
+
+def latex(t: Tensor) -> str:
+    graph = trace([t.node])
+    named = {n: n.name for n in graph.leaves if n.name}
+    return written(graph, named, 10_000, [UNICODE, LATEX])[t.node][1]
+
+
+def sound(text: str) -> None:
+    """Braces in pairs, \\left with \\right, known commands, nothing that is not ASCII."""
+    assert text.isascii(), text
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", text):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0, text
+    assert depth == 0, text
+    assert text.count(r"\left") == text.count(r"\right"), text
+    assert set(re.findall(r"\\([a-zA-Z]+)", text)) <= COMMANDS, text
+    assert not re.search(r"(?<!\\)([#&%$~]|_(?!\{))", text), text
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        (lambda: W1 @ X + x, r"W_{1} \, X + x"),
+        (lambda: W1.T @ X, r"W_{1}^{\top} \, X"),
+        (lambda: (W1 @ X).T, r"{\left(W_{1} \, X\right)}^{\top}"),
+        (lambda: x * y / (x + y), r"\frac{x \odot y}{x + y}"),
+        (lambda: tg.reciprocal(x + y), r"\frac{1}{x + y}"),
+        (lambda: (x + y) ** (x - 1), r"{\left(x + y\right)}^{x - 1}"),
+        (lambda: tg.square(x), "x^{2}"),
+        (lambda: tg.sqrt(x + y), r"\sqrt{x + y}"),
+        (lambda: -(x + y), r"-\left(x + y\right)"),
+        (lambda: tg.sum(x + y), r"\sum \left(x + y\right)"),
+        (lambda: x * (y > 0), r"x \odot \mathbf{1}\left[y > 0\right]"),
+        (lambda: tg.relu(x), r"\operatorname{relu}(x)"),
+        (lambda: tg.sigmoid(x), r"\sigma(x)"),
+        (lambda: tg.log_sigmoid(x), r"\log\sigma(x)"),
+        (lambda: np.log10(x), r"\log_{10}(x)"),
+        (lambda: x * -2.5, r"x \odot -2.5"),
+        (lambda: tg.where(x <= y, x, y), r"\operatorname{where}(x \le y, x, y)"),
+    ],
+)
+def test_as_in_a_textbook(expression: Callable[[], Tensor], told: str) -> None:
+    assert latex(expression()) == told
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_op_is_sound(name: str) -> None:
+    declared = REGISTRY[name]
+    if declared.many:
+        values = {"xs": (LATEX.listed([LATEX.name("x"), LATEX.name("W1")]), 9)}
+    else:
+        values = {a: (LATEX.name("W1"), 9) for a in declared.arrays}
+    values |= {s: (LATEX.plain("1:3, ..."), 9) for s in declared.settings}
+    sound(LATEX.fill(declared.formula, values))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("W1", "W_{1}"), ("dW12", r"\mathrm{d}W_{12}"), ("cost", r"\mathit{cost}"),
+        ("δx", r"\delta x"), ("A_3", "A_{3}"), ("d", "d"), ("dx", r"\mathrm{d}x"),
+        ("a b", r"\text{a b}"), ("50%_{", r"\text{50\%\_\{}"), ("\\^~#", None),
+    ],
+)  # fmt: skip
+def test_names(name: str, told: str | None) -> None:
+    written_out = LATEX.name(name)
+    sound(written_out)
+    assert told is None or written_out == told
+
+
+def test_words_outside_of_mathematics() -> None:
+    assert latex_text("50% of a_b & c") == r"50\% of a\_b \& c"
+
+
+@pytest.mark.parametrize("wrong", ["{x", r"\left(x", r"\unknown x", "x_1", "a & b", "x}{", "⊙"])
+def test_the_check_finds_what_is_unsound(wrong: str) -> None:
+    with pytest.raises(AssertionError):
+        sound(wrong)

@@ -1,0 +1,38 @@
+"""`tinygrad-dnn derive`: the backward pass of a model, or of an expression, as formulas."""
+
+from __future__ import annotations
+
+import argparse
+
+import viz
+from tinygrad_dnn.cli.draw import check_output
+from tinygrad_dnn.cli.status import DONE
+from tinygrad_dnn.cli.subject import subject
+from tinygrad_dnn.reverse import StaleValueError
+from viz.derivation import DOCUMENT, ENDINGS, PLAIN
+
+
+def run(args: argparse.Namespace) -> int:
+    """Derive, and print or write it; the exit status."""
+    out = None if args.out is None else check_output(args.out, ENDINGS)
+    what = subject(args, examples=None)
+    if len(what.graph.outputs) > 1:
+        raise ValueError(f"{args.what} gave {len(what.graph.outputs)} Tensors; derive takes one")
+    try:
+        derived = viz.derive(
+            what.graph,
+            args.wrt,
+            what.names,
+            convention=PLAIN if args.plain else DOCUMENT,
+            simplify=not args.raw,
+            steps=args.steps,
+            title=args.title,
+        )
+    except StaleValueError as error:
+        raise ValueError(f"{args.what}: {error}") from None
+    if out is None:
+        print(derived)
+    else:
+        derived.save(out)
+        print(f"{what.told}\nwrote {out}")
+    return DONE

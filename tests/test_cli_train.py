@@ -352,6 +352,7 @@ def test_the_documents_section_5(cats: Path, folder: Path) -> None:
     assert lines[0].startswith(
         f"12288-20-7-5-1 on 209 examples of {files[0]}: learning rate 0.0075, seed 1, "
     )
+    assert "is rewritten" in lines.pop(1)
     assert lines[1:4] == [
         "Cost after iteration 0: 0.771749",
         "Cost after iteration 100: 0.672053",

@@ -326,6 +326,15 @@ def test_what_depends_on_constants_alone_is_computed_once() -> None:
     assert "np.subtract(one, Y" not in loop.source
 
 
+def test_without_rewriting_or_reduction_it_is_the_plain_iteration_bit_for_bit() -> None:
+    options = {"rewrite": False, "strength_reduction": False}
+    loop = compile_loop(momentum, carry=with_state("v"), constants=data(), **options)
+    costs = [loop.step().tobytes() for _ in range(20)]
+    end, expected = plainly(momentum, with_state("v"), data(), 20)
+    assert costs == [np.asarray(c).tobytes() for c in expected]
+    assert bits(loop.carry) == bits(end)
+
+
 def test_float32_stays_float32() -> None:
     carry = {k: w.astype(np.float32) for k, w in parameters().items()}
     constants = {k: x.astype(np.float32) for k, x in data().items()}

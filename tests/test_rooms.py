@@ -28,7 +28,7 @@ ENGINE = [
     "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
     "compiler.lower", "compiler.spell", "compiler.plan",
     "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
-    "compiler.program", "compiler.compiled", "compiler",
+    "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",
     "check.rules", "check",
@@ -47,7 +47,7 @@ VIZ = [
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
-    "draw", "explore", "derive", "main",
+    "draw", "compile", "explore", "derive", "main",
 ]  # fmt: skip
 
 ROOMS = [

@@ -107,6 +107,14 @@ def _parser() -> argparse.ArgumentParser:
             "LaTeX or text.",
         )
     )
+    _compile_arguments(
+        commands.add_parser(
+            "compile",
+            help="a model's forward, backward and training step as readable NumPy source",
+            description="Write the forward and backward pass and the training step of a model "
+            "file as one Python module: straight-line NumPy, which needs nothing of this package.",
+        )
+    )
     return parser
 
 
@@ -253,6 +261,18 @@ def _derive_arguments(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--raw", action="store_true", help="as the rules give it, not simplified")
     shown.add_argument("--steps", action="store_true", help="with the steps of simplifying")
+    _model_arguments(parser, "all of them")
+
+
+def _compile_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model.h5 that train left")
+    add("-o", "--out", metavar="FILE", default="net.py", help="the module (default net.py)")
+    add(
+        "--literal",
+        action="store_true",
+        help="compute exactly what is written (default: rewritten, e.g. log σ(Z) from Z)",
+    )
     _model_arguments(parser, "all of them")
 
 

@@ -87,7 +87,7 @@ def _kind(result: Any) -> str:
 def _model(args: argparse.Namespace, examples: int | None) -> Subject:
     model = load_model(args.what)
     parameters = {n: Tensor(p, requires_grad=True, name=n) for n, p in model.parameters.items()}
-    X, Y, origin = _examples(model, args)
+    X, Y, origin = examples_of(model, args)
     X, Y = Tensor(X[:, :examples], name="X"), Tensor(Y[:, :examples], name="Y")
     cost = str(model.settings.get("cost", "document"))
     with np.errstate(all="ignore"):  # a model that saturates is drawn as well
@@ -98,7 +98,7 @@ def _model(args: argparse.Namespace, examples: int | None) -> Subject:
     return Subject(graph, {}, told, is_model=True)
 
 
-def _examples(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, str]:
+def examples_of(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, str]:
     """X (n_x, m), Y (1, m) and where they come from."""
     if args.data:
         split = split_of(args.data, args.split, args.x, otherwise="train")

@@ -12,44 +12,15 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_dnn.compiler.lower import lower
-from tinygrad_dnn.compiler.plan import plan
-from tinygrad_dnn.compiler.printer import printed
+from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of
-from tinygrad_dnn.compiler.record import Recording, bound, record
+from tinygrad_dnn.compiler.record import bound, record
 from tinygrad_dnn.compiler.surroundings import Surroundings
-from tinygrad_dnn.graph import MODE, Node, traced
-from tinygrad_dnn.rewrite import Step, rewrite
+from tinygrad_dnn.graph import MODE, traced
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import flatten, rebuild
 
 LIMIT = 32  # programs that a compiled function keeps
-
-
-def program_of(
-    recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
-) -> Program:
-    """Rewrite, plan, print and load what was recorded."""
-    graph, raises, results = recording.graph, recording.raises, recording.results
-    steps: list[Step] = []
-    if rewriting:
-        graph, new, steps = rewrite(graph)
-        results = [new[x] if isinstance(x, Node) else x for x in results]
-        raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
-    lowered = lower(graph, raises, share=rewriting)
-    results = [lowered.place[x] if isinstance(x, Node) else x for x in results]
-    planned = plan(lowered, list(dict.fromkeys(x for x in results if isinstance(x, Node))))
-    source = printed(recording, lowered, planned, results)
-    return Program(
-        source.text,
-        source.function,
-        arguments=[(a.name, any(x is not None for x in a.leaves)) for a in recording.arguments],
-        layout=recording.layout,
-        captured={name: recording.captured[leaf] for leaf, name in source.captured.items()},
-        objects=source.objects,
-        steps=steps,
-        guard=guard,
-    )
 
 
 class Compiled:
@@ -132,6 +103,7 @@ class Compiled:
         around = Surroundings(self.f)
         recording = record(self.f, args, kwargs, around)
         program = program_of(recording, self.rewrite, guard_for(recording, given))
+        recording.forget()
         return program, around if around.variables else None
 
     # --- what was written --------------------------------------------------------------------
@@ -161,8 +133,12 @@ class Compiled:
 
     @property
     def steps(self) -> list[Any]:
-        """The rewrites in the program used last, in order."""
+        """The rewrites in the program used last, in order; names alone where it was unpickled."""
         return self.program.steps
+
+    def explain(self) -> str:
+        """The rewrites in the program used last, a line each: the row, before → after."""
+        return self.program.explain()
 
     def save(self, path: str | Path) -> Path:
         """Write the program used last as a module that needs NumPy alone.

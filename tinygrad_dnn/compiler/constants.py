@@ -62,6 +62,7 @@ class Constants:
             plain = number is not None and not (number == 0 and np.signbit(number))
             word = NUMBERS.get(number) if plain and number is not None else None
             name = self.names.counted("c") if word is None else self.names.fresh(word)
+            self.names.shared(name)
             self._known[key] = name
             self.arrays[name] = self._text(x)
         return self._known[key]
@@ -81,7 +82,7 @@ class Constants:
 
     def object(self, wanted: str, x: Any) -> str:
         """The name of something that has no text."""
-        name = self.names.fresh(wanted)
+        name = self.names.shared(self.names.fresh(wanted))
         self.objects[name] = x
         return name
 
@@ -104,7 +105,8 @@ class Constants:
             except Unspeakable:
                 self._helpers[op] = self.object(op.name, op.compute)
             else:
-                self._helpers[op] = definition.name = self.names.fresh(op.name)
+                name = self.names.shared(self.names.fresh(op.name))
+                self._helpers[op] = definition.name = name
                 self.functions.append(ast.unparse(definition))
         return self._helpers[op]
 

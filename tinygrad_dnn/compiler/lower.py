@@ -87,6 +87,10 @@ class _Walk:
     def _applied(self, old: Node, inputs: Sequence[Any], raises: dict[str, Any]) -> Any:
         """A primitive: the same op on the new inputs, or its value where they are constants."""
         op, meta = old.op, old.meta
+        if self.share and op.name == "absolute":
+            # |−x| = |x|: so softplus(−z) and softplus(z) share their exponential.
+            x = inputs[0]
+            inputs = x.inputs if isinstance(x, Node) and _negates(x) else inputs
         key = key_of(op, inputs, meta), tuple(raises.items())
         if self.share and ours(op) and key in self.made:
             return self.made[key]
@@ -124,3 +128,7 @@ class _Walk:
         if isinstance(last, Node) and last.op is not None and last.name is None:
             last.name = node.name
         return last
+
+
+def _negates(x: Node) -> bool:
+    return x.op is not None and x.op.name == "negative"

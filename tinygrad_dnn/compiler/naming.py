@@ -18,11 +18,21 @@ RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
 
 
 class Names:
-    """Python names, each given once."""
+    """Python names, each given once.
 
-    def __init__(self) -> None:
-        self.taken = set(RESERVED)
+    Attributes:
+        outer: those of the whole module, which functions printed later must not take.
+    """
+
+    def __init__(self, outer: set[str]) -> None:
+        self.outer = outer
+        self.taken = {*RESERVED, *outer}
         self.counts: Counter[str] = Counter()
+
+    def shared(self, name: str) -> str:
+        """A name of the whole module."""
+        self.outer.add(name)
+        return name
 
     def fresh(self, wanted: str) -> str:
         """The wanted name if it is free, or with a number behind it."""
@@ -37,10 +47,10 @@ class Names:
 
     def counted(self, letter: str) -> str:
         """t1, t2, ...: for what has no name."""
-        n = self.counts[letter] = self.counts[letter] + 1
-        name = f"{letter}{n}"
-        if name in self.taken:
-            return self.counted(letter)
+        name = letter
+        while name in self.taken or name == letter:
+            self.counts[letter] += 1
+            name = f"{letter}{self.counts[letter]}"
         self.taken.add(name)
         return name
 
@@ -50,15 +60,26 @@ class Called:
 
     Attributes:
         function: the function that does the work.
+        make, room: the functions that make its results, and its workspace.
         parameters: for each argument its parameter; None for a setting, which is built in.
         values: every input and value, by node.
         copies: the arrays that results are copied to.
     """
 
-    def __init__(self, recording: Recording, plan: Plan, results: Sequence[Any]) -> None:
-        self.names = names = Names()
+    def __init__(
+        self,
+        recording: Recording,
+        plan: Plan,
+        results: Sequence[Any],
+        beside: set[str] | None = None,
+    ) -> None:
+        self.names = names = Names(set() if beside is None else beside)
         name = recording.name
-        self.function = names.fresh(name if name.isidentifier() else "step")
+        self.function = names.shared(names.fresh(name if name.isidentifier() else "step"))
+        self.make, self.room = "results", "workspace"
+        if beside is not None:
+            self.make = names.shared(names.fresh(f"{self.function}_results"))
+            self.room = names.shared(names.fresh(f"{self.function}_workspace"))
         self.parameters = [
             names.fresh(a.name) if any(x is not None for x in a.leaves) else None
             for a in recording.arguments

@@ -23,38 +23,78 @@ from tinygrad_dnn.graph import Leaf, Node
 
 @dataclass
 class Source:
-    """The printed module.
+    """A printed function.
 
     Attributes:
-        text: the module.
-        function: the name of the function in it that does the work.
+        lines: its definitions.
+        told: what it takes.
+        called: the names in it.
+        constants: what it refers to.
         captured: the keyword arguments for what the recorded function closed over.
-        objects: what the text refers to and can't contain: forwards without a source, results
-            that are no arrays. With any of them it runs here, but can't be saved.
     """
 
-    text: str
-    function: str
+    lines: list[str]
+    told: str
+    called: Called
+    constants: Constants
     captured: dict[Leaf, str]
-    objects: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """A module of this function alone."""
+        return module([self])
 
 
-def printed(recording: Recording, lowered: Lowered, plan: Plan, results: Sequence[Any]) -> Source:
-    """The module's text.
+def printed(
+    recording: Recording,
+    lowered: Lowered,
+    plan: Plan,
+    results: Sequence[Any],
+    constants: Constants | None = None,
+) -> Source:
+    """The function's text.
 
     Args:
         results: for each result its node, or a constant.
+        constants: those of a module that it shall share with other functions.
     """
-    return _Printer(recording, lowered, plan, results).source()
+    return _Printer(recording, lowered, plan, results, constants).source()
+
+
+def module(sources: Sequence[Source], head: str = "") -> str:
+    """The text of a module with these functions, which were printed with the same constants."""
+    constants = sources[0].constants
+    told = [*([head, ""] if head else []), *(line for s in sources for line in filled(s.told))]
+    text = ['"""Written by tinygrad_dnn.compile.', "", *told, '"""', ""]
+    if constants.packed:
+        text += ["import base64", "import io", "import zlib", "", "import numpy as np"]
+        text += UNPACK.splitlines()
+    else:
+        text += ["import numpy as np"]
+    for helper in constants.functions:
+        text += ["", "", *helper.splitlines()]
+    if constants.arrays:
+        text += [""] * (2 if constants.functions else 1)
+        text += [f"{name} = {value}" for name, value in constants.arrays.items()]
+    for source in sources:
+        text += source.lines
+    return "\n".join([*text, ""])
 
 
 class _Printer:
     def __init__(
-        self, recording: Recording, lowered: Lowered, plan: Plan, results: Sequence[Any]
+        self,
+        recording: Recording,
+        lowered: Lowered,
+        plan: Plan,
+        results: Sequence[Any],
+        constants: Constants | None,
     ) -> None:
         self.recording, self.lowered, self.plan, self.results = recording, lowered, plan, results
-        self.called = Called(recording, plan, results)
-        self.constants = Constants(self.called.names)
+        beside = None if constants is None else constants.names.outer
+        self.called = Called(recording, plan, results, beside)
+        self.constants = constants or Constants(self.called.names)
+        self.constants.names = self.called.names
 
     # --- operands ----------------------------------------------------------------------------
 
@@ -174,7 +214,7 @@ class _Printer:
             return
         names = [self._result(m) for m in self.plan.results]
         comma = "," * (len(names) == 1)
-        yield f"{', '.join(names)}{comma} = results() if out is None else out"
+        yield f"{', '.join(names)}{comma} = {self.called.make}() if out is None else out"
         others = [
             (other, name)
             for m, name in zip(self.plan.results, names, strict=True)
@@ -218,55 +258,37 @@ class _Printer:
     # --- the module --------------------------------------------------------------------------
 
     def source(self) -> Source:
-        """Everything, top to bottom."""
+        """The definitions, top to bottom, and what stands above them."""
         body, memory = list(self._body()), list(self._workspace())
         held = {leaf: self.called.values[leaf] for leaf in self.recording.captured}
-        function = self.called.function
-        text = [f'"""{self._doc()}"""', "", *self._imports()]
-        for helper in self.constants.functions:
-            text += ["", "", *helper.splitlines()]
-        if self.constants.arrays:
-            text += [""] * (2 if self.constants.functions else 1)
-            text += [*(f"{name} = {value}" for name, value in self.constants.arrays.items())]
+        function, results, workspace = self.called.function, self.called.make, self.called.room
+        text = []
         if self.plan.results:
             made = [self._empty(m.last) for m in self.plan.results]
             comma = "," * (len(made) == 1)
-            text += [
-                "",
-                "",
-                "def results():",
-                '    """The arrays that a call returns, new ones."""',
-            ]
+            told = '    """The arrays that a call returns, new ones."""'
+            text += ["", "", f"def {results}():", told]
             text += [wrapped(f"    return {', '.join(made)}{comma}")]
         parameters = [p for p in self.called.parameters if p is not None]
         parameters += ["*", *held.values()] if held else []
         parameters += ["out=None"] if self.plan.results else []
         told = f'    """A {function} with buffers of its own: one for each thread."""'
-        text += ["", "", "def workspace():", told]
+        text += ["", "", f"def {workspace}():", told]
         text += [f"    {line}" for line in memory]
         text += ["", wrapped(f"    def {function}({', '.join(parameters)}):")]
         text += [wrapped(f"        {line}") if line else "" for line in body]
-        text += ["", f"    return {function}", "", "", f"{function} = workspace()", ""]
-        return Source("\n".join(text), function, held, self.constants.objects)
-
-    def _imports(self) -> list[str]:
-        if not self.constants.packed:
-            return ["import numpy as np"]
-        modules = ["import base64", "import io", "import zlib", "", "import numpy as np"]
-        return [*modules, *UNPACK.splitlines()]
+        text += ["", f"    return {function}", "", "", f"{function} = {workspace}()"]
+        return Source(text, self._doc(), self.called, self.constants, held)
 
     def _doc(self) -> str:
         inputs = [*dict.fromkeys(self.recording.inputs), *self.recording.captured]
-        told = f"{self.called.function}, written by tinygrad_dnn.compile.\n"
-        if inputs:
-            shapes = ", ".join(f"{self.called.values[x]} {x.shape}" for x in inputs)
-            kinds = ", ".join(sorted({x.dtype.name for x in inputs}))
-            told += "\n" + "\n".join(filled(f"{shapes}; {kinds}.")) + "\n"
+        shapes = ", ".join(f"{self.called.values[x]} {x.shape}" for x in inputs)
+        kinds = ", ".join(sorted({x.dtype.name for x in inputs}))
+        parameters = ", ".join(p for p in self.called.parameters if p is not None)
+        told = f"{self.called.function}({parameters}): {shapes}; {kinds}."
         pairs = zip(self.recording.arguments, self.called.parameters, strict=True)
         fixed = [argument.name for argument, parameter in pairs if parameter is None]
-        if fixed:
-            told += "\n" + "\n".join(filled(f"Built in: {', '.join(fixed)}.")) + "\n"
-        return told
+        return f"{told} Built in: {', '.join(fixed)}." if fixed else told
 
     def _empty(self, node: Node) -> str:
         return empty(node.shape, node.dtype, self.lowered.strides[node])

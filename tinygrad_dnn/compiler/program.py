@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.compiler.record import Recording, is_array
+from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.rewrite import Rewritten, explain
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import Layout, flatten, rebuild
 
@@ -97,8 +99,7 @@ class Program:
             step = local.step
         except AttributeError:
             step = local.step = self._names["workspace"]()
-            local.turn = 0
-            local.sets = None
+            local.turn, local.sets = 0, [None, None]
         if not self._whole:
             args = [x for x, (_, used) in zip(args, self.arguments, strict=True) if used]
         held = (
@@ -107,12 +108,18 @@ class Program:
             else {}
         )
         if reuse and "results" in self._names:
-            if local.sets is None:
-                local.sets = [self._names["results"](), self._names["results"]()]
             local.turn = 1 - local.turn
+            if local.sets[local.turn] is None:
+                local.sets[local.turn] = self._names["results"]()
             held["out"] = local.sets[local.turn]
         found = step(*args, **held) if held else step(*args)
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
+
+    def explain(self) -> str:
+        """The rewrites, a line each: the row, before → after; the row alone after pickling."""
+        if any(isinstance(s, str) for s in self.steps):
+            return "\n".join(self.steps)
+        return explain(Rewritten(Graph([], ()), {}, self.steps))
 
     def __getstate__(self) -> dict[str, Any]:
         if self.objects:

@@ -62,6 +62,11 @@ class Recording:
         """The arrays among the arguments."""
         return [x for a in self.arguments for x in a.leaves if x is not None]
 
+    def forget(self) -> None:
+        """Let go of the arrays that it was recorded with; a number in their shape remains."""
+        for leaf in {*self.inputs, *self.captured}:
+            leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
 
 def is_array(x: Any) -> bool:
     """Whether an argument is an input; everything else is a setting, built into the program."""
@@ -217,7 +222,8 @@ def _fix_constants(recording: Recording) -> None:
         alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
         # Held by the leaf, by `captured`, and by the call that counts.
         if alone and sys.getrefcount(leaf.value) <= 3:
-            constants[leaf] = leaf.value
+            leaf.value.setflags(write=False)
+            constants[leaf] = leaf.value if leaf.shape else leaf.value[()]
             del recording.captured[leaf]
     for node in recording.graph:
         if any(x in constants for x in node.parents):

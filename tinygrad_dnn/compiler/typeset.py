@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -59,7 +60,10 @@ def _inverse(order: Sequence[int]) -> tuple[int, ...]:
 
 def filled(text: str) -> list[str]:
     """Prose in lines of the page's width."""
-    return textwrap.wrap(text, WIDTH - 4, subsequent_indent="    ")
+    # A shape stays in one line.
+    whole = re.sub(r"\([^()]*\)", lambda m: m[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(whole, WIDTH - 4, subsequent_indent="    ")
+    return [line.replace("\0", " ") for line in lines]
 
 
 def wrapped(line: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.compiler.compiled import program_of
+from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.record import Argument, Recording, paths
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
@@ -38,8 +38,9 @@ class Loop:
         less: Reduced | None,
         refresh: int,
         iteration: int,
+        rewrite: bool,
     ) -> None:
-        self._recording, self.steps = recording, list(steps)
+        self._recording, self.steps, self._rewrite = recording, list(steps), rewrite
         self._layout, self._step, self._less = layout, step, less
         self._refresh, self.iteration = refresh, iteration
         self.told = told(step, less) if less else ""
@@ -80,7 +81,7 @@ class Loop:
             results=[*step.carry.values(), *step.results],
             raises=raises,
         )
-        return program_of(whole)
+        return program_of(whole, self._rewrite)
 
     @cached_property
     def _constants(self) -> dict[str, Leaf]:

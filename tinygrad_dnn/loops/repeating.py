@@ -92,7 +92,7 @@ def compile_loop(
         recording.results[len(leaves) :],
     )
     less = reduced(repeated) if strength_reduction else None
-    return Loop(recording, steps, layout, repeated, less, refresh, iteration)
+    return Loop(recording, steps, layout, repeated, less, refresh, iteration, rewrite)
 
 
 def _rewritten(recording: Recording) -> tuple[Recording, list[Any]]:

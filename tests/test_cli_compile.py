@@ -1,0 +1,114 @@
+"""`tinygrad-dnn compile`: a module of NumPy alone that computes what the model's network does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import DONE, call, complaint, train_model
+
+from tinygrad_dnn import checkpoint
+from tinygrad_dnn.data import open_dataset
+from tinygrad_dnn.network import cost_of, forward
+from tinygrad_dnn.optim import gradient_descent
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.train import Settings, State, train
+from tinygrad_dnn.transforms import value_and_grad
+
+RATE = 0.1  # of the model that the tests share
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data files and the model that was trained on them."""
+    folder = tmp_path_factory.mktemp("trained")
+    train_model(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test runs in a folder of its own, beside the model."""
+    (tmp_path / "model.h5").write_bytes((trained / "model.h5").read_bytes())
+    (tmp_path / "train.h5").write_bytes((trained / "train.h5").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def module(path: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), names)
+    return names
+
+
+def data() -> tuple[Any, Any, Any]:
+    model = checkpoint.load("model.h5")
+    with open_dataset("train.h5") as file:
+        return dict(model.parameters), file.columns(), file.labels(np.float64)
+
+
+def test_the_module_computes_the_models_passes(capsys: Out) -> None:
+    assert call("compile", "model.h5", "--data", "train.h5", "-o", "own.py", "--literal") == DONE
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("model.h5, 48-")
+    assert told[1].startswith("wrote own.py, ")
+    p, X, Y = data()
+    names = module("own.py")
+    _, AL = forward(X, p)
+    cost, slopes = value_and_grad(lambda p: cost_of(Tensor(X), Y, p))(p)
+    assert names["forward"](p, X).tobytes() == AL.numpy().tobytes()
+    value, found = names["backward"](p, X, Y)
+    assert value == cost
+    assert {k: v.tobytes() for k, v in found.items()} == {k: v.tobytes() for k, v in slopes.items()}
+    _, new = names["step"](p, X, Y)
+    for name, w in gradient_descent(p, slopes, RATE).items():
+        assert new[name].tobytes() == w.tobytes()
+
+
+def test_rewritten_it_trains_as_train_does() -> None:
+    assert call("compile", "model.h5", "--data", "train.h5") == DONE
+    p, X, Y = data()
+    model = checkpoint.load("model.h5")
+    rate = float(model.settings["learning_rate"] or 0)
+    expected = train(X, Y, Settings(model.layer_dims, rate), 20, start=State(p, 0))
+    step = module("net.py")["step"]
+    for _ in range(20):
+        _, p = step(p, X, Y)
+    for name, w in expected.parameters.items():
+        assert p[name].tobytes() == w.tobytes()
+
+
+def test_it_runs_where_nothing_of_this_package_is() -> None:
+    assert call("compile", "model.h5", "--data", "train.h5", "--examples", "7") == DONE
+    np.savez("p.npz", **data()[0])
+    program = (
+        "import sys\n"
+        "for name in ('tinygrad_dnn', 'viz', 'h5py'):\n    sys.modules[name] = None\n"
+        "sys.path.insert(0, '.')\n"
+        "import net\n"
+        "assert '7 examples' in net.__doc__\n"
+        "with net.np.load('p.npz') as file:\n    p = {k: file[k] for k in file}\n"
+        "AL = net.forward(p, net.np.ones((7, 48)).T)\n"
+        "assert AL.shape == (1, 7) and ((AL > 0) & (AL < 1)).all()\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def test_without_data_random_examples_tell_the_shape(capsys: Out) -> None:
+    assert call("compile", "model.h5") == DONE
+    assert "for 209 examples" in capsys.readouterr().out
+
+
+def test_what_it_can_not_do_is_told(capsys: Out) -> None:
+    assert "expected a name ending in .py" in complaint(
+        capsys, "compile", "model.h5", "-o", "a.txt"
+    )
+    assert "there is no folder" in complaint(capsys, "compile", "model.h5", "-o", "no/net.py")
+    assert "give --data FILE" in complaint(capsys, "compile", "model.h5", "--x", "a")
+    assert "missing.h5" in complaint(capsys, "compile", "missing.h5")
+    assert not Path("net.py").exists()

@@ -1,0 +1,68 @@
+"""From a recording to source, and to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tinygrad_dnn.compiler.constants import Constants
+from tinygrad_dnn.compiler.lower import lower
+from tinygrad_dnn.compiler.naming import Names
+from tinygrad_dnn.compiler.plan import plan
+from tinygrad_dnn.compiler.printer import Source, module, printed
+from tinygrad_dnn.compiler.program import Program
+from tinygrad_dnn.compiler.record import Recording
+from tinygrad_dnn.graph import Node
+from tinygrad_dnn.rewrite import Step, rewrite
+
+
+def source_of(
+    recording: Recording, rewriting: bool = True, constants: Constants | None = None
+) -> tuple[Source, list[Step]]:
+    """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
+
+    Args:
+        constants: those of a module that it shall share with other functions.
+    """
+    graph, raises, results = recording.graph, recording.raises, recording.results
+    steps: list[Step] = []
+    if rewriting:
+        graph, new, steps = rewrite(graph)
+        results = [new[x] if isinstance(x, Node) else x for x in results]
+        raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
+    lowered = lower(graph, raises, share=rewriting)
+    results = [lowered.place[x] if isinstance(x, Node) else x for x in results]
+    planned = plan(lowered, list(dict.fromkeys(x for x in results if isinstance(x, Node))))
+    return printed(recording, lowered, planned, results, constants), steps
+
+
+def program_of(
+    recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
+) -> Program:
+    """What was recorded as a program that runs."""
+    source, steps = source_of(recording, rewriting)
+    return Program(
+        source.text,
+        source.called.function,
+        arguments=[(a.name, any(x is not None for x in a.leaves)) for a in recording.arguments],
+        layout=recording.layout,
+        captured={name: recording.captured[leaf] for leaf, name in source.captured.items()},
+        objects=source.constants.objects,
+        steps=steps,
+        guard=guard,
+    )
+
+
+def module_of(recordings: Sequence[Recording], head: str = "", rewriting: bool = True) -> str:
+    """One module with a function for each recording.
+
+    Raises:
+        TypeError: a function calls what has no source text.
+    """
+    constants = Constants(Names(set()))
+    sources = [source_of(r, rewriting, constants)[0] for r in recordings]
+    if constants.objects:
+        raise TypeError(
+            f"compile: the source needs {', '.join(constants.objects)}, which has no text of its "
+            "own"
+        )
+    return module(sources, head)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn import log, relu, sigmoid, sqrt, value_and_grad
+from tinygrad_dnn import compile_loop, log, relu, sigmoid, sqrt, value_and_grad
 from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.tree import flatten
 
 LAYERS = (40, 5, 3, 1)
 M = 9  # examples
@@ -248,3 +249,20 @@ def plainly(
         carry, result = step(carry, *(inputs[i] if inputs else ()), **constants)
         results.append(result)
     return carry, results
+
+
+def alike(got: Any, expected: Any, rtol: float = 1e-11) -> None:
+    for mine, theirs in zip(flatten(got)[0], flatten(expected)[0], strict=True):
+        assert np.shape(mine) == np.shape(theirs)
+        scale = np.abs(theirs).max() + 1e-3
+        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=rtol * scale)
+
+
+def compared(step: Any, carry: Any, constants: Any, iterations: int = 30, **options: Any) -> Any:
+    """A loop that went as far as the plain iteration, and gave the same."""
+    loop = compile_loop(step, carry=carry, constants=constants, **options)
+    results = [loop.step() for _ in range(iterations)]
+    end, expected = plainly(step, carry, constants, iterations)
+    alike(results, expected)
+    alike(loop.carry, end)
+    return loop

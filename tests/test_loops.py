@@ -1,4 +1,4 @@
-"""compile_loop: the same iteration as the plain one, whatever was done to it."""
+"""compile_loop: run, looked at, saved, resumed, and what it promises besides."""
 
 from __future__ import annotations
 
@@ -7,212 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 from repeated_steps import (
-    LINEAR,
-    NOT_LINEAR,
-    SPELLINGS,
+    alike,
+    compared,
     data,
     descent,
     momentum,
     parameters,
     plainly,
     rng,
-    spelled_problem,
     with_state,
 )
 
-from tinygrad_dnn import RecordingError, compile_loop, relu, value_and_grad
-from tinygrad_dnn.network import cost_of
+from tinygrad_dnn import RecordingError, compile_loop
 from tinygrad_dnn.tree import flatten
-
-
-def alike(got: Any, expected: Any, rtol: float = 1e-11) -> None:
-    for mine, theirs in zip(flatten(got)[0], flatten(expected)[0], strict=True):
-        assert np.shape(mine) == np.shape(theirs)
-        scale = np.abs(theirs).max() + 1e-3
-        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=rtol * scale)
-
-
-def compared(step: Any, carry: Any, constants: Any, iterations: int = 30, **options: Any) -> Any:
-    """A loop that went as far as the plain iteration, and gave the same."""
-    loop = compile_loop(step, carry=carry, constants=constants, **options)
-    results = [loop.step() for _ in range(iterations)]
-    end, expected = plainly(step, carry, constants, iterations)
-    alike(results, expected)
-    alike(loop.carry, end)
-    return loop
-
-
-# --- found by the shape of the graph --------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", LINEAR)
-def test_linear_updates_are_reduced(name: str) -> None:
-    step, carry = LINEAR[name]
-    loop = compared(step, carry(), data(), refresh=12)
-    assert "W1 (5, 40) meets only constants, in products" in loop.told
-    assert "X" not in loop.source.split("def step")[0].split('"""')[1].split()
-    assert "W2 (3, 5)" not in loop.told
-
-
-@pytest.mark.parametrize("name", NOT_LINEAR)
-def test_what_needs_the_matrix_or_its_gradient_is_left_alone(name: str) -> None:
-    step, carry = NOT_LINEAR[name]
-    loop = compared(step, carry(), data())
-    assert loop.told == ""
-
-
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_no_name_place_or_spelling_matters(name: str) -> None:
-    step, carry, constants = spelled_problem(name)
-    loop = compared(step, carry, constants, refresh=12)
-    assert "c_0" in loop.told
-    assert "given" in loop.told
-
-
-def test_a_constant_that_is_an_input_of_every_step_is_none() -> None:
-    def step(p: Any, X: Any, Y: Any) -> Any:
-        return descent(p, X, Y)
-
-    given = data()
-    loop = compile_loop(step, carry=parameters(), inputs=(given["X"],), constants={"Y": given["Y"]})
-    assert loop.told == ""
-    with pytest.raises(ValueError, match=r"expected inputs \(40, 9\) float64, got \(40, 8\)"):
-        loop.step(given["X"][:, :8])
-    batches = [[rng().normal(size=given["X"].shape) * i] for i in (1, 2, 3)]
-    results = [loop.step(*batch) for batch in batches]
-    end, expected = plainly(step, parameters(), {"Y": given["Y"]}, 3, batches)
-    alike(results, expected)
-    alike(loop.carry, end)
-
-
-def test_dropout_on_the_input_makes_it_no_constant() -> None:
-    def step(p: Any, mask: Any, X: Any, Y: Any) -> Any:
-        return descent(p, X * mask, Y)
-
-    loop = compile_loop(step, carry=parameters(), inputs=(np.ones((40, 9)),), constants=data())
-    assert loop.told == ""
-
-
-def test_dropout_behind_the_first_product_is_none_of_its_business() -> None:
-    def step(p: Any, mask: Any, X: Any, Y: Any) -> Any:
-        def cost(q: Any) -> Any:
-            A1 = relu(q["W1"] @ X + q["b1"]) * mask
-            return (((q["W2"] @ A1)[:1] - Y) ** 2).mean()
-
-        value, g = value_and_grad(cost)({k: p[k] for k in ("W1", "b1", "W2")})
-        return p | {k: p[k] - 0.1 * d for k, d in g.items()}, value
-
-    masks = [[(rng().random((5, 9)) > 0.3) * 1.0] for _ in range(9)]
-    loop = compile_loop(step, carry=parameters(), inputs=masks[0], constants=data())
-    assert "W1" in loop.told
-    results = [loop.step(*m) for m in masks]
-    alike(results, plainly(step, parameters(), data(), 9, masks)[1])
-
-
-def test_where_it_does_not_pay_it_is_not_done() -> None:
-    many = data(n=40, m=200)  # the Gram matrix would be larger than X
-    assert compared(descent, parameters(), many, 3).told == ""
-    few = data(n=40, m=60)
-    assert compared(descent, parameters(), few, 3).told != ""
-
-
-def test_it_is_off_with_one_switch() -> None:
-    loop = compared(descent, parameters(), data(), strength_reduction=False)
-    assert loop.told == ""
-    assert "np.matmul(W1, X" in loop.source
-
-
-# --- more than one constant -----------------------------------------------------------------------
-
-
-def test_batches_in_turn_are_columns_of_one_gram_matrix() -> None:
-    def epoch(p: Any, X: Any, Y: Any) -> Any:
-        for part in (slice(0, 3), slice(3, 6), slice(6, 9)):
-            p, cost = descent(p, X[:, part], Y[:, part])
-        return p, cost
-
-    assert "W1" in compared(epoch, parameters(), data(), refresh=7).told
-
-
-def test_batches_chosen_anew_in_every_step() -> None:
-    def step(p: Any, chosen: Any, X: Any, Y: Any) -> Any:
-        return descent(p, X @ chosen, Y @ chosen)
-
-    draw = rng()
-    batches = [[np.eye(9)[:, draw.permutation(9)[:4]]] for _ in range(40)]
-    loop = compile_loop(step, carry=parameters(), inputs=batches[0], constants=data(), refresh=25)
-    assert "W1" in loop.told
-    results = [loop.step(*b) for b in batches]
-    end, expected = plainly(step, parameters(), data(), 40, batches)
-    alike(results, expected)
-    alike(loop.carry, end)
-
-
-def test_a_cost_on_other_examples_is_shown() -> None:
-    def step(p: Any, X: Any, Y: Any, X_dev: Any, Y_dev: Any) -> Any:
-        after, cost = descent(p, X, Y)
-        return after, (cost, cost_of(X_dev, Y_dev, p))
-
-    more = {f"{k}_dev": x + 0.5 * (k == "X") for k, x in data().items()}
-    loop = compared(step, parameters(), data() | more)
-    assert "W1" in loop.told
-
-
-def test_two_matrices_on_two_constants() -> None:
-    def step(p: Any, X: Any, V: Any, Y: Any) -> Any:
-        def cost(q: Any) -> Any:
-            return ((np.tanh(q["A"] @ X) + np.tanh(V @ q["B"]).T - Y) ** 2).mean()
-
-        value, g = value_and_grad(cost)(p)
-        return {k: p[k] - 0.1 * g[k] for k in p}, value
-
-    draw = rng()
-    carry = {"A": draw.normal(size=(5, 40)) / 6, "B": draw.normal(size=(30, 5)) / 6}
-    constants = data() | {"V": draw.normal(size=(9, 30))}
-    loop = compared(step, carry, constants, refresh=7)
-    assert "A (5, 40)" in loop.told
-    assert "B (30, 5)" in loop.told
-
-
-def test_one_matrix_on_two_constants() -> None:
-    def step(p: Any, X: Any, V: Any, Y: Any) -> Any:
-        def cost(q: Any) -> Any:
-            return ((np.tanh(q["A"] @ X) + np.tanh(q["A"] @ V) - Y) ** 2).mean()
-
-        value, g = value_and_grad(cost)(p)
-        return {"A": p["A"] - 0.1 * g["A"]}, value
-
-    carry = {"A": rng().normal(size=(5, 40)) / 6}
-    constants = data() | {"V": rng().normal(size=(40, 9)) + 0.3}
-    assert "Vᵀ and Xᵀ" in compared(step, carry, constants, refresh=7).told
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_random_linear_rules(seed: int) -> None:
-    """Several carried matrices, each a random sum of all and of the gradient; in random order."""
-    draw = np.random.default_rng(seed)
-    names = [f"Q{i}" for i in draw.permutation(int(draw.integers(1, 4)))]
-    turned = bool(draw.integers(2))
-    mix = {a: {b: draw.normal() * 0.3 for b in names if draw.random() < 0.6} for a in names}
-    slope = {a: draw.normal() * 0.1 * (draw.random() < 0.8) for a in names}
-    used = {a: draw.normal() for a in names[:2]}
-
-    def step(c: Any, X: Any, Y: Any) -> Any:
-        def cost(q: Any) -> Any:
-            W = sum(u * q[a] for a, u in used.items())
-            return ((np.tanh(W.T @ X if turned else W @ X) - Y) ** 2).mean()
-
-        value, g = value_and_grad(cost)(c)
-        D = g[names[0]]
-        return {
-            a: sum((f * c[b] for b, f in mix[a].items()), 0.5 * c[a]) - slope[a] * D for a in names
-        }, value
-
-    shape = (40, 5) if turned else (5, 40)
-    carry = {a: draw.normal(size=shape) / 6 for a in names}
-    loop = compared(step, carry, data(), refresh=11)
-    assert names[0] in loop.told
-
 
 # --- looking, saving, resuming --------------------------------------------------------------------
 
@@ -404,3 +211,19 @@ def test_errors_do_not_grow_beyond_those_of_the_plain_iteration() -> None:
     exact = by_hand(np.longdouble)
     plain = np.abs(by_hand(np.float64) - exact).max()
     assert np.abs(loop.carry[0] - exact).max() < 3 * plain
+
+
+def test_iterations_end_in_the_memory_order_they_begin_with() -> None:
+    def step(c: Any, X: Any) -> Any:
+        W = (X @ c.T + 0.01).T
+        return W / np.abs(W).max(), W.sum()
+
+    X = rng().normal(size=(40, 40))
+    whole = compile_loop(step, carry=X.copy(), constants={"X": X})
+    sums = [whole.step().tobytes() for _ in range(9)]
+    for at in range(1, 8):
+        half = compile_loop(step, carry=X.copy(), constants={"X": X})
+        for _ in range(at):
+            half.step()
+        again = compile_loop(step, carry=half.carry, constants={"X": X})
+        assert [again.step().tobytes() for _ in range(at, 9)] == sums[at:]

@@ -227,9 +227,25 @@ def exchanged_in_pairs(c: Any, X: Any, T: Any) -> Any:
     return {"W": 0.9 * after["W"] + 0.1 * c["V"].T, "V": after["V"]}, value
 
 
+def ruled(product: Any, change: Any) -> Any:
+    """An update that is no gradient: from D = tanh of a product, what is taken off W."""
+
+    def step(c: Any, X: Any, T: Any) -> Any:
+        D = np.tanh(product(c["W"], X))
+        return {"W": c["W"] - 0.02 * change(D, X), "V": c["V"]}, D.sum() + c["V"].sum()
+
+    return step
+
+
 @pytest.mark.parametrize(
     "step",
     [
+        ruled(lambda W, X: W @ X, lambda D, X: X @ D.T),
+        ruled(lambda W, X: W.T @ X, lambda D, X: D @ X.T),
+        ruled(lambda W, X: W @ X, lambda D, X: D @ X.T + X @ D.T),
+        ruled(lambda W, X: (W + W.T) @ X, lambda D, X: D @ X.T),
+        ruled(lambda W, X: (W - W.T) @ X, lambda D, X: D @ X.T),
+        ruled(lambda W, X: W @ X + W.T @ X, lambda D, X: D @ X.T),
         error_of(lambda q, X: q["W"] @ X + q["W"].T @ X + q["V"].sum()),
         error_of(lambda q, X: (q["W"] + q["W"].T) @ X + q["V"].sum()),
         error_of(lambda q, X: (q["W"] + q["V"].T) @ X + np.abs(q["W"]).sum()),
@@ -244,6 +260,14 @@ def exchanged_in_pairs(c: Any, X: Any, T: Any) -> Any:
 def test_a_matrix_on_the_wrong_side_is_left_alone(step: Any) -> None:
     carry, constants = squares()
     assert compared(step, carry, constants).told == ""
+
+
+def test_an_update_need_not_be_a_gradient() -> None:
+    carry, constants = squares()
+    right = ruled(lambda W, X: W @ X, lambda D, X: D @ X.T)
+    left = ruled(lambda W, X: W.T @ X, lambda D, X: X @ D.T)
+    for step in (right, left):
+        assert "W (30, 30)" in compared(step, carry, constants, refresh=7).told
 
 
 def test_a_matrix_and_the_transpose_of_another_are_reduced_each_on_its_side() -> None:

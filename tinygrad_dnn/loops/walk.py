@@ -158,9 +158,6 @@ class Walk:
         turns = (node.meta["axis1"] - node.meta["axis2"]) % 2
         return form and (form.T if turns else form)
 
-    def _astype(self, node: Node, x: Any) -> Form | None:
-        return self._as_form(x, node) if x.dtype == node.dtype else None
-
     def _power(self, node: Node, x: Any, y: Any) -> Form | None:
         return self._as_form(x, node) if isinstance(y, (int, float)) and y == 1 else None
 
@@ -266,7 +263,7 @@ _RULES: dict[str, Callable[..., Form | Node | None]] = {
     "negative": Walk._negative,
     "transpose": Walk._transpose,
     "swapaxes": Walk._swapaxes,
-    "astype": Walk._astype,
+    "astype": Walk._same,  # to its own dtype, else it does not fit
     "power": Walk._power,
     "add": Walk._add,
     "subtract": Walk._subtract,

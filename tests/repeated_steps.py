@@ -98,6 +98,35 @@ def clipped_by_norm(p: Any, X: Any, Y: Any) -> Any:
     return {k: w - 0.1 * g[k] / (1 + size) for k, w in p.items()}, cost
 
 
+def penalty(p: Any, X: Any, Y: Any) -> Any:
+    """The cost is shown with its penalty."""
+
+    def penalised(q: Any) -> Any:
+        size = (q["W1"] ** 2).sum() + 2 * np.square(q["W2"]).mean() + (q["W3"] * q["W3"]).sum()
+        return cost_of(X, Y, q) + 0.05 * size
+
+    value, g = value_and_grad(penalised)(dict(p))
+    return {k: w - 0.1 * g[k] for k, w in p.items()}, value
+
+
+def penalty_in_parts(c: Any, X: Any, Y: Any) -> Any:
+    """Inner products of matrices, and of their gradients, in several spellings."""
+    cost, g = slopes_of(c["p"], X, Y)
+    W, V, D = c["p"]["W1"], c["v"]["W1"], g["W1"]
+    v = {k: 0.9 * c["v"][k] + g[k] for k in g}
+    shown = (
+        (W * V).mean(), np.sum(-(W * D) / 3), np.sum(2 * (D * D)), np.sum(W.T * V.T, axis=(0, 1)),
+        np.square(W - V).sum(keepdims=True), cost,
+    )  # fmt: skip
+    return {"p": {k: w - 0.1 * v[k] for k, w in c["p"].items()}, "v": v}, shown
+
+
+def clipped_by_whole_norm(p: Any, X: Any, Y: Any) -> Any:
+    cost, g = slopes_of(p, X, Y)
+    norm = sqrt(sum((d * d).sum() for d in g.values()))
+    return {k: w - 0.1 * g[k] * np.minimum(1, 0.05 / norm) for k, w in p.items()}, cost
+
+
 LINEAR: dict[str, tuple[Callable[..., Any], Callable[[], Any]]] = {
     "gradient descent": (descent, parameters),
     "momentum": (momentum, lambda: with_state("v")),
@@ -106,6 +135,9 @@ LINEAR: dict[str, tuple[Callable[..., Any], Callable[[], Any]]] = {
     "a penalty's slope": (penalty_slope, parameters),
     "a rate that is carried": (schedule, lambda: {"p": parameters(), "rate": np.array(0.1)}),
     "the path's average": (average, lambda: with_state("mean")),
+    "a penalty": (penalty, parameters),
+    "inner products": (penalty_in_parts, lambda: with_state("v")),
+    "clipped by the whole norm": (clipped_by_whole_norm, parameters),
     "scaled by a norm": (clipped_by_norm, parameters),
 }
 
@@ -148,6 +180,21 @@ def norm_shown(p: Any, X: Any, Y: Any) -> Any:
     return after, np.abs(p["W1"]).sum()
 
 
+def row_norms_shown(p: Any, X: Any, Y: Any) -> Any:
+    after, _ = descent(p, X, Y)
+    return after, (p["W1"] * p["W1"]).sum(axis=1)
+
+
+def square_in_a_product(p: Any, X: Any, Y: Any) -> Any:
+    after, _ = descent(p, X, Y)
+    return after, (p["W1"] * p["W1"]) @ X
+
+
+def square_carried(c: Any, X: Any, Y: Any) -> Any:
+    p, cost = descent(c["p"], X, Y)
+    return {"p": p, "v": c["v"] | {"W1": c["p"]["W1"] ** 2}}, cost
+
+
 def matrix_shown(p: Any, X: Any, Y: Any) -> Any:
     after, _ = descent(p, X, Y)
     return after, p["W1"]
@@ -185,6 +232,9 @@ NOT_LINEAR: dict[str, tuple[Callable[..., Any], Callable[[], Any]]] = {
     "clipped": (clipped, parameters),
     "a rate for each element": (elementwise_rates, parameters),
     "its norm is shown": (norm_shown, parameters),
+    "its rows' norms are shown": (row_norms_shown, parameters),
+    "its square in a product": (square_in_a_product, parameters),
+    "its square is carried": (square_carried, lambda: with_state("v")),
     "it is shown itself": (matrix_shown, parameters),
     "a column is used": (used_elsewhere, parameters),
     "on both sides": (tied, parameters),

@@ -187,7 +187,7 @@ def test_random_linear_rules(seed: int) -> None:
         D = g[names[0]]
         return {
             a: sum((f * c[b] for b, f in mix[a].items()), 0.5 * c[a]) - slope[a] * D for a in names
-        }, value
+        }, (value, (c[names[0]] * c[names[-1]]).sum(), (D * c[names[-1]]).mean())
 
     shape = (40, 5) if turned else (5, 40)
     carry = {a: draw.normal(size=shape) / 6 for a in names}

@@ -107,7 +107,7 @@ def test_the_loop_of_fewer_operations_is_the_documents_iteration(cats: Path) -> 
     for compiled in (True, False):
         settings = Settings((12288, 20, 7, 5, 1), compiled=compiled)
         costs.append([])
-        train(X, Y, settings, 100, after=lambda _, c: costs[-1].append(c), note=said.append)
+        train(X, Y, settings, 60, after=lambda _, c: costs[-1].append(c), note=said.append)
     assert said[-1].startswith("strength reduction: W1 (20, 12288) meets only constants")
     np.testing.assert_allclose(*costs, rtol=3e-15, atol=0)
 

@@ -126,6 +126,10 @@ def _written(c: Constant) -> str:
     return f"{c.node.name}{'t' if c.turned else ''}"  # Xt_X is XᵀX
 
 
+def _summed(x: Node, y: Node) -> Node:
+    return made("sum", made("multiply", x, y), meta={"axis": None, "keepdims": False})
+
+
 class Products:
     """Products of constants, each made once: XᵀX, and W0 X of a carried matrix's start."""
 
@@ -169,6 +173,31 @@ class Products:
             total = added(total, scaled(a, self.of(start, c)))
         for k, m in form.tails.items():
             total = added(total, made("matmul", m, self.of(k, c)))
+        result: Node = total
+        return result
+
+    def inner(self, x: Form, y: Form) -> Node | None:
+        """Σ x ⊙ y over all elements; None where the transposes do not fit.
+
+        ⟨a P0 + M C, b Q0 + N K⟩ = ab ⟨P0, Q0⟩ + a ⟨P0 Kᵀ, N⟩ + b ⟨M, Q0 Cᵀ⟩ + ⟨M (C Kᵀ), N⟩
+        """
+        if x.tails and y.tails and x.flipped != y.flipped:
+            return None
+        flipped = x.flipped if x.tails else y.flipped
+        total: Any = None
+        for q, a in x.own.items():
+            for r, b in y.own.items():
+                pair = (self.start(q), x.turned), (self.start(r), y.turned)
+                left, right = (self.matrix(Constant(*one)) for one in pair)
+                total = added(total, scaled(scaled(a, b), _summed(left, right)))
+        for one, other in ((x, y), (y, x)):
+            for q, a in one.own.items():
+                start = Constant(self.start(q), one.turned != flipped)
+                for k, n in other.tails.items():
+                    total = added(total, scaled(a, _summed(self.of(start, k.T), n)))
+        for c, m in x.tails.items():
+            for k, n in y.tails.items():
+                total = added(total, _summed(made("matmul", m, self.of(c, k.T)), n))
         result: Node = total
         return result
 

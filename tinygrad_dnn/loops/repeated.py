@@ -39,7 +39,7 @@ class Repeated:
 def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
     """A node without a value, with the shape and dtype that NumPy would give it.
 
-    For elementwise ops, `matmul`, `transpose` of a matrix, and `reshape` to one number.
+    For elementwise ops, `matmul`, `transpose` of a matrix, and `reshape` or the whole `sum`.
     """
     known = op if isinstance(op, Op) else REGISTRY[op]
     shapes: list[tuple[int, ...]] = [getattr(x, "shape", ()) for x in inputs]
@@ -48,8 +48,8 @@ def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
         shape: tuple[int, ...] = (shapes[0][0], shapes[1][1])
     elif known.name == "transpose":
         shape = shapes[0][::-1]
-    elif known.name == "reshape":
-        shape = ()
+    elif known.name in ("reshape", "sum"):
+        shape = meta.get("shape", ())
     else:
         shape = np.broadcast_shapes(*shapes)
     return Node(known, inputs, meta, shape, dtype, False, (), None, ())

@@ -40,10 +40,10 @@ def compile_loop(
         parameters = loop.carry
 
     What depends on constants alone is computed once. And a carried matrix W that the step uses only
-    in products with constants, W X, and changes only by linear rules, W ← b W − α D Xᵀ (gradient
-    descent, momentum, weight decay; not Adam, no penalty's value), is not carried: S is, where
-    W = a W0 + S Xᵀ, and the Gram matrix XᵀX serves in place of X. That is done where it takes fewer
-    operations; `.told` says so, `.carry` has the true W. It is the same iteration but for
+    in products with constants, W X, or in sums of squares, and changes only by linear rules,
+    W ← b W − α D Xᵀ (gradient descent, momentum, weight decay; not Adam), is not carried: S is,
+    where W = a W0 + S Xᵀ, and the Gram matrix XᵀX serves in place of X. That is done where it takes
+    fewer operations; `.told` says so, `.carry` has the true W. It is the same iteration but for
     rounding.
 
     Args:

@@ -7,9 +7,10 @@ noted (`needed`); products with constants become products of constants.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,16 @@ from tinygrad_dnn.loops.forms import (
     turned,
 )
 from tinygrad_dnn.loops.repeated import Repeated, constant_nodes, made, remade
+
+
+class Pair(NamedTuple):
+    """The elementwise product of two forms; of use once it is summed."""
+
+    x: Form
+    y: Form
+
+
+Found = Form | Node | Pair | None
 
 
 class Walk:
@@ -47,6 +58,7 @@ class Walk:
         self.needed: set[Leaf] = set()
         self.together: list[tuple[Leaf, Leaf]] = []
         self.sides: dict[Leaf, bool] = {}
+        self._pairs: dict[Node, Pair] = {}
         self._numbers: dict[Node, Any] = {}  # arrays all of whose elements are one number
         graph = trace(step.outputs)
         self._constant = constant_nodes(graph, step.constants)
@@ -69,9 +81,11 @@ class Walk:
         if number is not None or node in self._constant:
             return
         rule = _RULES.get(node.op.name)
-        found = rule(self, node, *node.inputs) if rule and len(node.shape) == 2 else None
+        found = rule(self, node, *node.inputs) if rule else None
         if isinstance(found, Node):
             self.new[node] = found
+        elif isinstance(found, Pair):
+            self._pairs[node] = found
         elif found is not None and self._fits(found, node):
             self.forms[node] = found
             self._note(found)
@@ -96,9 +110,12 @@ class Walk:
         if self.sides.setdefault(q, side) != side:
             self.needed.add(q)
 
-    def _own(self, x: Any) -> Mapping[Leaf, Any]:
-        form = self.forms.get(x) if isinstance(x, Node) else None
-        return form.own if form else {}
+    def _own(self, x: Any) -> list[Leaf]:
+        """The carried matrices that a value can't be had without."""
+        if not isinstance(x, Node):
+            return []
+        forms = [self.forms[x]] if x in self.forms else self._pairs.get(x, ())
+        return [q for form in forms for q in form.own]
 
     def _need(self, x: Any) -> None:
         """Something reads a value as it is: all carried matrices in it are needed."""
@@ -145,9 +162,17 @@ class Walk:
     def _same(self, node: Node, x: Any) -> Form | None:
         return self._as_form(x, node)
 
-    def _negative(self, node: Node, x: Any) -> Form | None:
-        form = self._as_form(x, node)
-        return form and multiplied(form, lambda part: scaled(-1.0, part))
+    def _negative(self, node: Node, x: Any) -> Found:
+        return self._changed(node, x, lambda part: scaled(-1.0, part))
+
+    def _changed(self, node: Node, x: Any, change: Callable[[Any], Any]) -> Found:
+        """A factor or a sign, into each term of a form or into the first of a pair."""
+        form, pair = self._as_form(x, node), self._pairs.get(x)
+        if form is not None:
+            return multiplied(form, change)
+        if pair is not None and x.shape == node.shape:
+            return Pair(multiplied(pair.x, change), pair.y)
+        return None
 
     def _transpose(self, node: Node, x: Any) -> Form | None:
         form = self.forms.get(x)
@@ -158,8 +183,15 @@ class Walk:
         turns = (node.meta["axis1"] - node.meta["axis2"]) % 2
         return form and (form.T if turns else form)
 
-    def _power(self, node: Node, x: Any, y: Any) -> Form | None:
-        return self._as_form(x, node) if isinstance(y, (int, float)) and y == 1 else None
+    def _power(self, node: Node, x: Any, y: Any) -> Found:
+        form = self._as_form(x, node)
+        if form is None or not isinstance(y, (int, float)) or y not in (1, 2):
+            return None
+        return form if y == 1 else Pair(form, form)
+
+    def _square(self, node: Node, x: Any) -> Found:
+        form = self._as_form(x, node)
+        return form and Pair(form, form)
 
     def _add(self, node: Node, x: Any, y: Any) -> Form | None:
         return self._joined(node, x, y, added)
@@ -171,19 +203,33 @@ class Walk:
         a, b = self._as_form(x, node), self._as_form(y, node)
         return combined(a, b, join) if a is not None and b is not None else None
 
-    def _multiply(self, node: Node, x: Any, y: Any) -> Form | None:
-        for form, other in ((self._as_form(x, node), y), (self._as_form(y, node), x)):
-            a = self._number(other) if form is not None else None
-            if form is not None and a is not None:
-                return multiplied(form, lambda part, a=a: scaled(a, part))
-        return None
+    def _multiply(self, node: Node, x: Any, y: Any) -> Found:
+        for one, other in ((x, y), (y, x)):
+            a = self._number(other)
+            if a is not None and isinstance(one, Node):
+                found = self._changed(node, one, partial(scaled, a))
+                if found is not None:
+                    return found
+        f, g = self._as_form(x, node), self._as_form(y, node)
+        return Pair(f, g) if f is not None and g is not None else None
 
-    def _divide(self, node: Node, x: Any, y: Any) -> Form | None:
-        form = self._as_form(x, node)
-        a = self._number(y) if form is not None else None
-        if form is None or a is None or (not isinstance(a, Node) and a == 0):
+    def _divide(self, node: Node, x: Any, y: Any) -> Found:
+        a = self._number(y)
+        if a is None or not isinstance(x, Node) or (not isinstance(a, Node) and a == 0):
             return None
-        return multiplied(form, lambda part: _quotient(part, a))
+        return self._changed(node, x, lambda part: _quotient(part, a))
+
+    def _sum(self, node: Node, x: Any) -> Node | None:
+        """⟨x, y⟩ of a pair: a penalty, a norm."""
+        pair = self._pairs.get(x)
+        if pair is None or prod(node.shape) != 1 or node.dtype != x.dtype:
+            return None
+        total = self.products.inner(*pair)
+        if total is None or total.dtype != node.dtype:
+            return None
+        if node.op.name == "mean":
+            total = made("divide", total, float(prod(x.shape)))
+        return made("reshape", total, meta={"shape": node.shape}) if node.shape else total
 
     # --- products ----------------------------------------------------------------------------
 
@@ -207,7 +253,7 @@ class Walk:
         constant = self._as_constant(y, mirrored)
         if f is None:
             # D C: the constant's first product, as in dZ Xᵀ.
-            if constant is None or x in self._constant:
+            if constant is None or x in self._constant or self._own(x):
                 return None
             return Form({}, False, {constant: self._plain(x, mirrored)}, False)
         if constant is not None and f.opens(False):
@@ -255,7 +301,7 @@ def _quotient(part: Any, a: Any) -> Any:
     return part / a
 
 
-_RULES: dict[str, Callable[..., Form | Node | None]] = {
+_RULES: dict[str, Callable[..., Found]] = {
     "identity": Walk._same,
     "stop_gradient": Walk._same,
     "reshape": Walk._same,
@@ -265,6 +311,9 @@ _RULES: dict[str, Callable[..., Form | Node | None]] = {
     "swapaxes": Walk._swapaxes,
     "astype": Walk._same,  # to its own dtype, else it does not fit
     "power": Walk._power,
+    "square": Walk._square,
+    "sum": Walk._sum,
+    "mean": Walk._sum,
     "add": Walk._add,
     "subtract": Walk._subtract,
     "multiply": Walk._multiply,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
+import weakref
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +57,7 @@ def same(got: Any, expected: Any) -> None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def test_without_rewriting_a_run_has_the_bits_of_eager() -> None:
+def test_s71_without_rewriting_a_run_has_the_bits_of_eager() -> None:
     compiled = compile(step, rewrite=False)
     p, X, Y = data()
     q = p
@@ -130,7 +133,30 @@ def test_a_result_that_is_an_argument_is_a_copy() -> None:
         assert not np.shares_memory(got, x)
 
 
-def test_results_stay_what_they_were() -> None:
+def test_what_is_copied_in_the_end_is_still_there() -> None:
+    def f(x: Any) -> Any:
+        a = x * 2
+        wide = np.broadcast_to(a, (2, 3))
+        return wide, ((a + 1) * 3 - x) * 5
+
+    x = np.arange(3.0)
+    wide, other = compile(f, rewrite=False)(x)
+    same(wide, np.broadcast_to(x * 2, (2, 3)).copy())
+    same(other, ((x * 2 + 1) * 3 - x) * 5)
+
+
+def test_a_warning_is_given_where_eager_gives_it() -> None:
+    """The exponential inside a sigmoid is silent, the same one beside it is not."""
+    f = compile(lambda x: (sigmoid(x), np.exp(-x)))
+    x = np.array([-1000.0])
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        same(f(x), (np.zeros(1), np.array([np.inf])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same(compile(sigmoid.forward)(x), np.zeros(1))
+
+
+def test_s72_results_stay_what_they_were() -> None:
     double = compile(lambda x: (x * 2, (x * 2).T))
     first = double(np.ones((2, 2)))
     double(np.full((2, 2), 9.0))
@@ -156,7 +182,7 @@ def test_reused_outputs_hold_until_the_call_after_the_next() -> None:
 # --- programs -------------------------------------------------------------------------------------
 
 
-def test_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> None:
+def test_s73_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> None:
     f = compile(lambda x, k=1.0: x * k)
     x = np.ones((2, 3))
     f(x)
@@ -167,6 +193,36 @@ def test_new_shapes_dtypes_orders_and_settings_are_programs_of_their_own() -> No
     assert f.source == text
     assert "6 of at most" in repr(f)
     assert f(x, k=-0.0).tobytes() != f(x, k=0.0).tobytes()
+
+
+def test_one_array_in_two_places_is_two_inputs() -> None:
+    shared = np.ones(2)
+    f = compile(lambda x, y, *more: x - y * 2 + more[0] * shared)
+    f(shared, shared, shared)
+    x, y, z = np.full(2, 5.0), np.full(2, 3.0), np.full(2, 10.0)
+    text = f.source
+    same(f(x, y, z), x - y * 2 + z)
+    assert f.source is text
+
+
+def test_defaults_and_keywords_come_to_the_same() -> None:
+    def f(x: Any, k: float = 2.0, *, bias: Any = None, **more: Any) -> Any:
+        return x * k + (0 if bias is None else bias) + sum(more.values())
+
+    compiled, x = compile(f), np.ones(2)
+    for _ in range(2):
+        same(compiled(x), np.full(2, 2.0))
+        assert compiled._latest is not None
+        guard = compiled._latest[0].guard
+        assert guard is not None
+        assert guard(x)
+        assert not guard(x, 3.0)
+        same(compiled(x, 3.0), np.full(2, 3.0))
+        assert not compiled._latest[0].guard(x)  # type: ignore[misc]
+        same(compiled(x=x, bias=x, extra=x * 5), np.full(2, 8.0))
+        same(compiled(x, bias=x * 2), np.full(2, 4.0))
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        compiled()
 
 
 def test_no_more_programs_are_kept_than_it_says() -> None:
@@ -330,6 +386,29 @@ def test_pickled_to_another_process_it_runs(tmp_path: Path) -> None:
     same(pickle.loads((tmp_path / "found.pickle").read_bytes()), expected)
 
 
+def test_an_importable_function_is_recorded_anew_where_its_globals_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = compile(scaled)
+    same(compiled(np.ones(2)), np.full(2, 2.0))
+    pickled = pickle.dumps(compiled)
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    same(pickle.loads(pickled)(np.ones(2)), np.full(2, 5.0))
+
+
+SCALE = 2.0
+
+
+def scaled(x: Any) -> Any:
+    return x * SCALE
+
+
+def test_an_object_as_a_setting_holds_in_its_own_process_alone() -> None:
+    compiled = compile(lambda x, how: how(x))
+    same(compiled(np.ones(1), np.negative), -np.ones(1))
+    assert "0 of at most" in repr(pickle.loads(pickle.dumps(compiled)))
+
+
 def test_a_compiled_function_inside_another_is_part_of_it() -> None:
     inner = compile(lambda x: x * 3)
     outer = compile(lambda x: grad(lambda x: (inner(x) ** 2).sum())(x))
@@ -337,7 +416,7 @@ def test_a_compiled_function_inside_another_is_part_of_it() -> None:
     assert "np.empty" in outer.source
 
 
-def test_a_gradient_does_not_end_here_in_silence() -> None:
+def test_s78_a_gradient_does_not_end_here_in_silence() -> None:
     f = compile(lambda x: x * 2)
     W = Tensor([1.0], requires_grad=True, name="W")
     with pytest.raises(TypeError, match=r"W \(1,\) requires a gradient.*no_grad"):
@@ -358,3 +437,32 @@ def test_as_a_decorator_it_keeps_name_and_words() -> None:
     with pytest.raises(ValueError, match="nothing is written yet"):
         double.source
     same(double(x=np.ones(1)), np.array([2.0]))
+
+
+# --- what was rewritten ---------------------------------------------------------------------------
+
+
+def test_rewrites_are_listed_with_before_and_after() -> None:
+    compiled = compile(step)
+    compiled(*data())
+    told = compiled.explain()
+    assert "log(σ(Z4))  →  −softplus(−Z4)" in told
+    assert "→  A4 − Y" in told
+    local = compile(lambda p, X, Y: step(p, X, Y))  # goes into a pickle as its programs
+    local(*data())
+    names = pickle.loads(pickle.dumps(local))
+    names(*data())
+    assert names.explain().splitlines() == [s.row.name for s in local.steps]
+    literal = compile(step, rewrite=False)
+    literal(*data())
+    assert literal.explain() == ""
+
+
+def test_what_it_was_recorded_with_is_let_go() -> None:
+    x = np.ones(3)
+    compiled = compile(lambda x: sigmoid(x) * 2)
+    compiled(x)
+    held = weakref.ref(x)
+    del x
+    gc.collect()
+    assert held() is None

@@ -74,7 +74,7 @@ READS = [f for name, f in list(globals().items()) if name.startswith("by_")]
 
 
 @pytest.mark.parametrize("f", READS, ids=lambda f: f.__name__)
-def test_a_value_read_while_recording_is_refused_with_its_line(f: Callable[..., Any]) -> None:
+def test_s74_a_value_read_while_recording_is_refused_with_its_line(f: Callable[..., Any]) -> None:
     with pytest.raises(RecordingError) as told:
         compile(f)(X)
     line = next(i for i, t in enumerate(_lines(f)) if t.strip().startswith(("return", "y =")))
@@ -110,7 +110,7 @@ def test_shapes_and_dtypes_may_be_read() -> None:
     ],
     ids=["global", "unseeded", "closed over", "Python's", "Python's own", "shuffle"],
 )
-def test_random_numbers_are_refused(draw: Callable[[Any], Any]) -> None:
+def test_s75_random_numbers_are_refused(draw: Callable[[Any], Any]) -> None:
     rng = np.random.default_rng(0)
 
     def f(x: Any) -> Any:
@@ -175,7 +175,7 @@ def test_only_numpys_arrays_are_inputs() -> None:
 # --- what a function closes over ------------------------------------------------------------------
 
 
-def test_a_captured_array_is_read_anew_in_every_call() -> None:
+def test_s76_a_captured_array_is_read_anew_in_every_call() -> None:
     held = np.ones(3)
     t = Tensor(np.ones(3), name="t")
     f = compile(lambda x: x * held + t)
@@ -195,7 +195,7 @@ def scaled(x: Any) -> Any:
     return x * SCALE
 
 
-def test_a_variable_that_holds_something_else_is_recorded_again(
+def test_s77_a_variable_that_holds_something_else_is_recorded_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rate, table = 1.0, {"k": 3.0}
@@ -217,6 +217,35 @@ def test_a_variable_that_holds_something_else_is_recorded_again(
     text = compiled.source
     rate = float("5")  # equal
     compiled(x)
+    assert compiled.source is text
+
+
+def test_an_array_that_numpy_reads_is_watched() -> None:
+    held = np.ones(3)
+
+    def f(x: Any) -> Any:
+        return x * held.mean()
+
+    compiled, x = compile(f), np.ones(3)
+    np.testing.assert_array_equal(compiled(x), np.ones(3))
+    held[0] = 7.0
+    np.testing.assert_array_equal(compiled(x), np.full(3, 3.0))
+    text = compiled.source
+    compiled(x)
+    assert compiled.source is text
+
+
+def test_of_an_array_whose_shape_alone_is_asked_nothing_is_watched() -> None:
+    held = np.ones((2, 3))
+
+    def f(x: Any) -> Any:
+        return (lambda y: y * held.shape[1])(x) * held.size
+
+    compiled = compile(f)
+    np.testing.assert_array_equal(compiled(np.ones(3)), np.full(3, 18.0))
+    text = compiled.source
+    held[0] = 7.0
+    compiled(np.ones(3))
     assert compiled.source is text
 
 
@@ -254,6 +283,18 @@ def test_an_op_of_a_users_is_written_out_with_its_own_text(tmp_path: Any) -> Non
     assert "    y = x ** 2\n    return np.exp(-y)\n" in f.source
     f.save(tmp_path / "net.py")
     del tg.REGISTRY["bump_written"]
+
+
+def test_what_an_op_of_a_users_returns_is_never_the_argument_itself() -> None:
+    @tg.op("same({x})", vjp=lambda g: g, name="same_again")
+    def same_again(x: Any, /) -> Any:
+        return x
+
+    x = np.ones(3)
+    found = compile(lambda x: same_again(x))(x)
+    np.testing.assert_array_equal(found, x)
+    assert not np.shares_memory(found, x)
+    del tg.REGISTRY["same_again"]
 
 
 def test_what_has_no_text_runs_here_and_is_not_saved(tmp_path: Any) -> None:

@@ -15,8 +15,9 @@ from tinygrad_dnn.graph import trace
 from tinygrad_dnn.latex import LATEX, latex_text
 
 COMMANDS = {
-    "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "le",
-    "ge", "neq", "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
+    "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
+    "geq", "neq", "wedge", "vee",
+    "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",
 }  # fmt: skip
@@ -64,7 +65,7 @@ def sound(text: str) -> None:
         (lambda: tg.log_sigmoid(x), r"\log\sigma(x)"),
         (lambda: np.log10(x), r"\log_{10}(x)"),
         (lambda: x * -2.5, r"x \odot -2.5"),
-        (lambda: tg.where(x <= y, x, y), r"\operatorname{where}(x \le y, x, y)"),
+        (lambda: tg.where(x <= y, x, y), r"\operatorname{where}(x \leq y, x, y)"),
     ],
 )
 def test_as_in_a_textbook(expression: Callable[[], Tensor], told: str) -> None:
@@ -72,14 +73,26 @@ def test_as_in_a_textbook(expression: Callable[[], Tensor], told: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_another_reader_of_latex_takes_every_op(name: str) -> None:
+    """matplotlib reads a part of LaTeX."""
+    mathtext = pytest.importorskip("matplotlib.mathtext", reason="matplotlib is not installed")
+    mathtext.MathTextParser("agg").parse(f"${filled(name)}$")
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_every_op_is_sound(name: str) -> None:
+    sound(filled(name))
+
+
+def filled(name: str) -> str:
+    """The template of an op with names in its places."""
     declared = REGISTRY[name]
     if declared.many:
         values = {"xs": (LATEX.listed([LATEX.name("x"), LATEX.name("W1")]), 9)}
     else:
         values = {a: (LATEX.name("W1"), 9) for a in declared.arrays}
     values |= {s: (LATEX.plain("1:3, ..."), 9) for s in declared.settings}
-    sound(LATEX.fill(declared.formula, values))
+    return LATEX.fill(declared.formula, values)
 
 
 @pytest.mark.parametrize(

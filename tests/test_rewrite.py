@@ -443,7 +443,7 @@ def test_a_deep_graph_takes_no_recursion() -> None:
     finally:
         sys.setrecursionlimit(limit)
     assert len(done.steps) > 5_000
-    assert len(explain(done).splitlines()) == len(done.steps)
+    assert len(explain(done).splitlines()) == len(done.steps) + 1
 
 
 def test_time_grows_with_the_graph_and_no_faster() -> None:
@@ -525,7 +525,9 @@ def test_numbers_may_stand_where_arrays_do(table: str) -> None:
 def test_the_steps_can_be_read() -> None:
     Z, cost = logistic_regression()
     text = explain(graph_of(cost))
-    lines = dict(line.split("  ", 1) for line in text.splitlines())
+    *told, last = text.splitlines()
+    lines = dict(line.split("  ", 1) for line in told)
+    assert last.startswith(f"in all: {len(graph_of(cost))} nodes became ")
     assert lines["log of a sigmoid"].strip() == "log(σ(Z))  →  −softplus(−Z)"
     assert "log(1 − σ(Z))  →  −softplus(Z)" in text
     assert explain(made(cost)) == text
@@ -534,4 +536,12 @@ def test_the_steps_can_be_read() -> None:
 
 def test_a_setting_is_shown(x: Tensor) -> None:
     done = made(np.log(np.sum(np.exp(x), axis=0)))
-    assert explain(done).endswith("log(Σ exp(x))  →  log Σ exp(x)")
+    assert explain(done).splitlines()[0].endswith("log(Σ exp(x))  →  log Σ exp(x)")
+
+
+def test_constants_and_shared_expressions_are_counted(x: Tensor) -> None:
+    seed = Tensor(np.float64(1.0))
+    y = (seed / 4) * np.sin(x) + np.sin(x)
+    told = explain(graph_of(y), constants=[seed.node])
+    assert told == "in all: 7 nodes became 4; computed ahead 1, the same as another 1"
+    assert explain(Rewritten(Graph([], ()), {}, [])) == ""

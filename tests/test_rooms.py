@@ -25,9 +25,9 @@ ENGINE = [
     "passes", "transforms", "watch",
     "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
     "rewrite.engine", "rewrite.explain", "rewrite",
-    "compiler.tracer", "compiler.surroundings", "compiler.plain", "compiler.record",
-    "compiler.lower", "compiler.spell", "compiler.plan",
-    "compiler.typeset", "compiler.naming", "compiler.constants", "compiler.printer",
+    "compiler.tracer", "compiler.surroundings", "compiler.typeset", "compiler.plain",
+    "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
+    "compiler.constants", "compiler.printer",
     "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",
@@ -42,8 +42,8 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "page", "arrays", "story", "explorer", "report",
-    "mathematics", "divisor", "lines", "derivation",
+    "mathematics", "divisor", "lines",
+    "page", "arrays", "story", "explorer", "report", "derivation",
 ]  # fmt: skip
 CLI = [
     "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",

@@ -107,6 +107,13 @@ def handle(node: Any) -> Tensor:
     return tg.tensor.handle(node)
 
 
+def test_parameters_come_first_whenever_they_were_made() -> None:
+    A = Tensor(np.ones((2, 3)), requires_grad=True, name="x") * 2.0
+    A.name = "A"
+    W = Tensor(np.ones((1, 2)), requires_grad=True, name="W")
+    assert list(lines(viz.derive((W @ A).sum()))) == ["dW", "dA", "dx"]
+
+
 def test_the_rules_unsimplified_and_the_steps_between() -> None:
     cost = net(2)[0]
     raw = viz.derive(cost, wrt="W2", simplify=False)

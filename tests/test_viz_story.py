@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from drawings import WEIRD, named, neuron, parameter, shared, two_layers
 
-from tinygrad_dnn import Tensor, exp, relu
+from tinygrad_dnn import Tensor, exp, log, relu, sigmoid
 from tinygrad_dnn.graph import Graph, trace
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.replay import replay
@@ -115,6 +115,26 @@ def test_lazy_arrays_are_not_computed() -> None:
 
 
 # --- formulas -------------------------------------------------------------------------------------
+
+
+def test_a_gradient_that_algebra_makes_shorter_is_told_so_as_well() -> None:
+    story, _ = told(cross_entropy())
+    seen = by_title(story)
+    assert plain(seen["Z"]["simpler"]) == "dZ=0.5·(A−Y)"
+    assert plain(seen["Z"]["gradientFormula"]) == "dZ=dA⊙A⊙(1−A)"
+    assert seen["W"]["simpler"] == ""  # dZ Xᵀ is as short as it gets
+    assert by_title(told(neuron())[0])["a"]["simpler"] == ""
+
+
+def cross_entropy() -> Tensor:
+    X, Y = Tensor(np.eye(2), name="X"), Tensor(np.array([[0.0, 1.0]]), name="Y")
+    Z = named(Tensor(np.array([[0.5, -1.0]]), requires_grad=True, name="W") @ X, "Z")
+    A = named(sigmoid(Z), "A")
+    return named(-(Y * log(A) + (1 - Y) * log(1 - A)).sum() / 2, "cost")
+
+
+def plain(mathml: str) -> str:
+    return "".join(ElementTree.fromstring(mathml).itertext())
 
 
 def test_each_rule_is_written_in_the_names_of_what_it_reads() -> None:

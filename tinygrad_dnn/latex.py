@@ -20,11 +20,12 @@ _RAISED = {"ᵀ": r"\top", "²": "2"}
 _LARGE = {"Σ": r"\sum ", "Π": r"\prod "}
 _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
-    "≤": r"\le ", "≥": r"\ge ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "∞": r"\infty ",
+    "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "∞": r"\infty ",
     "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
+_WORDS = {"and": r"\wedge ", "or": r"\vee "}
 _SPECIAL = re.compile(r"[\\{}$&#%_^~]")
 _SPELT = {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -111,6 +112,8 @@ def _signs(text: str) -> str:
 
     def word(found: re.Match[str]) -> str:
         name = latex_text(found[0])
+        if name in _WORDS:
+            return _WORDS[name]
         return rf"\{name} " if name in _FUNCTIONS else rf"\operatorname{{{name}}}"
 
     pieces = []

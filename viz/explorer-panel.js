@@ -167,7 +167,7 @@ const panel = (() => {
 
   /** The gradient of a node, and what adds up to its gradient. */
   function way(id, k, state, drawn, act) {
-    const { gradientName, gradientFormula, contributions } = nodes[id];
+    const { gradientName, gradientFormula, simpler, contributions } = nodes[id];
     const many = contributions.length > 1;
     const words = {
       none: "not there yet",
@@ -189,6 +189,7 @@ const panel = (() => {
       formula(gradientFormula),
       list,
       more > 0 ? make("p", { class: "meta" }, `and ${more} more`) : "",
+      ...(simpler ? [make("p", { class: "meta" }, "simplified:"), formula(simpler)] : []),
     );
   }
 

@@ -16,21 +16,19 @@ from math import prod
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.formula import printable
-from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, by_index, trace
+from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.passes import Backward, Forward
 from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.divisor import Divisor, in_terms_of
+from viz.divisor import Divisor, with_symbol
 from viz.mathematics import Text, typeset
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
 PLAINER = (POSITIVE, *REPEATED)  # what is done to formulas before they are shown at all
-_MULTIPLY, _DIVIDE, _NEGATIVE, _IDENTITY = (
-    REGISTRY[name] for name in ("multiply", "divide", "negative", "identity")
-)
+_MULTIPLY, _DIVIDE, _IDENTITY = (REGISTRY[n] for n in ("multiply", "divide", "identity"))
 
 
 class Step(NamedTuple):
@@ -38,6 +36,15 @@ class Step(NamedTuple):
 
     done: str
     text: Text
+
+
+class Simplified(NamedTuple):
+    """A formula before and after, in how many steps, and which gradients were put in before."""
+
+    start: Node
+    result: Node
+    steps: int
+    put_in: tuple[str, ...]
 
 
 class Line:
@@ -60,18 +67,15 @@ class Line:
         node: Node,
         name: str,
         raw: Node,
-        start: Node,
-        looked_into: list[str],
+        simplified: Simplified,
         rule: list[str],
         times_m: bool,
         named: Mapping[Node, str],
     ) -> None:
         self.node, self.name, self.rule = node, name, rule
         self.shape, self.times_m = node.shape, times_m
-        self._start, self._looked_into, self._named = start, looked_into, named
-        done = rewrite(trace([start]), PAPER)
-        self._taken = len(done.steps)
-        self.result = done.graph.outputs[0]
+        self._simplified, self._named = simplified, named
+        self.result = simplified.result
         self.raw, self.text = typeset(raw, named), typeset(self.result, named)
         self.raw_uses, self.uses = _letters(raw), _letters(self.result)
 
@@ -79,11 +83,11 @@ class Line:
     def steps(self) -> list[Step]:
         """From the raw formula to the simplified one, each step a row of the table."""
         told: list[Step] = []
-        if self._looked_into:
-            what = " and ".join(self._looked_into)
-            told.append(Step(f"{what} put in", typeset(self._start, self._named)))
-        for k in range(1, min(self._taken, MOST_STEPS) + 1):
-            part = rewrite(trace([self._start]), PAPER, limit=k)
+        start, _, taken, put_in = self._simplified
+        if put_in:
+            told.append(Step(f"{' and '.join(put_in)} put in", typeset(start, self._named)))
+        for k in range(1, min(taken, MOST_STEPS) + 1):
+            part = rewrite(trace([start]), PAPER, limit=k)
             text = typeset(part.graph.outputs[0], self._named)
             before = told[-1].text if told else self.raw
             if text.plain != before.plain:
@@ -142,7 +146,7 @@ class Lines:
     def _lay_out(self, forward: Forward, backward: Backward) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
-        copies = _with_symbol(whole, self.divisor)
+        copies = with_symbol(whole, self.divisor)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
@@ -192,20 +196,21 @@ class Lines:
 
     def _line(self, x: Node, before: Mapping[Node, Line]) -> Line:
         """The line of one gradient: the shortest of what comes of looking into others or not."""
-        start = self._formula(x, self.owners[x])
-        raw, into = start, list[str]()
-        rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
-        found: list[Line] = []
+        raw = start = self._formula(x, self.owners[x])
+        put_in: tuple[str, ...] = ()
+        found: list[Simplified] = []
         for _ in range(DEEPEST + 1):
-            called = str(self.unknown[x].name)
-            times_m = self._is_scaled(x)
-            found.append(Line(x, called, raw, start, into, rule, times_m, self.letters))
+            done = rewrite(trace([start]), PAPER)
+            found.append(Simplified(start, done.graph.outputs[0], len(done.steps), put_in))
             seen = {n: before[n].result for n in trace([start]) if n in before}
             if not seen:
                 break
-            into = [*into, *(self.letters[leaf] for leaf in seen)]
+            put_in += tuple(self.letters[leaf] for leaf in seen)
             start = _cut(start, seen)
-        return min(found, key=lambda line: _length(line.result))
+        best = min(found, key=lambda one: _length(one.result))
+        rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
+        called = str(self.unknown[x].name)
+        return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
 
     def _formula(self, x: Node, owners: Collection[Node]) -> Node:
         """The gradient of x, cut off at the gradients of the owners, in their measure and its."""
@@ -239,46 +244,14 @@ def _node(x: Any, like: Node) -> Node:
     return x if isinstance(x, Node) else build(_IDENTITY, (x,), NO_META, (), like=like)
 
 
-def _is_bare(leaf: Leaf) -> bool:
-    """A number without a name: it is shown as it is."""
-    return leaf.shape == () and not leaf.requires_grad and not leaf.name
-
-
 def _letters(x: Node) -> frozenset[str]:
     """The names in a formula."""
-    return frozenset(str(n.name) for n in trace([x]) if n.op is None and n.name)
+    return frozenset(n.name for n in trace([x]) if n.name)
 
 
 def _length(x: Node) -> int:
     """How much there is to read: the ops of a formula, those of single numbers apart."""
     return sum(n.op is not None and n.shape != () for n in trace([x]))
-
-
-def _with_symbol(graph: Graph, divisor: Divisor | None) -> dict[Node, Any]:
-    """Copies of all nodes without names, with m for the number that it is in single numbers."""
-    new: dict[Node, Any] = {}
-    for node in graph:
-        if isinstance(node, Leaf):
-            new[node] = node.value[()] if _is_bare(node) else node
-            continue
-        inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
-        if prod(node.shape) == 1 and divisor is not None:
-            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
-        new[node] = build(node.op, inputs, node.meta, (), like=node)
-    return new
-
-
-def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
-    """An input as m, 2 m, 1/m or −1/m where it is that number."""
-    form = in_terms_of(op, k, x, divisor)
-    if form is None:
-        return x
-    above, power = form
-    if power == 1:
-        whole = divisor.leaf
-        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
-    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
-    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())
 
 
 def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:

@@ -17,11 +17,13 @@ from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
 from viz.backward import both
 from viz.labels import visible
+from viz.lines import Lines
 from viz.problems import Problem
 from viz.scene import Scene
 
 LONGEST = 100  # characters of a formula
 STEPS = 40  # nodes that a formula is made of
+DERIVED = 300  # named values at most whose gradients are simplified
 LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
 
 Told = dict[str, Any]
@@ -61,6 +63,7 @@ class Story:
         self.names = {node: visible(name) for node, name in names.items()}
         self.texts = formulas(self.graph, self.names, LONGEST)
         self.maths = mathml(self.graph, self.names, LONGEST)
+        self.simpler = {} if backward is None else self._simpler(forward, backward)
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
         for z, i in self.backward.contributions:
@@ -87,6 +90,14 @@ class Story:
             "arrays": self.arrays.data(budget),
         }
 
+    def _simpler(self, forward: Forward, backward: Backward) -> dict[Node, str]:
+        """Gradients whose formula gets shorter by algebra: dZ2 = 0.2 · (A2 − Y)."""
+        if len(self.named) > DERIVED:
+            return {}
+        lines = Lines(forward, backward, self.named, None, scaled=False).all()
+        shorter = (x for x in lines if x.steps and len(x.text.plain) < len(x.raw.plain))
+        return {x.node: equation(identifier(x.name), x.text.mathml) for x in shorter}
+
     def _edge(self, node: Node, k: int) -> str:
         return f"{self.scene.id_of(node.inputs[k])}-{self.scene.ids[node]}-{k}"
 
@@ -100,7 +111,7 @@ class Story:
             "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
             "value": self.arrays.add(x), "gradient": None, "gradientName": "",
-            "gradientFormula": "", "contributions": [], "rules": [], "problem": "",
+            "gradientFormula": "", "simpler": "", "contributions": [], "rules": [], "problem": "",
         }  # fmt: skip
 
     def _node(self, node: Node) -> Told:
@@ -135,6 +146,7 @@ class Story:
             "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
             "gradientName": self.slopes[x],
             "gradientFormula": equation(name, "<mo>+</mo>".join(terms)),
+            "simpler": self.simpler.get(x, ""),
             "rules": [self._rule(x, i) for i in self.sent.get(x, [])],
             "contributions": [
                 {

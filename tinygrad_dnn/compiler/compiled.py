@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import pickle
 import threading
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 
 from tinygrad_dnn.compiler.build import program_of
-from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of
+from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
 from tinygrad_dnn.compiler.record import bound, record
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, traced
@@ -102,9 +103,11 @@ class Compiled:
             )
         around = Surroundings(self.f)
         recording = record(self.f, args, kwargs, around)
-        program = program_of(recording, self.rewrite, guard_for(recording, given))
+        guard = guard_for(recording, given, _defaults(self.f))
+        program = program_of(recording, self.rewrite, guard)
         recording.forget()
-        return program, around if around.variables else None
+        around.watch(recording.captured.values())
+        return program, around if around.variables or around.arrays else None
 
     # --- what was written --------------------------------------------------------------------
 
@@ -163,7 +166,13 @@ class Compiled:
             f = self.f
         except (pickle.PicklingError, AttributeError, TypeError):
             f = None
-        programs = [(key, program) for key, (program, _) in self._programs.items()]
+        # A function that can be imported is recorded again where its variables may be others; one
+        # that can't travels as its programs, with what it closed over as it is now.
+        programs = [
+            (key, program)
+            for key, (program, around) in self._programs.items()
+            if travels(key) and (f is None or around is None)
+        ]
         return _restored, (f, self.rewrite, self.reuse_outputs, programs)
 
 
@@ -175,6 +184,14 @@ def _restored(
     for key, program in programs:
         made._programs[key] = program, None
     return made
+
+
+def _defaults(f: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _lost() -> None:
@@ -214,9 +231,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
     The 32 programs used last are kept.
 
     What f closes over: arrays and Tensors are read anew at every call; where a variable of f, or a
-    global it names, holds another object or number than before, f is recorded again. What Python
-    or NumPy computes inside f without a Tensor is computed once, and attributes of objects are
-    looked at once.
+    global it names, holds another object or number than before, or where NumPy read an array whose
+    numbers have changed since, f is recorded again. Only attributes of objects, other than arrays,
+    are looked at once.
 
     Args:
         f: a function of arrays.

@@ -27,7 +27,6 @@ class Copy:
         """The input that stands for an argument."""
         if node not in self.new:
             self.new[node] = self._leaf(node.value, node.name or self.names.get(node))
-            self.by_array[id(node.value)] = self.new[node]
         made: Leaf = self.new[node]
         return made
 

@@ -113,10 +113,9 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
     for i, node in enumerate(made.lines):
         for x in node.parents:
             dies[base(x, lowered)] = i
-    owned = [n for n in results if _owns(n, lowered)]
-    for node in owned:
+    for node in results:  # returned as it lies, or copied when everything is done
         dies[base(node, lowered)] = end
-    returned = {base(n, lowered) for n in owned}
+    returned = {base(n, lowered) for n in results if _owns(n, lowered)}
     for node in reversed(made.lines):
         own = made.memory.get(node)
         if own is None:

@@ -19,6 +19,7 @@ from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, view
 from tinygrad_dnn.compiler.typeset import dtype_text, empty, filled, quoted, shaped, wrapped
 from tinygrad_dnn.graph import Leaf, Node
+from tinygrad_dnn.rewrite.nodes import ours
 
 
 @dataclass
@@ -172,6 +173,8 @@ class _Printer:
                 if k in named or k not in usual or repr(usual[k]) != repr(v)
             ]
             text = f"{self.constants.helper(node.op)}({', '.join([*operands, *words])})"
+        if not ours(node.op):
+            return f"np.array({text})"  # it may be an input's own memory
         return text if node.shape else f"np.asarray({text})"
 
     def _lines(self) -> Iterator[str]:

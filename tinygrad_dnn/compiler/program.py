@@ -18,6 +18,13 @@ from tinygrad_dnn.tree import Layout, flatten, rebuild
 
 _number = count(1).__next__
 Key = tuple[Any, ...]
+NEEDED = object()
+HERE = "an object of this process"
+
+
+def travels(key: Key) -> bool:
+    """Whether a key says the same in another process."""
+    return all(part[0] != HERE for part in key)
 
 
 def layout_of(x: Any) -> Any:
@@ -39,7 +46,7 @@ def key_of(given: Mapping[str, Any]) -> Key:
         parts.append((name, repr(layout)))
         for x in flat:
             if not is_array(x):
-                parts.append((type(x), repr(x)) if _plain(x) else (type(x), id(x)))
+                parts.append((type(x), repr(x)) if _plain(x) else (HERE, id(x)))
                 continue
             kept = isinstance(x, Tensor) and x.requires_grad
             a = x._array if isinstance(x, Tensor) else np.asarray(x)
@@ -82,7 +89,8 @@ class Program:
         self.steps = list(steps)
         self.guard = guard
         self._special = _special(layout)
-        self._whole = all(used for _, used in self.arguments)
+        self._used = [i for i, (_, used) in enumerate(self.arguments) if used]
+        self._whole = len(self._used) == len(self.arguments)
         self._local = threading.local()
         # A file of its own for tracebacks and profilers.
         self.filename = f"<compiled {function} {_number()}>"
@@ -101,7 +109,7 @@ class Program:
             step = local.step = self._names["workspace"]()
             local.turn, local.sets = 0, [None, None]
         if not self._whole:
-            args = [x for x, (_, used) in zip(args, self.arguments, strict=True) if used]
+            args = [args[i] for i in self._used]
         held = (
             {name: x._array if isinstance(x, Tensor) else x for name, x in self.captured.items()}
             if self.captured
@@ -155,23 +163,33 @@ def _special(layout: Layout) -> bool:
     return False
 
 
-def guard_for(recording: Recording, given: Mapping[str, Any]) -> Callable[..., bool]:
+def guard_for(
+    recording: Recording, given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Callable[..., bool]:
     """A quick test, written out for one key: do these positional arguments fit a program?
 
     It says no where it does not know; the key then decides.
+
+    Args:
+        defaults: of the function's settings, which a call may leave out.
     """
     tests: list[str] = []
     names: dict[str, Any] = {"ndarray": np.ndarray}
     parameters = []
     for i, (argument, value) in enumerate(zip(recording.arguments, given.values(), strict=True)):
         p = f"p{i}"
-        parameters.append(p)
+        word = f"default{i}"
+        usual = argument.name in defaults and defaults[argument.name] is value
+        left_out = usual and not any(leaf is not None for leaf in argument.leaves)
+        names[word] = value if left_out else NEEDED
+        parameters.append(f"{p}={word}")
         flat, layout = flatten(value)
         tests += _structure(layout, p, names)
         for x, path in zip(flat, argument.paths, strict=True):
             at = p + path[len(argument.name) :]
             tests += _value(x, at, names)
     body = " and ".join(tests) or "True"
+    # Without a default of its own an argument that is left out fits nothing.
     text = f"def fits({', '.join(parameters)}):\n    return {body}\n"
     exec(compile(text, __file__, "exec"), names)
     fits: Callable[..., bool] = names["fits"]

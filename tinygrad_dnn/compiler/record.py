@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dnn.compiler.plain import Copy
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.compiler.tracer import RecordingError, Tracer
+from tinygrad_dnn.compiler.typeset import quoted
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import Layout, flatten, rebuild
@@ -73,30 +74,58 @@ def is_array(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic, Tensor))
 
 
-def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name, defaults included, in the order of the signature.
+class Bound:
+    """Arguments sorted out as the function's signature says.
+
+    Attributes:
+        given: by name, defaults included, in the order of the signature.
 
     Raises:
         TypeError: they do not fit the signature.
     """
-    try:
-        signature = inspect.signature(f)
-    except (TypeError, ValueError):  # some of those written in C do not tell
-        if kwargs:
-            raise TypeError("compile: this function takes positional arguments only") from None
-        return {f"x{i}": x for i, x in enumerate(args)}
-    call = signature.bind(*args, **kwargs)
-    call.apply_defaults()
-    found: dict[str, Any] = {}
-    for name, parameter in signature.parameters.items():
-        value = call.arguments[name]
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            found |= {f"{name}{i}": x for i, x in enumerate(value)}
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            found |= value
-        else:
-            found[name] = value
-    return found
+
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.given: dict[str, Any] = {}
+        self._call: inspect.BoundArguments | None = None
+        try:
+            signature = inspect.signature(f)
+        except (TypeError, ValueError):  # some of those written in C do not tell
+            if kwargs:
+                raise TypeError("compile: this function takes positional arguments only") from None
+            self.given = {f"x{i}": x for i, x in enumerate(args)}
+            return
+        self._call = signature.bind(*args, **kwargs)
+        self._call.apply_defaults()
+        for name, parameter in signature.parameters.items():
+            value = self._call.arguments[name]
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                self.given |= {f"{name}{i}": x for i, x in enumerate(value)}
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                self.given |= value
+            else:
+                self.given[name] = value
+
+    def call(self, f: Callable[..., Any], values: Iterable[Any]) -> Any:
+        """f with these values in place of those that were given."""
+        if self._call is None:
+            return f(*values)
+        at = iter(values)
+        for name, parameter in self._call.signature.parameters.items():
+            there = self._call.arguments[name]
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                self._call.arguments[name] = tuple(next(at) for _ in there)
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                self._call.arguments[name] = {k: next(at) for k in there}
+            else:
+                self._call.arguments[name] = next(at)
+        return f(*self._call.args, **self._call.kwargs)
+
+
+def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, defaults included, in the order of the signature."""
+    return Bound(f, args, kwargs).given
 
 
 def paths(layout: Layout, at: str) -> Iterator[str]:
@@ -105,7 +134,7 @@ def paths(layout: Layout, at: str) -> Iterator[str]:
         yield at
     elif isinstance(layout, dict):
         for key, part in layout.items():
-            yield from paths(part, f"{at}[{key!r}]".replace("'", '"'))
+            yield from paths(part, f"{at}[{quoted(key)}]")
     else:
         for i, part in enumerate(layout):
             yield from paths(part, f"{at}[{i}]")
@@ -124,7 +153,7 @@ def record(
             something that can't be an input.
     """
     seen = Surroundings(f) if surroundings is None else surroundings
-    traced = _Traced(f, bound(f, args, kwargs), seen, args, kwargs)
+    traced = _Traced(f, Bound(f, args, kwargs), seen)
     recording = traced.recording(seen)
     del traced
     _fix_constants(recording)
@@ -134,80 +163,63 @@ def record(
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        given: Mapping[str, Any],
-        seen: Surroundings,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], call: Bound, seen: Surroundings) -> None:
         self.name = getattr(f, "__name__", type(f).__name__)
         self.tracer = Tracer()
-        self.stand_ins: dict[int, Tensor] = {}
-        self.arguments: list[tuple[str, Layout, list[Any]]] = []
-        for name, value in given.items():
-            flat, layout = flatten(value)
-            self.arguments.append((name, layout, [self._stand_in(name, x) for x in flat]))
-        called = {id(x): n for x, n in self._names()}
-        for t in self.stand_ins.values():
-            self.tracer.names[t.node] = called[id(t)]
-            self.tracer.arguments.add(t.node)
+        # An array that stands in two places is two inputs: next time they may differ.
+        self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
+        values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
         with self.tracer.watching(seen.generators):
-            result = f(
-                *map(self._replaced, args), **{k: self._replaced(v) for k, v in kwargs.items()}
-            )
+            result = call.call(f, values)
         self.results, self.layout = flatten(result)
 
-    def _stand_in(self, name: str, x: Any) -> Any:
-        """The Tensor that f sees for an array; a setting as it is."""
-        if isinstance(x, (np.random.Generator, np.random.RandomState)):
-            raise RecordingError(
-                f"compile: {name} is a random generator, whose numbers would be the same ones in "
-                "every call; draw them outside and pass them as an argument"
-            )
-        if not is_array(x):
-            return x
-        if isinstance(x, np.generic) or type(x) is np.ndarray:
-            t = Tensor(np.asarray(x))
-        elif isinstance(x, Tensor) and type(x._array) is np.ndarray:
-            t = Tensor(x._array, x.requires_grad, x.name)
-        else:
-            kind = type(x._array if isinstance(x, Tensor) else x)
-            raise RecordingError(
-                f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written "
-                "for numpy.ndarray"
-            )
-        return self.stand_ins.setdefault(id(x), t)
-
-    def _replaced(self, tree: Any) -> Any:
-        flat, layout = flatten(tree)
-        return rebuild(layout, [self.stand_ins.get(id(x), x) for x in flat])
-
-    def _names(self) -> Iterator[tuple[Tensor, str]]:
-        """What to call every input: its key, else its argument's name."""
-        for name, layout, leaves in self.arguments:
-            for t, path in zip(leaves, paths(layout, name), strict=True):
-                if isinstance(t, Tensor) and id(t) in {id(s) for s in self.stand_ins.values()}:
-                    yield t, _short(path)
+    def _stood_in(self, name: str, value: Any) -> tuple[Layout, list[Any]]:
+        """What f sees of an argument: a Tensor for every array, settings as they are."""
+        flat, layout = flatten(value)
+        seen = [_stand_in(name, x) for x in flat]
+        for t, path in zip(seen, paths(layout, name), strict=True):
+            if isinstance(t, Tensor):
+                self.tracer.names[t.node] = _short(path)
+        return layout, seen
 
     def recording(self, seen: Surroundings) -> Recording:
         """The run as plain data, of which nothing leads back to this run."""
         copy = Copy(self.tracer, seen.names)
-        arguments = []
-        stand_ins = {t.node for t in self.stand_ins.values()}
-        for name, layout, leaves in self.arguments:
-            inputs = [
-                copy.input(t.node) if isinstance(t, Tensor) and t.node in stand_ins else None
-                for t in leaves
-            ]
-            arguments.append(Argument(name, layout, inputs, [*paths(layout, name)]))
+        arguments = [
+            Argument(
+                name,
+                layout,
+                [copy.input(t.node) if isinstance(t, Tensor) else None for t in leaves],
+                [*paths(layout, name)],
+            )
+            for name, layout, leaves in self.arguments
+        ]
         results = copy.results(self.results)
         distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
         graph = Graph(copy.needed(distinct), distinct)
         return Recording(
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises
         )
+
+
+def _stand_in(name: str, x: Any) -> Any:
+    """The Tensor that f sees for an array; a setting as it is."""
+    if isinstance(x, (np.random.Generator, np.random.RandomState)):
+        raise RecordingError(
+            f"compile: {name} is a random generator, whose numbers would be the same ones in "
+            "every call; draw them outside and pass them as an argument"
+        )
+    if not is_array(x):
+        return x
+    if isinstance(x, np.generic) or type(x) is np.ndarray:
+        return Tensor(np.asarray(x))
+    if isinstance(x, Tensor) and type(x._array) is np.ndarray:
+        return Tensor(x._array, x.requires_grad, x.name)
+    kind = type(x._array if isinstance(x, Tensor) else x)
+    raise RecordingError(
+        f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written for "
+        "numpy.ndarray"
+    )
 
 
 def _fix_constants(recording: Recording) -> None:

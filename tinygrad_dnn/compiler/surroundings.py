@@ -5,12 +5,15 @@ Their values go into a compiled program; a program asks here whether they are st
 
 from __future__ import annotations
 
+import dis
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -18,6 +21,8 @@ from tinygrad_dnn.tensor import Tensor
 
 OURS = str(Path(__file__).parents[1]) + os.sep
 MOST = 10_000  # objects looked at
+ABOUT = frozenset({"shape", "dtype", "ndim", "size"})  # what does not depend on the numbers
+LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF"})
 _PLAIN = (int, float, complex, str, bytes, type(None))
 _EMPTY = object()  # what an empty cell, or a global that is gone, holds
 
@@ -75,17 +80,30 @@ class Surroundings:
         variables: of the function and of those it calls by name; our own and NumPy's left out.
         names: the variable's name for each array and Tensor among them, by id.
         generators: random generators within reach, attributes of objects included.
+        arrays: NumPy's arrays within reach, which f may read without our knowing.
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self.variables: list[Variable] = []
         self.names: dict[int, str] = {}
         self.generators: list[Any] = []
+        self.arrays: list[Any] = []
+        self._shapes_only: set[int] = set()
+        self._watched: list[tuple[Any, int]] = []
         self._walk(f)
+
+    def watch(self, inputs: Iterable[Any]) -> None:
+        """Remember the numbers of the arrays that are no inputs of the program, unless only their
+        shapes are asked for: NumPy may have read them.
+        """
+        known = {id(x) for x in inputs} | self._shapes_only
+        self._watched = [(x, _checksum(x)) for x in self.arrays if id(x) not in known]
 
     def unchanged(self) -> bool:
         """Whether all variables hold what they held."""
-        return all(v.unchanged() for v in self.variables)
+        return all(v.unchanged() for v in self.variables) and all(
+            _checksum(x) == then for x, then in self._watched
+        )
 
     def _walk(self, f: Any) -> None:
         seen: set[int] = set()
@@ -97,11 +115,15 @@ class Surroundings:
             seen.add(id(x))
             if isinstance(x, (np.ndarray, Tensor)):
                 self.names.setdefault(id(x), name)
+                if type(x) is np.ndarray:
+                    self.arrays.append(x)
             elif isinstance(x, (np.random.Generator, np.random.RandomState)):
                 self.generators.append(x)
             elif isinstance(x, FunctionType):
                 for v in _variables(x):
                     self.variables.append(v)
+                    if type(v.value) is np.ndarray and _asks_shapes_only(x.__code__, v.name):
+                        self._shapes_only.add(id(v.value))
                     stack.append((v.value, v.name))
                 stack += [(d, "") for d in x.__defaults__ or ()]
                 stack += [(d, n) for n, d in (x.__kwdefaults__ or {}).items()]
@@ -117,6 +139,26 @@ def _variables(f: FunctionType) -> Iterator[Variable]:
             value = f.__globals__.get(name, _EMPTY)
             if value is not _EMPTY and not isinstance(value, (type, ModuleType)):
                 yield Variable(name, f.__globals__)
+
+
+def _asks_shapes_only(code: CodeType, name: str) -> bool:
+    """Whether code uses a variable in no other way than X.shape and the like."""
+    stack = [code]
+    while stack:
+        code = stack.pop()
+        stack += [c for c in code.co_consts if isinstance(c, CodeType)]
+        instructions = [*dis.get_instructions(code), None]
+        for this, following in pairwise(instructions):
+            loads = this is not None and this.argval == name and this.opname in LOADS
+            asks = following is not None and following.opname == "LOAD_ATTR"
+            if loads and not (asks and following is not None and following.argval in ABOUT):
+                return False
+    return True
+
+
+def _checksum(x: Any) -> int:
+    whole = x if x.flags.c_contiguous else x.T if x.flags.f_contiguous else x.copy()
+    return crc32(whole.reshape(-1).view(np.uint8))
 
 
 def _globals_of(code: CodeType) -> set[str]:

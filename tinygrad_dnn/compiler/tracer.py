@@ -33,7 +33,6 @@ class Tracer:
         raises: for ops inside `with np.errstate(...)`, what it sets.
         names: what variables of the user called a node.
         gradients: pairs of a node and its gradient's.
-        arguments: the leaves that stand for arrays among the arguments.
     """
 
     def __init__(self) -> None:
@@ -41,7 +40,6 @@ class Tracer:
         self.aliases: dict[Node, Node] = {}
         self.outside: dict[Node, Any] = {}
         self.raises: dict[Node, dict[str, Any]] = {}
-        self.arguments: set[Node] = set()
         self.names: dict[Node, str] = {}
         self.gradients: list[tuple[Node, Node]] = []
         self._known: set[Node] = set()

@@ -10,6 +10,7 @@ the graph.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,6 +121,37 @@ def _finished(graph: Graph, new: dict[Node, Any], steps: list[Step]) -> Rewritte
     return Rewritten(trace(outputs), new, steps)
 
 
+class _Index:
+    """The rows of a table by what their left sides begin with."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows: dict[Op, list[tuple[Row, Term]]] = {}
+        self.fitting: dict[Any, list[tuple[Row, Term]]] = {}
+        for row in rows:
+            for way in [row.left] if row.as_written else ways(row.left):
+                self.rows.setdefault(way.op, []).append((row, way))
+
+    def for_node(self, node: Node) -> list[tuple[Row, Term]]:
+        """The rows whose left side has the node's op, and ops under it where the node has them."""
+        if node.op not in self.rows:
+            return []
+        key = node.op, *(x.op if isinstance(x, Node) else None for x in node.inputs)
+        if key not in self.fitting:
+            self.fitting[key] = [
+                (row, way)
+                for row, way in self.rows[node.op]
+                if len(way.inputs) == len(node.inputs)
+                and all(
+                    not isinstance(t, Term) or t.op is None or t.op is op
+                    for t, op in zip(way.inputs, key[1:], strict=True)
+                )
+            ]
+        return self.fitting[key]
+
+
+_index = lru_cache(maxsize=32)(_Index)  # a table is laid out once
+
+
 class _Work:
     """The nodes built so far, by expression, and the rows by what they can match."""
 
@@ -132,11 +164,7 @@ class _Work:
         self.depth = 0
         self.waiting = False
         self.scope: tuple[str, ...] = ()
-        self.rows: dict[Op, list[tuple[Row, Term]]] = {}
-        self.fitting: dict[Any, list[tuple[Row, Term]]] = {}
-        for row in rows:
-            for way in [row.left] if row.as_written else ways(row.left):
-                self.rows.setdefault(way.op, []).append((row, way))
+        self.index = _index(tuple(rows))
 
     def over(self, graph: Graph, constants: Collection[Leaf]) -> dict[Node, Any]:
         """One pass: for every node what stands for it now."""
@@ -187,7 +215,7 @@ class _Work:
 
     def _replaced(self, node: Node) -> Any:
         """What the first row that applies puts in a node's place; the node where none does."""
-        for row, way in self._rows_for(node):
+        for row, way in self.index.for_node(node):
             if self.limit is not None and len(self.steps) >= self.limit:
                 return node
             found = Match(node, self.finite)
@@ -210,21 +238,6 @@ class _Work:
                 return result
             del self.steps[at:]
         return node
-
-    def _rows_for(self, node: Node) -> list[tuple[Row, Term]]:
-        """The rows whose left side has the node's op, and ops under it where the node has them."""
-        key = node.op, *(x.op if isinstance(x, Node) else None for x in node.inputs)
-        if key not in self.fitting:
-            self.fitting[key] = [
-                (row, way)
-                for row, way in self.rows.get(node.op, [])
-                if len(way.inputs) == len(node.inputs)
-                and all(
-                    not isinstance(t, Term) or t.op is None or t.op is op
-                    for t, op in zip(way.inputs, key[1:], strict=True)
-                )
-            ]
-        return self.fitting[key]
 
     def _filled(self, term: Any, found: Match) -> Any:
         """The right side of a row with everything in place."""

@@ -28,7 +28,7 @@ def bits(arrays: Any) -> list[bytes]:
     return [x.tobytes() for x in flatten(arrays)[0]]
 
 
-def test_looking_changes_nothing_and_a_snapshot_stays() -> None:
+def test_s81_looking_changes_nothing_and_a_snapshot_stays() -> None:
     loops = [
         compile_loop(momentum, carry=with_state("v"), constants=data(), refresh=10)
         for _ in range(2)
@@ -45,7 +45,7 @@ def test_looking_changes_nothing_and_a_snapshot_stays() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 9, 10, 13, 25])
-def test_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
+def test_s82_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
     def begun(carry: Any) -> Any:
         return compile_loop(momentum, carry=carry, constants=data(), refresh=10)
 
@@ -105,7 +105,7 @@ def test_what_is_not_finite_is_seen_without_putting_matrices_together() -> None:
         assert after_one(1e300, 1.0).finite
 
 
-def test_results_and_carry_are_the_callers_own() -> None:
+def test_s83_results_and_carry_are_the_callers_own() -> None:
     carry, constants = parameters(), data()
     before = bits(carry)
     loop = compile_loop(descent, carry=carry, constants=constants)
@@ -133,7 +133,7 @@ def test_what_depends_on_constants_alone_is_computed_once() -> None:
     assert "np.subtract(one, Y" not in loop.source
 
 
-def test_without_rewriting_or_reduction_it_is_the_plain_iteration_bit_for_bit() -> None:
+def test_s79_without_rewriting_or_reduction_it_is_the_plain_iteration_bit_for_bit() -> None:
     options = {"rewrite": False, "strength_reduction": False}
     loop = compile_loop(momentum, carry=with_state("v"), constants=data(), **options)
     costs = [loop.step().tobytes() for _ in range(20)]

@@ -36,7 +36,7 @@ def test_linear_updates_are_reduced(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_LINEAR)
-def test_what_needs_the_matrix_or_its_gradient_is_left_alone(name: str) -> None:
+def test_s80_what_needs_the_matrix_or_its_gradient_is_left_alone(name: str) -> None:
     step, carry = NOT_LINEAR[name]
     loop = compared(step, carry(), data())
     assert loop.told == ""

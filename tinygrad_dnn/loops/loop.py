@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -215,16 +215,17 @@ class Snapshot:
     @property
     def finite(self) -> bool:
         """Whether all carried values are finite numbers."""
-        most = [np.abs(x).max(initial=0) for x in self._carry.values()]
-        if not np.isfinite(most).all():
-            return False
-        # Where no factor is large a product can't overflow, and need not be computed.
-        large = any(
-            n > np.finfo(x.dtype).max ** 0.25
-            for n, x in zip(most, self._carry.values(), strict=True)
-            if x.dtype.kind == "f"
-        )
-        return not large or all(np.isfinite(x).all() for x in flatten(self.carry)[0])
+        # Where every |x| is below √√max, which x · x < √max says at one glance, no product of two
+        # can overflow, and matrices need not be put together.
+        if all(np.vdot(x, x) < _bound(x.dtype) for x in self._carry.values()):
+            return True
+        parts = all(np.isfinite(x).all() for x in self._carry.values())
+        return parts and all(np.isfinite(x).all() for x in flatten(self.carry)[0])
+
+
+@cache
+def _bound(dtype: Any) -> float:
+    return float(np.finfo(dtype).max) ** 0.5 if dtype.kind == "f" else np.inf
 
 
 def _checked(name: str, q: Leaf, x: Any) -> Any:

@@ -139,6 +139,21 @@ def test_a_cost_on_other_examples_is_shown() -> None:
     assert "W1" in loop.told
 
 
+def test_a_matrix_that_stays_or_fades_is_none_of_the_steps_work() -> None:
+    def step(p: Any, X: Any, Y: Any) -> Any:
+        after, cost = descent(p, X, Y)
+        return after | {"W1": p["W1"]}, cost
+
+    def fading(p: Any, X: Any, Y: Any) -> Any:
+        after, cost = step(p, X, Y)
+        return after | {"W1": 0.99 * p["W1"]}, cost
+
+    loop = compared(step, parameters(), data())
+    assert "W1 (5, 40) meets only constants, in products, and changes by no others" in loop.told
+    assert "np.matmul(W1" not in loop.source
+    assert "a_W1_W1 ⊙ W1_start" in compared(fading, parameters(), data(), refresh=7).told
+
+
 def test_two_matrices_on_two_constants() -> None:
     def step(p: Any, X: Any, V: Any, Y: Any) -> Any:
         def cost(q: Any) -> Any:

@@ -118,6 +118,8 @@ class Loop:
 
     def _fitting(self, inputs: Sequence[Any]) -> list[Any]:
         """An iteration's inputs, in the memory order that the program was written for."""
+        if not inputs and not self._step.inputs:
+            return []
         flat, layout = flatten(list(inputs))
         arrays = [np.asarray(_plain(x), order="C") for x in flat]
         got = [(x.shape, x.dtype) for x in arrays]

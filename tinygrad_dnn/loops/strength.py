@@ -66,9 +66,11 @@ def told(step: Repeated, made: Reduced) -> str:
     for q, constants in made.constants.items():
         value = made.values[q]
         known = {n: n.name for n in trace([value]) if n.name}
+        names = " and ".join(map(_called, constants))
         parts.append(
-            f"{describe(q)} meets only constants, in products, and changes only by multiples of "
-            f"{' and '.join(map(_called, constants))}, so it is carried as {formula(value, known)}"
+            f"{describe(q)} meets only constants, in products, and "
+            f"{f'changes only by multiples of {names}' if names else 'changes by no others'}, "
+            f"so it is carried as {formula(value, known)}"
         )
     before, after = operations(step), operations(made.step)
     once = operations_once(made.step) - operations_once(step)

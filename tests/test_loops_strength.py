@@ -252,9 +252,21 @@ def ruled(product: Any, change: Any) -> Any:
     return step
 
 
+def replaced(product: Any, becomes: Any) -> Any:
+    """The next W is nothing of the one before."""
+
+    def step(c: Any, X: Any, T: Any) -> Any:
+        D = np.tanh(product(c["W"], X))
+        return {"W": becomes(D, X) / 20, "V": c["V"]}, D.sum() + c["V"].sum()
+
+    return step
+
+
 @pytest.mark.parametrize(
     "step",
     [
+        replaced(lambda W, X: W @ X, lambda D, X: X @ D.T),
+        replaced(lambda W, X: W.T @ X, lambda D, X: D @ X.T),
         ruled(lambda W, X: W @ X, lambda D, X: X @ D.T),
         ruled(lambda W, X: W.T @ X, lambda D, X: D @ X.T),
         ruled(lambda W, X: W @ X, lambda D, X: D @ X.T + X @ D.T),
@@ -281,7 +293,8 @@ def test_an_update_need_not_be_a_gradient() -> None:
     carry, constants = squares()
     right = ruled(lambda W, X: W @ X, lambda D, X: D @ X.T)
     left = ruled(lambda W, X: W.T @ X, lambda D, X: X @ D.T)
-    for step in (right, left):
+    anew = replaced(lambda W, X: W @ X, lambda D, X: D @ X.T)
+    for step in (right, left, anew):
         assert "W (30, 30)" in compared(step, carry, constants, refresh=7).told
 
 
@@ -321,3 +334,73 @@ def test_a_row_that_is_repeated_is_no_matrix_of_that_shape() -> None:
 
     carry = {"row": parameters()["W1"][:1], "V": parameters()["W1"] * 0.5}
     compared(step, carry, data())
+
+
+# --- whatever else -------------------------------------------------------------------------------
+
+
+def random_step(draw: Any, names: list[str]) -> Any:
+    """Square matrices on any side of two constants, mixed, turned, squared, shown: in any way."""
+
+    def chosen(*ways: Any) -> Any:
+        return ways[draw.integers(len(ways))]
+
+    def matrix(straight: float) -> Any:
+        """A sum of carried matrices, most of them as they are."""
+        parts = [
+            (chosen(*names), draw.random() < straight, draw.normal())
+            for _ in range(chosen(1, 1, 2))
+        ]
+        return lambda c: sum(f * (c[q] if plain else c[q].T) for q, plain, f in parts)
+
+    straight = chosen(0.0, 1.0, 1.0, 0.8)
+    uses = [(matrix(straight), chosen("X", "X", "U")) for _ in range(chosen(1, 2))]
+    moves = {}
+    for q in names:
+        side = (
+            chosen("right", "right", "left", "both", "none")
+            if straight == 0.8
+            else (chosen("right", "right", "none") if straight else chosen("left", "left", "none"))
+        )
+        moves[q] = (
+            None if draw.random() < 0.2 else matrix(chosen(1.0, 1.0, 0.8)),
+            side,
+            chosen("X", "X", "U"),
+            draw.normal() * 0.1,
+        )
+    shows = chosen("nothing", "nothing", "nothing", "square", "inner", "abs", "part")
+    a, b = chosen(*names), chosen(*names)
+
+    def step(c: Any, X: Any, U: Any) -> Any:
+        constants = {"X": X, "U": U}
+        D = np.tanh(sum(W(c) @ constants[k] for W, k in uses))
+        after = {}
+        for q, (mixed, side, k, f) in moves.items():
+            new = 0.1 * c[q] if mixed is None else 0.4 * mixed(c)
+            if side in ("right", "both"):
+                new = new - f * (D @ constants[k].T)
+            if side in ("left", "both"):
+                new = new - constants[k] @ (f * D).T
+            after[q] = new
+        shown = {
+            "nothing": lambda: D.sum(),
+            "square": lambda: (c[a] ** 2).mean(),
+            "inner": lambda: (0.5 * (c[a] * c[b])).sum(),
+            "abs": lambda: np.abs(c[a]).sum(),
+            "part": lambda: c[a][:2].sum(),
+        }[shows]()
+        return after, (D, shown)
+
+    return step
+
+
+def test_any_step_gives_what_it_gives_plainly() -> None:
+    done = 0
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        names = ["A", "B", "C"][: draw.integers(1, 4)]
+        carry = {q: draw.normal(size=(12, 12)) / 12 for q in names}
+        constants = {"X": draw.normal(size=(12, 3)), "U": draw.normal(size=(12, 3))}
+        loop = compared(random_step(draw, names), carry, constants, 8, refresh=3)
+        done += loop.told != ""
+    assert 15 < done < 50

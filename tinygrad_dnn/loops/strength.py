@@ -135,7 +135,7 @@ def _joined(matrices: Iterable[Leaf], step: Repeated, walk: Walk) -> list[list[L
         if form is not None:
             pairs += [(q, r) for r in form.own]
             if form.tails:
-                walk.sides.setdefault(q, form.flipped)
+                walk.note_side(q, form.flipped)
     for q, r in pairs:
         if group[q] is not group[r]:
             group[q] += group[r]
@@ -154,6 +154,8 @@ def _rewritten(step: Repeated, group: list[Leaf]) -> Reduced | None:
     after = {q: step.carry[q] for q in group}
     nexts = {q: first.forms[after[q]] for q in group}
     sides = _sides(_joined(group, step, first), first)
+    if first.needed or any(f.tails and f.flipped != sides[q] for q, f in nexts.items()):
+        return None
     tails, numbers = _tails(nexts), _numbers(nexts)
     begin: dict[Leaf, Any] = {}
     factors: dict[tuple[Leaf, Constant], Leaf] = {}
@@ -184,7 +186,8 @@ def _rewritten(step: Repeated, group: list[Leaf]) -> Reduced | None:
         tail = walk.forms[after[q]].tails.get(c)
         carry[leaf] = tail if tail is not None else np.zeros(leaf.shape, leaf.dtype)
     for (q, p), leaf in changing.items():
-        carry[leaf] = walk.forms[after[q]].own.get(p, 0.0)
+        a = walk.forms[after[q]].own.get(p, 0.0)
+        carry[leaf] = a if isinstance(a, Node) else np.array(a, leaf.dtype)
     values = {q: products.written_out(form) for q, form in forms.items()}
     starts = {leaf: q for q, leaf in products.starts.items()}
     results = [walk.new[x] if isinstance(x, Node) else x for x in step.results]

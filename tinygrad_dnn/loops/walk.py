@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -86,6 +86,7 @@ class Walk:
             self.new[node] = found
         elif isinstance(found, Pair):
             self._pairs[node] = found
+            self.together += product(found.x.own, found.y.own)
         elif found is not None and self._fits(found, node):
             self.forms[node] = found
             self._note(found)
@@ -104,9 +105,10 @@ class Walk:
         self.together += pairwise(form.own)
         for q in form.own:
             if form.tails:
-                self._side(q, form.turned != form.flipped)
+                self.note_side(q, form.turned != form.flipped)
 
-    def _side(self, q: Leaf, side: bool) -> None:
+    def note_side(self, q: Leaf, side: bool) -> None:
+        """On which side of the constants a matrix was seen; it is needed if seen on both."""
         if self.sides.setdefault(q, side) != side:
             self.needed.add(q)
 
@@ -275,7 +277,7 @@ class Walk:
 
     def _applied(self, form: Form, c: Constant) -> Node:
         for q in form.own:
-            self._side(q, form.turned)
+            self.note_side(q, form.turned)
         return self.products.apply(form, False, c)
 
     def _seen(self, x: Node, mirrored: bool) -> Form | None:

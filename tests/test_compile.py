@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
 import pickle
+import pstats
 import subprocess
 import sys
 import threading
@@ -84,6 +86,32 @@ def test_float32_stays_float32() -> None:
     for rewrite in (False, True):
         value, new = compile(step, rewrite=rewrite)(p, X.astype(np.float32), Y.astype(np.float32))
         assert value.dtype == new["W1"].dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "int64", "int8", "bool"])
+def test_other_kinds_of_numbers_come_out_as_eager_has_them(dtype: str) -> None:
+    def f(x: Any) -> Any:
+        return x * 2 + 1, np.where(x > 0, x, 3), np.sum(x, axis=0), np.mean(x * 0.1)
+
+    x = np.array([[1, 0, 3], [0, 1, 2]]).astype(dtype)
+    expected = f(Tensor(x))
+    for rewrite in (False, True):
+        for mine, theirs in zip(compile(f, rewrite=rewrite)(x), expected, strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_allclose(mine, theirs.numpy(), rtol=1e-3 if dtype[-2:] == "16" else 0)
+
+
+def test_constants_of_every_size_are_written_exactly() -> None:
+    rng = np.random.default_rng(0)
+    some, many = rng.normal(size=3), rng.normal(size=(40, 3))
+    odd = np.array([np.nan, -0.0, np.inf])
+
+    def f(x: Any) -> Any:
+        made = [Tensor(c.copy()) for c in (some, many, odd)]
+        return [x * c for c in made] + [x + Tensor(np.full((2, 3), -0.0)), -0.0 * x]
+
+    x = np.ones(3)
+    same(compile(f, rewrite=False)(x), f(Tensor(x)))
 
 
 def test_second_derivatives_and_backward_are_recorded_too() -> None:
@@ -407,6 +435,26 @@ def test_an_object_as_a_setting_holds_in_its_own_process_alone() -> None:
     compiled = compile(lambda x, how: how(x))
     same(compiled(np.ones(1), np.negative), -np.ones(1))
     assert "0 of at most" in repr(pickle.loads(pickle.dumps(compiled)))
+
+
+def test_a_profile_goes_on_after_recording() -> None:
+    seen: list[str] = []
+    profile = cProfile.Profile()
+    profile.enable()
+    compile(lambda x: x * 2)(np.ones(1))
+    profile.disable()
+    assert "_found" in str(pstats.Stats(profile).stats)  # type: ignore[attr-defined]
+
+    def watch(frame: Any, event: str, _: Any) -> None:
+        seen.append(frame.f_code.co_name)
+
+    sys.setprofile(watch)
+    try:
+        compile(lambda x: x * 2)(np.ones(1))
+        data()
+    finally:
+        sys.setprofile(None)
+    assert "data" in seen
 
 
 def test_a_compiled_function_inside_another_is_part_of_it() -> None:

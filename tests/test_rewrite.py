@@ -101,8 +101,10 @@ def test_a_leaf_is_no_constant_unless_one_says_so(x: Tensor) -> None:
 def test_an_array_that_its_owner_may_write_to_is_no_constant(x: Tensor) -> None:
     ones = np.ones(3)
     assert ops(made(x * ones).graph) == ["multiply"]
+    assert ops(made(x * np.broadcast_to(ones, (2, 3))).graph) == ["multiply"]  # a locked view
     ones.setflags(write=False)
     assert ops(made(x * ones).graph) == []
+    assert ops(made(x * np.broadcast_to(ones, (2, 3))).graph) == []
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from tinygrad_dnn import Tensor, exp, log, negative
+from tinygrad_dnn import Tensor, exp, log, matmul, negative
 from tinygrad_dnn.graph import trace
 from tinygrad_dnn.replay import replay
 from tinygrad_dnn.rewrite import PAPER, PROGRAM, Row, rewrite
@@ -24,13 +23,13 @@ BROADCASTS: tuple[Mapping[str, Any], ...] = (
     {"x": (), "y": (), "a": ()}, {"a": ()},
 )  # fmt: skip
 AWKWARD = (
-    0.0, -0.0, np.inf, -np.inf, np.nan, 1.7e308, -1.7e308, 1e-310, -1e-310, 800.0, -800.0,
-    40.0, 1.0,
+    0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-310, 800.0, -800.0, 40.0, 1.0,
+    *(1.7e308, -1.7e308) * 3,
 )  # fmt: skip
 ZEROS = (0.0, -0.0, 1.0, -1.0, 2.0)
 USUAL: tuple[float, ...] = ()
 ROUNDING = 100 * np.finfo(float).eps  # of the largest number on the way
-SEEDS = range(30)
+TIMES = 90
 
 
 class Sides(NamedTuple):
@@ -104,8 +103,9 @@ def tried(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float]) -
 
 
 def all_tried(row: Row, among: Sequence[float]) -> Iterator[Sides]:
-    for k, (seed, case) in enumerate(product(SEEDS, row.cases or BROADCASTS)):
-        sides = tried(row, case, np.random.default_rng((seed, k)), among)
+    given = row.cases or BROADCASTS
+    for seed in range(TIMES):
+        sides = tried(row, given[seed % len(given)], np.random.default_rng(seed), among)
         if sides is not None:
             yield sides
 
@@ -126,6 +126,11 @@ def strange(sides: Sides) -> bool:
     return not np.allclose(sides.left, sides.right, rtol=1e-6, atol=1e-12, equal_nan=True)
 
 
+def multiplies_matrices(term: Any) -> bool:
+    inside = getattr(term, "op", None) is matmul
+    return inside or any(map(multiplies_matrices, getattr(term, "inputs", ())))
+
+
 def complaints(row: Row) -> list[str]:
     """What a row says of itself and does not do."""
     ordinary = list(all_tried(row, USUAL))
@@ -141,7 +146,9 @@ def complaints(row: Row) -> list[str]:
         said.append("the sides differ at awkward values")
     if row.rounds and not row.awkward and any(map(strange, odd)):
         said.append("the sides differ at awkward values by more than rounding")
-    # Nor is anything said that is not so.
+    # Nor is anything said that is not so; but how products round is up to the BLAS that is there.
+    if multiplies_matrices(row.left):
+        return said
     if row.rounds and all(same_bits(s, True) for s in (*ordinary, *odd)):
         said.append("no rounding was seen")
     if row.awkward and not any(map(strange, odd)):

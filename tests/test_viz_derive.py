@@ -225,6 +225,28 @@ def test_lines_as_one_would_write_them(expression: Callable[..., Tensor], told: 
     assert lines(viz.derive(expression(x, g).sum())) == {"dx": told}
 
 
+@pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))
+def test_so_have_the_lines_of_its_second_derivatives(name: str) -> None:
+    declared = REGISTRY[name]
+    case = cases_of(declared)[0]
+    z = applied(declared, case)
+    xs = [t for t in z.inputs if t.requires_grad]
+    first = [
+        tg.gradients(z, x, gradient=np.cos(np.arange(z.size)).reshape(z.shape), create_graph=True)
+        for x in xs
+    ]
+    sums = [(g * np.sin(1.0 + np.arange(g.size)).reshape(g.shape)).sum() for g in first]
+    cost = sum(sums[1:], start=sums[0])
+    if not cost.requires_grad:
+        return  # it is linear
+    rtol = 1e-5 if "dtype" in case.meta else 1e-8
+    for line in viz.derive(cost, convention="plain").lines:
+        called = re.sub("^[dδ]", "", line.name)
+        node = next(n for n in tg.graph.trace([cost.node]) if n.name == called)
+        wanted = tg.gradients(cost, handle(node))
+        np.testing.assert_allclose(value(line), wanted, rtol=rtol, atol=1e-11)
+
+
 def test_a_second_derivative() -> None:
     x = Tensor(np.array([1.0, 2.0]), requires_grad=True, name="x")
     y = (x**3).sum()

@@ -10,6 +10,7 @@ formula gets shorter by looking into the gradient it is computed from, that is d
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from math import prod
@@ -153,7 +154,7 @@ class Lines:
         )
         now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
         self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
-        self.given: dict[Node, Leaf] = {}  # what has a name, as leaves with their values
+        self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
             if isinstance(now.get(x), Node):
                 self.given.setdefault(now[x], Leaf(self.values[x], False, name))
@@ -177,12 +178,15 @@ class Lines:
         letters = {copies[x]: name for x, name in self.named.items()}
         if self.divisor is not None:
             letters[self.divisor.leaf] = self.divisor.name
-        told = [x for x in forward.graph if x.op and (x in self.named or x in self.slopes)]
-        shown = [x for x in told if x in self.named or x in forward.graph.outputs]
-        return {
-            x: typeset(copies[x], {n: name for n, name in letters.items() if n is not copies[x]})
-            for x in shown
-        }
+        outputs = set(forward.graph.outputs)
+        told: dict[Node, Text] = {}
+        for x in forward.graph:
+            if x.op is not None and (x in self.named or x in outputs):
+                own = letters.pop(copies[x], None)  # its own name is on the left
+                told[x] = typeset(copies[x], letters)
+                if own is not None:
+                    letters[copies[x]] = own
+        return told
 
     def _is_scaled(self, x: Node) -> bool:
         return self.scaled and x.op is not None
@@ -217,12 +221,12 @@ class Lines:
         known = [z for z in owners if z in self.unknown]
         # Where all of it comes from gradients in that measure, the measure goes through.
         alike = len(known) == len(owners) and all(map(self._is_scaled, known))
-        stops: dict[Node, Node] = dict(self.given)
+        cut: dict[Node, Node] = {}
         for z in known:
             leaf = self.unknown[z]
             as_it_is = alike or not self._is_scaled(z)
-            stops[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
-        root = _cut(self.gradients[x], stops)
+            cut[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
+        root = _cut(self.gradients[x], ChainMap(cut, self.given))
         if self._is_scaled(x):
             return root if alike else self._times(root)
         return self._times(root, inverse=True) if alike and self.scaled else root

@@ -31,7 +31,13 @@ def run(args: argparse.Namespace) -> int:
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
     if out is None:
-        print(derived)
+        try:
+            print(derived)
+        except UnicodeEncodeError:
+            raise ValueError(
+                "this terminal has no signs such as Σ; write a file with -o, "
+                "or set PYTHONIOENCODING=utf-8"
+            ) from None
     else:
         derived.save(out)
         print(f"{what.told}\nwrote {out}")

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _derive_arguments(
         commands.add_parser(
             "derive",
-            help="the formulas of the backward pass: dZ3 = A3 − Y",
+            help="the formulas of the backward pass: dZ3 = A3 - Y",
             description="Derive the backward pass of a model file, or of what a function of yours "
             "returns, line by line: to the terminal, or to a file as a page of mathematics, "
             "LaTeX or text.",

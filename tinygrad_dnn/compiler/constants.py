@@ -7,7 +7,6 @@ import base64
 import builtins
 import io
 import zlib
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from tinygrad_dnn.compiler.spell import Unspeakable, forward_of, literal, settin
 from tinygrad_dnn.compiler.typeset import quoted
 from tinygrad_dnn.graph import Node
 
-SMALL = 4096  # elements; below, a number is an array of its own, which NumPy reads twice as fast
 SPELLED = 32  # elements of a constant that are written as numbers
 NUMBERS = {0: "zero", 1: "one", -1: "minus_one", 2: "two", 0.5: "half"}
 UNPACK = '''
@@ -69,11 +67,11 @@ class Constants:
 
     def _text(self, x: Any) -> str:
         kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
-        if not x.ndim:
+        if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
-        if uniform(x):
+        if x.dtype.char != "g" and uniform(x):
             return f"np.full({x.shape}, {setting_text(x.reshape(-1)[0].item())}{kind})"
-        if 0 < x.size <= SPELLED and np.isfinite(x).all():
+        if x.dtype.char != "g" and 0 < x.size <= SPELLED and np.isfinite(x).all():
             return f"np.array({x.tolist()}{kind})"
         self.packed = True
         file = io.BytesIO()
@@ -129,9 +127,9 @@ def uniform(x: Any) -> bool:
 
 
 def quick(x: Any, node: Node) -> Any:
-    """A number beside small float arrays as an array of their dtype, which saves converting it."""
+    """A number beside float arrays as an array of their dtype, which NumPy reads twice as fast."""
     dtypes = {y.dtype for y in node.inputs if hasattr(y, "dtype")}
-    if type(x) not in (int, float) or len(dtypes) != 1 or prod(node.shape) >= SMALL:
+    if type(x) not in (int, float) or len(dtypes) != 1:
         return x
     dtype = dtypes.pop()
     return np.asarray(x, dtype) if dtype.kind == "f" else x

@@ -114,7 +114,7 @@ class _Walk:
         """A composite: what it records when it is applied to Tensors."""
         tracer = Tracer()
         stand_ins = [Tensor(self.values[x]) if isinstance(x, Node) else x for x in inputs]
-        with tracer.watching():
+        with tracer.recording():
             result = node.op.forward(*stand_ins, **node.meta)
         inner: dict[Node, Any] = {
             t.node: x for t, x in zip(stand_ins, inputs, strict=True) if isinstance(x, Node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from math import prod
 from typing import Any
 
@@ -87,6 +88,8 @@ def _is_condition(x: Any) -> bool:
 
 def allocates(node: Node) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
+    if is_ufunc(node.op):
+        return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")
     if node.op.name == "where" and not _is_condition(node.inputs[0]):
@@ -174,23 +177,33 @@ def _over(
 def _share(made: Plan) -> None:
     """Let workspace memories whose lifetimes do not meet share a buffer."""
     memories = [m for m in dict.fromkeys(made.memory.values()) if m.kind == "workspace"]
-    busy: list[int] = []  # until which line
+    busy: list[tuple[int, int]] = []  # until which line, and the buffer
+    free: dict[tuple[Any, int], list[int]] = {}
     for m in sorted(memories, key=lambda m: m.begin):
         dtype, size = m.last.dtype, prod(m.last.shape)
-        free = [
-            b
-            for b, (kind, n) in enumerate(made.buffers)
-            if kind == dtype and busy[b] < m.begin and (n == size or min(n, size) >= LARGE)
-        ]
-        # The smallest that is large enough, else the largest, which grows.
-        enough = [b for b in free if made.buffers[b][1] >= size]
-        if enough:
-            m.buffer = min(enough, key=lambda b: made.buffers[b][1])
-        elif free:
-            m.buffer = max(free, key=lambda b: made.buffers[b][1])
-            made.buffers[m.buffer] = (dtype, size)
-        else:
+        while busy and busy[0][0] < m.begin:
+            done = heappop(busy)[1]
+            free.setdefault(made.buffers[done], []).append(done)
+        kind = _fitting(free, dtype, size)
+        if kind is None:
             m.buffer = len(made.buffers)
             made.buffers.append((dtype, size))
-            busy.append(0)
-        busy[m.buffer] = m.end
+        else:
+            m.buffer = free[kind].pop()
+            made.buffers[m.buffer] = (dtype, max(size, kind[1]))
+        heappush(busy, (m.end, m.buffer))
+
+
+def _fitting(free: dict[tuple[Any, int], list[int]], dtype: Any, size: int) -> Any:
+    """The kind of a free buffer to take: of that size; of large ones the smallest that is large
+    enough, else the largest, which grows.
+    """
+    if free.get((dtype, size)):
+        return dtype, size
+    if size < LARGE:
+        return None
+    large = [n for (kind, n), there in free.items() if there and kind == dtype and n >= LARGE]
+    if not large:
+        return None
+    enough = [n for n in large if n >= size]
+    return dtype, min(enough) if enough else max(large)

@@ -16,7 +16,15 @@ from tinygrad_dnn.compiler.lower import Lowered
 from tinygrad_dnn.compiler.naming import Called, parts_of
 from tinygrad_dnn.compiler.plan import Memory, Plan
 from tinygrad_dnn.compiler.record import Recording
-from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, view
+from tinygrad_dnn.compiler.spell import (
+    Unspeakable,
+    call,
+    expression,
+    is_ufunc,
+    lines,
+    plain_ufunc,
+    view,
+)
 from tinygrad_dnn.compiler.typeset import dtype_text, empty, filled, quoted, shaped, wrapped
 from tinygrad_dnn.graph import Leaf, Node
 from tinygrad_dnn.rewrite.nodes import ours
@@ -139,6 +147,8 @@ class _Printer:
         operands = [
             self._elementwise(x, node) if elementwise else self.operand(x) for x in node.inputs
         ]
+        if (ufunc := plain_ufunc(node.op)) is not None:
+            return [f"np.{ufunc}({', '.join(operands)}, out={out})"]
         named = self.constants.settings(node)
         spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
         if spelled is not None:

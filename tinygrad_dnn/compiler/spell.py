@@ -95,7 +95,7 @@ def literal(value: Any) -> ast.expr:
         return ast.Constant(np.dtype(value).name)
     if isinstance(value, type) and value in (bool, int, float):
         return ast.Name(value.__name__, ast.Load())
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
         return literal(value.item())
     if isinstance(value, (bool, int, float, str, type(None), type(...))):
         return number(value) if isinstance(value, (int, float)) else ast.Constant(value)
@@ -220,6 +220,7 @@ def numpy_call(written: ast.expr) -> str | None:
     return None
 
 
+@cache
 def is_ufunc(op: Any) -> bool:
     """Whether an op's forward is one elementwise ufunc, which may write over its own inputs."""
     try:
@@ -229,6 +230,18 @@ def is_ufunc(op: Any) -> bool:
     name = None if found is None else numpy_call(found)
     ufunc = getattr(np, name, None) if name else None
     return isinstance(ufunc, np.ufunc) and ufunc.signature is None
+
+
+@cache
+def plain_ufunc(op: Any) -> str | None:
+    """The ufunc's name where an op's forward is `np.add(x, y)` and nothing more."""
+    if not is_ufunc(op):
+        return None
+    found = forward_of(op).expression
+    if not isinstance(found, ast.Call) or found.keywords:
+        return None
+    names = [a.id if isinstance(a, ast.Name) else None for a in found.args]
+    return numpy_call(found) if names == [*op.arrays] else None
 
 
 def call(written: ast.expr, out: str) -> str | None:

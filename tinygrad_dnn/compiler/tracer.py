@@ -102,11 +102,10 @@ class Tracer:
         states = [_state(g) for g in watched]
         sys.setprofile(self._profile)
         try:
-            # Whatever a block sets differs from "call".
-            with np.errstate(all="call", call=_ignore), self._mode():
+            with self.recording():
                 yield
         finally:
-            sys.setprofile(before)
+            _restore_profile(before)
         if any(_state(g) != state for g, state in zip(watched, states, strict=True)):
             raise RecordingError(
                 "compile: the function draws random numbers, which would be the same ones in "
@@ -114,8 +113,11 @@ class Tracer:
             )
 
     @contextmanager
-    def _mode(self) -> Iterator[None]:
-        with mode(recording=True, watch=None, scope=(), tracer=self):
+    def recording(self) -> Iterator[None]:
+        """Record everything in the block."""
+        # Whatever a block sets differs from "call".
+        errors = np.errstate(all="call", call=_ignore)
+        with errors, mode(recording=True, watch=None, scope=(), tracer=self):
             yield
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
@@ -140,6 +142,13 @@ class Tracer:
 
 def _ignore(*_: Any) -> None:
     """A floating-point warning: the program will give it."""
+
+
+def _restore_profile(before: Any) -> None:
+    """Go on profiling; cProfile's own kind is no function."""
+    sys.setprofile(before if before is None or callable(before) else None)
+    if before is not None and not callable(before):
+        before.enable()
 
 
 def _state(generator: Any) -> str:

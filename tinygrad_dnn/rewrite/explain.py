@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_dnn.formula import UNICODE, constant, formulas, printable
+from tinygrad_dnn.formula import UNICODE, Formula, constant, printable, written
 from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.readable import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import Row, Setting, Term, Variable
@@ -54,7 +55,8 @@ def texts(steps: Sequence[Step], names: Mapping[Node, str] | None = None) -> lis
     found = [x for step in steps for x in step.found.values() if isinstance(x, Node)]
     graph = trace(found)
     named = {n: printable(n.name) for n in graph if n.name} | dict(names or {})
-    pen = _Pen(named, formulas(graph, named, LONGEST))
+    shown = {n: t[0] for n, t in written(graph, named, LONGEST, [UNICODE], readable).items()}
+    pen = _Pen(named, shown)
     return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found)) for s in steps]
 
 
@@ -77,7 +79,16 @@ class _Pen:
         for key, value in term.meta.items():
             setting = found.get(value) if isinstance(value, Setting) else value
             values[key] = str(setting), _ATOM
-        return UNICODE.fill(op.formula, values), op.formula.level
+        formula = self._formula(term, found)
+        return UNICODE.fill(formula, values), formula.level
+
+    def _formula(self, term: Term, found: Mapping[str, Any]) -> Formula:
+        """The template for an op in a pattern; a product with a number is c · x."""
+        declared: Formula = term.op.formula if term.op else NUMBER_FIRST
+        if term.op is None or term.op.name != "multiply":
+            return declared
+        first, second = (_is_number(x, found) for x in term.inputs)
+        return NUMBER_FIRST if first else NUMBER_LAST if second else declared
 
     def _value(self, x: Any) -> tuple[str, int]:
         if not isinstance(x, Node):
@@ -87,4 +98,13 @@ class _Pen:
             return self.named[x], _ATOM
         if x.op is None:
             return f"tensor{tuple(x.shape)}", _ATOM
-        return self.formulas[x], x.op.formula.level
+        return self.formulas[x], readable(x).level
+
+
+def _is_number(term: Any, found: Mapping[str, Any]) -> bool:
+    """Whether a piece of a pattern stands for a number: c, 2, −c, 1 / c."""
+    if isinstance(term, Variable):
+        return is_number(found[term.letter])
+    if isinstance(term, Term):
+        return all(_is_number(x, found) for x in term.inputs)
+    return True

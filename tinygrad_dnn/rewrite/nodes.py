@@ -143,5 +143,7 @@ def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
         return None
     if z.shape == ():
         return z[()]
+    if z.base is not None:
+        z = z.copy()
     z.setflags(write=False)
     return z

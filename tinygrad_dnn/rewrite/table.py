@@ -57,6 +57,15 @@ ONLY_ON_PAPER = (
     quotient("over itself", lambda x: (x / x, 1), rounds=False),
     Row("twice", lambda x: (x + x, 2 * x)),
     scaled("twice in a sum", lambda x, y: ((y + x) + x, y + 2 * x)),
+    scaled("twice subtracted", lambda x, y: ((y - x) - x, y - 2 * x)),
+    scaled(
+        "transpose into a left factor", lambda x, y: ((x.T @ y).T, y.T @ x), when.matrices,
+        cases=({"x": (4, 2), "y": (4, 3)}, {"x": (50, 20), "y": (50, 30)}),
+    ),
+    scaled(
+        "transpose into a right factor", lambda x, y: ((x @ y.T).T, y @ x.T), when.matrices,
+        cases=({"x": (2, 4), "y": (3, 4)}, {"x": (20, 50), "y": (30, 50)}),
+    ),
     Row("squared", lambda x: (x * x, square(x))),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),

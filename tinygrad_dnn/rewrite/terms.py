@@ -159,7 +159,11 @@ def is_constant(x: Any) -> bool:
     """Whether a value can't change: a number, or an array that nobody may write to."""
     if isinstance(x, (int, float, np.generic)):
         return True
-    return isinstance(x, np.ndarray) and not x.flags.writeable
+    if x is None or isinstance(x, Node):
+        return False
+    while isinstance(x, np.ndarray) and not x.flags.writeable:
+        x = x.base  # a locked view of an open array is not locked
+    return x is None
 
 
 def is_number(x: Any) -> bool:

@@ -26,6 +26,7 @@ from commands import (
 )
 
 from tinygrad_dnn import checkpoint
+from tinygrad_dnn.data import open_dataset
 
 Out = pytest.CaptureFixture[str]
 
@@ -71,6 +72,30 @@ def test_a_resumed_run_leaves_the_same_files(dtype: str, cost: str, capsys: Out)
     assert sum("is rewritten" in line for line in whole) == (cost == "document")
 
 
+def test_a_loop_of_fewer_operations_is_announced_once_and_resumed(capsys: Out) -> None:
+    """Saved between refreshes, W1 lies in the model beside what it is carried as."""
+    assert quick("--out", "whole", n=700) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = (line for line in lines if line.startswith("strength reduction: "))
+    assert "W1 (20, 48) meets only constants" in told
+    assert "2.04 times fewer" in told
+    assert quick("--out", "parts", "--checkpoint-every", "7", n=333) == DONE
+    capsys.readouterr()
+    saved = checkpoint.load("parts/model.h5")
+    assert saved.optimiser_state.keys() == {"S_W1", "W1_start"}
+    with open_dataset("train.h5") as file:
+        X = file.columns()
+    W1 = saved.optimiser_state["W1_start"] + saved.optimiser_state["S_W1"] @ X.T
+    np.testing.assert_allclose(saved.parameters["W1"], W1, rtol=1e-12)
+    assert quick("--out", "parts", "--resume", n=500) == DONE
+    assert "strength reduction" not in capsys.readouterr().out
+    assert checkpoint.load("parts/model.h5").optimiser_state == {}  # just refreshed
+    assert quick("--out", "parts", "--resume", n=700) == DONE
+    assert content("parts") == content("whole")
+    assert quick("--out", "literal", "--eager", n=3) == DONE
+    assert "strength reduction" not in capsys.readouterr().out
+
+
 def test_a_finished_run_says_how_to_go_further(capsys: Out) -> None:
     assert quick(n=5) == DONE
     before = content("run")
@@ -79,7 +104,7 @@ def test_a_finished_run_says_how_to_go_further(capsys: Out) -> None:
         assert quick("--resume", n=n) == DONE
         lines = capsys.readouterr().out.splitlines()
         assert lines[2] == "its 5 iterations are complete; ask for more with --iterations"
-        assert lines[3:] == first[3:]
+        assert lines[3:] == first[4:]  # what is rewritten and reduced was said in the beginning
         assert content("run") == before
 
 
@@ -234,10 +259,10 @@ def stop_after(patched: pytest.MonkeyPatch, target: str, calls: int) -> None:
     left = iter([None] * calls)
     pressed = iter([None])
 
-    def stopping(*args: Any) -> Any:
+    def stopping(*args: Any, **options: Any) -> Any:
         if next(left, 1) is not None and next(pressed, 1) is None:
             raise KeyboardInterrupt
-        return genuine(*args)
+        return genuine(*args, **options)
 
     patched.setattr(target, stopping)
 

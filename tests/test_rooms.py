@@ -29,6 +29,8 @@ ENGINE = [
     "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
     "compiler.constants", "compiler.printer",
     "compiler.program", "compiler.build", "compiler.compiled", "compiler",
+    "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
+    "loops.later", "loops.loop", "loops.repeating",
     *(f"check.diagnosis.{room}" for room in (
         "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",

@@ -4,6 +4,8 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
 from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
+from tinygrad_dnn.loops.loop import Loop
+from tinygrad_dnn.loops.repeating import compile_loop
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.tensor import Tensor
@@ -27,6 +29,7 @@ __all__ = [
     "GradientReport",
     "Graph",
     "Leaf",
+    "Loop",
     "Node",
     "NonFiniteError",
     "RecordingError",
@@ -36,6 +39,7 @@ __all__ = [
     "check_gradients",
     "check_vjp",
     "compile",
+    "compile_loop",
     "custom_vjp",
     "debug",
     "grad",

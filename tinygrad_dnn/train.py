@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.graph import no_grad
+from tinygrad_dnn.loops.later import Later
+from tinygrad_dnn.loops.loop import Loop
+from tinygrad_dnn.loops.repeating import compile_loop
 from tinygrad_dnn.network import (
     COSTS,
     INITIALISERS,
@@ -29,6 +32,7 @@ from tinygrad_dnn.watch import NonFiniteError, debug
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 RECORD_EVERY = 100  # iterations between recorded costs, as the document prints them
+REFRESH = 500  # iterations after which a loop begins anew from whole parameters
 
 
 class DivergedError(ArithmeticError):
@@ -93,11 +97,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands after `iteration` complete iterations; never changed, only replaced."""
+    """Where a run stands after `iteration` complete iterations; never changed, only replaced.
+
+    `beside` is what a loop of fewer operations carries in place of a parameter, see
+    `loops.Snapshot`: going on bit for bit needs it.
+    """
 
     parameters: Mapping[str, Array]
     iteration: int = 0
     costs: tuple[tuple[int, float], ...] = ()
+    beside: Mapping[str, Array] = field(default_factory=dict)
 
 
 def begin(settings: Settings) -> State:
@@ -184,33 +193,89 @@ def train(
     """
     X, Y = check_examples(X, Y, settings)
     good = state = begin(settings) if start is None else _check_start(start, settings)
-    step: Callable[..., Any] = iteration_of(settings)
-    if settings.compiled and state.iteration < iterations:
-        step = compile(step).prepare(dict(state.parameters), X, Y)
-        if note is not None and any(s.row.name.startswith("log") for s in step.steps):
-            note(
-                "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
-                "(the literal way is eager)"
-            )
-    while state.iteration < iterations:
+    advance = _advancing(X, Y, settings, state, note) if state.iteration < iterations else None
+    while advance is not None and state.iteration < iterations:
         with np.errstate(all="ignore"):  # what is not finite is told here, with its cause
-            cost, parameters = step(dict(state.parameters), X, Y)
-            value = float(cost)
+            value, after_it, broken = advance(state)
             if not math.isfinite(value):
                 what = f"the cost became {value}"
                 raise DivergedError(_told(what, X, Y, state, settings), good)
-            for name, p in parameters.items():
-                if not np.isfinite(p).all():
-                    what = f"{name} got NaN or inf among its numbers"
-                    raise DivergedError(_told(what, X, Y, state, settings), state)
+            if broken is not None:
+                what = f"{broken} got NaN or inf among its numbers"
+                raise DivergedError(_told(what, X, Y, state, settings), state)
         costs = state.costs
         if state.iteration % RECORD_EVERY == 0:
             costs = (*costs, (state.iteration, value))
         good = state
-        state = State(parameters, state.iteration + 1, costs)
+        state = replace(after_it, costs=costs)
         if after is not None:
             after(state, value)
     return state
+
+
+# From a state: the cost it has, the next state but for its costs, and the parameter of that, if
+# any, that is not finite.
+Advance = Callable[[State], tuple[float, State, str | None]]
+
+
+def _advancing(
+    X: Array, Y: Array, settings: Settings, state: State, note: Callable[[str], None] | None
+) -> Advance:
+    """An iteration from `state` on: op by op, compiled, or in a loop that does less."""
+    step: Callable[..., Any] = iteration_of(settings)
+    steps: Sequence[Any] = ()
+    loop = _loop_of(step, X, Y, state) if settings.compiled else None
+    if loop is not None:
+        steps = loop.steps
+    elif settings.compiled:
+        step = compiled = compile(step).prepare(dict(state.parameters), X, Y)
+        steps = compiled.steps
+    if note is not None and any(s.row.name.startswith("log") for s in steps):
+        note(
+            "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
+            "(the literal way is eager)"
+        )
+    if loop is not None:
+        if note is not None:
+            note(loop.told)
+        return _in_a_loop(loop)
+
+    def advance(state: State) -> tuple[float, State, str | None]:
+        cost, parameters = step(dict(state.parameters), X, Y)
+        return float(cost), State(parameters, state.iteration + 1), _broken(parameters)
+
+    return advance
+
+
+def _loop_of(step: Callable[..., Any], X: Array, Y: Array, state: State) -> Loop | None:
+    """The iteration as a loop that goes on from `state`; None where that saves no operations."""
+
+    def repeated(parameters: Any, X: Any, Y: Any) -> tuple[Any, Any]:
+        cost, after = step(parameters, X, Y)
+        return after, cost
+
+    start = dict(state.parameters)
+    loop = compile_loop(repeated, carry=start, constants={"X": X, "Y": Y}, refresh=REFRESH)
+    if not loop.told:
+        return None
+    loop.resume(start, state.iteration, state.beside)
+    return loop
+
+
+def _in_a_loop(loop: Loop) -> Advance:
+    def advance(state: State) -> tuple[float, State, str | None]:
+        cost = loop.step()
+        now = loop.snapshot()
+        parameters, beside = Later(lambda: now.carry), Later(lambda: now.beside)
+        broken = None if now.finite else _broken(parameters)
+        return float(cost), State(parameters, now.iteration, (), beside), broken
+
+    return advance
+
+
+def _broken(parameters: Mapping[str, Array]) -> str | None:
+    """The name of a parameter that holds NaN or infinity."""
+    return next((name for name, p in parameters.items() if not np.isfinite(p).all()), None)
 
 
 def iteration_of(settings: Settings) -> Callable[..., tuple[Any, dict[str, Any]]]:
@@ -237,7 +302,7 @@ def _told(what: str, X: Array, Y: Array, state: State, settings: Settings) -> st
     literal = replace(settings, cost="stable") if settings.compiled else settings
     try:
         with debug():
-            iteration_of(literal)(state.parameters, X, Y)
+            iteration_of(literal)(dict(state.parameters), X, Y)
     except NonFiniteError as first:
         where = f" {str(first).removeprefix('debug: ')}."
     smaller = f"a learning rate below {settings.learning_rate}"

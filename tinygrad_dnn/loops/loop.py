@@ -1,0 +1,275 @@
+"""A step being repeated: run, looked at, resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.compiler.build import program_of
+from tinygrad_dnn.compiler.program import Program
+from tinygrad_dnn.compiler.record import Argument, Recording, paths
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.loops.once import Once
+from tinygrad_dnn.loops.repeated import Repeated
+from tinygrad_dnn.loops.strength import Reduced, told
+from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.tree import Layout, flatten, rebuild
+
+
+class Loop:
+    """A step being repeated: what `compile_loop` returns.
+
+    Attributes:
+        iteration: how many iterations are complete.
+        told: in words, what was done to the step besides compiling it; empty if nothing.
+        steps: the rewrites of the step, in order.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        steps: Sequence[Any],
+        layout: Layout,
+        step: Repeated,
+        less: Reduced | None,
+        refresh: int,
+        iteration: int,
+        rewrite: bool,
+    ) -> None:
+        self._recording, self.steps, self._rewrite = recording, list(steps), rewrite
+        self._layout, self._step, self._less = layout, step, less
+        self._refresh, self.iteration = refresh, iteration
+        self.told = told(step, less) if less else ""
+        self._smaller = less.step if less else step
+        starts = less.starts if less else {}
+        names = _keys([*self._smaller.carry, *starts])
+        self._names = {name: x for name, x in names.items() if x in self._smaller.carry}
+        self._starts = {name: x for name, x in names.items() if x in starts}
+        self._carry: dict[Node, Any] = {q: q.value for q in self._smaller.carry}
+
+    @cached_property
+    def _once(self) -> Once:
+        less = self._less
+        if less is None:
+            return Once(self._smaller)
+        return Once(self._smaller, [*less.starts], [*less.values.values()])
+
+    @cached_property
+    def _program(self) -> Program:
+        """The step as a function of what is carried, the constants, and an iteration's inputs."""
+        recording, step = self._recording, self._once.step
+        arguments = [_argument("carry", self._names), _argument("constants", self._constants)]
+        arguments += [a for a in recording.arguments if set(a.leaves) & set(step.inputs)]
+        graph = Graph(trace(step.outputs).nodes, tuple(step.outputs))
+        there = set(graph.leaves)
+        moved = self._less.new if self._less else {n: n for n in recording.graph}
+        raises = {
+            new: setting
+            for old, setting in recording.raises.items()
+            if (new := self._once.new.get(moved.get(old, old))) is not None
+        }
+        whole = replace(
+            recording,
+            graph=graph,
+            arguments=arguments,
+            captured={x: v for x, v in recording.captured.items() if x in there},
+            layout=(dict.fromkeys(self._names), recording.layout[1]),
+            results=[*step.carry.values(), *step.results],
+            raises=raises,
+        )
+        return program_of(whole, self._rewrite)
+
+    @cached_property
+    def _constants(self) -> dict[str, Leaf]:
+        return _keys(self._once.step.constants)
+
+    @property
+    def source(self) -> str:
+        """The text of the program that an iteration runs."""
+        return self._program.source
+
+    # --- running -----------------------------------------------------------------------------
+
+    def step(self, *inputs: Any) -> Any:
+        """One iteration; returns what the step gives beside what it carries, as new arrays.
+
+        Raises:
+            ValueError: inputs of other shapes or dtypes than those that the loop was made with.
+        """
+        carry = {name: self._carry[q] for name, q in self._names.items()}
+        constants = {name: self._once.values[x] for name, x in self._constants.items()}
+        given = self._fitting(inputs)
+        after, result = self._program.run([carry, constants, *given], reuse=True)
+        flat, layout = flatten(result)
+        result = rebuild(layout, [x.copy() if isinstance(x, np.ndarray) else x for x in flat])
+        for name, q in self._names.items():
+            x = after[name]
+            # One memory order throughout, so that an iteration's bits do not depend on the one
+            # that the loop began with.
+            self._carry[q] = x if x.flags.c_contiguous else x.copy()
+        self.iteration += 1
+        if self._less and self.iteration % self._refresh == 0:
+            self._begin(self._whole(self._carry, self._once.known))
+        return result
+
+    def _fitting(self, inputs: Sequence[Any]) -> list[Any]:
+        """An iteration's inputs, in the memory order that the program was written for."""
+        if not inputs and not self._step.inputs:
+            return []
+        flat, layout = flatten(list(inputs))
+        arrays = [np.asarray(_plain(x), order="C") for x in flat]
+        got = [(x.shape, x.dtype) for x in arrays]
+        wanted = [(x.shape, x.dtype) for x in self._step.inputs]
+        if got != wanted:
+            raise ValueError(
+                f"step: expected inputs {_told(wanted)}, got {_told(got)}; make another loop for "
+                "other shapes"
+            )
+        found: list[Any] = rebuild(layout, arrays)
+        return found
+
+    # --- looking and resuming ----------------------------------------------------------------
+
+    @property
+    def carry(self) -> Any:
+        """What is carried, in the structure that was given; new arrays."""
+        return self.snapshot().carry
+
+    def snapshot(self) -> Snapshot:
+        """Where the loop stands. It stays that, whatever the loop does next."""
+        carry = {q: x.copy() for q, x in self._carry.items()}
+        return Snapshot(self, self.iteration, carry, self._once.known)
+
+    def resume(self, carry: Any, iteration: int, beside: Mapping[str, Any] | None = None) -> None:
+        """Go on from a snapshot's `carry`, `iteration` and `beside`, of a loop of the same step.
+
+        It is bit for bit as if the loop had not been left. Without `beside` the matrices begin
+        where they stand, as after a refresh.
+
+        Raises:
+            ValueError: an array is missing, or has another shape or dtype.
+        """
+        flat, layout = flatten(carry)
+        if layout != self._layout:
+            raise ValueError(
+                f"resume: expected {shown(self._layout)} as carry, got {shown(layout)}"
+            )
+        whole = {}
+        for q, x in zip(self._step.carry, flat, strict=True):
+            whole[q] = _checked(q.name or "carry", q, x)
+        self._begin(whole)
+        self.iteration = iteration
+        if not beside:
+            return
+        places = {n: q for n, q in self._names.items() if q not in self._step.carry}
+        given = {n: _checked(n, q, beside.get(n)) for n, q in (places | self._starts).items()}
+        if unknown := beside.keys() - given.keys():
+            raise ValueError(f"resume: this loop carries no {', '.join(sorted(unknown))}")
+        self._carry |= {q: given[n] for n, q in places.items()}
+        self._once.restart({q: given[n] for n, q in self._starts.items()})
+
+    def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
+        """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
+        whole = {q: carry[q] for q in self._step.carry if q in carry}
+        if self._less:
+            values = self._once.value(self._less.values, {**known, **carry})
+            whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
+        return whole
+
+    def _begin(self, whole: Mapping[Leaf, Any]) -> None:
+        """From here on: the matrices begin where they stand, S = 0."""
+        begin = self._less.begin if self._less else {}
+        self._carry = {q: begin[q].copy() if q in begin else whole[q] for q in self._smaller.carry}
+        if self._less:
+            self._once.restart({start: whole[q] for start, q in self._less.starts.items()})
+
+
+class Snapshot:
+    """What a loop carried after `iteration` iterations."""
+
+    def __init__(
+        self, loop: Loop, iteration: int, carry: dict[Node, Any], known: Mapping[Node, Any]
+    ) -> None:
+        self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
+
+    @property
+    def carry(self) -> Any:
+        """The carried values in the structure that the loop was given, every matrix whole."""
+        loop = self._loop
+        whole = loop._whole(self._carry, self._known)
+        return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What is carried in place of matrices, and where these began; bit for bit resuming needs
+        it. Empty if there is none, or if every matrix begins here, as after a refresh.
+        """
+        less = self._loop._less
+        if less is None or all(np.array_equal(self._carry[q], x) for q, x in less.begin.items()):
+            return {}
+        parts = {n: self._carry[q] for n, q in self._loop._names.items() if q in less.begin}
+        return parts | {n: self._known[q] for n, q in self._loop._starts.items()}
+
+    @property
+    def finite(self) -> bool:
+        """Whether all carried values are finite numbers."""
+        # Where every |x| is below √√max, which x · x < √max says at one glance, no product of two
+        # can overflow, and matrices need not be put together.
+        if all(np.vdot(x, x) < _bound(x.dtype) for x in self._carry.values()):
+            return True
+        parts = all(np.isfinite(x).all() for x in self._carry.values())
+        return parts and all(np.isfinite(x).all() for x in flatten(self.carry)[0])
+
+
+@cache
+def _bound(dtype: Any) -> float:
+    return float(np.finfo(dtype).max) ** 0.5 if dtype.kind == "f" else np.inf
+
+
+def _checked(name: str, q: Leaf, x: Any) -> Any:
+    """An array for a carried leaf, in the loop's memory order."""
+    if (getattr(x, "shape", None), getattr(x, "dtype", None)) != (q.shape, q.dtype):
+        got = "none" if x is None else f"{np.shape(x)} {getattr(x, 'dtype', type(x).__name__)}"
+        raise ValueError(f"resume: expected {name} {q.shape} {q.dtype}, got {got}")
+    return copied(x)
+
+
+def _plain(x: Any) -> Any:
+    return x._array if isinstance(x, Tensor) else x
+
+
+def copied(x: Any) -> Any:
+    """An array as a loop carries it, nobody else's."""
+    return np.array(_plain(x), order="C")
+
+
+def _told(arrays: Sequence[tuple[Any, Any]]) -> str:
+    return ", ".join(f"{shape} {dtype}" for shape, dtype in arrays) or "none"
+
+
+def shown(layout: Layout) -> str:
+    """A structure in words."""
+    if isinstance(layout, dict):
+        return f"a dict of {', '.join(map(repr, layout))}"
+    return "an array" if layout is None else f"a {type(layout).__name__} of {len(layout)}"
+
+
+def _keys(leaves: Any) -> dict[str, Leaf]:
+    """Leaves by their names, each name once."""
+    found: dict[str, Leaf] = {}
+    for x in leaves:
+        name, n = x.name or "x", 1
+        while name in found:
+            n += 1
+            name = f"{x.name or 'x'}_{n}"
+        found[name] = x
+    return found
+
+
+def _argument(name: str, leaves: Mapping[str, Leaf]) -> Argument:
+    layout = dict.fromkeys(leaves)
+    return Argument(name, layout, [*leaves.values()], [*paths(layout, name)])

@@ -159,7 +159,7 @@ def test_what_is_wrong_is_marked_with_the_reason_and_numpy_does_not_warn_as_well
 def test_gradients_are_computed_so_that_a_parameter_that_gets_none_is_marked() -> None:
     assert "(dead units)" in drawn("mynet.py:dead")
     assert "gradient 1" in drawn("mynet.py:cost", "--values")
-    assert "gradient 10" in drawn(
+    assert "gradient all 10" in drawn(
         "mynet.py:weighted", "--values"
     )  # the function's own, as they are
     assert "gradient" not in drawn("mynet.py:zeroed", "--values")  # it was freed

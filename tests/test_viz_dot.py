@@ -22,6 +22,7 @@ from seen import Seen, seen
 import viz
 from tinygrad_dnn import StaleValueError, Tensor, exp, no_grad, relu, scope
 from tinygrad_dnn.graph import trace
+from viz.labels import brief
 from viz.palette import BOX, INK, LOOKS, MUTED, PAPER, contrast
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -311,11 +312,26 @@ def test_large_arrays_are_summed_up_and_odd_ones_do_no_harm() -> None:
     assert seen(x, values=True).lines["n0"][2] == "0 … 99, mean 49.5, norm 573"
     empty, bad = Tensor(np.ones((0, 3)), name="e"), Tensor(np.full(20, np.inf), name="bad")
     assert seen(empty, values=True).lines["n0"][2] == "empty"
-    assert seen(bad, values=True).lines["n0"][2] == "inf … inf, mean inf, norm inf"
+    assert seen(bad, values=True).lines["n0"][2] == "all ∞, mean ∞, norm ∞"
     flags = Tensor(np.array([True, False]), name="flags")
     assert seen(flags, values=True).lines["n0"][1:] == ["(2,) bool", "1  0"]
     y = x + np.full((10, 10), 2.0)
-    assert seen(y, values=True).lines["n1c1"][2] == "2 … 2, mean 2, norm 20"
+    assert seen(y, values=True).lines["n1c1"][2] == "all 2, mean 2, norm 20"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([2.699e-8], "2.699e−8"), ([3904000.0], "3.904e6"), ([-5.498e11], "−5.498e11"),
+        ([123456.0], "123456"), ([1e100], "1e100"), ([0.0001], "0.0001"), ([-0.0], "0"),
+        ([np.nan], "NaN"), ([-np.inf], "−∞"),
+        ([0.0, -0.0], "all 0"), ([1.0, 1.0], "all 1"), ([0.3, 0.3 + 1e-7], "about 0.3"),
+        ([np.nan, np.nan], "all NaN"), ([1.0, np.nan], "some NaN"), ([np.inf, 1.0], "1 … ∞"),
+        ([-1.0, 2.5], "−1 … 2.5"), ([], "empty"),
+    ],
+)  # fmt: skip
+def test_an_array_in_a_few_characters(values: list[float], told: str) -> None:
+    assert brief(np.array(values)) == told
 
 
 def test_the_value_of_a_sum_and_recorded_gradients_are_shown_as_numbers() -> None:

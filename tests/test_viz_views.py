@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 from drawings import named, parameter, two_layers
@@ -13,7 +15,7 @@ from tinygrad_dnn.network import cost_of, initialize_parameters
 from viz.fold import LIMIT
 from viz.places import homes_of
 from viz.subject import graph_of, names_of
-from viz.views import MOST, views
+from viz.views import MOST, open_scopes, views
 
 
 def network(*sizes: int) -> Tensor:
@@ -151,3 +153,22 @@ def test_a_large_graph_opens_folded_and_its_views_stay_small() -> None:
 
 def test_a_graph_without_scopes_has_one_view() -> None:
     assert ways(relu(parameter(2) * 2.0)) == [set()]
+
+
+def test_scopes_fifty_deep_have_few_views_and_each_tells_what_is_in_it() -> None:
+    y = parameter(2, name="x")
+    path = [f"level {k}" for k in range(50)]
+    for k in range(0, 50, 2):
+        with ExitStack() as inside:
+            for name in path[: k + 2]:
+                inside.enter_context(scope(name))
+            y = relu(y * parameter(2, name=f"w{k}"))
+    found = ways(y)
+    assert found[:2] == [set(), {"s0"}]
+    assert len(found) == MOST
+    graph = graph_of(y)
+    scopes = open_scopes(graph, homes_of(graph), [("level 0",), tuple(path)])
+    assert [(k, g.title, len(g.members), g.parameters) for k, g in scopes.items()] == [
+        ("s0", "level 0", 76, 52), ("s49", "level 49", 3, 2),
+    ]  # fmt: skip
+    assert scopes["s49"].summary == "multiply → relu"

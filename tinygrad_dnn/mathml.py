@@ -15,18 +15,37 @@ from tinygrad_dnn.graph import Graph, Node
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
-_TOKEN = re.compile(r"(?P<mi>[^\W\d_]+)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)")
+_TOKEN = re.compile(r"(?P<mi>[^\W\d_]+|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)")
+_SINGLE = re.compile(r"<(m[in])[^>]*>[^<]*</\1>")
 _RAISED = {"ᵀ": "<mi>T</mi>", "²": "<mn>2</mn>"}
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
 _LARGE = {"Σ": "<mo>∑</mo>", "Π": "<mo>∏</mo>"}
+_D = '<mi mathvariant="normal">d</mi>'
 _BETWEEN_FACTORS = '<mspace width="0.2em"></mspace>'
 
 
-def mathml(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[Node, str]:
-    """Each op node's formula as `formulas` writes it, as the content of a <math> element."""
-    both = written(graph, names, longest, [UNICODE, MATHML])
+def mathml(
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int = 72,
+    known: Mapping[str, str] | None = None,
+) -> dict[Node, str]:
+    """Each op node's formula as `formulas` writes it, as the content of a <math> element.
+
+    Args:
+        known: the markup of names that are formulas themselves, as d(W1 X) is.
+    """
+    both = text_and_mathml(graph, names, longest, known)
     return {node: markup for node, (_, markup) in both.items()}
+
+
+def text_and_mathml(
+    graph: Graph, names: Mapping[Node, str], longest: int, known: Mapping[str, str] | None = None
+) -> dict[Node, tuple[str, str]]:
+    """Each op node's formula both as text and as `mathml` gives it."""
+    both = written(graph, names, longest, [UNICODE, MathML(known or {})])
+    return {node: (text, markup) for node, (text, markup) in both.items()}
 
 
 def equation(left: str, right: str | None = None, sign: str = "=") -> str:
@@ -38,20 +57,32 @@ def equation(left: str, right: str | None = None, sign: str = "=") -> str:
 def identifier(name: str) -> str:
     """A name as one writes it: W with a lowered 1, dW with a lowered 1, cost upright."""
     found = _NAME.fullmatch(name)
-    if not found:
-        return f"<mtext>{escape(printable(name))}</mtext>"
+    if not found:  # not as <mtext>, which counts as space: signs beside it would have none
+        return f'<mi mathvariant="normal">{escape(printable(name))}</mi>'
     prefix, letters, index = found.groups()
     letter = f"<mi>{letters}</mi>"
     own = f"<msub>{letter}<mn>{index}</mn></msub>" if index else letter
-    return f'<mrow><mi mathvariant="normal">d</mi>{own}</mrow>' if prefix else own
+    return f"<mrow>{_D}{own}</mrow>" if prefix else own
+
+
+def differential(markup: str) -> str:
+    """What the gradient of a formula is called, both as MathML: d(W1 X)."""
+    return f"<mrow>{_D}<mrow><mo>(</mo>{markup}<mo>)</mo></mrow></mrow>"
 
 
 class MathML:
-    """The script: fills templates with markup."""
+    """The script: fills templates with markup.
+
+    Args:
+        known: the markup of certain names.
+    """
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self.known = known
 
     def name(self, name: str) -> str:
         """A name, see `identifier`."""
-        return identifier(name)
+        return self.known.get(name) or identifier(name)
 
     def plain(self, text: str) -> str:
         """Numbers and words, token by token."""
@@ -96,9 +127,6 @@ class MathML:
         return _row(f"{_tokens(left)}{markup}{_tokens(right)}")
 
 
-MATHML = MathML()
-
-
 def _raised(base: str, above: str) -> str:
     """A power or transpose; above the index of a name that has one, not beside it."""
     if base.startswith("<msub>") and base.count("<m") == 3:
@@ -107,7 +135,8 @@ def _raised(base: str, above: str) -> str:
 
 
 def _row(markup: str) -> str:
-    return f"<mrow>{markup}</mrow>"
+    """Elements as one; a single name or number is one already."""
+    return markup if _SINGLE.fullmatch(markup) else f"<mrow>{markup}</mrow>"
 
 
 def _tokens(text: str) -> str:

@@ -29,7 +29,10 @@ class Arrays:
         return place
 
     def data(self, budget: int) -> list[dict[str, Any]]:
-        """All of them; the numbers themselves of the smallest, as far as `budget` numbers go."""
+        """All of them; the numbers themselves of the smallest, as far as `budget` numbers go.
+
+        A single number has no statistics beside it.
+        """
         kept = 0
         whole = set()
         for i in sorted(range(len(self.values)), key=lambda i: int(self.values[i].size)):
@@ -42,7 +45,7 @@ class Arrays:
                 "dtype": str(x.dtype),
                 "size": x.size,
                 "data": _encoded(x) if i in whole else None,
-                "stats": statistics(x),
+                "stats": None if i in whole and x.size == 1 else statistics(x),
             }
             for i, x in enumerate(self.values)
         ]

@@ -25,15 +25,5 @@ const elements = (() => {
     return made;
   }
 
-  /** A formula that was typeset for this page: the one markup that is taken as such. */
-  function formula(markup, tag = "div") {
-    const box = make(tag, { class: "formula" });
-    box.innerHTML = markup;
-    for (const name of box.querySelectorAll("mi:not([mathvariant])")) {
-      name.classList.toggle("letter", [...name.textContent].length === 1);
-    }
-    return box;
-  }
-
-  return { make, shape, button, formula };
+  return { make, shape, button };
 })();

@@ -135,14 +135,16 @@ const numbers = (() => {
       role: "img",
       "aria-label": `${name}: heat map of ${rows} by ${columns}${range}`,
     });
-    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    canvas.style.height = `${height}px`;
     const here = make("div", { class: "cursor", hidden: "" });
+    const area = make("div", { class: "map" }, canvas, here);
+    area.style.width = `${width + 2}px`; // with its border; less where there is less room
     const ends = [-most, most].map((x) => make("span", {}, short(x)));
     const legend = make("div", { class: "legend" }, ends[0], make("span", { class: "ramp" }), ends[1]);
     const paint = () => shade(canvas, values, most);
     paint();
     return {
-      element: make("div", { class: "numbers" }, make("div", { class: "map" }, canvas, here), legend),
+      element: make("div", { class: "numbers" }, area, legend),
       focus: canvas,
       paint,
       at: (event) => {
@@ -155,10 +157,10 @@ const numbers = (() => {
       mark: (i) => {
         here.hidden = i === null;
         Object.assign(here.style, {
-          left: `${((i % columns) * width) / columns}px`,
-          top: `${(Math.floor(i / columns) * height) / rows}px`,
-          width: `${width / columns}px`,
-          height: `${height / rows}px`,
+          left: `${(100 * (i % columns)) / columns}%`,
+          top: `${(100 * Math.floor(i / columns)) / rows}%`,
+          width: `${100 / columns}%`,
+          height: `${100 / rows}%`,
         });
       },
     };

@@ -2,11 +2,13 @@
 
 /** What is told of one node or group, as it is after a step. */
 const panel = (() => {
-  const { make, button, formula } = elements;
+  const { make, button } = elements;
+  const { typeset: formula, fit } = formulas;
   const { nodes, groups, arrays } = story;
   const PARTS = 12; // contributions that are listed
   const DRAWN = 4; // contributions whose numbers are shown
   const MEMBERS = 60; // of a group that are listed
+  const BEFORE = 3; // of these before the present step
   const KINDS = {
     param: "parameter",
     input: "input",
@@ -14,6 +16,9 @@ const panel = (() => {
     op: "op",
     output: "result",
     folded: "folded layer",
+    gradient: "gradient",
+    "problem origin": "a problem that begins here",
+    "problem": "a problem that came from elsewhere",
   };
   const box = document.getElementById("panel");
   let written = ""; // what is there, so that the same is not written again
@@ -28,7 +33,7 @@ const panel = (() => {
    * @param act what its buttons do: choose(id), toggle(group), follow(on).
    */
   function write(id, k, follows, act) {
-    const there = id === null || id in groups ? "" : Object.values(story.progress(id, k)).join(" ");
+    const there = id in nodes ? Object.values(story.progress(id, k)).join(" ") : story.steps[k - 1]?.node;
     const parts = id in nodes ? `${story.share(id, k)} ${story.rules(id, k).done}` : "";
     const ways = Object.keys(groups).filter((group) => picture.closed(group)).join(" ");
     const wanted = [id, there, parts, follows, ways].join("|");
@@ -39,14 +44,14 @@ const panel = (() => {
     const key = document.activeElement?.dataset?.key;
     written = wanted;
     paint = () => undefined;
-    const pin = button(follows ? "follows the steps" : "follow the steps", "follow", () => act.follow(!follows), {
-      class: "pin",
-      "aria-pressed": String(follows),
+    const pin = button(follows ? "Stay here" : "Follow the steps", "follow", () => act.follow(!follows), {
+      class: follows ? "pin" : "pin wanted",
+      title: follows ? "Keep this in the panel while stepping" : "Back to the present step (Esc)",
     });
-    const about = id === null ? start() : id in groups ? group(id, act) : node(id, k, act, same);
+    const about = id === null ? start() : id in groups ? group(id, k, act) : node(id, k, act, same);
     box.dataset.node = id ?? "";
-    box.replaceChildren(pin, ...about.filter(Boolean));
-    box.querySelectorAll(".formula").forEach(narrow);
+    box.replaceChildren(...[id !== null && pin, ...about].filter(Boolean));
+    box.querySelectorAll(".formula").forEach(fit);
     if (!same) {
       box.scrollTop = 0;
     }
@@ -55,42 +60,19 @@ const panel = (() => {
     }
   }
 
-  /** A formula that is too wide on two lines, then in smaller letters as far as they stay readable. */
-  function narrow(element) {
-    if (element.clientWidth < element.scrollWidth) {
-      wrap(element.querySelector("math"));
-    }
-    const ratio = element.clientWidth / element.scrollWidth;
-    if (ratio < 1) {
-      const size = Number.parseFloat(getComputedStyle(element).fontSize);
-      element.style.fontSize = `${Math.max(14, Math.floor(size * ratio * 0.98))}px`;
-    }
-  }
-
-  /** Put what an equation says of its left side on a line of its own: browsers do not break MathML. */
-  function wrap(math) {
-    const row = math.firstElementChild;
-    const parts = [...row.children];
-    const sign = parts.findIndex((part) => part.localName === "mo" && part.textContent === "=");
-    if (sign > 0) {
-      const rest = math.cloneNode(false);
-      rest.classList.add("rest");
-      rest.append(row.cloneNode(false));
-      rest.firstElementChild.append(...parts.slice(sign));
-      math.after(rest);
-    }
-  }
-
   /** Before the first step: what the colours mean. */
   function start() {
-    const there = new Set(Object.values(nodes).map((one) => one.kind));
-    const kinds = Object.keys(KINDS).filter((kind) => there.has(kind));
-    const sloped = Object.values(nodes).some((one) => one.gradientName !== "");
-    const legend = [...kinds.map((kind) => [kind, KINDS[kind]]), ...(sloped ? [["gradient", "gradient"]] : [])];
+    const all = Object.values(nodes);
+    const sloped = all.some((one) => one.gradientName !== "");
+    const there = new Set(all.flatMap(({ kind, problem, origin }) => [kind, problem && `problem${origin ? " origin" : ""}`]));
+    there.add(picture.ways.some(({ folded }) => folded.length > 0) && "folded").add(sloped && "gradient");
+    const legend = Object.entries(KINDS).filter(([kind]) => there.has(kind));
     const what = sloped ? "forward node by node, then backward" : "forward node by node";
     return [
       make("h2", {}, story.title),
-      make("p", {}, `${story.steps.length} steps: ${what}. Press → to begin, ? for all keys.`),
+      make("p", {}, story.steps.length > 0
+        ? `${story.steps.length} steps: ${what}. Press → to begin, ? for all keys.`
+        : "Nothing is computed here, so there are no steps. Press ? for all keys."),
       make("ul", { class: "kinds" }, ...legend.map(([kind, text]) => make("li", {}, make("span", { class: `swatch ${kind}` }), text))),
     ];
   }
@@ -106,17 +88,32 @@ const panel = (() => {
     ));
   }
 
-  function group(id, act) {
-    const { title, summary, members } = groups[id];
+  /** A group: what it does, and its members; of very many those about the present step. */
+  function group(id, k, act) {
+    const { title, summary, formula: text, owned, members } = groups[id];
     const list = members.filter((member) => member in nodes);
-    const more = list.length > MEMBERS ? make("p", { class: "meta" }, `and ${list.length - MEMBERS} more`) : null;
+    const at = list.indexOf(story.steps[k - 1]?.node);
+    const begin = Math.max(0, Math.min(at - BEFORE, list.length - MEMBERS));
+    const end = Math.min(list.length, begin + MEMBERS);
+    const more = [begin && `${begin} before these`, list.length - end && `${list.length - end} after these`];
+    const rest = more.filter(Boolean).join(" and ");
     return [
       make("h2", {}, title),
-      make("p", { class: "meta" }, summary),
+      ...[text, summary, owned].filter(Boolean).map((line) => make("p", line === text ? {} : { class: "meta" }, line)),
       folders([id], act),
-      make("ul", { class: "members" }, ...list.slice(0, MEMBERS).map((member) => make("li", {}, link(member, nodes[member].title, act)))),
-      more,
+      make("ul", { class: "members" }, ...list.slice(begin, end).map((member, i) =>
+        make("li", begin + i === at ? { "aria-current": "step" } : {}, link(member, nodes[member].title, act)),
+      )),
+      rest && make("p", { class: "meta" }, `and ${rest}; the search finds all by name or formula`),
     ];
+  }
+
+  /** Of a node in a folded layer: which one that is. */
+  function inside(id, act) {
+    const shown = picture.seen(id);
+    return shown in groups
+      ? make("p", { class: "inside" }, "drawn inside ", link(shown, groups[shown].title, act))
+      : null;
   }
 
   function node(id, k, act, same) {
@@ -143,7 +140,8 @@ const panel = (() => {
     return [
       one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
       make("p", { class: "meta" }, meta),
-      one.problem ? make("p", { class: "problem" }, one.problem) : null,
+      inside(id, act),
+      one.problem ? make("p", { class: one.origin ? "problem origin" : "problem" }, one.problem) : null,
       one.name && one.op ? formula(one.formula) : null,
       one.says ? make("p", { class: "says" }, make("code", {}, one.op), ` ${one.says}`) : null,
       ...rules(story.rules(id, k)),
@@ -192,6 +190,14 @@ const panel = (() => {
       ...(simpler ? [make("p", { class: "meta" }, "simplified:"), formula(simpler)] : []),
     );
   }
+
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.clientWidth !== width) {
+      width = box.clientWidth;
+      box.querySelectorAll(".formula").forEach(fit);
+    }
+  }).observe(box);
 
   return { write, paint: () => paint() };
 })();

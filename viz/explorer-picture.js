@@ -11,6 +11,7 @@ const picture = (() => {
   const order = new Map(Object.keys(story.nodes).map((id, i) => [id, i]));
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const LEAST = 12 / 11; // CSS pixels per point at which the smallest text (11 pt) has 12 pixels
+  const MOST = 1.4; // CSS pixels per point by itself: titles of 20 pixels
   const NATURAL = 4 / 3; // CSS pixels per point
 
   let view = null; // on show: the element, what is folded, things and arrows by id
@@ -63,6 +64,7 @@ const picture = (() => {
   function settle(things) {
     const body = "polygon:not([fill=none]), path:not([fill=none]), ellipse:not([fill=none])";
     const boxes = things.map((element) => element.querySelector(body)?.getBBox());
+    const heads = things.map((element) => element.querySelector("text")?.getBBox());
     things.forEach((element, i) => {
       element.setAttribute("role", "button");
       const texts = [...element.querySelectorAll("text")];
@@ -71,30 +73,44 @@ const picture = (() => {
         element.setAttribute("aria-label", `${story.groups[element.id].title}, open`);
         element.setAttribute("aria-expanded", "true");
         texts[0]?.classList.add("fold");
+        texts[0]?.before(mark(heads[i]));
         return;
       }
-      element.dataset[element.id in story.groups ? "group" : "node"] = element.id;
+      const folded = element.id in story.groups;
+      element.dataset[folded ? "group" : "node"] = element.id;
+      const members = story.groups[element.id]?.members ?? [element.id];
+      element.classList.toggle("origin", members.some((id) => story.nodes[id]?.origin));
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
-      const rest = element.id in story.groups ? "result" : "value"; // a layer has a formula there
+      const rest = folded ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
         text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
-      spread(texts, boxes[i]);
+      // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
+      const told = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
+      spread(texts, boxes[i], told, heads[i].width);
     });
   }
 
+  /** The ground of a title that was found. */
+  const mark = ({ x, y, width, height }) =>
+    shape("rect", { class: "mark", x: x - 4, y, width: width + 8, height, rx: 3 });
+
   /** Lines one below the other in the middle of a box; the gradient's has a ground of its own. */
-  function spread(texts, box) {
+  function spread(texts, box, told, titleWidth) {
     const sizes = texts.map((text) => Number(text.getAttribute("font-size")));
     const full = sizes.reduce((sum, size) => sum + 1.3 * size, 0);
     const line = 1.3 * Math.min(1, (box.height - 8) / full); // in font sizes
+    const middle = box.x + box.width / 2;
     let top = box.y + (box.height - (full * line) / 1.3) / 2;
     texts.forEach((text, i) => {
       const height = line * sizes[i];
       text.setAttribute("text-anchor", "middle");
-      text.setAttribute("x", String(box.x + box.width / 2));
+      text.setAttribute("x", String(middle));
       text.setAttribute("y", String(top + height / 2 + 0.35 * sizes[i]));
-      if (text.classList.contains("slope")) {
+      if (i === 0) {
+        text.before(mark({ x: middle - titleWidth / 2, y: top, width: titleWidth, height }));
+      }
+      if (text === told) {
         text.dataset.whole = text.textContent;
         const [x, y, width] = [box.x + 6, top + 1, box.width - 12];
         text.before(shape("rect", { class: "ground", x, y, width, height: height - 1, rx: 4 }));
@@ -123,8 +139,9 @@ const picture = (() => {
   function paint(k, chosen) {
     const step = story.steps[k - 1];
     const at = step ? seen(step.node) : null;
+    const pressed = view.things.has(chosen) ? chosen : seen(chosen);
     for (const [id, element] of view.things) {
-      set(element, "aria-pressed", String(id === chosen));
+      set(element, "aria-pressed", String(id === pressed));
       if (element.classList.contains("cluster")) {
         continue;
       }
@@ -151,12 +168,19 @@ const picture = (() => {
     }
   }
 
-  /** The uses of values up to step k that are seen as one step with it. */
+  /** Whether two steps are seen as one: in the same box, on the same way. */
+  const asOne = (one, other) => one.phase === other.phase && seen(one.node) === seen(other.node);
+
+  /** The uses of values up to step k that are seen as one step with it, outside of its box. */
   function told(k) {
-    const place = (step) => `${seen(step.node)} ${step.phase}`;
     const edges = [];
-    for (let i = k; i > 0 && place(story.steps[i - 1]) === place(story.steps[k - 1]); i -= 1) {
-      edges.push(...story.steps[i - 1].edges);
+    for (let i = k; i > 0 && asOne(story.steps[i - 1], story.steps[k - 1]); i -= 1) {
+      for (const edge of story.steps[i - 1].edges) {
+        const [tail, head] = story.edges[edge];
+        if (seen(tail) !== seen(head)) {
+          edges.push(edge);
+        }
+      }
     }
     return edges;
   }
@@ -213,10 +237,10 @@ const picture = (() => {
     view.svg.style.height = `${height * zoom}px`;
   }
 
-  /** The zoom by itself: the whole width, as far as text stays readable and boxes of bearable size. */
+  /** The zoom by itself: the whole width, as far as text stays readable and several boxes in sight. */
   function suit() {
     const fits = frame.clientWidth / view.svg.viewBox.baseVal.width;
-    magnify(Math.max(LEAST, Math.min(innerWidth / 850, fits)));
+    magnify(Math.max(LEAST, Math.min(innerWidth / 850, MOST, fits)));
     frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
   }
 
@@ -239,21 +263,29 @@ const picture = (() => {
     magnify(Math.min(frame.clientWidth / width, frame.clientHeight / height, 2));
   }
 
-  /** Scroll so far that a thing is well in sight. */
-  function reveal(id) {
+  /** Scroll so far that a thing is well in sight, from where one is or from elsewhere. */
+  function reveal(id, { left, top } = { left: frame.scrollLeft, top: frame.scrollTop }) {
     const element = view.things.get(id);
     if (!element) {
       return;
     }
     const box = element.getBoundingClientRect();
     const room = frame.getBoundingClientRect();
-    const past = (low, high, from, to, by) =>
-      low < from + by ? low - from - by : high > to - by ? high - to + by : 0;
-    const left = past(box.left, box.right, room.left, room.right, Math.min(60, room.width / 6));
-    const top = past(box.top, box.bottom, room.top, room.bottom, Math.min(120, room.height / 4));
-    if (left !== 0 || top !== 0) {
-      frame.scrollBy({ left, top, behavior: calm.matches ? "auto" : "smooth" });
+    const past = (low, high, size, by) => (low < by ? low - by : high > size - by ? high - size + by : 0);
+    const x = box.left - room.left + frame.scrollLeft - left;
+    const y = box.top - room.top + frame.scrollTop - top;
+    const to = {
+      left: left + past(x, x + box.width, room.width, Math.min(60, room.width / 6)),
+      top: top + past(y, y + box.height, room.height, Math.min(120, room.height / 4)),
+    };
+    if (to.left !== frame.scrollLeft || to.top !== frame.scrollTop) {
+      frame.scrollTo({ ...to, behavior: calm.matches ? "auto" : "smooth" });
     }
+  }
+
+  /** The view one begins with: the top of the picture, as far as a thing is in sight then. */
+  function begin(id) {
+    reveal(id, { left: (frame.scrollWidth - frame.clientWidth) / 2, top: 0 });
   }
 
   // --- folding -----------------------------------------------------------------------------------
@@ -272,8 +304,7 @@ const picture = (() => {
   /** The way with the most, or with the least, folded. */
   function extreme(closed) {
     const size = (way) => way.folded.reduce((n, g) => n + story.groups[g].members.length - 1, 0);
-    const sorted = [...ways].sort((one, other) => size(one) - size(other));
-    return closed ? sorted.at(-1) : sorted[0];
+    return [...ways].sort((one, other) => (closed ? size(other) - size(one) : size(one) - size(other)))[0];
   }
 
   return {
@@ -282,7 +313,9 @@ const picture = (() => {
     open,
     paint,
     seen,
+    asOne,
     reveal,
+    begin,
     reachable,
     suit: () => (own ? undefined : suit()),
     zoomBy,

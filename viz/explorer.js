@@ -65,25 +65,31 @@
     show();
     if (now > 0) {
       picture.reveal(picture.seen(steps[now - 1].node));
-    } else if (steps.length > 0) {
-      picture.reveal(picture.seen(nodes[steps[0].node].inputs[0] ?? steps[0].node));
+    } else {
+      begin();
     }
     if (now === steps.length) {
       pause();
     }
   }
 
+  /** The view before the first step: what that one reads is in sight. */
+  function begin() {
+    const [first] = steps;
+    picture.begin(first ? picture.seen(nodes[first.node].inputs[0] ?? first.node) : Object.keys(nodes)[0]);
+  }
+
   /** A step; what happens inside a folded layer, or in one box, is a single one. */
   function move(by) {
-    const place = (k) => `${picture.seen(steps[k - 1].node)} ${steps[k - 1].phase}`;
+    const same = (one, other) => picture.asOne(steps[one - 1], steps[other - 1]);
     const least = by > 0 ? 1 : 0;
     let k = now + by;
     if (by > 0) {
-      while (k < steps.length && place(k + 1) === place(k)) {
+      while (k < steps.length && same(k + 1, k)) {
         k += 1;
       }
     } else {
-      while (k > least && place(k) === place(now)) {
+      while (k > least && same(k, now)) {
         k -= 1;
       }
     }
@@ -97,7 +103,7 @@
   }
 
   function play() {
-    if (timer !== null) {
+    if (timer !== null || steps.length === 0) {
       pause();
       return;
     }
@@ -117,10 +123,10 @@
     show();
   }
 
-  /** Choose a node wherever it is drawn. */
+  /** Choose a node wherever it is drawn; of one in a folded layer the panel tells all the same. */
   function choose(id) {
     const shown = picture.seen(id);
-    select(shown in groups ? shown : id);
+    select(id);
     picture.reachable(shown);
     picture.reveal(shown);
   }
@@ -138,10 +144,8 @@
   function open(way, anchor = null) {
     const focused = document.activeElement?.closest("#graph [tabindex]")?.id;
     picture.open(way, anchor);
-    search(byId("search").value);
-    if (chosen !== null && nodes[chosen]) {
-      chosen = picture.seen(chosen) in groups ? picture.seen(chosen) : chosen;
-    } else if (chosen !== null && !picture.things().has(chosen)) {
+    seek(byId("search").value);
+    if (chosen in groups && !picture.things().has(chosen)) {
       chosen = groups[chosen].members[0];
     }
     show();
@@ -153,7 +157,11 @@
       picture.reachable(next);
       picture.things().get(next)?.focus({ preventScroll: true });
     }
-    picture.reveal(shown);
+    if (now === 0 && anchor === null) {
+      begin();
+    } else {
+      picture.reveal(shown);
+    }
   }
 
   /** Fold a group that is open, or unfold it. */
@@ -171,20 +179,11 @@
   let hits = [];
   let hit = -1;
 
-  function search(text) {
-    const wanted = text.trim().toLowerCase();
-    const rank = ({ name, title, op, gradientName }) => {
-      const own = name.toLowerCase();
-      const within = `${title} ${op} ${gradientName}`.toLowerCase().includes(wanted);
-      return own === wanted ? 0 : own.startsWith(wanted) ? 1 : within ? 2 : Infinity;
-    };
-    hits = Object.keys(nodes)
-      .map((id) => [rank(nodes[id]), id])
-      .filter(([place]) => wanted !== "" && place < Infinity)
-      .sort(([one], [other]) => one - other)
-      .map(([, id]) => id);
+  /** Mark what a text finds. */
+  function seek(text) {
+    hits = search.find(text);
     hit = -1;
-    byId("hits").textContent = wanted ? `${hits.length} found` : "";
+    byId("hits").textContent = text.trim() ? `${hits.length} found` : "";
     const shown = new Set(hits.map(picture.seen));
     picture.things().forEach((element, id) => element.classList.toggle("hit", shown.has(id)));
   }
@@ -242,7 +241,7 @@
       nextHit(shiftKey ? -1 : 1);
     } else if (key === "Escape") {
       target.value = "";
-      search("");
+      seek("");
       target.blur();
     } else {
       return false;
@@ -340,10 +339,11 @@
       byId(id).addEventListener("click", action);
     }
     byId("slider").addEventListener("input", ({ target }) => go(Number(target.value)));
-    byId("search").addEventListener("input", ({ target }) => search(target.value));
+    byId("search").addEventListener("input", ({ target }) => seek(target.value));
   }
 
   byId("slider").max = String(steps.length);
+  byId("play").disabled = byId("slider").disabled = steps.length === 0;
   document.body.style.setProperty("--turn", String(steps.length ? story.turn / steps.length : 1));
   byId("half-backward").hidden = story.turn === steps.length;
   byId("fold-all").hidden = byId("unfold-all").hidden = picture.ways.length < 2;

@@ -16,7 +16,7 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.passes import backward_again, forward_again
 from viz.dot import picture_of
 from viz.files import write
-from viz.labels import LONGEST_FORMULA, Labels, visible
+from viz.labels import LONGEST_FORMULA, Labels, owned, visible
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.places import homes_of, hosts_of
@@ -25,11 +25,22 @@ from viz.render import svg_of
 from viz.scene import Scene
 from viz.story import Story
 from viz.subject import graph_of, names_of
-from viz.views import views
+from viz.views import open_scopes, views
 
 SCRIPTS = tuple(  # each reads what stands before it
-    f"explorer{part}.js" for part in ("-elements", "-story", "-numbers", "-picture", "-panel", "")
+    f"explorer{part}.js"
+    for part in (
+        "-elements",
+        "-formulas",
+        "-story",
+        "-numbers",
+        "-picture",
+        "-panel",
+        "-search",
+        "",
+    )
 )
+LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
 
@@ -55,7 +66,7 @@ def explore(
         path: where to; one .html file that needs nothing beside it and no network.
         names: names for what has none of its own, as `names=locals()`.
         merge: draw an unnamed step that is used once inside the named result it leads to.
-        title: of the page; by default the name of the result.
+        title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by
             their least, greatest and mean element, norm and histogram.
 
@@ -88,24 +99,32 @@ def explore(
     scene = Scene(graph, hosts, homes)
     story = Story(forward, backward, named, scene, wrong).told(budget)
     ways = views(graph, homes, named)
-    pictures = {" ".join(view): _svg(Scene(graph, hosts, homes, view), labels) for view in ways}
+    scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
+    pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
+    drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
+    groups = open_scopes(graph, homes, drawn)
+    for view in ways:
+        groups |= view
     ids = scene.ids
-    story["title"] = title or _title(graph.outputs, named)
+    story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
             "title": visible(group.title),
             "summary": visible(group.summary, LONGEST_FORMULA),
+            "formula": visible(group.formula, LONGEST_FORMULA),
+            "owned": owned(group),
             "members": [ids[node] for node in group.members],
         }
-        for view in ways
-        for name, group in view.items()
+        for name, group in groups.items()
     }
     return write(path, _page(story, pictures).encode())
 
 
-def _title(outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
-    known = [visible(named[node]) for node in outputs if node in named]
-    return ", ".join(known) or "backpropagation"
+def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
+    """What was asked for, else the names of the results; what is blank is none."""
+    known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
+    told = title if title and title.strip() else ", ".join(known) or "backpropagation"
+    return visible(told.strip(), LONGEST_TITLE)
 
 
 def _svg(scene: Scene, labels: Labels) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Collection, Iterable, Mapping
 from textwrap import wrap
 from typing import Any
@@ -97,9 +98,8 @@ class Labels:
         return next((p for p in found if p.origin), found[0] if found else None)
 
     def _group(self, group: Group) -> tuple[str, str]:
-        unit = "parameter" if group.parameters == 1 else "parameters"
-        owned = f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
-        lines = [visible(line, LONGEST_FORMULA) for line in (group.formula, group.summary, owned)]
+        texts = (group.formula, group.summary, owned(group))
+        lines = [visible(line, LONGEST_FORMULA) for line in texts]
         small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
         title = visible(group.title)
         told = f"{title}: {len(group.members)} nodes"
@@ -145,6 +145,12 @@ def size_of(x: Any) -> str:
     return f"{tuple(x.shape)} {x.dtype}" if x.shape else f"scalar {x.dtype}"
 
 
+def owned(group: Group) -> str:
+    """What a group has to learn: `260 parameters, 2.08 kB`; "" where there is nothing."""
+    unit = "parameter" if group.parameters == 1 else "parameters"
+    return f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
+
+
 def amount(n: int) -> str:
     """Bytes as one reads them: `1.97 MB`."""
     power = min((len(str(n)) - 1) // 3, 3)
@@ -176,22 +182,34 @@ def numbers(x: Any) -> list[str]:
 
 
 def brief(x: Any) -> str:
-    """An array in a few characters: a single number, or its least and its greatest."""
+    """An array in a few characters: a single number, its least and greatest, or `all 0`."""
     values = array_of(x)
     if values is None:
         x = x.data if isinstance(x, Tensor) else x
         return f"{type(x).__module__.partition('.')[0]} array, not computed"
     if values.size == 0:
         return "empty"
-    if values.size == 1:
-        return number(values.item())
     with np.errstate(all="ignore"):
-        return f"{number(values.min())} … {number(values.max())}"
+        low, high = number(values.min()), number(values.max())
+    if low != high:
+        return f"{low} … {high}"
+    if values.size == 1:
+        return low
+    nan = np.isnan(values)
+    if nan.any():
+        return f"{'all' if nan.all() else 'some'} NaN"
+    return f"all {low}" if (values == values.flat[0]).all() else f"about {low}"
 
 
 def number(v: Any) -> str:
-    """A number in four digits, with a minus sign; −0 is 0."""
-    return f"{v + 0:.4g}".replace("-", "−")
+    """A number in four digits, as the page writes it: 2.699e−8, −1.5, 209, NaN, ∞; −0 is 0."""
+    v = float(v) + 0.0
+    if np.isnan(v):
+        return "NaN"
+    if np.isinf(v):
+        return "∞" if v > 0 else "−∞"
+    text = f"{v:.0f}" if v.is_integer() and abs(v) < 1e6 else f"{v:.4g}"
+    return re.sub(r"e([+-])0*", lambda found: f"e{found[1].strip('+')}", text).replace("-", "−")
 
 
 def visible(text: str, longest: int = LONGEST_NAME) -> str:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.formula import UNICODE, constant, written
 from tinygrad_dnn.graph import Node, trace
 from tinygrad_dnn.latex import LATEX
-from tinygrad_dnn.mathml import MATHML
+from tinygrad_dnn.mathml import MathML
 from tinygrad_dnn.readable import readable
 
 LONGEST = 400  # characters of a formula
 
-_SCRIPTS = (UNICODE, LATEX, MATHML)
+_SCRIPTS = (UNICODE, LATEX, MathML({}))
 
 
 class Text(NamedTuple):

@@ -25,6 +25,8 @@ def properties(theme: Mapping[str, str]) -> str:
 
 
 def json_in_html(data: Any) -> str:
-    """JSON that may stand in a script element: nothing in it can end the element."""
+    """JSON that may stand in a script element: nothing in it can end the element, or seem to
+    begin a comment or another one (HTML, 13.2.5.4: script data state).
+    """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub("<(?=[!sS])", r"\\u003c", text.replace("</", r"<\/"))

@@ -48,7 +48,7 @@ LOOKS = {
 LIGHT = {
     "ink": INK, "muted": MUTED, "line": LINE, "paper": PAPER, "box": BOX, "box-line": BOX_LINE,
     "grid": GRID, "slope": SLOPE, "problem": PROBLEM, "problem-fill": PROBLEM_FILL,
-    "low": BLUE, "middle": PAPER, "high": VERMILLION,
+    "low": BLUE, "middle": PAPER, "high": VERMILLION, "found": "#FFD24D",
     **{f"{kind}-fill": look.fill for kind, look in LOOKS.items()},
     **{f"{kind}-line": look.line for kind, look in LOOKS.items()},
 }  # fmt: skip
@@ -56,7 +56,7 @@ DARK = {
     "ink": "#F2F4F6", "muted": "#BAC3CC", "line": "#8B96A0", "paper": "#15181C", "box": "#1E2329",
     "box-line": "#4A545E", "grid": "#2C333A", "slope": "#F2B3D5", "problem": "#FF8C98",
     "problem-fill": "#4D1620", "low": SKY, "middle": "#15181C", "high": "#F08A4B",
-    "param-fill": "#453610", "param-line": "#E0A82E",
+    "found": "#6A5000", "param-fill": "#453610", "param-line": "#E0A82E",
     "input-fill": "#123D30", "input-line": "#3CC79B",
     "const-fill": "#38352F", "const-line": "#A89F95",
     "op-fill": "#14354D", "op-line": "#5DB3EA",

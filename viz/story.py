@@ -10,21 +10,21 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_dnn.formula import formulas, printable
+from tinygrad_dnn.formula import printable
 from tinygrad_dnn.graph import Graph, Node, by_index
-from tinygrad_dnn.mathml import equation, identifier, mathml
+from tinygrad_dnn.mathml import differential, equation, identifier, text_and_mathml
 from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
-from viz.backward import both
+from viz.backward import LONGEST_INNER, both
 from viz.labels import visible
 from viz.lines import Lines
 from viz.problems import Problem
 from viz.scene import Scene
 
 LONGEST = 100  # characters of a formula
+MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
 STEPS = 40  # nodes that a formula is made of
 DERIVED = 300  # named values at most whose gradients are simplified
-LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
 
 Told = dict[str, Any]
 
@@ -52,18 +52,26 @@ class Story:
         self.backward = backward or Backward({}, {}, [])
         self.named, self.scene, self.problems = named, scene, problems
         self.arrays = Arrays()
-        inner = formulas(self.graph, named, LONGEST_INNER)
+        self.longest = LONGEST if len(self.graph) <= MANY else SHORT
+        inner = text_and_mathml(self.graph, named, LONGEST_INNER)
         self.slopes = {  # what the gradient of a node is called
-            x: visible(f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})")
+            x: visible(
+                f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
+            )
             for x in self.backward.gradients
+        }
+        self.marks = {  # of those that are formulas
+            name: differential(inner[x][1])
+            for x, name in self.slopes.items()
+            if x not in named and x in inner
         }
         together = both(forward, self.backward, named)
         self.named_slopes = together.named.keys() - named.keys()
         names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
         self.names = {node: visible(name) for node, name in names.items()}
-        self.texts = formulas(self.graph, self.names, LONGEST)
-        self.maths = mathml(self.graph, self.names, LONGEST)
         self.simpler = {} if backward is None else self._simpler(forward, backward)
+        self.formulas = text_and_mathml(self.graph, self.names, self.longest)
+        self._given: dict[tuple[Node, int], tuple[str, str]] = {}
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
         for z, i in self.backward.contributions:
@@ -111,7 +119,8 @@ class Story:
             "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
             "value": self.arrays.add(x), "gradient": None, "gradientName": "",
-            "gradientFormula": "", "simpler": "", "contributions": [], "rules": [], "problem": "",
+            "gradientFormula": "", "contributions": [], "rules": [], "problem": "",
+            "origin": False,
         }  # fmt: skip
 
     def _node(self, node: Node) -> Told:
@@ -124,10 +133,11 @@ class Story:
             "scope": list(map(visible, node.scope)),
             "host": self.scene.ids[self.scene.hosts.get(node, node)],
             "inputs": [at for x in node.inputs if (at := self.scene.id_of(x)) is not None],
-            "problem": printable(self.problems[node].reason) if node in self.problems else "",
         }
+        if wrong := self.problems.get(node):
+            told |= {"problem": printable(wrong.reason), "origin": wrong.origin}
         if node.op is not None:
-            text, math = self.texts[node], self.maths[node]
+            text, math = self.formulas[node]
             told |= {
                 "title": f"{name} = {text}" if name else text,
                 "formula": equation(identifier(name), math) if name else equation(math),
@@ -141,12 +151,12 @@ class Story:
         terms = [math for _, math, _, _ in parts]
         if x in self.graph.outputs:
             terms = ["<mn>1</mn>", *terms]
-        name = identifier(self.slopes[x])
+        name = self._mark(x)
         return {
             "gradient": self.arrays.add(self.backward.gradients[x].numpy()),
             "gradientName": self.slopes[x],
             "gradientFormula": equation(name, "<mo>+</mo>".join(terms)),
-            "simpler": self.simpler.get(x, ""),
+            **({"simpler": self.simpler[x]} if x in self.simpler else {}),
             "rules": [self._rule(x, i) for i in self.sent.get(x, [])],
             "contributions": [
                 {
@@ -164,27 +174,37 @@ class Story:
         """What z gives its input i: dZ1 = dA1 ⊙ 1[Z1 > 0]; with += where others give as well."""
         x = z.inputs[i]
         alone = len(self.parts[x]) == 1 and x not in self.graph.outputs
-        left, right = identifier(self.slopes[x]), self._part(z, i)[1]
+        left, right = self._mark(x), self._part(z, i)[1]
         return {
             "to": self.scene.ids[x],
             "formula": equation(left, right, "=" if alone else "+="),
         }
 
+    def _mark(self, x: Node) -> str:
+        """The name of a node's gradient, typeset."""
+        name = self.slopes[x]
+        return self.marks.get(name) or identifier(name)
+
     def _part(self, z: Node, i: int) -> tuple[str, str]:
         """What z's rule gives its input i, as text and typeset, in the names of what it reads."""
+        if (z, i) not in self._given:
+            self._given[z, i] = self._contribution(z, i)
+        return self._given[z, i]
+
+    def _contribution(self, z: Node, i: int) -> tuple[str, str]:
         part = self.backward.contributions[z, i].node
         g = self.backward.gradients[z].node
         if part is g:  # handed on as it came
-            return self.slopes[z], identifier(self.slopes[z])
+            return self.slopes[z], self._mark(z)
         if part.op is None:
             name = self.names.get(part, "constant")
-            return name, identifier(name)
+            return name, self.marks.get(name) or identifier(name)
         # One gradient may be that of several nodes. Here it goes by the name of z's, unless z has
         # no name and another has: dW1 = dZ1 Xᵀ, where dZ1 is that of W1 X too.
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names)
-        return formulas(rule, names, LONGEST)[part], mathml(rule, names, LONGEST)[part]
+        return text_and_mathml(rule, names, self.longest, self.marks)[part]
 
     def _steps(self) -> list[Told]:
         forward = [

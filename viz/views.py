@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from itertools import combinations
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import combinations, islice
 
 from tinygrad_dnn.graph import Graph, Node
 from viz.fold import LIMIT, Group, fold
 from viz.places import Scope, scope_ids
+from viz.summary import size, summary
 
 MOST = 20  # pictures in a page
 SUBSETS = 4  # so many scopes can be closed in every combination
+LEVELS = 3  # of nested scopes, closed before single ones are
 
 View = dict[str, Group]
 
@@ -20,6 +22,7 @@ def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) 
 
     First as the graph folds by itself: everything open, unless it is large. Then all scopes
     closed, level by level of nested ones, and each closed or open alone.
+    Then those inside others, and the levels below.
     """
     found: dict[frozenset[str], View] = {}
     for groups in _candidates(graph, homes, named):
@@ -38,10 +41,11 @@ def _candidates(
     yield fold(graph, homes, names=named)[0]
     yield []
     deepest = max((len(home) for home in homes.values()), default=0)
-    levels = [
+    below = (
         fold(graph, homes, depth=depth, limit=None, runs=False, names=named)[0]
-        for depth in range(min(deepest, 3))
-    ]
+        for depth in range(deepest)
+    )
+    levels = list(islice(below, LEVELS))
     yield from levels
     for groups in levels[:1]:
         if len(groups) <= SUBSETS:
@@ -50,6 +54,11 @@ def _candidates(
         for group in groups:
             yield [group]
             yield [other for other in groups if other is not group]
+    for groups in levels[1:]:
+        yield from ([group] for group in groups)
+    for groups in below:
+        yield groups
+        yield from ([group] for group in groups)
 
 
 def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
@@ -62,3 +71,23 @@ def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
         other = f"f{min(position[node] for node in group.members)}x{len(group.members)}"
         ids[other if own is None or own in ids else own] = group
     return ids
+
+
+def open_scopes(graph: Graph, homes: Mapping[Node, Scope], drawn: Iterable[Scope]) -> View:
+    """What is in each scope that is drawn, by its id, whether a view can close it or not."""
+    inside: dict[Scope, list[Node]] = {path: [] for path in drawn}
+    for node in graph:
+        home = homes.get(node, ())
+        for k in range(1, len(home) + 1):
+            if home[:k] in inside:
+                inside[home[:k]].append(node)
+    ids = scope_ids(homes)
+    return {
+        ids[path]: Group(tuple(nodes), path[:-1], path, path[-1], _does(nodes), "", *size(nodes))
+        for path, nodes in inside.items()
+    }
+
+
+def _does(nodes: Collection[Node]) -> str:
+    ops = [node for node in nodes if node.op is not None]
+    return summary(ops).text if ops else ""

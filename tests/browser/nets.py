@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 from drawings import WEIRD, named, parameter
 
-from tinygrad_dnn import Tensor, exp, log, relu, scope
+from tinygrad_dnn import Tensor, exp, log, relu, scope, tanh
 from tinygrad_dnn.network import cost_of, initialize_parameters
 
 
@@ -43,6 +45,12 @@ def shared() -> Tensor:
     W, x = Tensor(np.array([[0.5, -1.5], [2.0, 0.25]]), True, "W"), Tensor([[1.0], [3.0]], name="x")
     h = named(relu(W @ x), "h")
     return named((W @ h).sum(), "y")
+
+
+def terms() -> Tensor:
+    """x is used three times in what has no names, so that its gradient is a long sum."""
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    return named((x * x + tanh(x)).sum(), "y")
 
 
 def vectors() -> Tensor:
@@ -92,6 +100,16 @@ def nested() -> Tensor:
     return named(h.sum(), "y")
 
 
+def deep() -> Tensor:
+    """Scopes in scopes, 50 of them; in every tenth an op."""
+    y = Tensor(np.ones(2), requires_grad=True, name="x")
+    with ExitStack() as inside:
+        for k in range(50):
+            inside.enter_context(scope(f"level {k}"))
+            y = named(tanh(y), f"y{k}") if k % 10 == 9 else y
+    return named(y.sum(), "y")
+
+
 def weird() -> Tensor:
     """Names that are hard to show, of leaves, ops and scopes."""
     total = Tensor(0.0, name="0")
@@ -100,6 +118,14 @@ def weird() -> Tensor:
         with scope(name.strip() or f"blank {k}"):
             total = named(total + parameter(name=name) * 2.0, name[::-1])
     return total
+
+
+def long_chain() -> Tensor:
+    """400 named ops in a row, which fold to one box that no picture unfolds."""
+    y = Tensor(np.ones(3), requires_grad=True, name="x")
+    for k in range(400):
+        y = named(y * 1.01, f"y{k + 1}")
+    return y
 
 
 def chain() -> Tensor:

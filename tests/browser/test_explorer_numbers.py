@@ -210,7 +210,19 @@ def test_every_box_has_the_numbers_in_short(stepper: Open) -> None:
     drawn = page.things()
     for name, _, value, slope in engine(nets.two_layers):
         ends = [[x.min(), x.max()] for x in (value, slope) if x is not None]
-        told = [re.sub(r"^.*: ", "", line) for line in drawn[name]["lines"][2:]]
+        told = [re.sub(r"^(.*: )?(all )?", "", line) for line in drawn[name]["lines"][2:]]
         seen = [list(map(number, line.split(" … "))) for line in told]
         for (low, high), numbers in zip(ends, seen, strict=True):
             assert (numbers[0], numbers[-1]) == pytest.approx((low, high), rel=1e-3)
+
+
+def test_a_box_and_the_panel_write_a_number_alike(stepper: Open) -> None:
+    page = stepper(nets.scalars).press("End")
+    drawn = page.things()
+    for name, _, _, slope in engine(nets.scalars):
+        page.page.locator(f"#{name}").dispatch_event("click")
+        box = [re.sub(r"^.*: ", "", line) for line in drawn[name]["lines"][2:4]]
+        panel = page.find("#panel :is(.value, .slope) > .scalar").all_inner_texts()
+        assert box == panel
+        assert len(panel) == 1 + (slope is not None)
+    assert any("e299" in line for one in drawn.values() for line in one["lines"])

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from nets import four_layers, shared, thrice, two_layers
+from nets import deep, documents, four_layers, shared, thrice, two_layers
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor
@@ -165,6 +165,28 @@ def test_back_again_is_as_it_was(stepper: Open) -> None:
     assert len({status for _, _, status, _ in way}) == page.steps + 1
 
 
+@pytest.mark.parametrize("make", [documents, four_layers, deep])
+def test_home_is_the_view_with_which_the_page_opened(stepper: Open, make: Any) -> None:
+    page = stepper(make)
+    where = """(one) => [one.scrollLeft, one.scrollTop,
+        one.querySelector(".node").getBoundingClientRect().top]"""
+    frame = page.find("#graph")
+    opened = frame.evaluate(where)
+    page.to(33 if make is documents else page.steps // 2)
+    assert frame.evaluate(where) != opened
+    page.press("Home")
+    assert frame.evaluate(where) == opened
+    page.click("#fold-all")
+    folded = frame.evaluate(where)
+    page.press("End", "Home").click("#unfold-all")
+    assert frame.evaluate(where) == opened
+    page.press("End", "Home").click("#fold-all")
+    assert frame.evaluate(where) == folded
+    frame.evaluate("one => one.scrollTo(0, 300)")
+    page.press("Home")
+    assert frame.evaluate(where) == folded
+
+
 # --- controls -------------------------------------------------------------------------------------
 
 
@@ -235,6 +257,21 @@ def test_a_graph_without_parameters_has_no_way_back(stepper: Open) -> None:
     page.press("End")
     assert page.status.startswith("step 2 of 2 · forward · ")
     assert set(page.states("gradient").values()) == {"none"}
+
+
+def test_where_nothing_is_computed_there_is_nothing_to_play(stepper: Open) -> None:
+    def leaf() -> Tensor:
+        return Tensor([1.0, 2.0], name="x")
+
+    page = stepper(leaf)
+    assert page.steps == 0
+    for name in ("first", "back", "play", "forward", "last", "slider"):
+        assert page.find(f"#{name}").is_disabled(), name
+    assert "there are no steps" in page.find("#panel p").inner_text()
+    page.press("Space")
+    assert page.find("#play").inner_text() == "Play"
+    page.select("x")
+    assert page.cells() == {"value": {0: "1", 1: "2"}}
 
 
 def test_merged_steps_are_one_step_and_one_box(stepper: Open) -> None:

@@ -1,0 +1,26 @@
+"""What is put into a page stays what it is and can't break out."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from drawings import WEIRD
+
+from viz.page import json_in_html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(name for name in WEIRD if name != "\ud800"),
+        "</script><script>alert(1)</script>", "</SCRIPT >", "<!-- <script>", "<!--<script>-->",
+        "-->", "]]>", "<", "</", "<!", "\\</script>", "\u2028\u2029", "<\\/script>",
+    ],
+)  # fmt: skip
+def test_json_arrives_as_it_was_and_ends_nothing(text: str) -> None:
+    told = json_in_html({text: [text, {"a": text}]})
+    assert json.loads(told) == {text: [text, {"a": text}]}
+    assert not re.search(r"</|<!|<script", told, re.IGNORECASE)
+    told.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,7 +13,7 @@ from derivations import SIZES, M, balanced, handle, lines, net, the_documents, v
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import Tensor, textbook
+from tinygrad_dnn import Tensor, network, textbook
 
 # --- the document's network -----------------------------------------------------------------------
 
@@ -103,6 +104,33 @@ def test_the_stable_cost_gives_the_same_lines() -> None:
     del told["dA3"]
     derived = lines(viz.derive(net(3, "stable")[0]))
     assert derived == told | {"dZ3": "σ(Z3) − Y"}  # A3 is not part of that expression
+
+
+@pytest.mark.parametrize("labels", [bool, np.uint8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("numbers", [np.float32, np.float64])
+def test_on_paper_numbers_have_no_dtype(numbers: Any, labels: Any) -> None:
+    _, parameters, X, Y = net(2)
+    held = {k: Tensor(p.astype(numbers), requires_grad=True, name=k) for k, p in parameters.items()}
+    data = Tensor(X.astype(numbers), name="X"), Tensor(Y.astype(labels), name="Y")
+    cost = network.cost_of(*data, held)
+    derived = viz.derive(cost)
+    assert lines(derived) == the_documents(2)
+    wanted = tg.gradients(cost, held["W1"])
+    np.testing.assert_allclose(value(derived.lines[-2]), wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_lazy_arrays_are_not_computed() -> None:
+    dask = pytest.importorskip("dask", reason="dask is not installed")
+    lazy = pytest.importorskip("dask.array").from_array
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("computed for the sake of a formula")
+
+    _, parameters, X, Y = net(2)
+    held = {k: Tensor(lazy(p), requires_grad=True, name=k) for k, p in parameters.items()}
+    cost = network.cost_of(Tensor(lazy(X), name="X"), Tensor(lazy(Y), name="Y"), held)
+    with dask.config.set(scheduler=refuse):
+        assert lines(viz.derive(cost)) == the_documents(2)
 
 
 def test_the_documents_own_listing_of_the_cost() -> None:

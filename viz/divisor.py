@@ -9,12 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import REGISTRY
-from tinygrad_dnn.rewrite.nodes import build
+from tinygrad_dnn.graph import Graph, Leaf, Node
 
 M = "m"
-_MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
 
 
 class Divisor(NamedTuple):
@@ -93,7 +90,7 @@ def _called(value: int, names: Mapping[str, Any]) -> str:
     return M if M in known or not known else known[0]
 
 
-def _in_terms_of(op: str, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
+def in_terms_of(op: str, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
     """The k-th input of an op on single numbers as above · m^power, if it is that constant."""
     if not _is_number(x):
         return None
@@ -108,36 +105,3 @@ def _in_terms_of(op: str, k: int, x: Any, divisor: Divisor) -> tuple[int, int] |
         if float(x) in (value, float(np.asarray(value, divisor.leaf.dtype))):
             return above, power
     return None
-
-
-def with_symbol(graph: Graph, divisor: Divisor | None) -> dict[Node, Any]:
-    """Copies of all nodes without names, with m for the number that it is in single numbers."""
-    new: dict[Node, Any] = {}
-    for node in graph:
-        if isinstance(node, Leaf):
-            new[node] = node.value[()] if _is_bare(node) else node
-            continue
-        inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
-        if prod(node.shape) == 1 and divisor is not None:
-            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
-        new[node] = build(node.op, inputs, node.meta, (), like=node)
-    return new
-
-
-def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
-    """An input as m, 2 m, 1/m or −1/m where it is that number."""
-    form = _in_terms_of(op, k, x, divisor)
-    if form is None:
-        return x
-    above, power = form
-    if power == 1:
-        whole = divisor.leaf
-        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
-    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
-    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())
-
-
-def _is_bare(leaf: Leaf) -> bool:
-    """A number without a name: it is shown as it is."""
-    bare = leaf.shape == () and not leaf.requires_grad and not leaf.name
-    return bare and isinstance(leaf.value, np.ndarray)

@@ -23,7 +23,8 @@ from tinygrad_dnn.passes import Backward, Forward
 from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.divisor import Divisor, with_symbol
+from viz.algebra import mathematical
+from viz.divisor import Divisor
 from viz.mathematics import Text, typeset
 
 MOST_STEPS = 60
@@ -147,7 +148,8 @@ class Lines:
     def _lay_out(self, forward: Forward, backward: Backward) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
-        copies = with_symbol(whole, self.divisor)
+        roots = (backward.gradients[x].node for x in forward.graph.outputs if x in self.slopes)
+        copies = mathematical(whole, self.divisor, {g for g in roots if g.op is None})
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
@@ -156,12 +158,13 @@ class Lines:
         self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
         self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
-            if isinstance(now.get(x), Node):
-                self.given.setdefault(now[x], Leaf(self.values[x], False, name))
+            if isinstance(z := now.get(x), Node):
+                self.given.setdefault(z, Leaf(self.values[x].astype(z.dtype), False, name))
         self.unknown: dict[Node, Leaf] = {}  # gradients of the lines before
         for x in self.targets:
             times = self.divisor.value if self.divisor and self._is_scaled(x) else 1
-            self.unknown[x] = Leaf(self.slopes[x] * times, False, self._slope_of(x))
+            slope = (self.slopes[x] * times).astype(self.gradients[x].dtype)
+            self.unknown[x] = Leaf(slope, False, self._slope_of(x))
         self.forward = self._forward(forward, copies)
         leaves = [*self.given.values(), *self.unknown.values()]
         self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}

@@ -69,9 +69,9 @@ class Story:
         self.named_slopes = together.named.keys() - named.keys()
         names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
         self.names = {node: visible(name) for node, name in names.items()}
+        self.simpler = {} if backward is None else self._simpler(forward, backward)
         self.formulas = text_and_mathml(self.graph, self.names, self.longest)
         self._given: dict[tuple[Node, int], tuple[str, str]] = {}
-        self.simpler = {} if backward is None else self._simpler(forward, backward)
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
         for z, i in self.backward.contributions:

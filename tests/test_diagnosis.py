@@ -66,6 +66,7 @@ ANY = ("dW", "db", "dA_prev", "dZ")
         (5 / 4, "divided by m − 1", "divided by m − 1 = 4 where m = 5 belongs?"),
         (1.234, "constant factor", "is 1.234 times what is right"),
         (1 + 1e-4, "constant factor", "is 1.0001 times what is right"),
+        (1 + 2e-12, "constant factor", "is 1 +2e-12 times what is right"),
         (-3.21, "constant factor and opposite sign", "is -3.21 times what is right"),
     ],
 )

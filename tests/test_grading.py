@@ -224,7 +224,7 @@ def test_changes_in_place_are_reported(tmp_path: Path) -> None:
         (
             "A_prev, W, b = cache",
             "A_prev, W, b = cache\n    dZ /= 2\n    dZ *= 2\n    W[:] = 0",
-            "W",
+            "cache[1]",
         ),
         ("    return", "    dZ *= 2\n    return", "dZ"),
         ("    return", "    A_prev[0, 0] += 1\n    return", "cache[0]"),

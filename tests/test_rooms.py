@@ -25,7 +25,7 @@ ENGINE = [
     "passes", "transforms", "watch",
     "check.rules",
     *(f"check.diagnosis.{room}" for room in (
-        "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
+        "numbers", "slopes", "known", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",
     )),
     "check.diagnosis", "check",

@@ -55,9 +55,9 @@ def unnamed(c: float) -> Factor:
     return Factor(f"constant factor{sign}", c, f"is {number} times what is right", rank=3)
 
 
-def matching(c: float, factors: list[Factor]) -> list[Factor]:
-    """The named factors of this value."""
-    return [f for f in factors if same_number(c, f.value)]
+def matching(c: float, factors: list[Factor], eps: float) -> list[Factor]:
+    """The named factors of this value, computed in floats of that precision."""
+    return [f for f in factors if same_number(c, f.value, eps)]
 
 
 def _logarithm(base: int) -> tuple[str, str]:

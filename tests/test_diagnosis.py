@@ -66,6 +66,7 @@ ANY = ("dW", "db", "dA_prev", "dZ")
         (5 / 4, "divided by m − 1", "divided by m − 1 = 4 where m = 5 belongs?"),
         (1.234, "constant factor", "is 1.234 times what is right"),
         (1 + 1e-4, "constant factor", "is 1.0001 times what is right"),
+        (1 + 2e-12, "constant factor", "is 1 +2e-12 times what is right"),
         (-3.21, "constant factor and opposite sign", "is -3.21 times what is right"),
     ],
 )
@@ -253,6 +254,30 @@ def test_narrow_floats(name: str) -> None:
     wrong[0, 0] = 2e-9  # far below float32's digits of the others, and a wrong element all the same
     found = asked(SimpleNamespace(**vars(q) | {name: few}), name, wrong)
     assert found.explanations == ()
+
+
+@pytest.mark.parametrize("name", ANY)
+def test_mistakes_in_narrow_floats(name: str) -> None:
+    q = layer(m=7, n=4)
+    right = getattr(q, name)
+    for factor, mistake in ((-1, "opposite sign"), (7, "factor m"), (2, "factor 2")):
+        found = asked(q, name, (factor * right).astype(np.float32))
+        assert found.explanation is not None, str(found)
+        assert found.explanation.name == mistake
+        narrow = {k: np.float32(v) for k, v in context(q).items() if isinstance(v, np.ndarray)}
+        narrow |= {"m": 7}
+        found = compare((factor * right).astype(np.float32), right, narrow, name=name)
+        assert found.explanation is not None, str(found)
+        assert found.explanation.name == mistake
+
+
+def test_what_is_not_given_is_derived() -> None:
+    q = layer(n=4, n_prev=4)
+    known = {k: v for k, v in context(q).items() if k not in ("dZ", "m")}
+    words = str(compare(q.W @ q.dZ, q.dA_prev, known, name="dA_prev"))
+    assert words.startswith("dA_prev has W where Wᵀ is right")
+    words = str(compare(5 * q.dW, q.dW, known, name="dW"))
+    assert words.startswith("dW is exactly 5 = m times too large")
 
 
 def test_right_ones_are_right() -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,6 +179,20 @@ def test_functions_that_print_and_draw(tmp_path: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_is_changed_bears_the_name_that_the_call_gives_it(tmp_path: Path) -> None:
+    text = FEW.replace("    return dA *", "    cache[:] = 0\n    return dA *")
+    words = graded(tmp_path, text)["relu_backward"].words
+    assert words[-1].startswith("It changes cache in place, which the caller still needs")
+
+
+def test_what_a_file_starts_ends_with_it(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    shell = f"(sleep 3; touch {mark}) &"
+    assert graded(tmp_path, f"import os\nos.system({shell!r})\n{FEW}", limit=20.0).right
+    time.sleep(3.5)
+    assert not mark.exists()
+
+
 def test_missing_functions_come_from_the_document(tmp_path: Path) -> None:
     only = RIGHT[: RIGHT.index("def sigmoid")] + RIGHT[RIGHT.index("def linear_activation_forw") :]
     found = graded(tmp_path, only)
@@ -209,10 +224,10 @@ def test_changes_in_place_are_reported(tmp_path: Path) -> None:
         (
             "A_prev, W, b = cache",
             "A_prev, W, b = cache\n    dZ /= 2\n    dZ *= 2\n    W[:] = 0",
-            "W",
+            "cache[1]",
         ),
         ("    return", "    dZ *= 2\n    return", "dZ"),
-        ("    return", "    A_prev[0, 0] += 1\n    return", "A_prev"),
+        ("    return", "    A_prev[0, 0] += 1\n    return", "cache[0]"),
     ]:
         found = graded(tmp_path, planted(Fault("linear_backward", old, new, "")))
         words = "\n".join(found["linear_backward"].words)

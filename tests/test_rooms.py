@@ -32,7 +32,7 @@ ENGINE = [
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",
     *(f"check.diagnosis.{room}" for room in (
-        "numbers", "known", "slopes", "factors", "hypotheses", "offsets", "pattern", "told",
+        "numbers", "slopes", "known", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",
     )),
     "check.diagnosis",

@@ -39,15 +39,17 @@ def run(args: argparse.Namespace) -> int:
                 raise
             result = Grades(file, problem=f"can't be read: {error.strerror}")
         found.append(result)
-        if not args.json:
-            print(_line(result) if folder else result)
-    if args.json:
-        data = [r.to_dict() for r in found]
-        print(json.dumps(data if folder else data[0], indent=2, ensure_ascii=False))
+        if folder and not args.json:
+            print(_line(result))
     if args.html:
         viz.grades.page_of(found, Path(args.html))
     if args.csv:
         write(Path(args.csv), _table(found).encode())
+    if args.json:
+        data = [r.to_dict() for r in found]
+        print(json.dumps(data if folder else data[0], indent=2, ensure_ascii=False))
+    elif not folder:
+        print(found[0])
     return _status(found)
 
 

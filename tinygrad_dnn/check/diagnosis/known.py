@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis.numbers import LOOSE, Array, as_array, close, precision
+from tinygrad_dnn.check.diagnosis.slopes import SLOPES
 
 _NUMBERED = re.compile(r"^(d?)([A-Za-z]+)(\d+)$")
 
@@ -39,6 +40,7 @@ class Known:
         for key, value in _flat(context or {}):
             self._take(key, value)
         self._alias()
+        self._derive()
         self._sizes()
 
     def precision(self) -> float:
@@ -116,6 +118,14 @@ class Known:
         for name in ("dZ", "dA", "W", "b", "Z", "A"):
             self._call(name, f"{name}{layer}")
         self._call("A_prev", f"A{layer - 1}")
+
+    def _derive(self) -> None:
+        """dZ = dA · g'(Z), where all of that is known."""
+        dA, Z = self.get("dA"), self.get("Z")
+        if "dZ" in self.arrays or self.activation not in SLOPES or dA is None or Z is None:
+            return
+        if dA.shape == Z.shape:
+            self.arrays["dZ"] = dA * SLOPES[self.activation](Z)
 
     def _call(self, name: str, numbered: str) -> None:
         if name not in self.arrays and numbered in self.arrays:

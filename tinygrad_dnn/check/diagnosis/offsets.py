@@ -89,7 +89,7 @@ def _narrow(yours: Array, truth: Array) -> Iterator[Offset]:
         return
     for kind in NARROW:
         eps = float(np.finfo(kind).eps)
-        if not np.all(close(yours, truth, bound=64 * eps / EPS)):
+        if not np.all(close(yours, truth, eps=eps)):
             continue
         with np.errstate(all="ignore"):
             exact = bool(np.all(yours.astype(kind) == yours))

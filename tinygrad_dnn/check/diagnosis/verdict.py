@@ -11,7 +11,14 @@ import numpy as np
 from tinygrad_dnn.check.diagnosis.factors import Factor, matching, named_factors, unnamed
 from tinygrad_dnn.check.diagnosis.hypotheses import HYPOTHESES, Guess, Hypothesis
 from tinygrad_dnn.check.diagnosis.known import Known
-from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio, same_number
+from tinygrad_dnn.check.diagnosis.numbers import (
+    Array,
+    as_array,
+    close,
+    precision,
+    ratio,
+    same_number,
+)
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
 from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
@@ -199,8 +206,9 @@ class _Tried:
         c = ratio(yours, shaped)
         if c is None:
             return
-        found = matching(c, factors) if np.any(shaped) else factors  # 0 is any multiple of 0
-        if row.name in FACTOR_OF and not same_number(c, 1):
+        eps = precision(yours)
+        found = matching(c, factors, eps) if np.any(shaped) else factors  # 0 is any multiple of 0
+        if row.name in FACTOR_OF and not same_number(c, 1, eps):
             found = [*found, unnamed(c)]  # another number may have a name elsewhere, as 2 = m here
         if row.name == "alternative":
             found = [f for f in found if f.name in BESIDES]

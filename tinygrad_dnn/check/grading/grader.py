@@ -106,7 +106,7 @@ class _Grader:
                 attempts.append(attempt)
                 if attempt.ended:
                     break
-        return self._not_right(function, self._telling(attempts), faulty)
+        return self._not_right(function, self._telling(attempts))
 
     def _helpers(self, name: str) -> tuple[str, ...]:
         """The functions of the document that it calls, directly or through others."""
@@ -130,6 +130,9 @@ class _Grader:
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
         tried = Attempt(setting, replaced)
+        if any(self._is_slow(maker) for maker in setting.makers):
+            tried.no_arguments = True
+            return tried
         self.process.ready()
         started = time.monotonic()
         for done, case in enumerate(cases):
@@ -158,6 +161,12 @@ class _Grader:
                 tried.unusable.append((case, str(error)))
         tried.diagnose()
         return tried
+
+    def _is_slow(self, name: str) -> bool:
+        """Whether it, or what it calls, is known not to come back."""
+        return any(
+            self.found[n].status == SLOW for n in (name, *self._helpers(name)) if n in self.found
+        )
 
     def _telling(self, attempts: Sequence[Attempt]) -> Attempt:
         """The attempt that says most: one with an explanation, else one that ran at all."""
@@ -201,7 +210,7 @@ class _Grader:
         shown = self._example(reader, failed, failed.findings[0].case) if failed.findings else None
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
 
-    def _not_right(self, function: Function, a: Attempt, faulty: tuple[str, ...]) -> Grade:
+    def _not_right(self, function: Function, a: Attempt) -> Grade:
         line = self.loaded.functions[function.name]["line"] or None
         notes = [a.cut] if a.cut else []
         if a.replaced:

@@ -141,6 +141,7 @@ class Process:
             stderr=subprocess.DEVNULL,
             cwd=self.folder.name,
             env=environment,
+            start_new_session=True,  # so that what it starts can be ended with it
         )
         self.messages: queue.Queue[Any] = queue.Queue()
         threading.Thread(
@@ -182,7 +183,11 @@ class Process:
     def _end(self) -> None:
         if self.process is None:
             return
-        self.process.kill()
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:

@@ -389,6 +389,22 @@ def test_parameters_that_the_function_closed_over() -> None:
     np.testing.assert_array_equal(W.grad, np.ones_like(X))
 
 
+def test_what_is_taken_out_of_a_parameter_closed_over() -> None:
+    W = Tensor(X, requires_grad=True, name="W")
+    earlier = (W * 2).sum()
+    report = check_gradients(lambda: (W * W.data).sum())
+    assert [(b.kind, b.where) for b in report.blame] == [(faults.NOT_RECORDED, "W")]
+    assert W.data is X
+    earlier.backward()
+    assert check_gradients(earlier.detach() + (W * W).sum()).ok
+
+
+def test_what_is_not_finite_is_counted() -> None:
+    report = check_gradients(np.log, np.array([-1.0, 2.0, 3.0]))
+    assert report.ok
+    assert any("1 of 3 elements without a slope" in note for note in report.notes)
+
+
 def test_a_recorded_tensor_is_checked_in_its_own_graph() -> None:
     W = Tensor(X, requires_grad=True, name="W")
     y = BAD(W)

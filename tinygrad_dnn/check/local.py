@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
-from tinygrad_dnn.check.columns import Measured, Pulled, measured
+from tinygrad_dnn.check.columns import Measured, Pulled, measured, summed_to
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
 from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS, Method, bits
 
@@ -81,6 +81,9 @@ def check_elements(
     least = np.maximum(BLIND * at_random.size, NOTHING * at_random.reach)
     blind = ~at_random.out & (8 * at_random.uncertainty > least)
     blind |= bool(g.size and not np.any(g))
+    if elementwise:  # of what is NaN nothing is known
+        undefined = summed_to(blind.shape, np.where(np.isfinite(alone.wide_z), 0, 1)) > 0
+        blind |= undefined & ~at_random.out
     return Told(
         at_truth,
         lambda doubt: jacobian.pull(doubt).size,

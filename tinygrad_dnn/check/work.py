@@ -56,7 +56,9 @@ class Work:
         self.undecided: list[tuple[Node, int]] = []
         self.ledger = Ledger(self.seeds)
         names = {n: n.name for n in self.graph if n.name}
-        self.words = {**formulas(self.graph, names, LONGEST), **names}
+        named = zip((t.node for t in self.call.variables), given.variables, strict=True)
+        own = {node: v.name for node, v in named}
+        self.words = {**formulas(self.graph, names, LONGEST), **names, **own}
 
     def run(self) -> GradientReport:
         """Everything in its order: first what a backward pass does, then whether it is right."""
@@ -231,20 +233,18 @@ class Work:
             self._blame(faults.MISSING_ACCUMULATION, x, None, reason)
 
     def _look_for_hidden(self) -> None:
-        by_name = dict(
-            zip((v.name for v in self.given.variables), self.call.variables, strict=True)
-        )
-        for name, moved, recorded in hidden(self.f, self.given, self.call, self.order):
+        own = [t.node for t in self.call.variables]
+        for leaf, moved, recorded in hidden(self.f, self.given, self.call, self.order):
+            name = self.words.get(leaf, "a tensor")
             reason = (
                 f"the result depends on {name} in a way that was never recorded: along a random "
                 f"direction it changes by {number(moved)}, in the graph by {number(recorded)}; was "
                 "a value taken out with .data, .item() or float()?"
             )
-            node = by_name[name].node
-            self._blame(faults.NOT_RECORDED, node, None, reason)
-            whole = end_to_end(self.f, self.given, name)
+            self._blame(faults.NOT_RECORDED, leaf, None, reason)
+            whole = end_to_end(self.f, self.given, own.index(leaf)) if leaf in own else None
             if whole is not None:
-                self.ledger.correct(node, *whole)
+                self.ledger.correct(leaf, *whole)
 
     # --- the rows -----------------------------------------------------------------------------
 

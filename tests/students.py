@@ -1,4 +1,4 @@
-"""Students' files for the tests of grading: a right one, faults to plant in it, other right ways."""
+"""Students' files for the tests of grading: a right one, faults to plant, other right ways."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ FAULTS = (
     Fault("compute_cost", "-(1 / m)", "-(1 / (2 * m))", HALF),
     Fault("sigmoid_backward", "dA * s * (1 - s)", "2 * dA * s * (1 - s)", TWICE),
     Fault("linear_backward", "m = A_prev.shape[1]", "m = A_prev.shape[0]",
-          "was it divided by n_prev = 1 where m = 2 belongs?"),
+          "was it divided by n_prev = 2 where m = 3 belongs?"),
     Fault("L_model_backward", "dAL = -(", "dAL = -(1 / m) * (", "was 1/m applied twice"),
     # transposed
     Fault("linear_backward", "np.dot(dZ, A_prev.T)", "np.dot(A_prev, dZ.T)", "dW is transposed"),
@@ -259,10 +259,10 @@ FAULTS = (
     Fault("linear_backward", ", keepdims=True", "", "was keepdims=True forgotten?"),
     Fault("linear_activation_backward", "    return dA_prev, dW, db",
           "    return dA_prev, dW, db[:, 0]", "was keepdims=True forgotten?"),
-    Fault("compute_cost", "cost = np.squeeze(cost)", "pass", "is an axis of length 1 to be squeezed"),
+    Fault("compute_cost", "cost = np.squeeze(cost)", "pass", "of length 1 to be squeezed?"),
     # a layer off by one, another matrix
     Fault("L_model_backward", 'grads["dW" + str(l + 1)] = dW_temp',
-          'grads["dW" + str(l + 1)] = grads["dW" + str(L)]', "is exactly dW2: is it a layer off by"),
+          'grads["dW" + str(l + 1)] = grads["dW" + str(L)]', "is exactly dW2: is it a layer off"),
     Fault("update_parameters", 'grads["dW" + str(l + 1)]', 'grads["dW" + str(max(l, 1))]',
           "takes the gradient of the previous layer"),
     Fault("linear_backward", "np.dot(dZ, A_prev.T)", "np.dot(dZ, (W @ A_prev + b).T)",
@@ -280,19 +280,49 @@ FAULTS = (
     Fault("linear_activation_backward", "    return dA_prev, dW, db",
           "    return dA_prev, dW + 0.3 * linear_cache[1], db", "has 0.3 · W added"),
     Fault("sigmoid_backward", "dA * s * (1 - s)", "dA * s * (1 - s) + 0.25",
-          "has 0.25 added to every element"),
+          "has the constant 0.25 added"),
     # float32
     Fault("linear_backward", "    return dA_prev, dW, db",
-          "    return dA_prev, dW.astype(np.float32), db", "dW is right to the 7 digits of float32"),
+          "    return dA_prev, dW.astype(np.float32), db", "is right to the 7 digits of float32"),
     Fault("sigmoid_backward", "dZ = dA * s * (1 - s)",
           "dZ = (dA * s * (1 - s)).astype(np.float32)", "dZ is right to the 7 digits of float32"),
+    # loops over the examples
+    Fault("linear_backward", "    return dA_prev",
+          "    for i in range(m):\n        dW = np.outer(dZ[:, i], A_prev[:, i]) / m\n"
+          "    return dA_prev", "dW holds only the last example: is it overwritten in a loop"),
+    Fault("linear_backward", "    return dA_prev",
+          "    db = np.zeros(b.shape)\n    for i in range(m - 1):\n"
+          "        db[:, 0] += dZ[:, i] / m\n    return dA_prev",
+          "db leaves out the last example: does a loop end too early?"),
     # others
+    Fault("linear_backward", "np.dot(dZ, A_prev.T)", "(np.dot(dZ, A_prev.T) + 0.7 * W)",
+          "dW has 0.7/m · W added"),
+    Fault("relu_backward", "dZ[Z <= 0] = 0", "dZ[dA <= 0] = 0", "has 1[dA > 0] where 1[Z > 0] is"),
+    Fault("relu_backward", "dZ[Z <= 0] = 0", "dZ = dA * np.sign(Z)", "has the sign of Z where"),
+    Fault("sigmoid_backward", "dA * s * (1 - s)", "dA / (s * (1 - s))", "is divided by A (1 − A)"),
+    Fault("sigmoid_backward", "dA * s", "dA + s", "has dA + σ'(Z) where their product is right"),
+    Fault("sigmoid_backward", "    dZ", "    s = 1 / (1 + np.exp(-s))\n    dZ", "has σ'(A) where"),
+    Fault("compute_cost", "np.log", "np.log10", "is log10 used for the natural log?"),
+    Fault("compute_cost", " + np.dot(", " - np.dot(", "(1 − Y) log(1 − AL) with the wrong sign"),
+    Fault("compute_cost", "    return cost", "    return np.float32(cost)", "digits of float32"),
+    Fault("linear_forward", "np.dot(W, A) + b", "W * A + b", "the elementwise W * A where W·A is"),
+    Fault("linear_forward", "+ b", "+ b.T", "has b added along the rows"),
+    Fault("L_model_backward", "dAL = -(np.divide(Y, AL) - np.divide(1 - Y, 1 - AL))",
+          "dAL = AL - Y", "dW1 comes from dAL = AL − Y where"),
+    Fault("L_model_backward", 'dAL, current_cache, "sigmoid"', 'dAL, current_cache, "relu"',
+          "has 1[Z > 0], the derivative of relu, where σ'(Z) is right"),
+    Fault("L_model_backward", 'str(l + 1)] = db_temp', 'str(l + 1)] = dW_temp', "exactly dW1"),
+    Fault("linear_activation_backward", "linear_backward(dZ", "linear_backward(-dZ", SIGN),
+    Fault("update_parameters", 'grads["db" ', 'grads["dW" ', "b1 has dW in place of db"),
+    Fault("initialize_parameters_deep", "np.zeros", "np.ones", "is 1 everywhere where 0 is right"),
+    Fault("initialize_parameters_deep", "randn", "rand", "np.random.rand in place of randn?"),
+    Fault("relu", "np.maximum(0, Z)", "np.maximum(0.01 * Z, Z)", "that is leaky relu"),
     Fault("linear_backward", "return dA_prev, dW, db", "return dW, db, dA_prev",
           "is exactly dW: was it returned in place of another?"),
     Fault("linear_backward", "return dA_prev, dW, db", "return dW, db",
           "returns 2 values where 3 values (dA_prev, dW, db) are expected"),
     Fault("linear_forward", " + b", "", "Z lacks b"),
-    Fault("linear_forward", "return Z, cache", "return Z", "where 2 values (Z, cache) are expected"),
+    Fault("linear_forward", "return Z, cache", "return Z", "where 2 values (Z, cache) are"),
     Fault("linear_forward", "    return Z, cache", "    pass", "was return forgotten?"),
     Fault("linear_activation_forward", "A, activation_cache = sigmoid(Z)",
           "A, activation_cache = relu(Z)", "is relu(Z) where sigmoid(Z) is right"),
@@ -312,10 +342,149 @@ FAULTS = (
           "layer_dims[l - 1], layer_dims[l]) * 0.01", "are its sizes exchanged?"),
     Fault("initialize_parameters_deep", " * 0.01", "", "was * 0.01 forgotten?"),
     Fault("initialize_parameters_deep", "np.random.randn(layer_dims[l], layer_dims[l - 1])",
-          "np.zeros((layer_dims[l], layer_dims[l - 1]))", "every unit of a layer computes the same"),
+          "np.zeros((layer_dims[l], layer_dims[l - 1]))", "every unit of a layer computes the"),
     Fault("initialize_parameters", "np.random.randn(n_h, n_x)", "np.random.randn(n_x, n_h)",
           "are its sizes exchanged?"),
     Fault("L_layer_model", "learning_rate)", "-learning_rate)", "moves up the gradient"),
     Fault("two_layer_model", '"dW2": dW2, "db2": db2', '"dW2": -dW2, "db2": db2',
           "W2 after 2 iterations moves up the gradient, not down"),
+)  # fmt: skip
+
+
+class Way(NamedTuple):
+    """Another way to be right."""
+
+    what: str
+    text: str
+
+
+def _way(what: str, *changes: tuple[str, str, str], head: str = "") -> Way:
+    faults = [Fault(function, old, new, "") for function, old, new in changes]
+    return Way(what, head + planted(*faults))
+
+
+def _body(function: str, text: str) -> tuple[str, str, str]:
+    """The whole function replaced."""
+    start = RIGHT.index(f"def {function}(")
+    end = RIGHT.find("\n\n\ndef ", start)
+    return function, RIGHT[start : len(RIGHT) if end < 0 else end], text
+
+
+DOT, SUM = "(1 / m) * np.dot(dZ, A_prev.T)", "(1 / m) * np.sum(dZ, axis=1, keepdims=True)"
+STABLE = """def sigmoid(Z):
+    A = np.empty(Z.shape)
+    A[Z >= 0] = 1 / (1 + np.exp(-Z[Z >= 0]))
+    A[Z < 0] = np.exp(Z[Z < 0]) / (1 + np.exp(Z[Z < 0]))
+    return A, Z"""
+LATER_NAMES = """def L_model_backward(AL, Y, caches):
+    grads = {}
+    L = len(caches)
+    Y = Y.reshape(AL.shape)
+    grads["dA" + str(L)] = dAL = -(np.divide(Y, AL) - np.divide(1 - Y, 1 - AL))
+    dA, dW, db = linear_activation_backward(dAL, caches[L - 1], "sigmoid")
+    grads["dA" + str(L - 1)], grads["dW" + str(L)], grads["db" + str(L)] = dA, dW, db
+    for l in reversed(range(L - 1)):
+        dA, dW, db = linear_activation_backward(grads["dA" + str(l + 1)], caches[l], "relu")
+        grads["dA" + str(l)], grads["dW" + str(l + 1)], grads["db" + str(l + 1)] = dA, dW, db
+    return grads"""
+SHORTCUT = """def L_model_backward(AL, Y, caches):
+    grads, L = {}, len(caches)
+    for l in range(L, 0, -1):
+        (A_prev, W, b), Z = caches[l - 1]
+        dZ = AL - Y if l == L else np.where(Z > 0, grads["dA" + str(l + 1)], 0)
+        m = Y.shape[1]
+        grads["dW" + str(l)] = dZ.dot(A_prev.T) / m
+        grads["db" + str(l)] = dZ.mean(axis=1, keepdims=True)
+        grads["dA" + str(l)] = W.T.dot(dZ)
+    return grads"""
+WAYS = (
+    _way("@ for np.dot", ("linear_forward", "np.dot(W, A)", "W @ A"),
+         ("linear_backward", DOT, "dZ @ A_prev.T / m"),
+         ("linear_backward", "np.dot(W.T, dZ)", "W.T @ dZ"),
+         ("relu_backward", "dZ = np.array(dA, copy=True)\n    dZ[Z <= 0] = 0",
+          "dZ = np.multiply(dA, Z > 0)"),
+         ("compute_cost", "np.squeeze(cost)", "float(np.squeeze(cost))")),
+    _way("einsum, mean, np.where",
+         ("linear_backward", DOT, "np.einsum('im,jm->ij', dZ, A_prev) / m"),
+         ("linear_backward", SUM, "np.mean(dZ, axis=1, keepdims=True)"),
+         ("relu_backward", "dZ = np.array(dA, copy=True)\n    dZ[Z <= 0] = 0",
+          "dZ = np.where(Z > 0, dA, 0)"),
+         ("sigmoid_backward", "dA * s * (1 - s)", "dA * np.exp(-Z) / (1 + np.exp(-Z)) ** 2"),
+         ("relu", "np.maximum(0, Z)", "Z * (Z > 0)"),
+         ("predict", "    p = np.zeros((1, m))", "    p = np.zeros((1, m), dtype=bool)")),
+    _way("1/m first", ("linear_backward", DOT, "np.dot(dZ / m, A_prev.T)"),
+         ("linear_backward", SUM, "np.sum(dZ / m, axis=1).reshape(-1, 1)"),
+         ("compute_cost",
+          "-(1 / m) * (np.dot(Y, np.log(AL).T) + np.dot((1 - Y), np.log(1 - AL).T))",
+          "np.mean(-Y * np.log(AL) - (1 - Y) * np.log(1 - AL))")),
+    _way("1/m at the output instead of at every layer",
+         ("linear_backward", DOT, "np.dot(dZ, A_prev.T)"),
+         ("linear_backward", SUM, "np.sum(dZ, axis=1, keepdims=True)"),
+         ("L_model_backward", "-(np.divide", "-(1 / m) * (np.divide"),
+         ("two_layer_model", "-(np.divide", "-(1 / Y.shape[1]) * (np.divide")),
+    _way("caches as dictionaries",
+         ("linear_forward", "= (A, W, b)", '= {"A": A, "W": W, "b": b}'),
+         ("linear_backward", "A_prev, W, b = cache",
+          'A_prev, W, b = cache["A"], cache["W"], cache["b"]'),
+         ("linear_activation_forward", "(linear_cache, activation_cache)",
+          '{"linear": linear_cache, "Z": activation_cache}'),
+         ("linear_activation_backward", "linear_cache, activation_cache = cache",
+          'linear_cache, activation_cache = cache["linear"], cache["Z"]')),
+    _way("caches in another order, with more in them",
+         ("linear_forward", "= (A, W, b)", "= [b, W, A, Z, 'linear']"),
+         ("linear_backward", "A_prev, W, b = cache", "b, W, A_prev, _, _ = cache"),
+         ("sigmoid", "cache = Z", "cache = A"),
+         ("sigmoid_backward", "Z = cache\n    s = 1 / (1 + np.exp(-Z))", "s = cache"),
+         ("relu", "cache = Z", "cache = (Z > 0, Z)"),
+         ("relu_backward", "Z = cache", "_, Z = cache")),
+    _way("caches as objects", ("linear_forward", "= (A, W, b)", "= Cache(A, W, b)"),
+         ("linear_backward", "A_prev, W, b = cache", "A_prev, W, b = cache.A, cache.W, cache.b"),
+         head="from dataclasses import dataclass\n@dataclass\nclass Cache:\n    A: object\n"
+         "    W: object\n    b: object\n\n\n"),
+    _way("e^Z / (1 + e^Z), a cost that stays finite",
+         ("compute_cost", "np.log(AL)", "np.log(AL + 1e-8)"),
+         ("compute_cost", "np.log(1 - AL)", "np.log(1 - AL + 1e-8)"),
+         ("sigmoid", "1 / (1 + np.exp(-Z))", "np.exp(Z) / (1 + np.exp(Z))"),
+         ("sigmoid", "cache = Z", "cache = Z.copy()")),
+    _way("tanh for sigmoid, clipped outputs",
+         ("sigmoid", "1 / (1 + np.exp(-Z))", "0.5 * (1 + np.tanh(Z / 2))"),
+         ("compute_cost", "    cost = -",
+          "    AL = np.clip(AL, 1e-12, 1 - 1e-12)\n    cost = -"),
+         ("predict", "for i in range(m):\n        p[0, i] = 1 if probas[0, i] > 0.5 else 0",
+          "p = (probas > 0.5).astype(int)"),
+         ("initialize_parameters_deep", "* 0.01", "/ np.sqrt(layer_dims[l - 1])"),
+         ("initialize_parameters", "np.random.randn(n_h, n_x) * 0.01",
+          "np.random.default_rng(0).normal(0, 0.01, (n_h, n_x))")),
+    _way("later names of dA, a sigmoid that does not overflow",
+         _body("L_model_backward", LATER_NAMES), _body("sigmoid", STABLE)),
+    _way("dZ = AL − Y at once, parameters updated in place",
+         _body("L_model_backward", SHORTCUT),
+         _body("update_parameters", "def update_parameters(parameters, grads, learning_rate):\n"
+               "    for name in parameters:\n"
+               "        parameters[name] -= learning_rate * grads['d' + name]\n"
+               "    return parameters")),
+    _way("keywords, more arguments, annotations",
+         ("linear_activation_backward", "def linear_activation_backward(dA, cache, activation):",
+          "def linear_activation_backward(dA: np.ndarray, cache, activation='relu', lambd=0.0):"),
+         ("L_model_backward", 'current_cache, "relu")', 'cache=current_cache, activation="relu")'),
+         head="from __future__ import annotations\n"),
+    _way("copies, loops, in place",
+         ("update_parameters", "    L = len(parameters) // 2",
+          "    import copy\n    parameters = copy.deepcopy(parameters)\n"
+          "    L = len(parameters) // 2"),
+         ("linear_backward", SUM, "np.zeros(b.shape)\n    for i in range(m):\n"
+          "        db[:, 0] += dZ[:, i] / m")),
+    _way("He's initialisation, costs returned as well",
+         ("initialize_parameters_deep", "* 0.01", "* np.sqrt(2 / layer_dims[l - 1])"),
+         ("L_layer_model", "    return parameters", "    return parameters, [1.0]")),
+    Way("lambdas, decorated functions",
+        "import functools\nimport numpy as np\n\n\ndef timed(f):\n    @functools.wraps(f)\n"
+        "    def g(*a, **k):\n        return f(*a, **k)\n    return g\n\n\n"
+        "sigmoid = lambda Z: (1 / (1 + np.exp(-Z)), Z)\n"
+        "@timed\ndef relu(Z):\n    return np.maximum(Z, 0), Z\n"),
+    Way("activations that return no cache",
+        "import numpy as np\n\n\ndef sigmoid(Z):\n    return 1 / (1 + np.exp(-Z))\n\n\n"
+        "def linear_activation_forward(A_prev, W, b, activation):\n    Z = W @ A_prev + b\n"
+        "    A = sigmoid(Z) if activation == 'sigmoid' else np.maximum(Z, 0)\n"
+        "    return A, ((A_prev, W, b), Z)\n"),
 )  # fmt: skip

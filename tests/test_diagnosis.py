@@ -66,6 +66,7 @@ ANY = ("dW", "db", "dA_prev", "dZ")
         (5 / 4, "divided by m − 1", "divided by m − 1 = 4 where m = 5 belongs?"),
         (1.234, "constant factor", "is 1.234 times what is right"),
         (1 + 1e-4, "constant factor", "is 1.0001 times what is right"),
+        (1 + 2e-12, "constant factor", "is 1 +2e-12 times what is right"),
         (-3.21, "constant factor and opposite sign", "is -3.21 times what is right"),
     ],
 )
@@ -227,7 +228,7 @@ def test_what_was_added(name: str, p: str) -> None:
     found = asked(q, name, right + 0.123 * parameter)
     assert f"has 0.123 · {p} added" in str(found)
     found = asked(q, name, right - 0.3)
-    assert str(found).startswith(f"{name} has -0.3 added to every element")
+    assert str(found).startswith(f"{name} has the constant -0.3 added")
 
 
 @pytest.mark.parametrize("name", ["dW", "dA_prev"])

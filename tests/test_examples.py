@@ -1,6 +1,8 @@
 """Each example runs as it stands, and does what it says."""
 
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,6 +62,32 @@ def test_draw_network(example, tmp_path) -> None:
     assert "Z4 = W4 A3 + b4" in fresh
     picture = module.HERE.read_text(encoding="utf-8")
     assert "Z4 = W4 A3 + b4" in picture.replace("&#45;", "-")
+
+
+def test_lesson_backprop(example, capsys) -> None:
+    example("lesson_backprop")
+    assert "dW is exactly 4 = m times too large: was 1/m forgotten?" in capsys.readouterr().out
+
+
+def test_grade_homework(tmp_path) -> None:
+    def pytest_of(**environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, FOLDER / "grade_homework.py", "-p", "no:cacheprovider"],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = pytest_of(HOMEWORK="")
+    assert done.returncode == 0, done.stdout
+    assert "18 passed" in done.stdout
+    homework = tmp_path / "homework.py"
+    homework.write_text("def relu_backward(dA, cache):\n    return dA * (cache >= 0)\n")
+    done = pytest_of(HOMEWORK=str(homework))
+    assert done.returncode == 1
+    assert "dZ has 1[Z ≥ 0] where 1[Z > 0] is right" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
 
 
 def test_vanishing_gradients(example, tmp_path) -> None:

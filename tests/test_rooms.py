@@ -46,11 +46,11 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "page", "arrays", "story", "explorer", "report",
+    "page", "arrays", "story", "explorer", "report", "grades",
 ]  # fmt: skip
 CLI = [
-    "status", "descent", "pictures", "train", "models", "predict", "check", "functions", "subject",
-    "draw", "explore", "main",
+    "status", "descent", "pictures", "train", "models", "predict", "grade", "check", "functions",
+    "subject", "draw", "explore", "main",
 ]  # fmt: skip
 
 ROOMS = [

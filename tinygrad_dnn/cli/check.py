@@ -1,4 +1,7 @@
-"""`tinygrad-dnn check`: hand-written, engine's and measured gradients side by side."""
+"""`tinygrad-dnn check`: hand-written, engine's and measured gradients side by side.
+
+Python files are graded instead; see `cli.grade`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.check.network import BOUND, EPS, Row, compare_network
+from tinygrad_dnn.cli import grade
+from tinygrad_dnn.cli.grade import is_homework
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.network import check_layers, initialize_parameters
 
@@ -26,7 +31,15 @@ HEADS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; the exit status."""
+    """Print the table, or grade hand-written code; the exit status."""
+    if any(map(is_homework, args.what)):
+        return grade.run(args)
+    for option in ("json", "html", "csv"):
+        if getattr(args, option):
+            raise ValueError(f"--{option}: for hand-written code (.py, .ipynb or a folder)")
+    if len(args.what) > 1:
+        raise ValueError(f"expected one model file, got {' '.join(args.what)}")
+    args.model = args.what[0] if args.what else None
     rng = np.random.default_rng(args.seed)
     if args.model is not None:
         model = checkpoint.load(args.model)

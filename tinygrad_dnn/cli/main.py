@@ -43,6 +43,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A positive number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinygrad-dnn",
@@ -74,10 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     _check_arguments(
         commands.add_parser(
             "check",
-            help="the engine's gradients beside the hand-written ones and measured ones",
+            help="the gradients of a network three ways, or your own code graded",
             description="Compare every gradient of a network three ways: the document's "
             "hand-written backward formulas, the engine, and a measurement (complex step). "
-            "Exit status 1 if they disagree.",
+            "Or grade the document's functions in a Python file, a notebook, or a folder of "
+            "them: which are right, which are wrong, and what the mistake probably is. "
+            "Exit status 1 if gradients disagree or a function is not right, 2 if there is "
+            "nothing to check.",
         )
     )
     _draw_arguments(
@@ -166,10 +180,25 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("model", nargs="?", metavar="MODEL", help="check the network of a model.h5")
+    add(
+        "what",
+        nargs="*",
+        metavar="FILE",
+        help="a model.h5 (default: random weights); or hand-written code: .py, .ipynb, a folder",
+    )
     add("--layers", type=layer_list, metavar="SIZES", help="layer sizes (default 12288,20,7,5,1)")
     add("--examples", type=count, metavar="M", default=209, help="examples drawn (default 209)")
     add("--seed", type=seed, default=1, help="of weights and examples (default 1)")
+    code = parser.add_argument_group("for hand-written code")
+    code.add_argument("--json", action="store_true", help="print JSON")
+    code.add_argument("--html", metavar="FILE", help="write a page with every finding as well")
+    code.add_argument("--csv", metavar="FILE", help="write a table as well, a row for each file")
+    code.add_argument(
+        "--limit", type=seconds, default=10.0, metavar="S", help="seconds for a call (default 10)"
+    )
+    code.add_argument(
+        "--memory", type=count, default=2048, metavar="MB", help="of memory (default 2048; Linux)"
+    )
 
 
 WHAT = (

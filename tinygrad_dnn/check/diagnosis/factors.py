@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from tinygrad_dnn.check.diagnosis.known import Known
 from tinygrad_dnn.check.diagnosis.numbers import same_number
 
@@ -47,7 +49,10 @@ def named_factors(known: Known) -> list[Factor]:
 def unnamed(c: float) -> Factor:
     """A factor that nothing explains."""
     sign = " and opposite sign" if c < 0 else ""
-    return Factor(f"constant factor{sign}", c, f"is {c:.10g} times what is right", rank=3)
+    number = f"{c:.10g}"
+    if abs(float(number)) == 1:
+        number = f"{np.sign(c):.0f} {c - np.sign(c):+.2g}"  # 1 + 2e-11
+    return Factor(f"constant factor{sign}", c, f"is {number} times what is right", rank=3)
 
 
 def matching(c: float, factors: list[Factor]) -> list[Factor]:

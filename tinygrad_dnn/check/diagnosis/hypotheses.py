@@ -129,13 +129,16 @@ def _unsummed(known: Known) -> Iterator[Guess]:
                         axes,
                     )
                 if k == 1 or axes != right:
-                    of = "" if axes == right else f" over {said}"
-                    wanted = "it should be summed" if k == 1 else f"{_axes(right)} is right"
+                    if axes == right:
+                        says, name = "where it should be summed", "averaged instead of summed"
+                    else:
+                        says = f"over {said} where {_axes(right)} is right"
+                        name = "averaged over the wrong axis"
                     yield from _in_both_shapes(
                         np.mean(whole, axis=axes, keepdims=True),
                         known,
-                        f"is averaged{of} where {wanted}",
-                        "averaged instead of summed" if k == 1 else "averaged over the wrong axis",
+                        f"is averaged {says}",
+                        name,
                         axes,
                         rank=0 if axes == right else 1,
                     )
@@ -145,17 +148,18 @@ def _in_both_shapes(
     total: Array, known: Known, says: str, name: str, axes: tuple[int, ...], rank: int = 0
 ) -> Iterator[Guess]:
     """As it is, without the summed axes, and as NumPy would stretch it into the right shape."""
-    yield Guess(total, says, "", name, rank=rank)
-    yield Guess(np.squeeze(total, axis=axes), says, "", name, rank=rank)
+    key = f"{name.split()[0]} {axes}"  # m = 1 makes a sum of what is an average elsewhere
+    yield Guess(total, says, "", name, key, rank)
+    yield Guess(np.squeeze(total, axis=axes), says, "", name, key, rank)
     for seen in (total, np.squeeze(total, axis=axes)):
         try:
             stretched = np.broadcast_to(seen, known.truth.shape)
         except ValueError:
             continue
         if stretched.shape != seen.shape:
-            yield Guess(stretched, says, "", name, rank=rank)
+            yield Guess(stretched, says, "", name, key, rank)
     if total.size == known.truth.size:
-        yield Guess(total.reshape(known.truth.shape), says, "", name, rank=rank)
+        yield Guess(total.reshape(known.truth.shape), says, "", name, key, rank)
 
 
 def _before_summing(known: Known) -> Iterator[tuple[Array, float, tuple[int, ...]]]:
@@ -183,6 +187,28 @@ def _summed_axes(to: tuple[int, ...], whole: tuple[int, ...]) -> tuple[int, ...]
 
 def _axes(axes: tuple[int, ...]) -> str:
     return f"axis {', '.join(map(str, axes))}" if axes else "none"
+
+
+def _examples(known: Known) -> Iterator[Guess]:
+    """A loop over the examples that ends early, begins late, or overwrites what it should add."""
+    dZ, A_prev = known.get("dZ"), known.get("A_prev")
+    if dZ is None or dZ.ndim != 2 or not dZ.shape[1]:
+        return
+    loops = (
+        (slice(None, -1), "leaves out the last example", "does a loop end too early?"),
+        (slice(1, None), "leaves out the first example", "does a loop begin at 1?"),
+        (slice(-1, None), "holds only the last example", "is it overwritten in a loop, = for +=?"),
+        (slice(None, 1), "holds only the first example", "does a loop end too early?"),
+    )
+    for target in ("dW", "db"):
+        _, factors = known.factors(target)
+        for k in factors:
+            for part, says, hint in loops:
+                some = dZ[:, part]
+                if target == "db":
+                    yield Guess(k * np.sum(some, axis=1, keepdims=True), says, hint)
+                elif A_prev is not None:
+                    yield Guess(k * some @ A_prev[:, part].T, says, hint)
 
 
 def _parts(known: Known) -> Iterator[Guess]:
@@ -266,12 +292,13 @@ def _another(known: Known) -> Iterator[Guess]:
             continue
         seen.append(array)
         theirs = re.fullmatch(r"(\D+)\d+", name)
-        if mine and theirs and mine[1] == theirs[1]:
+        key, hint, title = "", "was it returned in place of another?", ""
+        if mine and theirs:
             distance = int(name[len(theirs[1]) :]) - int(known.name[len(mine[1]) :])
-            off = "is it a layer off by one?"
-            yield Guess(array, f"is exactly {name}", off, "layer off by one", f"layer {distance}")
-        else:
-            yield Guess(array, f"is exactly {name}", "was it returned in place of another?")
+            key = f"{theirs[1]} {distance}"
+            if mine[1] == theirs[1]:
+                hint, title = "is it a layer off by one?", "layer off by one"
+        yield Guess(array, f"is exactly {name}", hint, title, key)
 
 
 def _alternatives(known: Known) -> Iterator[Guess]:
@@ -285,12 +312,13 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis("constant factor", _truth, rank=0),
     Hypothesis("zero", _zero),
     Hypothesis("transposed", _transposed),
+    Hypothesis("alternative", _alternatives),
     Hypothesis("activation's derivative", _derivative),
     Hypothesis("wrong matrix", _wrong_matrix),
     Hypothesis("factor turned", _inner_transposed),
     Hypothesis("not summed", _unsummed),
     Hypothesis("not accumulated", _parts),
-    Hypothesis("alternative", _alternatives),
+    Hypothesis("not every example", _examples),
     Hypothesis("another quantity", _another, rank=2),
     Hypothesis("layer off by one", _other_layer, rank=3),
 )

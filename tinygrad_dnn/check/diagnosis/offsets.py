@@ -9,10 +9,11 @@ import numpy as np
 
 from tinygrad_dnn.check.diagnosis.factors import RATES
 from tinygrad_dnn.check.diagnosis.known import Known
-from tinygrad_dnn.check.diagnosis.numbers import EPS, LOOSE, Array, close, largest, same_number
+from tinygrad_dnn.check.diagnosis.numbers import EPS, LOOSE, Array, close, largest
 
 REGULARISERS = ("lambd", "lambda", "lambda_", "lam", "l2", "weight_decay", "decay")
 NARROW = (np.float32, np.float16)
+SLACK = 1e-8  # relative: a small addend loses digits beside a large gradient
 MANY = 8  # numbers whose errors have the size of a rounding, where none is a narrow float
 
 
@@ -37,12 +38,12 @@ def offsets(yours: Array, known: Known) -> Iterator[Offset]:
     if _adds(yours, known.truth, np.ones(difference.shape), difference):
         c = float(np.median(difference.real))
         hint = "is something added that the cost does not contain?"
-        yield Offset("constant added", f"has {c:.6g} added to every element", hint, 2, 1)
+        yield Offset("constant added", f"has the constant {c:.6g} added", hint, 2, 1)
     for name, Q in known.arrays.items():
         if Q.shape == known.truth.shape and not np.array_equal(Q, known.truth):
             k = _adds(yours, known.truth, Q, difference)
             if k is not None:
-                yield _multiple(k, name, known)
+                yield from _multiple(k, name, known)
 
 
 def _adds(yours: Array, truth: Array, Q: Array, difference: Array) -> float | None:
@@ -57,10 +58,11 @@ def _adds(yours: Array, truth: Array, Q: Array, difference: Array) -> float | No
     return k if fits and largest(difference) > LOOSE * EPS * size else None
 
 
-def _multiple(k: float, name: str, known: Known) -> Offset:
+def _multiple(k: float, name: str, known: Known) -> Iterator[Offset]:
     """k times a quantity: regularisation where it is a parameter and k made of λ."""
     parameter = name.rstrip("0123456789") in ("W", "b", "x", "w", "theta")
-    regular = "regularisation in the gradient but not in the cost" if parameter else ""
+    hint = "is that regularisation in the gradient but not in the cost?" if parameter else ""
+    title = "regularisation" if parameter else f"{name} added"
     m = known.scalars.get("m")
     for q in (*REGULARISERS, *RATES):
         if q not in known.scalars:
@@ -70,26 +72,12 @@ def _multiple(k: float, name: str, known: Known) -> Offset:
         if m:
             named |= {f"{q}/m": value / m, f"2 {q}/m": 2 * value / m, f"{q}/(2 m)": value / m / 2}
         for words, number in named.items():
-            if close(np.array(k), np.array(number), bound=1e6):
-                return Offset(
-                    "regularisation",
-                    f"has {words} · {name} added",
-                    f"is that {regular}?" if regular else "",
-                    1,
-                    0,
-                )
-    if same_number(abs(k), 1.0) or (m and same_number(abs(k), 1 / m)):
-        return Offset(
-            f"{name} added", f"has {k:.6g} · {name} added", f"{regular}?" if regular else "", 2, 0
-        )
-    title = "regularisation" if parameter else f"{name} added"
-    return Offset(
-        title,
-        f"has {k:.6g} · {name} added",
-        f"is that {regular}?" if regular else "",
-        2 if parameter else 3,
-        1,
-    )
+            if abs(k - number) <= SLACK * abs(number):
+                yield Offset(title, f"has {words} · {name} added", hint, 1, 0)
+    rank = 2 if parameter else 3
+    yield Offset(title, f"has {k:.6g} · {name} added", hint, rank, 1)
+    if m:  # λ/m with an unknown λ
+        yield Offset(title, f"has {k * m:.6g}/m · {name} added", hint, rank + 1, 1)
 
 
 def _narrow(yours: Array, truth: Array) -> Iterator[Offset]:
@@ -108,10 +96,17 @@ def _narrow(yours: Array, truth: Array) -> Iterator[Offset]:
         # Spread over the elements, and about as large as that rounding: a few wrong small elements
         # beside large right ones are no rounding.
         middle = float(np.median(relative))
-        spread = relative.size >= MANY and eps / 256 < middle <= 8 * eps
-        if exact or (spread and np.mean(relative > 0) > 0.5):
+        spread = middle <= 8 * eps and np.mean(relative > 0) > 0.5
+        if exact or (spread and (relative.size < MANY or middle > eps / 256)):
             what = kind.__name__
             says = f"is right to the {-round(np.log10(eps))} digits of {what}"
             hint = f"was a part of it computed in {what}?"
-            yield Offset(f"{what} rounding", says, hint, 0 if exact else 4, 0, visible=False)
+            yield Offset(
+                f"{what} rounding",
+                says,
+                hint,
+                0 if exact else 4,
+                0 if exact else MANY,
+                visible=False,
+            )
             return

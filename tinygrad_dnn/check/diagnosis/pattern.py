@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinygrad_dnn.check.diagnosis.known import Known
 from tinygrad_dnn.check.diagnosis.numbers import Array, close, ratio
 
+FEW = 3  # elements, in and out, from which an interval says something
 SHOWN = 6  # row or column numbers in a sentence
 Mask = NDArray[np.bool_]
 
@@ -79,6 +80,13 @@ def _condition(known: Known, wrong: Mask) -> Iterator[str]:
         for words, mask in tests.items():
             if np.array_equal(mask, wrong):
                 yield f"exactly those where {name} {words}"
+                return
+    for name, Q in known.arrays.items():
+        if Q.shape == wrong.shape and not np.iscomplexobj(Q) and np.all(np.isfinite(Q)):
+            low, high = Q[wrong].min(), Q[wrong].max()
+            inside = (low <= Q) & (high >= Q)
+            if FEW <= wrong.sum() <= wrong.size - FEW and np.array_equal(inside, wrong):
+                yield f"exactly those where {name} lies between {low:.3g} and {high:.3g}"
                 return
 
 

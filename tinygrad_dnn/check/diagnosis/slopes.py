@@ -48,6 +48,7 @@ def slips(activation: str, dA: Array, Z: Array) -> Iterator[Slip]:
         "dZ is dA times the derivative of the activation",
     )
     yield Slip("doubled derivative", dA * g * g, f"has the factor {written} twice")
+    yield Slip("sum for product", dA + g, f"has dA + {written} where their product is right")
     yield Slip("missing dA", g, "lacks the factor dA", f"dZ is dA times {written}")
     if activation == "sigmoid":
         yield from _of_sigmoid(dA, Z)
@@ -76,6 +77,7 @@ def _of_sigmoid(dA: Array, Z: Array) -> Iterator[Slip]:
     yield Slip(name, dA * (1 - A), "lacks the factor A", "σ'(Z) is A (1 − A)")
     yield Slip(name, dA * A * (1 + A), "has A (1 + A) where A (1 − A) is right")
     yield Slip(name, dA * (1 - A * A), "has 1 − A² where A (1 − A) is right", "that is tanh's")
+    yield Slip(name, dA / (A * (1 - A)), "is divided by A (1 − A), not multiplied")
     yield Slip(name, dA * A * A, "has A² where A (1 − A) is right")
     yield Slip(name, dA * (A - A * A * A), "has A (1 − A²) where A (1 − A) is right")
     yield Slip("Z instead of A", dA * Z * (1 - A), "has Z (1 − A) where A (1 − A) is right")
@@ -97,6 +99,7 @@ def _of_relu(dA: Array, Z: Array) -> Iterator[Slip]:
     yield Slip("mask of dA", dA * (dA >= 0) * (Z > 0), "loses the negative dA as well")
     yield Slip("Z instead of 1[Z > 0]", dA * Z, f"has Z {right}")
     yield Slip("A instead of 1[Z > 0]", dA * np.maximum(0, Z), f"has A {right}")
+    yield Slip("sign of Z", dA * np.sign(Z), f"has the sign of Z {right}")
     yield Slip("Z ≠ 0 for Z > 0", dA * (Z != 0), f"has 1[Z ≠ 0] {right}")
     yield Slip("Z instead of dA", np.maximum(0, Z), "has Z where dA is right")
     yield Slip(

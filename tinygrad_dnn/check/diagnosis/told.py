@@ -53,6 +53,7 @@ class Diagnosis:
         possible: mistakes that fit, but on so few numbers that many others would as well.
         pattern: which elements are wrong and what they have in common.
         worst: the worst element, or None where the shapes differ.
+        trial: which of several comparisons it speaks of.
         shape, truth_shape: of the two arrays; `shape` is None where yours is no array.
     """
 
@@ -64,6 +65,7 @@ class Diagnosis:
     worst: Worst | None = None
     shape: tuple[int, ...] | None = None
     truth_shape: tuple[int, ...] = ()
+    trial: int = 0
     problem: str = field(default="", repr=False)
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from tinygrad_dnn.check.diagnosis.factors import Factor, matching, named_factors, unnamed
 from tinygrad_dnn.check.diagnosis.hypotheses import HYPOTHESES, Guess, Hypothesis
 from tinygrad_dnn.check.diagnosis.known import Known
-from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio
+from tinygrad_dnn.check.diagnosis.numbers import Array, as_array, close, ratio, same_number
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
 from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
 
+BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
 FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number without a name
 
@@ -82,41 +83,55 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
     wrong = [t for t in tried if not t.right]
     if not wrong:
         return tried[0].agreement()
-    first = wrong[0]
-    for t in tried:
-        t.test()
     fitting = _common(tried)
     shown = [f for f in fitting if f.evidence >= ENOUGH]
-    too_few = [] if shown else fitting
-    return first.diagnosis(_simplest(shown), _simplest(too_few))
+    chosen = _simplest(shown or fitting)
+    # Where something simpler fits as well, as where m = 1, the words would mislead.
+    telling = next((t for t in wrong if chosen and t.simplest() >= chosen[0].rank), wrong[0])
+    keys = [f.key for f in chosen]
+    found = tuple({e.says: e for e in (telling.fits[k].explanation for k in keys)}.values())
+    return replace(
+        telling.diagnosis(found if shown else (), () if shown else found),
+        trial=tried.index(telling),
+    )
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
     """What explains every trial."""
-    wrong = [t for t in tried if not t.right]
-    common = set(wrong[0].fits)
+    first = next(t for t in tried if not t.right)
+    first.test()
+    common = first.fits
     for t in tried:
+        if t is not first:
+            t.test({k[0][0] for k in common})
         # Where yours is right a mistake must predict that, if it predicts anything.
-        common -= {k for k in common if k not in t.fits and (not t.right or k[0] in t.predicted)}
+        common = {
+            k: fit
+            for k, fit in common.items()
+            if k in t.fits or (t.right and k[0] not in t.predicted)
+        }
     return [
-        _Fit(fit.explanation, sum(t.fits[k].numbers for t in tried if k in t.fits), fit.free)
-        for k, fit in wrong[0].fits.items()
-        if k in common
+        fit._replace(numbers=sum(t.fits[k].numbers for t in tried if k in t.fits))
+        for k, fit in common.items()
     ]
 
 
-def _simplest(fitting: Sequence[_Fit]) -> tuple[Explanation, ...]:
-    least = min((f.explanation.rank for f in fitting), default=0)
-    found = [f.explanation for f in fitting if f.explanation.rank == least]
-    return tuple({e.says: e for e in found}.values())
+def _simplest(fitting: Sequence[_Fit]) -> list[_Fit]:
+    least = min((f.rank for f in fitting), default=0)
+    return [f for f in fitting if f.rank == least]
 
 
 class _Fit(NamedTuple):
     """An explanation, on how many numbers it was tried, and how many were fitted to them."""
 
+    key: Any
     explanation: Explanation
     numbers: int
     free: int = 0
+
+    @property
+    def rank(self) -> int:
+        return self.explanation.rank
 
     @property
     def evidence(self) -> int:
@@ -147,27 +162,30 @@ class _Tried:
         self.fits: dict[Any, _Fit] = {}
         self.predicted: set[Any] = set()
 
-    def test(self) -> None:
-        """Put every hypothesis to the numbers."""
+    def test(self, rows: Container[str] | None = None) -> None:
+        """Put every hypothesis to the numbers, or those of some rows."""
+        self.fits, self.predicted = {}, set()
         if self.yours is not None:
             with np.errstate(all="ignore"):
-                self._try_all(self.yours)
+                self._try_all(self.yours, rows)
 
-    def _try_all(self, yours: Array) -> None:
+    def _try_all(self, yours: Array, rows: Container[str] | None) -> None:
         factors = named_factors(self.known)
         for row in HYPOTHESES:
+            if rows is not None and row.name not in rows:
+                continue
             for guess in _guesses(row, self.known):
                 if not self.right or np.any(guess.array):  # from 0 nothing can be told
                     self.predicted.add((row.name, guess.key or guess.says))
                 for shaped, extra in _shapes(guess.array, yours):
                     self._try(yours, row, guess, shaped, extra, factors)
         if self.agrees is not None:
-            self.predicted.add("added")
+            self.predicted.add(("added", ""))
             for o in offsets(yours, self.known):
                 of = "added" if o.visible else "rounding"
                 found = Explanation(o.name, o.says, o.hint, o.rank)
                 size = np.ones(self.known.truth.shape)
-                self._found((of, o.says), found, size, o.parameters)
+                self._found(((of, ""), o.says), found, size, o.parameters)
 
     def _try(
         self,
@@ -181,9 +199,11 @@ class _Tried:
         c = ratio(yours, shaped)
         if c is None:
             return
-        found = matching(c, factors)
-        if not found and row.name in FACTOR_OF:
-            found = [unnamed(c)]
+        found = matching(c, factors) if np.any(shaped) else factors  # 0 is any multiple of 0
+        if row.name in FACTOR_OF and not same_number(c, 1):
+            found = [*found, unnamed(c)]  # another number may have a name elsewhere, as 2 = m here
+        if row.name == "alternative":
+            found = [f for f in found if f.name in BESIDES]
         for factor in found:
             parts = [(guess.name or (row.name if guess.says else ""), guess.says, guess.hint)]
             parts += [(factor.name, factor.says, factor.hint)]
@@ -205,7 +225,12 @@ class _Tried:
 
     def _found(self, key: Any, explanation: Explanation, predicted: Array, free: int) -> None:
         numbers = np.count_nonzero(predicted) or np.count_nonzero(self.known.truth)
-        self.fits.setdefault(key, _Fit(explanation, int(numbers), free))
+        self.fits.setdefault(key, _Fit(key, explanation, int(numbers), free))
+
+    def simplest(self) -> int:
+        """The rank of what explains this trial, taken alone."""
+        self.test()
+        return min((fit.rank for fit in self.fits.values()), default=0)
 
     def agreement(self) -> Diagnosis:
         """What is to be said where yours is right."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
-from tinygrad_dnn.check.diagnosis.numbers import as_array, close
+from tinygrad_dnn.check.diagnosis.numbers import EPS, as_array, close
 from tinygrad_dnn.check.grading.function import Case, Setting
 from tinygrad_dnn.check.grading.outcome import Output
 from tinygrad_dnn.check.grading.process import Ended
@@ -37,7 +37,9 @@ class Attempt:
     ended: tuple[Case, Ended] | None = None
     no_arguments: bool = False  # what makes them failed
     findings: list[Finding] = field(default_factory=list)
+    order: int = 0  # of the findings
     accepted: list[str] = field(default_factory=list)
+    cut: str = ""  # said where not all cases were tried
 
     @property
     def right(self) -> bool:
@@ -51,7 +53,9 @@ class Attempt:
     def showing_all(self) -> Case:
         """The smallest case on which everything that is wrong is seen, or the first of it."""
         groups = {f.group for f in self.findings}
-        for case in dict.fromkeys(c for c, _ in self.outputs):
+        order = list(dict.fromkeys(c for c, _ in self.outputs))
+        last = max(order.index(f.case) for f in self.findings)
+        for case in (order[last], *order[last:]):
             if groups <= {o.group for c, o in self.outputs if c is case and not agrees(o)}:
                 return case
         return self.findings[0].case
@@ -65,22 +69,20 @@ class Attempt:
         """Compare the outputs, group by group; those that follow from wrong ones are left out."""
         groups: dict[Any, list[tuple[Case, Output]]] = {}
         for case, output in self.outputs:
-            groups.setdefault((output.group, output.activation), []).append((case, output))
-        found: list[tuple[int, Finding]] = []
-        for (group, _), members in groups.items():
-            words = _accepted([o for _, o in members])
-            if words:
+            key = (output.order, output.group, output.activation)
+            groups.setdefault(key, []).append((case, output))
+        for (order, group, activation), members in sorted(groups.items(), key=lambda g: g[0][0]):
+            if self.findings and order > self.order:
+                return
+            if words := _accepted([o for _, o in members]):
                 self.accepted.append(words)
                 continue
             trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in members]
             diagnosis = compare_trials(trials)
             if not diagnosis.right:
-                case = next(c for c, o in members if not agrees(o))
-                found.append(
-                    (members[0][1].order, Finding(case, diagnosis, group, members[0][1].activation))
-                )
-        least = min((order for order, _ in found), default=0)
-        self.findings = [f for order, f in found if order == least]
+                self.order = order
+                case, _ = members[diagnosis.trial]
+                self.findings.append(Finding(case, diagnosis, group, activation))
 
 
 def agrees(o: Output) -> bool:
@@ -90,12 +92,9 @@ def agrees(o: Output) -> bool:
 
 def _accepted(outputs: Sequence[Output]) -> str:
     """The words for another right answer that all of them give, or ""."""
-    common = [set(o.accepted) for o in outputs]
-    for words in outputs[0].accepted if all(agrees(o) is False for o in outputs[:1]) else ():
-        if all(words in c for c in common) and all(
-            near(o.yours, o.accepted[words], o.size) for o in outputs
-        ):
-            return words
+    for words in outputs[0].accepted:
+        if all(words in o.accepted and near(o.yours, o.accepted[words], o.size) for o in outputs):
+            return "" if all(map(agrees, outputs)) else words
     return ""
 
 
@@ -103,5 +102,5 @@ def near(yours: Any, wanted: Any, size: Any) -> bool:
     """Whether two values are one to rounding."""
     y, w = as_array(yours), as_array(wanted)
     return y is not None and w is not None and y.shape == w.shape and bool(
-        np.all(close(y, w, size))
+        np.all(close(y, w, size, eps=EPS))
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.check.grading.cases import Layer, Net, layers, nets
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
-from tinygrad_dnn.check.grading.outcome import Output, dictionary, several
+from tinygrad_dnn.check.grading.outcome import Output, array, dictionary, several
 
 
 def _activation(name: str) -> Function:
@@ -20,7 +20,7 @@ def _activation(name: str) -> Function:
     def judge(case: Case, value: Any) -> list[Output]:
         q: Layer = case.truth
         context = {"dA": q.dA, **q.values, "activation": name}
-        return [Output("dZ", value, q.back(True)["dZ"], context, q.sizes(True)["dZ"], "dZ")]
+        return [Output("dZ", array(value), q.back["dZ"], context, q.sizes["dZ"], "dZ")]
 
     settings = (
         Setting((f"A, cache = {name}(Z)",), (name,)),
@@ -48,7 +48,8 @@ def _linear(case: Case, value: Any) -> list[Output]:
 
 
 def _three(yours: Any, q: Layer, context: dict[str, Any], through_activation: bool) -> list[Output]:
-    truth, sizes = q.back(through_activation), q.sizes(through_activation)
+    truth = q.back if through_activation else q.back_linear
+    sizes = q.sizes if through_activation else q.sizes_linear
     named = {"others": {k: truth[k] for k in RESULTS}}
     return [
         Output(
@@ -76,7 +77,7 @@ def _layer(case: Case, value: Any) -> list[Output]:
     yours = several(value, RESULTS)
     context = {
         "m": q.m, "A_prev": q.A_prev, "W": q.W, "b": q.b, "dA": q.dA, **q.values,
-        "dZ": q.back(True)["dZ"], "activation": q.activation,
+        "dZ": q.back["dZ"], "activation": q.activation,
     }  # fmt: skip
     return _three(yours, q, context, through_activation=True)
 
@@ -178,10 +179,13 @@ def _update(case: Case, value: Any) -> list[Output]:
             "is the step alone: is it to be subtracted from the old value?": rate * g,
             "is the negative step, without the old value": -rate * g,
             "is updated twice": p - 2 * rate * g,
+            "has the learning rate twice": p - rate * rate * g,
             "is divided by the learning rate": p - g / rate,
             "takes its own value for the gradient": p - rate * p,
             "is rate · (old value − gradient)": rate * (p - g),
         }
+        if name[0] == "b":
+            slips["has dW in place of db"] = p - rate * grads[f"dW{l}"]
         where = "the last layer" if l == L else "hidden layers"
         context = {"learning_rate": rate, "alternatives": slips}
         size = np.abs(p) + rate * np.abs(g)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -57,24 +57,42 @@ class Layer:
         Z = Tensor(self.W) @ Tensor(self.A_prev) + Tensor(self.b)
         return {"Z": Z.data, "A": ACTIVATIONS[self.activation](Z).data}
 
-    def back(self, through_activation: bool) -> dict[str, Any]:
-        """dZ, dA_prev, dW, db by the engine; without the activation dA stands for dZ."""
+    @cached_property
+    def back(self) -> dict[str, Any]:
+        """dZ, dA_prev, dW, db by the engine, from dA."""
+        return self._back(through_activation=True)
+
+    @cached_property
+    def back_linear(self) -> dict[str, Any]:
+        """The same of the linear part alone, where dA stands for dZ."""
+        return self._back(through_activation=False)
+
+    def _back(self, through_activation: bool) -> dict[str, Any]:
         A_prev, W, b = (Tensor(x, requires_grad=True) for x in (self.A_prev, self.W, self.b))
         Z = W @ A_prev + b
         A = ACTIVATIONS[self.activation](Z) if through_activation else Z
         dZ, dA_prev, dW, db = gradients(A, [Z, A_prev, W, b], gradient=self.dA)
         return {"dZ": dZ, "dA_prev": dA_prev, "dW": dW / self.m, "db": db / self.m}
 
-    def sizes(self, through_activation: bool) -> dict[str, Any]:
+    @cached_property
+    def sizes(self) -> dict[str, Any]:
         """Of the terms that each result is the sum of, made positive: they bound its rounding."""
+        return self._sizes(through_activation=True)
+
+    @cached_property
+    def sizes_linear(self) -> dict[str, Any]:
+        """The same of the linear part alone."""
+        return self._sizes(through_activation=False)
+
+    def _sizes(self, through_activation: bool) -> dict[str, Any]:
         Z = np.abs(self.W) @ np.abs(self.A_prev) + np.abs(self.b)
         A = self.values["A"]
         dZ = np.abs(self.dA)
         if through_activation and self.activation == "sigmoid":
-            dZ = dZ * A * (1 + (1 - A) * Z)  # 1 − A knows its digits beside 1 only
+            dZ = dZ * (1 + A * (1 - A) * Z)  # A and 1 − A may know their digits beside 1 only
         return {
             "Z": Z,
-            "A": Z if self.activation == "relu" else A * (1 + (1 - A) * Z),
+            "A": Z if self.activation == "relu" else 1 + A * (1 - A) * Z,
             "dZ": dZ,
             "dA_prev": np.abs(self.W).T @ dZ,
             "dW": dZ @ np.abs(self.A_prev).T / self.m,
@@ -82,8 +100,13 @@ class Layer:
         }
 
 
-def layers(activation: str) -> Iterator[Layer]:
+@cache
+def layers(activation: str) -> tuple[Layer, ...]:
     """Small whole numbers; exact zeros in Z; random ones; saturated ones."""
+    return tuple(_layers(activation))
+
+
+def _layers(activation: str) -> Iterator[Layer]:
     rng = np.random.default_rng(7)
     for sizes in SMALL:
         yield _whole(sizes, activation, rng, zeros=False)
@@ -154,13 +177,15 @@ class Net:
         return {f"d{k}": s if k[0] in "Wb" else s * self.m for k, s in found.items()}
 
 
-def nets(small: Sequence[Any] = SMALL_NETS, larger: Sequence[Any] = NETS) -> Iterator[Net]:
+@cache
+def nets() -> tuple[Net, ...]:
     """Networks of whole numbers, then random ones; no output is close to 0 or 1."""
     rng = np.random.default_rng(11)
-    for dims, m in small:
-        yield _moderate(dims, m, lambda *s: rng.integers(-2, 3, size=s).astype(float))
-    for dims, m in larger:
-        yield _moderate(dims, m, lambda *s: rng.normal(size=s))
+    small = [
+        _moderate(dims, m, lambda *s: rng.integers(-2, 3, size=s).astype(float))
+        for dims, m in SMALL_NETS
+    ]
+    return (*small, *(_moderate(dims, m, lambda *s: rng.normal(size=s)) for dims, m in NETS))
 
 
 def _moderate(dims: Sequence[int], m: int, draw: Any) -> Net:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.check.grading.cases import ACTIVATIONS, Layer, Net, layers, nets
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
-from tinygrad_dnn.check.grading.outcome import Output, is_object, several
+from tinygrad_dnn.check.grading.outcome import Output, array, is_object, several
 from tinygrad_dnn.tensor import Tensor
 
 ALONE = (Setting(),)
@@ -32,6 +33,7 @@ def _activation(name: str) -> Function:
         A = value
         if isinstance(value, (tuple, list)) and not is_object(value):
             A = several(value, ("A", "cache"))[0]
+        A = array(A)
         truth = _g(name, Z)
         with np.errstate(all="ignore"):
             if name == "sigmoid":
@@ -55,8 +57,7 @@ def _activation(name: str) -> Function:
                     "is max(1, Z)": np.maximum(1, Z),
                     "is sigmoid(Z)": _g("sigmoid", Z),
                 }
-        # Of one argument: its rounding is that of its own size.
-        size = np.abs(truth) * (1 + np.minimum(np.abs(Z), 100))
+        size = 1 + np.abs(truth)  # as good a formula, (1 + tanh(Z/2)) / 2, rounds beside 1
         return [Output("A", A, truth, {"Z": Z, "alternatives": slips}, size, "A")]
 
     return Function(name, f"{name}(Z)", "A, cache", lambda: _activation_cases(name), ALONE, judge)
@@ -76,14 +77,15 @@ def _wrong_Z(q: Layer) -> dict[str, Any]:
         "has b subtracted": Z - b,
         "has b added twice": Z + 2 * b,
     }
-    if W.shape[0] == W.shape[1]:
-        found["has Wᵀ where W is right: W and Wᵀ have one shape here"] = W.T @ A + b
-    if W.shape == A.shape:
-        found["has the elementwise W * A where W·A is right"] = W * A + b
-    if W.shape[0] == A.shape[1]:
-        found["has b added along the rows: b is (n, 1), a number for each row"] = Z + b.T
-    if W.shape[0] == W.shape[1] == A.shape[1]:
-        found["is A·W where W·A is right"] = A @ W + b
+    mistakes: dict[str, Callable[[], Any]] = {
+        "has Wᵀ where W is right: W and Wᵀ have one shape here": lambda: W.T @ A + b,
+        "has the elementwise W * A where W·A is right": lambda: W * A + b,
+        "has b added along the rows: b is (n, 1), a number for each row": lambda: Z + b.T,
+        "is A·W where W·A is right": lambda: A @ W + b,
+    }
+    for words, mistaken in mistakes.items():
+        with contextlib.suppress(ValueError):  # NumPy refuses, and so the mistake is seen at once
+            found[words] = mistaken()
     return found
 
 
@@ -91,7 +93,7 @@ def _linear(case: Case, value: Any) -> list[Output]:
     Z, _ = several(value, ("Z", "cache"))
     q: Layer = case.truth
     context = {"A_prev": q.A_prev, "W": q.W, "b": q.b, "alternatives": _wrong_Z(q)}
-    return [Output("Z", Z, q.values["Z"], context, q.sizes(False)["Z"], "Z")]
+    return [Output("Z", Z, q.values["Z"], context, q.sizes["Z"], "Z")]
 
 
 def _layer_cases() -> Iterator[Case]:
@@ -114,7 +116,7 @@ def _layer(case: Case, value: Any) -> list[Output]:
         f"has {g} applied twice": _g(g, q.values["A"]),
     }
     context = {"A_prev": q.A_prev, "W": q.W, "b": q.b, "alternatives": slips}
-    return [Output("A", A, q.values["A"], context, q.sizes(False)["A"], "A", activation=g)]
+    return [Output("A", A, q.values["A"], context, q.sizes["A"], "A", activation=g)]
 
 
 def _net_cases() -> Iterator[Case]:
@@ -183,6 +185,7 @@ def _cost(case: Case, value: Any) -> list[Output]:
     square = np.sum((AL - Y) ** 2) / m
     slips = {
         "has Y and 1 − Y exchanged": exchanged,
+        "has 1 + Y where 1 − Y is right": -np.sum(Y * np.log(AL) + (1 + Y) * np.log(1 - AL)) / m,
         "has log AL in both terms": np.sum(-np.log(AL)) / m,
         "is the mean squared error: the document's cost is the cross-entropy": square,
         "is half the mean squared error": square / 2,
@@ -201,7 +204,7 @@ def _cost(case: Case, value: Any) -> list[Output]:
         for e in GUARDS
     }
     size = (np.abs(one) + np.abs(other) + 1) * 1.0
-    return [Output("cost", value, truth, context, size, "cost", accepted=accepted)]
+    return [Output("cost", array(value), truth, context, size, "cost", accepted=accepted)]
 
 
 def _predict_cases() -> Iterator[Case]:
@@ -223,7 +226,7 @@ def _predict(case: Case, value: Any) -> list[Output]:
     }
     if isinstance(value, np.ndarray) and value.size == truth.size:
         value = value.reshape(truth.shape)  # the document does not say which shape
-    return [Output("p", value, truth, {"alternatives": slips}, None, "p")]
+    return [Output("p", array(value), truth, {"alternatives": slips}, None, "p")]
 
 
 FORWARD = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from tinygrad_dnn.check.grading.attempt import Attempt, Finding, agrees, near
 from tinygrad_dnn.check.grading.backward import BACKWARD
-from tinygrad_dnn.check.grading.example import example, shortly
+from tinygrad_dnn.check.grading.example import Program, beside, example
 from tinygrad_dnn.check.grading.forward import FORWARD, PREDICT
 from tinygrad_dnn.check.grading.function import Case, Function, Setting
 from tinygrad_dnn.check.grading.grades import (
@@ -60,8 +61,10 @@ def grade(
     try:
         text = source(path)
     except SyntaxError as error:
-        shown = (error.text or "").strip()
-        return Grades(path, problem=f"line {error.lineno}: {error.msg}: {shown}")
+        shown = f": {error.text.strip()}" if error.text else ""
+        return Grades(path, problem=f"line {error.lineno}: {error.msg}{shown}")
+    except ValueError as error:
+        return Grades(path, problem=str(error))
     with Process(path, text, limit, memory) as process:
         try:
             loaded = process.load()
@@ -93,7 +96,9 @@ class _Grader:
         faulty = self._faulty(function.name)
         cases = list(function.cases())
         attempts: list[Attempt] = []
-        for setting in function.settings:
+        there = self.loaded.functions
+        # Who is missing makes no caches: the document's come first then.
+        for setting in sorted(function.settings, key=lambda s: not set(s.makers) <= set(there)):
             for replaced in dict.fromkeys((faulty, self._helpers(function.name) if faulty else ())):
                 attempt = self._attempt(function, setting, replaced, cases)
                 if attempt.right:
@@ -101,7 +106,7 @@ class _Grader:
                 attempts.append(attempt)
                 if attempt.ended:
                     break
-        return self._not_right(function, self._telling(attempts), faulty)
+        return self._not_right(function, self._telling(attempts))
 
     def _helpers(self, name: str) -> tuple[str, ...]:
         """The functions of the document that it calls, directly or through others."""
@@ -125,7 +130,15 @@ class _Grader:
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
         tried = Attempt(setting, replaced)
-        for case in cases:
+        if any(self._is_slow(maker) for maker in setting.makers):
+            tried.no_arguments = True
+            return tried
+        self.process.ready()
+        started = time.monotonic()
+        for done, case in enumerate(cases):
+            if time.monotonic() - started > self.process.limit:
+                tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
+                break
             try:
                 reply = self.process.run(case.given, setting.lines, function.call, replaced)
             except Ended as ended:
@@ -149,6 +162,12 @@ class _Grader:
         tried.diagnose()
         return tried
 
+    def _is_slow(self, name: str) -> bool:
+        """Whether it, or what it calls, is known not to come back."""
+        return any(
+            self.found[n].status == SLOW for n in (name, *self._helpers(name)) if n in self.found
+        )
+
     def _telling(self, attempts: Sequence[Attempt]) -> Attempt:
         """The attempt that says most: one with an explanation, else one that ran at all."""
         usable = [a for a in attempts if not a.no_arguments] or list(attempts)
@@ -166,11 +185,9 @@ class _Grader:
         self, function: Function, attempt: Attempt, before: list[Attempt], faulty: tuple[str, ...]
     ) -> Grade:
         notes = [f"{words}: right all the same" for words in attempt.accepted]
+        notes += [attempt.cut] if attempt.cut else []
         if attempt.replaced and attempt.replaced == faulty:
-            notes.append(
-                f"right by itself; its results are wrong as long as {_and(faulty)} "
-                f"{'is' if len(faulty) == 1 else 'are'}"
-            )
+            notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
         makers = function.settings[0].makers
         other_cache = before and attempt.setting is not function.settings[0]
         if other_cache and makers:
@@ -193,9 +210,9 @@ class _Grader:
         shown = self._example(reader, failed, failed.findings[0].case) if failed.findings else None
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
 
-    def _not_right(self, function: Function, a: Attempt, faulty: tuple[str, ...]) -> Grade:
+    def _not_right(self, function: Function, a: Attempt) -> Grade:
         line = self.loaded.functions[function.name]["line"] or None
-        notes = []
+        notes = [a.cut] if a.cut else []
         if a.replaced:
             notes.append(f"judged with the document's {_and(a.replaced)} in place of yours")
         if a.ended:
@@ -238,24 +255,20 @@ class _Grader:
         )  # fmt: skip
 
     def _example(self, function: Function, a: Attempt, case: Case) -> str | None:
-        remarks = [f"with the document's {name}" for name in a.replaced]
         groups = {f.group for f in a.findings}
         shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
-        remarks += [f"{o.name} is {shortly(o.yours)}, right is {shortly(o.truth)}" for o in shown]
+        remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
         remarks += [_error(error) for c, error in a.errors if c is case]
-        return example(
-            self.path, case.given, a.setting.lines, function.call, function.returns,
-            self.loaded.functions, remarks,
-        )  # fmt: skip
+        here = [text for c, text in a.unusable if c is case]
+        remarks += here[:1]
+        returns = "result" if here else function.returns  # what can't be taken apart
+        program = Program(case.given, a.setting.lines, function.call, returns, a.replaced)
+        return example(self.path, program, self.loaded.functions, remarks)
 
     def _settle_convention(self, function: Function) -> None:
         """The 1/m in dAL instead of in dW and db: another convention, right where it is kept."""
-        parts = [
-            n
-            for n in ("linear_backward", "linear_activation_backward")
-            if n in self.loaded.functions
-        ]
+        parts = [n for n in CARRIERS if n in self.loaded.functions]
         wrong = [n for n in (*parts, function.name) if self.found[n].status == WRONG]
         if not parts or function.name not in wrong:
             return
@@ -280,15 +293,21 @@ class _Grader:
 
 
 def _sentences(findings: Sequence[Finding]) -> list[str]:
-    """What the findings say; what is said of every activation is said once."""
-    said: dict[str, list[str]] = {}
+    """What the findings say; the same of several results, or of both activations, only once."""
+    said: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for f in findings:
-        for sentence in f.diagnosis.lines():
-            said.setdefault(sentence, []).append(f.activation)
-    return [
-        f"With {when[0]}: {sentence}" if when[0] and len(when) == 1 else sentence
-        for sentence, when in said.items()
-    ]
+        name, lines = f.diagnosis.name, f.diagnosis.lines()
+        without = tuple(line.removeprefix(name) for line in lines)
+        said.setdefault(without, {}).setdefault(name, []).append(f.activation)
+    found = []
+    for without, names in said.items():
+        first, *others = names
+        whens = {when for activations in names.values() for when in activations}
+        when = f"With {whens.pop()}: " if len(whens) == 1 and "" not in whens else ""
+        likewise = f" (likewise {_and(others)})" if others else ""
+        found.append(f"{when}{first}{without[0]}{likewise}")
+        found += without[1:]
+    return found
 
 
 def _error(error: Mapping[str, Any]) -> str:

@@ -99,6 +99,8 @@ class Grades:
         """`7 right, 2 wrong, 5 missing`."""
         if self.problem:
             return self.problem
+        if not self.present:
+            return "defines none of the document's functions"
         counts = {s: sum(g.status == s for g in self.grades) for s in STATUSES}
         return ", ".join(f"{n} {s}" for s, n in counts.items() if n)
 
@@ -115,7 +117,7 @@ class Grades:
             if g.example:
                 said += ["", *(f"        {line}".rstrip() for line in g.example.splitlines()), ""]
         missing = [g.name for g in self.grades if not g.present]
-        if missing and not self.problem:
+        if missing and self.present:
             said.append(f"{MARKS[MISSING]} missing: {', '.join(missing)}")
         return "\n".join(said)
 

@@ -35,7 +35,9 @@ def _initial(case: Case, value: Any) -> list[Output]:
         W, b = parameters[f"W{l}"], parameters[f"b{l}"]
         shape = (dims[l], dims[l - 1])
         _weights(f"W{l}", W, shape)
-        found.append(Output(f"b{l}", b, np.zeros((dims[l], 1)), group="b"))
+        slips = {"is 1 everywhere where 0 is right": np.ones((dims[l], 1))}
+        context = {"alternatives": slips}
+        found.append(Output(f"b{l}", b, np.zeros((dims[l], 1)), context, group="b"))
     return found
 
 

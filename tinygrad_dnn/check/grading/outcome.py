@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check.diagnosis.numbers import as_array
+
 
 class Unusable(Exception):
     """A result that is not what the document's function returns, in words."""
@@ -47,9 +49,23 @@ def several(value: Any, names: Sequence[str]) -> Sequence[Any]:
         Unusable: it is something else.
     """
     if isinstance(value, (tuple, list)) and len(value) == len(names) and not is_object(value):
+        for name, x in zip(names, value, strict=True):
+            if is_object(x) and "cache" not in name:
+                raise Unusable(f"returns {kind(x)} as {name} where an array is expected")
         return value
     wanted = f"{len(names)} values ({', '.join(names)})"
     raise Unusable(f"returns {kind(value)} where {wanted} are expected{_hint(value)}")
+
+
+def array(value: Any) -> Any:
+    """The one array, or number, that a function returns.
+
+    Raises:
+        Unusable: it is something else.
+    """
+    if as_array(value) is None or is_object(value):
+        raise Unusable(f"returns {kind(value)} where an array is expected{_hint(value)}")
+    return value
 
 
 def dictionary(value: Any, names: Sequence[str]) -> Mapping[str, Any]:

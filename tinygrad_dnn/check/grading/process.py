@@ -102,6 +102,11 @@ class Process:
                 )  # fmt: skip
                 self.task["skip"].append(line)  # type: ignore[attr-defined]
 
+    def ready(self) -> None:
+        """Start it anew if it has ended."""
+        if self.process is None:
+            self.load()
+
     def run(
         self, given: Mapping[str, Any], lines: Sequence[str], call: str, replace: Sequence[str]
     ) -> dict[str, Any]:
@@ -110,8 +115,7 @@ class Process:
         Raises:
             Ended: it took too long, or ended the process. The next call starts another.
         """
-        if self.process is None:
-            self.load()
+        self.ready()
         job = {"given": dict(given), "lines": [*lines], "call": call, "replace": [*replace]}
         try:
             self._send(job)
@@ -137,6 +141,7 @@ class Process:
             stderr=subprocess.DEVNULL,
             cwd=self.folder.name,
             env=environment,
+            start_new_session=True,  # so that what it starts can be ended with it
         )
         self.messages: queue.Queue[Any] = queue.Queue()
         threading.Thread(
@@ -178,7 +183,11 @@ class Process:
     def _end(self) -> None:
         if self.process is None:
             return
-        self.process.kill()
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:

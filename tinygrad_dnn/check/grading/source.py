@@ -21,7 +21,7 @@ def locate(what: str | Path | ModuleType) -> Path:
         ValueError: it is neither Python nor a notebook.
     """
     if isinstance(what, ModuleType):
-        file = inspect.getsourcefile(what)
+        file = getattr(what, "__file__", None) and inspect.getsourcefile(what)
         if file is None:
             raise ValueError(f"grade: module {what.__name__} has no source file")
         return Path(file)
@@ -37,7 +37,8 @@ def source(path: Path) -> str:
 
     Raises:
         OSError: it can't be read.
-        ValueError: it is no Python (a SyntaxError is left for the caller), or no notebook.
+        SyntaxError: it is no Python.
+        ValueError: it is no notebook, or holds null bytes.
     """
     raw = path.read_bytes()
     if path.suffix == ".ipynb":

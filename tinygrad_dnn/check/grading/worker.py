@@ -16,6 +16,7 @@ import linecache
 import os
 import pickle
 import random
+import re
 import struct
 import sys
 import threading
@@ -105,7 +106,7 @@ class Student:
     def load(self, pipe: Pipe, watch: Watch, limit: float, skip: list[int]) -> list[Any]:
         """Run every statement but those that begin in the lines `skip`; what went wrong."""
         notes: list[Any] = []
-        flags = 0
+        flags, places = 0, list(sys.path)
         for statement in ast.parse(self.source, self.path).body:
             line = statement.lineno
             if line in skip:
@@ -120,6 +121,7 @@ class Student:
                     exec(code, vars(self.module))
             except BaseException as error:
                 notes.append(_told(error, self.path) | {"statement": line})
+            sys.path += [place for place in places if place not in sys.path]
         return notes
 
     def functions(self) -> dict[str, Any]:
@@ -167,8 +169,7 @@ class Student:
                 names |= {n: globals_[n] for n in NAMES if n in globals_}
                 for line in job["lines"]:
                     exec(line, names)
-                variables = {k: v for k, v in names.items() if k in given or _is_data(v)}
-                was = dict(_arrays(variables))
+                was = _arrays_of(names, job["call"])
                 kept = {at: np.array(x, copy=True) for at, x in was.items()}
                 early = False
                 value = eval(job["call"], names)
@@ -197,8 +198,14 @@ def plain(x: Any, depth: int = 0) -> Any:
     return ("object", type(x).__name__)
 
 
-def _is_data(v: Any) -> bool:
-    return isinstance(v, (np.ndarray, list, tuple, dict))
+def _arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
+    """Every array in the variables, once, under the name that the call gives it if it does."""
+    data = {k: v for k, v in names.items() if isinstance(v, (np.ndarray, list, tuple, dict))}
+    called = {k: data[k] for k in re.findall(r"\w+", call) if k in data}
+    seen: dict[int, tuple[str, Any]] = {}
+    for at, x in _arrays(called | data):
+        seen.setdefault(id(x), (at, x))
+    return dict(seen.values())
 
 
 def _arrays(x: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -301,7 +308,7 @@ def main() -> None:
         notes = student.load(pipe, watch, task["limit"], task["skip"])
     functions = student.functions()
     for name in NAMES:  # those that are missing come from the document
-        if name not in functions:
+        if not callable(getattr(student.module, name, None)):
             setattr(student.module, name, getattr(textbook, name))
     pipe.send("loaded", {"functions": functions, "notes": notes})
     while True:

@@ -1,0 +1,106 @@
+"""`tinygrad-dnn check homework.py`: hand-written functions graded, one file or a folder of them."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import viz.grades
+from tinygrad_dnn.check.grading import FUNCTIONS, Grades, grade
+from tinygrad_dnn.check.grading.source import SUFFIXES
+from tinygrad_dnn.check.grading.standins import HELPERS, TESTS
+from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
+from viz.files import write
+
+MIB = 1 << 20
+
+
+def is_homework(what: str) -> bool:
+    """Whether it is for grading: Python, a notebook, or a folder; else it is a model file."""
+    return Path(what).suffix in SUFFIXES or Path(what).is_dir()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Grade and report; the exit status."""
+    if args.layers is not None:
+        raise ValueError("--layers: for a network; grading chooses its own")
+    files = [f for what in args.what for f in _files(what)]
+    folder = len(files) > 1 or Path(args.what[0]).is_dir()
+    found = []
+    for file in files:
+        try:
+            result = grade(file, limit=args.limit, memory=args.memory * MIB)
+        except OSError as error:
+            if not folder:
+                raise
+            result = Grades(file, problem=f"can't be read: {error.strerror}")
+        found.append(result)
+        if folder and not args.json:
+            print(_line(result))
+    if args.html:
+        viz.grades.page_of(found, Path(args.html))
+    if args.csv:
+        write(Path(args.csv), _table(found).encode())
+    if args.json:
+        data = [r.to_dict() for r in found]
+        print(json.dumps(data if folder else data[0], indent=2, ensure_ascii=False))
+    elif not folder:
+        print(found[0])
+    return _status(found)
+
+
+def _files(what: str) -> Iterator[Path]:
+    """The file, or those of a folder; the course's own helper files are nobody's homework."""
+    path = Path(what)
+    if not path.is_dir():
+        if not is_homework(what):
+            raise ValueError(f"{what}: expected Python files (.py), notebooks (.ipynb) or a folder")
+        yield path
+        return
+    there = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    mine = [
+        p
+        for p in there
+        if not any(part.startswith((".", "__")) for part in p.relative_to(path).parts)
+        and not HELPERS.fullmatch(p.stem)
+        and not TESTS.fullmatch(p.stem)
+    ]
+    if not mine:
+        raise ValueError(f"{what}: no .py file and no notebook in this folder")
+    yield from mine
+
+
+def _line(result: Grades) -> str:
+    """A file in one line: `ann.py: 9 right, 2 wrong (linear_backward, relu_backward)`."""
+    names = ", ".join(g.name for g in result.present if g.status != "right")
+    return f"{result.path}: {result.summary}{f' ({names})' if names else ''}"
+
+
+def _table(found: Sequence[Grades]) -> str:
+    """A row per file: how many are right, and the status of each function."""
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["file", "right", "present", *(f.name for f in FUNCTIONS), "problem"])
+    for r in found:
+        right = sum(g.status == "right" for g in r.present)
+        statuses = [r[f.name].status if not r.problem else "" for f in FUNCTIONS]
+        table.writerow(_inert([str(r.path), right, len(r.present), *statuses, r.problem]))
+    return out.getvalue()
+
+
+def _inert(row: Sequence[object]) -> list[object]:
+    """A spreadsheet takes a cell that begins with = for a formula."""
+    return [
+        f"'{c}" if isinstance(c, str) and c.startswith(("=", "+", "-", "@")) else c for c in row
+    ]
+
+
+def _status(found: Sequence[Grades]) -> int:
+    usable = [r for r in found if not r.problem and r.present]
+    if not usable:
+        return UNUSABLE
+    return DONE if all(r.right for r in found) else NO

@@ -1,7 +1,12 @@
-"""The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use."""
+"""The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use.
+
+The checkers are opened when one of them is asked for: whoever only computes does without.
+"""
+
+import importlib
+import typing
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
@@ -19,6 +24,16 @@ from tinygrad_dnn.transforms import (
     vjp,
 )
 from tinygrad_dnn.watch import NonFiniteError, debug
+
+if typing.TYPE_CHECKING:
+    from tinygrad_dnn.check import (
+        GradientReport,
+        assert_gradients,
+        check_gradients,
+        check_vjp,
+    )
+
+_CHECKERS = ("GradientReport", "assert_gradients", "check_gradients", "check_vjp")
 
 __all__ = [
     "FreedGraphError",
@@ -52,3 +67,10 @@ __all__.remove("abs")
 __all__.remove("max")
 __all__.remove("min")
 __all__.remove("sum")
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _CHECKERS:
+        raise AttributeError(name)
+    globals()[name] = found = getattr(importlib.import_module("tinygrad_dnn.check"), name)
+    return found

@@ -211,6 +211,16 @@ def test_second_derivatives_are_checked() -> None:
     assert check_gradients(lambda x: np.sin(x * tg.stop_gradient(x)), X, order=2).ok
 
 
+def test_limits_that_require_a_gradient_have_second_derivatives() -> None:
+    """A mask that is an array beside one that is a Tensor: np.array(...) & t is recorded."""
+    low, x = np.array([-0.5, -0.5, 0.9]), np.array([-1.0, 0.2, 0.3])
+    assert check_gradients(lambda low: np.sin(tg.clip(Tensor(x), low, 1.0)), low, order=2).ok
+    mask = np.array([True, False, True]) & (Tensor(x, requires_grad=True) > 0)
+    assert mask.data.tolist() == [False, False, True]
+    with pytest.raises(TypeError, match="bitwise_and"):
+        np.array([1, 2, 3]) & Tensor([1, 2, 3])
+
+
 def _frozen(g: Any, x: Any) -> Any:
     slope = x.detach() if isinstance(x, Tensor) else x
     return g * 2 * slope

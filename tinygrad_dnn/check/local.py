@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
+from tinygrad_dnn.check.alone import (
+    LARGE,
+    Alone,
+    index_of_largest,
+    is_float,
+    manners_trouble,
+    widened,
+)
 from tinygrad_dnn.check.columns import Measured, Pulled, measured, summed_to
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
 from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS, Method, bits
@@ -142,7 +149,7 @@ def _asked(
         return None, answer, None
     # Before anybody is accused: differences as far as they go, and how much the answer follows
     # the last bit of what the rule reads.
-    again = _measure(alone, i, elementwise, True, _undefined(alone, i, g))
+    again = _measure(alone, i, elementwise, plain.size <= LARGE, _undefined(alone, i, g))
     pulled = again.pull(wide_g)
     slacks = [conditioning(alone, a, i) for a in asked]
     found = [

@@ -355,9 +355,146 @@ RIGHT: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     ),
 }
 
+V = RNG.normal(size=4)
+SPREAD = np.array([1e-20, 1.0, 1e20, 1e5])
+LONG_SPREAD = 10.0 ** np.linspace(-20, 20, 300)
+LONG = RNG.normal(size=300)
+HOLES = np.where(RNG.random((20, 20)) < 0.3, 0, RNG.normal(size=(20, 20)))
+ROWS = np.round(RNG.normal(size=(30, 20)), 1)
+EDGES = np.array([0.0, 6.0, 3.0, -1.0, 7.0])
+
+
+def _huber(x):
+    return np.where(np.abs(x) < 1, 0.5 * x * x, np.abs(x) - 0.5)
+
+
+def _winners(g, x):
+    hit = x == np.max(x, axis=1, keepdims=True)
+    return g[:, None] * hit / np.sum(hit, axis=1, keepdims=True)
+
+
+FAULTS |= {
+    "a mean left out": (
+        lambda: unary(lambda x: x - np.mean(x), lambda g: g, elementwise=True),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "sorted": (lambda: unary(np.sort, lambda g: g), (V,), faults.WRONG_RULE),
+    "cumsum forwards": (lambda: unary(np.cumsum, lambda g: np.cumsum(g)), (V,), faults.WRONG_RULE),
+    "batch statistics frozen": (
+        lambda: unary(lambda x: (x - x.mean(0)) / x.std(0), lambda g, x: g / x.std(0)),
+        (X,),
+        faults.WRONG_RULE,
+    ),
+    "inverse not transposed": (
+        lambda: unary(np.linalg.inv, lambda g, z: -z @ g @ z),
+        (S,),
+        faults.WRONG_RULE,
+    ),
+    "threshold at 1e-6": (
+        lambda: unary(lambda x: np.maximum(x, 0), lambda g, x: g * (x > 1e-6)),
+        (np.array([5e-7, 1, -1.0]),),
+        faults.WRONG_RULE,
+    ),
+    "wrong beyond 3": (
+        lambda: square_with(lambda g, x: g * 2 * np.clip(x, -3, 3)),
+        (np.array([1.0, 3.5]),),
+        faults.WRONG_RULE,
+    ),
+    "1e-20 beside 1e20": (
+        lambda: unary(
+            lambda x: np.sum(x * SPREAD), lambda g: g * np.where(SPREAD < 1, 2, 1) * SPREAD
+        ),
+        (V,),
+        faults.WRONG_RULE,
+    ),
+    "1e-20 beside 1e20, 300 elements": (
+        lambda: unary(
+            lambda x: np.sum(x * LONG_SPREAD),
+            lambda g: g * np.where(np.arange(300) == 0, 2, 1) * LONG_SPREAD,
+        ),
+        (LONG,),
+        faults.WRONG_RULE,
+    ),
+    "beside many corners": (
+        lambda: unary(
+            lambda x: np.maximum(x, 0) @ np.ones((20, 3)),
+            lambda g, x: g @ np.ones((3, 20)) * (x > -0.5),
+        ),
+        (HOLES,),
+        faults.WRONG_RULE,
+    ),
+}
+
+
+RIGHT |= {
+    "a mean declared elementwise": (
+        unary(lambda x: x - np.mean(x), lambda g: g - np.mean(g), elementwise=True),
+        (X,),
+    ),
+    "sort": (unary(np.sort, lambda g, x: g[np.argsort(np.argsort(x))]), (V,)),
+    "norm": (unary(lambda x: np.sqrt(np.sum(x * x)), lambda g, z, x: g * x / z), (V,)),
+    "singular values": (
+        unary(
+            lambda x: np.linalg.svd(x, compute_uv=False),
+            lambda g, x: (lambda u, s, vt: (u * g) @ vt)(*np.linalg.svd(x)),
+        ),
+        (S,),
+    ),
+    "one number at a time": (
+        unary(lambda x: np.array([float(v) ** 2 for v in x]), lambda g, x: 2 * g * x),
+        (V,),
+    ),
+    "Huber at its joint": (
+        unary(_huber, lambda g, x: g * np.clip(x, -1, 1)),
+        (np.array([0.5, -3, 1.0, 2]),),
+    ),
+    "relu6 at its edges": (
+        unary(lambda x: np.clip(x, 0, 6), lambda g, x: g * ((x > 0) & (x < 6))),
+        (EDGES,),
+    ),
+    "relu 5e-15 from its corner": (
+        unary(lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0)),
+        (np.array([5e-15, 1, -1e-15]),),
+    ),
+    "many corners": (
+        unary(
+            lambda x: np.maximum(x, 0) @ np.ones((20, 3)),
+            lambda g, x: g @ np.ones((3, 20)) * (x > 0),
+        ),
+        (HOLES,),
+    ),
+    "many ties": (unary(lambda x: np.max(x, axis=1), _winners), (ROWS,)),
+    "1e-20 beside 1e20": (unary(lambda x: np.sum(x * SPREAD), lambda g: g * SPREAD), (V,)),
+    "exp(x) − 1 − x at 1e-8": (
+        unary(lambda x: np.exp(x) - 1 - x, lambda g, x: g * np.expm1(x)),
+        (V * 1e-8,),
+    ),
+    "(x − 1)³ written out": (
+        unary(lambda x: x**3 - 3 * x**2 + 3 * x - 1, lambda g, x: g * (3 * x**2 - 6 * x + 3)),
+        (1 + V * 1e-3,),
+    ),
+    "1 − tanh²": (unary(np.tanh, lambda g, z: g * (1 - z * z)), (V * 20,)),
+    "a shift that cancels": (
+        lambda x: np.log(np.sum(np.exp(x - x.data.max()))) + x.data.max(),
+        (V,),
+    ),
+    "a branch on a value": (lambda x: x * 2 if x.data[0] > 0 else x * 3, (V,)),
+    "overflow": (lambda x: np.exp(x * 1e3), (V,)),
+    "a pole nearby": (np.tan, (np.array([1.5707]),)),
+    "var in float32": (np.var, (F32 + 1000,)),
+}
+
 UNDECIDED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "relu at 0 alone": (tg.relu, (np.zeros(3),)),
     "std of equal numbers": (np.std, (np.array([3.0, 3.0]),)),
     "NaN alone": (np.sin, (np.full(3, np.nan),)),
     "random function": (lambda x: x * np.random.default_rng().random(), (X,)),
+    "computed in float32": (
+        unary(lambda x: (x.astype(np.float32) ** 2).astype(x.dtype), lambda g, x: 2 * g * x),
+        (V,),
+    ),
 }
+
+# Right, but of terms that cancel so far that floats of 64 bits alone can't tell.
+NEEDS_WIDER = ("a rule that cancels", "exp(x) − 1 − x at 1e-8")

@@ -38,7 +38,7 @@ ENGINE = [
     "check.diagnosis",
     "check.measured", "check.columns", "check.directions", "check.faults", "check.alone",
     "check.local", "check.large", "check.recorded", "check.hidden", "check.swept", "check.report",
-    "check.ledger", "check.work", "check.graphs", "check.rules", "check",
+    "check.ledger", "check.probable", "check.work", "check.graphs", "check.rules", "check",
     "_checked", "_data.make_digits", "_data", "hdf5", "data",
     "_hdf5_archive", "_random_state", "_sealed_file", "checkpoint",
     "textbook", "network", "optim", "check.network",

@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals().update({n: v for n, v in vars(api).items() if not n.startswith("__")})
     globals()["__all__"] = api.__all__
-    return globals()[name]
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:

@@ -1,11 +1,13 @@
-"""The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use."""
+"""The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use.
+
+Checkers and compiler are opened when one of them is asked for: whoever only computes does without.
+"""
+
+import importlib
+import typing
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.check import GradientReport, assert_gradients, check_gradients, check_vjp
-from tinygrad_dnn.compiler import Compiled, RecordingError, compile
 from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
-from tinygrad_dnn.loops.loop import Loop
-from tinygrad_dnn.loops.repeating import compile_loop
 from tinygrad_dnn.ops import *
 from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.tensor import Tensor
@@ -22,6 +24,23 @@ from tinygrad_dnn.transforms import (
     vjp,
 )
 from tinygrad_dnn.watch import NonFiniteError, debug
+
+if typing.TYPE_CHECKING:
+    from tinygrad_dnn.check import (
+        GradientReport,
+        assert_gradients,
+        check_gradients,
+        check_vjp,
+    )
+    from tinygrad_dnn.compiler import Compiled, RecordingError, compile
+    from tinygrad_dnn.loops.loop import Loop
+    from tinygrad_dnn.loops.repeating import compile_loop
+
+_LATER = dict.fromkeys(
+    ("GradientReport", "assert_gradients", "check_gradients", "check_vjp"), "tinygrad_dnn.check"
+)
+_LATER |= dict.fromkeys(("Compiled", "RecordingError", "compile"), "tinygrad_dnn.compiler")
+_LATER |= {"Loop": "tinygrad_dnn.loops.loop", "compile_loop": "tinygrad_dnn.loops.repeating"}
 
 __all__ = [
     "Compiled",
@@ -61,3 +80,10 @@ __all__.remove("compile")
 __all__.remove("max")
 __all__.remove("min")
 __all__.remove("sum")
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _LATER:
+        raise AttributeError(name)
+    globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
+    return found

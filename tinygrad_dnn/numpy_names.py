@@ -23,6 +23,13 @@ UFUNCS: dict[Any, Op] = {
     if isinstance(ufunc := getattr(np, name, None), np.ufunc)
 }
 
+# `mask & t` with an array on the left is NumPy's; of truth values it is the logical function.
+_OF_TRUTHS = {
+    np.bitwise_and: ops.logical_and,
+    np.bitwise_or: ops.logical_or,
+    np.invert: ops.logical_not,
+}
+
 _ALIASES = {"amax": "max", "amin": "min", "concat": "concatenate", "permute_dims": "transpose"}
 
 
@@ -111,6 +118,8 @@ class NumpyProtocols:
                 "np.max or np.cumsum"
             )
         op = UFUNCS.get(ufunc)
+        if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
+            op = _OF_TRUTHS.get(ufunc)
         if op is None:
             raise _no_rule(f"np.{ufunc.__name__}")
         options = {k: v for k, v in kwargs.items() if k != "out"}

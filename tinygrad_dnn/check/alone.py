@@ -96,7 +96,7 @@ class Alone:
             raise Broken(RAISED, f"raises {type(error).__name__}: {error}") from error
         for was, now, name in zip((g, *saved), held, ("g", "z", *self.names()), strict=True):
             if not same(was, now):
-                raise Broken(MUTATED, f"changes {name}, which others read as well")
+                raise Broken(MUTATED, f"changes {name} in place, which others read as well")
         if gx is None:
             return np.zeros(shape, g.dtype)
         gx = np.asarray(gx)
@@ -122,7 +122,7 @@ def forward_trouble(point: Point) -> tuple[str, str] | None:
         with np.errstate(all="ignore"):
             results.append(np.array(node.op.forward(*held, **node.meta)))
         if not all(same(x, y) for x, y in zip(arrays, held, strict=True)):
-            return MUTATED, "changes its input"
+            return MUTATED, "changes its input in place"
     recorded = node.saved[0] if node.saved is not None else None
     for other in (results[1], z, recorded):
         if other is not None and not same(results[0], other):
@@ -138,14 +138,13 @@ def manners_trouble(alone: Alone, i: int, g: Any, answer: Any) -> tuple[str, str
     """
     if not same(answer, alone.rule(g, alone.saved, i)):
         return RULE_VARIES, "answers differently when asked the same twice"
-    apart = np.abs(alone.rule(-2 * g, alone.saved, i) + 2 * answer)
+    twice = alone.rule(-2 * g, alone.saved, i)
+    apart = np.abs(twice + 2 * answer)
     least = 8 * np.finfo(answer.dtype).smallest_subnormal
     if np.all((apart <= least) | ~np.isfinite(answer)):
         return None
     at = index_of_largest(apart)
-    told = (
-        f"for −2 g element {list(at)} is not −2 times {answer[at]:.6g}, but off by {apart[at]:.2g}"
-    )
+    told = f"it gives {answer[at]:.6g} at {list(at)} for g, but {twice[at]:.6g} for −2 g"
     return NOT_LINEAR, f"is not linear in g: {told}"
 
 

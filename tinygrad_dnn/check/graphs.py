@@ -28,9 +28,13 @@ from tinygrad_dnn.tree import flatten
 def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> GradientReport:
     """Whether the gradients of f are right: each op that it records, and the sweep, measured.
 
+    What is taken out of the graph (.data, .item(), .detach()) makes them wrong; `stop_gradient`
+    says that it is meant, and is taken at its word.
+
     Args:
         f: takes the inputs and returns a Tensor of any shape, or several in dicts, lists, tuples.
-            Or a recorded Tensor, without inputs: its parameters are checked.
+            Parameters that it closes over are checked as well. Or a recorded Tensor, without
+            inputs: its parameters are checked, but not whether something was taken out.
         inputs: arrays, Tensors, or dicts, lists and tuples of them. Whole numbers are data.
         order: 2 checks second derivatives as well: the gradient of a graph is again a graph.
         seed: of the random cotangents and directions.
@@ -57,10 +61,12 @@ def assert_gradients(
     """`check_gradients`, for tests.
 
     Args:
-        allow_cannot_tell: pass where nothing was found wrong but not everything could be measured.
+        allow_cannot_tell: pass as well where nothing was found wrong but something could not be
+            measured.
 
     Raises:
-        AssertionError: the printed report, unless the verdict is "right".
+        AssertionError: the printed report, if the verdict is "wrong", or "cannot tell" unless that
+            is allowed.
     """
     report = check_gradients(f, *inputs, order=order, seed=seed)
     if report.verdict == WRONG or (report.verdict == CANNOT_TELL and not allow_cannot_tell):

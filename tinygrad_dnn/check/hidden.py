@@ -7,7 +7,8 @@ is conditioned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,39 +17,38 @@ from tinygrad_dnn.check.alone import widened
 from tinygrad_dnn.check.columns import FEW, measured
 from tinygrad_dnn.check.measured import WIDE, Method, bits
 from tinygrad_dnn.check.recorded import Call, Inputs, called, seed_for, values_of
+from tinygrad_dnn.graph import Leaf
 
 SHARE = 1e-6  # of the change of a result that a hidden way must at least carry
 ROUNDING = 64.0
 
 
 class Hidden(NamedTuple):
-    """A variable on which the result depends in a way that the graph does not hold.
+    """A parameter on which the result depends in a way that the graph does not hold.
 
     Attributes:
-        name: of the variable.
+        leaf: the parameter.
         moved: how much the function's result moved along a random direction, per unit of it.
         recorded: how much that of the recorded graph did.
     """
 
-    name: str
+    leaf: Leaf
     moved: float
     recorded: float
 
 
 def hidden(f: Callable[..., Any], inputs: Inputs, call: Call, seed: int) -> list[Hidden]:
-    """Every variable with a dependency that was never recorded."""
+    """Every parameter with a dependency that was never recorded."""
     rng = np.random.default_rng(seed)
-    plain = [v.value for v in inputs.variables]
-    moved = [_moved(x, rng) for x in plain]
-    if not _apart(f, inputs, call, moved):
+    moved = {leaf: _moved(leaf.value, rng) for leaf in call.parameters}
+    if _apart(f, inputs, call, moved) is None:
         return []
     found = []
-    for k, variable in enumerate(inputs.variables):
-        values = [*plain[:k], moved[k], *plain[k + 1 :]]
-        told = _apart(f, inputs, call, values)
+    for leaf, x in moved.items():
+        told = _apart(f, inputs, call, {leaf: x})
         if told is not None:
-            size = float(np.linalg.norm((moved[k] - plain[k]).ravel())) or 1.0
-            found.append(Hidden(variable.name, told[0] / size, told[1] / size))
+            size = float(np.linalg.norm((x - leaf.value).ravel())) or 1.0
+            found.append(Hidden(leaf, told[0] / size, told[1] / size))
     return found
 
 
@@ -56,16 +56,38 @@ def _moved(x: Any, rng: np.random.Generator) -> Any:
     """x moved by about a millionth of itself."""
     size = np.where(np.isfinite(x) & (x != 0), np.abs(x), 1)
     step = max(2.0**-20, 64 * float(np.finfo(x.dtype).eps))
-    return (x + (step * size * rng.uniform(0.5, 1.5, x.shape)).astype(x.dtype)).astype(x.dtype)
+    way = rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+    return (x + (step * size * way).astype(x.dtype)).astype(x.dtype)
+
+
+@contextmanager
+def _holding(values: Mapping[Leaf, Any]) -> Iterator[None]:
+    """Tensors that a function closed over, with other values for a while."""
+    held = [(leaf, leaf.tensor(), leaf.value, leaf.replaced) for leaf in values]
+    try:
+        for leaf, t, _, _ in held:
+            if t is not None:
+                t.data = values[leaf]
+        yield
+    finally:
+        for leaf, t, value, replaced in held:
+            if t is not None:
+                t.data = value
+                leaf.replaced = replaced  # nobody saw it
 
 
 def _apart(
-    f: Callable[..., Any], inputs: Inputs, call: Call, values: Any
+    f: Callable[..., Any], inputs: Inputs, call: Call, moved: Mapping[Leaf, Any]
 ) -> tuple[float, float] | None:
     """How far the function and its recorded graph moved, if they came apart."""
-    there = called(f, inputs, values)
-    leaves = {t.node: x for t, x in zip(call.variables, values, strict=True)}
-    again = values_of(call.graph, leaves)
+    own = {t.node for t in call.variables}
+    values = [moved.get(t.node, t.node.value) for t in call.variables]
+    with _holding({leaf: x for leaf, x in moved.items() if leaf not in own}):
+        try:
+            there = called(f, inputs, values)
+        except Exception:  # the end of its domain; nothing is learned beyond it
+            return None
+    again = values_of(call.graph, moved)
     if len(there.outputs) != len(call.outputs):
         return None
     for was, now in zip(call.outputs, there.outputs, strict=True):
@@ -83,11 +105,10 @@ def _apart(
     return None
 
 
-def end_to_end(f: Callable[..., Any], inputs: Inputs, name: str) -> tuple[Any, Any, Method] | None:
-    """The gradient for one variable by differences of the function itself: value, uncertainty and
+def end_to_end(f: Callable[..., Any], inputs: Inputs, k: int) -> tuple[Any, Any, Method] | None:
+    """The gradient for variable k by differences of the function itself: value, uncertainty and
     method. None where there are too many elements, or the function does not take wide floats.
     """
-    k = next(k for k, v in enumerate(inputs.variables) if v.name == name)
     values = [widened(v.value) for v in inputs.variables]
     if values[k].size > FEW:
         return None

@@ -13,8 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.check.alone import Alone, index_of_largest, is_float, manners_trouble, widened
-from tinygrad_dnn.check.columns import Measured, Pulled, measured
+from tinygrad_dnn.check.alone import (
+    LARGE,
+    Alone,
+    index_of_largest,
+    is_float,
+    manners_trouble,
+    widened,
+)
+from tinygrad_dnn.check.columns import Measured, Pulled, measured, summed_to
 from tinygrad_dnn.check.faults import MISSING_RULE, WRONG_RULE, Broken, Trouble, Worst
 from tinygrad_dnn.check.measured import EPS, NOTHING, WIDE, WIDE_EPS, Method, bits
 
@@ -81,6 +88,9 @@ def check_elements(
     least = np.maximum(BLIND * at_random.size, NOTHING * at_random.reach)
     blind = ~at_random.out & (8 * at_random.uncertainty > least)
     blind |= bool(g.size and not np.any(g))
+    if elementwise:  # of what is NaN nothing is known
+        undefined = summed_to(blind.shape, np.where(np.isfinite(alone.wide_z), 0, 1)) > 0
+        blind |= undefined & ~at_random.out
     return Told(
         at_truth,
         lambda doubt: jacobian.pull(doubt).size,
@@ -139,7 +149,7 @@ def _asked(
         return None, answer, None
     # Before anybody is accused: differences as far as they go, and how much the answer follows
     # the last bit of what the rule reads.
-    again = _measure(alone, i, elementwise, True, _undefined(alone, i, g))
+    again = _measure(alone, i, elementwise, plain.size <= LARGE, _undefined(alone, i, g))
     pulled = again.pull(wide_g)
     slacks = [conditioning(alone, a, i) for a in asked]
     found = [

@@ -109,7 +109,7 @@ def seed_for(y: Tensor) -> Any:
     return np.asarray(np.cos(1 + np.arange(y.size))).reshape(y.shape).astype(y.dtype)
 
 
-def values_of(graph: Graph, instead: Mapping[Node, Any] | None = None) -> dict[Node, Any]:
+def values_of(graph: Graph, instead: Mapping[Leaf, Any] | None = None) -> dict[Node, Any]:
     """The value of every node, with other values for some leaves."""
     values: dict[Node, Any] = {}
     with np.errstate(all="ignore"):

@@ -9,12 +9,12 @@ import numpy as np
 
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.alone import Alone, Point, forward_trouble
-from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.faults import Blame, Trouble
 from tinygrad_dnn.check.hidden import end_to_end, hidden
 from tinygrad_dnn.check.large import check_argument
 from tinygrad_dnn.check.ledger import Ledger
 from tinygrad_dnn.check.local import Told
+from tinygrad_dnn.check.probable import argument_of, probably
 from tinygrad_dnn.check.recorded import NOTHING, Inputs, called, seed_for, values_of
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.swept import (
@@ -28,7 +28,6 @@ from tinygrad_dnn.formula import formulas
 from tinygrad_dnn.graph import Node, mode, trace
 
 LONGEST = 40  # of a formula in a message
-ACTIVATIONS = ("sigmoid", "relu", "tanh")
 
 
 class Work:
@@ -57,7 +56,9 @@ class Work:
         self.undecided: list[tuple[Node, int]] = []
         self.ledger = Ledger(self.seeds)
         names = {n: n.name for n in self.graph if n.name}
-        self.words = {**formulas(self.graph, names, LONGEST), **names}
+        named = zip((t.node for t in self.call.variables), given.variables, strict=True)
+        own = {node: v.name for node, v in named}
+        self.words = {**formulas(self.graph, names, LONGEST), **names, **own}
 
     def run(self) -> GradientReport:
         """Everything in its order: first what a backward pass does, then whether it is right."""
@@ -74,18 +75,22 @@ class Work:
             self._judge_recorded(seen, recorded)
         if faults.MUTATED not in {b.kind for b in self.blame}:
             self._look_for_edits()
-        if raised is None and not self.varies:
+        unsteady = {faults.RULE_VARIES, faults.MUTATED, faults.FORWARD_VARIES}
+        steady = not self.varies and not unsteady & {b.kind for b in self.blame}
+        if raised is None and steady:
             self._judge_sums(seen, grads)
         error = raised or again
         if error is not None and not self.blame:
             self._blame(
                 faults.SWEEP_RAISED, None, None, f"backward: {type(error).__name__}: {error}"
             )
-        if not self.varies:
+        if steady and faults.MUTATED not in {b.kind for b in self.blame}:
             self._look_for_hidden()
         # A rule that was judged at another place is not blamed for standing on a corner here.
         blind = [node for node, i in self.undecided if (node.op, i) not in self.decided]
         blind += self.graph.outputs if self.varies else []
+        if blind and not self.varies:
+            self.notes.append("to decide it, check at another point")
         rows = self._rows(grads, blind)
         verdict = WRONG if self.blame else CANNOT_TELL if blind else RIGHT
         return GradientReport(verdict, rows, self.blame, self.notes, self.order, self.graph)
@@ -100,7 +105,7 @@ class Work:
         self, kind: str, node: Node | None, i: int | None, reason: str, worst: Any = None
     ) -> None:
         op = node.op if node is not None else None
-        argument = None if node is None or i is None else self._argument(node, i)
+        argument = None if node is None or i is None else argument_of(node, i, self.words)
         numbers = () if worst is None else tuple(worst)
         where = "" if node is None else self.words.get(node, "")
         self.blame.append(
@@ -110,7 +115,7 @@ class Work:
     def _blame_rule(self, node: Node, i: int, trouble: Trouble, probably: str) -> None:
         """Blame of the rule of one argument, in a sentence."""
         kind, words, worst = trouble
-        of = f" for {self._argument(node, i)}" if len(node.inputs) > 1 else ""
+        of = f" for {argument_of(node, i, self.words)}" if len(node.inputs) > 1 else ""
         reason = f"the rule of '{node.op.name}'{of} at {self.words[node]} {words}"
         if worst is not None:
             at = f"element {list(worst.element)}" if worst.element else "it"
@@ -123,35 +128,6 @@ class Work:
         if probably:
             reason += f". Probably it {probably}"
         self._blame(kind, node, i, reason, worst)
-
-    def _probably(self, alone: Alone, i: int, told: Told) -> str:
-        """What the mistake in a rule probably is, if that explains its numbers to rounding."""
-        if told.wrong is None:
-            return ""
-        yours, truth, size, g = (np.asarray(x, float) for x in told.wrong)
-        context: dict[str, Any] = {
-            f"the length of axis {k}": n for k, n in enumerate(truth.shape) if n > 2
-        }
-        if truth.size > 2:
-            context["the number of elements"] = truth.size
-        context |= {
-            x.name: value
-            for x, value in zip(alone.node.inputs, alone.arrays, strict=True)
-            if isinstance(x, Node) and x.name
-        }
-        name = f"d{self._argument(alone.node, i)}"
-        activation = next((a for a in ACTIVATIONS if a in alone.op.name), None)
-        if activation is not None and g.shape == truth.shape:
-            name = "dZ"
-            context |= {"activation": activation, "Z": alone.arrays[i], "dA": g}
-        found = compare(yours, truth, context, name=name, size=size).explanation
-        return "" if found is None else str(found)
-
-    def _argument(self, node: Node, i: int) -> str:
-        """What an op calls its argument; one of many by what stands there."""
-        x = node.inputs[i]
-        there = self.words.get(x) if isinstance(x, Node) else None
-        return (there or f"input {i}") if node.op.many else node.op.arrays[i]
 
     # --- the parts of the check ---------------------------------------------------------------
 
@@ -210,24 +186,25 @@ class Work:
         # What the function says itself is its purpose; in a rule it cuts off higher derivatives.
         stops = node.op.stops and node in self.own
         alone, truth = Alone(point, stops), self.ledger.truth(node)
+        told: dict[int, Told] = {}
         for i, x in enumerate(node.inputs):
-            if not isinstance(x, Node) or not x.requires_grad:
-                continue
-            told = check_argument(alone, i, truth, self.rng)
-            if not stops:
-                self.ledger.carry(node, x, told)
-            wrong = told.trouble
+            if isinstance(x, Node) and x.requires_grad:
+                told[i] = check_argument(alone, i, truth, self.rng)
+                if not stops:
+                    self.ledger.carry(node, x, told[i])
+        for i, found in told.items():
+            wrong = found.trouble
             if wrong is None and i in node.wanted:
                 swept = contribution_trouble(alone, i, seen)
                 wrong = None if swept is None else (*swept, None)
             if wrong is not None:
-                self._blame_rule(node, i, wrong, self._probably(alone, i, told))
+                self._blame_rule(node, i, wrong, probably(alone, i, told, self.words))
                 continue
-            if told.decided:
+            if found.decided:
                 self.decided.add((node.op, self._which(node, i)))
-            elif told.kinks + told.unknown:
+            elif found.kinks + found.unknown:
                 self.undecided.append((node, self._which(node, i)))
-            self._note_left_out(node, x, told)
+            self._note_left_out(node, node.inputs[i], found)
 
     def _note_left_out(self, node: Node, x: Node, told: Told) -> None:
         size = int(np.prod(x.shape))
@@ -256,20 +233,18 @@ class Work:
             self._blame(faults.MISSING_ACCUMULATION, x, None, reason)
 
     def _look_for_hidden(self) -> None:
-        by_name = dict(
-            zip((v.name for v in self.given.variables), self.call.variables, strict=True)
-        )
-        for name, moved, recorded in hidden(self.f, self.given, self.call, self.order):
+        own = [t.node for t in self.call.variables]
+        for leaf, moved, recorded in hidden(self.f, self.given, self.call, self.order):
+            name = self.words.get(leaf, "a tensor")
             reason = (
                 f"the result depends on {name} in a way that was never recorded: along a random "
                 f"direction it changes by {number(moved)}, in the graph by {number(recorded)}; was "
                 "a value taken out with .data, .item() or float()?"
             )
-            node = by_name[name].node
-            self._blame(faults.NOT_RECORDED, node, None, reason)
-            whole = end_to_end(self.f, self.given, name)
+            self._blame(faults.NOT_RECORDED, leaf, None, reason)
+            whole = end_to_end(self.f, self.given, own.index(leaf)) if leaf in own else None
             if whole is not None:
-                self.ledger.correct(node, *whole)
+                self.ledger.correct(leaf, *whole)
 
     # --- the rows -----------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The documents' network whole: 2,500 iterations, from start to accuracies, against its peers.
 
-    python tests/benchmarks/loops.py            # some minutes; writes LOOPS.md beside this file
+    python tests/benchmarks/loops.py            # some minutes; writes loops.md beside this file
     python tests/benchmarks/loops.py --quick    # seconds; prints, writes nothing
 
 Peers are whatever is installed: pip install "tinygrad-dnn[bench]". The cat files are used where
@@ -239,7 +239,7 @@ def versions() -> str:
 
 
 def page(lines: list[Row], apart: list[str], seconds: float) -> str:
-    """LOOPS.md."""
+    """loops.md."""
     return "\n".join(
         [
             "# Strength reduction across steps",
@@ -274,7 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test: few iterations")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="the file to write (LOOPS.md beside this script)")
+    parser.add_argument("--out", type=Path, help="the file to write (loops.md beside this script)")
     options = parser.parse_args()
     began = time.perf_counter()
     problem = Problem()
@@ -282,7 +282,7 @@ def main() -> None:
     times, answers = measured(contenders(problem), iterations, rounds)
     lines, apart = rows(times, iterations, problem.source), differences(answers)
     print(*lines, *apart, sep="\n")
-    out = options.out or (None if options.quick else HERE / "LOOPS.md")
+    out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:
         out.write_text(page(lines, apart, time.perf_counter() - began), "utf-8")
         print(f"written: {out}")

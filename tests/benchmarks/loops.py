@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import workloads
-from eager import Row, told
+from eager import Row, threads, told
 from gram import by_hand
 from measure import machine
 
@@ -196,6 +196,7 @@ def measured(
             start = time.perf_counter()
             answers[name] = wholes[name](iterations)
             times[name].append(time.perf_counter() - start)
+            print(f"{name}: {told(times[name][-1])}", flush=True)
     return times, answers
 
 
@@ -249,6 +250,7 @@ def page(lines: list[Row], apart: list[str], seconds: float) -> str:
             "",
             f"- Machine: {machine()}.",
             f"- Versions: {versions()}.",
+            f"- Threads of matrix products: {threads()}.",
             "",
             "float64. Contenders take turns in one process; recording, compiling and accuracies",
             "are in the times. The ratio is ours over theirs, the median of the rounds, to which",

@@ -239,7 +239,7 @@ def versions() -> str:
     return ", ".join(said)
 
 
-def page(lines: list[Row], apart: list[str], seconds: float) -> str:
+def page(lines: list[Row], apart: list[str], rounds: int, seconds: float) -> str:
     """loops.md."""
     return "\n".join(
         [
@@ -251,6 +251,7 @@ def page(lines: list[Row], apart: list[str], seconds: float) -> str:
             f"- Machine: {machine()}.",
             f"- Versions: {versions()}.",
             f"- Threads of matrix products: {threads()}.",
+            f"- Rounds: {rounds}.",
             "",
             "float64. Contenders take turns in one process; recording, compiling and accuracies",
             "are in the times. The ratio is ours over theirs, the median of the rounds, to which",
@@ -286,7 +287,7 @@ def main() -> None:
     print(*lines, *apart, sep="\n")
     out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:
-        out.write_text(page(lines, apart, time.perf_counter() - began), "utf-8")
+        out.write_text(page(lines, apart, rounds, time.perf_counter() - began), "utf-8")
         print(f"written: {out}")
 
 

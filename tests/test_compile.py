@@ -514,3 +514,45 @@ def test_what_it_was_recorded_with_is_let_go() -> None:
     del x
     gc.collect()
     assert held() is None
+
+
+# --- every transform ------------------------------------------------------------------------------
+
+
+def cubic(x: Any) -> Any:
+    return (x**3 * tg.sin(x)).sum()
+
+
+def wave(x: Any) -> Any:
+    return x * tg.sin(x)
+
+
+def pulled(x: Any, v: Any) -> Any:
+    y, pull = tg.vjp(wave, x)
+    return y, pull(v)
+
+
+def squared(W: Any, x: Any) -> Any:
+    return ((W * x) ** 2).sum()
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {
+    "hvp": lambda x, v: tg.hvp(cubic, [x], [v]),
+    "jvp": lambda x, v: tg.jvp(wave, [x], [v]),
+    "vjp": pulled,
+    "jacobian": lambda x, v: tg.jacobian(wave)(x),
+    "hessian": lambda x, v: tg.hessian(cubic)(x),
+    "third derivative": lambda x, v: grad(lambda x: grad(lambda x: grad(cubic)(x).sum())(x).sum())(
+        x
+    ),
+    "per example": lambda x, v: tg.per_example_gradients(squared, x, v),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_inside_gives_the_bits_of_eager(name: str) -> None:
+    f = TRANSFORMS[name]
+    compiled = compile(f, rewrite=False)
+    x, v = np.array([0.3, -0.7, 1.2]), np.array([1.0, 2.0, 3.0])
+    compiled.prepare(np.ones(3), np.ones(3))
+    same(compiled(x, v), f(x, v))

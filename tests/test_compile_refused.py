@@ -220,6 +220,29 @@ def test_s77_a_variable_that_holds_something_else_is_recorded_again(
     assert compiled.source is text
 
 
+def test_an_attribute_that_the_code_names_is_watched() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.W, self.rate, self.calls = np.ones((2, 3)), 0.5, 0
+
+        def __call__(self, x: Any) -> Any:
+            return self.W @ x * self.rate
+
+    net = Net()
+    compiled, x = compile(net), np.ones((3, 1))
+    np.testing.assert_array_equal(compiled(x), np.full((2, 1), 1.5))
+    net.W[:] = 2.0
+    np.testing.assert_array_equal(compiled(x), np.full((2, 1), 3.0))
+    net.rate = 1.0
+    np.testing.assert_array_equal(compiled(x), np.full((2, 1), 6.0))
+    net.W = np.ones((2, 3))
+    np.testing.assert_array_equal(compiled(x), np.full((2, 1), 3.0))
+    text = compiled.source
+    net.calls += 1  # nobody names it
+    compiled(x)
+    assert compiled.source is text
+
+
 def test_an_array_that_numpy_reads_is_watched() -> None:
     held = np.ones(3)
 

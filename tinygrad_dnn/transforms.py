@@ -335,10 +335,18 @@ def per_example_gradients(f: Callable[..., Any], params: Any, *batch: Any, axis:
         raise ValueError("per_example_gradients: expected at least one example, got none")
     each = []
     for i in range(sizes.pop()):
-        example = [np.take(x, [i], axis=axis) for x in batch]
+        example = [_one(x, i, axis) for x in batch]
         flat, layout = flatten(grad(f)(params, *example))
         each.append(flat)
     return rebuild(layout, [np.stack(column) for column in zip(*each, strict=True)])
+
+
+def _one(x: Any, i: int, axis: int) -> Any:
+    """The example at i, with its axis kept."""
+    x = x if isinstance(x, Tensor) else np.asarray(x)
+    index = [slice(None)] * len(x.shape)
+    index[axis] = slice(i, i + 1)
+    return x[tuple(index)]
 
 
 def custom_vjp(

@@ -231,9 +231,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
     The 32 programs used last are kept.
 
     What f closes over: arrays and Tensors are read anew at every call; where a variable of f, or a
-    global it names, holds another object or number than before, or where NumPy read an array whose
-    numbers have changed since, f is recorded again. Only attributes of objects, other than arrays,
-    are looked at once.
+    global or an attribute that it names, holds another object or number than before, or where
+    NumPy read an array whose numbers have changed since, f is recorded again. What it asks of
+    files, clocks and the like is asked once.
 
     Args:
         f: a function of arrays.

@@ -77,7 +77,8 @@ class Surroundings:
     """The variables outside a function, as far as they can be seen from it.
 
     Attributes:
-        variables: of the function and of those it calls by name; our own and NumPy's left out.
+        variables: of the function and of those it calls by name, and the attributes that their
+            code names, of objects within reach; our own and NumPy's left out.
         names: the variable's name for each array and Tensor among them, by id.
         generators: random generators within reach, attributes of objects included.
         arrays: NumPy's arrays within reach, which f may read without our knowing.
@@ -107,6 +108,8 @@ class Surroundings:
 
     def _walk(self, f: Any) -> None:
         seen: set[int] = set()
+        words: set[str] = set()  # names of globals and attributes in all the code
+        attributes: list[dict[str, Any]] = []
         stack: list[tuple[Any, str]] = [(f, "")]
         while stack and len(seen) < MOST:
             x, name = stack.pop()
@@ -127,8 +130,11 @@ class Surroundings:
                     stack.append((v.value, v.name))
                 stack += [(d, "") for d in x.__defaults__ or ()]
                 stack += [(d, n) for n, d in (x.__kwdefaults__ or {}).items()]
+                words |= _globals_of(x.__code__)
             else:
                 stack += _parts(x, name)
+                attributes.append(_own(x))
+        self.variables += [Variable(k, own) for own in attributes for k in own if k in words]
 
 
 def _variables(f: FunctionType) -> Iterator[Variable]:
@@ -172,6 +178,13 @@ def _globals_of(code: CodeType) -> set[str]:
     return names
 
 
+def _own(x: Any) -> dict[str, Any]:
+    """The attributes of an object of the user's."""
+    ours = type(x).__module__.startswith(("tinygrad_dnn", "numpy"))
+    own = getattr(x, "__dict__", None)
+    return own if isinstance(own, dict) and not ours else {}
+
+
 def _parts(x: Any, name: str) -> list[tuple[Any, str]]:
     """What lies inside an object, with a name for it."""
     if isinstance(x, dict):
@@ -186,9 +199,8 @@ def _parts(x: Any, name: str) -> list[tuple[Any, str]]:
         return [(x.__self__, "")]
     if type(x).__module__.startswith(("tinygrad_dnn", "numpy")):
         return []
-    own = getattr(x, "__dict__", None)
     call = vars(type(x)).get("__call__")
     return [
-        *((v, k) for k, v in (own.items() if isinstance(own, dict) else ())),
+        *((v, k) for k, v in _own(x).items()),
         *([(call, "")] if isinstance(call, FunctionType) else []),
     ]

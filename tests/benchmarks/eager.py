@@ -46,9 +46,14 @@ class Row:
             return f"| {self.what} | {self.peer} | {self.ours} | not installed | | | | |"
         met = "" if self.goal is None else "met" if self.ratio <= self.goal else "**not met**"
         goal = "" if self.goal is None else f"≤ {self.goal:g}"
-        best = "" if self.best is None else f"{self.best:.2f}"
-        figures = f"{self.ours} | {self.theirs} | {self.ratio:.2f} | {best}"
+        best = "" if self.best is None else figures_of(self.best)
+        figures = f"{self.ours} | {self.theirs} | {figures_of(self.ratio)} | {best}"
         return f"| {self.what} | {self.peer} | {figures} | {goal} | {met} |"
+
+
+def figures_of(ratio: float) -> str:
+    """A ratio with two decimals, a small one with two figures."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def told(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """The documents' network whole: 2,500 iterations, from start to accuracies, against its peers.
 
-    python tests/benchmarks/loops.py            # some minutes; writes LOOPS.md beside this file
+    python tests/benchmarks/loops.py            # some minutes; writes loops.md beside this file
     python tests/benchmarks/loops.py --quick    # seconds; prints, writes nothing
 
 Peers are whatever is installed: pip install "tinygrad-dnn[bench]". The cat files are used where
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import workloads
-from eager import Row, told
+from eager import Row, threads, told
 from gram import by_hand
 from measure import machine
 
@@ -196,6 +196,7 @@ def measured(
             start = time.perf_counter()
             answers[name] = wholes[name](iterations)
             times[name].append(time.perf_counter() - start)
+            print(f"{name}: {told(times[name][-1])}", flush=True)
     return times, answers
 
 
@@ -238,8 +239,8 @@ def versions() -> str:
     return ", ".join(said)
 
 
-def page(lines: list[Row], apart: list[str], seconds: float) -> str:
-    """LOOPS.md."""
+def page(lines: list[Row], apart: list[str], rounds: int, seconds: float) -> str:
+    """loops.md."""
     return "\n".join(
         [
             "# Strength reduction across steps",
@@ -249,6 +250,8 @@ def page(lines: list[Row], apart: list[str], seconds: float) -> str:
             "",
             f"- Machine: {machine()}.",
             f"- Versions: {versions()}.",
+            f"- Threads of matrix products: {threads()}.",
+            f"- Rounds: {rounds}.",
             "",
             "float64. Contenders take turns in one process; recording, compiling and accuracies",
             "are in the times. The ratio is ours over theirs, the median of the rounds, to which",
@@ -274,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test: few iterations")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="the file to write (LOOPS.md beside this script)")
+    parser.add_argument("--out", type=Path, help="the file to write (loops.md beside this script)")
     options = parser.parse_args()
     began = time.perf_counter()
     problem = Problem()
@@ -282,9 +285,9 @@ def main() -> None:
     times, answers = measured(contenders(problem), iterations, rounds)
     lines, apart = rows(times, iterations, problem.source), differences(answers)
     print(*lines, *apart, sep="\n")
-    out = options.out or (None if options.quick else HERE / "LOOPS.md")
+    out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:
-        out.write_text(page(lines, apart, time.perf_counter() - began), "utf-8")
+        out.write_text(page(lines, apart, rounds, time.perf_counter() - began), "utf-8")
         print(f"written: {out}")
 
 

@@ -24,7 +24,7 @@ def test_all_contenders_compute_the_same_and_the_page_says_so(monkeypatch):
     for costs, shares in answers.values():
         np.testing.assert_allclose(costs, expected[0], rtol=1e-9)
         assert shares == expected[1]
-    text = page(rows(times, 40, "small"), differences(answers), 3.0)
+    text = page(rows(times, 40, "small"), differences(answers), 1, 3.0)
     assert "40 iterations, start to accuracies | written by hand |" in text
     assert text.count("≤ 0.05") == 1
     assert "| ours |" in text

@@ -1,6 +1,7 @@
 """The README's Python snippets run, in order, as one session; its commands name what exists."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,12 @@ def test_the_commands_parse() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)|src=\"([^\"]+)\"", README))
 def test_the_links_lead_somewhere(link) -> None:
     assert (ROOT / next(part for part in link if part)).exists()
+
+
+def test_the_emitted_step_is_what_is_printed(session) -> None:
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), session)
+    source = session["step"].source
+    body = source[source.index("    def step(") : source.index("    return step\n")]
+    (printed,) = blocks("text")
+    assert printed.strip() == textwrap.dedent(body).strip()

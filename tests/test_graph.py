@@ -281,7 +281,10 @@ def test_modes_of_a_thread_or_a_task_are_its_own() -> None:
         thread = Thread(target=elsewhere)
         thread.start()
         thread.join()
-    asyncio.run(tasks())
+    # In a thread of its own: that of the tests may have an event loop already.
+    other = Thread(target=asyncio.run, args=(tasks(),))
+    other.start()
+    other.join()
     assert seen == {"thread": (True, ()), "beside": True, "task": False}
 
 

@@ -60,7 +60,7 @@ def test_in_every_step_of_the_documents_network_nothing_is_cut_off(
 def test_a_long_sum_breaks_before_a_sign_and_keeps_its_size(stepper: Open) -> None:
     page = stepper(nets.terms).press("End").select("x")
     whole(page)
-    formula = page.find("#panel .way > .formula")
+    formula = page.find("#panel .way > .formula").first
     size = "one => getComputedStyle(one).fontSize"
     assert formula.evaluate(size) == page.find("#panel").evaluate(
         "one => `${1.4 * parseFloat(getComputedStyle(document.documentElement).fontSize)}px`"

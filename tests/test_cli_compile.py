@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import DONE, call, complaint, train_model
+from commands import DONE, call, complaint
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import open_dataset
@@ -21,14 +21,6 @@ from tinygrad_dnn.transforms import value_and_grad
 
 RATE = 0.1  # of the model that the tests share
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data files and the model that was trained on them."""
-    folder = tmp_path_factory.mktemp("trained")
-    train_model(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ from commands import (
     change_model,
     complaint,
     run,
-    train_model,
     write_arrays,
     write_split,
 )
@@ -25,14 +24,6 @@ from own_nets import NET, drawn, enter, labels
 from tinygrad_dnn import checkpoint
 
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data files and the model that was trained on them."""
-    folder = tmp_path_factory.mktemp("trained")
-    train_model(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import UNUSABLE, call, complaint, run, train_model, write_arrays
+from commands import UNUSABLE, call, complaint, run, write_arrays
 from own_nets import drawn, enter
 
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data files and the model that was trained on them."""
-    folder = tmp_path_factory.mktemp("trained")
-    train_model(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -9,21 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from commands import DONE, UNUSABLE, call, change_model, complaint, examples, run, train_model
+from commands import DONE, UNUSABLE, call, change_model, complaint, examples, run
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
 Image = pytest.importorskip("PIL.Image")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data files and the model that was trained on them."""
-    folder = tmp_path_factory.mktemp("trained")
-    train_model(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,6 @@ from commands import (
     change_model,
     complaint,
     examples,
-    train_model,
     write_arrays,
     write_split,
 )
@@ -24,14 +23,6 @@ from tinygrad_dnn import checkpoint
 from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data files and the model that was trained on them."""
-    folder = tmp_path_factory.mktemp("trained")
-    train_model(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

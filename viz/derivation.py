@@ -216,7 +216,7 @@ class Derivation:
             title=html.escape(printable(self.title)),
             palette=f":root {{ {properties(LIGHT)} }}\n"
             f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
-            style=asset("derivation.css"),
+            style=asset("page.css") + asset("derivation.css"),
             remark=html.escape(self.remark),
             forward=forward,
             backward="\n".join(map(self._item, self.lines)),

@@ -33,7 +33,7 @@ def page_of(found: Sequence[Grades], path: Path) -> Path:
         title=_text(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
-        style=asset("grades.css"),
+        style=asset("page.css") + asset("grades.css"),
         summary=_text(one.summary if one else _of_all(found)),
         table="" if one else _table(found),
         files="\n".join(_file(r, i, heading=one is None) for i, r in enumerate(found)),

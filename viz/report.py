@@ -59,7 +59,7 @@ def report(
         title=_text(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
-        style=asset("report.css"),
+        style=asset("page.css") + asset("report.css"),
         facts="\n".join(rows),
         sections="\n".join(map(_section, sections)),
     )

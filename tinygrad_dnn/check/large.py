@@ -24,6 +24,7 @@ from tinygrad_dnn.check.local import (
     BOUND,
     Asked,
     Told,
+    answers_of,
     check_elements,
     conditioning,
     is_of_rounding,
@@ -125,14 +126,7 @@ def _asked(
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:
         return (*bad, None), np.zeros(plain.shape, alone.kind)
-    asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
-    wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
-    try:
-        wide = alone.rule(wide_g, wide_saved, i)
-        whole = alone.rule(widened(truth, alone.kind), wide_saved, i)
-        asked.insert(0, Asked(wide, wide_g, wide_saved, EPS))
-    except Broken:  # made for the floats of the graph alone
-        whole = alone.rule(truth.astype(g.dtype), alone.saved, i)
+    asked, whole = answers_of(alone, i, g, truth, plain)
     size = np.where(np.isfinite(asked[0].answer), np.abs(asked[0].answer), 0).astype(float)
     ways = list(_directions(size, measured, rng))
     off = [_off(alone, i, measured, out, a, ways, rng) for a in asked]

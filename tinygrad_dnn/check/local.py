@@ -65,6 +65,20 @@ class Asked(NamedTuple):
     eps: float
 
 
+def answers_of(alone: Alone, i: int, g: Any, truth: Any, plain: Any) -> tuple[list[Asked], Any]:
+    """What the rule gives for g in the graph's floats (`plain`) and before that, if it can, in the
+    widest; and what it gives for the true cotangent.
+    """
+    asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
+    wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
+    try:
+        wide = alone.rule(wide_g, wide_saved, i)
+        answer = alone.rule(widened(truth, alone.kind), wide_saved, i)
+    except Broken:  # made for the floats of the graph alone
+        return asked, alone.rule(truth.astype(g.dtype), alone.saved, i)
+    return [Asked(wide, wide_g, wide_saved, EPS), *asked], answer
+
+
 def check_elements(
     alone: Alone, i: int, truth: Any, rng: np.random.Generator, elementwise: bool
 ) -> Told:
@@ -136,14 +150,8 @@ def _asked(
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:
         return (*bad, None), None, None
-    asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
-    wide_saved, wide_g = (alone.wide_z, *alone.wide), widened(g, alone.kind)
-    try:
-        wide = alone.rule(wide_g, wide_saved, i)
-        answer = alone.rule(widened(truth, alone.kind), wide_saved, i)
-        asked.insert(0, Asked(wide, wide_g, wide_saved, EPS))
-    except Broken:  # made for the floats of the graph alone
-        answer = alone.rule(truth.astype(g.dtype), alone.saved, i)
+    asked, answer = answers_of(alone, i, g, truth, plain)
+    wide_g = widened(g, alone.kind)
     pulled = jacobian.pull(wide_g)
     if not any(np.any(_wrong(a.answer, pulled, a.eps)) for a in asked):
         return None, answer, None
@@ -156,7 +164,7 @@ def _asked(
         _compared(a.answer, pulled, a.eps, WRONG_RULE, slack)
         for a, slack in zip(asked, slacks, strict=True)
     ]
-    if not any(found) or (len(asked) == 2 and _is_rounding(plain, wide, pulled)):
+    if not any(found) or (len(asked) == 2 and _is_rounding(plain, asked[0].answer, pulled)):
         return None, answer, None
     # The worst element for the cotangent that the graph has there, if it shows.
     shown = again.pull(widened(truth, alone.kind))

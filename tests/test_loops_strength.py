@@ -404,3 +404,16 @@ def test_any_step_gives_what_it_gives_plainly() -> None:
         loop = compared(random_step(draw, names), carry, constants, 8, refresh=3)
         done += loop.told != ""
     assert 15 < done < 50
+
+
+def test_where_nothing_changes_nothing_is_left_to_compute() -> None:
+    rng = np.random.default_rng(0)
+    A, W = rng.normal(size=(40, 6)), rng.normal(size=(3, 40))
+
+    def step(p: Any, A: Any) -> Any:
+        return {"W": p["W"]}, ((p["W"] @ A) ** 2).mean()
+
+    loop = compile_loop(step, carry={"W": W}, constants={"A": A})
+    assert [float(loop.step()) for _ in range(2)] == pytest.approx([((W @ A) ** 2).mean()] * 2)
+    assert "takes 0 operations instead of" in loop.told
+    np.testing.assert_array_equal(loop.carry["W"], W)

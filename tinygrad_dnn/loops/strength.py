@@ -74,9 +74,10 @@ def told(step: Repeated, made: Reduced) -> str:
         )
     before, after = operations(step), operations(made.step)
     once = operations_once(made.step) - operations_once(step)
+    fewer = f", {before / after:.3g} times fewer" if after else ""  # nothing is left where W stays
     return (
         f"strength reduction: {'; '.join(parts)}. An iteration takes {after:,} operations instead "
-        f"of {before:,}, {before / after:.3g} times fewer; what is computed once, as many as "
+        f"of {before:,}{fewer}; what is computed once, as many as "
         f"{once / (before - after):.2g} iterations save"
     )
 

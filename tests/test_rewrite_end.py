@@ -150,3 +150,8 @@ def test_numbers_may_stand_where_arrays_do(table: str) -> None:
         (z,) = made(y, rows=TABLES[table], constants=[two.node]).graph.outputs
         assert (z.shape, z.dtype) == (y.shape, y.dtype)
         np.testing.assert_allclose(value(z), y.data)
+
+
+def test_what_is_no_graph_is_refused(x: Tensor) -> None:
+    with pytest.raises(TypeError, match=r"explain: expected a Graph .* got Tensor"):
+        explain(x)

@@ -27,7 +27,15 @@ def explain(what: Graph | Rewritten, rows: Iterable[Row] = PROGRAM, **settings: 
     Args:
         what: a graph, or what `rewrite` made of one.
         rows, settings: for `rewrite`, where a graph is given.
+
+    Raises:
+        TypeError: it is something else.
     """
+    if not isinstance(what, (Graph, Rewritten)):
+        raise TypeError(
+            f"explain: expected a Graph or what rewrite made of one, got {type(what).__name__}; "
+            "of a Tensor, explain(trace([cost.node]))"
+        )
     done = what if isinstance(what, Rewritten) else rewrite(what, rows, **settings)
     names = [step.row.name for step in done.steps]
     width = max(map(len, names), default=0)

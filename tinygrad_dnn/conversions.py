@@ -97,6 +97,7 @@ class Conversions:
         return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
 
     def __repr__(self) -> str:
+        leaves_graph(self.node, "its text (print, str, an f-string)")
         body = (
             np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=50)
             if isinstance(self._array, np.ndarray)
@@ -114,4 +115,5 @@ class Conversions:
         return f"Tensor({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
+        leaves_graph(self.node, "its text")
         return value_html(self.node, self._array)

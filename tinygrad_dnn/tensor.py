@@ -356,10 +356,13 @@ class Tensor(Operators, NumpyProtocols):
 
     def __copy__(self) -> Tensor:
         if isinstance(self.node, Leaf):
-            return Tensor(self._array.copy(), self.requires_grad, self.name)
+            # While a function is recorded nothing is changed in place: the same array will do.
+            data = self if traced() else self._array.copy()
+            return Tensor(data, self.requires_grad, self.name)
         return _handle(self.node, self._array)
 
     def __reduce__(self) -> Any:
+        leaves_graph(self.node, "pickling or deepcopy")
         if isinstance(self.node, Leaf):
             return handle, (self.node,)
         return _restored, (flattened(self.node), self._array)

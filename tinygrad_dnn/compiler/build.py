@@ -49,6 +49,7 @@ def program_of(
         objects=source.constants.objects,
         steps=steps,
         guard=guard,
+        attached=recording.attached,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
-from tinygrad_dnn.compiler.record import bound, record
+from tinygrad_dnn.compiler.record import bound, record, refuse_attached
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, traced
 from tinygrad_dnn.tensor import Tensor
@@ -44,7 +44,9 @@ class Compiled:
                 fits = program.guard is not None and program.guard(*args)
             except (TypeError, KeyError, IndexError, AttributeError, ValueError):
                 fits = False
-            if fits and MODE.get().tracer is None and (around is None or around.unchanged()):
+            now = MODE.get()
+            fits = fits and now.tracer is None and not (program.attached and now.recording)
+            if fits and (around is None or around.changed() is None):
                 return program.run(args, self.reuse_outputs)
         return self._slowly(args, kwargs)
 
@@ -55,6 +57,7 @@ class Compiled:
             return self.f(*args, **kwargs)
         self._refuse_gradients(args, kwargs)
         program, given = self._found(args, kwargs)
+        refuse_attached(program.attached)
         return program.run([_plain(x) for x in given.values()], self.reuse_outputs)
 
     def _refuse_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -77,7 +80,7 @@ class Compiled:
         key = key_of(given)
         with self._lock:
             there = self._programs.get(key)
-            if there is None or not (there[1] is None or there[1].unchanged()):
+            if there is None or not (there[1] is None or there[1].changed() is None):
                 there = self._written(args, kwargs, given)
             self._programs[key] = there
             self._programs.move_to_end(key)
@@ -101,13 +104,11 @@ class Compiled:
                 "compile: this was unpickled without its function, which had no importable name, "
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
-        around = Surroundings(self.f)
-        recording = record(self.f, args, kwargs, around)
+        recording = record(self.f, args, kwargs)
         guard = guard_for(recording, given, _defaults(self.f))
         program = program_of(recording, self.rewrite, guard)
         recording.forget()
-        around.watch(recording.captured.values())
-        return program, around if around.variables or around.arrays else None
+        return program, None if recording.around.nothing else recording.around
 
     # --- what was written --------------------------------------------------------------------
 

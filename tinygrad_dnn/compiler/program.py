@@ -6,6 +6,7 @@ import linecache
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ class Program:
         source: its text.
         objects: what the text refers to and can't contain; empty if it can be saved.
         steps: the rewrites that were done on the way.
+        attached: names of captured Tensors whose gradients its results lose.
     """
 
     def __init__(
@@ -82,12 +84,13 @@ class Program:
         objects: Mapping[str, Any] | None = None,
         steps: Sequence[Any] = (),
         guard: Callable[..., bool] | None = None,
+        attached: Sequence[str] = (),
     ) -> None:
         self.source, self.function = source, function
         self.arguments, self.layout = tuple(arguments), layout
         self.captured, self.objects = dict(captured), dict(objects or {})
         self.steps = list(steps)
-        self.guard = guard
+        self.guard, self.attached = guard, tuple(attached)
         self._special = _special(layout)
         self._used = [i for i, (_, used) in enumerate(self.arguments) if used]
         self._whole = len(self._used) == len(self.arguments)
@@ -119,7 +122,10 @@ class Program:
             local.turn = 1 - local.turn
             if local.sets[local.turn] is None:
                 local.sets[local.turn] = self._names["results"]()
-            held["out"] = local.sets[local.turn]
+            out = local.sets[local.turn]
+            if _holders(out) > ALONE:  # perhaps the caller, who may give them back as arguments
+                args, held = _apart(args, out), _apart(held, out)
+            held["out"] = out
         found = step(*args, **held) if held else step(*args)
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
 
@@ -148,6 +154,28 @@ class Program:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state.pop("source"), state.pop("function"), **state)  # type: ignore[misc]
+
+
+def _holders(arrays: Sequence[Any]) -> int:
+    """How often the array is held that is held most often."""
+    return max(getrefcount(x) for x in arrays)
+
+
+ALONE = _holders((np.empty(0),))
+
+
+def _apart(given: Any, out: Sequence[Any]) -> Any:
+    """The same with copies of arrays that share memory with out: results that are arguments now."""
+    flat, layout = flatten(given)
+    return rebuild(
+        layout,
+        [
+            x.copy()
+            if isinstance(x, np.ndarray) and any(np.may_share_memory(x, y) for y in out)
+            else x
+            for x in flat
+        ],
+    )
 
 
 def _special(layout: Layout) -> bool:

@@ -6,7 +6,7 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinygrad_dnn.compiler.plain import Copy
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.compiler.tracer import RecordingError, Tracer
 from tinygrad_dnn.compiler.typeset import quoted
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import Layout, flatten, rebuild
 
@@ -48,6 +48,8 @@ class Recording:
             holds their value.
         layout, results: its result, as `tree.rebuild` takes it; nodes, and constants as they are.
         raises: the `np.errstate` settings that an op ran under.
+        around: what it read besides its arguments.
+        attached: names of Tensors that it closed over and whose gradients its results would carry.
     """
 
     name: str
@@ -56,7 +58,9 @@ class Recording:
     captured: dict[Leaf, Any]
     layout: Layout
     results: list[Any]
-    raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
+    raises: dict[Node, dict[str, Any]]
+    around: Surroundings
+    attached: tuple[str, ...]
 
     @property
     def inputs(self) -> list[Leaf]:
@@ -140,38 +144,74 @@ def paths(layout: Layout, at: str) -> Iterator[str]:
             yield from paths(part, f"{at}[{i}]")
 
 
-def record(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    surroundings: Surroundings | None = None,
-) -> Recording:
+def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
     """Run f once on Tensors in place of its arrays, and write down what it does.
 
     Raises:
-        RecordingError: it reads values, changes an argument, draws random numbers, or is given
-            something that can't be an input.
+        RecordingError: it reads values, changes what is not its own, draws random numbers, or is
+            given something that can't be an input.
     """
-    seen = Surroundings(f) if surroundings is None else surroundings
-    traced = _Traced(f, Bound(f, args, kwargs), seen)
-    recording = traced.recording(seen)
+    recording = _recorded(f, args, kwargs)
+    if recording.around.changed() is None:
+        return recording
+    recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
+    if (name := recording.around.changed()) is None:
+        return recording
+    raise RecordingError(
+        f"compile: {recording.name} changes {name} while it is being recorded, which later calls "
+        "would not do; return the new value, and pass the old one as an argument"
+    )
+
+
+def refuse_attached(names: Sequence[str]) -> None:
+    """A gradient of Tensors that a function closes over would end here in silence.
+
+    Raises:
+        TypeError: there are such, outside no_grad().
+    """
+    if names and MODE.get().recording:
+        raise TypeError(
+            f"compile: {', '.join(names)}, which the function closes over, requires a gradient, "
+            "but a compiled function gives plain arrays; differentiate inside, "
+            "compile(value_and_grad(f)), or call it inside no_grad()"
+        )
+
+
+def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+    around = Surroundings(f)
+    traced = _Traced(f, Bound(f, args, kwargs), around)
+    read = traced.tracer.read
+    recording = traced.recording()
     del traced
-    _fix_constants(recording)
+    numbers = _fix_constants(recording)
+    held = [x for x in recording.captured.values() if isinstance(x, np.ndarray)]
+    known = {id(x) for x in around.arrays}
+    # Numbers that NumPy made may be made from any array within reach.
+    numbers = numbers or any(not _among(x, known) for x in held)
+    around.watch(held, lambda x: numbers or _among(x, read))
     return recording
+
+
+def _among(x: Any, ids: set[int]) -> bool:
+    """Whether an array, or the one that it is a view of, is one of these."""
+    return id(x) in ids or (x.base is not None and id(x.base) in ids)
 
 
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(self, f: Callable[..., Any], call: Bound, seen: Surroundings) -> None:
+    def __init__(self, f: Callable[..., Any], call: Bound, around: Surroundings) -> None:
+        self.around = around
         self.name = getattr(f, "__name__", type(f).__name__)
         self.tracer = Tracer()
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
-        with self.tracer.watching(seen.generators):
+        with around.untouched(), self.tracer.watching(around.generators):
             result = call.call(f, values)
         self.results, self.layout = flatten(result)
+        for (name, layout, leaves), value in zip(self.arguments, values, strict=True):
+            _refuse_changed(name, layout, leaves, value)
 
     def _stood_in(self, name: str, value: Any) -> tuple[Layout, list[Any]]:
         """What f sees of an argument: a Tensor for every array, settings as they are."""
@@ -182,9 +222,9 @@ class _Traced:
                 self.tracer.names[t.node] = _short(path)
         return layout, seen
 
-    def recording(self, seen: Surroundings) -> Recording:
+    def recording(self) -> Recording:
         """The run as plain data, of which nothing leads back to this run."""
-        copy = Copy(self.tracer, seen.names)
+        copy = Copy(self.tracer, self.around.names)
         arguments = [
             Argument(
                 name,
@@ -198,7 +238,34 @@ class _Traced:
         distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
         graph = Graph(copy.needed(distinct), distinct)
         return Recording(
-            self.name, graph, arguments, copy.captured, self.layout, results, copy.raises
+            self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
+            self.around, self._attached(copy.captured),
+        )  # fmt: skip
+
+    def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:
+        """Names of captured Tensors that require a gradient which leads on from a result."""
+        kept = {x.node: x.name or leaf.name or "a Tensor" for leaf, x in captured.items()
+                if isinstance(x, Tensor) and x.requires_grad}  # fmt: skip
+        results = [x.node for x in self.results if isinstance(x, Tensor) and x.requires_grad]
+        if not (kept and results):
+            return ()
+        before: set[Node] = set(results)
+        while results:
+            new = {x for x in results.pop().parents if x.requires_grad} - before
+            before |= new
+            results += new
+        return tuple(name for node, name in kept.items() if node in before)
+
+
+def _refuse_changed(name: str, layout: Layout, leaves: Sequence[Any], value: Any) -> None:
+    """The structure of an argument is the caller's."""
+    flat, after = flatten(value)
+    same = after == layout and len(flat) == len(leaves)
+    if not (same and all(x is y for x, y in zip(flat, leaves, strict=True))):
+        new = f"{{**{name}, key: value}}" if isinstance(layout, dict) else f"[*{name}, value]"
+        raise RecordingError(
+            f"compile: the function puts something else into {name}, which the caller would not "
+            f"see; return a new structure: {new}"
         )
 
 
@@ -222,11 +289,14 @@ def _stand_in(name: str, x: Any) -> Any:
     )
 
 
-def _fix_constants(recording: Recording) -> None:
+def _fix_constants(recording: Recording) -> bool:
     """Captured arrays that nobody else holds can't change: they become constants of the graph.
 
     Whoever holds an array, or a view of it, is counted by Python; where another implementation
     counts otherwise they stay inputs, which is right as well.
+
+    Returns:
+        whether the graph has constants of NumPy's.
     """
     gc.collect(1)  # the run's own circles
     constants: dict[Node, Any] = {}
@@ -245,6 +315,8 @@ def _fix_constants(recording: Recording) -> None:
     ]
     outputs = tuple(x for x in recording.graph.outputs if x not in constants)
     recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)
+    given = (x for n in recording.graph for x in (*n.inputs, *n.meta.values()))
+    return any(isinstance(x, (np.generic, np.ndarray)) for x in (*given, *recording.results))
 
 
 def _short(path: str) -> str:

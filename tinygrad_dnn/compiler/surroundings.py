@@ -1,206 +1,265 @@
-"""What a function reads besides its arguments: the variables it closes over, and globals.
+"""What a function reads besides its arguments, and whether it is still the same.
 
-Their values go into a compiled program; a program asks here whether they are still the same.
+Its values go into a compiled program; a program asks here before it runs.
 """
 
 from __future__ import annotations
 
 import dis
-import functools
-import os
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
-from pathlib import Path
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from operator import is_
+from types import CodeType, MappingProxyType
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
+from tinygrad_dnn.compiler.reach import BUFFERS, EMPTY, PLAIN, Reach, now
+from tinygrad_dnn.compiler.tracer import RecordingError
 from tinygrad_dnn.tensor import Tensor
 
-OURS = str(Path(__file__).parents[1]) + os.sep
-MOST = 10_000  # objects looked at
 ABOUT = frozenset({"shape", "dtype", "ndim", "size"})  # what does not depend on the numbers
-LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF"})
-_PLAIN = (int, float, complex, str, bytes, type(None))
-_EMPTY = object()  # what an empty cell, or a global that is gone, holds
+LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_ATTR"})
 
 
 class Variable:
-    """A variable outside a function, and what it held when the function was recorded."""
+    """A variable outside a function, or an attribute, and what it held."""
 
-    __slots__ = ("at", "inside", "name", "place", "value")
+    __slots__ = ("name", "now", "place", "value")
 
-    def __init__(self, name: str, place: CellType | dict[str, Any]) -> None:
-        self.name, self.place = name, place
-        self.value = self.now()
-        self.inside = _inside(self.value)
+    def __init__(self, name: str, place: Any, now: Callable[[str, Any], Any] = now) -> None:
+        self.name, self.place, self.now = name, place, now
+        self.value = now(name, place)
 
-    def now(self) -> Any:
-        """What it holds."""
-        if isinstance(self.place, dict):
-            return self.place.get(self.name, _EMPTY)
-        try:
-            return self.place.cell_contents
-        except ValueError:
-            return _EMPTY
-
-    def unchanged(self) -> bool:
-        """Whether it holds the very same object, or an equal number or text."""
-        now = self.now()
-        if now is self.value:
-            return self.inside is None or _same(_inside(now), self.inside)
-        return _equal(now, self.value)
+    def changed(self) -> str | None:
+        """Its name, unless it holds the very same object, or an equal number or text."""
+        value = self.now(self.name, self.place)
+        if value is self.value or _equal(value, self.value):
+            return None
+        return self.name
 
 
-def _equal(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, _PLAIN) and repr(a) == repr(b)
+class Contents:
+    """What lay in a container."""
+
+    __slots__ = ("held", "name", "of")
+
+    def __init__(self, name: str, of: Any) -> None:
+        self.name, self.of = name, of
+        self.held = _contents(of)
+
+    def changed(self) -> str | None:
+        """Its name, unless the very same objects, or equal numbers and texts, lie there."""
+        return None if _same(_contents(self.of), self.held) else self.name
 
 
-def _inside(value: Any) -> list[Any] | None:
-    """What a dict or list holds at the moment, by reference; None for everything else."""
-    if type(value) is dict:
-        return [*value.keys(), *value.values()]
-    return [*value] if type(value) in (list, set) else None
+class Space:
+    """What a namespace held under the names that code asks for, and how many there were."""
+
+    __slots__ = ("held", "names", "of", "size")
+
+    def __init__(self, of: Mapping[str, Any], names: list[str]) -> None:
+        self.of, self.names = of, names
+        self.size, self.held = len(of), [of[k] for k in names]
+
+    def changed(self) -> str | None:
+        """The first name that holds something else, or is new."""
+        get = self.of.get
+        held = [get(k, EMPTY) for k in self.names]
+        if len(self.of) == self.size and _same(held, self.held):
+            return None
+        pairs = zip(self.names, held, self.held, strict=True)
+        return next((k for k, a, b in pairs if a is not b and not _equal(a, b)), [*self.of][-1])
 
 
-def _same(now: list[Any] | None, then: list[Any]) -> bool:
-    return (
-        now is not None
-        and len(now) == len(then)
-        and all(a is b or _equal(a, b) for a, b in zip(now, then, strict=True))
-    )
+class Held:
+    """What a Tensor is besides its numbers."""
+
+    __slots__ = ("about", "grad", "name", "of")
+
+    def __init__(self, name: str, of: Tensor, grad: bool) -> None:
+        self.of, self.grad = of, grad
+        self.name = f"{name}.grad" if grad else name
+        self.about = _about(of)
+
+    def changed(self) -> str | None:
+        """Its name, unless it is as it was; its gradient counts where code asks for gradients."""
+        (kept, strides, grad), then = _about(self.of), self.about
+        same = kept is then[0] and strides == then[1] and (grad is then[2] or not self.grad)
+        return None if same else self.name
+
+
+class Array:
+    """The numbers of an array that NumPy may have read."""
+
+    __slots__ = ("name", "of", "sum")
+
+    def __init__(self, name: str, of: Any) -> None:
+        self.name, self.of, self.sum = name, of, _checksum(of)
+
+    def changed(self) -> str | None:
+        """Its name, unless the numbers are the same."""
+        return None if _checksum(self.of) == self.sum else self.name
 
 
 class Surroundings:
-    """The variables outside a function, as far as they can be seen from it.
+    """The variables outside a function, as far as they can be seen from it, as they are now.
 
     Attributes:
-        variables: of the function and of those it calls by name, and the attributes that their
-            code names, of objects within reach; our own and NumPy's left out.
         names: the variable's name for each array and Tensor among them, by id.
-        generators: random generators within reach, attributes of objects included.
-        arrays: NumPy's arrays within reach, which f may read without our knowing.
+        generators: random generators within reach.
+        arrays: NumPy's arrays within reach.
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.variables: list[Variable] = []
-        self.names: dict[int, str] = {}
-        self.generators: list[Any] = []
-        self.arrays: list[Any] = []
-        self._shapes_only: set[int] = set()
-        self._watched: list[tuple[Any, int]] = []
-        self._walk(f)
+        reach = Reach(f)
+        self.names, self.generators, self.arrays = reach.names, reach.generators, reach.arrays
+        self._codes = reach.codes
+        self._direct = {id(now(name, place)) for name, place in reach.variables}
+        self._tensors = reach.tensors
+        self._watched: list[Any] = [
+            *(Variable(name, place) for name, place in reach.variables),
+            *(Variable(name, x, _attribute) for name, x in reach.slots),
+            *(Contents(name, x) for name, x in reach.containers),
+            *(
+                Space(space, [k for k in space if reach.named(k, shared)])
+                for space, shared in reach.spaces
+            ),
+            *(
+                Held(x.name or self.names.get(id(x), ""), x, reach.named("grad"))
+                for x in reach.tensors
+            ),
+        ]
 
-    def watch(self, inputs: Iterable[Any]) -> None:
-        """Remember the numbers of the arrays that are no inputs of the program, unless only their
-        shapes are asked for: NumPy may have read them.
+    def watch(self, inputs: Iterable[Any], read: Callable[[Any], bool]) -> None:
+        """Remember the numbers of arrays that NumPy may have read.
+
+        Args:
+            inputs: arrays that are inputs of the program, which matter only if
+            read: says that NumPy read them too.
         """
-        known = {id(x) for x in inputs} | self._shapes_only
-        self._watched = [(x, _checksum(x)) for x in self.arrays if id(x) not in known]
-
-    def unchanged(self) -> bool:
-        """Whether all variables hold what they held."""
-        return all(v.unchanged() for v in self.variables) and all(
-            _checksum(x) == then for x, then in self._watched
-        )
-
-    def _walk(self, f: Any) -> None:
-        seen: set[int] = set()
-        words: set[str] = set()  # names of globals and attributes in all the code
-        attributes: list[dict[str, Any]] = []
-        stack: list[tuple[Any, str]] = [(f, "")]
-        while stack and len(seen) < MOST:
-            x, name = stack.pop()
-            if id(x) in seen or isinstance(x, (type, ModuleType, *_PLAIN)):
-                continue
-            seen.add(id(x))
-            if isinstance(x, (np.ndarray, Tensor)):
-                self.names.setdefault(id(x), name)
-                if type(x) is np.ndarray:
-                    self.arrays.append(x)
-            elif isinstance(x, (np.random.Generator, np.random.RandomState)):
-                self.generators.append(x)
-            elif isinstance(x, FunctionType):
-                for v in _variables(x):
-                    self.variables.append(v)
-                    if type(v.value) is np.ndarray and _asks_shapes_only(x.__code__, v.name):
-                        self._shapes_only.add(id(v.value))
-                    stack.append((v.value, v.name))
-                stack += [(d, "") for d in x.__defaults__ or ()]
-                stack += [(d, n) for n, d in (x.__kwdefaults__ or {}).items()]
-                words |= _globals_of(x.__code__)
+        known = {id(x) for x in inputs}
+        for x in self.arrays:
+            name = self.names.get(id(x), "")
+            if id(x) in known:
+                watch = read(x) or any(_numbers_of(code, name) for code in self._codes)
             else:
-                stack += _parts(x, name)
-                attributes.append(_own(x))
-        self.variables += [Variable(k, own) for own in attributes for k in own if k in words]
+                only = all(_asks_shapes_only(code, name) for code in self._codes)
+                watch = not (only and id(x) in self._direct)
+            if watch:
+                self._watched.append(Array(name, x))
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing that could change."""
+        return not self._watched
+
+    def changed(self) -> str | None:
+        """What is not as it was, by name; None if all is."""
+        for x in self._watched:
+            name = x.changed()
+            if name is not None:
+                return name or "what the function closes over"
+        return None
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Let no array within reach be written to (NumPy says so where it is tried), and leave no
+        gradients in Tensors.
+
+        Raises:
+            RecordingError: there are new ones, which later calls would not leave.
+        """
+        locked = [x for x in self.arrays if x.flags.writeable]
+        before = [(x, x.node.grad) for x in self._tensors]
+        for x in locked:
+            x.flags.writeable = False
+        try:
+            yield
+        finally:
+            # A view may be written to again once the array that it is a view of may be.
+            for x in sorted(locked, key=_depth):
+                x.flags.writeable = True
+            new = [x for x, grad in before if x.node.grad is not grad]
+            for x, grad in before:
+                x.node.grad = grad
+        if new:
+            name = new[0].name or self.names.get(id(new[0]), "a Tensor")
+            raise RecordingError(
+                f"compile: backward() leaves a gradient in {name}, which the function closes over, "
+                f"while it is being recorded, which later calls would not do; return grad(...) or "
+                f"gradients(cost, [{name}]) instead"
+            )
 
 
-def _variables(f: FunctionType) -> Iterator[Variable]:
-    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-        yield Variable(name, cell)
-    if not f.__code__.co_filename.startswith(OURS):
-        for name in _globals_of(f.__code__):
-            value = f.__globals__.get(name, _EMPTY)
-            if value is not _EMPTY and not isinstance(value, (type, ModuleType)):
-                yield Variable(name, f.__globals__)
+def _attribute(name: str, x: Any) -> Any:
+    return getattr(x, name, EMPTY)
+
+
+def _about(x: Tensor) -> tuple[Any, Any, Any]:
+    return x.node.requires_grad, getattr(x._array, "strides", None), x.node.grad
+
+
+def _contents(x: Any) -> list[Any]:
+    if isinstance(x, (dict, MappingProxyType)):
+        return [*x.keys(), *x.values()]
+    return [bytes(x)] if isinstance(x, BUFFERS) else [*x]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b)
+
+
+def _same(now: list[Any], then: list[Any]) -> bool:
+    if len(now) != len(then):
+        return False
+    return all(map(is_, now, then)) or all(
+        a is b or _equal(a, b) for a, b in zip(now, then, strict=True)
+    )
+
+
+def _depth(x: Any) -> int:
+    depth = 0
+    while x.base is not None and isinstance(x.base, np.ndarray):
+        x, depth = x.base, depth + 1
+    return depth
+
+
+def _loads(code: CodeType, name: str) -> Iterator[tuple[Any, Any]]:
+    """The two instructions after each one that looks a variable up, in code and code within it."""
+    stack: list[Any] = [code]
+    while stack:
+        x = stack.pop()
+        stack += [c for c in x.co_consts if isinstance(c, CodeType)]
+        instructions: deque[Any] = deque([None, None], 3)
+        for i in [*dis.get_instructions(x), None, None]:
+            instructions.append(i)
+            first, second, third = instructions
+            if first is not None and first.argval == name and first.opname in LOADS:
+                yield second, third
 
 
 def _asks_shapes_only(code: CodeType, name: str) -> bool:
     """Whether code uses a variable in no other way than X.shape and the like."""
-    stack = [code]
-    while stack:
-        code = stack.pop()
-        stack += [c for c in code.co_consts if isinstance(c, CodeType)]
-        instructions = [*dis.get_instructions(code), None]
-        for this, following in pairwise(instructions):
-            loads = this is not None and this.argval == name and this.opname in LOADS
-            asks = following is not None and following.opname == "LOAD_ATTR"
-            if loads and not (asks and following is not None and following.argval in ABOUT):
-                return False
-    return True
+    return all(
+        second is not None and second.opname == "LOAD_ATTR" and second.argval in ABOUT
+        for second, _ in _loads(code, name)
+    )
 
 
-def _checksum(x: Any) -> int:
+def _numbers_of(code: CodeType, name: str) -> bool:
+    """Whether code takes elements of a variable or compares it, held[0] > 1: NumPy does."""
+    return any(
+        third is not None
+        and (third.opname in ("BINARY_SUBSCR", "COMPARE_OP") or third.argrepr == "[]")
+        for _, third in _loads(code, name)
+    )
+
+
+def _checksum(x: Any) -> Any:
+    if x.dtype.hasobject:
+        return repr(x.tolist())
     whole = x if x.flags.c_contiguous else x.T if x.flags.f_contiguous else x.copy()
     return crc32(whole.reshape(-1).view(np.uint8))
-
-
-def _globals_of(code: CodeType) -> set[str]:
-    """The names that code, and code nested in it, may look up outside."""
-    names: set[str] = set()
-    stack = [code]
-    while stack:
-        code = stack.pop()
-        names.update(code.co_names)
-        stack += [c for c in code.co_consts if isinstance(c, CodeType)]
-    return names
-
-
-def _own(x: Any) -> dict[str, Any]:
-    """The attributes of an object of the user's."""
-    ours = type(x).__module__.startswith(("tinygrad_dnn", "numpy"))
-    own = getattr(x, "__dict__", None)
-    return own if isinstance(own, dict) and not ours else {}
-
-
-def _parts(x: Any, name: str) -> list[tuple[Any, str]]:
-    """What lies inside an object, with a name for it."""
-    if isinstance(x, dict):
-        return [(v, k if isinstance(k, str) else name) for k, v in x.items()]
-    if isinstance(x, (list, tuple, set, frozenset)):
-        return [(v, name) for v in x]
-    if isinstance(x, MethodType):
-        return [(x.__func__, ""), (x.__self__, "")]
-    if isinstance(x, functools.partial):
-        return [(x.func, ""), *((v, "") for v in x.args), *((v, k) for k, v in x.keywords.items())]
-    if isinstance(x, BuiltinFunctionType):
-        return [(x.__self__, "")]
-    if type(x).__module__.startswith(("tinygrad_dnn", "numpy")):
-        return []
-    call = vars(type(x)).get("__call__")
-    return [
-        *((v, k) for k, v in _own(x).items()),
-        *([(call, "")] if isinstance(call, FunctionType) else []),
-    ]

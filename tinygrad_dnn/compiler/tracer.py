@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.graph import Node, describe, mode
 
-ENGINE = tuple(str(p) + os.sep for p in (Path(np.__file__).parent, Path(__file__).parents[1]))
+NUMPY = str(Path(np.__file__).parent) + os.sep
+VIEWS = frozenset(
+    {"reshape", "transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "view"}
+)
+ABOUT = frozenset({"shape", "ndim", "size", "zeros_like", "ones_like", "empty_like", "full_like"})
+_LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
+PYTHON = str(Path(os.__file__).parent) + os.sep
+ENGINE = (NUMPY, str(Path(__file__).parents[1]) + os.sep)
 
 
 class RecordingError(TypeError):
@@ -33,6 +41,8 @@ class Tracer:
         raises: for ops inside `with np.errstate(...)`, what it sets.
         names: what variables of the user called a node.
         gradients: pairs of a node and its gradient's.
+        read: ids of arrays whose methods were called or which NumPy's functions were given, and of
+            those that they are views of.
     """
 
     def __init__(self) -> None:
@@ -42,6 +52,7 @@ class Tracer:
         self.raises: dict[Node, dict[str, Any]] = {}
         self.names: dict[Node, str] = {}
         self.gradients: list[tuple[Node, Node]] = []
+        self.read: set[int] = set()
         self._known: set[Node] = set()
 
     # --- what the engine reports -------------------------------------------------------------
@@ -94,7 +105,7 @@ class Tracer:
         """Record everything in the block, and refuse what a program could not do again.
 
         Raises:
-            RecordingError: random numbers were drawn.
+            RecordingError: random numbers were drawn, or an array written to that is locked.
         """
         before = sys.getprofile()
         global_state = np.random.mtrand._rand
@@ -104,6 +115,14 @@ class Tracer:
         try:
             with self.recording():
                 yield
+        except (ValueError, TypeError) as error:
+            if _LOCKED.search(str(error)):
+                raise RecordingError(
+                    "compile: an array that the function closes over is changed in place while it "
+                    f"is being recorded, which later calls would not do; {line_of(error)}. Return "
+                    "the new value instead, and pass the old one as an argument"
+                ) from error
+            raise
         finally:
             _restore_profile(before)
         if any(_state(g) != state for g, state in zip(watched, states, strict=True)):
@@ -124,13 +143,29 @@ class Tracer:
         if event == "return":
             if not _engine(frame):
                 self._take_names(frame.f_locals)
-        elif event == "c_call" and (
-            isinstance(getattr(arg, "__self__", None), Random) or arg.__name__ == "urandom"
-        ):
-            raise RecordingError(
-                f"compile: {arg.__name__} draws random numbers, which would be the same ones in "
-                f"every call; {where()}. Draw them outside and pass them as an argument"
-            )
+        elif event == "c_call":
+            one = getattr(arg, "__self__", None)
+            if isinstance(one, np.ndarray):
+                if arg.__name__ not in VIEWS and not _engine(frame):
+                    self._note_read(one)
+            elif isinstance(one, Random) or arg.__name__ == "urandom":
+                raise RecordingError(
+                    f"compile: {arg.__name__} draws random numbers, which would be the same ones "
+                    f"in every call; {where()}. Draw them outside and pass them as an argument"
+                )
+        elif event == "call" and frame.f_code.co_filename.startswith(NUMPY):
+            caller = frame.f_back
+            if (
+                caller is not None
+                and not _engine(caller)
+                and frame.f_code.co_name not in VIEWS | ABOUT
+            ):
+                for x in frame.f_locals.values():
+                    if isinstance(x, np.ndarray):
+                        self._note_read(x)
+
+    def _note_read(self, x: Any) -> None:
+        self.read |= {id(x)} if x.base is None else {id(x), id(x.base)}
 
     def _take_names(self, variables: Mapping[str, Any]) -> None:
         """Call values by the variables that hold them when a function of the user returns."""
@@ -167,13 +202,33 @@ def _engine(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((*ENGINE, "<frozen"))
 
 
+def _users(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return not (_engine(frame) or (name.startswith(PYTHON) and "site-packages" not in name))
+
+
 def where() -> str:
-    """The innermost line that is neither ours nor NumPy's: `net.py, line 7: if cost > 1:`."""
+    """The innermost line that is not ours, NumPy's or Python's: `net.py, line 7: if cost > 1:`."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _engine(frame):
+    while frame is not None and not _users(frame):
         frame = frame.f_back
-    if frame is None:
-        return "in no file"
-    name, line = frame.f_code.co_filename, frame.f_lineno
+    return _line(frame.f_code.co_filename, frame.f_lineno) if frame else "in no file"
+
+
+def line_of(error: BaseException) -> str:
+    """The innermost such line on an exception's way."""
+    frames = [(tb.tb_frame, tb.tb_lineno) for tb in _tracebacks(error)]
+    outer = [(f.f_code.co_filename, line) for f, line in frames if _users(f)]
+    return _line(*outer[-1]) if outer else "in no file"
+
+
+def _tracebacks(error: BaseException) -> Iterator[TracebackType]:
+    tb = error.__traceback__
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def _line(name: str, line: int) -> str:
     text = linecache.getline(name, line).strip()
     return f"{name}, line {line}: {text}" if text else f"{name}, line {line}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
-from tinygrad_dnn.compiler.record import Argument, Recording, paths
+from tinygrad_dnn.compiler.record import Argument, Recording, paths, refuse_attached
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.once import Once
 from tinygrad_dnn.loops.repeated import Repeated
@@ -99,7 +99,14 @@ class Loop:
 
         Raises:
             ValueError: inputs of other shapes or dtypes than those that the loop was made with.
+            RuntimeError: what the step closes over is not what it was when the loop was made.
         """
+        if (name := self._recording.around.changed()) is not None:
+            raise RuntimeError(
+                f"step: {name} is not what it was when the loop was made; make another loop, with "
+                "carry= and iteration= of this one, or give it to every step as an input"
+            )
+        refuse_attached(self._recording.attached)
         carry = {name: self._carry[q] for name, q in self._names.items()}
         constants = {name: self._once.values[x] for name, x in self._constants.items()}
         given = self._fitting(inputs)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_dnn.compiler.record import Recording, record
+from tinygrad_dnn.compiler.record import Recording, record, refuse_attached
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
 from tinygrad_dnn.loops.repeated import Repeated
@@ -58,7 +58,8 @@ def compile_loop(
         iteration: how many iterations were complete before.
 
     Raises:
-        TypeError: the step does not return a pair whose first part is like carry.
+        TypeError: the step does not return a pair whose first part is like carry, or closes over a
+            Tensor that requires a gradient (outside no_grad()).
         ValueError: a carried array comes back with another shape or dtype.
         RecordingError: the step can't be compiled, see `compile`.
     """
@@ -66,6 +67,7 @@ def compile_loop(
     began = rebuild(layout, [copied(x) for x in flat])
     fixed = dict(constants or {})
     recording = record(step, [began, *(_tree(x) for x in inputs)], fixed)
+    refuse_attached(recording.attached)
     recording, steps = _rewritten(recording) if rewrite else (recording, [])
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:
         raise TypeError(f"compile_loop: {recording.name} must return a pair (next carry, result)")

@@ -1,0 +1,226 @@
+"""A program does in every call what the function does, or says that it can't."""
+
+from __future__ import annotations
+
+import itertools
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_dnn import RecordingError, Tensor, compile, compile_loop, no_grad
+
+X = np.arange(1.0, 4.0)
+
+
+def written() -> Any:
+    held = {"v": np.ones(3)}
+
+    def f(x: Any) -> Any:
+        held["v"] *= 0.9
+        return x * held["v"]
+
+    return f, r"an array .* is changed in place.*held\["
+
+
+def written_by_out() -> Any:
+    held = np.ones(3)
+
+    def f(x: Any) -> Any:
+        np.add(held, 1, out=held)
+        return x * held
+
+    return f, "an array .* is changed in place.*np.add"
+
+
+def written_to_a_view() -> Any:
+    held = np.ones(3)
+    view = held[:2]
+
+    def f(x: Any) -> Any:
+        view[...] += 1
+        return x * held
+
+    return f, r"an array .* is changed in place.*view\[\.\.\.\]"
+
+
+def counted() -> Any:
+    count = [0]
+
+    def f(x: Any) -> Any:
+        count[0] += 1
+        return x * count[0]
+
+    return f, "f changes count while"
+
+
+def counted_by_nonlocal() -> Any:
+    n = 0
+
+    def f(x: Any) -> Any:
+        nonlocal n
+        n += 1
+        return x * n
+
+    return f, "f changes n while"
+
+
+def noted() -> Any:
+    costs: list[Any] = []
+
+    def f(x: Any) -> Any:
+        costs.append(x.sum())
+        return x * 2
+
+    return f, "f changes costs while"
+
+
+def moved() -> Any:
+    class Momentum:
+        v: Any = 0.0
+
+        def __call__(self, x: Any) -> Any:
+            self.v = 0.9 * self.v + x
+            return self.v
+
+    return Momentum(), "Momentum changes v while"
+
+
+def advanced() -> Any:
+    numbers = itertools.count()
+    return lambda x: x * next(numbers), "numbers is a count, which would be advanced"
+
+
+def advanced_generator() -> Any:
+    numbers = (i for i in range(9))
+    return lambda x: x * next(numbers), "numbers is a generator"
+
+
+def left_behind() -> Any:
+    W = Tensor(np.ones(3), requires_grad=True, name="W")
+
+    def f(x: Any) -> Any:
+        (x * W).sum().backward()
+        return W.grad
+
+    return f, r"leaves a gradient in W.*gradients\(cost, \[W\]\)"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [written, written_by_out, written_to_a_view, counted, counted_by_nonlocal, noted, moved,
+     advanced, advanced_generator, left_behind],
+    ids=lambda f: f.__name__,
+)  # fmt: skip
+def test_s75_what_only_the_first_call_would_do_is_refused(make: Callable[[], Any]) -> None:
+    f, words = make()
+    with pytest.raises(RecordingError, match=words):
+        compile(f)(X)
+
+
+def test_a_refusal_leaves_arrays_writable_and_no_gradients() -> None:
+    held, W = np.ones(3), Tensor(np.ones(3), requires_grad=True)
+    view = held[1:]
+
+    def f(x: Any) -> Any:
+        (x * W).sum().backward()
+        view[0] = 5.0
+
+    with pytest.raises(RecordingError, match="in place"):
+        compile(f)(X)
+    assert W.grad is None
+    assert held.flags.writeable
+    assert view.flags.writeable
+    locked = np.ones(3)
+    locked.flags.writeable = False
+    compile(lambda x: x * locked * view.shape[0])(X)
+    assert not locked.flags.writeable
+
+
+def test_a_cache_that_the_first_call_fills_is_no_change() -> None:
+    cache: dict[str, Any] = {}
+
+    def f(x: Any) -> Any:
+        if "k" not in cache:
+            cache["k"] = 3.0
+        return x * cache["k"]
+
+    compiled = compile(f)
+    np.testing.assert_array_equal(compiled(X), X * 3)
+    cache["k"] = 4.0
+    np.testing.assert_array_equal(compiled(X), X * 4)
+
+
+def test_too_much_to_watch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_dnn.compiler.reach.MOST", 1000)
+    crowd = [types.SimpleNamespace(k=1.0) for _ in range(1001)]
+    with pytest.raises(RecordingError, match="more than 1,000 objects"):
+        compile(lambda x: x * crowd[0].k)(X)
+
+
+# --- results that come back as arguments ----------------------------------------------------------
+
+
+def test_reused_results_may_be_arguments_however_late() -> None:
+    f = compile(lambda x: (x * 2, x.sum()), reuse_outputs=True)
+    first = f(X)[0]
+    f(np.full(3, 2.0))
+    np.testing.assert_array_equal(first, X * 2)
+    doubled, total = f(first)  # lies where the result goes
+    assert total == (X * 2).sum()
+    np.testing.assert_array_equal(doubled, X * 4)
+    view = f(X)[0][::-1]
+    f(X)
+    np.testing.assert_array_equal(f(view)[0], X[::-1] * 4)
+
+
+def test_also_in_structures_and_as_captured_tensors() -> None:
+    t = Tensor(X.copy(), name="t")
+    f = compile(lambda p: ({"a": p["a"] + t}, (p["a"] * t).sum()), reuse_outputs=True)
+    first, _ = f({"a": X})
+    f({"a": X})
+    t.data = first["a"]
+    after, total = f(first)
+    assert total == (4 * X**2).sum()
+    np.testing.assert_array_equal(after["a"], 4 * X)
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+
+def test_a_loop_refuses_to_go_on_where_its_surroundings_have_changed() -> None:
+    cfg = {"opt": {"rate": 0.5}}
+    loop = compile_loop(lambda w: (w * cfg["opt"]["rate"], w.sum()), carry=X)
+    loop.step()
+    cfg["opt"]["rate"] = 0.1
+    with pytest.raises(RuntimeError, match=r"opt is not what it was.*make another loop"):
+        loop.step()
+    cfg["opt"]["rate"] = 0.5
+    loop.step()
+    np.testing.assert_array_equal(loop.carry, X / 4)
+
+
+def test_a_loop_reads_an_array_anew_or_refuses_to_go_on() -> None:
+    held = np.ones(3)
+    loop = compile_loop(lambda w: (w * held, w.sum()), carry=X)
+    loop.step()
+    held[:] = 2.0
+    loop.step()
+    np.testing.assert_array_equal(loop.carry, X * 2)
+    loop = compile_loop(lambda w: (w * held.mean(), w.sum()), carry=X)
+    loop.step()
+    held[0] = 4.0
+    with pytest.raises(RuntimeError, match="held is not what it was"):
+        loop.step()
+
+
+def test_a_loop_refuses_a_captured_tensor_that_requires_a_gradient() -> None:
+    W = Tensor(np.ones(3), requires_grad=True, name="W")
+    with pytest.raises(TypeError, match="W, which the function closes over"):
+        compile_loop(lambda w: (w * W, w.sum()), carry=X)
+    with no_grad():
+        loop = compile_loop(lambda w: (w * W, w.sum()), carry=X)
+    with pytest.raises(TypeError, match="W, which the function closes over"):
+        loop.step()

@@ -231,10 +231,12 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
     new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing).
     The 32 programs used last are kept.
 
-    What f closes over: arrays and Tensors are read anew at every call; where a variable of f, or a
-    global or an attribute that it names, holds another object or number than before, or where
-    NumPy read an array whose numbers have changed since, f is recorded again. What it asks of
-    files, clocks and the like is asked once.
+    What f closes over: arrays and Tensors are read anew at every call. Everything else within
+    reach of f under a name that code has (variables, globals, attributes of objects, classes and
+    modules, items of containers, however deep) is compared at every call, by identity or as a
+    number or text, and f is recorded again where it differs; so it is where NumPy read an array
+    whose checksum has changed (give large ones as arguments). What f asks of files, clocks and the
+    like is asked once.
 
     Args:
         f: a function of arrays.
@@ -244,8 +246,11 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
             allocated: a result holds until the call after the next one.
 
     Raises:
-        RecordingError: (at the first call) f reads values (`if t > 0`, `.item()`, `.data`),
-            changes an argument in place, or draws random numbers. The message has the line.
+        RecordingError: (at the first call) f reads values (`if t > 0`, `.item()`, `.data`), draws
+            random numbers, or changes an argument or what it closes over. The message has the line
+            or the name.
+        TypeError: a Tensor that requires a gradient is given, or closed over on the way to a
+            result, outside `no_grad()`.
     """
     if f is None:
         return lambda g: Compiled(g, rewrite, reuse_outputs)

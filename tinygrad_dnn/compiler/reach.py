@@ -1,19 +1,18 @@
 """What a function can reach besides its arguments: what it closes over, globals, their insides.
 
-Attributes, and what modules and classes hold, count where code within reach has their name.
+Attributes, and what modules and classes hold, count where code within reach has their name. The
+code of installed packages, but for that of f, is taken as it is.
 """
 
 from __future__ import annotations
 
 import dis
 import functools
-import os
 import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
 from io import IOBase
-from pathlib import Path
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -31,14 +30,13 @@ import numpy as np
 from tinygrad_dnn.compiler.tracer import RecordingError
 from tinygrad_dnn.tensor import Tensor
 
-OURS = str(Path(__file__).parents[1]) + os.sep
 MOST = 100_000  # objects looked at
 PLAIN = (int, float, complex, str, bytes, type(None), range, np.generic, np.dtype)
 EMPTY = object()  # what an empty cell, or a name that is not there, holds
 BUFFERS = (bytearray, array, memoryview)
 CONTAINERS = (dict, list, set, deque, MappingProxyType, *BUFFERS)
 
-_LIBRARY = frozenset({*sys.stdlib_module_names, "numpy", "tinygrad_dnn"})
+_FIXED = frozenset({*sys.stdlib_module_names, "numpy", "tinygrad_dnn"})
 _ALWAYS = frozenset({"__wrapped__", "maps", "data"})  # of wrappers, ChainMap and UserDict
 _REFLECTION = frozenset(
     {"getattr", "attrgetter", "__getattribute__", "vars", "__dict__", "dir", "locals"}
@@ -74,6 +72,8 @@ class Reach:
         self.words: set[str] = set(_ALWAYS)
         self.everything = False  # whether code may ask for attributes by names it makes up
         self._seen: dict[int, Any] = {}
+        self._own = (getattr(f, "__module__", None) or "").partition(".")[0]
+        self._libraries: dict[str, bool] = {}
         self._stack: list[tuple[Any, str]] = [(f, "")]
         # What nobody has named yet: whether it lies in a shared namespace, and how to go there.
         self._unnamed: dict[str, list[tuple[bool, Callable[[], None]]]] = {}
@@ -102,8 +102,7 @@ class Reach:
         elif isinstance(x, type):
             self._class(x)
         elif isinstance(x, ModuleType):
-            if not _library(x.__name__):
-                self._space(vars(x), shared=True)
+            self._module(x)
         elif isinstance(x, MethodType):
             self._stack += [(x.__func__, ""), (x.__self__, "")]
         elif isinstance(x, functools.partial):
@@ -130,8 +129,7 @@ class Reach:
         self._stack += [(d, n) for n, d in (f.__kwdefaults__ or {}).items()]
         if f.__dict__:
             self._space(f.__dict__)
-        file = f.__code__.co_filename
-        if file.startswith(OURS):
+        if self._library(f.__module__):
             return
         words, texts = _words(f.__code__)
         self.codes.append(f.__code__)
@@ -141,11 +139,22 @@ class Reach:
             wanted |= texts | {k for k, v in space.items() if k[:1] != "_" and not _code(v)}
         for name in sorted(wanted):
             self._variable(name, space)
-        self._hear(words | texts, bool(words & _REFLECTION) and not _installed(file))
+        self._hear(words | texts, bool(words & _REFLECTION))
+
+    def _module(self, x: ModuleType) -> None:
+        if not self._library(x.__name__):
+            self._space(vars(x), shared=True)
+        elif x.__name__.partition(".")[0] not in _FIXED:
+            # Of an installed package's, numbers and what lies in modules of it.
+            numbers = {k: v for k, v in vars(x).items() if isinstance(v, (ModuleType, *PLAIN))}
+            for k, v in numbers.items():
+                if k[:1] != "_":
+                    self._await(k, True, functools.partial(self._enter, k, v))
+            self.spaces.append((vars(x), True))
 
     def _class(self, kind: type) -> None:
         for c in kind.__mro__:
-            if not _library(c.__module__):
+            if not self._library(c.__module__):
                 self._space(vars(c), shared=True)
 
     def _object(self, x: Any, name: str) -> None:
@@ -162,7 +171,7 @@ class Reach:
                 self._stack += [(v, "") for k, v in own.items() if k == "__wrapped__"]
             else:
                 self._space(own)
-        if not _library(kind.__module__):
+        if not self._library(kind.__module__):
             self._stack.append((kind, ""))
             for c in kind.__mro__:
                 for k, v in vars(c).items():
@@ -173,12 +182,21 @@ class Reach:
         """What `next` takes from it would be taken once."""
         kind = type(x)
         there = hasattr(kind, "__next__") and not isinstance(x, IOBase)
-        if there and _library(kind.__module__):
+        if there and self._library(kind.__module__):
             raise RecordingError(
                 f"compile: {name or 'what the function closes over'} is a {kind.__name__}, which "
                 "would be advanced while recording and never again; take its values outside and "
                 "pass them as arguments"
             )
+
+    def _library(self, module: str | None) -> bool:
+        """Whether a module is Python's, NumPy's, ours, or another installed package's than f's."""
+        top = (module or "").partition(".")[0]
+        if top not in self._libraries:
+            file = getattr(sys.modules.get(top), "__file__", None) or ""
+            installed = "site-packages" in file or "dist-packages" in file
+            self._libraries[top] = top in _FIXED or (installed and top != self._own)
+        return self._libraries[top]
 
     # --- names -------------------------------------------------------------------------------
 
@@ -233,14 +251,6 @@ def now(name: str, place: Any) -> Any:
         except ValueError:
             return EMPTY
     return place.get(name, EMPTY)
-
-
-def _library(module: str) -> bool:
-    return module.partition(".")[0] in _LIBRARY
-
-
-def _installed(file: str) -> bool:
-    return "site-packages" in file or "dist-packages" in file
 
 
 def _code(x: Any) -> bool:

@@ -36,9 +36,12 @@ class Variable:
     def changed(self) -> str | None:
         """Its name, unless it holds the very same object, or an equal number or text."""
         value = self.now(self.name, self.place)
-        if value is self.value or _equal(value, self.value):
+        if value is self.value:
             return None
-        return self.name
+        if not _equal(value, self.value):
+            return self.name
+        self.value = value
+        return None
 
 
 class Contents:
@@ -52,7 +55,11 @@ class Contents:
 
     def changed(self) -> str | None:
         """Its name, unless the very same objects, or equal numbers and texts, lie there."""
-        return None if _same(_contents(self.of), self.held) else self.name
+        now = _contents(self.of)
+        if not _same(now, self.held):
+            return self.name
+        self.held = now  # the same objects the next time
+        return None
 
 
 class Space:
@@ -69,6 +76,7 @@ class Space:
         get = self.of.get
         held = [get(k, EMPTY) for k in self.names]
         if len(self.of) == self.size and _same(held, self.held):
+            self.held = held
             return None
         pairs = zip(self.names, held, self.held, strict=True)
         return next((k for k, a, b in pairs if a is not b and not _equal(a, b)), [*self.of][-1])

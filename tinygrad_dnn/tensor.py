@@ -213,6 +213,8 @@ class Tensor(Operators, NumpyProtocols):
     def grad(self) -> Any:
         """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
         node = self.node
+        if node.grad is None and node.op is None and traced():
+            MODE.get().tracer.refuse_grad(node)
         if node.grad is None and node.op is not None and node.requires_grad and node.saved is None:
             warnings.warn(
                 f"grad: {describe(node)} is not a leaf but the result of {node.op.name}, so "

@@ -9,19 +9,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 from typing import Any, overload
 
 import numpy as np
 
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
-from tinygrad_dnn.compiler.record import bound, record, refuse_attached
+from tinygrad_dnn.compiler.record import Bound, record, refuse_attached
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, traced
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import flatten, rebuild
 
-LIMIT = 32  # programs that a compiled function keeps
+_RECORDING = threading.RLock()  # one at a time: it locks the arrays that are within reach
+LIMIT = 32  # keys of which a compiled function keeps programs
+SETTINGS = 4  # programs for one key: `training` switched on and off
 
 
 class Compiled:
@@ -30,7 +33,8 @@ class Compiled:
     def __init__(self, f: Callable[..., Any], rewrite: bool, reuse_outputs: bool) -> None:
         self.f: Callable[..., Any] | None = f
         self.rewrite, self.reuse_outputs = rewrite, reuse_outputs
-        self._programs: OrderedDict[Key, tuple[Program, Surroundings | None]] = OrderedDict()
+        # For each key those written for other surroundings, the latest first.
+        self._programs: OrderedDict[Key, list[tuple[Program, Surroundings | None]]] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: tuple[Program, Surroundings | None] | None = None
         functools.update_wrapper(self, f)
@@ -79,10 +83,12 @@ class Compiled:
         given = self._bound(args, kwargs)
         key = key_of(given)
         with self._lock:
-            there = self._programs.get(key)
-            if there is None or not (there[1] is None or there[1].changed() is None):
+            some = self._programs.setdefault(key, [])
+            there = next((x for x in some if x[1] is None or x[1].changed() is None), None)
+            if there is None:
                 there = self._written(args, kwargs, given)
-            self._programs[key] = there
+                some.insert(0, there)
+                del some[SETTINGS:]
             self._programs.move_to_end(key)
             while len(self._programs) > LIMIT:
                 self._programs.popitem(last=False)
@@ -91,9 +97,11 @@ class Compiled:
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if self.f is not None:
-            return bound(self.f, args, kwargs)
-        program, _ = next(iter(self._programs.values()))
+            return Bound(self.f, args, kwargs).given
+        program, _ = next(iter(self._programs.values()))[0]
         names = [name for name, _ in program.arguments]
+        if len(args) > len(names):
+            raise TypeError(f"compile: expected {len(names)} arguments, got {len(args)}")
         return dict(zip(names, args, strict=False)) | kwargs
 
     def _written(
@@ -104,8 +112,10 @@ class Compiled:
                 "compile: this was unpickled without its function, which had no importable name, "
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
-        recording = record(self.f, args, kwargs)
-        guard = guard_for(recording, given, _defaults(self.f))
+        with _RECORDING:
+            recording = record(self.f, args, kwargs)
+        kinds = Bound(self.f, args, kwargs).kinds
+        guard = guard_for(recording, given, kinds, _defaults(self.f))
         program = program_of(recording, self.rewrite, guard)
         recording.forget()
         return program, None if recording.around.nothing else recording.around
@@ -159,7 +169,19 @@ class Compiled:
 
     def __repr__(self) -> str:
         name = getattr(self, "__name__", "function")
-        return f"<compiled {name}, {len(self._programs)} of at most {LIMIT} programs written>"
+        n = sum(map(len, self._programs.values()))
+        return f"<compiled {name}, {n} program{'s' if n != 1 else ''} written>"
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """As a method it is given its object first."""
+        return self if owner is None else MethodType(self, owner)
+
+    def __copy__(self) -> Compiled:
+        """The same: it is a function."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Compiled:
+        return self
 
     def __reduce__(self) -> Any:
         try:
@@ -171,7 +193,8 @@ class Compiled:
         # that can't travels as its programs, with what it closed over as it is now.
         programs = [
             (key, program)
-            for key, (program, around) in self._programs.items()
+            for key, some in self._programs.items()
+            for program, around in some[:1]
             if travels(key) and (f is None or around is None)
         ]
         return _restored, (f, self.rewrite, self.reuse_outputs, programs)
@@ -183,7 +206,7 @@ def _restored(
     made = Compiled(f or _lost, rewrite, reuse)
     made.f = f
     for key, program in programs:
-        made._programs[key] = program, None
+        made._programs[key] = [(program, None)]
     return made
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import linecache
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter
 from itertools import count
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.reach import plain
 from tinygrad_dnn.compiler.record import Recording, is_array
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.rewrite import Rewritten, explain
@@ -49,18 +52,18 @@ def key_of(given: Mapping[str, Any]) -> Key:
             if not is_array(x):
                 parts.append((type(x), repr(x)) if _plain(x) else (HERE, id(x)))
                 continue
-            kept = isinstance(x, Tensor) and x.requires_grad
-            a = x._array if isinstance(x, Tensor) else np.asarray(x)
-            parts.append((a.shape, getattr(a, "dtype", None), _order(a), kept))
+            about = (x.requires_grad, x.name) if isinstance(x, Tensor) else None
+            a = x._array if isinstance(x, Tensor) else np.asanyarray(x)
+            parts.append((a.shape, getattr(a, "dtype", None), _order(a), about))
     return tuple(parts)
 
 
 def _order(a: Any) -> Any:
-    return layout_of(a) if isinstance(a, np.ndarray) else type(a)
+    return layout_of(a) if type(a) is np.ndarray else type(a)
 
 
 def _plain(x: Any) -> bool:
-    return isinstance(x, (int, float, complex, str, bytes, type(None), np.dtype, type))
+    return plain(x) or (isinstance(x, type) and x.__module__ in ("builtins", "numpy"))
 
 
 class Program:
@@ -192,15 +195,21 @@ def _special(layout: Layout) -> bool:
 
 
 def guard_for(
-    recording: Recording, given: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> Callable[..., bool]:
+    recording: Recording,
+    given: Mapping[str, Any],
+    kinds: Mapping[str, Any] | None,
+    defaults: Mapping[str, Any],
+) -> Callable[..., bool] | None:
     """A quick test, written out for one key: do these positional arguments fit a program?
 
     It says no where it does not know; the key then decides.
 
     Args:
+        kinds: how each of those given may be given, as `record.Bound` has it.
         defaults: of the function's settings, which a call may leave out.
     """
+    if kinds is None:
+        return None
     tests: list[str] = []
     names: dict[str, Any] = {"ndarray": np.ndarray}
     parameters = []
@@ -210,6 +219,9 @@ def guard_for(
         usual = argument.name in defaults and defaults[argument.name] is value
         left_out = usual and not any(leaf is not None for leaf in argument.leaves)
         names[word] = value if left_out else NEEDED
+        keyword = kinds.get(argument.name) is Parameter.KEYWORD_ONLY
+        if keyword and "*" not in parameters:
+            parameters.append("*")
         parameters.append(f"{p}={word}")
         flat, layout = flatten(value)
         tests += _structure(layout, p, names)
@@ -229,7 +241,11 @@ def _structure(layout: Layout, at: str, names: dict[str, Any]) -> list[str]:
         return []
     kind = f"k{len(names)}"
     names[kind] = type(layout)
-    tests = [f"type({at}) is {kind}", f"len({at}) == {len(layout)}"]
+    keys = f"k{len(names)}"
+    names[keys] = [*layout] if isinstance(layout, dict) else len(layout)
+    # A dict's order is the order of what the function finds in it.
+    there = f"[*{at}] == {keys}" if isinstance(layout, dict) else f"len({at}) == {keys}"
+    tests = [f"type({at}) is {kind}", there]
     parts = layout.items() if isinstance(layout, dict) else enumerate(layout)
     for key, part in parts:
         tests += _structure(part, f"{at}[{key!r}]", names)
@@ -245,8 +261,12 @@ def _value(x: Any, at: str, names: dict[str, Any]) -> list[str]:
             f"type(x := {at}) is ndarray", f"x.shape == {x.shape}", f"x.dtype is {word}",
             f"x.strides == {x.strides}",
         ]  # fmt: skip
-    if is_array(x) or (isinstance(x, float) and (x != x or x == 0)):
+    if is_array(x) or (isinstance(x, float) and x != x):
         return ["False"]
+    if isinstance(x, float) and x == 0:  # 0.0 == −0.0
+        names["copysign"] = math.copysign
+        sign = math.copysign(1.0, x)
+        return [f"type({at}) is float", f"{at} == 0.0", f"copysign(1.0, {at}) == {sign}"]
     word = f"v{len(names)}"
     names[word] = x
     if _plain(x):

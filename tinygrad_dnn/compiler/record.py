@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.compiler.plain import Copy
+from tinygrad_dnn.compiler.reach import plain
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.compiler.tracer import RecordingError, Tracer
 from tinygrad_dnn.compiler.typeset import quoted
@@ -83,6 +84,7 @@ class Bound:
 
     Attributes:
         given: by name, defaults included, in the order of the signature.
+        kinds: how each may be given; None where that is not as the signature says.
 
     Raises:
         TypeError: they do not fit the signature.
@@ -92,24 +94,33 @@ class Bound:
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> None:
         self.given: dict[str, Any] = {}
+        self.kinds: dict[str, Any] | None = {}
         self._call: inspect.BoundArguments | None = None
         try:
-            signature = inspect.signature(f)
-        except (TypeError, ValueError):  # some of those written in C do not tell
+            self._call, exact = _call_of(f, args, kwargs)
+        except ValueError:  # some of those written in C do not tell
             if kwargs:
                 raise TypeError("compile: this function takes positional arguments only") from None
             self.given = {f"x{i}": x for i, x in enumerate(args)}
             return
-        self._call = signature.bind(*args, **kwargs)
-        self._call.apply_defaults()
+        signature = self._call.signature
         for name, parameter in signature.parameters.items():
+            if name not in self._call.arguments:
+                continue
             value = self._call.arguments[name]
             if parameter.kind is parameter.VAR_POSITIONAL:
-                self.given |= {f"{name}{i}": x for i, x in enumerate(value)}
+                for i, x in enumerate(value):
+                    while f"{name}{i}" in signature.parameters or f"{name}{i}" in self.given:
+                        name += "_"
+                    self.given[f"{name}{i}"] = x
             elif parameter.kind is parameter.VAR_KEYWORD:
                 self.given |= value
+                exact = exact and not value
             else:
                 self.given[name] = value
+                self.kinds[name] = parameter.kind
+        if not exact:
+            self.kinds = None
 
     def call(self, f: Callable[..., Any], values: Iterable[Any]) -> Any:
         """f with these values in place of those that were given."""
@@ -117,6 +128,8 @@ class Bound:
             return f(*values)
         at = iter(values)
         for name, parameter in self._call.signature.parameters.items():
+            if name not in self._call.arguments:
+                continue
             there = self._call.arguments[name]
             if parameter.kind is parameter.VAR_POSITIONAL:
                 self._call.arguments[name] = tuple(next(at) for _ in there)
@@ -127,9 +140,27 @@ class Bound:
         return f(*self._call.args, **self._call.kwargs)
 
 
-def bound(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name, defaults included, in the order of the signature."""
-    return Bound(f, args, kwargs).given
+def _call_of(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[inspect.BoundArguments, bool]:
+    """A call as the signature sorts it out, and whether it is the function's own.
+
+    A wrapper says whose signature it has; what that leaves out is left to the wrapper, and so is
+    everything where the wrapper takes something else.
+    """
+    try:
+        signature = inspect.signature(f)
+    except TypeError:
+        raise ValueError from None
+    own = inspect.signature(f, follow_wrapped=False)
+    if signature == own:
+        call = signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        return call, True
+    try:
+        return signature.bind(*args, **kwargs), False
+    except TypeError:
+        return own.bind(*args, **kwargs), False
 
 
 def paths(layout: Layout, at: str) -> Iterator[str]:
@@ -178,23 +209,16 @@ def refuse_attached(names: Sequence[str]) -> None:
 
 
 def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
-    around = Surroundings(f)
-    traced = _Traced(f, Bound(f, args, kwargs), around)
-    read = traced.tracer.read
+    call = Bound(f, args, kwargs)
+    flat = flatten([*call.given.values()])[0]
+    around = Surroundings(f, [x for x in flat if not is_array(x)])
+    traced = _Traced(f, call, around)
+    sites = traced.tracer.sites
     recording = traced.recording()
-    del traced
-    numbers = _fix_constants(recording)
-    held = [x for x in recording.captured.values() if isinstance(x, np.ndarray)]
-    known = {id(x) for x in around.arrays}
-    # Numbers that NumPy made may be made from any array within reach.
-    numbers = numbers or any(not _among(x, known) for x in held)
-    around.watch(held, lambda x: numbers or _among(x, read))
+    del traced, flat
+    _fix_constants(recording)
+    around.watch(recording.captured.values(), sites)
     return recording
-
-
-def _among(x: Any, ids: set[int]) -> bool:
-    """Whether an array, or the one that it is a view of, is one of these."""
-    return id(x) in ids or (x.base is not None and id(x.base) in ids)
 
 
 class _Traced:
@@ -203,23 +227,33 @@ class _Traced:
     def __init__(self, f: Callable[..., Any], call: Bound, around: Surroundings) -> None:
         self.around = around
         self.name = getattr(f, "__name__", type(f).__name__)
-        self.tracer = Tracer()
+        given = [
+            x._array if isinstance(x, Tensor) else x for x in flatten([*call.given.values()])[0]
+        ]
+        self.tracer = Tracer(map(id, [*around.arrays, *around.values, *given]))
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
         with around.untouched(), self.tracer.watching(around.generators):
             result = call.call(f, values)
+        self.tracer.check()
         self.results, self.layout = flatten(result)
+        for x in self.results:
+            _refuse_result(self.name, x)
         for (name, layout, leaves), value in zip(self.arguments, values, strict=True):
             _refuse_changed(name, layout, leaves, value)
 
     def _stood_in(self, name: str, value: Any) -> tuple[Layout, list[Any]]:
         """What f sees of an argument: a Tensor for every array, settings as they are."""
+        _refuse_structure(name, value)
         flat, layout = flatten(value)
         seen = [_stand_in(name, x) for x in flat]
         for t, path in zip(seen, paths(layout, name), strict=True):
             if isinstance(t, Tensor):
                 self.tracer.names[t.node] = _short(path)
+        for t, x in zip(seen, flat, strict=True):
+            if isinstance(x, Tensor) and x.node.grad is not None:
+                self.tracer.graded.add(t.node)
         return layout, seen
 
     def recording(self) -> Recording:
@@ -257,6 +291,37 @@ class _Traced:
         return tuple(name for node, name in kept.items() if node in before)
 
 
+def _refuse_structure(name: str, part: Any) -> None:
+    """Dicts that answer otherwise than a dict, and keys that no source can have."""
+    stack = [part]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, dict):
+            kind = type(x)
+            if kind.__getitem__ is not dict.__getitem__ or hasattr(kind, "__missing__"):
+                raise RecordingError(
+                    f"compile: {name} is a {kind.__name__}, which has a way of its own to look up "
+                    "its items; give a dict of them"
+                )
+            for key in x:
+                if not plain(key):
+                    raise RecordingError(
+                        f"compile: {name} has {key!r} as a key; expected texts or numbers"
+                    )
+            stack += x.values()
+        elif isinstance(x, (list, tuple)):
+            stack += x
+
+
+def _refuse_result(name: str, x: Any) -> None:
+    """What could hold Tensors, or numbers that were computed from them."""
+    if not (is_array(x) or plain(x) or isinstance(x, (np.dtype, type, slice))):
+        raise RecordingError(
+            f"compile: {name} returns a {type(x).__name__}, which would be the same one in every "
+            "call; return arrays, numbers and texts, in dicts, lists and tuples"
+        )
+
+
 def _refuse_changed(name: str, layout: Layout, leaves: Sequence[Any], value: Any) -> None:
     """The structure of an argument is the caller's."""
     flat, after = flatten(value)
@@ -289,14 +354,11 @@ def _stand_in(name: str, x: Any) -> Any:
     )
 
 
-def _fix_constants(recording: Recording) -> bool:
+def _fix_constants(recording: Recording) -> None:
     """Captured arrays that nobody else holds can't change: they become constants of the graph.
 
     Whoever holds an array, or a view of it, is counted by Python; where another implementation
     counts otherwise they stay inputs, which is right as well.
-
-    Returns:
-        whether the graph has constants of NumPy's.
     """
     gc.collect(1)  # the run's own circles
     constants: dict[Node, Any] = {}
@@ -315,8 +377,6 @@ def _fix_constants(recording: Recording) -> bool:
     ]
     outputs = tuple(x for x in recording.graph.outputs if x not in constants)
     recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)
-    given = (x for n in recording.graph for x in (*n.inputs, *n.meta.values()))
-    return any(isinstance(x, (np.generic, np.ndarray)) for x in (*given, *recording.results))
 
 
 def _short(path: str) -> str:

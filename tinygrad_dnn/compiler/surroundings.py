@@ -5,23 +5,20 @@ Its values go into a compiled program; a program asks here before it runs.
 
 from __future__ import annotations
 
-import dis
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from operator import is_
-from types import CodeType, MappingProxyType
+from types import CodeType, FunctionType, MappingProxyType, MethodType
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from tinygrad_dnn.compiler.reach import BUFFERS, EMPTY, PLAIN, Reach, now
+from tinygrad_dnn.compiler.bytecode import Site, uses
+from tinygrad_dnn.compiler.reach import BUFFERS, EMPTY, Reach, code_like, dunder, now, plain
 from tinygrad_dnn.compiler.tracer import RecordingError
 from tinygrad_dnn.tensor import Tensor
-
-ABOUT = frozenset({"shape", "dtype", "ndim", "size"})  # what does not depend on the numbers
-LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_CLASSDEREF", "LOAD_ATTR"})
 
 
 class Variable:
@@ -63,23 +60,52 @@ class Contents:
 
 
 class Space:
-    """What a namespace held under the names that code asks for, and how many there were."""
+    """What a namespace held under the names that code asks for, and what names there were."""
 
-    __slots__ = ("held", "names", "of", "size")
+    __slots__ = ("all", "held", "kind", "names", "of", "owner")
 
-    def __init__(self, of: Mapping[str, Any], names: list[str]) -> None:
-        self.of, self.names = of, names
-        self.size, self.held = len(of), [of[k] for k in names]
+    def __init__(self, of: Mapping[str, Any], owner: Any, names: list[str]) -> None:
+        self.of, self.owner, self.names = of, owner, names
+        self.kind = type(owner)
+        self.all: Any = [*of] if owner is not None else len(of)
+        self.held = [of[k] for k in names]
 
     def changed(self) -> str | None:
         """The first name that holds something else, or is new."""
-        get = self.of.get
+        of, get = self.of, self.of.get
+        if self.owner is not None:
+            if type(self.owner) is not self.kind or self.owner.__dict__ is not of:
+                return type(self.owner).__name__
+            if [*of] != self.all:
+                return next(iter({*of} ^ {*self.all}), self.kind.__name__)
+        elif len(of) != self.all:
+            return [*of][-1]
         held = [get(k, EMPTY) for k in self.names]
-        if len(self.of) == self.size and _same(held, self.held):
+        if _same(held, self.held):
             self.held = held
             return None
         pairs = zip(self.names, held, self.held, strict=True)
-        return next((k for k, a, b in pairs if a is not b and not _equal(a, b)), [*self.of][-1])
+        return next(k for k, a, b in pairs if a is not b and not _equal(a, b))
+
+
+class Function:
+    """The code and the defaults of a function."""
+
+    __slots__ = ("code", "defaults", "keywords", "of")
+
+    def __init__(self, of: FunctionType) -> None:
+        self.of, self.code, self.defaults = of, of.__code__, of.__defaults__
+        self.keywords = [*(of.__kwdefaults__ or {}).items()]
+
+    def changed(self) -> str | None:
+        """Its name, unless they are the same."""
+        f = self.of
+        same = f.__code__ is self.code and f.__defaults__ is self.defaults
+        if same and (f.__kwdefaults__ is None) is (not self.keywords):
+            keywords = [*(f.__kwdefaults__ or {}).items()]
+            if all(_same([*a], [*b]) for a, b in zip(keywords, self.keywords, strict=False)):
+                return None
+        return f.__name__
 
 
 class Held:
@@ -94,79 +120,110 @@ class Held:
 
     def changed(self) -> str | None:
         """Its name, unless it is as it was; its gradient counts where code asks for gradients."""
-        (kept, strides, grad), then = _about(self.of), self.about
-        same = kept is then[0] and strides == then[1] and (grad is then[2] or not self.grad)
-        return None if same else self.name
+        about = _about(self.of)
+        if not self.grad:
+            return None if about[:3] == self.about[:3] else self.name
+        return None if _same([*about], [*self.about]) else self.name
 
 
 class Array:
-    """The numbers of an array that NumPy may have read."""
+    """What an array is besides its numbers; and its numbers, where NumPy may have read them."""
 
-    __slots__ = ("name", "of", "sum")
+    __slots__ = ("about", "name", "of", "sum")
 
-    def __init__(self, name: str, of: Any) -> None:
-        self.name, self.of, self.sum = name, of, _checksum(of)
+    def __init__(self, name: str, of: Any, numbers: bool) -> None:
+        self.name, self.of = name, of
+        self.about = of.shape, of.strides, of.dtype
+        self.sum = _checksum(of) if numbers else None
 
     def changed(self) -> str | None:
-        """Its name, unless the numbers are the same."""
-        return None if _checksum(self.of) == self.sum else self.name
+        """Its name, unless it is the same."""
+        x = self.of
+        same = (x.shape, x.strides, x.dtype) == self.about
+        return None if same and (self.sum is None or _checksum(x) == self.sum) else self.name
 
 
 class Surroundings:
     """The variables outside a function, as far as they can be seen from it, as they are now.
 
+    Args:
+        settings: arguments that are no arrays; their insides count as well.
+
     Attributes:
         names: the variable's name for each array and Tensor among them, by id.
         generators: random generators within reach.
         arrays: NumPy's arrays within reach.
+        values: of the Tensors within reach.
     """
 
-    def __init__(self, f: Callable[..., Any]) -> None:
-        reach = Reach(f)
+    def __init__(self, f: Callable[..., Any], settings: Iterable[Any] = ()) -> None:
+        self.settings = [x for x in settings if not plain(x)]  # their ids are in keys
+        reach = self._reach = Reach(f, self.settings)
         self.names, self.generators, self.arrays = reach.names, reach.generators, reach.arrays
-        self._codes = reach.codes
-        self._direct = {id(now(name, place)) for name, place in reach.variables}
         self._tensors = reach.tensors
+        self.values = [t._array for t in reach.tensors]
         self._watched: list[Any] = [
             *(Variable(name, place) for name, place in reach.variables),
             *(Variable(name, x, _attribute) for name, x in reach.slots),
             *(Contents(name, x) for name, x in reach.containers),
+            *self._spaces(reach.words),
+            *map(Function, reach.functions),
             *(
-                Space(space, [k for k in space if reach.named(k, shared)])
-                for space, shared in reach.spaces
-            ),
-            *(
-                Held(x.name or self.names.get(id(x), ""), x, reach.named("grad"))
+                Held(x.name or self.names.get(id(x), ""), x, "grad" in reach.words)
                 for x in reach.tensors
             ),
         ]
+        # While f is recorded, what it writes and nobody reads counts as well.
+        self._written: list[Any] = [
+            *self._spaces(reach.stored),
+            *(Variable(k, f.__globals__) for f in reach.functions
+              for k in reach.stored & f.__globals__.keys()),
+        ]  # fmt: skip
 
-    def watch(self, inputs: Iterable[Any], read: Callable[[Any], bool]) -> None:
-        """Remember the numbers of arrays that NumPy may have read.
+    def _spaces(self, words: set[str]) -> Iterator[Space]:
+        everything = self._reach.everything and words is self._reach.words
+        for space, owner, shared in self._reach.spaces:
+            names = [
+                k
+                for k, v in space.items()
+                if k in words or dunder(k, v) or (everything and not (shared and code_like(v)))
+            ]
+            yield Space(space, owner, names)
+
+    def watch(self, inputs: Iterable[Any], sites: Mapping[int, set[Site]]) -> None:
+        """From now on what was recorded counts: also the numbers of arrays, but for those that are
+        inputs of the program and that code uses in no other way.
 
         Args:
-            inputs: arrays that are inputs of the program, which matter only if
-            read: says that NumPy read them too.
+            sites: the operations and calls that were recorded with an array, by id.
         """
+        self._written = []
         known = {id(x) for x in inputs}
+        codes = [f.__code__ for f in self._reach.functions]
         for x in self.arrays:
-            name = self.names.get(id(x), "")
-            if id(x) in known:
-                watch = read(x) or any(_numbers_of(code, name) for code in self._codes)
-            else:
-                only = all(_asks_shapes_only(code, name) for code in self._codes)
-                watch = not (only and id(x) in self._direct)
-            if watch:
-                self._watched.append(Array(name, x))
+            there = sites.get(id(x), set()) if id(x) in known else set()
+            safe = id(x) not in self._reach.loose and all(
+                site in there
+                for name, variable in self._reach.held.get(id(x), ())
+                for site in self._uses(codes, name, variable)
+            )
+            self._watched.append(Array(self.names.get(id(x), ""), x, not safe))
+        del self._reach
+
+    def _uses(self, codes: Iterable[CodeType], name: str, variable: bool) -> Iterator[Site | None]:
+        if not variable and self._reach.everything:
+            yield None
+        for code in codes:
+            yield from uses(code, name)
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing that could change."""
-        return not self._watched
+        return not (self._watched or self.settings)
 
     def changed(self) -> str | None:
         """What is not as it was, by name; None if all is."""
-        for x in self._watched:
+        for x in (*self._watched, *self._written) if self._written else self._watched:
             name = x.changed()
             if name is not None:
                 return name or "what the function closes over"
@@ -180,7 +237,8 @@ class Surroundings:
         Raises:
             RecordingError: there are new ones, which later calls would not leave.
         """
-        locked = [x for x in self.arrays if x.flags.writeable]
+        there = {id(y): y for x in self.arrays for y in _bases(x)}
+        locked = [x for x in there.values() if x.flags.writeable]
         before = [(x, x.node.grad) for x in self._tensors]
         for x in locked:
             x.flags.writeable = False
@@ -188,7 +246,7 @@ class Surroundings:
             yield
         finally:
             # A view may be written to again once the array that it is a view of may be.
-            for x in sorted(locked, key=_depth):
+            for x in sorted(locked, key=lambda x: len([*_bases(x)])):
                 x.flags.writeable = True
             new = [x for x, grad in before if x.node.grad is not grad]
             for x, grad in before:
@@ -203,21 +261,30 @@ class Surroundings:
 
 
 def _attribute(name: str, x: Any) -> Any:
-    return getattr(x, name, EMPTY)
+    return x.get(EMPTY) if isinstance(x, ContextVar) else getattr(x, name, EMPTY)
 
 
-def _about(x: Tensor) -> tuple[Any, Any, Any]:
-    return x.node.requires_grad, getattr(x._array, "strides", None), x.node.grad
+def _about(x: Tensor) -> tuple[Any, ...]:
+    node = x.node
+    return node.requires_grad, getattr(x._array, "strides", None), node.name, node.grad
 
 
 def _contents(x: Any) -> list[Any]:
     if isinstance(x, (dict, MappingProxyType)):
         return [*x.keys(), *x.values()]
-    return [bytes(x)] if isinstance(x, BUFFERS) else [*x]
+    if isinstance(x, np.ndarray):
+        return [*x.flat]
+    return [np.frombuffer(x, np.uint8).tobytes()] if isinstance(x, BUFFERS) else [*x]
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, PLAIN) and repr(a) == repr(b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return _same([*a], [*b])
+    if isinstance(a, MethodType):
+        return a.__self__ is b.__self__ and a.__func__ is b.__func__
+    return plain(a) and repr(a) == repr(b)
 
 
 def _same(now: list[Any], then: list[Any]) -> bool:
@@ -228,46 +295,13 @@ def _same(now: list[Any], then: list[Any]) -> bool:
     )
 
 
-def _depth(x: Any) -> int:
-    depth = 0
-    while x.base is not None and isinstance(x.base, np.ndarray):
-        x, depth = x.base, depth + 1
-    return depth
+def _bases(x: Any) -> Iterator[Any]:
+    """An array, and those that it is a view of."""
+    while isinstance(x, np.ndarray):
+        yield x
+        x = x.base
 
 
-def _loads(code: CodeType, name: str) -> Iterator[tuple[Any, Any]]:
-    """The two instructions after each one that looks a variable up, in code and code within it."""
-    stack: list[Any] = [code]
-    while stack:
-        x = stack.pop()
-        stack += [c for c in x.co_consts if isinstance(c, CodeType)]
-        instructions: deque[Any] = deque([None, None], 3)
-        for i in [*dis.get_instructions(x), None, None]:
-            instructions.append(i)
-            first, second, third = instructions
-            if first is not None and first.argval == name and first.opname in LOADS:
-                yield second, third
-
-
-def _asks_shapes_only(code: CodeType, name: str) -> bool:
-    """Whether code uses a variable in no other way than X.shape and the like."""
-    return all(
-        second is not None and second.opname == "LOAD_ATTR" and second.argval in ABOUT
-        for second, _ in _loads(code, name)
-    )
-
-
-def _numbers_of(code: CodeType, name: str) -> bool:
-    """Whether code takes elements of a variable or compares it, held[0] > 1: NumPy does."""
-    return any(
-        third is not None
-        and (third.opname in ("BINARY_SUBSCR", "COMPARE_OP") or third.argrepr == "[]")
-        for _, third in _loads(code, name)
-    )
-
-
-def _checksum(x: Any) -> Any:
-    if x.dtype.hasobject:
-        return repr(x.tolist())
+def _checksum(x: Any) -> int:
     whole = x if x.flags.c_contiguous else x.T if x.flags.f_contiguous else x.copy()
     return crc32(whole.reshape(-1).view(np.uint8))

@@ -6,7 +6,7 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -15,16 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.graph import Node, describe, mode
+from tinygrad_dnn.compiler.bytecode import Site
+from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick
+from tinygrad_dnn.tensor import Tensor
 
-NUMPY = str(Path(np.__file__).parent) + os.sep
-VIEWS = frozenset(
-    {"reshape", "transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "view"}
-)
-ABOUT = frozenset({"shape", "ndim", "size", "zeros_like", "ones_like", "empty_like", "full_like"})
 _LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
 PYTHON = str(Path(os.__file__).parent) + os.sep
-ENGINE = (NUMPY, str(Path(__file__).parents[1]) + os.sep)
+ENGINE = tuple(str(p) + os.sep for p in (Path(np.__file__).parent, Path(__file__).parents[1]))
 
 
 class RecordingError(TypeError):
@@ -41,19 +38,30 @@ class Tracer:
         raises: for ops inside `with np.errstate(...)`, what it sets.
         names: what variables of the user called a node.
         gradients: pairs of a node and its gradient's.
-        read: ids of arrays whose methods were called or which NumPy's functions were given, and of
-            those that they are views of.
+        sites: the operations and calls of the user's in which an op read an array, by its id, and
+            by that of the array that it is a view of.
+        graded: the stand-ins of arguments that have a gradient, which is no argument.
+        refused: what was refused first.
+
+    Args:
+        outer: ids of the arrays that the function is given or can reach; all others are its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Iterable[int] = ()) -> None:
         self.nodes: list[Node] = []
         self.aliases: dict[Node, Node] = {}
         self.outside: dict[Node, Any] = {}
         self.raises: dict[Node, dict[str, Any]] = {}
         self.names: dict[Node, str] = {}
         self.gradients: list[tuple[Node, Node]] = []
-        self.read: set[int] = set()
+        self.sites: dict[int, set[Site]] = {}
+        self.graded: set[Node] = set()
+        self.refused: RecordingError | None = None
+        self._outer = frozenset(outer)
         self._known: set[Node] = set()
+        self._began = tick()
+        self._copies: dict[int, tuple[Any, Any]] = {}  # of the function's own arrays, by id
+        self._leaves: dict[Leaf, Any] = {}
 
     # --- what the engine reports -------------------------------------------------------------
 
@@ -62,12 +70,77 @@ class Tracer:
         node = t.node
         self.nodes.append(node)
         self._known.add(node)
+        own = False
         for x, value in zip(node.inputs, arrays, strict=True):
-            if isinstance(x, Node) and x.op is not None and x not in self._known:
-                self.outside[x] = value
+            if isinstance(x, Node):
+                if x.op is not None and x not in self._known:
+                    self._from_outside(x, value)
+                elif isinstance(x, Leaf) and x.index > self._began and x not in self._leaves:
+                    self._leaves[x] = self._as_it_is(x.value)
+            elif isinstance(x, np.ndarray):
+                own = self._as_it_is(x) is not x or own
+        if own:  # what the function does to its own arrays later does not matter
+            node.inputs = [
+                self._as_it_is(x) if isinstance(x, np.ndarray) else x for x in node.inputs
+            ]
         changed = {k: v for k, v in np.geterr().items() if v != "call"}
         if changed:
             self.raises[node] = changed
+
+    def _from_outside(self, x: Node, value: Any) -> None:
+        """A node that is not among those recorded: from before, or from another thread."""
+        if x.index > self._began:
+            raise self._refusal(
+                f"compile: {describe(x)} was computed in another thread, which nobody recorded; "
+                f"{where()}. Compute it in the function's own thread"
+            )
+        self.outside[x] = value
+
+    def _as_it_is(self, x: Any) -> Any:
+        """An array that an op reads; a copy if it is the function's own and could be changed."""
+        if not isinstance(x, np.ndarray):
+            return x
+        if id(x) in self._outer or (x.base is not None and id(x.base) in self._outer):
+            self._note_site(x)
+            return x
+        if not x.flags.writeable:
+            return x
+        there = self._copies.get(id(x))
+        if there is None or there[0] is not x or there[1].tobytes() != x.tobytes():
+            copy = x.copy(order="K")
+            copy.flags.writeable = False
+            there = self._copies[id(x)] = x, copy
+        return there[1]
+
+    def _note_site(self, x: Any) -> None:
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and _engine(frame):
+            frame = frame.f_back
+        if frame is not None:
+            for one in (x, x.base):
+                self.sites.setdefault(id(one), set()).add((frame.f_code, frame.f_lasti))
+
+    def check(self) -> None:
+        """Nothing was refused that the function went on from, and its own arrays in Tensors are as
+        they were when an op read them.
+
+        Raises:
+            RecordingError: otherwise.
+        """
+        if self.refused is not None:
+            raise self.refused
+        for leaf, then in self._leaves.items():
+            if then is not leaf.value and then.tobytes() != leaf.value.tobytes():
+                raise RecordingError(
+                    f"compile: the array in {self._called(leaf)} is changed in place after an op "
+                    "has read it; make a new array for every Tensor"
+                )
+
+    def _refusal(self, words: str) -> RecordingError:
+        error = RecordingError(words)
+        if self.refused is None:
+            self.refused = error
+        return error
 
     def after_sweep(self, found: Mapping[Node, Any]) -> None:
         """The gradients that a backward pass found, by what they are the gradient of."""
@@ -79,19 +152,27 @@ class Tracer:
 
     def refuse_read(self, node: Node, how: str) -> None:
         """A value would leave the graph: whatever Python made of it would stay as it is now."""
-        raise RecordingError(
+        raise self._refusal(
             f"compile: {how} reads the value of {self._called(node)} while the function is being "
             f"recorded, and what it is now would be built in for good; {where()}. Compute with the "
             "Tensor itself (np.where instead of if), or return it and read it outside"
         )
 
+    def refuse_grad(self, node: Node) -> None:
+        """The gradient of an argument is none of its own numbers, and not given."""
+        if node in self.graded:
+            raise self._refusal(
+                f"compile: the gradient of {self._called(node)} is read; {where()}. Pass it as an "
+                "argument of its own"
+            )
+
     def refuse_write(self, node: Node) -> None:
         """An argument, or what the function closes over, would be changed in place."""
         if node.op is None:
-            raise RecordingError(
+            raise self._refusal(
                 f"compile: {self._called(node)} is changed in place while the function is being "
-                f"recorded, which later calls would not do; {where()}. Return the new value "
-                "instead: W = W - rate * dW"
+                f"recorded, which no program does; {where()}. Compute a new value instead: "
+                "W = W - rate * dW"
             )
 
     def _called(self, node: Node) -> str:
@@ -143,36 +224,19 @@ class Tracer:
         if event == "return":
             if not _engine(frame):
                 self._take_names(frame.f_locals)
-        elif event == "c_call":
-            one = getattr(arg, "__self__", None)
-            if isinstance(one, np.ndarray):
-                if arg.__name__ not in VIEWS and not _engine(frame):
-                    self._note_read(one)
-            elif isinstance(one, Random) or arg.__name__ == "urandom":
-                raise RecordingError(
-                    f"compile: {arg.__name__} draws random numbers, which would be the same ones "
-                    f"in every call; {where()}. Draw them outside and pass them as an argument"
-                )
-        elif event == "call" and frame.f_code.co_filename.startswith(NUMPY):
-            caller = frame.f_back
-            if (
-                caller is not None
-                and not _engine(caller)
-                and frame.f_code.co_name not in VIEWS | ABOUT
-            ):
-                for x in frame.f_locals.values():
-                    if isinstance(x, np.ndarray):
-                        self._note_read(x)
-
-    def _note_read(self, x: Any) -> None:
-        self.read |= {id(x)} if x.base is None else {id(x), id(x.base)}
+        elif event == "c_call" and (
+            isinstance(getattr(arg, "__self__", None), Random) or arg.__name__ == "urandom"
+        ):
+            raise self._refusal(
+                f"compile: {arg.__name__} draws random numbers, which would be the same ones in "
+                f"every call; {where()}. Draw them outside and pass them as an argument"
+            )
 
     def _take_names(self, variables: Mapping[str, Any]) -> None:
         """Call values by the variables that hold them when a function of the user returns."""
         for name, value in variables.items():
-            node = getattr(value, "node", None)
-            if isinstance(node, Node) and node.name is None and name.isidentifier():
-                self.names.setdefault(node, name)
+            if isinstance(value, Tensor) and value.node.name is None and name.isidentifier():
+                self.names.setdefault(value.node, name)
 
 
 def _ignore(*_: Any) -> None:
@@ -187,7 +251,11 @@ def _restore_profile(before: Any) -> None:
 
 
 def _state(generator: Any) -> str:
-    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+    if isinstance(generator, np.random.SeedSequence):
+        return str(generator.n_children_spawned)
+    bits = generator
+    if not isinstance(generator, np.random.BitGenerator):
+        bits = getattr(generator, "bit_generator", None) or generator._bit_generator
     return repr(
         {
             k: v

@@ -166,8 +166,9 @@ class Loop:
                 f"resume: expected {shown(self._layout)} as carry, got {shown(layout)}"
             )
         whole = {}
-        for q, x in zip(self._step.carry, flat, strict=True):
-            whole[q] = _checked(q.name or "carry", q, x)
+        named = dict(zip(paths(layout, ""), flat, strict=True))  # a dict's order may be another
+        for q, path in zip(self._step.carry, paths(self._layout, ""), strict=True):
+            whole[q] = _checked(q.name or "carry", q, named[path])
         self._begin(whole)
         self.iteration = iteration
         if not beside:

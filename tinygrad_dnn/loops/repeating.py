@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_dnn.compiler.record import Recording, record, refuse_attached
+from tinygrad_dnn.compiler.record import Recording, paths, record, refuse_attached
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
 from tinygrad_dnn.loops.repeated import Repeated
@@ -78,7 +78,9 @@ def compile_loop(
         )
     first, *others = recording.arguments
     leaves = [x for x in first.leaves if x is not None]
-    after = recording.results[: len(leaves)]
+    # A dict may come back in another order.
+    named = dict(zip(paths(recording.layout[0], ""), recording.results, strict=False))
+    after = [named[path] for path in paths(layout, "")]
     for q, x, path in zip(leaves, after, first.paths, strict=True):
         if (getattr(x, "shape", None), getattr(x, "dtype", None)) != (q.shape, q.dtype):
             raise ValueError(

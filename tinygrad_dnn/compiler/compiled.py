@@ -14,15 +14,15 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_dnn.compiler.arguments import Bound
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
-from tinygrad_dnn.compiler.record import Bound, record, refuse_attached
+from tinygrad_dnn.compiler.record import record, refuse_attached
 from tinygrad_dnn.compiler.surroundings import Surroundings
 from tinygrad_dnn.graph import MODE, traced
 from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.tree import flatten, rebuild
 
-_RECORDING = threading.RLock()  # one at a time: it locks the arrays that are within reach
 LIMIT = 32  # keys of which a compiled function keeps programs
 SETTINGS = 4  # programs for one key: `training` switched on and off
 
@@ -112,8 +112,7 @@ class Compiled:
                 "compile: this was unpickled without its function, which had no importable name, "
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
-        with _RECORDING:
-            recording = record(self.f, args, kwargs)
+        recording = record(self.f, args, kwargs)
         kinds = Bound(self.f, args, kwargs).kinds
         guard = guard_for(recording, given, kinds, _defaults(self.f))
         program = program_of(recording, self.rewrite, guard)

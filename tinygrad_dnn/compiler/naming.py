@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from tinygrad_dnn.compiler.arguments import paths
 from tinygrad_dnn.compiler.plan import Plan
-from tinygrad_dnn.compiler.record import Recording, paths
+from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.graph import Leaf, Node
 
 OWN = {"np", "out", "results", "workspace", "_array", "base64", "io", "zlib"}

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.arguments import is_array
 from tinygrad_dnn.compiler.reach import plain
-from tinygrad_dnn.compiler.record import Recording, is_array
+from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.rewrite import Rewritten, explain
 from tinygrad_dnn.tensor import Tensor
@@ -42,7 +43,7 @@ def key_of(given: Mapping[str, Any]) -> Key:
     """What a program is written for: structure, shapes, dtypes, orders, and the settings' values.
 
     Args:
-        given: the arguments by name, as `record.bound` gives them.
+        given: the arguments by name, as `arguments.Bound` has them.
     """
     parts: list[Any] = []
     for name, value in given.items():
@@ -205,7 +206,7 @@ def guard_for(
     It says no where it does not know; the key then decides.
 
     Args:
-        kinds: how each of those given may be given, as `record.Bound` has it.
+        kinds: how each of those given may be given, as `arguments.Bound` has it.
         defaults: of the function's settings, which a call may leave out.
     """
     if kinds is None:

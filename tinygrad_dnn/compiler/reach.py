@@ -169,10 +169,12 @@ class Reach:
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             self._variable(name, cell, None if library else True)
         self._push(*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
-        self._space(f.__dict__)
         if library:
+            self._push(*f.__dict__.values())
             return
         self.functions.append(f)
+        if f.__dict__:
+            self._space(f.__dict__)
         said, space = words(f.__code__), f.__globals__
         wanted = said.variables
         if said.names & _GLOBALS:

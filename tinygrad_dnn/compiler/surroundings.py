@@ -89,22 +89,21 @@ class Space:
 
 
 class Function:
-    """The code and the defaults of a function."""
+    """The code and the defaults of a function, and whether it has got attributes."""
 
-    __slots__ = ("code", "defaults", "keywords", "of")
+    __slots__ = ("about", "keywords", "of")
 
     def __init__(self, of: FunctionType) -> None:
-        self.of, self.code, self.defaults = of, of.__code__, of.__defaults__
-        self.keywords = [*(of.__kwdefaults__ or {}).items()]
+        self.of, self.keywords = of, _contents(of.__kwdefaults__ or {})
+        self.about = of.__code__, of.__defaults__, len(of.__dict__)
 
     def changed(self) -> str | None:
         """Its name, unless they are the same."""
-        f = self.of
-        same = f.__code__ is self.code and f.__defaults__ is self.defaults
-        if same and (f.__kwdefaults__ is None) is (not self.keywords):
-            keywords = [*(f.__kwdefaults__ or {}).items()]
-            if all(_same([*a], [*b]) for a, b in zip(keywords, self.keywords, strict=False)):
-                return None
+        f, (code, defaults, attributes) = self.of, self.about
+        same = f.__code__ is code and f.__defaults__ is defaults
+        same = same and len(f.__dict__) == attributes
+        if same and (not self.keywords or _same(_contents(f.__kwdefaults__ or {}), self.keywords)):
+            return None
         return f.__name__
 
 

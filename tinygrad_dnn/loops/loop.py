@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.arguments import Argument, paths
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
-from tinygrad_dnn.compiler.record import Argument, Recording, paths, refuse_attached
+from tinygrad_dnn.compiler.record import Recording, refuse_attached
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.once import Once
 from tinygrad_dnn.loops.repeated import Repeated

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_dnn.compiler.record import Recording, paths, record, refuse_attached
+from tinygrad_dnn.compiler.arguments import paths
+from tinygrad_dnn.compiler.record import Recording, record, refuse_attached
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
 from tinygrad_dnn.loops.repeated import Repeated

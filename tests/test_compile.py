@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import cProfile
+import functools
 import gc
 import pickle
 import pstats
@@ -556,3 +558,97 @@ def test_a_transform_inside_gives_the_bits_of_eager(name: str) -> None:
     x, v = np.array([0.3, -0.7, 1.2]), np.array([1.0, 2.0, 3.0])
     compiled.prepare(np.ones(3), np.ones(3))
     same(compiled(x, v), f(x, v))
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+def test_the_order_of_a_dict_counts() -> None:
+    def first_twice(p: Any) -> Any:
+        first, second = p.values()
+        return first * 2 + second
+
+    f = compile(first_twice)
+    x = np.ones(3)
+    same(f({"a": x, "b": x * 10}), x * 12)
+    same(f({"b": x * 10, "a": x}), x * 21)
+
+
+def test_positional_and_keyword_settings_are_told_apart() -> None:
+    x = np.ones(3)
+    f = compile(lambda *a, k=2.0: a[0] * sum(a[1:]) * k)
+    same(f(x, 3.0), x * 6)
+    same(f(x, 3.0, 2.0), x * 10)
+    same(f(x, 3.0, k=1.0), x * 3)
+    g = compile(lambda x, *r, **k: x * len(r) + x * 10 * len(k))
+    same(g(x, y=x), x * 10)
+    same(g(x, x), x * 1)
+    h = compile(lambda x0, *x: x0 + sum(x))
+    same(h(x, x, x), x * 3)
+    with pytest.raises(TypeError):
+        compile(lambda x, **k: x)(x, 1.0)
+
+
+def test_what_a_wrapper_leaves_out_is_its_own_business() -> None:
+    def own(g: Any) -> Any:
+        @functools.wraps(g)
+        def wrapper(*a: Any, **k: Any) -> Any:
+            k.setdefault("scale", 5.0)
+            return g(*a, **k)
+
+        return wrapper
+
+    def given(g: Any) -> Any:
+        @functools.wraps(g)
+        def wrapper(x: Any) -> Any:
+            return g(x, 7.0)
+
+        return wrapper
+
+    @own
+    def f(x: Any, *, scale: float = 1.0) -> Any:
+        return x * scale
+
+    @given
+    def h(x: Any, scale: float) -> Any:
+        return x * scale
+
+    x = np.ones(3)
+    compiled = compile(f)
+    same(compiled(x), x * 5)
+    same(compiled(x, scale=2.0), x * 2)
+    same(compiled(x), x * 5)
+    same(compile(h)(x), x * 7)
+
+
+def test_zeros_among_the_settings_are_told_apart_by_their_sign() -> None:
+    f = compile(lambda x, k: x + np.copysign(1.0, k))
+    x = np.ones(3)
+    for _ in range(2):
+        same(f(x, 0.0), x + 1)
+        same(f(x, -0.0), x - 1)
+    assert f.program.guard(x, -0.0)
+    assert not f.program.guard(x, 0.0)
+
+
+def test_two_classes_of_one_name_are_two_settings() -> None:
+    def made(k: float) -> Any:
+        class C:
+            rate = k
+
+            def __repr__(self) -> str:
+                return "C"
+
+        return C
+
+    one, two = made(1.0), made(2.0)
+    f = compile(lambda x, c: x * c.rate)
+    x = np.ones(3)
+    for c, k in ((one, 1.0), (two, 2.0), (one(), 1.0), (two(), 2.0)):
+        same(f(x, c), x * k)
+
+
+def test_a_copy_is_the_compiled_function_itself() -> None:
+    f = compile(lambda x: x)
+    assert copy.copy(f) is f
+    assert copy.deepcopy({"f": f})["f"] is f

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,76 @@ def advanced_generator() -> Any:
     return lambda x: x * next(numbers), "numbers is a generator"
 
 
+def kept_for_nobody() -> Any:
+    net = types.SimpleNamespace(hidden=None)
+
+    def f(x: Any) -> Any:
+        net.hidden = x * 2
+        return net
+
+    return lambda x: f(x) and x, "changes hidden while"
+
+
+def kept_in_a_global() -> Any:
+    def f(x: Any) -> Any:
+        global LAST
+        LAST = x * 2  # type: ignore[name-defined]
+        return x
+
+    globals()["LAST"] = None
+    return f, "f changes LAST while"
+
+
+def swallowed() -> Any:
+    def f(x: Any) -> Any:
+        try:
+            return x * float(x.sum())
+        except TypeError:
+            return x
+
+    return f, r"float\(\) reads the value"
+
+
+def in_a_thread() -> Any:
+    def f(x: Any) -> Any:
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(lambda k: x * k, [1.0, 2.0]))
+
+    return f, "was computed in another thread"
+
+
+def changed_in_a_tensor() -> Any:
+    def f(x: Any) -> Any:
+        buffer = np.zeros(3)
+        t = Tensor(buffer)
+        y = x + t
+        buffer[0] = 1.0
+        return y * t
+
+    return f, "changed in place after an op has read it"
+
+
+def drawn_by_a_bit_generator() -> Any:
+    bits = np.random.PCG64(0)
+    return lambda x: x * np.random.Generator(bits).random(), "draws random numbers"
+
+
+def drawn_by_a_spawned_seed() -> Any:
+    seeds = np.random.SeedSequence(0)
+    return (
+        lambda x: x * np.random.default_rng(seeds.spawn(1)[0]).random(),
+        "draws random numbers",
+    )
+
+
+def returned_as_an_object() -> Any:
+    return lambda x: types.SimpleNamespace(cost=x.sum()), "returns a SimpleNamespace"
+
+
+def returned_as_a_generator() -> Any:
+    return lambda x: (x * k for k in range(2)), "returns a generator"
+
+
 def left_behind() -> Any:
     W = Tensor(np.ones(3), requires_grad=True, name="W")
 
@@ -111,7 +182,9 @@ def left_behind() -> Any:
 @pytest.mark.parametrize(
     "make",
     [written, written_by_out, written_to_a_view, counted, counted_by_nonlocal, noted, moved,
-     advanced, advanced_generator, left_behind],
+     advanced, advanced_generator, left_behind, kept_for_nobody, kept_in_a_global, swallowed,
+     in_a_thread, changed_in_a_tensor, drawn_by_a_bit_generator, drawn_by_a_spawned_seed,
+     returned_as_an_object, returned_as_a_generator],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_s75_what_only_the_first_call_would_do_is_refused(make: Callable[[], Any]) -> None:
@@ -151,6 +224,27 @@ def test_a_cache_that_the_first_call_fills_is_no_change() -> None:
     np.testing.assert_array_equal(compiled(X), X * 3)
     cache["k"] = 4.0
     np.testing.assert_array_equal(compiled(X), X * 4)
+
+
+def test_what_a_function_does_to_its_own_arrays_it_does_in_every_call() -> None:
+    def f(x: Any) -> Any:
+        b, y = np.zeros(3), x * 0
+        for i in range(3):
+            b[i] = i + 1
+            y = y + x * b
+        return y
+
+    compiled = compile(f)
+    np.testing.assert_array_equal(compiled(X), f(Tensor(X)).data)
+    np.testing.assert_array_equal(compiled(X * 2), f(Tensor(X * 2)).data)
+    kept: list[Any] = []
+
+    def g(x: Any) -> Any:
+        mask = np.ones(3)
+        kept[:] = []
+        return x * mask
+
+    np.testing.assert_array_equal(compile(g)(X), X)
 
 
 def test_too_much_to_watch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,3 +318,15 @@ def test_a_loop_refuses_a_captured_tensor_that_requires_a_gradient() -> None:
         loop = compile_loop(lambda w: (w * W, w.sum()), carry=X)
     with pytest.raises(TypeError, match="W, which the function closes over"):
         loop.step()
+
+
+def test_a_loop_carries_a_dict_in_whatever_order_it_comes_back() -> None:
+    def step(p: Any) -> Any:
+        return {"b": p["b"] * 1.0, "a": p["a"] * 2.0}, p["a"].sum()
+
+    loop = compile_loop(step, carry={"a": np.ones(2), "b": np.full(2, 5.0)})
+    loop.step()
+    np.testing.assert_array_equal(loop.carry["a"], [2.0, 2.0])
+    np.testing.assert_array_equal(loop.carry["b"], [5.0, 5.0])
+    loop.resume({"b": np.zeros(2), "a": np.ones(2)}, 0)
+    np.testing.assert_array_equal(loop.carry["a"], [1.0, 1.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import inspect
 import pickle
 import random
@@ -212,6 +213,35 @@ def test_what_is_put_into_an_argument_is_refused(
     with pytest.raises(RecordingError, match=hint):
         compile(f)(given)
     assert len(given) == (2 if isinstance(given, dict) and "b" in given else 1)
+
+
+def test_the_gradient_of_an_argument_is_not_given() -> None:
+    W = Tensor(X, requires_grad=True)
+    (W * 3).sum().backward()
+    f = compile(lambda w: w if w.grad is None else w - w.grad)
+    with no_grad(), pytest.raises(RecordingError, match=r"the gradient of w .* is read"):
+        f(W)
+
+
+def test_structures_that_no_source_can_have_are_refused() -> None:
+    class Mode(enum.Enum):
+        A = 1
+
+    class Other(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            return 10 * super().__getitem__(key)
+
+    with pytest.raises(RecordingError, match="as a key; expected texts or numbers"):
+        compile(lambda p: p[Mode.A])({Mode.A: X})
+    with pytest.raises(RecordingError, match="Other, which has a way of its own"):
+        compile(lambda p: p["a"])(Other(a=X))
+
+
+def test_an_array_of_another_kind_does_not_pass_for_an_array() -> None:
+    f = compile(lambda x: x * 2)
+    f(X)
+    with pytest.raises(RecordingError, match="MaskedArray"):
+        f(np.ma.MaskedArray(X, X > 2))
 
 
 def test_what_is_refused_leaves_the_mode_as_it_was() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 import types
+import weakref
 from array import array
 from collections import ChainMap, OrderedDict, UserDict, defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,6 +20,8 @@ import pytest
 from tinygrad_dnn import (
     Tensor,
     compile,
+    custom_vjp,
+    grad,
     gradients,
     no_grad,
     stop_gradient,
@@ -239,6 +244,228 @@ def in_a_cached_function() -> Any:
     return lambda x: wrapped(x), lambda: cfg.update(k=2.0)
 
 
+def imported_inside() -> Any:
+    made = types.ModuleType("settings_of_a_compiled_test")
+    made.lr = 1.0  # type: ignore[attr-defined]
+    sys.modules[made.__name__] = made
+
+    def f(x: Any) -> Any:
+        import settings_of_a_compiled_test as settings  # type: ignore[import-not-found]
+
+        return x * settings.lr
+
+    return f, lambda: _set(made, "lr", 2.0)
+
+
+def imported_from() -> Any:
+    made = types.ModuleType("more_settings_of_a_compiled_test")
+    made.lr = 1.0  # type: ignore[attr-defined]
+    sys.modules[made.__name__] = made
+
+    def f(x: Any) -> Any:
+        from more_settings_of_a_compiled_test import lr  # type: ignore[import-not-found]
+
+        return x * lr
+
+    return f, lambda: _set(made, "lr", 2.0)
+
+
+def made_up_in_a_module() -> Any:
+    _set(module, "w1", 1.0)
+    return lambda x: x * getattr(module, f"w{len(x.shape)}"), lambda: _set(module, "w1", 2.0)
+
+
+def made_up_in_a_class() -> Any:
+    Config.rate = 2.0
+    name = "".join(["ra", "te"])
+    return lambda x: x * getattr(Config, name), lambda: _set(Config, "rate", 5.0)
+
+
+def behind_a_cache() -> Any:
+    @functools.lru_cache
+    def settings() -> Any:
+        return types.SimpleNamespace(lr=1.0)
+
+    return lambda x: x * settings().lr, lambda: _set(settings(), "lr", 2.0)
+
+
+def other_defaults() -> Any:
+    def helper(x: Any, k: float = 1.0) -> Any:
+        return x * k
+
+    return lambda x: helper(x), lambda: _set(helper, "__defaults__", (2.0,))
+
+
+def other_keyword_defaults() -> Any:
+    def helper(x: Any, *, k: float = 1.0) -> Any:
+        return x * k
+
+    return lambda x: helper(x), lambda: helper.__kwdefaults__.update(k=2.0)
+
+
+def other_code() -> Any:
+    def helper(x: Any) -> Any:
+        return x * 1.0
+
+    return lambda x: helper(x), lambda: _set(helper, "__code__", (lambda x: x * 2.0).__code__)
+
+
+def other_dunder() -> Any:
+    class Layer:
+        def __call__(self, x: Any) -> Any:
+            return x * 1.0
+
+    layer = Layer()
+    return lambda x: layer(x), lambda: _set(Layer, "__call__", lambda self, x: x * 2.0)
+
+
+def other_class() -> Any:
+    class One:
+        k = 1.0
+
+    class Two:
+        k = 2.0
+
+    it = One()
+    return lambda x: x * it.k, lambda: _set(it, "__class__", Two)
+
+
+def other_namespace() -> Any:
+    n = Data()
+    return lambda x: x * n.k, lambda: _set(n, "__dict__", {"k": 2.0, "more": n.more})
+
+
+def deleted_and_another() -> Any:
+    c = Config()
+    Config.rate = 2.0
+    _set(c, "unused", 1.0)
+
+    def change() -> None:
+        del c.unused  # type: ignore[attr-defined]
+        c.rate = 3.0
+
+    return lambda x: x * c.rate, change
+
+
+def by_a_rule_of_custom_vjp() -> Any:
+    k = types.SimpleNamespace(v=1.0)
+    box = custom_vjp(lambda x: x * 1.0, lambda g, z, x: g * k.v, name="box")
+    return lambda x: grad(lambda x: box(x).sum())(x), lambda: _set(k, "v", 2.0)
+
+
+def by_a_context_variable() -> Any:
+    rate: ContextVar[float] = ContextVar("rate", default=1.0)
+    return lambda x: x * rate.get(), lambda: rate.set(2.0)
+
+
+def by_a_weak_reference() -> Any:
+    d = Data()
+    r = weakref.ref(d)
+    return lambda x: x * r().k, lambda d=d: _set(d, "k", 2.0)  # type: ignore[union-attr]
+
+
+def by_a_view_of_a_dict() -> Any:
+    d = {"k": 1.0}
+    values = d.values()
+    return lambda x: x * sum(values), lambda: d.update(k=2.0)
+
+
+def by_the_keys_of_a_dict() -> Any:
+    k = Slotted()
+    d = {k: 0}
+    return lambda x: x * sum(q.k for q in d), lambda: _set(k, "k", 2.0)
+
+
+def by_a_bound_method_of_python() -> Any:
+    n = types.SimpleNamespace(k=1.0)
+    ask = n.__getattribute__
+    return lambda x: x * ask("k"), lambda: _set(n, "k", 2.0)
+
+
+def by_a_global_that_was_not_there() -> Any:
+    globals().pop("LATER", None)
+
+    def f(x: Any) -> Any:
+        try:
+            return x * LATER  # type: ignore[name-defined]
+        except NameError:
+            return x
+
+    return f, lambda: globals().__setitem__("LATER", 2.0)
+
+
+def by_a_global_that_hides_one_of_pythons() -> Any:
+    globals().pop("divmod", None)
+    return lambda x: x * divmod(7, 2)[0], lambda: globals().__setitem__(
+        "divmod", lambda a, b: (9.0, 0)
+    )
+
+
+def by_an_attribute_that_a_function_gets() -> Any:
+    def helper(x: Any) -> Any:
+        return x * getattr(helper, "k", 1.0)
+
+    return lambda x: helper(x), lambda: _set(helper, "k", 2.0)
+
+
+def by_an_attribute_of_a_number() -> Any:
+    class Rate(float):
+        k = 1.0
+
+    r = Rate(1.0)
+    return lambda x: x * r.k, lambda: _set(r, "k", 2.0)
+
+
+def by_a_metaclass() -> Any:
+    class Meta(type):
+        rate = 1.0
+
+    class Net(metaclass=Meta):
+        pass
+
+    return lambda x: x * Net.rate, lambda: _set(Meta, "rate", 2.0)
+
+
+def by_a_helper_that_compares_an_input() -> Any:
+    held = np.ones(3)
+
+    def big(w: Any) -> Any:
+        return w[0] > 2
+
+    return lambda x: x * held if big(held) else x + held, lambda: held.__setitem__(0, 7.0)
+
+
+def by_another_name_for_an_input() -> Any:
+    held = np.array(2.0)
+
+    def f(x: Any) -> Any:
+        w = held
+        return x * held + float(w)
+
+    return f, lambda: held.__setitem__((), 3.0)
+
+
+def by_a_product_of_an_input_with_itself() -> Any:
+    held = np.ones(3)
+    return lambda x: x * held / float(held @ held), lambda: held.__setitem__(0, 5.0)
+
+
+def by_an_input_in_a_dict() -> Any:
+    p = {"W": np.ones(3)}
+    return lambda x: x * p["W"] + int(p["W"][0]), lambda: p["W"].__setitem__(0, 5.0)
+
+
+def by_the_shape_of_an_array() -> Any:
+    held = np.ones(6)
+    return lambda x: x * held.shape[0], lambda: _set(held, "shape", (3, 2))
+
+
+def by_a_record() -> Any:
+    r = np.zeros(1, dtype=[("k", float)])[0]
+    r["k"] = 1.0
+    return lambda x: x * float(r["k"]), lambda: r.__setitem__("k", 2.0)
+
+
 def _kinds() -> Iterator[tuple[str, Callable[[], Any]]]:
     containers: dict[str, tuple[Any, Any]] = {
         "OrderedDict": (OrderedDict(k=1.0), lambda c: c.update(k=2.0)),
@@ -404,6 +631,52 @@ def test_a_saved_module_takes_what_was_captured_as_an_argument(tmp_path: Any) ->
     np.testing.assert_array_equal(run(np.ones(3), held=np.full(3, 4.0)), np.full(3, 4.0))
     with pytest.raises(TypeError, match="held"):
         run(np.ones(3))
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_the_insides_of_settings_count() -> None:
+    c = compile(lambda x, cfg: x * cfg.k * cfg.more["z"])
+    cfg = Data()
+    np.testing.assert_array_equal(c(X, cfg), X)
+    text = c.source
+    c(X, cfg)
+    assert c.source is text
+    cfg.k = 2.0
+    np.testing.assert_array_equal(c(X, cfg), X * 2)
+    cfg.more["z"] = 3.0
+    np.testing.assert_array_equal(c(X, cfg), X * 6)
+    other = Data()
+    np.testing.assert_array_equal(c(X, other), X)
+
+
+def test_a_method_may_be_compiled_where_it_is_defined() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.W = np.ones(3)
+
+        @compile
+        def forward(self, x: Any) -> Any:
+            return x * self.W
+
+    net = Net()
+    np.testing.assert_array_equal(net.forward(X), X)
+    net.W = X
+    np.testing.assert_array_equal(net.forward(X), X * X)
+    np.testing.assert_array_equal(Net().forward(X), X)
+
+
+def test_switching_to_and_fro_is_not_recorded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = types.SimpleNamespace(training=True)
+    c = compile(lambda x: x * 2 if net.training else x)
+    for training in (True, False):
+        net.training = training
+        c(X)
+    monkeypatch.setattr("tinygrad_dnn.compiler.compiled.record", None)
+    for training in (True, False, True):
+        net.training = training
+        np.testing.assert_array_equal(c(X), X * 2 if training else X)
 
 
 # --- arrays that are inputs, and that NumPy reads as well -----------------------------------------

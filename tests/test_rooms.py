@@ -27,8 +27,9 @@ ENGINE = [
     "rewrite.engine", "rewrite.explain", "rewrite",
     "compiler.bytecode", "compiler.tracer", "compiler.reach", "compiler.surroundings",
     "compiler.typeset", "compiler.arguments", "compiler.plain", "compiler.record",
-    "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming", "compiler.constants", "compiler.printer",
-    "compiler.program", "compiler.build", "compiler.compiled", "compiler",
+    "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
+    "compiler.constants", "compiler.printer", "compiler.program", "compiler.build",
+    "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",
     *(f"check.diagnosis.{room}" for room in (

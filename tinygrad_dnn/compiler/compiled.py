@@ -253,12 +253,13 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
     new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing).
     The 32 programs used last are kept.
 
-    What f closes over: arrays and Tensors are read anew at every call. Everything else within
-    reach of f under a name that code has (variables, globals, attributes of objects, classes and
-    modules, items of containers, however deep) is compared at every call, by identity or as a
-    number or text, and f is recorded again where it differs; so it is where NumPy read an array
-    whose checksum has changed (give large ones as arguments). What f asks of files, clocks and the
-    like is asked once.
+    What f closes over, and the insides of settings that are objects: Tensors and arrays that ops
+    alone read are read anew at every call. Everything else within reach under a name that code has
+    (variables, globals, attributes of objects, classes and modules, items of containers, defaults,
+    however deep) is compared at every call, by identity or as a number or text, arrays by their
+    checksum (give large ones as arguments), and f is recorded again where it differs. What f asks
+    of files, clocks, installed packages, and of Python's own state (queues, decimal contexts), is
+    asked once.
 
     Args:
         f: a function of arrays.

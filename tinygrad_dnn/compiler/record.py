@@ -76,10 +76,10 @@ def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
             given something that can't be an input.
     """
     recording = _recorded(f, args, kwargs)
-    if recording.around.changed() is None:
-        return recording
-    recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
+    if recording.around.changed() is not None:
+        recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
     if (name := recording.around.changed()) is None:
+        recording.around.only_read()
         return recording
     raise RecordingError(
         f"compile: {recording.name} changes {name} while it is being recorded, which later calls "

@@ -190,13 +190,12 @@ class Surroundings:
             yield Space(space, owner, names)
 
     def watch(self, inputs: Iterable[Any], sites: Mapping[int, set[Site]]) -> None:
-        """From now on what was recorded counts: also the numbers of arrays, but for those that are
-        inputs of the program and that code uses in no other way.
+        """The numbers of arrays count as well, but for those that are inputs of the program and
+        that code uses in no other way.
 
         Args:
             sites: the operations and calls that were recorded with an array, by id.
         """
-        self._written = []
         known = {id(x) for x in inputs}
         codes = [f.__code__ for f in self._reach.functions]
         for x in self.arrays:
@@ -214,6 +213,10 @@ class Surroundings:
             yield None
         for code in codes:
             yield from uses(code, name)
+
+    def only_read(self) -> None:
+        """From now on what f writes, and nobody reads, no longer counts."""
+        self._written = []
 
     @property
     def nothing(self) -> bool:

@@ -4,7 +4,8 @@
     python tests/benchmarks/compiled.py --quick    # seconds; prints, writes nothing
 
 Peers are whatever is installed: pip install "tinygrad-dnn[bench]" brings all of them, and
-pip install jax the last one. The cat file is used where TINYGRAD_DNN_CATS names its folder.
+pip install jax the last one; torch.compile needs a C++ compiler besides. The cat file is used where
+TINYGRAD_DNN_CATS names its folder.
 """
 
 import argparse
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import growth
+import inductor
 import numpy as np
 import programs
 import workloads
-from eager import Row, one_thread, threads, versus
+from eager import Row, one_thread, threads, told, versus
 from eager import versions as eager_versions
 from measure import agree, interleaved, machine
 
@@ -34,6 +36,7 @@ PEERS = {
     "optimised": "optimised by hand",
     "eager": "our eager engine",
     "torch": "PyTorch eager",
+    "inductor": inductor.LABEL,
     "jax": "jax.jit",
     "autograd": "HIPS autograd",
     "mygrad": "MyGrad",
@@ -41,24 +44,40 @@ PEERS = {
 
 
 def rows(
-    what: str, steps: dict[str, Callable[[], Any]], goals: dict[str, float], **turns: Any
+    what: str,
+    steps: dict[str, Callable[[], Any]],
+    also: inductor.Tried,
+    goals: dict[str, float],
+    **turns: Any,
 ) -> Iterator[Row]:
-    """Ours against everybody who is there, and against whom a goal is set."""
+    """Ours against everybody who is there, and against whom a goal is set; torch.compile `also`."""
+    if also.step is not None:
+        steps = steps | {"inductor": also.step}
     agree(steps)
     times = interleaved(steps, **turns)
-    for name, label in PEERS.items():
+    for name, label in (PEERS | {"inductor": also.label}).items():
         if name in times or name in goals:
             yield versus(what, times, name, label, goals.get(name))
+        elif name == "inductor":
+            yield Row(what, label, told(statistics.median(times["ours"])), also.reason)
+
+
+def attempted(build: Callable[..., Any], *args: Any, quick: bool) -> inductor.Tried:
+    """torch.compile, but for a smoke test, which it would make a long one."""
+    if quick:
+        return inductor.Tried(None, reason="not tried in a smoke test")
+    return inductor.tried(build, *args)
 
 
 def document_network(quick: bool) -> Iterator[Row]:
     """12288-20-7-5-1 on the full batch."""
     X, Y, source = workloads.cats()
     steps = programs.networks(X, Y, DOCUMENT)
+    also = attempted(inductor.network, X, Y, DOCUMENT, quick=quick)
     goals = {"hand": 0.5, "torch": 1.25, "jax": 1.25}
     what = f"12288-20-7-5-1, m = 209, {source}: training step"
     yield from rows(
-        what, steps, goals, rounds=2 if quick else 25, burst=2 if quick else 5, pause=0.2
+        what, steps, also, goals, rounds=2 if quick else 25, burst=2 if quick else 5, pause=0.2
     )
 
 
@@ -75,8 +94,9 @@ def small_networks(quick: bool) -> Iterator[Row]:
         steps = programs.networks(X, Y, layers)
         what = f"{'-'.join(map(str, layers))}, m = {X.shape[1]}: training step"
         with one_thread():
+            also = attempted(inductor.network, X, Y, layers, quick=quick)
             yield from rows(
-                what, steps, goals, rounds=3 if quick else 100, burst=5 if quick else 10
+                what, steps, also, goals, rounds=3 if quick else 100, burst=5 if quick else 10
             )
 
 
@@ -86,7 +106,8 @@ def chains(quick: bool) -> Iterator[Row]:
         what = f"chain of 200 ops on 10 x 10, {link}: forward, backward"
         steps = programs.chains(link)
         with one_thread():
-            yield from rows(what, steps, {"torch": 0.18}, rounds=3 if quick else 100, burst=3)
+            also = attempted(inductor.chain, workloads.LINKS[link], quick=quick)
+            yield from rows(what, steps, also, {"torch": 0.18}, rounds=3 if quick else 100, burst=3)
 
 
 def compiling(quick: bool) -> Iterator[Row]:
@@ -151,7 +172,9 @@ def page(found: list[Row], command: str, seconds: float) -> str:
             "of the rounds, against which the goals are held, and our best time over their best.",
             "Ours is `compile(step, reuse_outputs=True)`; the chains are compiled with",
             "`rewrite=False`, since rewriting would cancel what they take back. The gradient of",
-            "`a variable and a number` is constant, and so computed once.",
+            "`a variable and a number` is constant, and so computed once. torch.compile is given",
+            "the whole step, gradient and update; the seconds beside it are what its first step",
+            "took (the first of them loads its compiler too), and are not in its times.",
             "",
             "| what | against | ours | theirs | ratio | best | goal | |",
             "|---|---|---|---|---|---|---|---|",

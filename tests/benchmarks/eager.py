@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; `ratio` is None where a peer is missing."""
+    """A line of the table; `ratio` is None where a peer is missing, `theirs` may say why."""
 
     what: str
     peer: str
@@ -43,7 +43,8 @@ class Row:
 
     def __str__(self) -> str:
         if self.ratio is None:
-            return f"| {self.what} | {self.peer} | {self.ours} | not installed | | | | |"
+            why = self.theirs or "not installed"
+            return f"| {self.what} | {self.peer} | {self.ours} | {why} | | | | |"
         met = "" if self.goal is None else "met" if self.ratio <= self.goal else "**not met**"
         goal = "" if self.goal is None else f"≤ {self.goal:g}"
         best = "" if self.best is None else figures_of(self.best)

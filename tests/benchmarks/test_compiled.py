@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import compiled
+import growth
 import inductor
+import numpy as np
 import programs
 import pytest
 import workloads
@@ -73,10 +75,19 @@ def test_torch_compile_is_given_the_same_work(monkeypatch):
 
 
 def test_the_page_names_command_versions_and_rows():
-    text = compiled.page([Row("w", "P", "1 s", "2 s", 0.5, 0.5, 0.6)], "the command", 3.0)
+    row = Row("w", "P", "1 s", "2 s", 0.5, 0.5, 0.6)
+    text = compiled.page([row], ["| grown |"], "the command", 3.0)
+    assert "| grown |" in text
     assert "the command" in text
     assert "jax" in text
     assert "| w | P | 1 s | 2 s | 0.50 | 0.50 | ≤ 0.6 | met |" in text
+
+
+def test_the_exponent_of_growth_is_that_of_the_cost():
+    sizes = (1, 2, 4, 8, 16)
+    found = np.array([[5 * n, 7 * n**2, 3, max(n, 4)] for n in sizes], float)
+    line = growth.exponents("ops", sizes, found, 2)
+    assert line == "| ops | 1 to 16 | 1.00, 1.00 | 2.00, 2.00 | 0.00, 0.00 | 0.50, 1.00 | 2 |"
 
 
 def test_a_smoke_run_measures_and_writes_nothing():

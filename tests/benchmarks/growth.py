@@ -1,4 +1,10 @@
-"""How the cost of compiled functions grows: time and memory against depth, width, batch, length."""
+"""How the cost of compiled functions grows: time and memory against depth, width, batch, length.
+
+    OPENBLAS_NUM_THREADS=1 python tests/benchmarks/growth.py    # writes growth.png, prints a table
+
+Processor time is what is measured, so matrix products get one thread: a second one would wait
+beside it, and its waiting be counted.
+"""
 
 import time
 import tracemalloc
@@ -20,9 +26,7 @@ LENGTHS = (100, 300, 1000, 3000, 10000)
 
 
 def measured(work: Callable[..., Any], *args: Any, times: int = 15) -> float:
-    """The least processor time of a call in this thread, in seconds: whatever else the machine
-    does is left out, and so are the other threads of matrix products.
-    """
+    """The least processor time of a call, in seconds: what else the machine does is left out."""
     work(*args)
     taken = []
     for _ in range(times):
@@ -123,5 +127,8 @@ def draw(path: Path) -> list[str]:
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.savefig(path, dpi=100)
     plt.close(figure)
-    print(*table, f"written: {path}", sep="\n")
     return table
+
+
+if __name__ == "__main__":
+    print(*draw(Path(__file__).with_suffix(".png")), sep="\n")

@@ -3,8 +3,9 @@
     python tests/benchmarks/loops.py            # some minutes; writes loops.md beside this file
     python tests/benchmarks/loops.py --quick    # seconds; prints, writes nothing
 
-Peers are whatever is installed: pip install "tinygrad-dnn[bench]". The cat files are used where
-TINYGRAD_DNN_CATS names their folder, else random numbers of their shape.
+Peers are whatever is installed: pip install "tinygrad-dnn[bench]", pip install jax;
+torch.compile needs a C++ compiler besides. The cat files are used where TINYGRAD_DNN_CATS names
+their folder, else random numbers of their shape.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import inductor
 import numpy as np
 import workloads
 from eager import Row, threads, told
@@ -37,9 +39,14 @@ HERE = Path(__file__).parent
 # The costs of every iteration and the accuracies on training and test examples.
 Answer = tuple[list[float], list[float]]
 Whole = Callable[[int], Answer]
-GOALS = {"hand": ("written by hand", 1 / 20), "torch": ("PyTorch eager", 1 / 8),
-         "jax": ("jax.jit", 1 / 8), "gram": ("its Gram matrix by hand", None),
-         "plain": ("compiled, without it", None)}  # fmt: skip
+GOALS = {
+    "hand": ("written by hand", 1 / 20),
+    "torch": ("PyTorch eager", 1 / 8),
+    "inductor": (inductor.LABEL, None),
+    "jax": ("jax.jit", 1 / 8),
+    "gram": ("its Gram matrix by hand", None),
+    "plain": ("compiled, without it", None),
+}
 
 
 class Problem:
@@ -140,6 +147,25 @@ def torch_loop(problem: Problem, torch: Any) -> Whole:
     return whole
 
 
+def torch_compiled_loop(problem: Problem, torch: Any) -> Whole:
+    """torch.compile of the iteration; compiled anew in each round, which is included."""
+
+    def whole(iterations: int) -> Answer:
+        X, Y = torch.from_numpy(problem.X), torch.from_numpy(problem.Y)
+        p = {k: torch.tensor(v) for k, v in problem.start.items()}
+        costs = []
+        with inductor.anew(torch):
+            iteration = inductor.iteration(torch, LAYERS, X.shape[1])
+            for _ in range(iterations):
+                p, cost = iteration(p, X, Y)
+                costs.append(cost.item())
+        return costs, problem.accuracies(
+            lambda X: expression(torch.relu, torch.sigmoid, torch.from_numpy(X), p)
+        )
+
+    return whole
+
+
 def jax_loop(problem: Problem, jax: Any) -> Whole:
     """jax.jit of the iteration, in float64; its compilation included."""
     jax.config.update("jax_enable_x64", True)
@@ -200,13 +226,16 @@ def measured(
     return times, answers
 
 
-def rows(times: Mapping[str, list[float]], iterations: int, source: str) -> list[Row]:
-    """Ours against each."""
+def rows(
+    times: Mapping[str, list[float]], iterations: int, source: str, also: inductor.Tried
+) -> list[Row]:
+    """Ours against each; torch.compile `also`."""
     what = f"12288-20-7-5-1, m = 209, {source}: {iterations:,} iterations, start to accuracies"
     found = []
-    for name, (label, goal) in GOALS.items():
+    for name, (label, goal) in (GOALS | {"inductor": (also.label, None)}).items():
         if name not in times:
-            found.append(Row(what, label, told(statistics.median(times["ours"]))))
+            why = also.reason if name == "inductor" else ""
+            found.append(Row(what, label, told(statistics.median(times["ours"])), why))
             continue
         ratios = [a / b for a, b in zip(times["ours"], times[name], strict=True)]
         both = (told(statistics.median(times[n])) for n in ("ours", name))
@@ -282,8 +311,15 @@ def main() -> None:
     began = time.perf_counter()
     problem = Problem()
     iterations, rounds = (20, 1) if options.quick else (2500, options.rounds)
-    times, answers = measured(contenders(problem), iterations, rounds)
-    lines, apart = rows(times, iterations, problem.source), differences(answers)
+    wholes = contenders(problem)
+    if options.quick:
+        also = inductor.Tried(None, reason="not tried in a smoke test")
+    else:
+        also = inductor.tried(inductor.network, problem.X, problem.Y, LAYERS)
+    if also.step is not None:
+        wholes["inductor"] = torch_compiled_loop(problem, workloads.peer("torch"))
+    times, answers = measured(wholes, iterations, rounds)
+    lines, apart = rows(times, iterations, problem.source, also), differences(answers)
     print(*lines, *apart, sep="\n")
     out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:

@@ -52,6 +52,8 @@ def optimised_network(X: Any, Y: Any, layers: Sequence[int]) -> Callable[[], Any
     W = [p[f"W{l}"] for l in range(1, L + 1)]
     b = [p[f"b{l}"] for l in range(1, L + 1)]
     A = [X, *(np.empty((n, m)) for n in layers[1:])]
+    if X.flags.f_contiguous and len(X) >= 1024:
+        A[1] = np.empty(A[1].shape, order="F")  # the wide product is faster in X's own order
     dA = [np.empty((n, m)) for n in layers[1:-1]]
     on = [np.empty((n, m), bool) for n in layers[1:-1]]
     dW, db = [np.empty_like(w) for w in W], [np.empty_like(v) for v in b]

@@ -1,5 +1,6 @@
 """Contenders for the network whole compute the same, and the table says what was found."""
 
+import inductor
 import loops
 import numpy as np
 from gram import by_hand
@@ -24,9 +25,11 @@ def test_all_contenders_compute_the_same_and_the_page_says_so(monkeypatch):
     for costs, shares in answers.values():
         np.testing.assert_allclose(costs, expected[0], rtol=1e-9)
         assert shares == expected[1]
-    text = page(rows(times, 40, "small"), differences(answers), 1, 3.0)
+    absent = inductor.Tried(None, reason="E: none")
+    text = page(rows(times, 40, "small", absent), differences(answers), 1, 3.0)
     assert "40 iterations, start to accuracies | written by hand |" in text
     assert text.count("≤ 0.05") == 1
+    assert f"| torch.compile | {loops.told(times['ours'][0])} | E: none |" in text
     assert "| ours |" in text
     assert f"numpy {np.__version__}" in text
 

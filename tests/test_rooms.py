@@ -18,10 +18,10 @@ ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
     "graph", "formula", "mathml", "latex", "readable", "notebook",
-    "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
-    "ops.logic", "ops",
+    "ops.declare", "ops.shape", "ops.positions", "ops.elementwise", "ops.reduction",
+    "ops.linalg", "ops.activation", "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
-    "values", "numpy_names", "conversions", "requests", "operators", "tensor",
+    "values", "numpy_names", "conversions", "indexing", "requests", "operators", "tensor",
     "passes", "transforms", "watch",
     "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
     "rewrite.engine", "rewrite.explain", "rewrite",
@@ -29,8 +29,8 @@ ENGINE = [
     "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
     "compiler.constants", "compiler.printer",
     "compiler.program", "compiler.build", "compiler.compiled", "compiler",
-    "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
-    "loops.later", "loops.loop", "loops.repeating",
+    "loops", "loops.repeated", "loops.picked", "loops.forms", "loops.walk", "loops.strength",
+    "loops.once", "loops.later", "loops.loop", "loops.repeating",
     *(f"check.diagnosis.{room}" for room in (
         "numbers", "slopes", "known", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",

@@ -25,6 +25,13 @@ def _array(text):
     return np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))))
 '''
 
+WITHIN = '''def {name}(indices, n):
+    """Refuse indices that do not lie in an axis of length n."""
+    if indices.size and not -n <= indices.min() <= indices.max() < n:
+        got = f"{{indices.min()}} to {{indices.max()}}"
+        raise IndexError(f"take: expected indices from {{-n}} to {{n - 1}}, got {{got}}")
+'''
+
 
 class Constants:
     """Definitions that lines refer to, each made once.
@@ -94,6 +101,13 @@ class Constants:
             return setting_text(value)
         except Unspeakable:
             return self.object("setting", value)
+
+    def within(self) -> str:
+        """The name of the function that looks at indices before np.take does."""
+        if WITHIN not in self._helpers:
+            name = self._helpers[WITHIN] = self.names.shared(self.names.fresh("within"))
+            self.functions.append(WITHIN.format(name=name))
+        return self._helpers[WITHIN]
 
     def helper(self, op: Any) -> str:
         """The name of a function with an op's own text."""

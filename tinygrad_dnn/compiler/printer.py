@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import prod
 from typing import Any
 
@@ -104,6 +104,7 @@ class _Printer:
         self.called = Called(recording, plan, results, beside)
         self.constants = constants or Constants(self.called.names)
         self.constants.names = self.called.names
+        self.looked_at: set[tuple[Node, int]] = set()  # indices, and the length of their axis
 
     # --- operands ----------------------------------------------------------------------------
 
@@ -150,15 +151,36 @@ class _Printer:
         if (ufunc := plain_ufunc(node.op)) is not None:
             return [f"np.{ufunc}({', '.join(operands)}, out={out})"]
         named = self.constants.settings(node)
-        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
+        turn = self._in_columns(node.inputs[0])
+        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out, turn)
         if spelled is not None:
-            return spelled
+            return [*self._looked_at(node, operands), *spelled]
         written = self._expression(node, operands)
         if elementwise:
             self._quicken(written, node)
         text = call(written, out)
         assert text is not None, f"{node.op.name}: planned with a place to write to"
         return [text]
+
+    def _in_columns(self, x: Any) -> bool:
+        """Whether memory runs down the columns of an operand, as that of a transpose does."""
+        if not isinstance(x, Node):
+            flags = getattr(x, "flags", None)
+            return flags is not None and flags.f_contiguous and not flags.c_contiguous
+        steps = [(n, s) for n, s in zip(x.shape, self.lowered.strides[x], strict=True) if n != 1]
+        without_gaps = [(1, x.dtype.itemsize), *steps]
+        return len(steps) > 1 and all(a * s == t for (a, s), (_, t) in pairwise(without_gaps))
+
+    def _looked_at(self, node: Node, operands: Sequence[str]) -> list[str]:
+        """The line before a np.take whose mode lets every index pass; once for each axis length."""
+        if node.op.name != "take" or not isinstance(node.inputs[1], Node):
+            return []
+        axis, shape = node.meta["axis"], node.input_shapes[0]
+        n = prod(shape) if axis is None else shape[axis]
+        if (node.inputs[1], n) in self.looked_at:
+            return []
+        self.looked_at.add((node.inputs[1], n))
+        return [f"{self.constants.within()}({operands[1]}, {n})"]
 
     def _quicken(self, written: ast.expr, node: Node) -> None:
         """Numbers of the op's own, as the 0 in np.maximum(x, 0), as arrays too."""

@@ -116,11 +116,11 @@ class Program:
             else {}
         )
         if reuse and "results" in self._names:
-            local.turn = 1 - local.turn
             if local.sets[local.turn] is None:
                 local.sets[local.turn] = self._names["results"]()
             held["out"] = local.sets[local.turn]
         found = step(*args, **held) if held else step(*args)
+        local.turn = 1 - local.turn  # a step that raised has spoiled nothing but this set
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
 
     def explain(self) -> str:

@@ -105,6 +105,7 @@ class Products:
 
     def __init__(self) -> None:
         self.starts: dict[Leaf, Leaf] = {}
+        self.moved_out: dict[Node, Node] = {}  # for a node of the step, what it picks columns of
         self._made: dict[Any, Node] = {}
         self._turned: dict[Constant, Node] = {}
 

@@ -85,12 +85,10 @@ def _picked_or_scattered(x: Node, at: Node, n: int, picks: bool, axis: int) -> N
     return _node("scatter_add", x, at, shape, {"shape": shape, "axis": axis})
 
 
-def taken(p: Picked) -> Node:
-    """The picked columns or rows themselves."""
-    (k,) = p.positions.shape
-    n, m = p.constant.shape
-    shape = (k, m) if p.axis == 0 else (n, k)
-    return _node("take", p.constant, p.positions, shape, {"axis": p.axis})
+def taken(x: Node, at: Node, axis: int) -> Node:
+    """Rows (axis 0) or columns of a matrix at positions (k,)."""
+    (k,), (n, m) = at.shape, x.shape
+    return _node("take", x, at, (k, m) if axis == 0 else (n, k), {"axis": axis})
 
 
 def found_in(node: Node, constant: Collection[Node]) -> Picked | None:

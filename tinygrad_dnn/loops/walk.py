@@ -113,12 +113,15 @@ class Walk:
         found = found_in(node, self._constant) or moved_out(node, self._picked, self._constant)
         if found is None:
             return None
-        self._picked[node] = found
-        self._constant.add(found.constant)
-        self.new[node] = taken(found)
+        # Both walks over a step must speak of the same constants.
+        whole = self.products.moved_out.setdefault(node, found.constant)
+        self._picked[node] = found = found._replace(constant=whole)
+        self._constant.add(whole)
+        at = self.new[found.positions]
+        self.new[node] = taken(whole, at, found.axis)
         self.new[node].name, self.new[node].scope = node.name, node.scope
-        constant = self._as_constant(found.constant, found.axis == 1)
-        E = selection(found.positions, found.constant.shape[found.axis], node.dtype)
+        constant = self._as_constant(whole, found.axis == 1)
+        E = selection(at, whole.shape[found.axis], node.dtype)
         return constant and Form({}, False, {constant: E}, found.axis == 1)
 
     def _fits(self, form: Form, node: Node) -> bool:

@@ -243,7 +243,11 @@ def test_positions_may_depend_on_what_is_carried() -> None:
 
 def test_examples_that_are_learned_are_no_constant() -> None:
     def step(c: Any, batch: Any, X: Any, Y: Any) -> Any:
-        value, g = value_and_grad(lambda q: cost_of(q["E"][:, batch], Y[:, batch], q))(c)
+        def cost(q: Any) -> Any:
+            p = {k: w for k, w in q.items() if k != "E"}
+            return cost_of(q["E"][:, batch], Y[:, batch], p)
+
+        value, g = value_and_grad(cost)(c)
         return {k: c[k] - 0.1 * g[k] for k in c}, value
 
     carry = parameters() | {"E": data()["X"]}

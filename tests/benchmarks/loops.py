@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import batches
 import numpy as np
 import workloads
 from eager import Row, threads, told
@@ -200,11 +201,16 @@ def measured(
     return times, answers
 
 
-def rows(times: Mapping[str, list[float]], iterations: int, source: str) -> list[Row]:
+def rows(
+    times: Mapping[str, list[float]],
+    iterations: int,
+    source: str,
+    goals: Mapping[str, tuple[str, float | None]] = GOALS,
+) -> list[Row]:
     """Ours against each."""
     what = f"12288-20-7-5-1, m = 209, {source}: {iterations:,} iterations, start to accuracies"
     found = []
-    for name, (label, goal) in GOALS.items():
+    for name, (label, goal) in goals.items():
         if name not in times:
             found.append(Row(what, label, told(statistics.median(times["ours"]))))
             continue
@@ -284,6 +290,11 @@ def main() -> None:
     iterations, rounds = (20, 1) if options.quick else (2500, options.rounds)
     times, answers = measured(contenders(problem), iterations, rounds)
     lines, apart = rows(times, iterations, problem.source), differences(answers)
+    on_batches = batches.contenders(problem, RATE)
+    times, answers = measured(on_batches, iterations, rounds)
+    source = f"{problem.source}, batches of {batches.SIZE}"
+    lines += rows(times, iterations, source, batches.GOALS)
+    apart += [f"| batches: {line[2:]}" for line in differences(answers)]
     print(*lines, *apart, sep="\n")
     out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:

@@ -139,9 +139,10 @@ def test_examples_may_be_rows(product: Any) -> None:
 
 MUST_NOT_MATCH: dict[str, Callable[..., Any]] = {
     "features": lambda X, i: X[(np.zeros(40) + i[0]).astype(int)],
-    "a number for each element": lambda X, i: X[:, i] * np.linspace(0.5, 1, 160).reshape(40, 4),
+    "a number for each element": lambda X, i: X[:, i] * np.outer(np.ones(40), [1, 2, 1, 3]),
     "something between columns": lambda X, i: np.cumsum(X[:, i], axis=1),
     "several batches": lambda X, i: X[:, i] * X[:, i - (i > 0)],
+    "a number of its own": lambda X, i: X[:, i] * Tensor(np.ones((1, 9)) * 2)[:, i],
     "a grid of positions": lambda X, i: X[:, i.reshape(2, 2)].reshape(40, 4),
 }
 
@@ -239,6 +240,16 @@ def test_positions_may_depend_on_what_is_carried() -> None:
     end, expected = plain(step, parameters(), data(), [()] * 20)
     alike(results, expected)
     alike(loop.carry, end)
+
+
+def test_examples_that_fade_are_no_constant() -> None:
+    def step(c: Any, batch: Any, X: Any, Y: Any) -> Any:
+        p, cost = descent(c["p"], c["E"][:, batch], Y[:, batch])
+        return {"p": p, "E": 0.9 * c["E"]}, cost
+
+    carry = {"p": parameters(), "E": data()["X"]}
+    # With so many columns in a batch even a Gram matrix anew in every step would pay.
+    assert compared(step, carry, data(), draws(20, 40)).told == ""
 
 
 def test_examples_that_are_learned_are_no_constant() -> None:

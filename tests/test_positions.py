@@ -196,6 +196,13 @@ def test_s85_other_positions_need_no_new_recording(order: Any) -> None:
     assert text.count("within(batch, 6)") == 1  # X and Y are as long
 
 
+def test_every_second_row_of_columns_is_not_turned() -> None:
+    x = np.repeat(X, 2, axis=0).copy(order="F")[::2]
+    f = compile(lambda X, i: X[:, i])
+    np.testing.assert_array_equal(f(x, np.array([5, 0])), X[:, [5, 0]])
+    assert "np.take(X, i, axis=1, out=" in f.source
+
+
 def test_what_was_wrong_is_refused_by_the_program_too() -> None:
     step = compile(batch_step)
     p, Y = {"W": np.ones((2, 4))}, np.ones((2, 6))

@@ -96,9 +96,8 @@ def found_in(node: Node, constant: Collection[Node]) -> Picked | None:
     if node.op is None or node.op.name != "take" or len(node.shape) != 2:
         return None
     x, at = node.inputs
-    if not isinstance(at, Node) or len(at.shape) != 1 or len(getattr(x, "shape", ())) != 2:
-        return None
-    if x not in constant or node.meta["axis"] is None:
+    known = isinstance(x, Node) and isinstance(at, Node) and x in constant
+    if not known or len(x.shape) != 2 or node.meta["axis"] is None:
         return None
     return Picked(x, at, node.meta["axis"] % 2)
 

@@ -116,9 +116,8 @@ def test_wrong_positions_are_refused_by_name() -> None:
         np.take(t, 24)
     with pytest.raises(TypeError, match=r"take: X \(4, 6\), .*expected integers .* got float64"):
         np.take(t, [0.0], axis=1)
-    for op in (lambda i: np.take(t, i, axis=1), lambda i: tg.scatter_add(t, i, (4, 9), 1)):
-        with pytest.raises(TypeError, match=r"expected integers .* got bool; a mask is for x\[mas"):
-            op(X[0] > 0)
+    with pytest.raises(TypeError, match=r"expected integers .* got bool; a mask is for x\[mask\]"):
+        np.take(t, X[0] > 0, axis=1)
     with pytest.raises(ValueError, match=r"take: X .*axis 2 is out of bounds"):
         np.take(t, [0], axis=2)
     with pytest.raises(ValueError, match="mode 'raise', got 'clip'"):

@@ -42,6 +42,7 @@ def _outside(indices, n):
     domain=((-2.0, 2.0), POSITIONS),
     cases=(
         Case((5,), (5,), shape=(2, 3)),
+        Case((2, 2), (2, 2), shape=(2, 3)),
         Case((5, 3), (5,), shape=(4, 3), axis=0),
         Case((2, 5), (5,), shape=(2, 3), axis=1),
         Case((2, 2, 2, 3), (2, 2), shape=(2, 4, 3), axis=-2),
@@ -50,10 +51,9 @@ def _outside(indices, n):
 )
 def scatter_add(x, indices, /, shape, axis=None):
     """Zeros of a shape with x added at positions along an axis: the adjoint of `take`."""
-    _refuse_others(indices)
-    z = np.zeros_like(x, order="C", shape=shape)
-    np.add.at(np.reshape(z, -1) if axis is None else z, _at(indices, shape, axis), x)
-    return z
+    z = np.zeros_like(x, shape=prod(shape) if axis is None else shape)
+    np.add.at(z, _at(indices, shape, axis), x)
+    return np.reshape(z, shape) if axis is None else z
 
 
 @op(

@@ -242,6 +242,26 @@ def test_positions_may_depend_on_what_is_carried() -> None:
     alike(loop.carry, end)
 
 
+def test_a_number_that_is_carried_may_scale_the_batch() -> None:
+    def step(c: Any, batch: Any, X: Any, Y: Any) -> Any:
+        p, cost = descent(c["p"], -(X[:, batch] * c["scale"]), Y[:, batch])
+        return {"p": p, "scale": 0.98 * c["scale"]}, cost
+
+    carry = {"p": parameters(), "scale": np.array(1.5)}
+    loop = compared(step, carry, data(), draws(20), refresh=7)
+    assert "W1" in loop.told
+    assert "(4, 9)" not in loop.source  # the selection is not made as a matrix
+
+
+def test_pixels_may_be_bytes() -> None:
+    def step(p: Any, batch: Any, X: Any, Y: Any) -> Any:
+        return descent(p, relu(X[:, batch] / 255.0 - 0.5), Y[:, batch])
+
+    pixels = rng().integers(0, 256, (40, 9)).astype(np.uint8)
+    loop = compared(step, parameters(), data() | {"X": pixels}, draws(20), refresh=7)
+    assert "W1" in loop.told
+
+
 def test_examples_that_fade_are_no_constant() -> None:
     def step(c: Any, batch: Any, X: Any, Y: Any) -> Any:
         p, cost = descent(c["p"], c["E"][:, batch], Y[:, batch])

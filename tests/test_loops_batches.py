@@ -195,6 +195,19 @@ def test_a_batch_of_any_size(k: int) -> None:
     assert "W1" in compared(step, parameters(), data(), draws(20, k)).told
 
 
+def test_no_matrix_of_the_batchs_size_squared_is_made() -> None:
+    def step(W: Any, batch: Any, X: Any) -> Any:
+        D = np.tanh(W @ X[:, batch])
+        return W - 0.01 * D @ X[:, batch].T, D.sum()
+
+    k = 100_000  # the square would be 80 GB
+    loop = compile_loop(
+        step, carry=np.ones((2, 40)), inputs=[np.zeros(k, int)], constants={"X": data()["X"]}
+    )
+    assert loop.told
+    loop.step(np.ones(k, int))
+
+
 def test_one_column_many_times() -> None:
     batches = [(np.array([i % M] * 4),) for i in range(20)]
     assert "W1" in compared(on_batches(descent), parameters(), data(), batches).told
@@ -377,6 +390,8 @@ def test_s86_positions_outside_are_refused_and_lose_nothing() -> None:
         if i % 3 == 1:
             with pytest.raises(IndexError, match=r"expected indices from -9 to 8, got 0 to 9"):
                 loop.step(np.array([0, 1, 2, 9]))
+            with pytest.raises(ValueError, match="expected inputs"):
+                loop.step(np.array([0]))
         assert loop.step(*batch).tobytes() == other.step(*batch).tobytes()
     assert loop.iteration == 30
     assert bits(loop.carry) == bits(other.carry)

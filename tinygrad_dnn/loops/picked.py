@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.repeated import is_transpose, made, scaled
@@ -27,9 +28,11 @@ class Picked(NamedTuple):
 
 @cache
 def _eye(k: int, dtype: Any) -> Any:
-    one = np.eye(k, dtype=dtype)
-    one.setflags(write=False)
-    return one
+    # Element (i, j) is that at k − 1 − i + j of one row, so that its memory is 2 k numbers.
+    row = np.zeros(2 * k - 1 if k else 0, dtype)
+    row[k - 1 : k] = 1
+    step = row.itemsize
+    return as_strided(row[k - 1 :], (k, k), (-step, step), writeable=False)
 
 
 def _node(op: str, x: Any, at: Any, shape: tuple[int, int], meta: Mapping[str, Any]) -> Node:

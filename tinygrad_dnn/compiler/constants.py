@@ -7,6 +7,7 @@ import base64
 import builtins
 import io
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,6 @@ UNPACK = '''
 def _array(text):
     """A constant array from its text."""
     return np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))))
-'''
-
-WITHIN = '''def {name}(indices, n):
-    """Refuse indices that do not lie in an axis of length n."""
-    if indices.size and not -n <= indices.min() <= indices.max() < n:
-        got = f"{{indices.min()}} to {{indices.max()}}"
-        raise IndexError(f"take: expected indices from {{-n}} to {{n - 1}}, got {{got}}")
 '''
 
 
@@ -102,12 +96,14 @@ class Constants:
         except Unspeakable:
             return self.object("setting", value)
 
-    def within(self) -> str:
-        """The name of the function that looks at indices before np.take does."""
-        if WITHIN not in self._helpers:
-            name = self._helpers[WITHIN] = self.names.shared(self.names.fresh("within"))
-            self.functions.append(WITHIN.format(name=name))
-        return self._helpers[WITHIN]
+    def function(self, wanted: str, parameters: str, body: Sequence[str]) -> str:
+        """The name of a function with this text."""
+        key = (parameters, *body)
+        if key not in self._helpers:
+            name = self._helpers[key] = self.names.shared(self.names.fresh(wanted))
+            text = "\n".join(f"    {line}" for line in body)
+            self.functions.append(f"def {name}({parameters}):\n{text}")
+        return self._helpers[key]
 
     def helper(self, op: Any) -> str:
         """The name of a function with an op's own text."""

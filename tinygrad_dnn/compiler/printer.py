@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dnn.compiler.constants import UNPACK, Constants, quick, setting_text, uniform
 from tinygrad_dnn.compiler.lower import Lowered
 from tinygrad_dnn.compiler.naming import Called, parts_of
+from tinygrad_dnn.compiler.picks import PICKS, WITHIN, looked_at, picks
 from tinygrad_dnn.compiler.plan import Memory, Plan
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.compiler.spell import (
@@ -151,10 +152,12 @@ class _Printer:
         if (ufunc := plain_ufunc(node.op)) is not None:
             return [f"np.{ufunc}({', '.join(operands)}, out={out})"]
         named = self.constants.settings(node)
-        turn = self._in_columns(node.inputs[0])
-        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out, turn)
+        if node.op.name in PICKS:
+            looks = self._looked_at(node, operands[1])
+            return [*looks, *picks(node, operands, out, self.lowered)]
+        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
         if spelled is not None:
-            return [*self._looked_at(node, operands), *spelled]
+            return spelled
         written = self._expression(node, operands)
         if elementwise:
             self._quicken(written, node)
@@ -162,25 +165,13 @@ class _Printer:
         assert text is not None, f"{node.op.name}: planned with a place to write to"
         return [text]
 
-    def _in_columns(self, x: Any) -> bool:
-        """Whether memory runs down the columns of an operand, as that of a transpose does."""
-        if not isinstance(x, Node):
-            flags = getattr(x, "flags", None)
-            return flags is not None and flags.f_contiguous and not flags.c_contiguous
-        steps = [(n, s) for n, s in zip(x.shape, self.lowered.strides[x], strict=True) if n != 1]
-        without_gaps = [(1, x.dtype.itemsize), *steps]
-        return len(steps) > 1 and all(a * s == t for (a, s), (_, t) in pairwise(without_gaps))
-
-    def _looked_at(self, node: Node, operands: Sequence[str]) -> list[str]:
-        """The line before a np.take whose mode lets every index pass; once for each axis length."""
-        if node.op.name != "take" or not isinstance(node.inputs[1], Node):
+    def _looked_at(self, node: Node, at: str) -> list[str]:
+        """A look at positions, where there was none yet."""
+        needed = looked_at(node)
+        if needed is None or needed in self.looked_at:
             return []
-        axis, shape = node.meta["axis"], node.input_shapes[0]
-        n = prod(shape) if axis is None else shape[axis]
-        if (node.inputs[1], n) in self.looked_at:
-            return []
-        self.looked_at.add((node.inputs[1], n))
-        return [f"{self.constants.within()}({operands[1]}, {n})"]
+        self.looked_at.add(needed)
+        return [f"{self.constants.function(*WITHIN)}({at}, {needed[1]})"]
 
     def _quicken(self, written: ast.expr, node: Node) -> None:
         """Numbers of the op's own, as the 0 in np.maximum(x, 0), as arrays too."""

@@ -295,14 +295,10 @@ def lines(
     meta: Mapping[str, Any],
     constants: Mapping[str, str],
     out: str,
-    in_columns: bool = False,
 ) -> list[str] | None:
     """Ops that NumPy has no out= for, as assignments into `out`; None where there are none.
 
     The result's memory is not that of an operand, but for the last of `where`.
-
-    Args:
-        in_columns: the first operand's memory, and the result's, runs down the columns.
     """
     if op.name == "einsum":
         return [f"np.einsum({meta['subscripts']!r}, {', '.join(operands)}, out={out})"]
@@ -325,27 +321,4 @@ def lines(
         place = ast.Subscript(parsed(out), literal(bare), ast.Load())
         source = operands[0] if shape == shapes[0] else f"{operands[0]}.reshape({shape})"
         return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
-    if op.name == "take":
-        return [_take(operands[0], operands[1], shapes[0], meta["axis"], out, in_columns)]
-    if op.name == "scatter_add":
-        axis, n = meta["axis"], len(meta["shape"])
-        whole = out if axis is not None else f"{out}.reshape(-1)"
-        at = ", ".join(["slice(None)"] * (0 if axis is None else axis % n) + [operands[1]])
-        at = f"({at})" if axis is not None and axis % n else at
-        return [f"{out}[...] = 0", f"np.add.at({whole}, {at}, {operands[0]})"]
     return None
-
-
-def _take(x: str, at: str, shape: tuple[int, ...], axis: int | None, out: str, turn: bool) -> str:
-    """np.take into `out`, of positions that were looked at before.
-
-    With mode="raise" NumPy would write into a copy of `out` first; and whatever is not in C order
-    it would copy whole, so of what lies in columns the transpose is taken.
-    """
-    if turn and axis is not None:
-        x, out, axis = _transposed(x), _transposed(out), len(shape) - 1 - axis % len(shape)
-    return f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")'
-
-
-def _transposed(x: str) -> str:
-    return x.removesuffix(".T") if x.endswith(".T") else f"{x}.T"

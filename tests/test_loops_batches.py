@@ -112,7 +112,8 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "a negative": lambda X, i: -X[:, i],
     "prepared": lambda X, i: (X[:, i] - X.mean(axis=1, keepdims=True)) / X.std(),
     "two of them": lambda X, i: X[:, i] + np.tanh(X[:, i]) * 2,
-    "two batches mixed": lambda X, i: 0.7 * X[:, i] + 0.3 * X[:, i - (i > 0)],
+    "two batches mixed": lambda X, i: 0.5 * (X[:, i] + X[:, i - (i > 0)]),
+    "mixed unevenly": lambda X, i: 0.7 * X[:, i] + 0.3 * X[:, i - (i > 0)],
     "positions computed": lambda X, i: X[:, i - (i > 0)],
     "twice": lambda X, i: X[:, [8, 7, 6, 5, 4, 3, 2, 1, 0]][:, i],
 }

@@ -34,6 +34,8 @@ REASONS = {
     ("dask", "reshape"): "Dask merges or splits whole axes only",
     ("dask", "roll"): "Dask wants one shift for each axis",
     ("dask", "scatter"): "adding at positions is `np.add.at`, which Dask has not",
+    ("dask", "scatter_add"): "adding at positions is `np.add.at`, which Dask has not",
+    ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
 }
 

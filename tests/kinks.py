@@ -126,7 +126,7 @@ SECOND_ENDS: tuple[tuple[str, tuple[float, ...], float], ...] = (
 
 
 def domain_of(op: Op, k: int) -> Any:
-    """Where argument k may be sampled: an interval, or bool."""
+    """Where argument k may be sampled: an interval, bool, or a range of integers."""
     return op.domain[min(k, len(op.domain) - 1)] if op.domain else (-2.0, 2.0)
 
 
@@ -135,6 +135,8 @@ def special(op: Op, k: int) -> list[Any]:
     domain = domain_of(op, k)
     if domain is bool:
         return [False, True]
+    if isinstance(domain, range):
+        return [*domain]
     low, high = domain
     return [v for v in (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0) if low <= v <= high]
 
@@ -156,11 +158,17 @@ def calls(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     for case in op.cases:
         meta = dict(op.defaults | case.meta)
         rng = np.random.default_rng(0)
-        for values in (special(op, 0), [1.0], [0.0]):
-            yield [rng.choice(values, shape) for shape in case.shapes], meta
-        cubes = [rng.choice(special(op, 0), (3,) * len(shape)) for shape in case.shapes]
+        many = [special(op, k) for k in range(len(case.shapes))]
+        for chosen in (many, *([_like(v, x) for x in many] for v in (1.0, 0.0))):
+            yield [rng.choice(x, s) for x, s in zip(chosen, case.shapes, strict=True)], meta
+        cubes = [rng.choice(x, (3,) * len(s)) for x, s in zip(many, case.shapes, strict=True)]
         if _accepts(op, cubes, meta):
             yield cubes, meta
+
+
+def _like(value: float, others: Sequence[Any]) -> list[Any]:
+    """The value alone, as a number of their kind."""
+    return [type(others[0])(value)]
 
 
 def _accepts(op: Op, arrays: Sequence[Any], meta: dict[str, Any]) -> bool:
@@ -291,7 +299,9 @@ def check_ends(op: Op) -> None:
         AssertionError: another slope, or an op with ends of its own that ENDS says nothing of.
     """
     stated = [end for end in ENDS if end[0] == op.name]
-    restricted = any(d is not bool and tuple(d) != (-2, 2) for d in op.domain)
+    restricted = any(
+        not (d is bool or isinstance(d, range) or tuple(d) == (-2, 2)) for d in op.domain
+    )
     if op.differentiable and restricted and not stated and op.name not in KINKS:
         raise AssertionError(f"{op.name}: the ends of its domain are not stated in ENDS")
     with np.errstate(all="ignore"):

@@ -16,7 +16,7 @@ from tinygrad_dnn.ops import Case, Op
 from tinygrad_dnn.tensor import record
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
-SELECT = {"where", "getitem"}  # where these drop a value, nothing reaches what it came from
+SELECT = {"where", "getitem", "take"}  # where these drop a value, nothing reaches what it came from
 
 # Calls that the declarations' own cases leave out.
 MORE_CASES: dict[str, tuple[Case, ...]] = {"sum": (Case((), axis=0),)}

@@ -74,8 +74,9 @@ def moved(x: Any, op: Op, i: int, shape: tuple[int, ...]) -> Any:
     domain = op.domain[min(i, len(op.domain) - 1)] if op.domain else (-2.0, 2.0)
     if domain is bool:
         return full > 0.7
-    low, high = domain
-    return low + (high - low) * tg.sigmoid(full - 0.7)
+    low, high = (domain[0], domain[-1]) if isinstance(domain, range) else domain
+    inside = low + (high - low) * tg.sigmoid(full - 0.7)
+    return inside.astype(int) if isinstance(domain, range) else inside
 
 
 def tamed(x: Tensor) -> Any:

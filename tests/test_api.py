@@ -31,7 +31,7 @@ NUMPYS = [
     "arccos", "arctan", "sinh", "cosh", "maximum", "minimum", "where", "clip", "sum", "mean",
     "var", "std", "max", "min", "prod", "cumsum", "matmul", "dot", "outer", "einsum", "trace",
     "reshape", "transpose", "swapaxes", "expand_dims", "squeeze", "broadcast_to", "concatenate",
-    "stack", "split", "pad", "flip", "roll", "repeat", "tile",
+    "stack", "split", "pad", "flip", "roll", "repeat", "tile", "take",
 ]  # fmt: skip
 OURS = [
     "logsumexp", "getitem", "relu", "leaky_relu", "sigmoid", "log_sigmoid", "softplus", "softmax",

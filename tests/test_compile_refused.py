@@ -75,8 +75,16 @@ def by_pickle(x: Any) -> Any:
     return pickle.loads(pickle.dumps(x))
 
 
-def by_index(x: Any) -> Any:
-    return x[tg.argmax(x, axis=1)]
+def by_mask(x: Any) -> Any:
+    return x[x > 2]
+
+
+def by_two_indices(x: Any) -> Any:
+    return x[tg.argmax(x, axis=0), tg.argmax(x, axis=0)]
+
+
+def by_index_beside_a_slice(x: Any) -> Any:
+    return x[tg.argmax(x, axis=0), 1:]
 
 
 def by_count(x: Any) -> Any:

@@ -64,7 +64,10 @@ class Conversions:
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
                 "function that tinygrad_dnn has a rule for"
             )
-        return np.array(self._read("np.asarray()"), dtype=dtype, copy=copy)
+        how = "np.asarray()"
+        if self.dtype.kind in "iu":
+            how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
+        return np.array(self._read(how), dtype=dtype, copy=copy)
 
     def __contains__(self, value: Any) -> bool:
         return bool(

@@ -77,6 +77,17 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
+    if out is not None:
+        raise TypeError("np.take: cannot write a Tensor into out=")
+    if mode != "raise":
+        raise ValueError(
+            f"np.take: expected mode 'raise', got {mode!r}, which has no derivative rule; give "
+            "indices that lie in the axis, e.g. indices % n"
+        )
+    return ops.take(a, indices, axis)
+
+
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
 _OF_SHAPES = (
     "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like",
@@ -95,7 +106,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
-FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip}
+FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip, np.take: _take}
 
 
 class NumpyProtocols:

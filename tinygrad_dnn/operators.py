@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dnn import ops
 from tinygrad_dnn.conversions import Conversions
 from tinygrad_dnn.graph import NO_META, describe
+from tinygrad_dnn.indexing import plain_index, positions
 
 Axis = int | tuple[int, ...] | None
 
@@ -135,6 +136,10 @@ class Operators(Conversions):
     # --- parts -------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Self:
+        found = positions(index, len(self.node.shape))
+        if found is not None:
+            along, axis = found
+            return self.__record__(ops.take, (self, along), {"axis": axis})
         return self.__record__(ops.getitem, (self,), {"index": plain_index(index)})
 
     def __len__(self) -> int:
@@ -266,16 +271,3 @@ def _truths(sign: str, *values: Any) -> None:
                 f"{sign} combines truth values, got {dtype}; bits of integers have no rule here, "
                 "use .data"
             )
-
-
-def plain_index(index: Any) -> Any:
-    """An index without Tensors: positions are data, no gradient passes through them."""
-    if isinstance(index, tuple):
-        return tuple(map(plain_index, index))
-    if isinstance(index, Operators):
-        scalar = not index.node.shape and index.node.dtype != bool
-        return index.item() if scalar else index.numpy().copy()
-    if isinstance(index, list):
-        return np.array(index) if index else np.zeros(0, dtype=np.intp)
-    # A copy, so that the recorded positions stay what they were.
-    return index.copy() if isinstance(index, np.ndarray) else index

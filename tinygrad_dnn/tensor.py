@@ -21,8 +21,9 @@ from tinygrad_dnn.graph import (
     tick,
     traced,
 )
+from tinygrad_dnn.indexing import plain_index
 from tinygrad_dnn.numpy_names import NumpyProtocols
-from tinygrad_dnn.operators import Operators, plain_index
+from tinygrad_dnn.operators import Operators
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.records import flattened, restored
 from tinygrad_dnn.replay import replay

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import batches
 import inductor
 import numpy as np
 import workloads
@@ -227,14 +228,18 @@ def measured(
 
 
 def rows(
-    times: Mapping[str, list[float]], iterations: int, source: str, also: inductor.Tried
+    times: Mapping[str, list[float]],
+    iterations: int,
+    source: str,
+    goals: Mapping[str, tuple[str, float | None]],
+    reason: str = "",
 ) -> list[Row]:
-    """Ours against each; torch.compile `also`."""
+    """Ours against each; the reason why torch.compile is not among them."""
     what = f"12288-20-7-5-1, m = 209, {source}: {iterations:,} iterations, start to accuracies"
     found = []
-    for name, (label, goal) in (GOALS | {"inductor": (also.label, None)}).items():
+    for name, (label, goal) in goals.items():
         if name not in times:
-            why = also.reason if name == "inductor" else ""
+            why = reason if name == "inductor" else ""
             found.append(Row(what, label, told(statistics.median(times["ours"])), why))
             continue
         ratios = [a / b for a, b in zip(times["ours"], times[name], strict=True)]
@@ -244,13 +249,15 @@ def rows(
     return found
 
 
-def differences(answers: Mapping[str, Answer]) -> list[str]:
+def differences(
+    answers: Mapping[str, Answer], goals: Mapping[str, tuple[str, float | None]] = GOALS
+) -> list[str]:
     """How far the costs are from the hand-written ones, and the accuracies."""
     expected = np.array(answers["hand"][0])
     lines = []
     for name, (costs, shares) in answers.items():
         apart = np.abs(np.array(costs) / expected - 1)
-        label = {"ours": "ours"} | {k: label for k, (label, _) in GOALS.items()}
+        label = {"ours": "ours"} | {k: label for k, (label, _) in goals.items()}
         shown = ", ".join(f"{s:.12g}" for s in shares)
         first = apart[:100].max()
         lines.append(f"| {label[name]} | {first:.1e} | {apart.max():.1e} | {shown} |")
@@ -319,7 +326,15 @@ def main() -> None:
     if also.step is not None:
         wholes["inductor"] = torch_compiled_loop(problem, workloads.peer("torch"))
     times, answers = measured(wholes, iterations, rounds)
-    lines, apart = rows(times, iterations, problem.source, also), differences(answers)
+    goals = GOALS | {"inductor": (also.label, None)}
+    lines, apart = (
+        rows(times, iterations, problem.source, goals, also.reason),
+        differences(answers, goals),
+    )
+    times, answers = measured(batches.contenders(problem, RATE), iterations, rounds)
+    source = f"{problem.source}, batches of {batches.SIZE}"
+    lines += rows(times, iterations, source, batches.GOALS)
+    apart += [f"| batches: {line[2:]}" for line in differences(answers)]
     print(*lines, *apart, sep="\n")
     out = options.out or (None if options.quick else HERE / "loops.md")
     if out is not None:

@@ -1,5 +1,6 @@
 """Contenders for the network whole compute the same, and the table says what was found."""
 
+import batches
 import inductor
 import loops
 import numpy as np
@@ -25,13 +26,26 @@ def test_all_contenders_compute_the_same_and_the_page_says_so(monkeypatch):
     for costs, shares in answers.values():
         np.testing.assert_allclose(costs, expected[0], rtol=1e-9)
         assert shares == expected[1]
-    absent = inductor.Tried(None, reason="E: none")
-    text = page(rows(times, 40, "small", absent), differences(answers), 1, 3.0)
+    also = inductor.Tried(None, reason="E: none")
+    goals = loops.GOALS | {"inductor": (also.label, None)}
+    lines = rows(times, 40, "small", goals, also.reason)
+    text = page(lines, differences(answers, goals), 1, 3.0)
     assert "40 iterations, start to accuracies | written by hand |" in text
     assert text.count("≤ 0.05") == 1
     assert f"| torch.compile | {loops.told(times['ours'][0])} | E: none |" in text
     assert "| ours |" in text
     assert f"numpy {np.__version__}" in text
+
+
+def test_on_batches_they_compute_the_same_too(monkeypatch):
+    monkeypatch.setattr(batches, "SIZE", 6)
+    assert [len(b) for b in batches.order(20, 4)] == [6] * 4
+    wholes = batches.contenders(small(monkeypatch), 0.1)
+    times, answers = measured(wholes, iterations=40, rounds=1)
+    for costs, shares in answers.values():
+        np.testing.assert_allclose(costs, answers["hand"][0], rtol=1e-9)
+        assert shares == answers["hand"][1]
+    assert len(rows(times, 40, "small", batches.GOALS)) == 2
 
 
 def test_the_yardstick_is_the_documents_iteration(monkeypatch):

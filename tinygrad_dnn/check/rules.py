@@ -58,7 +58,7 @@ def sampled(op: Op, case: Case, seed: int = 0) -> list[Any]:
     rng = np.random.default_rng(seed)
     for attempt in range(100):
         arrays = [_spread(op, k, s, attempt, rng) for k, s in enumerate(case.shapes)]
-        values = np.sort([0.0, *(v for x in arrays if x.dtype != bool for v in x.flat)])
+        values = np.sort([0.0, *(v for x in arrays if x.dtype.kind == "f" for v in x.flat)])
         if np.all(np.diff(values) > APART):
             return arrays
     raise ValueError(
@@ -71,6 +71,8 @@ def _spread(op: Op, k: int, shape: tuple[int, ...], attempt: int, rng: Any) -> A
     size = int(np.prod(shape))
     if domain is bool:
         return rng.permutation(np.arange(size) % 2 == 0).reshape(shape)
+    if isinstance(domain, range):
+        return rng.choice(domain, size=shape)
     low, high = domain
     shift = (0.31 + 0.137 * k + 0.071 * attempt) % 0.9 + 0.05
     points = low + (high - low) * (np.arange(size) + shift) / max(size, 1)

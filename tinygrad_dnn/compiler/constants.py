@@ -7,6 +7,7 @@ import base64
 import builtins
 import io
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,15 @@ class Constants:
             return setting_text(value)
         except Unspeakable:
             return self.object("setting", value)
+
+    def function(self, wanted: str, parameters: str, body: Sequence[str]) -> str:
+        """The name of a function with this text."""
+        key = (parameters, *body)
+        if key not in self._helpers:
+            name = self._helpers[key] = self.names.shared(self.names.fresh(wanted))
+            text = "\n".join(f"    {line}" for line in body)
+            self.functions.append(f"def {name}({parameters}):\n{text}")
+        return self._helpers[key]
 
     def helper(self, op: Any) -> str:
         """The name of a function with an op's own text."""

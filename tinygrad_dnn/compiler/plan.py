@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from tinygrad_dnn.compiler.lower import Lowered
+from tinygrad_dnn.compiler.picks import PICKS
 from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, settings
 from tinygrad_dnn.graph import Leaf, Node
 
@@ -88,7 +89,7 @@ def _is_condition(x: Any) -> bool:
 
 def allocates(node: Node) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
-    if is_ufunc(node.op):
+    if is_ufunc(node.op) or node.op.name in PICKS:
         return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dnn.compiler.constants import UNPACK, Constants, quick, setting_text, uniform
 from tinygrad_dnn.compiler.lower import Lowered
 from tinygrad_dnn.compiler.naming import Called, parts_of
+from tinygrad_dnn.compiler.picks import PICKS, WITHIN, looked_at, picks
 from tinygrad_dnn.compiler.plan import Memory, Plan
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.compiler.spell import (
@@ -104,6 +105,7 @@ class _Printer:
         self.called = Called(recording, plan, results, beside)
         self.constants = constants or Constants(self.called.names)
         self.constants.names = self.called.names
+        self.looked_at: set[tuple[Node, int]] = set()  # indices, and the length of their axis
 
     # --- operands ----------------------------------------------------------------------------
 
@@ -150,6 +152,9 @@ class _Printer:
         if (ufunc := plain_ufunc(node.op)) is not None:
             return [f"np.{ufunc}({', '.join(operands)}, out={out})"]
         named = self.constants.settings(node)
+        if node.op.name in PICKS:
+            looks = self._looked_at(node, operands[1])
+            return [*looks, *picks(node, operands, out, self.lowered)]
         spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
         if spelled is not None:
             return spelled
@@ -159,6 +164,14 @@ class _Printer:
         text = call(written, out)
         assert text is not None, f"{node.op.name}: planned with a place to write to"
         return [text]
+
+    def _looked_at(self, node: Node, at: str) -> list[str]:
+        """A look at positions, where there was none yet."""
+        needed = looked_at(node)
+        if needed is None or needed in self.looked_at:
+            return []
+        self.looked_at.add(needed)
+        return [f"{self.constants.function(*WITHIN)}({at}, {needed[1]})"]
 
     def _quicken(self, written: ast.expr, node: Node) -> None:
         """Numbers of the op's own, as the 0 in np.maximum(x, 0), as arrays too."""

@@ -123,7 +123,6 @@ class Program:
             else {}
         )
         if reuse and "results" in self._names:
-            local.turn = 1 - local.turn
             if local.sets[local.turn] is None:
                 local.sets[local.turn] = self._names["results"]()
             out = local.sets[local.turn]
@@ -131,6 +130,7 @@ class Program:
                 args, held = _apart(args, out), _apart(held, out)
             held["out"] = out
         found = step(*args, **held) if held else step(*args)
+        local.turn = 1 - local.turn  # a step that raised has spoiled nothing but this set
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
 
     def explain(self) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Leaf, Node
-from tinygrad_dnn.loops.repeated import made
+from tinygrad_dnn.loops.picked import product
+from tinygrad_dnn.loops.repeated import made, scaled, turned
 
 
 class Constant(NamedTuple):
@@ -50,19 +51,6 @@ class Form:
         return not self.tails or self.flipped == flipped
 
 
-def scaled(a: Any, x: Any) -> Any:
-    """a x for numbers a and whatever x; 1 and −1 cost no product."""
-    if not isinstance(a, Node) and not isinstance(x, Node):
-        return a * x
-    if not isinstance(a, Node) and a == 1:
-        return x
-    if not isinstance(x, Node) and x == 1:
-        return a
-    if not isinstance(a, Node) and a == -1:
-        return made("negative", x)
-    return made("multiply", a, x)
-
-
 def added(x: Any, y: Any) -> Any:
     """x + y, of which None is nothing."""
     if x is None or y is None:
@@ -77,24 +65,6 @@ def subtracted(x: Any, y: Any) -> Any:
     if x is None:
         return scaled(-1.0, y)
     return made("subtract", x, y) if isinstance(x, Node) or isinstance(y, Node) else x - y
-
-
-def is_transpose(x: Node) -> bool:
-    """Whether it is a matrix with rows and columns exchanged."""
-    return (
-        x.op is not None
-        and x.op.name == "transpose"
-        and len(x.shape) == 2
-        and (x.meta["axes"] is None or tuple(a % 2 for a in x.meta["axes"]) == (1, 0))
-    )
-
-
-def turned(x: Node) -> Node:
-    """xᵀ; that of a transpose is what it was made from."""
-    if is_transpose(x):
-        inner: Node = x.inputs[0]
-        return inner
-    return made("transpose", x, meta={"axes": None})
 
 
 def combined(x: Form, y: Form, join: Any) -> Form | None:
@@ -135,6 +105,7 @@ class Products:
 
     def __init__(self) -> None:
         self.starts: dict[Leaf, Leaf] = {}
+        self.moved_out: dict[Node, Node] = {}  # for a node of the step, what it picks columns of
         self._made: dict[Any, Node] = {}
         self._turned: dict[Constant, Node] = {}
 
@@ -162,17 +133,24 @@ class Products:
                 product.name = f"{_written(x)}_{_written(y)}"
         return self._made[x, y]
 
-    def apply(self, form: Form, flipped: bool, c: Constant) -> Node:
+    def apply(self, form: Form, flipped: bool, c: Constant, chosen: Node | None = None) -> Node:
         """V C, V being the form or, where flipped, its transpose; its constants are outermost.
 
         Σ a (Q0 C) + Σ M (C' C)
+
+        Args:
+            chosen: a selection E of columns: V C Eᵀ, where Q0 C and C' C are picked from.
         """
+
+        def columns(x: Node) -> Node:
+            return x if chosen is None else product(x, turned(chosen))
+
         total: Any = None
         for q, a in form.own.items():
             start = Constant(self.start(q), form.turned != flipped)
-            total = added(total, scaled(a, self.of(start, c)))
+            total = added(total, scaled(a, columns(self.of(start, c))))
         for k, m in form.tails.items():
-            total = added(total, made("matmul", m, self.of(k, c)))
+            total = added(total, product(m, columns(self.of(k, c))))
         result: Node = total
         return result
 
@@ -197,7 +175,7 @@ class Products:
                     total = added(total, scaled(a, _summed(self.of(start, k.T), n)))
         for c, m in x.tails.items():
             for k, n in y.tails.items():
-                total = added(total, _summed(made("matmul", m, self.of(c, k.T)), n))
+                total = added(total, _summed(product(m, self.of(c, k.T)), n))
         result: Node = total
         return result
 
@@ -208,7 +186,7 @@ class Products:
             start = self.start(q)
             total = added(total, scaled(a, turned(start) if form.turned else start))
         for k, m in form.tails.items():
-            product = made("matmul", m, self.matrix(k))
-            total = added(total, turned(product) if form.flipped else product)
+            part = product(m, self.matrix(k))
+            total = added(total, turned(part) if form.flipped else part)
         result: Node = total
         return result

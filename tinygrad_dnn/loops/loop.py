@@ -135,7 +135,7 @@ class Loop:
         if got != wanted:
             raise ValueError(
                 f"step: expected inputs {_told(wanted)}, got {_told(got)}; make another loop for "
-                "other shapes"
+                "other shapes, which can resume from this one's snapshot()"
             )
         found: list[Any] = rebuild(layout, arrays)
         return found

@@ -55,6 +55,37 @@ def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
     return Node(known, inputs, meta, shape, dtype, False, (), None, ())
 
 
+def scaled(a: Any, x: Any) -> Any:
+    """a x for numbers a and whatever x; 1 and −1 cost no product."""
+    if not isinstance(a, Node) and not isinstance(x, Node):
+        return a * x
+    if not isinstance(a, Node) and a == 1:
+        return x
+    if not isinstance(x, Node) and x == 1:
+        return a
+    if not isinstance(a, Node) and a == -1:
+        return made("negative", x)
+    return made("multiply", a, x)
+
+
+def is_transpose(x: Node) -> bool:
+    """Whether it is a matrix with rows and columns exchanged."""
+    return (
+        x.op is not None
+        and x.op.name == "transpose"
+        and len(x.shape) == 2
+        and (x.meta["axes"] is None or tuple(a % 2 for a in x.meta["axes"]) == (1, 0))
+    )
+
+
+def turned(x: Node) -> Node:
+    """xᵀ; that of a transpose is what it was made from."""
+    if is_transpose(x):
+        inner: Node = x.inputs[0]
+        return inner
+    return made("transpose", x, meta={"axes": None})
+
+
 def constant_nodes(nodes: Iterable[Node], constants: Collection[Leaf]) -> set[Node]:
     """The nodes that depend on constants and numbers alone, the constants included.
 
@@ -118,6 +149,8 @@ def _cost(node: Node) -> int:
         return 2 * size * (x[-1] if x else 1)
     if is_view(node):
         return 0
+    if node.op.name in ("take", "getitem"):
+        return size
     return max(size, *(prod(s) for s in node.input_shapes))
 
 

@@ -40,10 +40,14 @@ def compile_loop(
             cost = loop.step()
         parameters = loop.carry
 
+    Batches are positions among the inputs of each step: X[:, batch] in the step, `inputs=[batch]`
+    here for their shape, and `loop.step(batch)`.
+
     What depends on constants alone is computed once. And a carried matrix W that the step uses only
     in products with constants, W X, or in sums of squares, and changes only by linear rules,
     W ← b W − α D Xᵀ (gradient descent, momentum, weight decay; not Adam), is not carried: S is,
-    where W = a W0 + S Xᵀ, and the Gram matrix XᵀX serves in place of X. That is done where it takes
+    where W = a W0 + S Xᵀ, and the Gram matrix XᵀX, or its columns at a batch's positions, serves in
+    place of X. That is done where it takes
     fewer operations; `.told` says so, `.carry` has the true W. It is the same iteration but for
     rounding.
 

@@ -5,11 +5,13 @@ alone. With S carried in place of W,
 
     W = a W0 + S Xᵀ,    W X = a (W0 X) + S (XᵀX),    W ← b W − α dZ Xᵀ  is  S ← b S − α dZ
 
-where W0 X and XᵀX are computed once. Found by the shape of the graph: whatever carried matrices are
-used in products with constants, or in sums of squares, and updated by linear rules (gradient
-descent, momentum, Nesterov's, weight decay, averages of the path, clipping by the norm). Whatever
-needs a matrix or its gradient element by element (Adam, RMSProp, clipping each element) leaves it
-as it is.
+where W0 X and XᵀX are computed once. A batch X[:, i] of other columns in every step is X Eᵀ: W X Eᵀ
+picks columns of W0 X and of XᵀX, and dZ E Xᵀ adds those of dZ to columns of S.
+
+Found by the shape of the graph: whatever carried matrices are used in products with constants, or
+in sums of squares, and updated by linear rules (gradient descent, momentum, Nesterov's, weight
+decay, averages of the path, clipping by the norm). Whatever needs a matrix or its gradient element
+by element (Adam, RMSProp, clipping each element) leaves it as it is.
 """
 
 from __future__ import annotations

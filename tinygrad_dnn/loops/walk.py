@@ -21,13 +21,20 @@ from tinygrad_dnn.loops.forms import (
     Products,
     added,
     combined,
-    is_transpose,
     multiplied,
-    scaled,
     subtracted,
+)
+from tinygrad_dnn.loops.picked import Picked, found_in, is_selection, moved_out, selection, taken
+from tinygrad_dnn.loops.picked import product as product_of
+from tinygrad_dnn.loops.repeated import (
+    Repeated,
+    constant_nodes,
+    is_transpose,
+    made,
+    remade,
+    scaled,
     turned,
 )
-from tinygrad_dnn.loops.repeated import Repeated, constant_nodes, made, remade
 
 
 class Pair(NamedTuple):
@@ -59,6 +66,7 @@ class Walk:
         self.together: list[tuple[Leaf, Leaf]] = []
         self.sides: dict[Leaf, bool] = {}
         self._pairs: dict[Node, Pair] = {}
+        self._picked: dict[Node, Picked] = {}
         self._numbers: dict[Node, Any] = {}  # arrays all of whose elements are one number
         graph = trace(step.outputs)
         self._constant = constant_nodes(graph, step.constants)
@@ -80,6 +88,10 @@ class Walk:
             self._numbers[node] = number
         if number is not None or node in self._constant:
             return
+        picked = self._picks(node)
+        if picked is not None and self._fits(picked, node):
+            self.forms[node] = picked
+            return
         rule = _RULES.get(node.op.name)
         found = rule(self, node, *node.inputs) if rule else None
         if isinstance(found, Node):
@@ -95,6 +107,22 @@ class Walk:
         else:
             for x in node.inputs:
                 self._need(x)
+
+    def _picks(self, node: Node) -> Form | None:
+        """X[:, batch], or an elementwise function of it, as X Eᵀ."""
+        found = found_in(node, self._constant) or moved_out(node, self._picked, self._constant)
+        if found is None:
+            return None
+        # Both walks over a step must speak of the same constants.
+        whole = self.products.moved_out.setdefault(node, found.constant)
+        self._picked[node] = found = found._replace(constant=whole)
+        self._constant.add(whole)
+        at = self.new[found.positions]
+        self.new[node] = taken(whole, at, found.axis)
+        self.new[node].name, self.new[node].scope = node.name, node.scope
+        constant = self._as_constant(whole, found.axis == 1)
+        E = selection(at, whole.shape[found.axis], node.dtype)
+        return constant and Form({}, False, {constant: E}, found.axis == 1)
 
     def _fits(self, form: Form, node: Node) -> bool:
         """Whether the sum is nothing but linear, in the dtype of all that is in it."""
@@ -264,21 +292,22 @@ class Walk:
             # V (M C)ᵀ = (V Cᵀ) Mᵀ
             total: Any = None
             for c, m in g.tails.items():
-                product = made("matmul", self._applied(f, c.T), turned(m))
-                total = added(total, product)
+                picks = is_selection(m)
+                whole = self._applied(f, c.T, m if picks else None)
+                total = added(total, whole if picks else product_of(whole, turned(m)))
             node: Node = total
             return node
         if not f.own and f.flipped and not self._own(y):
             # (M C)ᵀ y = Cᵀ (yᵀ M)ᵀ: one more factor, the constants stay outermost.
             other = turned(self._plain(y, mirrored))
-            tails = {c: made("matmul", other, m) for c, m in f.tails.items()}
+            tails = {c: product_of(other, m) for c, m in f.tails.items()}
             return Form({}, False, tails, True)
         return None
 
-    def _applied(self, form: Form, c: Constant) -> Node:
+    def _applied(self, form: Form, c: Constant, chosen: Node | None = None) -> Node:
         for q in form.own:
             self.note_side(q, form.turned)
-        return self.products.apply(form, False, c)
+        return self.products.apply(form, False, c, chosen)
 
     def _seen(self, x: Node, mirrored: bool) -> Form | None:
         form = self.forms.get(x)

@@ -66,6 +66,7 @@ from tinygrad_dnn.ops.logic import (
     logical_or,
     not_equal,
 )
+from tinygrad_dnn.ops.positions import scatter_add, take
 from tinygrad_dnn.ops.reduction import (
     cumsum,
     logsumexp,
@@ -174,6 +175,7 @@ __all__ = [
     "reshape",
     "roll",
     "scatter",
+    "scatter_add",
     "sigmoid",
     "sign",
     "sin",
@@ -190,6 +192,7 @@ __all__ = [
     "subtract",
     "sum",
     "swapaxes",
+    "take",
     "tan",
     "tanh",
     "tile",

@@ -330,7 +330,8 @@ def op(
             from it stays zero through every elementwise rule, whatever stands there (NaN, ∞).
         view: the result may share memory with the input (or a function of the metadata that tells).
         composite: more than one NumPy call; applying the function to Tensors expands it.
-        domain: an interval per array from which tests may sample it, or bool; (-2, 2) if not given.
+        domain: an interval per array from which tests may sample it, bool, or a range of integers;
+            (-2, 2) if not given.
         cases: `Case`s that tests call it with; elementwise ops need none.
         kinks: points (`At`) where the slopes from the two sides differ, and what the rules answer.
         stops: the gradient is withheld on purpose, although the result follows the argument.

@@ -1,0 +1,90 @@
+"""Elements picked at positions that are an array of their own: an input, as a batch is."""
+
+from math import prod
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from tinygrad_dnn.ops.declare import Case, op
+
+POSITIONS = range(-3, 3)  # what tests may sample: on an axis of 3 or more elements
+
+
+def _in_columns(x):
+    """Whether memory runs down the columns, as that of a transpose does."""
+    flags = getattr(x, "flags", None)
+    return flags is not None and flags.f_contiguous and not flags.c_contiguous
+
+
+def _at(indices, shape, axis):
+    """The index of these positions along an axis of an array, or of the flattened one."""
+    return (slice(None),) * (normalize_axis_index(axis, len(shape)) if axis else 0) + (indices,)
+
+
+def _refuse_others(indices):
+    """Raise TypeError for positions that are no integers; truth values would pass for 0 and 1."""
+    dtype = indices.dtype if hasattr(indices, "dtype") else np.asarray(indices).dtype
+    if dtype.kind not in "iu":
+        raise TypeError(
+            f"expected integers as indices, got {dtype}; a mask is for x[mask] or where(mask, x, 0)"
+        )
+
+
+def _outside(indices, n):
+    """What was wrong with positions that NumPy refused."""
+    got = f"{np.min(indices)} to {np.max(indices)}" if np.ndim(indices) else indices
+    return IndexError(f"expected indices from {-n} to {n - 1}, got {got}")
+
+
+@op(
+    "scatter({x}, {indices})",
+    vjp=(lambda g, indices, axis: np.take(g, indices, axis=axis), None),
+    domain=((-2.0, 2.0), POSITIONS),
+    cases=(
+        Case((5,), (5,), shape=(2, 3)),
+        Case((2, 2), (2, 2), shape=(2, 3)),
+        Case((5, 3), (5,), shape=(4, 3), axis=0),
+        Case((2, 5), (5,), shape=(2, 3), axis=1),
+        Case((2, 2, 2, 3), (2, 2), shape=(2, 4, 3), axis=-2),
+        Case((2,), (), shape=(4, 2), axis=0),
+    ),
+)
+def scatter_add(x, indices, /, shape, axis=None):
+    """Zeros of a shape with x added at positions along an axis: the adjoint of `take`."""
+    z = np.zeros_like(x, shape=prod(shape) if axis is None else shape)
+    np.add.at(z, _at(indices, shape, axis), x)
+    return np.reshape(z, shape) if axis is None else z
+
+
+@op(
+    "take({x}, {indices})",
+    vjp=(
+        lambda g, indices, x_shape, axis: scatter_add(g, indices, shape=x_shape, axis=axis),
+        None,
+    ),
+    selects=True,
+    domain=((-2.0, 2.0), POSITIONS),
+    cases=(
+        Case((3, 2), (5,)),
+        Case((4, 3), (5,), axis=0),
+        Case((2, 3), (5,), axis=1),
+        Case((2, 4, 3), (2, 2), axis=-2),
+        Case((4, 2), (), axis=0),
+    ),
+)
+def take(x, indices, /, axis=None):
+    """The elements at integer positions along an axis (None: of the flattened array).
+
+    x (n, m), indices (k,), axis=1 -> (n, k): `x[:, indices]`. Negative positions count from the
+    end; of repeated ones the gradients add up.
+    """
+    _refuse_others(indices)
+    try:
+        if axis is not None and np.ndim(indices) == 1 and _in_columns(x):
+            # np.take would first copy all of x.
+            return np.take(x.T, indices, axis=normalize_axis_index(-1 - axis, x.ndim)).T
+        return np.take(x, indices, axis=axis)
+    except np.exceptions.AxisError:
+        raise
+    except IndexError:
+        raise _outside(indices, prod(x.shape) if axis is None else x.shape[axis]) from None

@@ -17,7 +17,7 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
-    "graph", "formula", "mathml", "latex", "readable", "notebook",
+    "graph", "notation", "metadata", "formula", "mathml", "latex", "readable", "notebook",
     "ops.declare", "ops.shape", "ops.elementwise", "ops.reduction", "ops.linalg", "ops.activation",
     "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",

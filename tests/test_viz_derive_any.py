@@ -63,7 +63,7 @@ def test_the_lines_of_every_op_have_the_values_of_its_gradients(name: str) -> No
         (lambda x, g: -(x - g) * 2, "broadcast(-2)"),
         (lambda x, g: np.exp(x) * g, "g ⊙ exp(x)"),
         (lambda x, g: np.log(x) * g, "g / x"),
-        (lambda x, g: tg.softmax(x) * g, "softmax(x) ⊙ (g − Σ g ⊙ softmax(x))"),
+        (lambda x, g: tg.softmax(x) * g, "softmaxⱼ(x) ⊙ (g − Σⱼ g ⊙ softmaxⱼ(x))"),
         (lambda x, g: np.logaddexp(x, 0.0) * g, "g ⊙ exp(x − logaddexp(x, 0))"),
     ],
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.metadata import values, wording
 from tinygrad_dnn.notation import ATOM, MINUS, UNICODE, Formula, Script
 
+_MOST = 999  # above this a denominator is no longer read at once
+
 
 def printable(text: str) -> str:
     """Text every character of which shows: a line break as \\n."""
@@ -23,13 +27,32 @@ def printable(text: str) -> str:
 
 
 def constant(value: Any) -> str:
-    """A constant as a reader would write it: a number as a number, an array by its shape."""
-    if isinstance(value, (bool, int, float)):
-        return f"{value:.6g}" if isinstance(value, float) else str(value)
-    shape = getattr(value, "shape", None)
+    """A constant as a reader would write it: a number as a number or the fraction that it is, an
+    array by its shape.
+    """
+    if isinstance(value, (bool, int)):
+        return str(value)
+    shape = () if isinstance(value, float) else getattr(value, "shape", None)
     if shape == ():
-        return str(value) if str(value.dtype) == "bool" else f"{value:.6g}"
+        return str(value) if str(getattr(value, "dtype", "")) == "bool" else _number(value)
     return "constant" if shape is None else f"constant{tuple(shape)}"
+
+
+def _number(value: Any) -> str:
+    """`0.25`; `1/3`, where six digits would not do and that is exactly the number."""
+    value = value[()] if isinstance(value, np.ndarray) else value
+    text, kind = f"{value:.6g}", type(value)
+    known = isinstance(value, (float, np.floating))  # no integer, and not on another device
+    if not known or not isfinite(value) or kind(float(text)) == value:
+        return text
+    near = Fraction(float(value)).limit_denominator(_MOST)
+    exact = near and kind(near.numerator) / kind(near.denominator) == value
+    return str(near) if exact else text
+
+
+def level_of(text: str) -> int:
+    """How tightly a constant binds: −2 and 1/3 not as 2 does."""
+    return MINUS if text.startswith("-") or "/" in text else ATOM
 
 
 # Which template a node is written with, on a line beside its shape or within a formula.
@@ -148,7 +171,7 @@ class _Pen:
     def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
         if not isinstance(x, Node):
             text = constant(x)
-            return self.plain(text), MINUS if text.startswith("-") else ATOM
+            return self.plain(text), level_of(text)
         if x in self.names:
             return tuple(script.name(self.names[x]) for script in self.scripts), ATOM
         if x.op is None:

@@ -17,7 +17,7 @@ _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
 _TOKEN = re.compile(
     r"(?P<mi>[^\W\d_]+(?:_[^\W\d_]+)*|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)"
 )
-_SINGLE = re.compile(r"<(m[in])[^>]*>[^<]*</\1>")
+_SINGLE = re.compile(r"<(m[ino])[^>]*>[^<]*</\1>")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
 _LARGE = str.maketrans("ΣΠ", "∑∏")
@@ -134,7 +134,7 @@ def _raised(base: str, above: str) -> str:
 
 
 def _row(markup: str) -> str:
-    """Elements as one; a single name or number is one already."""
+    """Elements as one; a single name, number or sign is one already."""
     return markup if _SINGLE.fullmatch(markup) else f"<mrow>{markup}</mrow>"
 
 

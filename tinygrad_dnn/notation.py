@@ -101,9 +101,11 @@ class Formula:
         if len(between) == 1 and open_left and open_right and between[0] in _INFIX:
             self.level, right = _INFIX[between[0]]
             needed = [self.level, right]
+        elif self.kind == "root":
+            self.level, needed = _POSTFIX, [ATOM]  # √x / y is (√x) / y
         elif len(places) == 1 and open_right and first and pieces[0][-1] != "(":
             self.level = _SUM if first in "ΣΠ" else MINUS
-            needed = [self.level + 1]
+            needed = [self.level + (self.level == MINUS)]  # Σ Σ x, but −(−x)
         elif open_left and places:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
         else:

@@ -12,7 +12,7 @@ from tinygrad_dnn.mathml import MathML
 from tinygrad_dnn.notation import UNICODE
 from tinygrad_dnn.readable import readable
 
-LONGEST = 400  # characters of a formula
+LONGEST = 2000  # characters of a formula
 
 _SCRIPTS = (UNICODE, LATEX, MathML({}))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_dnn.formula import constant, own_formula, printable, written
+from tinygrad_dnn.formula import constant, level_of, own_formula, printable, written
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.metadata import values
-from tinygrad_dnn.notation import ATOM, MINUS, UNICODE, Formula, Piece
+from tinygrad_dnn.notation import ATOM, UNICODE, Formula, Piece
 from tinygrad_dnn.readable import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import build
@@ -103,7 +103,7 @@ class _Pen:
     def _value(self, x: Any) -> Piece:
         if not isinstance(x, Node):
             text = constant(x)
-            return text, MINUS if text.startswith("-") else ATOM
+            return text, level_of(text)
         if x in self.named:
             return self.named[x], ATOM
         if x.op is None:

@@ -34,6 +34,8 @@ def wording(
         beside: whether the formula stands beside that shape.
     """
     declared = op.formula
+    if not meta and isinstance(declared, str):
+        return formula_of(declared)
     if callable(declared):
         code = declared.__code__
         known = {**meta, "z_shape": shape, "beside": beside}

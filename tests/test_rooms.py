@@ -54,7 +54,7 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "mathematics", "divisor", "algebra", "lines",
+    "mathematics", "divisor", "algebra", "lines", "legend",
     "page", "arrays", "story", "explorer", "report", "derivation", "grades",
 ]  # fmt: skip
 CLI = [

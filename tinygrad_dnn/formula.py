@@ -74,8 +74,8 @@ def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict
     return {node: texts[0] for node, texts in written(graph, names, longest, [UNICODE]).items()}
 
 
-# What is written of a node: a text in each script, and how tightly it binds.
-Written = tuple[tuple[str, ...], int]
+# What is written of a node in each script, and how tightly it binds there.
+Written = tuple[tuple[str, ...], tuple[int, ...]]
 
 
 def written(
@@ -113,13 +113,20 @@ class _Pen:
         self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style, beside: bool
     ) -> None:
         self.names, self.scripts, self.style, self.beside = names, scripts, style, beside
-        self.dots: Written = (self.plain("…"), ATOM)
+        self.dots = self.bound(self.plain("…"), ATOM)
 
     def plain(self, text: str) -> tuple[str, ...]:
         return tuple(script.plain(text) for script in self.scripts)
 
+    def bound(self, texts: tuple[str, ...], level: int) -> Written:
+        return texts, (level,) * len(texts)
+
+    def levels(self, node: Node) -> tuple[int, ...]:
+        formula = self.style(node, self.beside)
+        return tuple(formula.level_in(script) for script in self.scripts)
+
     def outermost(self, node: Node) -> Written:
-        return self.filled(node, {}), self.style(node, self.beside).level
+        return self.filled(node, {}), self.levels(node)
 
     def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
         """As much of the inputs as fits: in full, their outermost op, or nothing."""
@@ -130,7 +137,7 @@ class _Pen:
         if len(texts[0]) > longest:
             texts = self.outermost(node)[0]
         fits = len(texts[0]) <= longest
-        return (texts if fits else self.plain("…")), self.style(node, self.beside).level
+        return (texts if fits else self.plain("…")), self.levels(node)
 
     def filled(self, node: Node, done: Mapping[Node, Written]) -> tuple[str, ...]:
         op, formula = node.op, self.style(node, self.beside)
@@ -143,7 +150,7 @@ class _Pen:
                 given = {"xs": (script.listed([text[i] for text, _ in refs]), ATOM)}
             else:
                 given = {
-                    a: (text[i], level) for a, (text, level) in zip(op.arrays, refs, strict=True)
+                    a: (text[i], level[i]) for a, (text, level) in zip(op.arrays, refs, strict=True)
                 }
             given |= {k: (text[i], ATOM) for k, text in settings.items()}
             texts.append(formula.fill(script, given))
@@ -171,11 +178,11 @@ class _Pen:
     def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
         if not isinstance(x, Node):
             text = constant(x)
-            return self.plain(text), level_of(text)
+            return self.bound(self.plain(text), level_of(text))
         if x in self.names:
-            return tuple(script.name(self.names[x]) for script in self.scripts), ATOM
+            return self.bound(tuple(script.name(self.names[x]) for script in self.scripts), ATOM)
         if x.op is None:
-            return self.plain(f"tensor{tuple(x.shape)}"), ATOM
+            return self.bound(self.plain(f"tensor{tuple(x.shape)}"), ATOM)
         return done.get(x, self.dots)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from tinygrad_dnn.formula import printable
-from tinygrad_dnn.notation import Piece, bare
+from tinygrad_dnn.notation import POWER, RATIO, Piece, bare
 
 _NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*)")
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
@@ -24,6 +24,8 @@ _SIGNS = {
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
 _WORDS = {"and": r"\wedge ", "or": r"\vee "}
+_MATHS = re.compile("([Σ→])([ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]*)")
+_LOW = str.maketrans("ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎", "ijklprstuv()")
 _SPECIAL = re.compile(r"[\\{}$&#%_^~]")
 _SPELT = {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -46,7 +48,12 @@ class LaTeX:
         return _PREFIX[prefix] + own + lowered
 
     def plain(self, text: str) -> str:
-        """Numbers and words."""
+        """Numbers and words; 1/3 as a fraction, 1e-05 as a power of ten."""
+        if ratio := RATIO.fullmatch(text):
+            return rf"{ratio[1]}\frac{{{ratio[2]}}}{{{ratio[3]}}}"
+        if power := POWER.fullmatch(text):
+            sign, above = power[1], f"10^{{{int(power[3])}}}"
+            return sign + (above if power[2] == "1" else rf"{power[2]} \cdot {above}")
         return _signs(text.replace("-", "−"))
 
     def listed(self, texts: Sequence[str]) -> str:
@@ -104,6 +111,16 @@ def _is_name(text: str) -> bool:
 def latex_text(words: str) -> str:
     """Words outside of mathematics, with what LaTeX would take for a command made harmless."""
     return _SPECIAL.sub(lambda found: _SPELT.get(found[0], "\\" + found[0]), words)
+
+
+def latex_words(words: str) -> str:
+    """The same with signs of mathematics between dollars, which no text font has: $\\sum_{j}$."""
+
+    def sign(found: re.Match[str]) -> str:
+        below = found[2].translate(_LOW)
+        return f"${_signs(found[1]).strip()}{f'_{{{below}}}' if below else ''}$"
+
+    return _MATHS.sub(sign, latex_text(words))
 
 
 def _signs(text: str) -> str:

@@ -11,7 +11,7 @@ from html import escape
 
 from tinygrad_dnn.formula import printable, written
 from tinygrad_dnn.graph import Graph, Node
-from tinygrad_dnn.notation import UNICODE, Piece, bare
+from tinygrad_dnn.notation import POWER, RATIO, UNICODE, Piece, bare
 
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
 _TOKEN = re.compile(
@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 _SINGLE = re.compile(r"<(m[ino])[^>]*>[^<]*</\1>")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
+_NO_SPACE = ' lspace="0" rspace="0"'  # of a slice
 _LARGE = str.maketrans("ΣΠ", "∑∏")
 _D = '<mi mathvariant="normal">d</mi>'
 
@@ -86,8 +87,15 @@ class MathML:
         return self.known.get(name) or identifier(name)
 
     def plain(self, text: str) -> str:
-        """Numbers and words, token by token."""
-        return _row(_tokens(text.replace("-", "−")))
+        """Numbers and words, token by token; 1/3 as a fraction, 1e-05 as a power of ten."""
+        if ratio := RATIO.fullmatch(text):
+            fraction = self.fraction(_tokens(ratio[2]), _tokens(ratio[3]))
+            return _row(f"{_minus(ratio[1])}{fraction}")
+        if power := POWER.fullmatch(text):
+            ten = f"<msup><mn>10</mn>{_row(_minus(str(int(power[3]))))}</msup>"
+            times = "" if power[2] == "1" else f"<mn>{power[2]}</mn><mo>·</mo>"
+            return _row(f"{_minus(power[1])}{times}{ten}")
+        return _row(_minus(text))
 
     def listed(self, texts: Sequence[str]) -> str:
         """Several operands between commas."""
@@ -138,12 +146,17 @@ def _row(markup: str) -> str:
     return markup if _SINGLE.fullmatch(markup) else f"<mrow>{markup}</mrow>"
 
 
+def _minus(text: str) -> str:
+    return _tokens(text.replace("-", "−"))
+
+
 def _tokens(text: str) -> str:
     """Letters, numbers and signs of a template as elements: `log₂(` is log with a lowered 2, (."""
 
     def element(found: re.Match[str]) -> str:
         kind = found.lastgroup
-        return f"<{kind}>{escape(found[0])}</{kind}>"
+        space = _NO_SPACE if found[0] == ":" else ""
+        return f"<{kind}{space}>{escape(found[0])}</{kind}>"
 
     def lowered(found: re.Match[str]) -> str:
         return f"<msub><mi>{found[1]}</mi><mn>{found[2].translate(_LOWERED)}</mn></msub>"

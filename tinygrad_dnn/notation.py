@@ -22,11 +22,15 @@ _INFIX = {
 # −x ⊙ y is (−x) ⊙ y either way, but Σ x ⊙ y is read as Σ (x ⊙ y).
 MINUS, _SUM, _POSTFIX, ATOM = 6, 5, 8, 9
 FACTOR = (_SUM, (MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
+_FIGURE = 7  # a fraction drawn as one
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PARTS = re.compile(r"([_^]?)\{(\w+)\}|([ᵀ²])")
 _BESIDE = re.compile(r"[_^]\{\w+\}")  # what stands lower or higher is nobody's operand
+_CLOSING = (")", "]", "}", "|")
 _LAST = re.compile(r"(?s)(.*?)([^\W\d_]\w*|\S)$")
 
+RATIO = re.compile(r"(-?)(\d+)/(\d+)")  # constants that are drawn as figures: 1/3
+POWER = re.compile(r"(-?)(\d+(?:\.\d+)?)e([-+]?\d+)")  # 1e-05
 Part = tuple[str, str, str]  # kind; signs, or what bears an index; place
 # A piece of mathematics in some script, and how tightly it binds.
 Piece = tuple[str, int]
@@ -115,6 +119,11 @@ class Formula:
         self.places = places
         self.needs = dict(zip(places, needed if needs is None else needs, strict=True))
 
+    def level_in(self, script: Script) -> int:
+        """How tightly it binds as that script draws it."""
+        fraction = self.kind in ("fraction", "inverse")
+        return self.level if not fraction or script.fraction("", "") is None else _FIGURE
+
     def brackets(self, place: str, level: int) -> tuple[str, str] | None:
         """What must stand around an operand of that level: nothing, ( ), or 1[ ].
 
@@ -137,6 +146,8 @@ class Formula:
                 done.append(script.gap)
             elif kind == "signs":
                 done.append(script.signs(text))
+            elif kind == "lowered" and text in _CLOSING:  # below all that is bracketed
+                done = [script.lowered(script.row([*done, script.signs(text)]), values[place][0])]
             elif kind == "lowered":
                 done.append(script.lowered(script.signs(text), values[place][0]))
             elif kind == "transposed":

@@ -64,14 +64,20 @@ def own_formula(node: Node, beside: bool) -> Formula:
     return wording(node.op, node.meta, node.input_shapes, node.shape, beside)
 
 
-def formulas(graph: Graph, names: Mapping[Node, str], longest: int = 72) -> dict[Node, str]:
-    """Each op node's formula in its inputs' names, to stand beside its shape: `W1 X + b1`.
+def formulas(
+    graph: Graph, names: Mapping[Node, str], longest: int = 72, beside: bool = True
+) -> dict[Node, str]:
+    """Each op node's formula in its inputs' names: `W1 X + b1`.
 
     An unnamed input is written out in place as long as the text stays within `longest` characters,
     and is `…` where it would not. One pass over the nodes, so a deep graph costs no more than its
     size.
+
+    Args:
+        beside: whether each stands beside its own shape, which then need not be said.
     """
-    return {node: texts[0] for node, texts in written(graph, names, longest, [UNICODE]).items()}
+    told = written(graph, names, longest, [UNICODE], beside=beside)
+    return {node: texts[0] for node, texts in told.items()}
 
 
 # What is written of a node in each script, and how tightly it binds there.

@@ -41,10 +41,14 @@ def mathml(
 
 
 def text_and_mathml(
-    graph: Graph, names: Mapping[Node, str], longest: int, known: Mapping[str, str] | None = None
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int,
+    known: Mapping[str, str] | None = None,
+    beside: bool = True,
 ) -> dict[Node, tuple[str, str]]:
     """Each op node's formula both as text and as `mathml` gives it."""
-    both = written(graph, names, longest, [UNICODE, MathML(known or {})])
+    both = written(graph, names, longest, [UNICODE, MathML(known or {})], beside=beside)
     return {node: (text, markup) for node, (text, markup) in both.items()}
 
 

@@ -17,6 +17,7 @@ from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
 from viz.backward import LONGEST_INNER, both
 from viz.labels import visible
+from viz.legend import legend
 from viz.lines import Lines
 from viz.problems import Problem
 from viz.scene import Scene
@@ -53,7 +54,7 @@ class Story:
         self.named, self.scene, self.problems = named, scene, problems
         self.arrays = Arrays()
         self.longest = LONGEST if len(self.graph) <= MANY else SHORT
-        inner = text_and_mathml(self.graph, named, LONGEST_INNER)
+        inner = text_and_mathml(self.graph, named, LONGEST_INNER, beside=False)
         self.slopes = {  # what the gradient of a node is called
             x: visible(
                 f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
@@ -97,6 +98,11 @@ class Story:
             "steps": self._steps(),
             "arrays": self.arrays.data(budget),
         }
+
+    @property
+    def legend(self) -> str:
+        """What the signs in the formulas stand for, as far as one may not know them."""
+        return legend(text for text, _ in [*self.formulas.values(), *self._given.values()])
 
     def _simpler(self, forward: Forward, backward: Backward) -> dict[Node, str]:
         """Gradients whose formula gets shorter by algebra: dZ2 = 0.2 · (A2 − Y)."""
@@ -204,7 +210,8 @@ class Story:
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names)
-        return text_and_mathml(rule, names, self.longest, self.marks)[part]
+        alone = len(self.parts[z.inputs[i]]) == 1 and z.inputs[i] not in self.graph.outputs
+        return text_and_mathml(rule, names, self.longest, self.marks, beside=alone)[part]
 
     def _steps(self) -> list[Told]:
         forward = [

@@ -11,7 +11,7 @@ _AXES = (
     "keeps that axis, with length 1"
 )
 _GONE = "in brackets, Σ₍ⱼ₎ x, the axis is gone"
-_ALONE = "Without a letter it is over all, on a line of its own down to the shape beside it."
+_ALONE = "Σ without a letter is over all; on a line of its own, down to the shape beside it."
 _PUT = "scatter(x → s[p]) is an array of shape s, 0 but for x added at the positions p."
 
 

@@ -61,7 +61,7 @@ Style = Callable[[Node, bool], Formula]
 
 def own_formula(node: Node, beside: bool) -> Formula:
     """The template that its op declares."""
-    return wording(node.op, node.meta, node.input_shapes, node.shape, beside)
+    return wording(node, beside)
 
 
 def formulas(
@@ -127,28 +127,24 @@ class _Pen:
     def bound(self, texts: tuple[str, ...], level: int) -> Written:
         return texts, (level,) * len(texts)
 
-    def levels(self, node: Node) -> tuple[int, ...]:
-        formula = self.style(node, self.beside)
-        return tuple(formula.level_in(script) for script in self.scripts)
-
     def outermost(self, node: Node) -> Written:
-        return self.filled(node, {}), self.levels(node)
+        return self.filled(node, {})
 
     def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
         """As much of the inputs as fits: in full, their outermost op, or nothing."""
-        texts = self.filled(node, done)
+        texts, levels = self.filled(node, done)
         if len(texts[0]) > longest:
             inputs = [x for x in self.read(node) if isinstance(x, Node) and x.op]
-            texts = self.filled(node, {x: self.outermost(x) for x in inputs})
+            texts, _ = self.filled(node, {x: self.outermost(x) for x in inputs})
         if len(texts[0]) > longest:
-            texts = self.outermost(node)[0]
+            texts, _ = self.outermost(node)
         fits = len(texts[0]) <= longest
-        return (texts if fits else self.plain("…")), self.levels(node)
+        return (texts if fits else self.plain("…")), levels
 
-    def filled(self, node: Node, done: Mapping[Node, Written]) -> tuple[str, ...]:
+    def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in self.read(node)]
-        told = values(formula, node.meta, node.input_shapes, node.shape, self.beside)
+        told = values(formula, node, self.beside)
         settings = {k: self.plain(text) for k, text in told.items()}
         texts = []
         for i, script in enumerate(self.scripts):
@@ -160,7 +156,7 @@ class _Pen:
                 }
             given |= {k: (text[i], ATOM) for k, text in settings.items()}
             texts.append(formula.fill(script, given))
-        return tuple(texts)
+        return tuple(texts), tuple(formula.level_in(script) for script in self.scripts)
 
     def read(self, node: Node) -> Sequence[Any]:
         """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does, and what is

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from tinygrad_dnn.graph import Node
 from tinygrad_dnn.notation import Formula, formula_of
 
 LETTERS = "ijklprstuv"  # what runs along the first axis, the second, ...
@@ -20,35 +21,33 @@ _FEW = 3  # those shown of a longer one
 Shape = tuple[int, ...]
 
 
-def wording(
-    op: Any, meta: Mapping[str, Any], shapes: Sequence[Shape], shape: Shape, beside: bool
-) -> Formula:
-    """The template of an op with such settings.
+def wording(node: Node, beside: bool) -> Formula:
+    """The template of a node's op with its settings.
 
     A setting that the op's own template does not mention is added where it is not its default:
     `tr(x, offset=1)`.
 
     Args:
-        shapes: of the inputs.
-        shape: of the result.
-        beside: whether the formula stands beside that shape.
+        beside: whether the formula stands beside the shape of its result.
     """
+    op, meta = node.op, node.meta
     declared = op.formula
-    if not meta and isinstance(declared, str):
-        return formula_of(declared)
     if callable(declared):
         code = declared.__code__
-        known = {**meta, "z_shape": shape, "beside": beside}
-        known |= {f"{a}_shape": s for a, s in zip(op.arrays, shapes, strict=False)}
+        known = {**meta, "z_shape": node.shape, "beside": beside}
+        known |= {f"{a}_shape": s for a, s in zip(op.arrays, node.input_shapes, strict=False)}
         names = code.co_varnames[: code.co_argcount]
         return formula_of(declared(**{name: known[name] for name in names}))
-    told = {*formula_of(declared).mentioned, *(["keepdims"] if "_{axis}" in declared else [])}
+    formula = formula_of(declared)
+    if not meta:
+        return formula
+    told = {*formula.mentioned, *(["keepdims"] if formula.has_axis else [])}
     more = [
         k
         for k, v in meta.items()
         if k not in told and (k not in op.defaults or setting(v) != setting(op.defaults[k]))
     ]
-    return formula_of(_with(declared, [f"{k}={{{k}}}" for k in more]) if more else declared)
+    return formula_of(_with(declared, [f"{k}={{{k}}}" for k in more])) if more else formula
 
 
 def _with(template: str, settings: Sequence[str]) -> str:
@@ -59,18 +58,18 @@ def _with(template: str, settings: Sequence[str]) -> str:
     return f"({template}; {told})"
 
 
-def values(
-    formula: Formula,
-    meta: Mapping[str, Any],
-    shapes: Sequence[Shape],
-    shape: Shape,
-    beside: bool,
-) -> dict[str, str]:
+def values(formula: Formula, node: Node, beside: bool) -> dict[str, str]:
     """What stands in the places of a template that are no operands."""
-    told = {k: index(v) if k == "index" else setting(v) for k, v in meta.items()}
-    told["z_shape"] = setting(shape)
-    if "_{axis}" in formula.template:
-        told["axis"] = over(meta, shapes[0] if shapes else (), shape, beside)
+    meta = node.meta
+    told = {
+        k: index(v) if k == "index" else setting(v)
+        for k, v in meta.items()
+        if k in formula.mentioned
+    }
+    if "z_shape" in formula.mentioned:
+        told["z_shape"] = setting(node.shape)
+    if formula.has_axis:
+        told["axis"] = over(meta, next(iter(node.input_shapes), ()), node.shape, beside)
     return told
 
 

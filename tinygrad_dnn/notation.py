@@ -92,6 +92,7 @@ class Formula:
         self.template = template
         self.parts = _parts(template)
         self.mentioned = frozenset(found[2] for found in _PARTS.finditer(template) if found[2])
+        self.has_axis = "_{axis}" in template  # below a sign an axis is a letter
         pieces = re.split(r"\{(\w+)\}", _BESIDE.sub("", template))
         places = pieces[1::2]
         between = [p.strip() for p in pieces[2:-1:2]]

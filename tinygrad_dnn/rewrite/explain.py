@@ -89,7 +89,7 @@ class _Pen:
         formula = self._formula(term, node, found)
         inputs = (self._written(x, found) for x in term.inputs)
         given = dict(zip(term.op.arrays, inputs, strict=True))
-        told = values(formula, node.meta, node.input_shapes, node.shape, beside=False)
+        told = values(formula, node, beside=False)
         given |= {key: (text, ATOM) for key, text in told.items()}
         return formula.fill(UNICODE, given), formula.level
 

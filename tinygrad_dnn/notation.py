@@ -26,6 +26,7 @@ _FIGURE = 7  # a fraction drawn as one
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PARTS = re.compile(r"([_^]?)\{(\w+)\}|([ᵀ²])")
 _BESIDE = re.compile(r"[_^]\{\w+\}")  # what stands lower or higher is nobody's operand
+_SIGNED = re.compile(r"(<[^>]*>)*[−-]")
 _CLOSING = (")", "]", "}", "|")
 _LAST = re.compile(r"(?s)(.*?)([^\W\d_]\w*|\S)$")
 
@@ -115,6 +116,8 @@ class Formula:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
         else:
             self.level, needed = ATOM, [0 for _ in places]  # exp(x)
+        signs = between == ["+"] or between == ["−"] or (needed == [_SUM] and first in "ΣΠ")
+        self.after_sign = places[-1] if signs else ""
         if level is not None:
             self.level = level
         self.places = places
@@ -183,6 +186,8 @@ class Formula:
     def _operand(self, script: Script, place: str, given: Piece) -> str:
         text, level = given
         around = self.brackets(place, level)
+        if around is None and place == self.after_sign and _SIGNED.match(text):
+            around = ("(", ")")  # x + (−y), Σ (−x)
         return text if around is None else script.held(text, around)
 
 

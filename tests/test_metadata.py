@@ -164,3 +164,11 @@ def test_in_every_script() -> None:
         "<mi>softmax</mi><mi>i</mi></msub><mo>(</mo><mi>x</mi><mo>)</mo><mo>)</mo>"
         "<mo>−</mo><mn>2</mn></msup>"
     )
+
+
+def test_a_fraction_holds_its_signs_together() -> None:
+    z = (x + -x / (x + 1)).node
+    text, latex, mathml = written(trace([z]), {x.node: "x"}, 100, SCRIPTS)[z]
+    assert text == "x + (−x / (x + 1))"
+    assert latex == r"x + \frac{-x}{x + 1}"
+    assert "(" not in mathml

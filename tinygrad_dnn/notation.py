@@ -26,7 +26,7 @@ _FIGURE = 7  # a fraction drawn as one
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PARTS = re.compile(r"([_^]?)\{(\w+)\}|([ᵀ²])")
 _BESIDE = re.compile(r"[_^]\{\w+\}")  # what stands lower or higher is nobody's operand
-_SIGNED = re.compile(r"(<[^>]*>)*[−-]")
+_SIGNED = re.compile(r"(<(?!mfrac)[^>]*>)*[−-]")  # a fraction holds its signs together
 _CLOSING = (")", "]", "}", "|")
 _LAST = re.compile(r"(?s)(.*?)([^\W\d_]\w*|\S)$")
 

@@ -25,6 +25,7 @@ from viz.scene import Scene
 LONGEST = 100  # characters of a formula
 MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
 STEPS = 40  # nodes that a formula is made of
+LONGEST_SIMPLER = 240  # of a simplified one, which a reader sees at a glance or not at all
 DERIVED = 300  # named values at most whose gradients are simplified
 
 Told = dict[str, Any]
@@ -109,7 +110,11 @@ class Story:
         if len(self.named) > DERIVED:
             return {}
         lines = Lines(forward, backward, self.named, None, scaled=False).all()
-        shorter = (x for x in lines if x.steps and len(x.text.plain) < len(x.raw.plain))
+        shorter = (
+            x
+            for x in lines
+            if x.steps and len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER)
+        )
         return {x.node: equation(identifier(x.name), x.text.mathml) for x in shorter}
 
     def _edge(self, node: Node, k: int) -> str:

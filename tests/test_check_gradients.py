@@ -85,7 +85,7 @@ def off_by(op: Op, factor: float) -> Op:
     rules[k] = eval(f"lambda {names}: factor * right({names})", {"factor": factor, "right": right})
     return Op(
         op.forward,
-        op.formula.template,
+        op.formula,
         tuple(rules),
         elementwise=op.elementwise,
         selects=op.selects,

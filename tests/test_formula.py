@@ -46,8 +46,26 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: (x + y) * z, "(x + y) ⊙ z"),
         (lambda: x + y * z, "x + y ⊙ z"),
         (lambda: -x * y, "−x ⊙ y"),
+        (lambda: x + -y, "x + (−y)"),
+        (lambda: x - -y * z, "x − (−y ⊙ z)"),
+        (lambda: -y + x, "−y + x"),
+        (lambda: x - -2.5, "x − (-2.5)"),
+        (lambda: tg.sum(-x), "Σ (−x)"),
         (lambda: -(x + y), "−(x + y)"),
-        (lambda: x**2, "x^(2)"),
+        (lambda: x**2, "x²"),
+        (lambda: x**3, "x³"),
+        (lambda: x**-1, "x⁻¹"),
+        (lambda: x**-12 * y, "x⁻¹² ⊙ y"),
+        (lambda: x**0.5, "x^0.5"),
+        (lambda: x**-0.5, "x^(-0.5)"),
+        (lambda: x**y, "x^y"),
+        (lambda: x ** tg.exp(y), "x^exp(y)"),
+        (lambda: x ** (y > 0), "x^1[y > 0]"),
+        (lambda: (-x) ** 2, "(−x)²"),
+        (lambda: -(x**2), "−x²"),
+        (lambda: (x**2) ** 3, "(x²)³"),
+        (lambda: x ** (y**2), "x^(y²)"),
+        (lambda: 2.0**x, "2^x"),
         (lambda: (x + y) ** (z - 1), "(x + y)^(z − 1)"),
         (lambda: tg.square(x * y), "(x ⊙ y)²"),
         (lambda: tg.square(tg.exp(x)), "exp(x)²"),
@@ -62,13 +80,21 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: tg.outer(x + y, z), "(x + y) ⊗ z"),
         (lambda: (x > y) & ((y < z) | (x == 1.0)), "x > y and (y < z or x = 1)"),
         (lambda: (x + y)[0, 1:], "(x + y)[0, 1:]"),
-        (lambda: x[np.array([1, 0])], "x[i]"),
+        (lambda: x[np.array([1, 0])], "x[[1, 0]]"),
         (lambda: tg.where(x > 0, x, 0.1 * x), "where(x > 0, x, 0.1 ⊙ x)"),
-        (lambda: np.concatenate([x, y + z]), "[x, y + z]"),
-        (lambda: np.einsum("ij,jk->ik", x, y), "einsum(x, y)"),
+        (lambda: np.concatenate([x, y + z]), "[x, y + z]ᵢ"),
+        (lambda: np.einsum("ij,jk->ik", x, y), "einsum(ij,jk→ik; x, y)"),
         (lambda: x * -2.5, "x ⊙ -2.5"),
         (lambda: x - np.ones(2), "x − constant(2,)"),
         (lambda: x * np.float64(0.25), "x ⊙ 0.25"),
+        (lambda: x / 3 + 1 / 3, "x / 3 + 1/3"),
+        (lambda: x / (1 / 3), "x / (1/3)"),
+        (lambda: x ** (2 / 3), "x^(2/3)"),
+        (lambda: x * np.float32(1 / 3), "x ⊙ 1/3"),
+        (lambda: x * 0.12345678, "x ⊙ 0.123457"),
+        (lambda: y / tg.sqrt(x + 1), "y / √(x + 1)"),
+        (lambda: tg.sqrt(tg.square(x)), "√(x²)"),
+        (lambda: tg.square(tg.sqrt(x)), "(√x)²"),
         (lambda: x.astype("float32"), "float32(x)"),
     ],
 )
@@ -145,13 +171,17 @@ class Read:
         return Read(math.sqrt(self.value))
 
 
+FROM_SMALL = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
 def read(text: str, names: dict[str, float]) -> float:
     """The value of a formula by the usual precedence of its signs."""
-    for sign, python in (("⊙", "*"), ("−", "-"), ("²", "**two"), ("^(", "**("), ("√", "~")):
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: f"**({m[0].translate(FROM_SMALL)})", text)
+    for sign, python in (("⊙", "*"), ("−", "-"), ("^", "**"), ("√", "~")):
         text = text.replace(sign, python)
     text = re.sub(r"\d+(\.\d+)?", lambda m: f"Read({m[0]})", text)
     known = {name: Read(value) for name, value in names.items()}
-    functions = {"exp": lambda v: Read(math.exp(v.value)), "two": Read(2), "Read": Read,
+    functions = {"exp": lambda v: Read(math.exp(v.value)), "Read": Read,
                  "max": lambda v, w: Read(max(v.value, w.value))}  # fmt: skip
     return float(eval(text, {**known, **functions}).value)
 

@@ -10,13 +10,16 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Tensor
-from tinygrad_dnn.formula import UNICODE, written
+from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.formula import written
 from tinygrad_dnn.graph import trace
 from tinygrad_dnn.latex import LATEX, latex_text
+from tinygrad_dnn.notation import UNICODE
+from tinygrad_dnn.tensor import record
 
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
-    "geq", "neq", "wedge", "vee",
+    "geq", "neq", "to", "wedge", "vee",
     "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",
@@ -65,6 +68,14 @@ def sound(text: str) -> None:
         (lambda: tg.log_sigmoid(x), r"\log\sigma(x)"),
         (lambda: np.log10(x), r"\log_{10}(x)"),
         (lambda: x * -2.5, r"x \odot -2.5"),
+        (lambda: x + 1e-5, "x + 10^{-5}"),
+        (lambda: x - 2.5e10, r"x - 2.5 \cdot 10^{10}"),
+        (lambda: x * (1 / 3), r"x \odot \frac{1}{3}"),
+        (lambda: -(x / y), r"-\frac{x}{y}"),
+        (lambda: (x / y) ** 2, r"{\left(\frac{x}{y}\right)}^{2}"),
+        (lambda: (x > 0) / y, r"\frac{\mathbf{1}\left[x > 0\right]}{y}"),
+        (lambda: np.concatenate([x, y], axis=1), "[x, y]_{j}"),
+        (lambda: x - x.max(axis=0, keepdims=True), r"x - \max_{i}(x)"),
         (lambda: tg.where(x <= y, x, y), r"\operatorname{where}(x \leq y, x, y)"),
     ],
 )
@@ -85,14 +96,17 @@ def test_every_op_is_sound(name: str) -> None:
 
 
 def filled(name: str) -> str:
-    """The template of an op with names in its places."""
+    """Every case of an op with names in its places, within a formula."""
     declared = REGISTRY[name]
-    if declared.many:
-        values = {"xs": (LATEX.listed([LATEX.name("x"), LATEX.name("W1")]), 9)}
-    else:
-        values = {a: (LATEX.name("W1"), 9) for a in declared.arrays}
-    values |= {s: (LATEX.plain("1:3, ..."), 9) for s in declared.settings}
-    return LATEX.fill(declared.formula, values)
+    told = []
+    for case in cases_of(declared):
+        arrays = sampled(declared, case)
+        tensors = [Tensor(a, name=("W1", "x", "y")[i]) for i, a in enumerate(arrays)]
+        z = record(declared, tensors, declared.defaults | case.meta).node
+        graph = trace([z])
+        named = {n: n.name for n in graph.leaves}
+        told.append(written(graph, named, 10_000, [UNICODE, LATEX], beside=False)[z][1])
+    return r" \, ".join(told)
 
 
 @pytest.mark.parametrize(

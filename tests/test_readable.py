@@ -9,8 +9,9 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor
-from tinygrad_dnn.formula import UNICODE, written
+from tinygrad_dnn.formula import written
 from tinygrad_dnn.graph import trace
+from tinygrad_dnn.notation import UNICODE
 from tinygrad_dnn.readable import readable
 
 x, y, W = (Tensor(np.full((2, 2), 0.5), requires_grad=True, name=n) for n in "xyW")
@@ -27,8 +28,8 @@ m = Tensor(np.float64(7.0), name="m")
         (lambda: 1 / m * x, "1/m · x"),
         (lambda: x / m, "x / m"),
         (lambda: 1 / m * (W @ x), "1/m · W x"),
-        (lambda: 1 / m * x.sum(axis=0), "1/m · Σ x"),
-        (lambda: x.sum(axis=0) * (1 / m), "1/m · Σ x"),
+        (lambda: 1 / m * x.sum(axis=0, keepdims=True), "1/m · Σ x"),
+        (lambda: x.sum(axis=0) * (1 / m), "1/m · Σ₍ᵢ₎ x"),
         (lambda: 1 / m * (x - y), "1/m · (x − y)"),
         (lambda: 1 / m * x * y, "(1/m · x) ⊙ y"),
         (lambda: x + 2 * y, "x + 2 · y"),
@@ -38,7 +39,7 @@ m = Tensor(np.float64(7.0), name="m")
         (lambda: -(2 * x), "−2 · x"),
         (lambda: -(x * y), "−(x ⊙ y)"),
         (lambda: (x - y) ** 2, "(x − y)²"),
-        (lambda: x**3, "x^(3)"),
+        (lambda: x**3, "x³"),
         (lambda: 1 / (m * 2), "1 / (m · 2)"),
         (lambda: tg.sin(x * 2), "sin(2 · x)"),
     ],

@@ -208,7 +208,7 @@ def test_the_steps_can_be_read() -> None:
 
 def test_a_setting_is_shown(x: Tensor) -> None:
     done = made(np.log(np.sum(np.exp(x), axis=0)))
-    assert explain(done).splitlines()[0].endswith("log(Σ exp(x))  →  log Σ exp(x)")
+    assert explain(done).splitlines()[0].endswith("log(Σ₍ᵢ₎ exp(x))  →  log Σ₍ᵢ₎ exp(x)")
 
 
 def test_constants_and_shared_expressions_are_counted(x: Tensor) -> None:

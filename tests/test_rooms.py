@@ -17,7 +17,7 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 ENGINE = [
-    "graph", "formula", "mathml", "latex", "readable", "notebook",
+    "graph", "notation", "metadata", "formula", "mathml", "latex", "readable", "notebook",
     "ops.declare", "ops.shape", "ops.positions", "ops.elementwise", "ops.reduction",
     "ops.linalg", "ops.activation", "ops.logic", "ops",
     "reverse", "replay", "complain", "records", "tree",
@@ -55,7 +55,7 @@ VIZ = [
     "problems", "labels", "scene", "subject", "backward", "layout", "views",
     "typeset", "render", "picture", "dot", "drawing", "notebook",
     "curves.sheet", "curves.lines", "curves.images", "curves.histograms", "curves",
-    "mathematics", "divisor", "algebra", "lines",
+    "mathematics", "divisor", "algebra", "lines", "legend",
     "page", "arrays", "story", "explorer", "report", "derivation", "grades",
 ]  # fmt: skip
 CLI = [

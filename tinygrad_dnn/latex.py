@@ -1,31 +1,31 @@
 r"""Graph -> mathematics as LaTeX, for paper: what stands between two $.
 
-The structure follows from an op's one template, as it does for MathML: `{x} / {y}` is \frac,
-`{x}^({y})` a power, `√{x}` a root. It needs amsmath and amssymb.
+It needs amsmath and amssymb.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from tinygrad_dnn.formula import Formula, printable
+from tinygrad_dnn.formula import printable
+from tinygrad_dnn.notation import POWER, RATIO, Piece, bare
 
-_PLACE = re.compile(r"\{(\w+)\}")
 _NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*)")
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]+")
 _NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where no letter follows
-_RAISED = {"ᵀ": r"\top", "²": "2"}
-_LARGE = {"Σ": r"\sum ", "Π": r"\prod "}
 _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
-    "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "∞": r"\infty ",
+    "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "Π": r"\prod ",
+    "→": r"\to ", "∞": r"\infty ",
     "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
 _WORDS = {"and": r"\wedge ", "or": r"\vee "}
+_MATHS = re.compile("([Σ→])([ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]*)")
+_LOW = str.maketrans("ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎", "ijklprstuv()")
 _SPECIAL = re.compile(r"[\\{}$&#%_^~]")
 _SPELT = {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
@@ -33,7 +33,9 @@ _SPELT = {
 
 
 class LaTeX:
-    """The script: fills templates with commands."""
+    """The script: commands."""
+
+    gap = r" \, "
 
     def name(self, name: str) -> str:
         r"""W1 as `W_{1}`, dW1 as `\mathrm{d}W_{1}`, what is no plain name as text."""
@@ -46,48 +48,52 @@ class LaTeX:
         return _PREFIX[prefix] + own + lowered
 
     def plain(self, text: str) -> str:
-        """Numbers and words."""
+        """Numbers and words; 1/3 as a fraction, 1e-05 as a power of ten."""
+        if ratio := RATIO.fullmatch(text):
+            return rf"{ratio[1]}\frac{{{ratio[2]}}}{{{ratio[3]}}}"
+        if power := POWER.fullmatch(text):
+            sign, above = power[1], f"10^{{{int(power[3])}}}"
+            return sign + (above if power[2] == "1" else rf"{power[2]} \cdot {above}")
         return _signs(text.replace("-", "−"))
 
     def listed(self, texts: Sequence[str]) -> str:
         """Several operands between commas."""
         return ", ".join(texts)
 
-    def fill(self, formula: Formula, values: Mapping[str, tuple[str, int]]) -> str:
-        """The template as commands."""
-        pieces = _PLACE.split(formula.template)
-        first, last = pieces[0].strip(), pieces[-1].strip()
-        bare = [values[place][0] for place in formula.places]
-        held = [self._held(formula, place, *values[place]) for place in formula.places]
-        between = [piece.strip() for piece in pieces[2:-1:2]]
-        if between == ["/"] and not first:
-            return rf"\frac{{{bare[0]}}}{{{bare[1]}}}"
-        if first == "1 /":
-            return rf"\frac{{1}}{{{bare[0]}}}"
-        if between == ["^("]:
-            return f"{{{held[0]}}}^{{{bare[1]}}}"
-        if first == "√":
-            return rf"\sqrt{{{bare[0]}}}"
-        if not first and last in _RAISED and len(held) == 1:
-            return f"{_base(held[0])}^{{{_RAISED[last]}}}"
-        if between == [""] and not first:
-            return rf"{held[0]} \, {held[1]}"
-        if first in _LARGE:
-            return _LARGE[first] + held[0]
-        parts = [_signs(pieces[0])]
-        for text, piece in zip(held, pieces[2::2], strict=True):
-            parts += [text, _signs(piece)]
-        return "".join(parts)
+    def signs(self, text: str) -> str:
+        """Words and signs of a template as commands."""
+        return _signs(text)
 
-    def _held(self, formula: Formula, place: str, text: str, level: int) -> str:
-        """An operand, in brackets where it binds too loosely."""
-        brackets = formula.brackets(place, level)
-        if brackets is None:
-            return text
+    def held(self, text: str, brackets: tuple[str, str]) -> str:
+        """An operand in brackets as high as it is."""
         left, right = (r"\mathbf{1}\left[", r"\right]") if "[" in brackets[0] else (
             r"\left(", r"\right)"
         )  # fmt: skip
         return f"{left}{text}{right}"
+
+    def row(self, parts: Sequence[str]) -> str:
+        """One after another."""
+        return "".join(parts)
+
+    def lowered(self, base: str, below: str) -> str:
+        r"""`\sum_{j}`."""
+        return f"{base.rstrip()}_{{{below}}}"
+
+    def raised(self, base: str, above: Piece) -> str:
+        """`x^{2}`."""
+        return f"{_base(base)}^{{{bare(self, above)}}}"
+
+    def transposed(self, base: str) -> str:
+        r"""`X^{\top}`."""
+        return rf"{_base(base)}^{{\top}}"
+
+    def fraction(self, above: str, below: str) -> str:
+        r"""`\frac{x}{y}`."""
+        return rf"\frac{{{above}}}{{{below}}}"
+
+    def root(self, text: str) -> str:
+        r"""`\sqrt{x}`."""
+        return rf"\sqrt{{{text}}}"
 
 
 LATEX = LaTeX()
@@ -105,6 +111,16 @@ def _is_name(text: str) -> bool:
 def latex_text(words: str) -> str:
     """Words outside of mathematics, with what LaTeX would take for a command made harmless."""
     return _SPECIAL.sub(lambda found: _SPELT.get(found[0], "\\" + found[0]), words)
+
+
+def latex_words(words: str) -> str:
+    """The same with signs of mathematics between dollars, which no text font has: $\\sum_{j}$."""
+
+    def sign(found: re.Match[str]) -> str:
+        below = found[2].translate(_LOW)
+        return f"${_signs(found[1]).strip()}{f'_{{{below}}}' if below else ''}$"
+
+    return _MATHS.sub(sign, latex_text(words))
 
 
 def _signs(text: str) -> str:

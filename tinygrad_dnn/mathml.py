@@ -1,7 +1,6 @@
 """Graph -> mathematics as MathML, which browsers draw by themselves.
 
-The structure follows from an op's one template: `{x} / {y}` is a fraction, `{x}^({y})` a power,
-`√{x}` a root, `{x}ᵀ` has a T above. Only elements of MathML Core.
+Only elements of MathML Core.
 """
 
 from __future__ import annotations
@@ -10,19 +9,20 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from tinygrad_dnn.formula import UNICODE, Formula, printable, written
+from tinygrad_dnn.formula import printable, written
 from tinygrad_dnn.graph import Graph, Node
+from tinygrad_dnn.notation import POWER, RATIO, UNICODE, Piece, bare
 
-_PLACE = re.compile(r"\{(\w+)\}")
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
-_TOKEN = re.compile(r"(?P<mi>[^\W\d_]+|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)")
-_SINGLE = re.compile(r"<(m[in])[^>]*>[^<]*</\1>")
-_RAISED = {"ᵀ": "<mi>T</mi>", "²": "<mn>2</mn>"}
+_TOKEN = re.compile(
+    r"(?P<mi>[^\W\d_]+(?:_[^\W\d_]+)*|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)"
+)
+_SINGLE = re.compile(r"<(m[ino])[^>]*>[^<]*</\1>")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
-_LARGE = {"Σ": "<mo>∑</mo>", "Π": "<mo>∏</mo>"}
+_NO_SPACE = ' lspace="0" rspace="0"'  # of a slice
+_LARGE = str.maketrans("ΣΠ", "∑∏")
 _D = '<mi mathvariant="normal">d</mi>'
-_BETWEEN_FACTORS = '<mspace width="0.2em"></mspace>'
 
 
 def mathml(
@@ -41,10 +41,14 @@ def mathml(
 
 
 def text_and_mathml(
-    graph: Graph, names: Mapping[Node, str], longest: int, known: Mapping[str, str] | None = None
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int,
+    known: Mapping[str, str] | None = None,
+    beside: bool = True,
 ) -> dict[Node, tuple[str, str]]:
     """Each op node's formula both as text and as `mathml` gives it."""
-    both = written(graph, names, longest, [UNICODE, MathML(known or {})])
+    both = written(graph, names, longest, [UNICODE, MathML(known or {})], beside=beside)
     return {node: (text, markup) for node, (text, markup) in both.items()}
 
 
@@ -71,11 +75,13 @@ def differential(markup: str) -> str:
 
 
 class MathML:
-    """The script: fills templates with markup.
+    """The script: markup.
 
     Args:
         known: the markup of certain names.
     """
+
+    gap = '<mspace width="0.2em"></mspace>'
 
     def __init__(self, known: Mapping[str, str]) -> None:
         self.known = known
@@ -85,46 +91,51 @@ class MathML:
         return self.known.get(name) or identifier(name)
 
     def plain(self, text: str) -> str:
-        """Numbers and words, token by token."""
-        return _row(_tokens(text.replace("-", "−")))
+        """Numbers and words, token by token; 1/3 as a fraction, 1e-05 as a power of ten."""
+        if ratio := RATIO.fullmatch(text):
+            fraction = self.fraction(_tokens(ratio[2]), _tokens(ratio[3]))
+            return _row(f"{_minus(ratio[1])}{fraction}")
+        if power := POWER.fullmatch(text):
+            ten = f"<msup><mn>10</mn>{_row(_minus(str(int(power[3]))))}</msup>"
+            times = "" if power[2] == "1" else f"<mn>{power[2]}</mn><mo>·</mo>"
+            return _row(f"{_minus(power[1])}{times}{ten}")
+        return _row(_minus(text))
 
     def listed(self, texts: Sequence[str]) -> str:
         """Several operands between commas."""
         return _row("<mo>,</mo>".join(texts))
 
-    def fill(self, formula: Formula, values: Mapping[str, tuple[str, int]]) -> str:
-        """The template as a tree of elements."""
-        pieces = _PLACE.split(formula.template)
-        first, last = pieces[0].strip(), pieces[-1].strip()
-        bare = [values[place][0] for place in formula.places]
-        held = [self._held(formula, place, *values[place]) for place in formula.places]
-        between = [piece.strip() for piece in pieces[2:-1:2]]
-        if between == ["/"] and not first:
-            return f"<mfrac>{_row(bare[0])}{_row(bare[1])}</mfrac>"
-        if first == "1 /":
-            return f"<mfrac><mn>1</mn>{_row(bare[0])}</mfrac>"
-        if between == ["^("]:
-            return f"<msup>{_row(held[0])}{_row(bare[1])}</msup>"
-        if first == "√":
-            return f"<msqrt>{bare[0]}</msqrt>"
-        if not first and last in _RAISED and len(held) == 1:
-            return _raised(held[0], _RAISED[last])
-        if between == [""] and not first:
-            return _row(f"{held[0]}{_BETWEEN_FACTORS}{held[1]}")
-        if first in _LARGE:
-            return _row(_LARGE[first] + held[0])
-        parts = [_tokens(pieces[0])]
-        for markup, piece in zip(held, pieces[2::2], strict=True):
-            parts += [markup, _tokens(piece)]
+    def signs(self, text: str) -> str:
+        """Words and signs of a template, token by token."""
+        return _tokens(text)
+
+    def held(self, text: str, brackets: tuple[str, str]) -> str:
+        """An operand in brackets."""
+        return _row(f"{_tokens(brackets[0])}{text}{_tokens(brackets[1])}")
+
+    def row(self, parts: Sequence[str]) -> str:
+        """Elements as one."""
         return _row("".join(parts))
 
-    def _held(self, formula: Formula, place: str, markup: str, level: int) -> str:
-        """An operand, in brackets where it binds too loosely."""
-        brackets = formula.brackets(place, level)
-        if brackets is None:
-            return markup
-        left, right = brackets
-        return _row(f"{_tokens(left)}{markup}{_tokens(right)}")
+    def lowered(self, base: str, below: str) -> str:
+        """`<msub>`."""
+        return f"<msub>{_row(base)}{below}</msub>"
+
+    def raised(self, base: str, above: Piece) -> str:
+        """`<msup>`."""
+        return _raised(base, _row(bare(self, above)))
+
+    def transposed(self, base: str) -> str:
+        """`<msup>` with a T."""
+        return _raised(base, "<mi>T</mi>")
+
+    def fraction(self, above: str, below: str) -> str:
+        """`<mfrac>`."""
+        return f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
+
+    def root(self, text: str) -> str:
+        """`<msqrt>`."""
+        return f"<msqrt>{text}</msqrt>"
 
 
 def _raised(base: str, above: str) -> str:
@@ -135,8 +146,12 @@ def _raised(base: str, above: str) -> str:
 
 
 def _row(markup: str) -> str:
-    """Elements as one; a single name or number is one already."""
+    """Elements as one; a single name, number or sign is one already."""
     return markup if _SINGLE.fullmatch(markup) else f"<mrow>{markup}</mrow>"
+
+
+def _minus(text: str) -> str:
+    return _tokens(text.replace("-", "−"))
 
 
 def _tokens(text: str) -> str:
@@ -144,11 +159,13 @@ def _tokens(text: str) -> str:
 
     def element(found: re.Match[str]) -> str:
         kind = found.lastgroup
-        return f"<{kind}>{escape(found[0])}</{kind}>"
+        space = _NO_SPACE if found[0] == ":" else ""
+        return f"<{kind}{space}>{escape(found[0])}</{kind}>"
 
     def lowered(found: re.Match[str]) -> str:
         return f"<msub><mi>{found[1]}</mi><mn>{found[2].translate(_LOWERED)}</mn></msub>"
 
+    text = text.translate(_LARGE)
     parts = []
     at = 0
     for low in _LOW.finditer(text):

@@ -1,37 +1,35 @@
 """Formulas as one writes them on paper: 1/m · Σ x, where an op's own template says (1 / m) ⊙ (Σ x).
 
-A product with a number is c · x, a fraction of numbers 1/m, the power two a square; everything else
-is written as its op declares.
+A product with a number is c · x, a fraction of numbers 1/m; everything else is written as its op
+declares.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dnn.formula import FACTOR, Formula, own_formula
+from tinygrad_dnn.formula import own_formula
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.notation import FACTOR, Formula
 
 NUMBER_FIRST = Formula("{x} · {y}", *FACTOR)
 NUMBER_LAST = Formula("{y} · {x}", *FACTOR)
 _FRACTION = Formula("{x}/{y}")
-_SQUARE = Formula("{x}²")
 _SIGN_FIRST = Formula("−{x}", FACTOR[0], FACTOR[:1])  # −Σ x
 
 
-def readable(node: Node) -> Formula:
+def readable(node: Node, beside: bool = True) -> Formula:
     """The template that a reader expects for a node."""
     name = node.op.name
     if _with_a_number(node):
         return NUMBER_FIRST if is_number(node.inputs[0]) else NUMBER_LAST
     if name == "divide" and all(is_number(x) and _is_short(x) for x in node.inputs):
         return _FRACTION
-    if name == "power" and not isinstance(node.inputs[1], Node) and is_number(node.inputs[1]):
-        return _SQUARE if node.inputs[1] == 2 else own_formula(node)
     x = node.inputs[0]
     if name == "negative" and isinstance(x, Node) and x.op is not None:
         reaches_on = x.op.name == "sum" or _with_a_number(x)
-        return _SIGN_FIRST if reaches_on else own_formula(node)
-    return own_formula(node)
+        return _SIGN_FIRST if reaches_on else own_formula(node, beside)
+    return own_formula(node, beside)
 
 
 def is_number(x: Any) -> bool:

@@ -84,7 +84,7 @@ def both(
     whole = Graph([*forward.graph, *slopes], forward.graph.outputs)
     ids = {node: f"n{i}" for i, node in enumerate(forward.graph)}
     others = [node for node in slopes if node not in beside]
-    inner = formulas(forward.graph, named, LONGEST_INNER)
+    inner = formulas(forward.graph, named, LONGEST_INNER, beside=False)
     slope_names = {
         g: f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})"
         for g, x in beside.items()

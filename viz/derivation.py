@@ -11,12 +11,13 @@ from typing import Any
 
 from tinygrad_dnn.formula import printable
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.latex import latex_text
+from tinygrad_dnn.latex import latex_text, latex_words
 from tinygrad_dnn.mathml import equation
 from tinygrad_dnn.passes import backward_again, forward_again
 from tinygrad_dnn.tensor import Tensor
 from viz.divisor import Divisor, divisor_of
 from viz.files import write
+from viz.legend import legend
 from viz.lines import Line, Lines
 from viz.mathematics import Text, name
 from viz.page import asset, page, properties
@@ -25,6 +26,7 @@ from viz.subject import graph_of, names_of
 
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
+ACROSS = 44  # characters of a formula that stands beside its rule on a page
 WIDEST = 60  # characters of a formula that others are aligned with
 _LETTER = re.compile(r"<mi>(.)</mi>")  # set in the italics of a text font
 _PAPER = r"""\documentclass{article}
@@ -172,6 +174,12 @@ class Derivation:
             f"times the {plain} ({first}), those of parameters are the derivative."
         )
 
+    @property
+    def legend(self) -> str:
+        """What the signs stand for, where there are any that one may not know."""
+        texts = [self._right(line) for line in self.lines]
+        return legend(text.plain for text in [*(t for _, t in self.forward), *texts])
+
     def __str__(self) -> str:
         rows: list[tuple[str, str, str]] = []  # left of the sign, right of it, and what is remarked
         size = max((len(_shape(line)) for line in self.lines), default=0)
@@ -183,7 +191,7 @@ class Derivation:
         left = max((len(called) for called, _, _ in rows), default=0)
         middle = min(max((len(text) for _, text, _ in rows), default=0), WIDEST)
         told = [f"{a:>{left}} = {b:<{middle}}   {c}" for a, b, c in rows]
-        return "\n".join([self.remark, "", *told])
+        return "\n".join([self.remark, "", *told, *(["", self.legend] if self.legend else [])])
 
     def __repr__(self) -> str:
         return f"<Derivation of {len(self.lines)} gradients of {self.of}>"
@@ -203,12 +211,17 @@ class Derivation:
             f'<td style="text-align:left">{_shape(line)}</td></tr>'
             for line in self.lines
         )
-        return f"<p>{html.escape(self.remark)}</p><table>{rows}</table>"
+        return f"<p>{self._said()}</p><table>{rows}</table>"
+
+    def _said(self) -> str:
+        """Remark and legend, for HTML."""
+        return "<br>".join(html.escape(told) for told in (self.remark, self.legend) if told)
 
     def html(self) -> str:
         """A page that needs nothing beside it."""
         forward = "\n".join(
-            f'<li><div class="formula">{_equation(called, text)}</div></li>'
+            f'<li class="given{_across(text)}">'
+            f'<div class="formula">{_equation(called, text)}</div></li>'
             for called, text in self.forward
         )
         return page(
@@ -217,7 +230,7 @@ class Derivation:
             palette=f":root {{ {properties(LIGHT)} }}\n"
             f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
             style=asset("page.css") + asset("derivation.css"),
-            remark=html.escape(self.remark),
+            remark=self._said(),
             forward=forward,
             backward="\n".join(map(self._item, self.lines)),
         )
@@ -235,9 +248,10 @@ class Derivation:
         more = f"<details>{inside}</details>" if steps else ""
         kind = "result" if line.node.op else "parameter"
         rule = html.escape("; ".join(line.rule))
-        formula = _equation(line.name, self._right(line))
+        right = self._right(line)
+        formula = _equation(line.name, right)
         return (
-            f'<li class="{kind}"><div class="formula">{formula}</div>'
+            f'<li class="{kind}{_across(right)}"><div class="formula">{formula}</div>'
             f'<span class="rule">from {rule}</span>'
             f'<span class="shape">{_shape(line)}</span>{more}</li>'
         )
@@ -263,9 +277,14 @@ class Derivation:
     def _paper(self) -> str:
         rows = [rf"{name(called).latex} &= {text.latex}" for called, text in self.forward if called]
         forward = "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
-        remark = latex_text(self.remark)
+        remark = " ".join(map(latex_words, filter(None, (self.remark, self.legend))))
         title = latex_text(printable(self.title))
         return _PAPER % (title, f"{forward}\n{remark}\n{self.latex}")
+
+
+def _across(text: Text) -> str:
+    """The class of a formula that has a page's whole width."""
+    return " long" if len(text.plain) > ACROSS else ""
 
 
 def _shape(line: Line) -> str:

@@ -97,7 +97,8 @@ def explore(
     wrong = at_hosts(problems(graph, values, slopes, named), hosts)
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
     scene = Scene(graph, hosts, homes)
-    story = Story(forward, backward, named, scene, wrong).told(budget)
+    teller = Story(forward, backward, named, scene, wrong)
+    story = teller.told(budget)
     ways = views(graph, homes, named)
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
     pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
@@ -117,7 +118,7 @@ def explore(
         }
         for name, group in groups.items()
     }
-    return write(path, _page(story, pictures).encode())
+    return write(path, _page(story, pictures, teller.legend).encode())
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -133,7 +134,7 @@ def _svg(scene: Scene, labels: Labels) -> str:
     return drawn[drawn.index("<svg") :]
 
 
-def _page(story: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) -> str:
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
         for k, (folded, svg) in enumerate(pictures.items())
@@ -143,6 +144,7 @@ def _page(story: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         title=html.escape(str(story["title"])),
         style=asset("explorer.css"),
         palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
+        legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
         views="\n".join(views),
         trace=json_in_html(story),
         script="\n".join(map(asset, SCRIPTS)),

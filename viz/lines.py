@@ -186,7 +186,7 @@ class Lines:
         for x in forward.graph:
             if x.op is not None and (x in self.named or x in outputs):
                 own = letters.pop(copies[x], None)  # its own name is on the left
-                told[x] = typeset(copies[x], letters)
+                told[x] = typeset(copies[x], letters, beside=False)
                 if own is not None:
                     letters[copies[x]] = own
         return told

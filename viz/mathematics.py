@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula import UNICODE, constant, written
+from tinygrad_dnn.formula import constant, written
 from tinygrad_dnn.graph import Node, trace
 from tinygrad_dnn.latex import LATEX
 from tinygrad_dnn.mathml import MathML
+from tinygrad_dnn.notation import UNICODE
 from tinygrad_dnn.readable import readable
 
-LONGEST = 400  # characters of a formula
+LONGEST = 2000  # characters of a formula
 
 _SCRIPTS = (UNICODE, LATEX, MathML({}))
 
@@ -24,15 +25,19 @@ class Text(NamedTuple):
     mathml: str
 
 
-def typeset(x: Any, named: Mapping[Node, str]) -> Text:
-    """What a node is computed from, in the names of what it is computed from."""
+def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
+    """What a node is computed from, in the names of what it is computed from.
+
+    Args:
+        beside: whether it stands beside its shape, which then need not be said.
+    """
     if isinstance(x, Node) and x.op and x.op.name == "identity" and not x.parents:
         x = x.inputs[0]
     if not isinstance(x, Node):
         return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
     if x in named:
         return name(named[x])
-    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable)[x])
+    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside)[x])
 
 
 def name(called: str) -> Text:

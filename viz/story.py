@@ -17,6 +17,7 @@ from tinygrad_dnn.passes import Backward, Forward
 from viz.arrays import Arrays
 from viz.backward import LONGEST_INNER, both
 from viz.labels import visible
+from viz.legend import legend
 from viz.lines import Lines
 from viz.problems import Problem
 from viz.scene import Scene
@@ -24,6 +25,7 @@ from viz.scene import Scene
 LONGEST = 100  # characters of a formula
 MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
 STEPS = 40  # nodes that a formula is made of
+LONGEST_SIMPLER = 240  # of a simplified one, which a reader sees at a glance or not at all
 DERIVED = 300  # named values at most whose gradients are simplified
 
 Told = dict[str, Any]
@@ -53,7 +55,7 @@ class Story:
         self.named, self.scene, self.problems = named, scene, problems
         self.arrays = Arrays()
         self.longest = LONGEST if len(self.graph) <= MANY else SHORT
-        inner = text_and_mathml(self.graph, named, LONGEST_INNER)
+        inner = text_and_mathml(self.graph, named, LONGEST_INNER, beside=False)
         self.slopes = {  # what the gradient of a node is called
             x: visible(
                 f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
@@ -98,12 +100,21 @@ class Story:
             "arrays": self.arrays.data(budget),
         }
 
+    @property
+    def legend(self) -> str:
+        """What the signs in the formulas stand for, as far as one may not know them."""
+        return legend(text for text, _ in [*self.formulas.values(), *self._given.values()])
+
     def _simpler(self, forward: Forward, backward: Backward) -> dict[Node, str]:
         """Gradients whose formula gets shorter by algebra: dZ2 = 0.2 · (A2 − Y)."""
         if len(self.named) > DERIVED:
             return {}
         lines = Lines(forward, backward, self.named, None, scaled=False).all()
-        shorter = (x for x in lines if x.steps and len(x.text.plain) < len(x.raw.plain))
+        shorter = (
+            x
+            for x in lines
+            if x.steps and len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER)
+        )
         return {x.node: equation(identifier(x.name), x.text.mathml) for x in shorter}
 
     def _edge(self, node: Node, k: int) -> str:
@@ -204,7 +215,8 @@ class Story:
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names)
-        return text_and_mathml(rule, names, self.longest, self.marks)[part]
+        alone = len(self.parts[z.inputs[i]]) == 1 and z.inputs[i] not in self.graph.outputs
+        return text_and_mathml(rule, names, self.longest, self.marks, beside=alone)[part]
 
     def _steps(self) -> list[Told]:
         forward = [

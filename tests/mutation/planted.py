@@ -40,7 +40,7 @@ def redeclared(op: Op, rules: Sequence[Rule | None] | None = None, **traits: Any
     before = dict(vars(op))
     same = {t: before[t] for t in _TRAITS}
     vjp = op.rules if rules is None else tuple(rules)
-    fresh = Op(op.forward, op.formula.template, vjp, name=op.name, **same | traits)
+    fresh = Op(op.forward, op.formula, vjp, name=op.name, **same | traits)
     vars(op).update(vars(fresh), forward=before["forward"])
     try:
         yield

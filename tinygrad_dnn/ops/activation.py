@@ -22,7 +22,7 @@ def relu(x, /):
 
 
 @activation(
-    "leaky_relu({x})",
+    "leaky_relu({x}, {slope})",
     vjp=lambda g, x, slope: np.where(x > 0, g, g * slope),
     cases=(Case((2, 3), slope=0.1), Case((2, 3), slope=-0.5)),
     kinks=(At(0.0, slopes=(0.01,)), At(0.0, slopes=(-0.5,), slope=-0.5)),
@@ -59,7 +59,7 @@ def softplus(x, /):
 
 
 @op(
-    "softmax({x})",
+    "softmax_{axis}({x})",
     vjp=lambda g, z, axis: z * (g - np.sum(g * z, axis=axis, keepdims=True)),
     cases=AXIS_CASES,
     composite=True,
@@ -72,7 +72,7 @@ def softmax(x, /, axis=-1):
 
 
 @op(
-    "log_softmax({x})",
+    "log_softmax_{axis}({x})",
     vjp=lambda g, z, axis: g - np.exp(z) * np.sum(g, axis=axis, keepdims=True),
     cases=AXIS_CASES,
     composite=True,

@@ -20,8 +20,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from tinygrad_dnn.formula import Formula
 from tinygrad_dnn.graph import NO_META
+from tinygrad_dnn.notation import formula_of
 
 REGISTRY: dict[str, Op] = {}
 
@@ -89,7 +89,7 @@ class Op:
     def __init__(
         self,
         forward: Callable[..., Any],
-        formula: str,
+        formula: str | Callable[..., str],
         vjp: Sequence[Rule | None] | Rule | None,
         *,
         elementwise: bool = False,
@@ -120,7 +120,9 @@ class Op:
         self.required = frozenset(self.settings) - frozenset(self.defaults)
         # The number of arguments of a call that needs no sorting out: arrays and nothing else.
         self.simple = -1 if self.many or self.settings else len(self.arrays)
-        self.formula = Formula(formula)
+        self.formula = formula
+        if isinstance(formula, str):
+            formula_of(formula)  # what is no template is refused here
         self.elementwise = elementwise
         self.selects = selects
         self.view = view
@@ -317,12 +319,16 @@ def named(name: str) -> Op:
 
 
 def op(
-    formula: str, *, vjp: Sequence[Rule | None] | Rule | None, **traits: Any
+    formula: str | Callable[..., str], *, vjp: Sequence[Rule | None] | Rule | None, **traits: Any
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a function of NumPy arrays as an op, with its derivative.
 
     Args:
-        formula: how it is written, places in braces: `"{x} ⊙ {y}"`, `"exp({x})"`.
+        formula: how it is written, places in braces: `"{x} ⊙ {y}"`, `"exp({x})"`; `"Σ_{axis} {x}"`
+            has the letters of the axis below, `"{x}^{y}"` a power above. A setting that it does not
+            mention is added where it is not its default. Or a function of what it names (settings,
+            `x_shape`, `z_shape`, and `beside`: whether that stands next to it) that gives this, and
+            is taken to mention all.
         vjp: for each array argument the rule `g -> g · ∂z/∂x`, written in NumPy calls (see above);
             summing over broadcast axes and casting to the input's dtype is done for it.
         elementwise: every element of the result depends on one element of each input.

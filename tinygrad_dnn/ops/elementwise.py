@@ -73,7 +73,7 @@ def _power_exponent(g, z, x, y):
     return g * z * np.log(np.where(zero, 1, x))
 
 
-@elementwise("{x}^({y})", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))
+@elementwise("{x}^{y}", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))
 def power(x, y, /):
     """Power xʸ. With y = 0 the slope in x is 0; at x = 0, y ≥ 0 the slope in y is 0."""
     return np.power(x, y)

@@ -186,7 +186,7 @@ def _einsum(i, g, operands, operands_shape, subscripts):
 
 
 @op(
-    "einsum({xs})",
+    "einsum({subscripts}; {xs})",
     vjp=_einsum,
     cases=(
         Case((2, 3), (3, 4), subscripts="ij,jk->ik"),

@@ -37,7 +37,7 @@ def _outside(indices, n):
 
 
 @op(
-    "scatter({x}, {indices})",
+    "scatter({x} → {shape}, {indices})",
     vjp=(lambda g, indices, axis: np.take(g, indices, axis=axis), None),
     domain=((-2.0, 2.0), POSITIONS),
     cases=(

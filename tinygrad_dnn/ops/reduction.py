@@ -48,14 +48,14 @@ def inverse(n, times=1):
     return times / n if n else np.inf
 
 
-@reduction("Σ {x}", vjp=lambda g, x_shape, axis: spread(g, axis, x_shape))
+@reduction("Σ_{axis} {x}", vjp=lambda g, x_shape, axis: spread(g, axis, x_shape))
 def sum(x, /, axis=None, *, keepdims=False):
     """Sum over axes."""
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 @reduction(
-    "mean({x})",
+    "mean_{axis}({x})",
     vjp=lambda g, x_shape, axis: spread(g * inverse(length(axis, x_shape)), axis, x_shape),
 )
 def mean(x, /, axis=None, *, keepdims=False):
@@ -72,7 +72,7 @@ def _var(g, x, x_shape, axis, ddof):
 VAR_CASES = (*CASES[:-1], Case((3, 4), axis=0, ddof=1))
 
 
-@op("var({x})", vjp=_var, cases=VAR_CASES, composite=True)
+@op("var_{axis}({x})", vjp=_var, cases=VAR_CASES, composite=True)
 def var(x, /, axis=None, *, ddof=0, keepdims=False):
     """Variance Σ(x − x̄)²/(n − ddof) over axes."""
     centred = x - np.mean(x, axis=axis, keepdims=True)
@@ -86,7 +86,7 @@ def _std(g, z, x, x_shape, axis, ddof):
 
 
 @op(
-    "std({x})",
+    "std_{axis}({x})",
     vjp=_std,
     cases=VAR_CASES,
     kinks=(At([3.0, 3.0], slopes=([0.0, 0.0],)),),
@@ -110,13 +110,13 @@ TIES = (
 )
 
 
-@reduction("max({x})", vjp=_extreme, kinks=TIES, analytic=False)
+@reduction("max_{axis}({x})", vjp=_extreme, kinks=TIES, analytic=False)
 def max(x, /, axis=None, *, keepdims=False):
     """Largest element along axes; elements that tie share the gradient equally."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@reduction("min({x})", vjp=_extreme, kinks=TIES, analytic=False)
+@reduction("min_{axis}({x})", vjp=_extreme, kinks=TIES, analytic=False)
 def min(x, /, axis=None, *, keepdims=False):
     """Smallest element along axes; elements that tie share the gradient equally."""
     return np.min(x, axis=axis, keepdims=keepdims)
@@ -156,7 +156,7 @@ def _prod(g, x, x_shape, axis):
     return unreduced(g, axis, x_shape) * np.transpose(others, back)
 
 
-@op("Π {x}", vjp=_prod, cases=(*CASES, Case((2, 3, 4), axis=0)))
+@op("Π_{axis} {x}", vjp=_prod, cases=(*CASES, Case((2, 3, 4), axis=0)))
 def prod(x, /, axis=None, *, keepdims=False):
     """Product over axes; the gradient is right where elements are 0."""
     return np.prod(x, axis=axis, keepdims=keepdims)
@@ -168,7 +168,11 @@ def _cumsum(g, x_shape, axis):
     return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
 
 
-@op("cumsum({x})", vjp=_cumsum, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((4,), axis=0)))
+@op(
+    "cumsum_{axis}({x})",
+    vjp=_cumsum,
+    cases=(Case((2, 3)), Case((2, 3), axis=1), Case((4,), axis=0)),
+)
 def cumsum(x, /, axis=None):
     """Running sum along an axis, or of the flattened array."""
     return np.cumsum(x, axis=axis)
@@ -180,7 +184,7 @@ def _logsumexp(g, z, x, x_shape, axis):
     return unreduced(g, axis, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
 
 
-@op("log Σ exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
+@op("log Σ_{axis} exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
 def logsumexp(x, /, axis=None, *, keepdims=False):
     """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
     top = np.max(x, axis=axis, keepdims=True)

@@ -11,13 +11,18 @@ from tinygrad_dnn.ops.declare import Case, op
 view = partial(op, view=True)
 
 
+def _to_shape(word):
+    """The formula of what is given by the shape it leads to: that may stand beside it."""
+    return lambda beside: f"{word}({{x}})" if beside else f"{word}({{x}} → {{z_shape}})"
+
+
 def back_to_shape(g, x_shape):
     """The gradient of everything that keeps the elements in order."""
     return np.reshape(g, x_shape)
 
 
 @view(
-    "reshape({x})",
+    _to_shape("reshape"),
     vjp=back_to_shape,
     cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1), Case((3, 3), shape=(9,))),
 )
@@ -33,8 +38,14 @@ def _transpose(g, axes):
     return np.transpose(g, tuple(int(i) for i in np.argsort(order)))
 
 
+def _turned(x_shape, axes):
+    n = len(x_shape)
+    turned = axes is None or normalize_axis_tuple(axes, n) == tuple(range(n))[::-1]
+    return "{x}ᵀ" if turned else "transpose({x}, {axes})"
+
+
 @view(
-    "{x}ᵀ",
+    _turned,
     vjp=_transpose,
     cases=(Case((2, 3)), Case((2, 3, 4), axes=(2, 0, 1)), Case((2, 3, 4), axes=(2, -2, 0))),
 )
@@ -43,8 +54,13 @@ def transpose(x, /, axes=None):
     return np.transpose(x, axes)
 
 
+def _swapped(x_shape, axis1, axis2):
+    turned = len(x_shape) == 2 and (axis1 - axis2) % 2
+    return "{x}ᵀ" if turned else "swapaxes({x}, {axis1}, {axis2})"
+
+
 @view(
-    "swapaxes({x})",
+    _swapped,
     vjp=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2),
     cases=(Case((2, 3, 4), axis1=0, axis2=-1),),
 )
@@ -54,7 +70,7 @@ def swapaxes(x, /, axis1, axis2):
 
 
 @view(
-    "expand_dims({x})",
+    _to_shape("expand_dims"),
     vjp=back_to_shape,
     cases=(Case((2, 3), axis=1), Case((2, 3), axis=(0, -1))),
 )
@@ -63,14 +79,16 @@ def expand_dims(x, /, axis):
     return np.expand_dims(x, axis)
 
 
-@view("squeeze({x})", vjp=back_to_shape, cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)))
+@view(
+    _to_shape("squeeze"), vjp=back_to_shape, cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1))
+)
 def squeeze(x, /, axis=None):
     """Axes of length 1 dropped."""
     return np.squeeze(x[...], axis=axis)  # with nothing to squeeze NumPy returns x itself
 
 
 @view(
-    "broadcast({x})",
+    _to_shape("broadcast"),
     vjp=lambda g: g,  # the sweep sums over broadcast axes
     cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,)), Case((3, 3), shape=(2, 3, 3))),
 )
@@ -108,7 +126,7 @@ def _concatenate(i, g, arrays_shape, axis):
 
 
 @op(
-    "[{xs}]",
+    "[{xs}]_{axis}",
     vjp=_concatenate,
     cases=(
         Case((2, 3), (1, 3)),
@@ -148,7 +166,7 @@ def split(x, indices_or_sections, axis=0):
 
 
 @op(
-    "flip({x})",
+    "flip_{axis}({x})",
     vjp=lambda g, axis: np.flip(g, axis),
     view=True,
     cases=(Case((2, 3)), Case((2, 3), axis=1), Case((2, 3, 2), axis=(0, 2))),
@@ -159,7 +177,7 @@ def flip(x, /, axis=None):
 
 
 @op(
-    "roll({x})",
+    "roll_{axis}({x}, {shift})",
     vjp=lambda g, shift, axis: np.roll(
         g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
     ),
@@ -188,7 +206,7 @@ def _repeat(g, x_shape, repeats, axis):
 
 
 @op(
-    "repeat({x})",
+    "repeat_{axis}({x}, {repeats})",
     vjp=_repeat,
     cases=(
         Case((2, 3), repeats=2),
@@ -216,7 +234,7 @@ def _tile(g, x_shape, reps):
 
 
 @op(
-    "tile({x})",
+    "tile({x}, {reps})",
     vjp=_tile,
     cases=(
         Case((2, 3), reps=2),
@@ -236,7 +254,7 @@ def _pad(g, x_shape, pad_width):
 
 
 @op(
-    "pad({x})",
+    "pad({x}, {pad_width})",
     vjp=_pad,
     cases=(
         Case((2, 3), pad_width=1),
@@ -292,7 +310,7 @@ def getitem(x, /, index):
 
 
 @op(
-    "scatter({x})",
+    "scatter({x} → {shape}[{index}])",
     vjp=lambda g, index: g[index],
     cases=(
         Case((3,), index=1, shape=(4, 3)),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_dnn.formula import UNICODE, Formula, constant, printable, written
+from tinygrad_dnn.formula import constant, level_of, own_formula, printable, written
 from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.metadata import values
+from tinygrad_dnn.notation import ATOM, UNICODE, Formula, Piece
 from tinygrad_dnn.readable import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
+from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import Row, Setting, Term, Variable
 
 LONGEST = 40  # characters of what a variable stands for
-_ATOM, _MINUS = 9, 6
 
 
 def explain(what: Graph | Rewritten, rows: Iterable[Row] = PROGRAM, **settings: Any) -> str:
@@ -63,7 +65,8 @@ def texts(steps: Sequence[Step], names: Mapping[Node, str] | None = None) -> lis
     found = [x for step in steps for x in step.found.values() if isinstance(x, Node)]
     graph = trace(found)
     named = {n: printable(n.name) for n in graph if n.name} | dict(names or {})
-    shown = {n: t[0] for n, t in written(graph, named, LONGEST, [UNICODE], readable).items()}
+    found_in = written(graph, named, LONGEST, [UNICODE], readable, beside=False)
+    shown = {n: t[0] for n, t in found_in.items()}
     pen = _Pen(named, shown)
     return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found)) for s in steps]
 
@@ -77,36 +80,45 @@ class _Pen:
     def text(self, term: Any, found: Mapping[str, Any]) -> str:
         return self._written(term, found)[0]
 
-    def _written(self, term: Any, found: Mapping[str, Any]) -> tuple[str, int]:
+    def _written(self, term: Any, found: Mapping[str, Any]) -> Piece:
         if isinstance(term, Variable):
             return self._value(found[term.letter])
         if not isinstance(term, Term) or term.op is None:
             return self._value(term)
-        op = term.op
-        values = {a: self._written(x, found) for a, x in zip(op.arrays, term.inputs, strict=True)}
-        for key, value in term.meta.items():
-            setting = found.get(value) if isinstance(value, Setting) else value
-            values[key] = str(setting), _ATOM
-        formula = self._formula(term, found)
-        return UNICODE.fill(formula, values), formula.level
+        node = _filled(term, found)
+        formula = self._formula(term, node, found)
+        inputs = (self._written(x, found) for x in term.inputs)
+        given = dict(zip(term.op.arrays, inputs, strict=True))
+        told = values(formula, node, beside=False)
+        given |= {key: (text, ATOM) for key, text in told.items()}
+        return formula.fill(UNICODE, given), formula.level
 
-    def _formula(self, term: Term, found: Mapping[str, Any]) -> Formula:
+    def _formula(self, term: Term, node: Node, found: Mapping[str, Any]) -> Formula:
         """The template for an op in a pattern; a product with a number is c · x."""
-        declared: Formula = term.op.formula if term.op else NUMBER_FIRST
-        if term.op is None or term.op.name != "multiply":
-            return declared
-        first, second = (_is_number(x, found) for x in term.inputs)
-        return NUMBER_FIRST if first else NUMBER_LAST if second else declared
+        first, second = (_is_number(x, found) for x in (*term.inputs, None)[:2])
+        if node.op.name == "multiply" and (first or second):
+            return NUMBER_FIRST if first else NUMBER_LAST
+        return own_formula(node, beside=False)
 
-    def _value(self, x: Any) -> tuple[str, int]:
+    def _value(self, x: Any) -> Piece:
         if not isinstance(x, Node):
             text = constant(x)
-            return text, _MINUS if text.startswith("-") else _ATOM
+            return text, level_of(text)
         if x in self.named:
-            return self.named[x], _ATOM
+            return self.named[x], ATOM
         if x.op is None:
-            return f"tensor{tuple(x.shape)}", _ATOM
-        return self.formulas[x], readable(x).level
+            return f"tensor{tuple(x.shape)}", ATOM
+        return self.formulas[x], readable(x, beside=False).level
+
+
+def _filled(term: Any, found: Mapping[str, Any]) -> Any:
+    """A side of a row as a node, with everything in place."""
+    if isinstance(term, Variable):
+        return found[term.letter]
+    if not isinstance(term, Term) or term.op is None:
+        return term
+    meta = {k: found[v] if isinstance(v, Setting) else v for k, v in term.meta.items()}
+    return build(term.op, [_filled(x, found) for x in term.inputs], meta, ())
 
 
 def _is_number(term: Any, found: Mapping[str, Any]) -> bool:

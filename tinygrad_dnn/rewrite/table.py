@@ -20,6 +20,7 @@ from tinygrad_dnn.ops import (
     exp,
     isfinite,
     log,
+    log_softmax,
     logical_and,
     logical_not,
     logical_or,
@@ -27,6 +28,7 @@ from tinygrad_dnn.ops import (
     reciprocal,
     relu,
     sigmoid,
+    softmax,
     square,
     where,
 )
@@ -85,6 +87,11 @@ ONLY_ON_PAPER = (
     mathematics(
         "exponential of a log", lambda x: (exp(log(x)), x),
         awkward="where x is below 0", positive="x",
+    ),
+    Row(
+        "exponential of a log of a softmax",
+        lambda x, axis: (exp(log_softmax(x, axis)), softmax(x, axis)),
+        rounds=True, cases=({"x": (3, 4), "axis": 0},),
     ),
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),

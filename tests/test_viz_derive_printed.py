@@ -1,0 +1,217 @@
+"""A derivation computed from what it prints: every line read back, against the engine's gradients.
+
+Values of leaves and the printed text are all that goes in; a gradient that a line reads is the one
+that was computed from the line before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from derivations import handle, net
+from printed import evaluated
+from test_viz_derive_any import applied
+
+import tinygrad_dnn as tg
+import viz
+from tinygrad_dnn import REGISTRY, Tensor, metadata
+from tinygrad_dnn.check.rules import cases_of
+from viz.derivation import Derivation
+
+LINE = re.compile(r" *(\S+) = (.*?) +(\([\d, ]*\)|a number) +from ")
+
+
+def read_back(derived: Derivation, values: dict[str, Any]) -> dict[str, Any]:
+    """The gradients by name, from the text that is printed."""
+    remark, _, *rows = str(derived).splitlines()
+    known = {k: np.asarray(v) for k, v in values.items()}
+    if counted := re.match(r"(\w+) = (\d+)\. ", remark):
+        known[counted[1]] = np.float64(counted[2])
+    found = {}
+    for row in rows:
+        if line := LINE.match(row):
+            shape = () if line[3] == "a number" else eval(line[3])
+            found[line[1]] = known[line[1]] = evaluated(line[2], known, shape)
+    return found
+
+
+def compared(
+    derived: Derivation, cost: Tensor, named: dict[str, Tensor], rtol: float = 1e-5
+) -> None:
+    found = read_back(derived, {k: t.data for k, t in named.items()})
+    assert list(found) == [line.name for line in derived.lines]
+    m = derived.divisor.value if derived.divisor else 1
+    for line in derived.lines:
+        of = named[re.sub("^[dδ]", "", line.name)]
+        wanted = tg.gradients(cost, of) * (m if line.times_m else 1)
+        got = found[line.name]
+        assert np.shape(got) == line.shape or np.broadcast_shapes(np.shape(got)) == line.shape
+        np.testing.assert_allclose(got, wanted, rtol, 1e-7, err_msg=f"{line.name}: {line.text}")
+
+
+rng = np.random.default_rng(0)
+
+
+def parameter(name: str, *shape: int) -> Tensor:
+    return Tensor(rng.uniform(0.2, 1.5, shape) * np.sign(rng.normal(size=shape)), True, name=name)
+
+
+def softmax_cross_entropy() -> tuple[Tensor, dict[str, Any]]:
+    X = Tensor(rng.normal(size=(4, 4)), name="X")
+    Y = Tensor(rng.dirichlet(np.ones(4), 4) * 3, name="Y")  # whose rows do not sum to 1
+    W, b = parameter("W", 4, 4), parameter("b", 4)
+    Z = X @ W + b
+    P = tg.softmax(Z, axis=1)
+    return -(Y * np.log(P)).sum() / 4, locals()
+
+
+def softmax_over_rows() -> tuple[Tensor, dict[str, Any]]:
+    X, Y = Tensor(rng.normal(size=(3, 5)), name="X"), Tensor(np.eye(5)[:4], name="Y")
+    W, b = parameter("W", 4, 3), parameter("b", 4, 1)
+    Z = W @ X + b
+    return -(Y * tg.log_softmax(Z, axis=0)).sum() / 5, locals()
+
+
+def layer_norm() -> tuple[Tensor, dict[str, Any]]:
+    X, gamma, beta = parameter("X", 4, 4), parameter("gamma", 4), parameter("beta", 4)
+    mu = X.mean(axis=1, keepdims=True)
+    v = ((X - mu) ** 2).mean(axis=1, keepdims=True)
+    H = (X - mu) / np.sqrt(v + 1e-5)
+    return ((H * gamma + beta) ** 3).sum(), locals()
+
+
+def batch_norm() -> tuple[Tensor, dict[str, Any]]:
+    X, gamma = parameter("X", 3, 6), parameter("gamma", 3, 1)
+    H = (X - X.mean(axis=1, keepdims=True)) / (tg.std(X, axis=1, keepdims=True) + 0.25)
+    A = np.tanh(H * gamma)
+    return (A * A).sum() / 6, locals()
+
+
+def statistics() -> tuple[Tensor, dict[str, Any]]:
+    X = parameter("X", 4, 4)
+    v, s = X.var(axis=0), tg.std(X, axis=1, ddof=1)
+    return (v * s * X.sum(axis=1) / X.max(axis=0)).sum(), locals()
+
+
+def attention() -> tuple[Tensor, dict[str, Any]]:
+    X = Tensor(rng.normal(size=(3, 3)), name="X")
+    WQ, WK, WV = (parameter(n, 3, 3) for n in ("WQ", "WK", "WV"))
+    S = (X @ WQ) @ (X @ WK).T / np.sqrt(3)
+    A = tg.softmax(S)
+    O = A @ (X @ WV)
+    return (O * O).sum(), locals()
+
+
+def heads() -> tuple[Tensor, dict[str, Any]]:
+    X, Q = Tensor(rng.normal(size=(2, 5, 4)), name="X"), parameter("Q", 4, 6)
+    H = np.transpose(np.reshape(X @ Q, (2, 5, 2, 3)), (0, 2, 1, 3))
+    A = tg.softmax(H @ np.swapaxes(H, -1, -2))
+    return (A @ H).sum(axis=-1).max(axis=(1, 2)).sum(), locals()
+
+
+def picked() -> tuple[Tensor, dict[str, Any]]:
+    X, k = parameter("X", 4, 5), np.array([3, 0, 3])
+    Y = X[:, 1:4] * X[k][:1, :3]
+    Z = np.concatenate([Y, np.roll(X, 1, axis=1)], axis=1)
+    V = np.pad(Z, ((0, 1), (0, 0)))
+    W = np.repeat(V, 2, axis=0).T
+    pairs = np.stack([X, -X], axis=1) * X[0]
+    return ((W + 9) ** -2).sum(axis=1)[1:3].sum() + X[1].sum() ** 3 + pairs.sum(), locals()
+
+
+def second() -> tuple[Tensor, dict[str, Any]]:
+    """A Hessian-vector product."""
+    W, X = parameter("W", 3, 3), Tensor(rng.normal(size=(3, 3)), name="X")
+    D = Tensor(rng.normal(size=(3, 3)), name="D")
+    P = tg.softmax(W @ X, axis=0)
+    slope = tg.gradients((P * P).sum() / 3, W, create_graph=True)
+    return (slope * D).sum(), {"W": W, "X": X, "D": D, "P": P, "dW": slope}
+
+
+NETS: list[Callable[[], tuple[Tensor, dict[str, Any]]]] = [
+    softmax_cross_entropy, softmax_over_rows, layer_norm, batch_norm, statistics, attention, heads,
+    picked, second,
+]  # fmt: skip
+
+
+def tensors(names: dict[str, Any]) -> dict[str, Tensor]:
+    return {k: v for k, v in names.items() if isinstance(v, Tensor)}
+
+
+def of_graph(cost: Tensor) -> dict[str, Tensor]:
+    return {n.name: handle(n) for n in tg.graph.trace([cost.node]) if n.name}
+
+
+@pytest.mark.parametrize("make", NETS)
+@pytest.mark.parametrize("convention", ["document", "plain"])
+@pytest.mark.parametrize("simplify", [True, False])
+def test_the_printed_lines_give_the_gradients(make: Any, convention: str, simplify: bool) -> None:
+    cost, names = make()
+    held = tensors(names)
+    compared(viz.derive(cost, names=held, convention=convention, simplify=simplify), cost, held)
+
+
+@pytest.mark.parametrize("make", NETS)
+def test_the_printed_forward_pass_gives_the_results(make: Any) -> None:
+    cost, names = make()
+    held = tensors(names) | {"cost": cost}
+    derived = viz.derive(cost, names=held, convention="plain")
+    values = {k: t.data for k, t in held.items()}
+    told = {k: v for k, v in derived.forward if k in values}
+    assert "cost" in told
+    if derived.divisor:
+        values[derived.divisor.name] = derived.divisor.value
+    for called, text in told.items():
+        np.testing.assert_allclose(evaluated(text.plain, values), values[called], rtol=1e-5)
+
+
+@pytest.mark.parametrize("cost_of", ["document", "stable"])
+def test_the_documents_network(cost_of: str) -> None:
+    cost, *_ = net(3, cost_of)
+    compared(viz.derive(cost), cost, of_graph(cost), rtol=1e-9)
+
+
+OF_CONSTANTS = ("prod", "sign")  # arrays that nobody named are printed by their shape alone
+
+
+@pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))
+def test_the_lines_of_every_op(name: str) -> None:
+    declared = REGISTRY[name]
+    for case in cases_of(declared):
+        z = applied(declared, case)
+        if not z.requires_grad:
+            continue
+        cost = (z * Tensor(np.cos(np.arange(z.size)).reshape(z.shape), name="g")).sum()
+        derived = viz.derive(cost, convention="plain")
+        if "constant(" in str(derived):
+            assert name in OF_CONSTANTS
+            continue
+        compared(derived, cost, of_graph(cost))
+
+
+def test_a_line_that_does_not_say_its_axis_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    cost, names = softmax_cross_entropy()
+    monkeypatch.setattr(metadata, "over", lambda *_: "")
+    derived = viz.derive(cost, names=tensors(names))
+    assert "(Σ Y) ⊙ P − Y" in str(derived)
+    with pytest.raises(AssertionError, match="dZ"):
+        compared(derived, cost, tensors(names))
+
+
+def test_a_reader_takes_the_shape_beside_a_line_for_nothing_within_it() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    names = {"x": x, "n": np.float64(4.0), "y": np.ones((2, 1))}
+    down = x.sum(axis=1, keepdims=True)
+    for text in ("Σ x", "(Σ x)", "Σⱼ x"):
+        np.testing.assert_allclose(evaluated(text, names, (2, 1)), down)
+    for text in ("−Σ x / n", "(−Σ x) / n", "−(Σ x) / n", "−1/n · Σ x", "1/n · (−Σ x)"):
+        np.testing.assert_allclose(evaluated(text, names, (2, 1)), -down / 4, err_msg=text)
+    for text in ("mean(x)", "mean(x) / 1", "1 · mean(x)"):
+        np.testing.assert_allclose(evaluated(text, names, (2, 1)), down / 3)
+    for text in ("(Σ x) ⊙ y", "y ⊙ (Σ x)", "Σ x + 0 · y", "mean(x) ⊙ y ⊙ 6", "6 · mean(x) ⊙ y"):
+        np.testing.assert_allclose(evaluated(text, names, (2, 1)) - 15 + 0 * down, 0, err_msg=text)
+    assert evaluated("Σ x", names) == 15

@@ -1,0 +1,24 @@
+"""What the signs in formulas stand for, where a reader may not know them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_LETTERS = re.compile("[ᵢⱼₖₗₚᵣₛₜᵤᵥ]")
+_AXES = (
+    "i, j, k, ... run along the first, second, third axis: Σⱼ x adds up each row of a matrix and "
+    "keeps that axis, with length 1"
+)
+_GONE = "in brackets, Σ₍ⱼ₎ x, the axis is gone"
+_ALONE = "Σ without a letter is over all; on a line of its own, down to the shape beside it."
+_PUT = "scatter(x → s[p]) is an array of shape s, 0 but for x added at the positions p."
+
+
+def legend(texts: Iterable[str]) -> str:
+    """Sentences about the signs that occur in formulas as plain text, or nothing."""
+    whole = "\n".join(texts)
+    told: list[str] = []
+    if _LETTERS.search(whole):
+        told += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
+    return " ".join([*told, *([_PUT] if "scatter(" in whole else [])])

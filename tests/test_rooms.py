@@ -27,7 +27,7 @@ ENGINE = [
     "rewrite.engine", "rewrite.explain", "rewrite",
     "compiler.tracer", "compiler.surroundings", "compiler.typeset", "compiler.plain",
     "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
-    "compiler.constants", "compiler.printer",
+    "compiler.constants", "compiler.lines", "compiler.module", "compiler.printer",
     "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from tinygrad_dnn.compiler.constants import Constants
 from tinygrad_dnn.compiler.lower import lower
+from tinygrad_dnn.compiler.module import Source, module
 from tinygrad_dnn.compiler.naming import Names
 from tinygrad_dnn.compiler.plan import plan
-from tinygrad_dnn.compiler.printer import Source, module, printed
+from tinygrad_dnn.compiler.printer import printed
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.graph import Node

@@ -7,6 +7,8 @@ import base64
 import builtins
 import io
 import zlib
+from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,9 @@ from tinygrad_dnn.compiler.spell import Unspeakable, forward_of, literal, settin
 from tinygrad_dnn.compiler.typeset import quoted
 from tinygrad_dnn.graph import Node
 
+SHORT = 8  # characters of a number that a name may tell
 SPELLED = 32  # elements of a constant that are written as numbers
 NUMBERS = {0: "zero", 1: "one", -1: "minus_one", 2: "two", 0.5: "half"}
-UNPACK = '''
-
-def _array(text):
-    """A constant array from its text."""
-    return np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))))
-'''
 
 
 class Constants:
@@ -34,6 +31,7 @@ class Constants:
         functions: the texts of the helper functions.
         objects: what has no text, by name.
         packed: whether an array is written as compressed bytes.
+        written: the numbers that the recorded functions wrote.
     """
 
     def __init__(self, names: Names) -> None:
@@ -42,6 +40,7 @@ class Constants:
         self.functions: list[str] = []
         self.objects: dict[str, Any] = {}
         self.packed = False
+        self.written: set[float] = set()
         self._known: dict[tuple[Any, ...], str] = {}
         self._helpers: dict[Any, str] = {}
 
@@ -56,13 +55,13 @@ class Constants:
         # NaN has many bits, and −0 is not 0.
         key = (x.shape, x.dtype.str, x.strides, x.tobytes())
         if key not in self._known:
-            number = x.item() if not x.ndim and x.dtype.kind == "f" else None
-            plain = number is not None and not (number == 0 and np.signbit(number))
-            word = NUMBERS.get(number) if plain and number is not None else None
+            told = _told(x, self.written)
+            word = None if told is None else _word(told)
             name = self.names.counted("c") if word is None else self.names.fresh(word)
             self.names.shared(name)
             self._known[key] = name
-            self.arrays[name] = self._text(x)
+            kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
+            self.arrays[name] = self._text(x) if told is None else f"np.array({told}{kind})"
         return self._known[key]
 
     def _text(self, x: Any) -> str:
@@ -95,6 +94,15 @@ class Constants:
         except Unspeakable:
             return self.object("setting", value)
 
+    def function(self, wanted: str, parameters: str, body: Sequence[str]) -> str:
+        """The name of a function with this text."""
+        key = (parameters, *body)
+        if key not in self._helpers:
+            name = self._helpers[key] = self.names.shared(self.names.fresh(wanted))
+            text = "\n".join(f"    {line}" for line in body)
+            self.functions.append(f"def {name}({parameters}):\n{text}")
+        return self._helpers[key]
+
     def helper(self, op: Any) -> str:
         """The name of a function with an op's own text."""
         if op not in self._helpers:
@@ -107,6 +115,32 @@ class Constants:
                 self._helpers[op] = definition.name = name
                 self.functions.append(ast.unparse(definition))
         return self._helpers[op]
+
+
+def _told(x: Any, written: set[float]) -> str | None:
+    """A float as one says it, exactly: 0.5 or 0.0075 / 209; None if it is no such number."""
+    if x.ndim or x.dtype.kind != "f" or x.dtype.char == "g" or not np.isfinite(x):
+        return None
+    text = str(x[()])
+    if len(text) <= SHORT:
+        return text if np.array(float(text), x.dtype).tobytes() == x.tobytes() else None
+    for a, b in permutations(sorted(written)[:SPELLED], 2):
+        if b and np.array(a / b, x.dtype).tobytes() == x.tobytes():
+            return f"{a} / {b}"
+        if b and np.array(a * (1 / b), x.dtype).tobytes() == x.tobytes():  # as the rewrites have it
+            return f"{a} * (1 / {b})"
+    return None
+
+
+def _word(told: str) -> str:
+    """A name for a number: zero, n0_0075, one_over_209."""
+    if "/" in told:
+        above, below = told.replace(" * (1", "").replace(")", "").split(" / ")
+        return f"{_word(above)}_over_{_word(below).removeprefix('n')}"
+    if float(told) in NUMBERS and told != "-0.0":
+        return NUMBERS[float(told)]
+    words = told.removesuffix(".0").replace(".", "_").replace("-", "_minus_")
+    return f"n{words}".replace("n_minus", "minus")
 
 
 def setting_text(value: Any) -> str:

@@ -26,9 +26,9 @@ ENGINE = [
     "rewrite.terms", "rewrite.nodes", "rewrite.conditions", "rewrite.rows", "rewrite.table",
     "rewrite.engine", "rewrite.explain", "rewrite",
     "compiler.tracer", "compiler.surroundings", "compiler.typeset", "compiler.plain",
-    "compiler.record", "compiler.lower", "compiler.spell", "compiler.plan", "compiler.naming",
-    "compiler.constants", "compiler.lines", "compiler.module", "compiler.printer",
-    "compiler.program", "compiler.build", "compiler.compiled", "compiler",
+    "compiler.record", "compiler.lower", "compiler.spell", "compiler.moves", "compiler.plan",
+    "compiler.naming", "compiler.constants", "compiler.lines", "compiler.module",
+    "compiler.printer", "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
     "loops.later", "loops.loop", "loops.repeating",
     *(f"check.diagnosis.{room}" for room in (

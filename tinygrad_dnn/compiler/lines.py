@@ -20,6 +20,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.constants import Constants, quick, uniform
 from tinygrad_dnn.compiler.lower import Expansion, Lowered
+from tinygrad_dnn.compiler.moves import moves
 from tinygrad_dnn.compiler.plan import Plan, base
 from tinygrad_dnn.compiler.spell import (
     Unspeakable,
@@ -111,6 +112,8 @@ class Writer:
         return text
 
     def _view(self, node: Node, x: str) -> str:
+        if node.op.name == "reshape" and node.shape == node.input_shapes[0]:
+            return x
         known = view(node.op, x, node.shape, node.meta)
         return known if known is not None else ast.unparse(self._expression(node, [x]))
 
@@ -209,6 +212,8 @@ class Writer:
             return [f"np.{ufunc}({', '.join(operands)}, out={out})"], True
         named = self.constants.settings(node)
         spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
+        if spelled is None:
+            spelled = moves(node, operands[0], out, self.lowered, self.constants.array)
         if spelled is not None:
             return spelled, False
         written = self._expression(node, operands)

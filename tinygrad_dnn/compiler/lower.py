@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.ops.declare import named
 from tinygrad_dnn.rewrite.nodes import key_of, ours
 from tinygrad_dnn.tensor import Tensor
 
@@ -47,6 +48,14 @@ class Lowered:
     raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
     place: dict[Node, Any] = field(default_factory=dict)
     expanded: dict[Node, Expansion] = field(default_factory=dict)
+
+
+def apart(x: Node, lowered: Lowered) -> Node:
+    """Another node with the value of x, where it lies."""
+    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype, False, (), None, ())
+    lowered.views.add(again)
+    lowered.strides[again] = lowered.strides[x]
+    return again
 
 
 def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool = True) -> Lowered:
@@ -136,6 +145,9 @@ class _Walk:
             given = [inner[x] if isinstance(x, Node) else x for x in part.inputs]
             raises = self.raises.get(node, {}) | tracer.raises.get(part, {})
             before = len(self.values)
+            if part.op.composite and any(isinstance(x, Node) for x in given):
+                inner[part], whole = self._expanded(part, given), False
+                continue
             inner[part] = new = self._applied(part, given, raises)
             if len(self.values) > before:
                 made.nodes.append(new)

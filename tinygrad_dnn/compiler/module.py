@@ -31,8 +31,10 @@ def _unfit(who, takes, given):
             for key in path:
                 x = x[key]
             got = f"{x.shape} {x.dtype}"
-        except (AttributeError, IndexError, KeyError, TypeError):
-            got = type(x).__name__ if x is not given else "nothing"
+        except (IndexError, KeyError):
+            got = "is missing"
+        except (AttributeError, TypeError):
+            got = type(x).__name__
         if got != f"{shape} {dtype}":
             return ValueError(
                 f"{who}: {name} {got}: this program was written for {shape} {dtype}; "

@@ -143,7 +143,7 @@ class Called:
         following, last = None, values[-1]
         for value in reversed(values):
             own = outer.get(value) or value.name
-            if own is not None:
+            if own is not None and own.strip("_"):
                 following = self.names.fresh(own)
             else:
                 self.unnamed.add(value)

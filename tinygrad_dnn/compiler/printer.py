@@ -216,11 +216,11 @@ class _Printer:
         yield f"    return {called.here}.run({', '.join(words)})"
 
     def _told(self) -> Iterator[str]:
-        made = "New arrays in every call"
-        made += (
-            ", or those of `out`, a set of results nobody else uses." if self.plan.results else "."
-        )
-        yield f'"""{made} Any thread may call it.'
+        if self.plan.results:
+            yield '"""New arrays in every call, or those of `out`, a set of results not in use.'
+            yield from ("", "Any thread may call it.")
+        else:
+            yield '"""New arrays in every call. Any thread may call it.'
         yield from ("", "Raises:")
         yield "    ValueError: other shapes, dtypes or keys than it was written for."
         yield '"""'

@@ -37,7 +37,7 @@ def net(text: str) -> dict[str, Any]:
 WRONG: dict[str, tuple[Callable[..., Any], str]] = {
     "other examples": (
         lambda p, X, Y: (p, X[:, :7], Y[:, :7]),
-        r"step: X \(6, 7\) float64: this program was written for \(6, 40\) float64; compile it again",
+        r"step: X \(6, 7\) float64: this program was written for \(6, 40\) float64; compile it",
     ),
     "labels in one row": (lambda p, X, Y: (p, X, Y[0]), r"step: Y \(40,\) float64: .* \(1, 40\)"),
     "float32": (lambda p, X, Y: (p, X.astype("f4"), Y), r"step: X \(6, 40\) float32: .* float64"),

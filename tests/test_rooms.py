@@ -30,7 +30,7 @@ ENGINE = [
     "compiler.naming", "compiler.constants", "compiler.lines", "compiler.module",
     "compiler.printer", "compiler.program", "compiler.build", "compiler.compiled", "compiler",
     "loops", "loops.repeated", "loops.forms", "loops.walk", "loops.strength", "loops.once",
-    "loops.later", "loops.loop", "loops.repeating",
+    "loops.later", "loops.loop", "loops.repeating", "loops.spare",
     *(f"check.diagnosis.{room}" for room in (
         "numbers", "slopes", "known", "factors", "hypotheses", "offsets", "pattern", "told",
         "verdict",

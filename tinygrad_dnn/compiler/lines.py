@@ -28,7 +28,7 @@ from tinygrad_dnn.compiler.spell import (
     expression,
     is_ufunc,
     lines,
-    plain_ufunc,
+    plain_call,
     view,
 )
 from tinygrad_dnn.compiler.typeset import WIDTH, quoted
@@ -36,6 +36,7 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.rewrite.nodes import ours
 
 DEEPEST = 1  # ops within ops
+WIDEST = 3  # ops side by side within one
 
 
 @dataclass(eq=False)
@@ -168,7 +169,7 @@ class Writer:
             return alone, 0
         inputs = self._inputs(parts)
         read = [x for x in (self._root(x) for x in inputs) if x is not None]
-        for n in range(min(len(waiting), len(read)), 0, -1):
+        for n in range(min(len(waiting), len(read), WIDEST), 0, -1):
             last = waiting[-n:]
             nodes = [w.node for w in last]
             if [x for x in read if x in nodes] != nodes:
@@ -208,8 +209,8 @@ class Writer:
             self._elementwise(x, node, within) if elementwise else self.operand(x, within)
             for x in node.inputs
         ]
-        if (ufunc := plain_ufunc(node.op)) is not None:
-            return [f"np.{ufunc}({', '.join(operands)}, out={out})"], True
+        if (function := plain_call(node.op)) is not None:
+            return [f"np.{function}({', '.join(operands)}, out={out})"], True
         named = self.constants.settings(node)
         spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
         if spelled is None:

@@ -14,7 +14,15 @@ from typing import Any
 
 from tinygrad_dnn.compiler.lower import Lowered
 from tinygrad_dnn.compiler.moves import moves
-from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, settings
+from tinygrad_dnn.compiler.spell import (
+    Unspeakable,
+    call,
+    expression,
+    is_ufunc,
+    lines,
+    plain_call,
+    settings,
+)
 from tinygrad_dnn.graph import Leaf, Node
 
 LARGE = 4096  # elements; only from here on may arrays of different sizes share a buffer
@@ -89,7 +97,7 @@ def _is_condition(x: Any) -> bool:
 
 def allocates(node: Node, lowered: Lowered) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
-    if is_ufunc(node.op):
+    if is_ufunc(node.op) or plain_call(node.op) is not None:
         return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")

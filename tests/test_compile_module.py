@@ -221,3 +221,46 @@ def test_a_constant_is_called_by_its_value() -> None:
     x = np.linspace(0, 1, 3).astype("f4")
     same(loaded(single)["step"](x), compile(lambda x: x * 0.1 / 3)(x))
     assert 'np.array(0.1, "float32")' in compile(lambda x: x * 0.1, rewrite=False).prepare(x).source
+
+
+def test_ops_inside_a_line_are_computed_in_the_order_of_the_plan() -> None:
+    """The cosine is written over what the sine reads: it must not come first."""
+
+    def f(x: Any) -> Any:
+        parts = [x * 2]  # in a list, so that none of them has a name
+        parts += [np.sin(parts[0])]
+        parts += [np.cos(parts[0])]
+        return parts[2] - parts[1]
+
+    compiled, x = compile(f, rewrite=False), np.linspace(0, 1, 5)
+    same(compiled(x), np.cos(x * 2) - np.sin(x * 2))
+    assert "np.subtract(np.cos(result, out=result), t1, out=result)" in compiled.source
+
+
+MOVES: dict[str, Callable[[Any], Any]] = {
+    "pad with NaN": lambda x: np.pad(x, ((0, 1), (2, 0)), constant_values=np.nan),
+    "pad with infinity": lambda x: np.pad(x.T, 1, constant_values=-np.inf),
+    "roll of a transpose": lambda x: np.roll(x.T, 2),
+    "roll twice along one axis": lambda x: np.roll(x, (1, 1), axis=(0, 0)),
+    "roll around": lambda x: np.roll(x, -7, axis=1),
+    "repeat a transpose": lambda x: np.repeat(x.T, 3),
+    "repeat unequally": lambda x: np.repeat(x.T, (0, 2, 1), axis=0),
+    "repeat never": lambda x: np.repeat(x, 0, axis=1),
+    "tile once": lambda x: np.tile(x.T, (1, 1)),
+    "tile to more axes": lambda x: np.tile(x, (2, 1, 3)),
+    "rows from the end": lambda x: x[np.array([-1, 0, -1])],
+    "columns from the end": lambda x: x[:, np.array([-1, 0])],
+    "columns by a mask": lambda x: x[:, np.array([True, False, True])],
+    "rows in two axes": lambda x: x[np.array([[0, 1], [1, -2]])],
+    "no rows": lambda x: x[np.array([], dtype=int)],
+}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("what", MOVES)
+def test_what_only_moves_elements_moves_them(what: str, order: Any) -> None:
+    f = MOVES[what]
+    compiled = compile(lambda x: f(x) * 1.5)
+    compiled.prepare(np.ones((2, 3), order=order))
+    x = np.asarray(np.random.default_rng(0).normal(size=(2, 3)), order=order)
+    same(compiled(x), f(x) * 1.5)

@@ -220,6 +220,8 @@ def test_a_constant_is_called_by_its_value() -> None:
     single = compile(lambda x: x * 0.1 / 3).prepare(np.ones(3, "f4")).source
     x = np.linspace(0, 1, 3).astype("f4")
     same(loaded(single)["step"](x), compile(lambda x: x * 0.1 / 3)(x))
+    half = compile(lambda x: x * 1e-3 / 1e7 + np.inf * x)
+    half(np.ones(2, "f2") * 5)  # 1e7 is no float16, which nobody needs to hear
     assert 'np.array(0.1, "float32")' in compile(lambda x: x * 0.1, rewrite=False).prepare(x).source
 
 

@@ -60,12 +60,13 @@ class Constants:
             name = self.names.counted("c") if word is None else self.names.fresh(word)
             self.names.shared(name)
             self._known[key] = name
-            kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
-            self.arrays[name] = self._text(x) if told is None else f"np.array({told}{kind})"
+            self.arrays[name] = self._text(x, told)
         return self._known[key]
 
-    def _text(self, x: Any) -> str:
+    def _text(self, x: Any, told: str | None) -> str:
         kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
+        if told is not None:
+            return f"np.array({told}{kind})"
         if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
         if x.dtype.char != "g" and uniform(x):
@@ -124,11 +125,13 @@ def _told(x: Any, written: set[float]) -> str | None:
     text = str(x[()])
     if len(text) <= SHORT:
         return text if np.array(float(text), x.dtype).tobytes() == x.tobytes() else None
-    for a, b in permutations(sorted(written)[:SPELLED], 2):
-        if b and np.array(a / b, x.dtype).tobytes() == x.tobytes():
-            return f"{a} / {b}"
-        if b and np.array(a * (1 / b), x.dtype).tobytes() == x.tobytes():  # as the rewrites have it
-            return f"{a} * (1 / {b})"
+    pairs = [(a, b) for a, b in permutations(sorted(written)[:SPELLED], 2) if b]
+    with np.errstate(over="ignore"):
+        for a, b in pairs:
+            if np.array(a / b, x.dtype).tobytes() == x.tobytes():
+                return f"{a} / {b}"
+            if np.array(a * (1 / b), x.dtype).tobytes() == x.tobytes():  # as the rewrites have it
+                return f"{a} * (1 / {b})"
     return None
 
 

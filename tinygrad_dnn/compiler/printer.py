@@ -298,6 +298,6 @@ def _containers(layout: Layout, at: str) -> Iterator[tuple[str, int]]:
 
 
 def numbers(recording: Recording) -> set[float]:
-    """The numbers that the recorded function wrote, and 1."""
+    """The numbers that the recorded function wrote, and 1; without those of extreme size."""
     there = {x for node in recording.graph for x in node.inputs if type(x) in (int, float)}
-    return {1, *there}
+    return {1, *(x for x in there if abs(x) < 1e100)}

@@ -192,7 +192,21 @@ def test_s72_results_stay_what_they_were() -> None:
     double(np.full((2, 2), 9.0))
     same(first, (np.full((2, 2), 2.0), np.full((2, 2), 2.0)))
     first[0][...] = -1
+    same(first[1], np.full((2, 2), 2.0))
     same(double(np.ones((2, 2)))[0], np.full((2, 2), 2.0))
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_value_returned_twice_is_two_arrays(rewrite: bool) -> None:
+    def f(x: Any) -> Any:
+        y, rolled = x * 2, np.roll(x, 1)
+        return (y,) * 2 + (y.T, rolled, rolled, x, x)
+
+    x = np.arange(6.0).reshape(2, 3)
+    found = compile(f, rewrite=rewrite)(x)
+    same(found, f(Tensor(x)))
+    for i, a in enumerate(found):
+        assert not any(np.shares_memory(a, b) for b in (x, *found[:i]))
 
 
 def test_reused_outputs_hold_until_the_call_after_the_next() -> None:

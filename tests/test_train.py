@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -406,3 +407,50 @@ def test_accuracy_refuses_a_rank_mistake(problem: tuple[Any, Any]) -> None:
     for labels in (Y[0], Y.T):
         with pytest.raises(ValueError, match=r"Y: expected \(1, 40\)"):
             accuracy(X, labels, begin(Settings(DIMS)).parameters)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def test_an_iteration_allocates_nothing_where_no_loop_saves_operations() -> None:
+    rng = np.random.default_rng(0)
+    X, settings = rng.normal(size=(500, 2000)), Settings((500, 300, 1), 0.01)  # wide, many examples
+    Y = (X[:1] > 0).astype(int)
+    taken: list[int] = []
+    before = [0]
+
+    def after(state: State, cost: float) -> None:
+        now, peak = tracemalloc.get_traced_memory()
+        taken.append(peak - before[-1])
+        before.append(now)
+        tracemalloc.reset_peak()
+
+    told: list[str] = []
+    tracemalloc.start()
+    try:
+        train(X, Y, settings, 8, after=after, note=told.append)
+    finally:
+        tracemalloc.stop()
+    assert not any("strength reduction" in line for line in told)
+    # Where truth values meet numbers NumPy casts 8192 at a time; W1 alone has 1.2 MB.
+    assert max(taken[4:]) < 8192 * 8 + 20_000
+
+
+def test_states_that_are_kept_stay_what_they_were(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    settings = Settings(DIMS, 0.1)
+    kept: list[State] = []
+    views: list[Any] = []
+
+    def after(state: State, cost: float) -> None:
+        if state.iteration % 3:
+            kept.append(state)
+        else:
+            views.append((state.iteration, state.parameters["W1"].T[1:]))
+
+    train(X, Y, settings, 12, after=after)
+    for state in kept:
+        assert_same_bits(state.parameters, train(X, Y, settings, state.iteration).parameters)
+    for iteration, view in views:
+        expected = train(X, Y, settings, iteration).parameters["W1"].T[1:]
+        assert view.tobytes() == expected.tobytes()

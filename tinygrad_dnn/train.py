@@ -16,6 +16,7 @@ from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.loops.later import Later
 from tinygrad_dnn.loops.loop import Loop
 from tinygrad_dnn.loops.repeating import compile_loop
+from tinygrad_dnn.loops.spare import Spare
 from tinygrad_dnn.network import (
     COSTS,
     INITIALISERS,
@@ -228,8 +229,8 @@ def _advancing(
     if loop is not None:
         steps = loop.steps
     elif settings.compiled:
-        step = compiled = compile(step).prepare(dict(state.parameters), X, Y)
-        steps = compiled.steps
+        compiled = compile(step).prepare(dict(state.parameters), X, Y)
+        step, steps = Spare(compiled), compiled.steps
     if note is not None and any(s.row.name.startswith("log") for s in steps):
         note(
             "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
@@ -275,7 +276,11 @@ def _in_a_loop(loop: Loop) -> Advance:
 
 def _broken(parameters: Mapping[str, Array]) -> str | None:
     """The name of a parameter that holds NaN or infinity."""
-    return next((name for name, p in parameters.items() if not np.isfinite(p).all()), None)
+    for name, p in parameters.items():
+        # A finite p · p has no place for them, and needs no memory.
+        if not math.isfinite(np.vdot(p, p)) and not np.isfinite(p).all():
+            return name
+    return None
 
 
 def iteration_of(settings: Settings) -> Callable[..., tuple[Any, dict[str, Any]]]:

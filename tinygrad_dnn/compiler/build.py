@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tinygrad_dnn.compiler.constants import Constants
-from tinygrad_dnn.compiler.lower import lower
+from tinygrad_dnn.compiler.lower import Lowered, apart, lower
+from tinygrad_dnn.compiler.module import Source, module
 from tinygrad_dnn.compiler.naming import Names
 from tinygrad_dnn.compiler.plan import plan
-from tinygrad_dnn.compiler.printer import Source, module, printed
+from tinygrad_dnn.compiler.printer import printed
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.graph import Node
@@ -30,9 +32,22 @@ def source_of(
         results = [new[x] if isinstance(x, Node) else x for x in results]
         raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
     lowered = lower(graph, raises, share=rewriting)
-    results = [lowered.place[x] if isinstance(x, Node) else x for x in results]
-    planned = plan(lowered, list(dict.fromkeys(x for x in results if isinstance(x, Node))))
+    results = _distinct([lowered.place[x] if isinstance(x, Node) else x for x in results], lowered)
+    planned = plan(lowered, [x for x in results if isinstance(x, Node)])
     return printed(recording, lowered, planned, results, constants), steps
+
+
+def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:
+    """A node of its own for every result, also where two are the same value."""
+    found: list[Any] = []
+    seen: set[Node] = set()
+    for x in results:
+        if isinstance(x, Node) and x in seen:
+            x = apart(x, lowered)
+        elif isinstance(x, Node):
+            seen.add(x)
+        found.append(x)
+    return found
 
 
 def program_of(

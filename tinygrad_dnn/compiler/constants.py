@@ -8,6 +8,7 @@ import builtins
 import io
 import zlib
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,9 @@ from tinygrad_dnn.compiler.spell import Unspeakable, forward_of, literal, settin
 from tinygrad_dnn.compiler.typeset import quoted
 from tinygrad_dnn.graph import Node
 
+SHORT = 8  # characters of a number that a name may tell
 SPELLED = 32  # elements of a constant that are written as numbers
 NUMBERS = {0: "zero", 1: "one", -1: "minus_one", 2: "two", 0.5: "half"}
-UNPACK = '''
-
-def _array(text):
-    """A constant array from its text."""
-    return np.load(io.BytesIO(zlib.decompress(base64.b85decode(text))))
-'''
 
 
 class Constants:
@@ -35,6 +31,7 @@ class Constants:
         functions: the texts of the helper functions.
         objects: what has no text, by name.
         packed: whether an array is written as compressed bytes.
+        written: the numbers that the recorded functions wrote.
     """
 
     def __init__(self, names: Names) -> None:
@@ -43,6 +40,7 @@ class Constants:
         self.functions: list[str] = []
         self.objects: dict[str, Any] = {}
         self.packed = False
+        self.written: set[float] = set()
         self._known: dict[tuple[Any, ...], str] = {}
         self._helpers: dict[Any, str] = {}
 
@@ -57,17 +55,18 @@ class Constants:
         # NaN has many bits, and −0 is not 0.
         key = (x.shape, x.dtype.str, x.strides, x.tobytes())
         if key not in self._known:
-            number = x.item() if not x.ndim and x.dtype.kind == "f" else None
-            plain = number is not None and not (number == 0 and np.signbit(number))
-            word = NUMBERS.get(number) if plain and number is not None else None
+            told = _told(x, self.written)
+            word = None if told is None else _word(told)
             name = self.names.counted("c") if word is None else self.names.fresh(word)
             self.names.shared(name)
             self._known[key] = name
-            self.arrays[name] = self._text(x)
+            self.arrays[name] = self._text(x, told)
         return self._known[key]
 
-    def _text(self, x: Any) -> str:
+    def _text(self, x: Any, told: str | None) -> str:
         kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
+        if told is not None:
+            return f"np.array({told}{kind})"
         if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
         if x.dtype.char != "g" and uniform(x):
@@ -117,6 +116,34 @@ class Constants:
                 self._helpers[op] = definition.name = name
                 self.functions.append(ast.unparse(definition))
         return self._helpers[op]
+
+
+def _told(x: Any, written: set[float]) -> str | None:
+    """A float as one says it, exactly: 0.5 or 0.0075 / 209; None if it is no such number."""
+    if x.ndim or x.dtype.kind != "f" or x.dtype.char == "g" or not np.isfinite(x):
+        return None
+    text = str(x[()])
+    if len(text) <= SHORT:
+        return text if np.array(float(text), x.dtype).tobytes() == x.tobytes() else None
+    pairs = [(a, b) for a, b in permutations(sorted(written)[:SPELLED], 2) if b]
+    with np.errstate(over="ignore"):
+        for a, b in pairs:
+            if np.array(a / b, x.dtype).tobytes() == x.tobytes():
+                return f"{a} / {b}"
+            if np.array(a * (1 / b), x.dtype).tobytes() == x.tobytes():  # as the rewrites have it
+                return f"{a} * (1 / {b})"
+    return None
+
+
+def _word(told: str) -> str:
+    """A name for a number: zero, n0_0075, one_over_209."""
+    if "/" in told:
+        above, below = told.replace(" * (1", "").replace(")", "").split(" / ")
+        return f"{_word(above)}_over_{_word(below).removeprefix('n')}"
+    if float(told) in NUMBERS and told != "-0.0":
+        return NUMBERS[float(told)]
+    words = told.removesuffix(".0").replace(".", "_").replace("-", "_minus_")
+    return f"n{words}".replace("n_minus", "minus")
 
 
 def setting_text(value: Any) -> str:

@@ -16,8 +16,18 @@ import numpy as np
 
 from tinygrad_dnn.compiler.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.ops.declare import named
 from tinygrad_dnn.rewrite.nodes import key_of, ours
 from tinygrad_dnn.tensor import Tensor
+
+
+@dataclass(eq=False)
+class Expansion:
+    """A composite op, what it was applied to, and all the primitives that it became, in order."""
+
+    op: Any
+    inputs: Sequence[Any]
+    nodes: list[Node]
 
 
 @dataclass
@@ -30,6 +40,7 @@ class Lowered:
         views: the nodes whose value lies in the memory of their first input.
         raises: the `np.errstate` settings that an op runs under.
         place: what became of each node of the graph that was given, a node or a constant.
+        expanded: the expansion of a composite that a node is a part of.
     """
 
     graph: Graph
@@ -37,6 +48,15 @@ class Lowered:
     views: set[Node] = field(default_factory=set)
     raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
     place: dict[Node, Any] = field(default_factory=dict)
+    expanded: dict[Node, Expansion] = field(default_factory=dict)
+
+
+def apart(x: Node, lowered: Lowered) -> Node:
+    """Another node with the value of x, where it lies."""
+    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype, False, (), None, ())
+    lowered.views.add(again)
+    lowered.strides[again] = lowered.strides[x]
+    return again
 
 
 def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool = True) -> Lowered:
@@ -141,11 +161,22 @@ class _Walk:
         inner: dict[Node, Any] = {
             t.node: x for t, x in zip(stand_ins, inputs, strict=True) if isinstance(x, Node)
         }
+        made, whole = Expansion(node.op, inputs, []), True
         for part in tracer.nodes:
             part.scope = node.scope
             given = [inner[x] if isinstance(x, Node) else x for x in part.inputs]
             raises = self.raises.get(node, {}) | tracer.raises.get(part, {})
-            inner[part] = self._applied(part, given, raises)
+            before = len(self.values)
+            if part.op.composite and any(isinstance(x, Node) for x in given):
+                inner[part], whole = self._expanded(part, given), False
+                continue
+            inner[part] = new = self._applied(part, given, raises)
+            if len(self.values) > before:
+                made.nodes.append(new)
+            elif isinstance(new, Node) and new not in made.nodes:
+                whole = False  # it was there before
+        if whole:
+            self.done.expanded |= dict.fromkeys(made.nodes, made)
         last = inner[result.node]
         if isinstance(last, Node) and last.op is not None and last.name is None:
             last.name = node.name

@@ -13,7 +13,10 @@ from tinygrad_dnn.compiler.plan import Plan
 from tinygrad_dnn.compiler.record import Recording
 from tinygrad_dnn.graph import Leaf, Node
 
-OWN = {"np", "out", "results", "workspace", "_array", "base64", "io", "zlib"}
+OWN = {
+    "np", "out", "results", "workspace", "threading", "base64", "io", "zlib",
+    "_array", "_Apart", "_unfit", "_layout", "_check_out", "_here", "_takes", "_fits", "_makes",
+}  # fmt: skip
 UPDATE = "update"
 RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
 
@@ -62,8 +65,10 @@ class Called:
     Attributes:
         function: the function that does the work.
         make, room: the functions that make its results, and its workspace.
+        here, takes, fits, makes: its workspaces by thread, and what it takes and makes.
         parameters: for each argument its parameter; None for a setting, which is built in.
         values: every input and value, by node.
+        unnamed: the values that are called by what is written over them, or by a letter.
         copies: the arrays that results are copied to.
     """
 
@@ -78,7 +83,12 @@ class Called:
         name = recording.name
         self.function = names.shared(names.fresh(name if name.isidentifier() else "step"))
         self.make, self.room = "results", "workspace"
+        self.here, self.takes, self.fits, self.makes = "_here", "_takes", "_fits", "_makes"
         if beside is not None:
+            self.here, self.takes, self.fits, self.makes = (
+                names.shared(names.fresh(f"_{self.function}{word}"))
+                for word in (self.here, self.takes, self.fits, self.makes)
+            )
             self.make = names.shared(names.fresh(f"{self.function}_results"))
             self.room = names.shared(names.fresh(f"{self.function}_workspace"))
         self.parameters = [
@@ -87,10 +97,19 @@ class Called:
         ]
         self.values: dict[Node, str] = {}
         self.copies: dict[Node, str] = {}
+        self.unnamed: set[Node] = set()
+        self._letters: dict[Node, Node] = {}
         self._inputs(recording)
         outer = self._results(recording, results)
         for memory in dict.fromkeys(plan.memory[node] for node in plan.lines):
             self._chain(memory.values, outer)
+        letters: dict[Node, str] = {}
+        for node in plan.lines:
+            if node in self._letters:
+                last = self._letters[node]
+                if last not in letters:
+                    letters[last] = names.counted("mask" if node.dtype.kind == "b" else "t")
+                self.values[node] = letters[last]
         for node in plan.copies:
             self.copies[node] = names.fresh(outer.get(node, "result"))
 
@@ -122,14 +141,17 @@ class Called:
 
     def _chain(self, values: Sequence[Node], outer: dict[Node, str]) -> None:
         """Values that are written one over another: those without a name have the next one's."""
-        following = None
+        following, last = None, values[-1]
         for value in reversed(values):
             own = outer.get(value) or value.name
-            if own is not None:
+            if own is not None and own.strip("_"):
                 following = self.names.fresh(own)
-            elif following is None:
-                following = self.names.counted("t")
-            self.values[value] = following
+            else:
+                self.unnamed.add(value)
+            if following is None:
+                self._letters[value] = last
+            else:
+                self.values[value] = following
 
 
 def parts_of(plan: Plan, names: set[str]) -> dict[Node, str]:

@@ -13,8 +13,17 @@ from math import prod
 from typing import Any
 
 from tinygrad_dnn.compiler.lower import Lowered
+from tinygrad_dnn.compiler.moves import moves
 from tinygrad_dnn.compiler.picks import PICKS
-from tinygrad_dnn.compiler.spell import Unspeakable, call, expression, is_ufunc, lines, settings
+from tinygrad_dnn.compiler.spell import (
+    Unspeakable,
+    call,
+    expression,
+    is_ufunc,
+    lines,
+    plain_call,
+    settings,
+)
 from tinygrad_dnn.graph import Leaf, Node
 
 LARGE = 4096  # elements; only from here on may arrays of different sizes share a buffer
@@ -87,9 +96,9 @@ def _is_condition(x: Any) -> bool:
     return hasattr(x, "dtype") and x.dtype.kind == "b"
 
 
-def allocates(node: Node) -> bool:
+def allocates(node: Node, lowered: Lowered) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
-    if is_ufunc(node.op) or node.op.name in PICKS:
+    if is_ufunc(node.op) or plain_call(node.op) is not None or node.op.name in PICKS:
         return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")
@@ -97,6 +106,8 @@ def allocates(node: Node) -> bool:
         return True
     shapes = list(node.input_shapes)
     if lines(node.op, names, shapes, node.meta, constants, "z") is not None:
+        return False
+    if moves(node, "x", "z", lowered, lambda _: "i") is not None:
         return False
     try:
         return call(expression(node.op, names, shapes, node.meta, constants), "z") is None
@@ -108,7 +119,8 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
     """Give every value its memory.
 
     Args:
-        results: the nodes that are returned.
+        results: the nodes that are returned, each once; memory that one of them has already is
+            copied for the others.
     """
     made = Plan([n for n in lowered.graph if n.op is not None and n not in lowered.views])
     end = len(made.lines)
@@ -123,7 +135,7 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
     for node in reversed(made.lines):
         own = made.memory.get(node)
         if own is None:
-            kind = "fresh" if allocates(node) else "workspace"
+            kind = "fresh" if allocates(node, lowered) else "workspace"
             if kind == "workspace" and node in returned:
                 kind = "result"
             own = made.memory[node] = Memory([node], born[node], dies[node], kind)
@@ -134,9 +146,11 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
                 own.begin = born[over]
                 made.memory[over] = own
     made.memory = {node: made.memory[node] for node in made.lines}
+    taken: set[Node] = set()
     for node in results:
-        if not _owns(node, lowered) and node not in made.copies:
+        if not _owns(node, lowered) or base(node, lowered) in taken:
             made.copies[node] = Memory([node], end, end, "result")
+        taken.add(base(node, lowered))
     found = [made.copies.get(n) or made.memory[base(n, lowered)] for n in results]
     made.results = [m for m in dict.fromkeys(found) if m.kind == "result"]
     _share(made)
@@ -169,7 +183,7 @@ def _over(
             and (x.shape, x.dtype) == (node.shape, node.dtype)
             and lowered.strides[x] == lowered.strides[node]
             and not any(y is not x and base(y, lowered) is x for y in node.parents)
-            and not allocates(x)
+            and not allocates(x, lowered)
         ):
             return x
     return None

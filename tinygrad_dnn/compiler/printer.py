@@ -1,58 +1,33 @@
-"""A planned graph as the text of a Python module that needs NumPy alone."""
+"""A planned graph as the text of a Python function: `lines` under the names of `naming`, with the
+arrays they work in around them, and a function in front that checks what it is given.
+"""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.compiler.constants import UNPACK, Constants, quick, setting_text, uniform
+from tinygrad_dnn.compiler.constants import Constants, setting_text
+from tinygrad_dnn.compiler.lines import Writer, blocks, readers
 from tinygrad_dnn.compiler.lower import Lowered
+from tinygrad_dnn.compiler.module import Source
 from tinygrad_dnn.compiler.naming import Called, parts_of
-from tinygrad_dnn.compiler.picks import PICKS, WITHIN, looked_at, picks
 from tinygrad_dnn.compiler.plan import Memory, Plan
 from tinygrad_dnn.compiler.record import Recording
-from tinygrad_dnn.compiler.spell import (
-    Unspeakable,
-    call,
-    expression,
-    is_ufunc,
-    lines,
-    plain_ufunc,
-    view,
+from tinygrad_dnn.compiler.spell import Unspeakable
+from tinygrad_dnn.compiler.typeset import (
+    assigned,
+    dtype_text,
+    empty,
+    quoted,
+    shaped,
+    wrapped,
 )
-from tinygrad_dnn.compiler.typeset import dtype_text, empty, filled, quoted, shaped, wrapped
 from tinygrad_dnn.graph import Leaf, Node
-from tinygrad_dnn.rewrite.nodes import ours
-
-
-@dataclass
-class Source:
-    """A printed function.
-
-    Attributes:
-        lines: its definitions.
-        told: what it takes.
-        called: the names in it.
-        constants: what it refers to.
-        captured: the keyword arguments for what the recorded function closed over.
-    """
-
-    lines: list[str]
-    told: str
-    called: Called
-    constants: Constants
-    captured: dict[Leaf, str]
-
-    @property
-    def text(self) -> str:
-        """A module of this function alone."""
-        return module([self])
+from tinygrad_dnn.tree import Layout
 
 
 def printed(
@@ -71,26 +46,6 @@ def printed(
     return _Printer(recording, lowered, plan, results, constants).source()
 
 
-def module(sources: Sequence[Source], head: str = "") -> str:
-    """The text of a module with these functions, which were printed with the same constants."""
-    constants = sources[0].constants
-    told = [*([head, ""] if head else []), *(line for s in sources for line in filled(s.told))]
-    text = ['"""Written by tinygrad_dnn.compile.', "", *told, '"""', ""]
-    if constants.packed:
-        text += ["import base64", "import io", "import zlib", "", "import numpy as np"]
-        text += UNPACK.splitlines()
-    else:
-        text += ["import numpy as np"]
-    for helper in constants.functions:
-        text += ["", "", *helper.splitlines()]
-    if constants.arrays:
-        text += [""] * (2 if constants.functions else 1)
-        text += [f"{name} = {value}" for name, value in constants.arrays.items()]
-    for source in sources:
-        text += source.lines
-    return "\n".join([*text, ""])
-
-
 class _Printer:
     def __init__(
         self,
@@ -105,117 +60,28 @@ class _Printer:
         self.called = Called(recording, plan, results, beside)
         self.constants = constants or Constants(self.called.names)
         self.constants.names = self.called.names
-        self.looked_at: set[tuple[Node, int]] = set()  # indices, and the length of their axis
-
-    # --- operands ----------------------------------------------------------------------------
-
-    def operand(self, x: Any) -> str:
-        """A value as it is written in a line: its name, a view of another, a constant."""
-        if not isinstance(x, Node):
-            return self.constants.text(x)
-        chain = []
-        while x in self.lowered.views:
-            chain.append(x)
-            x = x.inputs[0]
-        text = self.called.values[x]
-        for node in reversed(chain):
-            text = self._view(node, text)
-        return text
-
-    def _view(self, node: Node, x: str) -> str:
-        known = view(node.op, x, node.shape, node.meta)
-        return known if known is not None else ast.unparse(self._expression(node, [x]))
-
-    def _expression(self, node: Node, operands: Sequence[str]) -> ast.expr:
-        named = self.constants.settings(node)
-        return expression(node.op, operands, list(node.input_shapes), node.meta, named)
-
-    def _elementwise(self, x: Any, node: Node) -> str:
-        """An operand of an elementwise op, which repeats it to the result's shape by itself."""
-        while isinstance(x, Node) and x in self.lowered.views and x.op.name == "broadcast_to":
-            x = x.inputs[0]
-        if isinstance(x, np.ndarray) and x.ndim and uniform(x):
-            x = x.reshape(-1)[0].reshape(())
-        return self.operand(quick(x, node))
-
-    # --- lines -------------------------------------------------------------------------------
-
-    def line(self, node: Node) -> list[str]:
-        """The statements that compute a value."""
-        out = self.called.values[node]
-        if self.plan.memory[node].kind == "fresh":
-            return [f"{out} = {self._fresh(node)}"]
-        elementwise = is_ufunc(node.op)
-        operands = [
-            self._elementwise(x, node) if elementwise else self.operand(x) for x in node.inputs
-        ]
-        if (ufunc := plain_ufunc(node.op)) is not None:
-            return [f"np.{ufunc}({', '.join(operands)}, out={out})"]
-        named = self.constants.settings(node)
-        if node.op.name in PICKS:
-            looks = self._looked_at(node, operands[1])
-            return [*looks, *picks(node, operands, out, self.lowered)]
-        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
-        if spelled is not None:
-            return spelled
-        written = self._expression(node, operands)
-        if elementwise:
-            self._quicken(written, node)
-        text = call(written, out)
-        assert text is not None, f"{node.op.name}: planned with a place to write to"
-        return [text]
-
-    def _looked_at(self, node: Node, at: str) -> list[str]:
-        """A look at positions, where there was none yet."""
-        needed = looked_at(node)
-        if needed is None or needed in self.looked_at:
-            return []
-        self.looked_at.add(needed)
-        return [f"{self.constants.function(*WITHIN)}({at}, {needed[1]})"]
-
-    def _quicken(self, written: ast.expr, node: Node) -> None:
-        """Numbers of the op's own, as the 0 in np.maximum(x, 0), as arrays too."""
-        if not isinstance(written, ast.Call):
-            return
-        for i, x in enumerate(written.args):
-            if isinstance(x, ast.Constant):
-                number = quick(x.value, node)
-                if isinstance(number, np.ndarray):
-                    written.args[i] = ast.Name(self.constants.array(number), ast.Load())
-
-    def _fresh(self, node: Node) -> str:
-        """An op that allocates its own result: an expression, or a call of its own forward."""
-        operands = [self.operand(x) for x in node.inputs]
-        try:
-            text = ast.unparse(self._expression(node, operands))
-        except Unspeakable:
-            named, usual = self.constants.settings(node), node.op.defaults
-            words = [
-                f"{k}={named.get(k) or self.constants.setting(v)}"
-                for k, v in node.meta.items()
-                if k in named or k not in usual or repr(usual[k]) != repr(v)
-            ]
-            text = f"{self.constants.helper(node.op)}({', '.join([*operands, *words])})"
-        if not ours(node.op):
-            return f"np.array({text})"  # it may be an input's own memory
-        return text if node.shape else f"np.asarray({text})"
+        self.constants.written |= numbers(recording)
+        self.writer = Writer(
+            lowered,
+            plan,
+            self.constants,
+            self.called.values,
+            self.called.unnamed,
+            readers(plan, lowered, results),
+        )
 
     def _lines(self) -> Iterator[str]:
         part, parts = "", parts_of(self.plan, set(self.called.values.values()))
-        for raises, group in groupby(self.plan.lines, self.lowered.raises.get):
-            indent = ""
-            if raises:
-                states = ", ".join(f"{k}={quoted(v)}" for k, v in raises.items())
-                yield f"with np.errstate({states}):"
-                indent = "    "
-            for node in group:
-                if parts[node] not in ("", part) and not raises:
-                    part = parts[node]
+        for head, block in blocks(self.writer.lines(self.plan.lines)):
+            if head:
+                yield head
+            for line in block:
+                if parts[line.node] not in ("", part) and not head:
+                    part = parts[line.node]
                     yield f"# {part}"
-                for text in self.line(node):
-                    yield indent + text
+                yield from (f"{'    ' * bool(head)}{text}" for text in line.text)
         for node in self.plan.copies:
-            yield f"np.copyto({self.called.copies[node]}, {self.operand(node)})"
+            yield f"np.copyto({self.called.copies[node]}, {self.writer.operand(node)})"
 
     # --- the function ------------------------------------------------------------------------
 
@@ -227,9 +93,7 @@ class _Printer:
                 for leaf, path in zip(argument.leaves, argument.paths, strict=True)
                 if leaf is not None and self.called.values[leaf] != parameter
             ]
-            if pairs:
-                names, places = zip(*pairs, strict=True)
-                yield f"{', '.join(names)} = {', '.join(places)}"
+            yield from assigned(pairs)
         yield from self._bind_results()
         yield from self._lines()
         yield f"return {self._returned()}"
@@ -240,15 +104,14 @@ class _Printer:
             return
         names = [self._result(m) for m in self.plan.results]
         comma = "," * (len(names) == 1)
-        yield f"{', '.join(names)}{comma} = {self.called.make}() if out is None else out"
+        yield f"{', '.join(names)}{comma} = out or {self.called.make}()"
         others = [
             (other, name)
             for m, name in zip(self.plan.results, names, strict=True)
             for other in dict.fromkeys(self.called.values.get(v, name) for v in m.values)
             if other != name and m.last not in self.plan.copies
         ]
-        if others:
-            yield f"{', '.join(a for a, _ in others)} = {', '.join(b for _, b in others)}"
+        yield from assigned(others)
 
     def _result(self, memory: Memory) -> str:
         return self.called.copies.get(memory.last) or self.called.values[memory.last]
@@ -273,7 +136,7 @@ class _Printer:
 
     def _returned_one(self, x: Any) -> str:
         if isinstance(x, Node):
-            return self.called.copies.get(x) or self.operand(x)
+            return self.called.copies.get(x) or self.writer.operand(x)
         if isinstance(x, np.ndarray):
             return f"{self.constants.array(x)}.copy()"
         try:
@@ -295,16 +158,90 @@ class _Printer:
             told = '    """The arrays that a call returns, new ones."""'
             text += ["", "", f"def {results}():", told]
             text += [wrapped(f"    return {', '.join(made)}{comma}")]
-        parameters = [p for p in self.called.parameters if p is not None]
-        parameters += ["*", *held.values()] if held else []
-        parameters += ["out=None"] if self.plan.results else []
-        told = f'    """A {function} with buffers of its own: one for each thread."""'
+        parameters = self._parameters()
+        told = f'    """A {function} with buffers of its own, which checks nothing."""'
         text += ["", "", f"def {workspace}():", told]
         text += [f"    {line}" for line in memory]
-        text += ["", wrapped(f"    def {function}({', '.join(parameters)}):")]
+        text += ["", wrapped(f"    def {function}({parameters}):")]
         text += [wrapped(f"        {line}") if line else "" for line in body]
-        text += ["", f"    return {function}", "", "", f"{function} = {workspace}()"]
+        text += ["", f"    return {function}", "", "", *self._checked(parameters)]
         return Source(text, self._doc(), self.called, self.constants, held)
+
+    def _parameters(self) -> str:
+        given = [p for p in self.called.parameters if p is not None]
+        held = [self.called.values[leaf] for leaf in self.recording.captured]
+        out = ["out=None"] if self.plan.results else []
+        return ", ".join([*given, *(["*", *held] if held else []), *out])
+
+    def _checked(self, parameters: str) -> Iterator[str]:
+        """The function in front: it checks, and has buffers for each thread."""
+        called = self.called
+        yield f"{called.here} = _Apart({called.room})"
+        given = dict(self._given())
+        if given:
+            yield f"{called.takes} = {{"
+            for leaf, path in given.items():
+                keys = ", ".join(map(quoted, path))
+                key = f"({keys}{',' * (len(path) == 1)})"
+                yield f'    {key}: ({leaf.shape}, "{leaf.dtype}"),'
+            yield "}"
+            yield (
+                f"{called.fits} = [(shape, np.dtype(kind)) for shape, kind in "
+                f"{called.takes}.values()]"
+            )
+        if self.plan.results:
+            yield f"{called.makes} = _layout({called.make}())"
+        yield from ("", "", wrapped(f"def {called.function}({parameters}):"))
+        yield from (f"    {line}" if line else "" for line in self._told())
+        arrays, fit = called.names.fresh("arrays"), called.names.fresh("fit")
+        places = [f"{p[0]}{''.join(f'[{quoted(k)}]' for k in p[1:])}" for p in given.values()]
+        names = list(dict.fromkeys(p[0] for p in given.values()))
+        if given:
+            sizes = "".join(f" and len({at}) == {n}" for at, n in self._sizes())
+            told = ", ".join(f"{quoted(n)}: {n}" for n in names)
+            yield "    try:"
+            yield wrapped(f"        {arrays} = {', '.join(places)}{',' * (len(places) == 1)}")
+            yield f"        {fit} = [(x.shape, x.dtype) for x in {arrays}] == {called.fits}{sizes}"
+            yield "    except (AttributeError, IndexError, KeyError, TypeError):"
+            yield f"        {fit} = False"
+            yield f"    if not {fit}:"
+            yield f'        raise _unfit("{called.function}", {called.takes}, {{{told}}})'
+        if self.plan.results:
+            there = arrays if given else "()"
+            yield "    if out is not None:"
+            yield f'        _check_out("{called.function}", out, {called.makes}, {there})'
+        held = [f"{called.values[x]}={called.values[x]}" for x in self.recording.captured]
+        words = [p for p in called.parameters if p is not None] + held
+        words += ["out=out"] if self.plan.results else []
+        yield f"    return {called.here}.run({', '.join(words)})"
+
+    def _told(self) -> Iterator[str]:
+        if self.plan.results:
+            yield '"""New arrays in every call, or those of `out`, a set of results not in use.'
+            yield from ("", "Any thread may call it.")
+        else:
+            yield '"""New arrays in every call. Any thread may call it.'
+        yield from ("", "Raises:")
+        yield "    ValueError: other shapes, dtypes or keys than it was written for."
+        yield '"""'
+
+    def _given(self) -> Iterator[tuple[Leaf, tuple[Any, ...]]]:
+        """Every input with the way to it: the parameter, and keys."""
+        arguments = zip(self.recording.arguments, self.called.parameters, strict=True)
+        for argument, parameter in arguments:
+            for leaf, keys in zip(argument.leaves, _ways(argument.layout), strict=True):
+                if leaf is not None:
+                    yield leaf, (parameter, *keys)
+        for leaf in self.recording.captured:
+            yield leaf, (self.called.values[leaf],)
+
+    def _sizes(self) -> Iterator[tuple[str, int]]:
+        """The dicts, lists and tuples among the arguments, and how many parts each has."""
+        for argument, parameter in zip(
+            self.recording.arguments, self.called.parameters, strict=True
+        ):
+            if parameter is not None:
+                yield from _containers(argument.layout, parameter)
 
     def _doc(self) -> str:
         inputs = [*dict.fromkeys(self.recording.inputs), *self.recording.captured]
@@ -342,3 +279,25 @@ class _Printer:
 
     def _bound(self, values: Sequence[Node], text: str) -> str:
         return f"{' = '.join(dict.fromkeys(self.called.values[v] for v in values))} = {text}"
+
+
+def _ways(layout: Layout) -> Iterator[tuple[Any, ...]]:
+    """The keys that lead to each array of a structure."""
+    if layout is None:
+        yield ()
+        return
+    for key, part in layout.items() if isinstance(layout, dict) else enumerate(layout):
+        yield from ((key, *rest) for rest in _ways(part))
+
+
+def _containers(layout: Layout, at: str) -> Iterator[tuple[str, int]]:
+    if layout is not None:
+        yield at, len(layout)
+        for key, part in layout.items() if isinstance(layout, dict) else enumerate(layout):
+            yield from _containers(part, f"{at}[{quoted(key)}]")
+
+
+def numbers(recording: Recording) -> set[float]:
+    """The numbers that the recorded function wrote, and 1; without those of extreme size."""
+    there = {x for node in recording.graph for x in node.inputs if type(x) in (int, float)}
+    return {1, *(x for x in there if abs(x) < 1e100)}

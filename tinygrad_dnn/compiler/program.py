@@ -133,6 +133,10 @@ class Program:
         local.turn = 1 - local.turn  # a step that raised has spoiled nothing but this set
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
 
+    def bare(self) -> tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]:
+        """The step with a workspace of its own, and what makes its results."""
+        return self._names["workspace"](), self._names["results"]
+
     def explain(self) -> str:
         """The rewrites, a line each: the row, before → after; the row alone after pickling."""
         if any(isinstance(s, str) for s in self.steps):

@@ -233,15 +233,19 @@ def is_ufunc(op: Any) -> bool:
 
 
 @cache
-def plain_ufunc(op: Any) -> str | None:
-    """The ufunc's name where an op's forward is `np.add(x, y)` and nothing more."""
-    if not is_ufunc(op):
+def plain_call(op: Any) -> str | None:
+    """NumPy's function where an op's forward is `np.add(x, y)` and no more, if it takes out=."""
+    try:
+        found = forward_of(op).expression
+    except Unspeakable:
         return None
-    found = forward_of(op).expression
-    if not isinstance(found, ast.Call) or found.keywords:
+    name = None if found is None else numpy_call(found)
+    if not isinstance(found, ast.Call) or found.keywords or name in QUICK:
+        return None
+    if not (name in TAKE_OUT or isinstance(getattr(np, str(name), None), np.ufunc)):
         return None
     names = [a.id if isinstance(a, ast.Name) else None for a in found.args]
-    return numpy_call(found) if names == [*op.arrays] else None
+    return name if names == [*op.arrays] and not op.many else None
 
 
 def call(written: ast.expr, out: str) -> str | None:

@@ -77,13 +77,33 @@ def wrapped(line: str) -> str:
         inside, _, end = rest.rpartition(")")
         return f"{indent}{name}({_broken(inside, indent)}\n{indent}){end}"
     if body.startswith("return "):
-        return f"{indent}return ({_broken(body.removeprefix('return '), indent)}\n{indent})"
+        *first, last = pieces = [*_pieces(body.removeprefix("return "))]
+        head = f"{indent}return {''.join(f'{x}, ' for x in first)}{last[0]}"
+        if first and last[0] in "{[" and last[-1] in "}]" and len(head) <= WIDTH:
+            return f"{head}{_broken(last[1:-1], indent)}\n{indent}{last[-1]}"
+        return f"{indent}return ({_broken(', '.join(pieces), indent)}\n{indent})"
     names, equals, values = body.partition(" = ")
-    if not equals or "," not in names:
+    many = len([*_pieces(values)]) > 1
+    if not equals or not (many or "," in names):
         return line
-    left = names if len(names) < WIDTH // 2 else f"({_broken(names, indent)}\n{indent})"
-    right = values if "(" in values.split(",")[0] else f"({_broken(values, indent)}\n{indent})"
+    left = f"({_broken(names, indent)}\n{indent})" if "," in names else names
+    left = names if len(names) < WIDTH // 2 else left
+    right = f"({_broken(values, indent)}\n{indent})" if many else values
     return f"{indent}{left} = {right}"
+
+
+def assigned(pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Names and what they are bound to, in as few lines as they fit, all about as long."""
+    for lines in range(1, len(pairs) + 1):
+        each = -(-len(pairs) // lines)
+        parts = [pairs[i : i + each] for i in range(0, len(pairs), each)]
+        texts = [
+            f"{', '.join(name for name, _ in part)} = {', '.join(value for _, value in part)}"
+            for part in parts
+        ]
+        if each == 1 or all(len(text) <= WIDTH - 8 for text in texts):
+            yield from texts
+            return
 
 
 def _broken(text: str, indent: str) -> str:

@@ -168,7 +168,11 @@ def test_a_step_must_give_what_it_is_given() -> None:
         after, cost = descent(p, X, Y)
         return after, cost.item() if cost > 0 else 0
 
+    def on_batches(p: Any, batch: Any, X: Any, Y: Any) -> Any:
+        return descent(p, X[:, batch], Y[:, batch])
+
     for step, error, words in (
+        (on_batches, TypeError, r"on_batches: missing.*'batch'.*in every step in inputs=\["),
         (alone, TypeError, r"alone must return a pair \(next carry, result\)"),
         (other, TypeError, "like the one it is given, a dict of 'W1'.*, got a dict of 'W'"),
         (wider, ValueError, r'\["b1"\] is \(5, 1\) float64, but wider gives \(5, 2\)'),

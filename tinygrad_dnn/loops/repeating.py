@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_dnn.compiler.arguments import paths
+from tinygrad_dnn.compiler.arguments import Bound, paths
 from tinygrad_dnn.compiler.record import Recording, record, refuse_attached
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
@@ -71,7 +71,15 @@ def compile_loop(
     flat, layout = flatten(carry)
     began = rebuild(layout, [copied(x) for x in flat])
     fixed = dict(constants or {})
-    recording = record(step, [began, *(_tree(x) for x in inputs)], fixed)
+    given = [began, *(_tree(x) for x in inputs)]
+    try:
+        Bound(step, given, fixed)
+    except TypeError as error:
+        raise TypeError(
+            f"compile_loop: {getattr(step, '__name__', 'the step')}: {error}; it is called as "
+            "step(carry, *inputs, **constants): name what is another in every step in inputs=[...]"
+        ) from None
+    recording = record(step, given, fixed)
     refuse_attached(recording.attached)
     recording, steps = _rewritten(recording) if rewrite else (recording, [])
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:

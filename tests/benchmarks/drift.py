@@ -9,6 +9,7 @@ folder, else random numbers of their shape.
 
 import argparse
 import datetime
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def page(courses: Mapping[str, Course], source: str, marks: tuple[int, ...]) -> 
         f"Written by `python tests/benchmarks/drift.py` on {datetime.date.today():%d %B %Y}.",
         "",
         f"- Machine: {machine()}.",
+        f"- Threads of matrix products: {os.environ.get('OPENBLAS_NUM_THREADS', 'all')}.",
         f"- NumPy {np.__version__}; float64; 12288-20-7-5-1 on {source}, rate {workloads.RATE}.",
         "",
         f"Relative difference from the loop *{first}*, of the cost / of the parameters",

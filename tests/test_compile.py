@@ -666,3 +666,12 @@ def test_a_copy_is_the_compiled_function_itself() -> None:
     f = compile(lambda x: x)
     assert copy.copy(f) is f
     assert copy.deepcopy({"f": f})["f"] is f
+
+
+def test_a_function_that_a_transformation_made_has_a_quick_test_too() -> None:
+    f = compile(grad(lambda x, y: (x * y).sum(), argnums=(0, 1)))
+    x = np.ones(3)
+    f(x, x)
+    assert f.program.guard(x, x)
+    assert not f.program.guard(x)
+    assert not f.program.guard(x, np.ones(4))

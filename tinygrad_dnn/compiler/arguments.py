@@ -43,7 +43,8 @@ class Bound:
 
     Attributes:
         given: by name, defaults included, in the order of the signature.
-        kinds: how each may be given; None where that is not as the signature says.
+        kinds: how each may be given; None where positions do not tell.
+        exact: whether the signature is the function's own, so that it fills in its defaults.
 
     Raises:
         TypeError: they do not fit the signature.
@@ -54,9 +55,10 @@ class Bound:
     ) -> None:
         self.given: dict[str, Any] = {}
         self.kinds: dict[str, Any] | None = {}
+        self.exact = False
         self._call: inspect.BoundArguments | None = None
         try:
-            self._call, exact = _call_of(f, args, kwargs)
+            self._call, self.exact = _call_of(f, args, kwargs)
         except ValueError:  # some of those written in C do not tell
             if kwargs:
                 raise TypeError("compile: this function takes positional arguments only") from None
@@ -74,11 +76,10 @@ class Bound:
                     self.given[f"{name}{i}"] = x
             elif parameter.kind is parameter.VAR_KEYWORD:
                 self.given |= value
-                exact = exact and not value
             else:
                 self.given[name] = value
                 self.kinds[name] = parameter.kind
-        if not exact:
+        if kwargs and not (self.exact and self.given.keys() == self.kinds.keys()):
             self.kinds = None
 
     def call(self, f: Callable[..., Any], values: Iterable[Any]) -> Any:

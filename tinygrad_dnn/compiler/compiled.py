@@ -113,8 +113,9 @@ class Compiled:
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
         recording = record(self.f, args, kwargs)
-        kinds = Bound(self.f, args, kwargs).kinds
-        guard = guard_for(recording, given, kinds, _defaults(self.f))
+        call = Bound(self.f, args, kwargs)
+        defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
+        guard = guard_for(recording, given, call.kinds, defaults)
         program = program_of(recording, self.rewrite, guard)
         recording.forget()
         return program, None if recording.around.nothing else recording.around

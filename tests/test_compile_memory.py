@@ -138,6 +138,7 @@ ALLOCATES: dict[str, Callable[[Any], Any]] = {
     "a mask of two axes": lambda x: x[MASK],
     "three axes at once": lambda x: np.roll(x.reshape(40, 10, 100), (1, 2, 3), axis=(0, 1, 2)),
     "a condition that is no truth value": lambda x: np.where(x, x, 1.0),
+    "a matrix product of two dtypes": lambda x: x @ np.ones((200, 200), dtype=np.float32),
     "an op of one's own": Op(halved_root, "√{x} / 2", None),
 }
 

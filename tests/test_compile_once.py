@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import sys
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn import RecordingError, Tensor, compile, compile_loop, no_grad
+from tinygrad_dnn.tree import flatten, rebuild
 
 X = np.arange(1.0, 4.0)
 
@@ -330,3 +333,24 @@ def test_a_loop_carries_a_dict_in_whatever_order_it_comes_back() -> None:
     np.testing.assert_array_equal(loop.carry["b"], [5.0, 5.0])
     loop.resume({"b": np.zeros(2), "a": np.ones(2)}, 0)
     np.testing.assert_array_equal(loop.carry["a"], [1.0, 1.0])
+
+
+def test_a_loop_copies_nothing_of_what_it_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = compile_loop(lambda p: ({"w": p["w"] * 0.5}, p["w"].sum()), carry={"w": np.ones(3)})
+    loop.step()
+    monkeypatch.setattr("tinygrad_dnn.compiler.program._apart", None)
+    for _ in range(3):
+        loop.step()
+
+
+def test_structures_hold_no_array_beyond_their_use() -> None:
+    x = np.ones(3)
+    before = sys.getrefcount(x)
+    gc.disable()
+    try:
+        flat, layout = flatten({"a": [x, (x,)]})
+        rebuild(layout, flat)
+        del flat
+        assert sys.getrefcount(x) == before
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -231,3 +232,10 @@ def test_iterations_end_in_the_memory_order_they_begin_with() -> None:
             half.step()
         again = compile_loop(step, carry=half.carry, constants={"X": X})
         assert [again.step().tobytes() for _ in range(at, 9)] == sums[at:]
+
+
+def test_a_snapshot_says_what_to_save_of_it() -> None:
+    snapshot = compile_loop(descent, carry=parameters(), constants=data()).snapshot()
+    with pytest.raises(TypeError, match="save its carry, iteration and beside"):
+        pickle.dumps(snapshot)
+    pickle.dumps((snapshot.carry, snapshot.iteration, snapshot.beside))

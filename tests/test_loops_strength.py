@@ -417,3 +417,17 @@ def test_where_nothing_changes_nothing_is_left_to_compute() -> None:
     assert [float(loop.step()) for _ in range(2)] == pytest.approx([((W @ A) ** 2).mean()] * 2)
     assert "takes 0 operations instead of" in loop.told
     np.testing.assert_array_equal(loop.carry["W"], W)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int64", "float32"])
+def test_pixels_of_another_kind_are_divided_once(kind: str) -> None:
+    I = np.random.default_rng(0).integers(0, 256, (800, 40)).astype(kind)
+
+    def step(W: Any, I: Any) -> Any:
+        A = I / np.float64(255)
+        cost, slope = value_and_grad(lambda W: ((W @ A - 1) ** 2).mean())(W)
+        return W - 0.001 * slope, cost
+
+    loop = compile_loop(step, carry=np.zeros((1, 800)), constants={"I": I})
+    assert "is carried as" in loop.told
+    assert "255" not in loop.source

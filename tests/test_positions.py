@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dnn as tg
+import viz
 from tinygrad_dnn import (
     RecordingError,
     Tensor,
@@ -16,9 +17,12 @@ from tinygrad_dnn import (
     compile,
     grad,
     gradients,
+    log,
     no_grad,
+    sigmoid,
     value_and_grad,
 )
+from tinygrad_dnn.replay import replay
 
 X = np.random.default_rng(0).normal(size=(4, 6))
 WHOLE = slice(None)
@@ -257,3 +261,26 @@ def test_a_step_on_a_batch_allocates_nothing(order: Any) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 4000 < x.nbytes * 8 / 20
+
+
+def test_positions_used_twice_are_one_node_until_they_change() -> None:
+    i = Tensor(np.array([1, 3, 3]), name="batch")
+    X, Y = Tensor(np.arange(8.0).reshape(2, 4)), Tensor(np.arange(4.0).reshape(1, 4))
+    assert X[:, i].node.inputs[1] is Y[:, i].node.inputs[1]
+    first = X[:, i]
+    i._array[0] = 0
+    second = X[:, i]
+    np.testing.assert_array_equal(replay([first.node])[first.node], X.data[:, [1, 3, 3]])
+    np.testing.assert_array_equal(second.data, X.data[:, [0, 3, 3]])
+
+
+def test_cross_entropy_on_a_batch_is_a_minus_y_too() -> None:
+    rng = np.random.default_rng(0)
+    i = Tensor(np.array([1, 3, 3, 0]), name="batch")
+    X, Y = Tensor(rng.random((3, 5)), name="X"), Tensor(np.ones((1, 5)), name="Y")
+    W = Tensor(rng.random((1, 3)), requires_grad=True, name="W")
+    Z = W @ X[:, i]
+    A = sigmoid(Z)
+    cost = -(Y[:, i] * log(A) + (1 - Y[:, i]) * log(1 - A)).sum() / 4
+    told = str(viz.derive(cost, names={"Z": Z, "A": A, "cost": cost}))
+    assert "dZ = A − take(Y, batch, axis=1)" in told

@@ -12,7 +12,7 @@ from derivations import balanced, handle, lines, net, value, well_formed
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import REGISTRY, StaleValueError, Tensor
+from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log_softmax
 from tinygrad_dnn.check.rules import cases_of, sampled
 from tinygrad_dnn.tensor import record
 
@@ -207,3 +207,15 @@ def test_bad_input_is_named() -> None:
     W.data -= 1.0
     with pytest.raises(StaleValueError, match="W1"):
         viz.derive(cost)
+
+
+def test_a_mean_along_an_axis_that_is_gone_leaves_no_shapes_behind() -> None:
+    rng = np.random.default_rng(0)
+    W = Tensor(rng.random((3, 4)), requires_grad=True, name="W")
+    X, Y = Tensor(rng.random((4, 10)), name="X"), Tensor(rng.random((3, 10)), name="Y")
+    Z = W @ X
+    squares = ((Z - Y) ** 2).sum(axis=0).mean()
+    assert "dZ = 2 · (Z − Y)" in str(viz.derive(squares, names={"Z": Z}))
+    L = log_softmax(Z, axis=0)
+    entropy = -(Y * L).sum(axis=0).mean()
+    assert "dL = −Y" in str(viz.derive(entropy, names={"Z": Z, "L": L}))

@@ -112,7 +112,7 @@ class Leaf(Node):
     and fingerprint of its value when it was handed out in between.
     """
 
-    __slots__ = ("edits", "replaced", "seen", "swept", "tensor", "used", "value")
+    __slots__ = ("__weakref__", "edits", "replaced", "seen", "swept", "tensor", "used", "value")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
         super().__init__(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from tinygrad_dnn.conversions import Conversions
 from tinygrad_dnn.graph import Leaf, traced
+
+# For each Tensor of positions the copy that was used last: X[:, batch] and Y[:, batch] share it.
+_KEPT: WeakKeyDictionary[Leaf, Any] = WeakKeyDictionary()
 
 
 def positions(index: Any, ndim: int) -> tuple[Any, int] | None:
@@ -40,7 +44,10 @@ def _unchanging(t: Any) -> Any:
     """A Tensor whose values stay what they are, so that later edits change no gradient."""
     if traced() or not isinstance(t.node, Leaf):
         return t
-    return type(t)(t._array.copy(), name=t.node.name)
+    there = _KEPT.get(t.node)
+    if there is None or not np.array_equal(there._array, t._array):
+        there = _KEPT[t.node] = type(t)(t._array.copy(), name=t.node.name)
+    return there
 
 
 def plain_index(index: Any) -> Any:

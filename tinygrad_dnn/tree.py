@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Layout = Any
@@ -11,31 +11,34 @@ Layout = Any
 def flatten(tree: Any) -> tuple[list[Any], Layout]:
     """The arrays of nested dicts, lists and tuples in order, and the layout to rebuild them."""
     leaves: list[Any] = []
-
-    def walk(part: Any) -> Layout:
-        if isinstance(part, dict):
-            return {key: walk(value) for key, value in part.items()}
-        if isinstance(part, tuple) and hasattr(part, "_fields"):
-            return type(part)(*map(walk, part))
-        if isinstance(part, (list, tuple)):
-            return type(part)(map(walk, part))
-        leaves.append(part)
-        return None
-
-    return leaves, walk(tree)
+    return leaves, _taken(tree, leaves)
 
 
 def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
     """The structure of a layout with these arrays in it."""
-    at = iter(leaves)
+    return _put(layout, iter(leaves))
 
-    def walk(part: Layout) -> Any:
-        if part is None:
-            return next(at)
-        if isinstance(part, dict):
-            return {key: walk(value) for key, value in part.items()}
-        if hasattr(part, "_fields"):
-            return type(part)(*map(walk, part))
-        return type(part)(map(walk, part))
 
-    return walk(layout)
+# Functions of their own: one within another that calls itself would hold the arrays in a circle,
+# until Python's collector comes.
+
+
+def _taken(part: Any, leaves: list[Any]) -> Layout:
+    if isinstance(part, dict):
+        return {key: _taken(value, leaves) for key, value in part.items()}
+    if isinstance(part, tuple) and hasattr(part, "_fields"):
+        return type(part)(*(_taken(x, leaves) for x in part))
+    if isinstance(part, (list, tuple)):
+        return type(part)(_taken(x, leaves) for x in part)
+    leaves.append(part)
+    return None
+
+
+def _put(part: Layout, leaves: Iterator[Any]) -> Any:
+    if part is None:
+        return next(leaves)
+    if isinstance(part, dict):
+        return {key: _put(value, leaves) for key, value in part.items()}
+    if hasattr(part, "_fields"):
+        return type(part)(*(_put(x, leaves) for x in part))
+    return type(part)(_put(x, leaves) for x in part)

@@ -82,7 +82,7 @@ class Reach:
         containers: (name, dict, list or the like), which count as a whole.
         functions: of the user.
         arrays, tensors, generators: NumPy's arrays, Tensors, random generators.
-        names: what variable holds an array or Tensor, by id.
+        names: what variable holds an array, Tensor or generator, by id.
         held: the names of variables (True) and attributes (False) that hold an array, by id.
         loose: ids of arrays that are held otherwise, too.
     """
@@ -136,6 +136,7 @@ class Reach:
             self._array(x, name)
         elif isinstance(x, _RANDOM):
             self.generators.append(x)
+            self.names.setdefault(id(x), name)
         elif isinstance(x, FunctionType):
             self._function(x)
         elif isinstance(x, type):

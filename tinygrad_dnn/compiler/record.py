@@ -128,7 +128,7 @@ class _Traced:
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
-        with around.untouched(), self.tracer.watching(around.generators):
+        with around.untouched(), self.tracer.watching(around.generators, around.names):
             result = call.call(f, values)
         self.tracer.check()
         self.results, self.layout = flatten(result)

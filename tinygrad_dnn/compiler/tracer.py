@@ -182,14 +182,19 @@ class Tracer:
     # --- the time of recording ---------------------------------------------------------------
 
     @contextmanager
-    def watching(self, generators: Sequence[Any] = ()) -> Iterator[None]:
+    def watching(self, generators: Sequence[Any], called: Mapping[int, str]) -> Iterator[None]:
         """Record everything in the block, and refuse what a program could not do again.
+
+        Args:
+            generators: of random numbers, besides NumPy's global one.
+            called: their names, by id.
 
         Raises:
             RecordingError: random numbers were drawn, or an array written to that is locked.
         """
         before = sys.getprofile()
         global_state = np.random.mtrand._rand
+        names = ["np.random", *(called.get(id(g)) or "a generator" for g in generators)]
         watched = [global_state, *generators]
         states = [_state(g) for g in watched]
         sys.setprofile(self._profile)
@@ -206,11 +211,12 @@ class Tracer:
             raise
         finally:
             _restore_profile(before)
-        if any(_state(g) != state for g, state in zip(watched, states, strict=True)):
-            raise RecordingError(
-                "compile: the function draws random numbers, which would be the same ones in "
-                "every call; draw them outside and pass them as an argument"
-            )
+        for name, g, state in zip(names, watched, states, strict=True):
+            if _state(g) != state:
+                raise RecordingError(
+                    f"compile: the function draws random numbers from {name}, which would be the "
+                    "same ones in every call; draw them outside and pass them as an argument"
+                )
 
     @contextmanager
     def recording(self) -> Iterator[None]:

@@ -205,6 +205,9 @@ class Snapshot:
     ) -> None:
         self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a snapshot belongs to its loop; save its carry, iteration and beside")
+
     @property
     def carry(self) -> Any:
         """The carried values in the structure that the loop was given, every matrix whole."""

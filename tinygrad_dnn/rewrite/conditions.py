@@ -71,19 +71,27 @@ def quotient_as_large(m: Match) -> bool:
     return a_and_y_are_arrays(m) and size_of(m.root) == max(size_of(m["x"]), size_of(m["a"]))
 
 
+def one_dtype(m: Match) -> bool:
+    """x and y have their product's dtype; bytes that are divided by 255 once are to stay so."""
+    return bool(m["x"].dtype == m.root.dtype == m["y"].dtype)
+
+
 def number_out(m: Match) -> bool:
     """Of x, y and their matrix product the last is the smallest."""
-    return arrays(m) and size_of(m.root) <= min(size_of(m["x"]), size_of(m["y"]))
+    smallest = size_of(m.root) <= min(size_of(m["x"]), size_of(m["y"]))
+    return smallest and arrays(m) and one_dtype(m)
 
 
 def number_to_x(m: Match) -> bool:
     """Of x, y and their matrix product x is the smallest."""
-    return arrays(m) and size_of(m["x"]) < size_of(m.root) and size_of(m["x"]) <= size_of(m["y"])
+    smallest = size_of(m["x"]) < size_of(m.root) and size_of(m["x"]) <= size_of(m["y"])
+    return smallest and arrays(m) and one_dtype(m)
 
 
 def number_to_y(m: Match) -> bool:
     """Of x, y and their matrix product y is the smallest."""
-    return arrays(m) and size_of(m["y"]) < min(size_of(m.root), size_of(m["x"]))
+    smallest = size_of(m["y"]) < min(size_of(m.root), size_of(m["x"]))
+    return smallest and arrays(m) and one_dtype(m)
 
 
 def as_large(m: Match) -> bool:

@@ -128,6 +128,13 @@ SHAPES = (
         cases=({"y": (3, 4), "shape": (1, 1)}, {"y": (3, 4), "shape": (1,)}),
     ),
     Row(
+        "repeated number in another shape",
+        lambda c, first, shape: (
+            reshape(broadcast_to(c, first), shape), broadcast_to(c, shape)
+        ),
+        when.its_shape, floats=False, cases=({"first": (12,), "shape": (3, -1)},),
+    ),
+    Row(
         "its own shape",
         lambda x, shape: (reshape(x, shape), x), when.same_shape, floats=False,
         cases=({"x": (2, 6), "shape": (2, -1)},),

@@ -115,8 +115,9 @@ def small_networks(quick: bool) -> Iterator[Row]:
         with one_thread():
             also = attempted(inductor.network, X, Y, layers, quick=quick)
             yield from rows(
-                what, steps, also, goals, rounds=3 if quick else 100, burst=5 if quick else 10
-            )
+                what, steps, also, goals, rounds=3 if quick else 100, burst=5 if quick else 10,
+                pause=0.0 if quick else 0.02,
+            )  # fmt: skip
 
 
 def chains(quick: bool) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -98,7 +98,7 @@ def _consumer(instructions: Sequence[dis.Instruction], at: int) -> int | None:
     that can't be told, −1 if it is only asked about.
     """
     above = 0  # how many values lie above it
-    for i in _following(instructions, at):
+    for i in instructions[at + 1 :]:
         name, n = i.opname, i.arg or 0
         if name in ("LOAD_ATTR", "LOAD_METHOD") and above == 0:
             if i.argval in ABOUT:
@@ -120,7 +120,3 @@ def _consumer(instructions: Sequence[dis.Instruction], at: int) -> int | None:
         elif not (name.startswith("UNARY_") and above > 0):
             return None
     return None
-
-
-def _following(instructions: Sequence[dis.Instruction], at: int) -> Iterator[dis.Instruction]:
-    yield from (instructions[j] for j in range(at + 1, len(instructions)))

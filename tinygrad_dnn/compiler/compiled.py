@@ -86,7 +86,7 @@ class Compiled:
             some = self._programs.setdefault(key, [])
             there = next((x for x in some if x[1] is None or x[1].changed() is None), None)
             if there is None:
-                there = self._written(args, kwargs, given)
+                there = self._written(args, kwargs)
                 some.insert(0, there)
                 del some[SETTINGS:]
             self._programs.move_to_end(key)
@@ -105,7 +105,7 @@ class Compiled:
         return dict(zip(names, args, strict=False)) | kwargs
 
     def _written(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], given: dict[str, Any]
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Program, Surroundings | None]:
         if self.f is None:
             raise TypeError(
@@ -115,7 +115,7 @@ class Compiled:
         recording = record(self.f, args, kwargs)
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
-        guard = guard_for(recording, given, call.kinds, defaults)
+        guard = guard_for(recording, call.given, call.kinds, defaults)
         program = program_of(recording, self.rewrite, guard)
         recording.forget()
         return program, None if recording.around.nothing else recording.around

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tinygrad_dnn import textbook
-from tinygrad_dnn.check.grading import grade
+from tinygrad_dnn.grading import grade
 
 GRADES = grade(os.environ.get("HOMEWORK") or textbook)
 

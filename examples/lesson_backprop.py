@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_dnn import Tensor, gradients, relu
 from tinygrad_dnn.check import compare
-from tinygrad_dnn.check.grading import grade
+from tinygrad_dnn.grading import grade
 
 rng = np.random.default_rng(0)
 n = n_prev = 3  # square on purpose: some mistakes hide in square matrices

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_dnn import Tensor
+from tinygrad_dnn.autodiff.retrace import values_and_gradients
 from tinygrad_dnn.data import default_dataset, open_dataset
 from tinygrad_dnn.network import cost_of, initialize_parameters
-from tinygrad_dnn.passes import values_and_gradients
 from viz import curves
 
 INITS = {"sqrt": "1/√n", "0.01": "0.01"}

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn import REGISTRY, Tensor, gradients
-from tinygrad_dnn.check.rules import cases_of, sampled
-from tinygrad_dnn.tensor import record
+from tinygrad_dnn.autodiff.tensor import record
+from tinygrad_dnn.check.op_check import cases_of, sampled
 
 TABLE = Path(__file__).with_name("array_kinds.md")
 WRITE = "python tests/array_kinds.py"

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor, network
-from tinygrad_dnn.replay import replay
-from viz.derivation import Derivation
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.tensor import handle as handle_of
+from viz.derivation.derivation import Derivation
 
 M = 6
 SIZES = {L: (*(4, 5, 3, 6, 2)[:L], 1) for L in range(1, 6)}
@@ -36,7 +36,7 @@ def value(line: Any) -> Any:
 
 
 def handle(node: Any) -> Tensor:
-    return tg.tensor.handle(node)
+    return handle_of(node)
 
 
 def the_documents(L: int) -> dict[str, str]:

@@ -12,9 +12,9 @@ from drawings import named, parameter
 from tinygrad_dnn import Tensor, relu, scope, tanh
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.network import cost_of, initialize_parameters
-from viz.fold import Group, fold
-from viz.places import homes_of
-from viz.scene import Scene
+from viz.drawing.scene import Scene
+from viz.folding.fold import Group, fold
+from viz.folding.scopes import homes_of
 
 
 def graph_of(*outputs: Tensor) -> Graph:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import Tensor, gradients, where
+from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.tensor import record
 
 WIDE = np.longdouble
 STEP = WIDE(1e-6)

@@ -10,10 +10,10 @@ from kinks import calls, cotangent, domain_of, is_elementwise, special
 from mutation.planted import redeclared
 
 from tinygrad_dnn import Tensor, gradients, sqrt, where
+from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check import check_op
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.ops import Case, Op
-from tinygrad_dnn.tensor import record
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
 SELECT = {"where", "getitem", "take"}  # where these drop a value, nothing reaches what it came from

@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Op, Tensor, check_gradients
-from tinygrad_dnn.check.rules import cases_of
+from tinygrad_dnn.check.op_check import cases_of
 from tinygrad_dnn.ops import REGISTRY
 
 OPS = [op for _, op in sorted(REGISTRY.items()) if op.__module__.startswith("tinygrad_dnn")]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import compile_loop, log, relu, sigmoid, sqrt, value_and_grad
+from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.network import cost_of
-from tinygrad_dnn.tree import flatten
 
 LAYERS = (40, 5, 3, 1)
 M = 9  # examples

@@ -9,11 +9,11 @@ import numpy as np
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Op, Tensor, network
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
-from tinygrad_dnn.passes import backward_again, forward_again
-from tinygrad_dnn.replay import replay
 from tinygrad_dnn.rewrite import PAPER, PROGRAM, Rewritten, Row, rewrite
-from tinygrad_dnn.tensor import record
 
 TABLES = {"PROGRAM": PROGRAM, "PAPER": PAPER}
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn import ops, textbook
-from tinygrad_dnn.check import network as check
-from tinygrad_dnn.check.network import (
+from tinygrad_dnn.cli.main import main
+from tinygrad_dnn.grading import three_ways as check
+from tinygrad_dnn.grading.three_ways import (
     BOUND,
     Row,
     compare_network,
     engine_gradients,
     written_gradients,
 )
-from tinygrad_dnn.cli.main import main
 from tinygrad_dnn.network import initialize_parameters
 
 Network = tuple[Any, Any, dict[str, Any]]

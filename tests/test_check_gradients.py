@@ -24,11 +24,10 @@ from tinygrad_dnn import (
     check_vjp,
     custom_vjp,
     network,
-    reverse,
-    tensor,
 )
+from tinygrad_dnn.autodiff import reverse, tensor
 from tinygrad_dnn.check import faults
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.check.op_check import cases_of, sampled
 
 HERE = Path(__file__).parent
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn import Op, check_gradients
-from tinygrad_dnn.check.columns import measured, summed_to
-from tinygrad_dnn.check.measured import (
+from tinygrad_dnn.check.numeric.derivative import (
     COMPLEX_STEP,
     RICHARDSON,
     WIDE,
@@ -18,7 +17,8 @@ from tinygrad_dnn.check.measured import (
     complex_step,
     slope,
 )
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.check.numeric.jacobian import measured, summed_to
+from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.ops import REGISTRY
 
 OURS = [

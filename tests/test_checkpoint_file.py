@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tinygrad_dnn import _hdf5_archive, _sealed_file
 from tinygrad_dnn.checkpoint import Checkpoint, load, save
+from tinygrad_dnn.storage import hdf5_archive, sealed_file
 
 b1 = np.ones((4, 1))
 
@@ -54,7 +54,7 @@ def reseal(path, edit):
     buffer = io.BytesIO(path.read_bytes())
     with h5py.File(buffer, "r+") as file:
         edit(file)
-    _sealed_file.write(path, buffer.getvalue()[_sealed_file.USER_BLOCK :])
+    sealed_file.write(path, buffer.getvalue()[sealed_file.USER_BLOCK :])
 
 
 def put(file, name, value, **how):
@@ -297,7 +297,7 @@ def test_no_flipped_bit_reaches_the_hdf5_library(path, position, monkeypatch):
     def reached(*args, **kwargs):
         pytest.fail("the HDF5 library was given damaged bytes")
 
-    monkeypatch.setattr(_hdf5_archive.h5py, "File", reached)
+    monkeypatch.setattr(hdf5_archive.h5py, "File", reached)
     with pytest.raises(OSError, match=r"damaged|not a tinygrad_dnn model|newer"):
         load(path)
 

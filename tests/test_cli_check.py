@@ -10,8 +10,8 @@ import pytest
 from commands import DONE, NO, UNUSABLE, call, run
 
 from tinygrad_dnn import checkpoint, textbook
-from tinygrad_dnn.check.network import BOUND
 from tinygrad_dnn.cli.check import DOCUMENT_LAYERS
+from tinygrad_dnn.grading.three_ways import BOUND
 from tinygrad_dnn.network import initialize_parameters
 
 Out = pytest.CaptureFixture[str]

@@ -12,12 +12,12 @@ import pytest
 from commands import DONE, call, complaint
 
 from tinygrad_dnn import checkpoint
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.network import cost_of, forward
 from tinygrad_dnn.optim import gradient_descent
-from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.train import Settings, State, train
-from tinygrad_dnn.transforms import value_and_grad
 
 RATE = 0.1  # of the model that the tests share
 Out = pytest.CaptureFixture[str]

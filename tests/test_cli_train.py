@@ -231,8 +231,8 @@ def test_without_matplotlib_the_curve_is_left_out(
 def test_without_graphviz_the_graph_is_left_as_text(
     monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
-    monkeypatch.setattr("viz.render.shutil.which", lambda *_: None)
-    monkeypatch.setattr("viz.render._wheel", lambda: None)
+    monkeypatch.setattr("viz.drawing.render.shutil.which", lambda *_: None)
+    monkeypatch.setattr("viz.drawing.render._wheel", lambda: None)
     assert call("train", "train.h5", "--iterations", 3) == DONE
     out, err = capsys.readouterr()
     assert err.startswith("graph.svg is left out: ")

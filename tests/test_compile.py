@@ -24,6 +24,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor, compile, grad, hessian, no_grad, relu, sigmoid, value_and_grad
+from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.compiler.compiled import LIMIT
 from tinygrad_dnn.network import cost_of, initialize_parameters
 from tinygrad_dnn.optim import gradient_descent
@@ -49,7 +50,7 @@ def step(parameters: Any, X: Any, Y: Any) -> Any:
 
 
 def same(got: Any, expected: Any) -> None:
-    mine, theirs = tg.transforms.flatten(got)[0], tg.transforms.flatten(expected)[0]
+    mine, theirs = flatten(got)[0], flatten(expected)[0]
     assert len(mine) == len(theirs)
     for a, b in zip(mine, theirs, strict=True):
         b = b.numpy() if isinstance(b, Tensor) else np.asarray(b)
@@ -209,7 +210,7 @@ def test_a_value_returned_twice_is_two_arrays(rewrite: bool) -> None:
         assert not any(np.shares_memory(a, b) for b in (x, *found[:i]))
 
 
-def test_reused_outputs_hold_until_the_call_after_the_next() -> None:
+def test_reused_outputs_lie_where_nobody_holds_them_any_more() -> None:
     compiled = compile(step, reuse_outputs=True)
     p, X, Y = data()
     plain = compile(step)
@@ -218,9 +219,18 @@ def test_reused_outputs_hold_until_the_call_after_the_next() -> None:
         mine, theirs = compiled(q, X, Y), plain(p, X, Y)
         same(mine, theirs)
         q, p = mine[1], theirs[1]
-    first, second, third = (compiled(q, X, Y)[0] for _ in range(3))
-    assert third is first
-    assert second is not first
+    held = [compiled(q, X, Y)[1]["W1"] for _ in range(10)]
+    assert len(set(map(id, held))) == 10  # what is held is nobody else's
+    del held
+
+    def place(W: Any) -> int:
+        return W.__array_interface__["data"][0]
+
+    first = place(compiled(q, X, Y)[1]["W1"])
+    assert place(compiled(q, X, Y)[1]["W1"]) == first
+    view = compiled(q, X, Y)[1]["W1"][::-1]
+    assert place(view.base) == first
+    assert place(compiled(q, X, Y)[1]["W1"]) != first
 
 
 # --- programs -------------------------------------------------------------------------------------

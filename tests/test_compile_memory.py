@@ -13,7 +13,7 @@ from test_compile_registry import forward_and_gradients
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Op
-from tinygrad_dnn.check.rules import cases_of
+from tinygrad_dnn.check.op_check import cases_of
 from tinygrad_dnn.ops.declare import Case
 
 ELEMENTS = 40_000

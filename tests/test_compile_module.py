@@ -11,9 +11,10 @@ import pytest
 from test_compile import data, same, step
 
 import tinygrad_dnn as tg
-from tinygrad_dnn import compile, relu, sigmoid, softplus, tree
+from tinygrad_dnn import compile, relu, sigmoid, softplus
+from tinygrad_dnn.autodiff import pytree
 from tinygrad_dnn.compiler.build import module_of
-from tinygrad_dnn.compiler.record import record
+from tinygrad_dnn.compiler.tracing.record import record
 
 
 def loaded(text: str) -> dict[str, Any]:
@@ -135,16 +136,16 @@ def test_an_odd_signature(what: str) -> None:
     tensors = [tensors_of(x) for x in (*args, *kwargs.values())]
     eager = f(*tensors[: len(args)], **dict(zip(kwargs, tensors[len(args) :], strict=True)))
     same(arrays(found), arrays(eager))
-    assert tree.flatten(found)[1] == tree.flatten(eager)[1]
+    assert pytree.flatten(found)[1] == pytree.flatten(eager)[1]
 
 
 def arrays(found: Any) -> list[Any]:
-    return [x for x in tree.flatten(found)[0] if hasattr(x, "dtype")]
+    return [x for x in pytree.flatten(found)[0] if hasattr(x, "dtype")]
 
 
 def tensors_of(x: Any) -> Any:
-    flat, layout = tree.flatten(x)
-    return tree.rebuild(layout, [tg.Tensor(v) for v in flat])
+    flat, layout = pytree.flatten(x)
+    return pytree.rebuild(layout, [tg.Tensor(v) for v in flat])
 
 
 def test_functions_of_one_module_do_not_disturb_each_other() -> None:

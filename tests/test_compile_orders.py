@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dnn as tg
-from tinygrad_dnn.compiler.lower import INNER
+from tinygrad_dnn.compiler.codegen.lower import INNER
 
 DRAW = np.random.default_rng(0)
 BY_COLUMNS = 'np.empty((5, 9), order="F")'

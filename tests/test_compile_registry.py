@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Op, Tensor, vjp
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.check.op_check import cases_of, sampled
 
 FRESH = (1, 2)
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor
-from tinygrad_dnn.formula import formula, formulas
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.formula.text import formula, formulas
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.replay import replay
 
 
 def param(name: str, shape: tuple[int, ...] = (2, 2), value: float = 0.5) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from students import RIGHT, Fault, planted
 
-from tinygrad_dnn.check.grading import Grades, grade
+from tinygrad_dnn.grading import Grades, grade
 
 FEW = """\
 import numpy as np

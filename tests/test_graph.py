@@ -18,9 +18,9 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import FreedGraphError, Graph, Tensor, debug, no_grad, scope
-from tinygrad_dnn.formula import formula
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.graph import MODE, trace
-from tinygrad_dnn.replay import replay
 
 DEEP = 100_000
 

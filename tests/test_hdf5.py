@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn.data import open_dataset
-from tinygrad_dnn.hdf5 import (
+from tinygrad_dnn.storage.hdf5_reader import (
     contents,
     has_dataset,
     open_h5,

@@ -10,12 +10,12 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Tensor
-from tinygrad_dnn.check.rules import cases_of, sampled
-from tinygrad_dnn.formula import written
+from tinygrad_dnn.autodiff.tensor import record
+from tinygrad_dnn.check.op_check import cases_of, sampled
+from tinygrad_dnn.formula.latex import LATEX, latex_text
+from tinygrad_dnn.formula.template import UNICODE
+from tinygrad_dnn.formula.text import written
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.latex import LATEX, latex_text
-from tinygrad_dnn.notation import UNICODE
-from tinygrad_dnn.tensor import record
 
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",

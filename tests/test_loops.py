@@ -20,7 +20,7 @@ from repeated_steps import (
 )
 
 from tinygrad_dnn import RecordingError, compile_loop
-from tinygrad_dnn.tree import flatten
+from tinygrad_dnn.autodiff.pytree import flatten
 
 # --- looking, saving, resuming --------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ from repeated_steps import (
 from test_loops_strength import random_step
 
 from tinygrad_dnn import Tensor, compile_loop, relu, value_and_grad
+from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.network import cost_of
-from tinygrad_dnn.tree import flatten
 
 Step = Callable[..., Any]
 

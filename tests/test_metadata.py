@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 import tinygrad_dnn as tg
-from tinygrad_dnn import REGISTRY, Case, Op, Tensor, metadata
-from tinygrad_dnn.check.rules import cases_of, sampled
-from tinygrad_dnn.formula import formula, own_formula, written
+from tinygrad_dnn import REGISTRY, Case, Op, Tensor
+from tinygrad_dnn.autodiff.tensor import record
+from tinygrad_dnn.check.op_check import cases_of, sampled
+from tinygrad_dnn.formula import settings
+from tinygrad_dnn.formula.conventions import readable
+from tinygrad_dnn.formula.latex import LATEX
+from tinygrad_dnn.formula.mathml import MathML
+from tinygrad_dnn.formula.template import UNICODE
+from tinygrad_dnn.formula.text import formula, own_formula, written
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.latex import LATEX
-from tinygrad_dnn.mathml import MathML
-from tinygrad_dnn.notation import UNICODE
-from tinygrad_dnn.readable import readable
-from tinygrad_dnn.tensor import record
 
 SCRIPTS = [UNICODE, LATEX, MathML({})]
 ALIKE = [(3, 3), (2, 2, 2)]  # whose axes no shape tells apart
@@ -37,7 +38,7 @@ def settings_of(declared: Op) -> list[dict[str, Any]]:
             values += [True, False]
         if name.startswith("axis"):
             values += [0, 1, -1]
-        choices.append(list({metadata.setting(v): v for v in values}.values()))
+        choices.append(list({settings.setting(v): v for v in values}.values()))
     found = [dict(zip(declared.settings, some, strict=True)) for some in product(*choices)]
     return found[:: 1 + len(found) // MOST]
 
@@ -92,7 +93,7 @@ FAULTS: dict[str, Any] = {
 def test_a_setting_that_is_dropped_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     every = [o for o in REGISTRY.values() if o.settings]
     chosen = {id(o): settings_of(o) for o in every}
-    monkeypatch.setattr(metadata, fault, FAULTS[fault])
+    monkeypatch.setattr(settings, fault, FAULTS[fault])
     monkeypatch.setitem(globals(), "settings_of", lambda declared: chosen[id(declared)])
     assert any(map(ambiguous, every))
 

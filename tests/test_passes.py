@@ -7,9 +7,9 @@ import pytest
 from drawings import named, two_layers
 
 from tinygrad_dnn import StaleValueError, Tensor, custom_vjp, exp, no_grad, stop_gradient, where
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Leaf, trace
-from tinygrad_dnn.passes import backward_again, forward_again
-from tinygrad_dnn.replay import replay
 
 
 def test_the_same_nodes_in_the_same_order_with_the_same_values() -> None:

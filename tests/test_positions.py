@@ -22,7 +22,7 @@ from tinygrad_dnn import (
     sigmoid,
     value_and_grad,
 )
-from tinygrad_dnn.replay import replay
+from tinygrad_dnn.autodiff.evaluate import replay
 
 X = np.random.default_rng(0).normal(size=(4, 6))
 WHOLE = slice(None)

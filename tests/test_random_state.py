@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tinygrad_dnn import _random_state
+from tinygrad_dnn.storage import random_state
 
 BIT_GENERATORS = [
     np.random.PCG64,
@@ -21,9 +21,9 @@ BIT_GENERATORS = [
 def test_a_generator_goes_on_where_it_was(kind, drawn):
     rng = np.random.Generator(kind(5))
     rng.integers(0, 2**32, drawn, dtype=np.uint32)  # odd counts leave half a word in the buffer
-    checked = _random_state.checked(rng.bit_generator.state, "state")
-    text = json.dumps(_random_state.as_json(checked))
-    restored = _random_state.generator(json.loads(text))
+    checked = random_state.checked(rng.bit_generator.state, "state")
+    text = json.dumps(random_state.as_json(checked))
+    restored = random_state.generator(json.loads(text))
     assert type(restored.bit_generator) is kind
     np.testing.assert_array_equal(
         restored.integers(0, 2**32, 1500, dtype=np.uint32),
@@ -34,7 +34,7 @@ def test_a_generator_goes_on_where_it_was(kind, drawn):
 
 def test_a_checked_state_is_a_copy():
     state = np.random.MT19937(1).state
-    checked = _random_state.checked(state, "state")
+    checked = random_state.checked(state, "state")
     state["state"]["key"][0] += 1
     assert checked["state"]["key"][0] != state["state"]["key"][0]
 
@@ -84,6 +84,6 @@ REFUSED = {
 @pytest.mark.parametrize(("state", "kind", "message"), REFUSED.values(), ids=REFUSED)
 def test_another_state_is_refused_by_name(state, kind, message):
     with pytest.raises(kind, match=message):
-        _random_state.checked(state, "random_state")
+        random_state.checked(state, "random_state")
     with pytest.raises(kind, match=message):
-        _random_state.generator(state)
+        random_state.generator(state)

@@ -9,10 +9,10 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor
-from tinygrad_dnn.formula import written
+from tinygrad_dnn.formula.conventions import readable
+from tinygrad_dnn.formula.template import UNICODE
+from tinygrad_dnn.formula.text import written
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.notation import UNICODE
-from tinygrad_dnn.readable import readable
 
 x, y, W = (Tensor(np.full((2, 2), 0.5), requires_grad=True, name=n) for n in "xyW")
 m = Tensor(np.float64(7.0), name="m")

@@ -13,7 +13,7 @@ import pytest
 
 from tinygrad_dnn import REGISTRY, Case, Op, Tensor, gradients, op
 from tinygrad_dnn.check import check_op
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.check.op_check import cases_of, sampled
 
 SEEDS = (0, 1)
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn import Tensor, exp, log, matmul, negative
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.replay import replay
 from tinygrad_dnn.rewrite import PAPER, PROGRAM, Row, rewrite
 from tinygrad_dnn.rewrite.terms import Setting, Term, Variable
-from tinygrad_dnn.tensor import record
 
 ROWS = list(dict.fromkeys((*PROGRAM, *PAPER)))
 # Shapes of variables where a row does not say them itself: all alike, and such as broadcast.

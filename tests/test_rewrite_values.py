@@ -20,9 +20,9 @@ from rewriting import (
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Tensor, network
-from tinygrad_dnn.check.rules import cases_of, sampled
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.graph import Node, trace
-from tinygrad_dnn.replay import replay
 from tinygrad_dnn.rewrite import PROGRAM, Row, rewrite
 
 # --- the same numbers -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_dnn import _sealed_file
+from tinygrad_dnn.storage import sealed_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions, locks and signals")
 BODY = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 4
@@ -23,19 +23,19 @@ def path(tmp_path):
 
 
 def body_of(path):
-    return _sealed_file.read(path)[_sealed_file.USER_BLOCK :]
+    return sealed_file.read(path)[sealed_file.USER_BLOCK :]
 
 
 def sealed(path, first_line, body=BODY):
     """A file whose seal, right otherwise, begins with another first line."""
     digest = hashlib.sha256(first_line + body).hexdigest().encode()
     seal = first_line + b"sha256 %s\nlength %d\n" % (digest, len(body))
-    path.write_bytes(seal.ljust(_sealed_file.USER_BLOCK, b"\n") + body)
+    path.write_bytes(seal.ljust(sealed_file.USER_BLOCK, b"\n") + body)
 
 
 def test_what_is_written_is_read(path):
     for body in (BODY, b"", memoryview(BODY)):
-        _sealed_file.write(path, body)
+        sealed_file.write(path, body)
         assert body_of(path) == body
     assert os.listdir(path.parent) == ["model.h5"]
 
@@ -43,16 +43,16 @@ def test_what_is_written_is_read(path):
 def test_paths_of_every_kind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("a.h5", b"b.h5", Path("c.h5"), tmp_path / "d.h5"):
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
         assert body_of(path) == BODY
     with pytest.raises(TypeError, match="not NoneType"):
-        _sealed_file.read(None)
+        sealed_file.read(None)
     with pytest.raises(TypeError, match="not int"):
-        _sealed_file.write(1, BODY)
+        sealed_file.write(1, BODY)
 
 
 def test_the_seal_is_what_the_docstring_says(path):
-    _sealed_file.write(path, BODY)
+    sealed_file.write(path, BODY)
     image = path.read_bytes()
     lines = image[:512].decode().split("\n")
     assert lines[0] == "tinygrad_dnn model, format 1"
@@ -63,28 +63,28 @@ def test_the_seal_is_what_the_docstring_says(path):
 
 
 def test_every_flipped_bit_is_found(path):
-    _sealed_file.write(path, BODY)
+    sealed_file.write(path, BODY)
     image = bytearray(path.read_bytes())
     for bit in range(8 * len(image)):
         image[bit // 8] ^= 1 << bit % 8
-        fault = _sealed_file._fault(bytes(image))
+        fault = sealed_file._fault(bytes(image))
         assert fault, f"bit {bit}"
         assert "newer" not in fault  # one flipped bit is damage, not progress
         image[bit // 8] ^= 1 << bit % 8
-    assert _sealed_file._fault(bytes(image)) == ""
+    assert sealed_file._fault(bytes(image)) == ""
 
 
 def test_every_other_length_is_found(path):
-    _sealed_file.write(path, BODY)
+    sealed_file.write(path, BODY)
     image = path.read_bytes()
     for length in range(len(image)):
-        assert _sealed_file._fault(image[:length]), length
+        assert sealed_file._fault(image[:length]), length
     path.write_bytes(image[:-1])
     with pytest.raises(OSError, match=rf"truncated: expected {len(image)} .*got {len(image) - 1}"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
     path.write_bytes(image + b"\0")
     with pytest.raises(OSError, match="something was appended"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_every_other_length_is_found(path):
 def test_a_file_of_another_kind_is_refused(path, content, message):
     path.write_bytes(content)
     with pytest.raises(OSError, match=message):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 def test_a_newer_format_says_so(path):
@@ -111,22 +111,22 @@ def test_a_newer_format_says_so(path):
     assert body_of(path) == BODY
     sealed(path, b"tinygrad_dnn model, format 12\n")
     with pytest.raises(OSError, match=r"model\.h5: a newer .*format 12; .* up to 1.*: update"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 def test_a_missing_file_is_a_filenotfounderror(path):
     with pytest.raises(
         FileNotFoundError, match=r"model\.h5: no such file: check the path"
     ) as error:
-        _sealed_file.read(path)
+        sealed_file.read(path)
     assert error.value.errno == errno.ENOENT
 
 
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder: name the model file in it"):
-        _sealed_file.read(tmp_path)
+        sealed_file.read(tmp_path)
     with pytest.raises(IsADirectoryError, match="not saved: it is a folder"):
-        _sealed_file.write(tmp_path, BODY)
+        sealed_file.write(tmp_path, BODY)
 
 
 @posix
@@ -134,29 +134,29 @@ def test_pipes_and_devices_are_refused_at_once(path):
     os.mkfifo(path)
     for special in (path, Path("/dev/zero")):
         with pytest.raises(OSError, match="cannot be read: not a regular file"):
-            _sealed_file.read(special)
+            sealed_file.read(special)
     with pytest.raises(OSError, match="not saved: it exists and is not a regular file"):
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
     assert stat.S_ISFIFO(path.stat().st_mode)
 
 
 def test_the_size_is_limited(path, monkeypatch):
-    monkeypatch.setattr(_sealed_file, "MAX_BYTES", 512 + len(BODY))
-    _sealed_file.write(path, BODY)
+    monkeypatch.setattr(sealed_file, "MAX_BYTES", 512 + len(BODY))
+    sealed_file.write(path, BODY)
     assert body_of(path) == BODY
     with pytest.raises(ValueError, match=rf"not saved: {513 + len(BODY)} bytes, .* at most"):
-        _sealed_file.write(path, BODY + b"x")
+        sealed_file.write(path, BODY + b"x")
     with path.open("ab") as file:
         file.write(b"x")
     with pytest.raises(OSError, match=r"cannot be read: .* bytes, at most"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 def test_a_sparse_terabyte_is_refused_before_it_is_read(path):
     with path.open("wb") as file:
         file.truncate(2**40)
     with pytest.raises(OSError, match="1099511627776 bytes, at most 2147483648"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 # Where it cannot write
@@ -180,44 +180,44 @@ def users_folder():
 @posix
 def test_a_folder_that_is_not_writable_says_so(users_folder):
     path = users_folder / "model.h5"
-    _sealed_file.write(path, b"old")
+    sealed_file.write(path, b"old")
     users_folder.chmod(0o555)
     with pytest.raises(PermissionError, match=r"not saved: Permission .* that you may write to"):
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
     assert body_of(path) == b"old"
 
 
 @posix
 def test_a_folder_that_may_be_written_but_not_listed_will_do(users_folder):
     users_folder.chmod(0o300)
-    _sealed_file.write(users_folder / "model.h5", BODY)
+    sealed_file.write(users_folder / "model.h5", BODY)
     assert body_of(users_folder / "model.h5") == BODY
 
 
 @posix
 def test_files_that_are_protected_are_left_alone(users_folder):
     path = users_folder / "model.h5"
-    _sealed_file.write(path, b"old")
+    sealed_file.write(path, b"old")
     path.chmod(0o444)
     with pytest.raises(PermissionError, match="not saved: the file there is write-protected"):
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
     assert body_of(path) == b"old"
     path.chmod(0)
     with pytest.raises(PermissionError, match=r"cannot be read: Permission .*who may read it"):
-        _sealed_file.read(path)
+        sealed_file.read(path)
 
 
 def test_a_missing_folder_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"not saved: there is no folder .*nowhere"):
-        _sealed_file.write(tmp_path / "nowhere" / "model.h5", BODY)
+        sealed_file.write(tmp_path / "nowhere" / "model.h5", BODY)
 
 
 FULL = """
 import resource, sys
-from tinygrad_dnn import _sealed_file
+from tinygrad_dnn.storage import sealed_file
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    _sealed_file.write(sys.argv[1], bytes(1_000_000))
+    sealed_file.write(sys.argv[1], bytes(1_000_000))
 except OSError as error:
     print(error)
 """
@@ -225,7 +225,7 @@ except OSError as error:
 
 @posix
 def test_a_write_that_stops_half_way_leaves_the_old_file(path):
-    _sealed_file.write(path, b"old")
+    sealed_file.write(path, b"old")
     run = subprocess.run(
         [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True
     )
@@ -240,11 +240,11 @@ def test_a_failure_at_any_step_leaves_the_old_file(path, monkeypatch, step, fail
     def fail(*args):
         raise failure
 
-    _sealed_file.write(path, b"old")
+    sealed_file.write(path, b"old")
     with monkeypatch.context() as patched:
-        patched.setattr(_sealed_file.os, step, fail)
+        patched.setattr(sealed_file.os, step, fail)
         with pytest.raises(type(failure)) as error:
-            _sealed_file.write(path, BODY)
+            sealed_file.write(path, BODY)
     if isinstance(failure, OSError):
         assert "No space left; what was there is untouched. Free some space" in str(error.value)
         assert error.value.errno == errno.ENOSPC
@@ -259,12 +259,12 @@ def test_a_folder_that_cannot_be_synchronised(path, monkeypatch, code, refused):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, "no")
 
-    monkeypatch.setattr(_sealed_file.os, "fsync", fsync)
+    monkeypatch.setattr(sealed_file.os, "fsync", fsync)
     if refused:
         with pytest.raises(OSError, match="the file is saved, but a power cut may undo it"):
-            _sealed_file.write(path, BODY)
+            sealed_file.write(path, BODY)
     else:
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
     assert body_of(path) == BODY
 
 
@@ -282,9 +282,9 @@ def test_file_and_folder_are_synchronised_around_the_rename(path, monkeypatch):
         steps.append("rename")
         real_replace(source, target)
 
-    monkeypatch.setattr(_sealed_file.os, "fsync", fsync)
-    monkeypatch.setattr(_sealed_file.os, "replace", replace)
-    _sealed_file.write(path, BODY)
+    monkeypatch.setattr(sealed_file.os, "fsync", fsync)
+    monkeypatch.setattr(sealed_file.os, "replace", replace)
+    sealed_file.write(path, BODY)
     assert steps == [("file", 512 + len(BODY)), "rename", "folder"]
 
 
@@ -292,10 +292,10 @@ def test_file_and_folder_are_synchronised_around_the_rename(path, monkeypatch):
 def test_permissions_follow_the_umask_and_then_the_file(path):
     old = os.umask(0o027)
     try:
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
         path.chmod(0o600)
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     finally:
         os.umask(old)
@@ -307,7 +307,7 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(path, tmp_path):
     target = tmp_path / "far" / "real.h5"
     path.symlink_to(target)
     for body in (b"first", BODY):
-        _sealed_file.write(path, body)
+        sealed_file.write(path, body)
         assert path.is_symlink()
         assert body_of(target) == body
     assert os.listdir(tmp_path / "far") == ["real.h5"]
@@ -333,7 +333,7 @@ def test_only_what_dead_writers_left_under_this_name_is_swept(path):
         file.write_bytes(b"half")
     linked = temporary(path, "f" * 16)
     linked.symlink_to(others[0])
-    _sealed_file.write(path, BODY)
+    sealed_file.write(path, BODY)
     assert not stale.exists()
     assert all(file.exists() for file in others)
     assert linked.is_symlink()
@@ -346,9 +346,9 @@ def test_the_temporary_file_of_a_live_writer_is_left_alone(path):
     live = temporary(path)
     with live.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        _sealed_file.write(path, BODY)
+        sealed_file.write(path, BODY)
         assert live.exists()
-    _sealed_file.write(path, BODY)  # it is closed: its writer is gone
+    sealed_file.write(path, BODY)  # it is closed: its writer is gone
     assert not live.exists()
 
 
@@ -358,13 +358,13 @@ def test_a_writer_is_locked_from_its_first_byte_to_the_rename(path, monkeypatch)
     real_replace = os.replace
 
     def replace(source, target):
-        monkeypatch.setattr(_sealed_file.os, "replace", real_replace)
-        _sealed_file.write(path, b"the other")
+        monkeypatch.setattr(sealed_file.os, "replace", real_replace)
+        sealed_file.write(path, b"the other")
         assert source.exists()
         real_replace(source, target)
 
-    monkeypatch.setattr(_sealed_file.os, "replace", replace)
-    _sealed_file.write(path, BODY)
+    monkeypatch.setattr(sealed_file.os, "replace", replace)
+    sealed_file.write(path, BODY)
     assert body_of(path) == BODY
     assert os.listdir(path.parent) == ["model.h5"]
 
@@ -378,11 +378,11 @@ def test_a_writer_whose_file_is_swept_before_it_is_locked_takes_another(path, mo
         descriptor = real_open(name, flags, mode, **kwargs)
         if flags & os.O_EXCL and not swept:
             swept.append(name)
-            _sealed_file._remove_if_dead(name)
+            sealed_file._remove_if_dead(name)
         return descriptor
 
-    monkeypatch.setattr(_sealed_file.os, "open", open_and_lose)
-    _sealed_file.write(path, BODY)
+    monkeypatch.setattr(sealed_file.os, "open", open_and_lose)
+    sealed_file.write(path, BODY)
     assert len(swept) == 1
     assert not swept[0].exists()
     assert body_of(path) == BODY

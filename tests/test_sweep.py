@@ -28,8 +28,8 @@ from tinygrad_dnn import (
     tanh,
     where,
 )
+from tinygrad_dnn.autodiff.reverse import sweep, unbroadcast
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.reverse import sweep, unbroadcast
 
 
 def parameter(value: Any, name: str | None = None) -> Tensor:

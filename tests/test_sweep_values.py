@@ -26,8 +26,8 @@ from tinygrad_dnn import (
     sqrt,
     where,
 )
+from tinygrad_dnn.autodiff.tensor import handle
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.tensor import handle
 
 # --- zeros that mean "not used" -------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from derivations import balanced, handle, lines, net, value, well_formed
 import tinygrad_dnn as tg
 import viz
 from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log_softmax
-from tinygrad_dnn.check.rules import cases_of, sampled
-from tinygrad_dnn.tensor import record
+from tinygrad_dnn.autodiff.tensor import record
+from tinygrad_dnn.check.op_check import cases_of, sampled
 
 # --- any expression -------------------------------------------------------------------------------
 

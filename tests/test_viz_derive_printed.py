@@ -18,9 +18,10 @@ from test_viz_derive_any import applied
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import REGISTRY, Tensor, metadata
-from tinygrad_dnn.check.rules import cases_of
-from viz.derivation import Derivation
+from tinygrad_dnn import REGISTRY, Tensor
+from tinygrad_dnn.check.op_check import cases_of
+from tinygrad_dnn.formula import settings
+from viz.derivation.derivation import Derivation
 
 LINE = re.compile(r" *(\S+) = (.*?) +(\([\d, ]*\)|a number) +from ")
 
@@ -195,7 +196,7 @@ def test_the_lines_of_every_op(name: str) -> None:
 
 def test_a_line_that_does_not_say_its_axis_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     cost, names = softmax_cross_entropy()
-    monkeypatch.setattr(metadata, "over", lambda *_: "")
+    monkeypatch.setattr(settings, "over", lambda *_: "")
     derived = viz.derive(cost, names=tensors(names))
     assert "(Σ Y) ⊙ P − Y" in str(derived)
     with pytest.raises(AssertionError, match="dZ"):

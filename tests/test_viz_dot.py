@@ -22,7 +22,7 @@ from seen import Seen, seen
 import viz
 from tinygrad_dnn import StaleValueError, Tensor, exp, no_grad, relu, scope
 from tinygrad_dnn.graph import trace
-from viz.labels import brief
+from viz.drawing.labels import brief
 from viz.palette import BOX, INK, LOOKS, MUTED, PAPER, contrast
 
 GOLDEN = Path(__file__).parent / "golden"

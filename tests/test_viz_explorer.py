@@ -13,7 +13,7 @@ from drawings import named, parameter, two_layers
 
 import viz
 from tinygrad_dnn import Tensor, relu, scope
-from viz.explorer import LONGEST_TITLE
+from viz.explorer.page import LONGEST_TITLE
 
 
 def page(what: Any, folder: Path, **options: Any) -> tuple[str, dict[str, Any]]:

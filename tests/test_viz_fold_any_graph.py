@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_dnn import Tensor, relu, scope, tanh
-from viz.places import homes_of
+from viz.folding.scopes import homes_of
 
 MASK = np.ones((3, 3))
 UNARY: list[Step] = [np.sin, tanh, relu, lambda x: x * 2.0, lambda x: x + MASK, lambda x: x - 1.0]

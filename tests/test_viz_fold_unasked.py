@@ -30,9 +30,9 @@ from folding import (
 )
 
 from tinygrad_dnn import Tensor, exp, relu, scope, sigmoid, tanh
-from viz.backward import with_backward
-from viz.fold import Group, fold
-from viz.places import homes_of
+from viz.drawing.backward import with_backward
+from viz.folding.fold import Group, fold
+from viz.folding.scopes import homes_of
 
 # --- by itself ------------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import tinycss2
 
-from tinygrad_dnn.check.grading import FUNCTIONS, Grade, Grades
-from viz.grades import MARKS, page_of
+from tinygrad_dnn.grading import FUNCTIONS, Grade, Grades
 from viz.page import asset
 from viz.palette import DARK, LIGHT, contrast
+from viz.reports.grades import MARKS, page_of
 
 EVIL = "<script>alert('x')</script>"
 GRADES = (
@@ -92,9 +92,9 @@ def test_only_missing_ones(tmp_path: Path) -> None:
 
 
 def test_the_style_is_sound_and_its_colours_are_of_the_house() -> None:
-    rules = tinycss2.parse_stylesheet(asset("grades.css"), skip_comments=True)
+    rules = tinycss2.parse_stylesheet(asset("reports/grades.css"), skip_comments=True)
     assert not [rule for rule in rules if rule.type == "error"]
-    used = set(re.findall(r"var\(--([\w-]+)\)", asset("grades.css")))
+    used = set(re.findall(r"var\(--([\w-]+)\)", asset("reports/grades.css")))
     assert used <= LIGHT.keys()
 
 

@@ -11,8 +11,8 @@ from derivations import balanced, net
 import tinygrad_dnn as tg
 import viz
 from tinygrad_dnn import Tensor
-from viz.derivation import Derivation
-from viz.legend import legend
+from viz.derivation.derivation import Derivation
+from viz.derivation.legend import legend
 
 
 def classes() -> Derivation:

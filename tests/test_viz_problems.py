@@ -14,11 +14,11 @@ from seen import seen
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Op, Tensor, check_gradients
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Graph, Node, trace
-from tinygrad_dnn.passes import backward_again, forward_again
-from tinygrad_dnn.replay import replay
-from viz.drawing import draw
-from viz.problems import Problem, at_hosts, problems
+from viz.drawing.draw import draw
+from viz.drawing.problems import Problem, at_hosts, problems
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it in its own way
 

@@ -20,8 +20,8 @@ from drawings import WEIRD, named, neuron, shared, two_layers
 
 import viz
 from tinygrad_dnn import Tensor, relu, scope
-from viz import render
-from viz.labels import visible
+from viz.drawing import render
+from viz.drawing.labels import visible
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"

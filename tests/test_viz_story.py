@@ -13,14 +13,14 @@ import pytest
 from drawings import WEIRD, named, neuron, parameter, shared, two_layers
 
 from tinygrad_dnn import Tensor, exp, log, relu, sigmoid
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Graph, trace
-from tinygrad_dnn.passes import backward_again, forward_again
-from tinygrad_dnn.replay import replay
-from viz.arrays import Arrays, statistics
-from viz.labels import visible
-from viz.places import homes_of, hosts_of
-from viz.scene import Scene
-from viz.story import SHORT, Story
+from viz.drawing.labels import visible
+from viz.drawing.scene import Scene
+from viz.explorer.arrays import Arrays, statistics
+from viz.explorer.timeline import SHORT, Story
+from viz.folding.scopes import homes_of, hosts_of
 from viz.subject import names_of
 
 

@@ -12,10 +12,10 @@ from seen import seen
 import viz
 from tinygrad_dnn import Tensor, relu, scope
 from tinygrad_dnn.network import cost_of, initialize_parameters
-from viz.fold import LIMIT
-from viz.places import homes_of
+from viz.folding.fold import LIMIT
+from viz.folding.scopes import homes_of
+from viz.folding.views import MOST, open_scopes, views
 from viz.subject import graph_of, names_of
-from viz.views import MOST, open_scopes, views
 
 
 def network(*sizes: int) -> Tensor:

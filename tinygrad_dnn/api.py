@@ -7,11 +7,10 @@ import importlib
 import typing
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
-from tinygrad_dnn.ops import *
-from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.transforms import (
+from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.transforms import (
     custom_vjp,
     grad,
     gradients,
@@ -23,7 +22,8 @@ from tinygrad_dnn.transforms import (
     value_and_grad,
     vjp,
 )
-from tinygrad_dnn.watch import NonFiniteError, debug
+from tinygrad_dnn.graph import Graph, Leaf, Node, no_grad, scope
+from tinygrad_dnn.ops import *
 
 if typing.TYPE_CHECKING:
     from tinygrad_dnn.check import (
@@ -34,13 +34,13 @@ if typing.TYPE_CHECKING:
     )
     from tinygrad_dnn.compiler import Compiled, RecordingError, compile
     from tinygrad_dnn.loops.loop import Loop
-    from tinygrad_dnn.loops.repeating import compile_loop
+    from tinygrad_dnn.loops.loop_compiler import compile_loop
 
 _LATER = dict.fromkeys(
     ("GradientReport", "assert_gradients", "check_gradients", "check_vjp"), "tinygrad_dnn.check"
 )
 _LATER |= dict.fromkeys(("Compiled", "RecordingError", "compile"), "tinygrad_dnn.compiler")
-_LATER |= {"Loop": "tinygrad_dnn.loops.loop", "compile_loop": "tinygrad_dnn.loops.repeating"}
+_LATER |= {"Loop": "tinygrad_dnn.loops.loop", "compile_loop": "tinygrad_dnn.loops.loop_compiler"}
 
 __all__ = [
     "Compiled",

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_dnn import _checked, _hdf5_archive, _random_state, _sealed_file
+from tinygrad_dnn.storage import hdf5_archive, random_state, sealed_file, validate
 
 __all__ = ["Checkpoint", "Scalar", "load", "save"]
 
@@ -100,13 +100,13 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         layer_dims = _layer_dims(self.layer_dims)
-        iteration = _checked.integer(self.iteration, "iteration")
+        iteration = validate.integer(self.iteration, "iteration")
         checked = {
             "parameters": _parameters(self.parameters, layer_dims),
             "layer_dims": layer_dims,
             "iteration": iteration,
             "costs": _costs(self.costs, iteration),
-            "random_state": _random_state.checked(self.random_state, "random_state"),
+            "random_state": random_state.checked(self.random_state, "random_state"),
             "settings": _settings(self.settings),
             "data_fingerprint": _fingerprint(self.data_fingerprint),
             "class_names": _class_names(self.class_names, layer_dims[-1]),
@@ -123,7 +123,7 @@ class Checkpoint:
 
         Its ``spawn`` is not restored: the seed sequence is no part of a bit generator's state.
         """
-        return _random_state.generator(self.random_state)
+        return random_state.generator(self.random_state)
 
     def require_layers(self, layer_dims: Sequence[int]) -> None:
         """Raise ValueError unless the parameters are those of a network of these layer sizes."""
@@ -159,7 +159,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         raise TypeError(f"save: expected a Checkpoint, got {type(checkpoint).__name__}")
     checked = replace(checkpoint)  # the caller may have written to its dicts and arrays
     described = {name: getattr(checked, name) for name in _DESCRIBED}
-    described["random_state"] = _random_state.as_json(described["random_state"])
+    described["random_state"] = random_state.as_json(described["random_state"])
     groups = {
         "parameters": checked.parameters,
         "costs": {
@@ -169,8 +169,8 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         "optimiser_state": checked.optimiser_state,
         "accuracies": checked.accuracies,
     }
-    image = _hdf5_archive.pack(described, groups, _sealed_file.USER_BLOCK)
-    _sealed_file.write(path, memoryview(image)[_sealed_file.USER_BLOCK :])
+    image = hdf5_archive.pack(described, groups, sealed_file.USER_BLOCK)
+    sealed_file.write(path, memoryview(image)[sealed_file.USER_BLOCK :])
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -181,10 +181,10 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         OSError: it cannot be read, is no model file, is damaged, truncated, larger than 2 GiB, in a
             newer format, or holds a field that no `save` writes; the message says which.
     """
-    image = _sealed_file.read(path)
+    image = sealed_file.read(path)
     source = os.fsdecode(path)
     try:
-        described, groups = _hdf5_archive.unpack(image)
+        described, groups = hdf5_archive.unpack(image)
         _require_names(described, _DESCRIBED, "description")
         groups = {name: {} for name in _LATER} | groups
         _require_names(groups, (*_GROUPS, *_LATER), "file")
@@ -234,21 +234,21 @@ def _dashed(layer_dims: Sequence[int]) -> str:
 
 
 def _layer_dims(value: object) -> tuple[int, ...]:
-    sizes = _checked.sequence(value, "layer_dims")
+    sizes = validate.sequence(value, "layer_dims")
     if len(sizes) < 2:
         raise ValueError(f"layer_dims: expected n_x, n_1, ..., n_L, got {len(sizes)} sizes")
-    return tuple(_checked.integer(n, f"layer_dims[{i}]", 1) for i, n in enumerate(sizes))
+    return tuple(validate.integer(n, f"layer_dims[{i}]", 1) for i, n in enumerate(sizes))
 
 
 def _parameters(value: object, layer_dims: tuple[int, ...]) -> dict[str, Array]:
-    parameters = _checked.mapping(value, "parameters")
+    parameters = validate.mapping(value, "parameters")
     shapes: dict[str, tuple[int, int]] = {}
     for layer, (n_in, n_out) in enumerate(pairwise(layer_dims), start=1):
         shapes[f"W{layer}"] = (n_out, n_in)
         shapes[f"b{layer}"] = (n_out, 1)
     _require_names(parameters, shapes, f"parameters of layers {_dashed(layer_dims)}")
     checked = {
-        name: _checked.array(parameters[name], f"parameters[{name!r}]", _FLOATS) for name in shapes
+        name: validate.array(parameters[name], f"parameters[{name!r}]", _FLOATS) for name in shapes
     }
     for name, array in checked.items():
         where = f"parameters[{name!r}]"
@@ -265,42 +265,42 @@ def _parameters(value: object, layer_dims: tuple[int, ...]) -> dict[str, Array]:
 def _costs(value: object, iteration: int) -> tuple[tuple[int, float], ...]:
     costs: list[tuple[int, float]] = []
     least = 0
-    for k, pair in enumerate(_checked.sequence(value, "costs")):
-        if len(_checked.sequence(pair, f"costs[{k}]")) != 2:
+    for k, pair in enumerate(validate.sequence(value, "costs")):
+        if len(validate.sequence(pair, f"costs[{k}]")) != 2:
             raise ValueError(f"costs[{k}]: expected (iteration, cost), got {len(pair)} values")
-        i = _checked.integer(pair[0], f"costs[{k}][0]")
+        i = validate.integer(pair[0], f"costs[{k}][0]")
         if not least <= i <= iteration:
             raise ValueError(
                 f"costs[{k}][0]: expected increasing iterations, up to the checkpoint's "
                 f"{iteration}, got {i}"
             )
-        costs.append((i, _checked.real(pair[1], f"costs[{k}][1]")))
+        costs.append((i, validate.real(pair[1], f"costs[{k}][1]")))
         least = i + 1
     return tuple(costs)
 
 
 def _settings(value: object) -> dict[str, Scalar]:
-    settings = _checked.mapping(value, "settings")
+    settings = validate.mapping(value, "settings")
     return {key: _setting(given, f"settings[{key!r}]") for key, given in settings.items()}
 
 
 def _setting(given: object, name: str) -> Scalar:
-    setting = _checked.plain(given)
+    setting = validate.plain(given)
     if setting is None or isinstance(setting, bool):
         return setting
     if isinstance(setting, str):
-        return _checked.text(setting, name)
+        return validate.text(setting, name)
     if isinstance(setting, float):
-        return _checked.real(setting, name)
+        return validate.real(setting, name)
     if isinstance(setting, int):
-        return _checked.integer(setting, name, -_LARGEST_SETTING, _LARGEST_SETTING)
+        return validate.integer(setting, name, -_LARGEST_SETTING, _LARGEST_SETTING)
     raise TypeError(
         f"{name}: expected a string, number, boolean or None, got {type(setting).__name__}"
     )
 
 
 def _fingerprint(value: object) -> str:
-    fingerprint = _checked.text(value, "data_fingerprint")
+    fingerprint = validate.text(value, "data_fingerprint")
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise ValueError(
             f"data_fingerprint: expected 64 lower-case hexadecimal digits, got {fingerprint[:80]!r}"
@@ -310,8 +310,8 @@ def _fingerprint(value: object) -> str:
 
 def _class_names(value: object, n_L: int) -> tuple[str, ...]:
     names = tuple(
-        _checked.text(name, f"class_names[{i}]")
-        for i, name in enumerate(_checked.sequence(value, "class_names"))
+        validate.text(name, f"class_names[{i}]")
+        for i, name in enumerate(validate.sequence(value, "class_names"))
     )
     classes = max(n_L, 2)  # one output tells two classes apart
     if names and len(names) != classes:
@@ -322,15 +322,15 @@ def _class_names(value: object, n_L: int) -> tuple[str, ...]:
 
 
 def _x_shape(value: object, n_x: int) -> tuple[int, ...]:
-    lengths = enumerate(_checked.sequence(value, "x_shape"))
-    shape = tuple(_checked.integer(length, f"x_shape[{i}]", 1) for i, length in lengths)
+    lengths = enumerate(validate.sequence(value, "x_shape"))
+    shape = tuple(validate.integer(length, f"x_shape[{i}]", 1) for i, length in lengths)
     if math.prod(shape) != n_x:
         raise ValueError(f"x_shape: expected a shape of n_x = {n_x} numbers, got {shape}")
     return shape
 
 
 def _x_scale(value: object) -> float:
-    scale = _checked.real(value, "x_scale")
+    scale = validate.real(value, "x_scale")
     if scale <= 0:
         raise ValueError(f"x_scale: expected more than 0, got {scale}")
     return scale
@@ -361,10 +361,10 @@ def _accuracies(value: object, iteration: int) -> dict[str, Array]:
 
 
 def _named_arrays(value: object, field: str, dtypes: tuple[str, ...]) -> dict[str, Array]:
-    arrays = _checked.mapping(value, field)
+    arrays = validate.mapping(value, field)
     for name in arrays:
         if not _ARRAY_NAME.fullmatch(name):
             raise ValueError(f"{field}: expected names of letters, digits and _.-, got {name!r}")
     return {
-        name: _checked.array(arrays[name], f"{field}[{name!r}]", dtypes) for name in sorted(arrays)
+        name: validate.array(arrays[name], f"{field}[{name!r}]", dtypes) for name in sorted(arrays)
     }

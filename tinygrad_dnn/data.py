@@ -9,7 +9,8 @@ handwritten digits of 8x8 pixels, even (1) against odd (0).
         X, Y = cats.columns(), cats.labels()  # (12288, 209) and (1, 209)
 
 What is wrong with a file is said by file and dataset: OSError where it cannot be read, ValueError
-where it holds something else. Nothing outside the file is followed; see `tinygrad_dnn.hdf5`.
+where it holds something else. Nothing outside the file is followed; see
+`tinygrad_dnn.storage.hdf5_reader`.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinygrad_dnn.hdf5 import (
+from tinygrad_dnn.storage.hdf5_reader import (
     contents,
     h5_blocks,
     has_dataset,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn import textbook
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import scope
 from tinygrad_dnn.ops import log, relu, sigmoid, softplus
-from tinygrad_dnn.tensor import Tensor
 
 Array = NDArray[Any]
 

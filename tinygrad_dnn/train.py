@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.graph import no_grad
-from tinygrad_dnn.loops.later import Later
 from tinygrad_dnn.loops.loop import Loop
-from tinygrad_dnn.loops.repeating import compile_loop
-from tinygrad_dnn.loops.spare import Spare
+from tinygrad_dnn.loops.loop_compiler import compile_loop
 from tinygrad_dnn.network import (
     COSTS,
     INITIALISERS,
@@ -26,9 +28,6 @@ from tinygrad_dnn.network import (
     initialize_parameters,
 )
 from tinygrad_dnn.optim import check_learning_rate, gradient_descent
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.transforms import value_and_grad
-from tinygrad_dnn.watch import NonFiniteError, debug
 
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
@@ -229,8 +228,8 @@ def _advancing(
     if loop is not None:
         steps = loop.steps
     elif settings.compiled:
-        compiled = compile(step).prepare(dict(state.parameters), X, Y)
-        step, steps = Spare(compiled), compiled.steps
+        step = compile(step, reuse_outputs=True).prepare(dict(state.parameters), X, Y)
+        steps = step.steps
     if note is not None and any(s.row.name.startswith("log") for s in steps):
         note(
             "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
@@ -330,3 +329,26 @@ def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:
     """
     _check_labels(X, Y)
     return float(np.mean((predict(X, parameters) > 0.5) == (Y == 1)))
+
+
+class Later(Mapping[str, Any]):
+    """Arrays by name, put together when they are first looked at."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        return self._make()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __reduce__(self) -> Any:
+        return dict, (self._found,)

@@ -11,11 +11,11 @@
 from importlib import import_module
 from types import ModuleType
 
-from viz.derivation import derive
-from viz.drawing import draw
-from viz.explorer import explore
+from viz.derivation.derivation import derive
+from viz.drawing.draw import draw
+from viz.drawing.render import save
+from viz.explorer.page import explore
 from viz.notebook import show_graphs
-from viz.render import save
 
 __all__ = ["derive", "draw", "explore", "save"]
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tinygrad_dnn.graph import Graph
-from viz.drawing import draw
+from viz.drawing.draw import draw
 
 KIND = "image/svg+xml"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import Graph, Node, trace
-from tinygrad_dnn.tensor import Tensor
 
 
 def graph_of(what: Any, who: str = "draw") -> Graph:

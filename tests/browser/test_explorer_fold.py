@@ -11,7 +11,7 @@ from nets import four_layers, nested, thrice, two_layers, weird
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor, scope
-from viz.labels import LONGEST_FORMULA
+from viz.drawing.labels import LONGEST_FORMULA
 
 Open = Callable[..., Stepper]
 

@@ -12,8 +12,8 @@ import pytest
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor
+from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.graph import Node, trace
-from tinygrad_dnn.replay import replay
 
 Open = Callable[..., Stepper]
 TABLES = [nets.two_layers, nets.shared, nets.vectors, nets.float32, nets.not_finite, nets.scalars]

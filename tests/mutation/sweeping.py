@@ -9,11 +9,11 @@ from typing import Any
 
 from mutation.planted import Mutant, rewritten
 from mutation.syntax import Change, changes
-from tinygrad_dnn import reverse
+from tinygrad_dnn.autodiff import reverse
 
 
 def sweep_mutants() -> Iterator[Mutant]:
-    """Every single change in the functions of `tinygrad_dnn.reverse`."""
+    """Every single change in the functions of `tinygrad_dnn.autodiff.reverse`."""
     for function in vars(reverse).values():
         if isinstance(function, FunctionType) and function.__module__ == reverse.__name__:
             for change in changes(function):

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_dnn import checkpoint
-from tinygrad_dnn.check.network import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.cli import grade
 from tinygrad_dnn.cli.grade import is_homework
 from tinygrad_dnn.cli.status import DONE, NO
+from tinygrad_dnn.grading.three_ways import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.network import check_layers, initialize_parameters
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_dnn import network
+from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import examples_of
 from tinygrad_dnn.compiler.build import module_of
-from tinygrad_dnn.compiler.record import record
+from tinygrad_dnn.compiler.tracing.record import record
 from tinygrad_dnn.network import cost_of
 from tinygrad_dnn.train import Settings, iteration_of
-from tinygrad_dnn.transforms import value_and_grad
 
 USE = """\
 Use, with parameters {{"W1": ..., "b1": ..., ...}} and examples as columns:

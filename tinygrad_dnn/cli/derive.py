@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 import viz
+from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
-from tinygrad_dnn.reverse import StaleValueError
-from viz.derivation import DOCUMENT, ENDINGS, PLAIN
+from viz.derivation.derivation import DOCUMENT, ENDINGS, PLAIN
 
 
 def run(args: argparse.Namespace) -> int:

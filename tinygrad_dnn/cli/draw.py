@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import viz
+from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
+from tinygrad_dnn.autodiff.tensor import handle
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
 from tinygrad_dnn.graph import Graph
-from tinygrad_dnn.reverse import FreedGraphError, StaleValueError
-from tinygrad_dnn.tensor import handle
-from viz.render import FORMATS
+from viz.drawing.render import FORMATS
 
 
 def run(args: argparse.Namespace) -> int:

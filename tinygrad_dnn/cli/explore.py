@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 import viz
+from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
-from tinygrad_dnn.reverse import StaleValueError
 
 FEW = 5  # examples whose numbers can be followed by eye
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor
 
 SHOWN_LINES = 4  # of a traceback, the last ones
 SHOWN_NAMES = 10

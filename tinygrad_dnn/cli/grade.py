@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import viz.grades
-from tinygrad_dnn.check.grading import FUNCTIONS, Grades, grade
-from tinygrad_dnn.check.grading.source import SUFFIXES
-from tinygrad_dnn.check.grading.standins import HELPERS, TESTS
+import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
+from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
+from tinygrad_dnn.grading.source import SUFFIXES
+from tinygrad_dnn.grading.standins import HELPERS, TESTS
 from viz.files import write
 
 MIB = 1 << 20
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if folder and not args.json:
             print(_line(result))
     if args.html:
-        viz.grades.page_of(found, Path(args.html))
+        viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
         write(Path(args.csv), _table(found).encode())
     if args.json:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.data import SPLITS, Dataset, Split
-from tinygrad_dnn.hdf5 import has_dataset, open_h5
+from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
 
 
 def load_model(path: str) -> Checkpoint:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import viz
+from tinygrad_dnn.autodiff.retrace import values_and_gradients
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.cli.descent import Examples, Run
 from tinygrad_dnn.network import cost_of
-from tinygrad_dnn.passes import values_and_gradients
-from tinygrad_dnn.tensor import Tensor
 from tinygrad_dnn.train import Settings, predict
-from viz.report import Section, report
+from viz.reports.report import Section, report
 
 # Examples whose activations and gradients are drawn: enough for a histogram, cheap for any data.
 SAMPLE = 500

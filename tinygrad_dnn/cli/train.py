@@ -18,7 +18,7 @@ from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
 from tinygrad_dnn.cli.pictures import Story, draw_pictures
 from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
-from tinygrad_dnn.hdf5 import has_dataset, open_h5
+from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
 from viz.files import write
 

@@ -8,6 +8,6 @@ program  the module loaded          -> a function for any thread
 """
 
 from tinygrad_dnn.compiler.compiled import Compiled, compile
-from tinygrad_dnn.compiler.tracer import RecordingError
+from tinygrad_dnn.compiler.errors import RecordingError
 
 __all__ = ["Compiled", "RecordingError", "compile"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dnn.compiler.constants import Constants
-from tinygrad_dnn.compiler.lower import Lowered, apart, lower
-from tinygrad_dnn.compiler.module import Source, module
-from tinygrad_dnn.compiler.naming import Names
-from tinygrad_dnn.compiler.plan import plan
-from tinygrad_dnn.compiler.printer import printed
+from tinygrad_dnn.compiler.codegen.buffers import plan
+from tinygrad_dnn.compiler.codegen.constants import Constants
+from tinygrad_dnn.compiler.codegen.lower import Lowered, apart, lower
+from tinygrad_dnn.compiler.codegen.module import Source, module
+from tinygrad_dnn.compiler.codegen.naming import Names
+from tinygrad_dnn.compiler.codegen.printer import printed
 from tinygrad_dnn.compiler.program import Program
-from tinygrad_dnn.compiler.record import Recording
+from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.rewrite import Step, rewrite
 

@@ -14,14 +14,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinygrad_dnn.compiler.arguments import Bound
+from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.build import program_of
+from tinygrad_dnn.compiler.guards.guards import Surroundings
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
-from tinygrad_dnn.compiler.record import record, refuse_attached
-from tinygrad_dnn.compiler.surroundings import Surroundings
+from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
+from tinygrad_dnn.compiler.tracing.signature import Bound
 from tinygrad_dnn.graph import MODE, traced
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.tree import flatten, rebuild
 
 LIMIT = 32  # keys of which a compiled function keeps programs
 SETTINGS = 4  # programs for one key: `training` switched on and off
@@ -266,8 +266,8 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
         f: a function of arrays.
         rewrite: simplify the recorded graph first; `.steps` lists what was done. Without, the
             program computes what f computes, bit for bit.
-        reuse_outputs: results lie in two sets of arrays used in turn, so that nothing is
-            allocated: a result holds until the call after the next one.
+        reuse_outputs: results lie where earlier ones lay that nobody holds any more (a view
+            holds its array), so that a loop that goes on with them allocates nothing.
 
     Raises:
         RecordingError: (at the first call) f reads values (`if t > 0`, `.item()`, `.data`), draws

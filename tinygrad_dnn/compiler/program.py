@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from itertools import count
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.compiler.arguments import is_array
-from tinygrad_dnn.compiler.reach import plain
-from tinygrad_dnn.compiler.record import Recording
+from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.guards.reachable import plain
+from tinygrad_dnn.compiler.tracing.record import Recording
+from tinygrad_dnn.compiler.tracing.signature import is_array
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.rewrite import Rewritten, explain
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.tree import Layout, flatten, rebuild
 
 _number = count(1).__next__
 Key = tuple[Any, ...]
@@ -114,7 +115,7 @@ class Program:
             step = local.step
         except AttributeError:
             step = local.step = self._names["workspace"]()
-            local.turn, local.sets = 0, [None, None]
+            local.pool = Pool(self._names.get("results"))
         if not self._whole:
             args = [args[i] for i in self._used]
         held = (
@@ -123,19 +124,9 @@ class Program:
             else {}
         )
         if reuse and "results" in self._names:
-            if local.sets[local.turn] is None:
-                local.sets[local.turn] = self._names["results"]()
-            out = local.sets[local.turn]
-            if _holders(out) > ALONE:  # perhaps the caller, who may give them back as arguments
-                args, held = _apart(args, out), _apart(held, out)
-            held["out"] = out
+            held["out"] = local.pool.free()
         found = step(*args, **held) if held else step(*args)
-        local.turn = 1 - local.turn  # a step that raised has spoiled nothing but this set
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
-
-    def bare(self) -> tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]:
-        """The step with a workspace of its own, and what makes its results."""
-        return self._names["workspace"](), self._names["results"]
 
     def explain(self) -> str:
         """The rewrites, a line each: the row, before → after; the row alone after pickling."""
@@ -164,26 +155,33 @@ class Program:
         self.__init__(state.pop("source"), state.pop("function"), **state)  # type: ignore[misc]
 
 
-def _holders(arrays: Sequence[Any]) -> int:
-    """How often the array is held that is held most often."""
-    return max(getrefcount(x) for x in arrays)
+class Pool:
+    """Sets of arrays for results to lie in: one that nobody holds any more, else a new one.
+
+    Args:
+        make: makes a set.
+    """
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+        self._sets: deque[tuple[Any, ...]] = deque(maxlen=SETS)
+
+    def free(self) -> tuple[Any, ...]:
+        """A set that may be written to; one that is always held leaves the pool by and by."""
+        for arrays in self._sets:
+            if _holders(arrays) <= ALONE:
+                return arrays
+        self._sets.append(self._make())
+        return self._sets[-1]
 
 
-ALONE = _holders((np.empty(0),))
+def _holders(arrays: tuple[Any, ...]) -> int:
+    """How often the array is held that is held most often; a view holds its base."""
+    return max(map(getrefcount, arrays), default=0)
 
 
-def _apart(given: Any, out: Sequence[Any]) -> Any:
-    """The same with copies of arrays that share memory with out: results that are arguments now."""
-    flat, layout = flatten(given)
-    return rebuild(
-        layout,
-        [
-            x.copy()
-            if isinstance(x, np.ndarray) and any(np.may_share_memory(x, y) for y in out)
-            else x
-            for x in flat
-        ],
-    )
+SETS = 4  # a loop needs two: the results that are arguments, and those that are made of them
+ALONE = _holders((object(),))
 
 
 def _special(layout: Layout) -> bool:

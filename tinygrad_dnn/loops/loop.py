@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.compiler.arguments import Argument, paths
+from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
-from tinygrad_dnn.compiler.record import Recording, refuse_attached
+from tinygrad_dnn.compiler.tracing.record import Recording, refuse_attached
+from tinygrad_dnn.compiler.tracing.signature import Argument, paths
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
-from tinygrad_dnn.loops.once import Once
-from tinygrad_dnn.loops.repeated import Repeated
-from tinygrad_dnn.loops.strength import Reduced, told
-from tinygrad_dnn.tensor import Tensor
-from tinygrad_dnn.tree import Layout, flatten, rebuild
+from tinygrad_dnn.loops.hoist import Once
+from tinygrad_dnn.loops.step_graph import Repeated
+from tinygrad_dnn.loops.strength_reduction import Reduced, told
 
 
 class Loop:

@@ -20,8 +20,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from tinygrad_dnn.formula.template import formula_of
 from tinygrad_dnn.graph import NO_META
-from tinygrad_dnn.notation import formula_of
 
 REGISTRY: dict[str, Op] = {}
 

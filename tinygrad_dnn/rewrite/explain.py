@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tinygrad_dnn.formula import constant, level_of, own_formula, printable, written
+from tinygrad_dnn.formula.conventions import NUMBER_FIRST, NUMBER_LAST, is_number, readable
+from tinygrad_dnn.formula.settings import values
+from tinygrad_dnn.formula.template import ATOM, UNICODE, Formula, Piece
+from tinygrad_dnn.formula.text import constant, level_of, own_formula, printable, written
 from tinygrad_dnn.graph import Graph, Node, trace
-from tinygrad_dnn.metadata import values
-from tinygrad_dnn.notation import ATOM, UNICODE, Formula, Piece
-from tinygrad_dnn.readable import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import PROGRAM

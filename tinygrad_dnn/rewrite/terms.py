@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.operators import Operators
 from tinygrad_dnn.ops import REGISTRY, Op
 
 NUMBERS = ("c", "k")

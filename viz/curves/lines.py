@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from viz.curves.sheet import check_path, one_sheet, save_figure, set_plain
-from viz.labels import visible
+from viz.drawing.labels import visible
 from viz.palette import DASHES, PAPER, SERIES
 
 BESIDE = 2  # so many runs are named in the picture, more of them to its right

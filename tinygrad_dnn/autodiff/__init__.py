@@ -1,0 +1,1 @@
+"""Recording and differentiating: the Tensor, the reverse sweep, and functions of functions."""

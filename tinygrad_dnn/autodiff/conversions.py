@@ -1,0 +1,122 @@
+"""What a Tensor shows of itself: shape and dtype, Python numbers, plain arrays, text."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from tinygrad_dnn.formula.html import value_html
+from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.graph import Node, describe, leaves_graph
+
+
+class Conversions:
+    """From a Tensor to plain values; nothing here is recorded."""
+
+    __slots__ = ()
+
+    _array: Any
+    node: Node
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return cast("np.dtype[Any]", self.node.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.node.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.node.shape))
+
+    def numpy(self) -> Any:
+        """The plain array; the same memory, read-only for a result."""
+        return self._read(".numpy()")
+
+    def _read(self, how: str) -> Any:
+        leaves_graph(self.node, how)
+        return self._array
+
+    def item(self) -> Any:
+        """The value of a one-element tensor as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item: expected one element, got {describe(self.node)}")
+        return self._read(".item()").item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists."""
+        return self._read(".tolist()").tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.node.requires_grad:
+            raise TypeError(
+                f"{describe(self.node)} requires a gradient, which a plain array would lose; "
+                "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
+                "function that tinygrad_dnn has a rule for"
+            )
+        how = "np.asarray()"
+        if self.dtype.kind in "iu":
+            how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
+        return np.array(self._read(how), dtype=dtype, copy=copy)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(
+            (self._read("in") == (value.numpy() if isinstance(value, Conversions) else value)).any()
+        )
+
+    def __float__(self) -> float:
+        leaves_graph(self.node, "float()")
+        return float(self.item())
+
+    def __int__(self) -> int:
+        leaves_graph(self.node, "int()")
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub" or self.ndim:
+            raise TypeError(f"only a 0-d integer can be an index, got {describe(self.node)}")
+        leaves_graph(self.node, "its use as an index or a count")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of {describe(self.node)} is ambiguous; use .any() or .all() on .data"
+            )
+        leaves_graph(self.node, "its truth (if, while, and, or, not)")
+        return bool(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        leaves_graph(self.node, "its text (print, str, an f-string)")
+        body = (
+            np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=50)
+            if isinstance(self._array, np.ndarray)
+            else repr(self._array)
+        )
+        parts = [body]
+        if self.dtype != np.float64:
+            parts.append(f"dtype={self.dtype}")
+        if self.node.name:
+            parts.append(f"name={self.node.name!r}")
+        if self.node.op is not None:
+            parts.append(f"recipe='{formula(self.node)}'")
+        elif self.node.requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        leaves_graph(self.node, "its text")
+        return value_html(self.node, self._array)

@@ -1,0 +1,192 @@
+"""`debug()`: the first NaN or inf by op, element, inputs and likely cause; silent edits named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.errors import operand
+from tinygrad_dnn.autodiff.reverse import StaleValueError, fingerprint
+from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.graph import Leaf, Node, describe, mode
+from tinygrad_dnn.ops import Op
+
+
+class NonFiniteError(FloatingPointError):
+    """A NaN or an infinity that was not there before an op."""
+
+
+@contextmanager
+def debug() -> Iterator[None]:
+    """Inside the block every op, forward and backward, is checked for NaN and inf, and every value
+    that a derivative rule will read for edits behind the engine's back.
+
+    Costs a pass over every result and a checksum of every saved value; nothing when off. Values of
+    NumPy arrays only: a lazy array would have to be computed.
+
+    Raises:
+        NonFiniteError: the first result or gradient with a NaN or inf that its inputs did not have.
+        StaleValueError: a saved value was edited in place (through an alias) before backward.
+    """
+    with mode(watch=Watch()):
+        yield
+
+
+class Watch:
+    """What `debug` has seen so far."""
+
+    def __init__(self) -> None:
+        # Checksums of saved values, for as long as their node has them.
+        self.seen: dict[Node, tuple[int | None, ...]] = {}
+
+    def after_op(self, op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
+        """The forward result of an op: where it first went wrong, and why."""
+        bad = birth(op, inputs, arrays, z)
+        if bad is None:
+            return
+        told = list(map(operand, inputs))
+        given = ", ".join(name + number for name, number in zip(told, bad.given, strict=True))
+        raise NonFiniteError(
+            f"debug: {op.name}({', '.join(told)}) gave {z[bad.at]} at {_place(bad.at)}, from "
+            f"{given}{bad.cause}"
+        )
+
+    def after_record(self, node: Node) -> None:
+        """Remember what the saved values look like."""
+        if node.saved is not None:
+            self.seen[node] = tuple(map(fingerprint, node.saved))
+
+    def before_rule(self, node: Node) -> None:
+        """Compare the saved values with what they looked like when they were recorded."""
+        prints = self.seen.get(node, ())
+        for who, was, value in zip((node, *node.inputs), prints, node.saved or (), strict=False):
+            if was is not None and fingerprint(value) != was:
+                alias = " (through an alias of its array)" if isinstance(who, Leaf) else ""
+                raise StaleValueError(
+                    f"debug: {operand(who)}{alias} was edited in place after {describe(node)} = "
+                    f"{formula(node)} was computed; call backward() before the edit, or edit a copy"
+                )
+
+    def after_rule(self, node: Node, i: int, g: Any, gx: Any) -> None:
+        """The gradient that a rule gave: where it first went wrong, and why."""
+        at = _new_bad(gx, [g])
+        if at is None:
+            return
+        x = node.inputs[i]
+        slope = "" if not node.op.elementwise else "; its slope there is not finite"
+        value = x.value[at] if isinstance(x, Leaf) else None
+        shown = "" if value is None else f" (where it is {value})"
+        raise NonFiniteError(
+            f"debug: backward through {node.op.name} = {formula(node)}: the gradient of "
+            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{REMEDY.get(node.op.name, '')}"
+        )
+
+
+# By op: why its slope may be infinite, and what to do.
+REMEDY = {
+    "sqrt": "; √ has slope ∞ at 0: add a small constant inside it",
+    "divide": "; a denominator is 0",
+    "log": "; log has slope ∞ at 0: clip its argument, or use log_sigmoid or log_softmax",
+    "power": "; a power below 1 has slope ∞ at 0",
+}
+
+
+class Birth(NamedTuple):
+    """Where a result went wrong first: the element, each input's numbers there, the likely cause.
+
+    The numbers read on after the input's name (` = 0.0`), the cause after them (`; ...`, or "").
+    """
+
+    at: tuple[int, ...]
+    given: tuple[str, ...]
+    cause: str
+
+
+def birth(op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> Birth | None:
+    """The first NaN or inf of `z = op(*arrays)` that its inputs did not have; None if none is new.
+
+    A NaN from infinities (∞ − ∞) is new. Only NumPy arrays are looked at.
+    """
+    at = _new_bad(z, arrays)
+    if at is None:
+        return None
+    given = tuple(_number_at(op.elementwise, array, at, z.shape) for array in arrays)
+    return Birth(at, given, _cause(op, inputs, arrays, at, z))
+
+
+def _new_bad(z: Any, sources: Sequence[Any]) -> tuple[int, ...] | None:
+    """The first NaN of z if no source had one (∞ − ∞ is new), or its first ∞ if all were finite."""
+    new = []
+    for is_bad, known in ((np.isnan, np.isnan), (np.isinf, lambda x: ~np.isfinite(x))):
+        at = _first(is_bad, z)
+        if at is not None and all(_first(known, x) is None for x in sources):
+            new.append(at)
+    return min(new, default=None)
+
+
+def _first(is_bad: Callable[[Any], Any], x: Any) -> tuple[int, ...] | None:
+    x = np.asarray(x) if isinstance(x, (np.generic, float)) else x
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        return None
+    bad = is_bad(x)
+    return tuple(int(i) for i in np.unravel_index(bad.argmax(), x.shape)) if bad.any() else None
+
+
+def _place(at: tuple[int, ...]) -> str:
+    return f"element {list(at)}" if at else "its only element"
+
+
+def _at(x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    try:
+        return np.broadcast_to(x, shape)[at]
+    except ValueError:
+        return None  # not elementwise: no single input element belongs to this result
+
+
+def _number_at(elementwise: bool, x: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    value = _at(x, at, shape) if elementwise else None
+    if value is None and np.size(x) == 0:
+        return ", which is empty"
+    return f" in [{np.min(x)}, {np.max(x)}]" if value is None else f" = {value}"
+
+
+def _cause(
+    op: Op, inputs: Sequence[Any], arrays: Sequence[Any], at: tuple[int, ...], z: Any
+) -> str:
+    """The likely reason and a remedy, where the numbers give one away."""
+    shape = z.shape
+    value = _at(arrays[0], at, shape)
+    maker = next((x.op.name for x in _ancestry(inputs[0]) if x.op and x.op.name == "sigmoid"), None)
+    if op.name in ("log", "log2", "log10") and value == 0:
+        if maker:
+            return (
+                "; a sigmoid saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and "
+                "log_sigmoid(-Z), or a cost from Z"
+            )
+        return "; the logarithm of 0 is −∞: clip its argument"
+    if not op.elementwise:
+        return "" if np.isnan(z[at]) else f"; the sum is too large for {z.dtype}"
+    if op.name == "divide" and _at(arrays[1], at, shape) == 0:
+        return "; the denominator is 0"
+    if value == 0 and op.name in ("reciprocal", "power"):
+        return "; a negative power of 0"
+    if value == -1 and op.name == "log1p":
+        return "; the logarithm of 0 is −∞"
+    if np.isnan(z[at]):
+        return f"; {_UNDEFINED.get(op.name, op.name)} is not defined there"
+    return f"; too large for {z.dtype}"
+
+
+_UNDEFINED = {"multiply": "0 · ∞", "add": "∞ − ∞", "subtract": "∞ − ∞", "divide": "∞ / ∞"}
+
+
+def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:
+    """The node and a few of those before it along first operands (`1 − σ(z)` is one step away)."""
+    for _ in range(steps):
+        if not isinstance(x, Node):
+            return
+        yield x
+        x = next(iter(x.parents), None)

@@ -1,0 +1,474 @@
+"""A value that remembers its recipe: Python's operators, NumPy's protocols, `backward`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+from weakref import ref
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
+from tinygrad_dnn.autodiff.coerce import (
+    Array,
+    as_constant,
+    as_data,
+    refuse_complex,
+    require_float,
+    settled,
+)
+from tinygrad_dnn.autodiff.errors import explained
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.indexing import plain_index
+from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
+from tinygrad_dnn.autodiff.operators import Operators
+from tinygrad_dnn.autodiff.pickling import flattened, restored
+from tinygrad_dnn.autodiff.reverse import note_edit, note_sight, sweep
+from tinygrad_dnn.graph import (
+    MODE,
+    NO_META,
+    Leaf,
+    Node,
+    describe,
+    leaves_graph,
+    mode,
+    tick,
+    traced,
+)
+from tinygrad_dnn.ops import Op
+
+_FLOAT64 = np.dtype(np.float64)
+_ndarray = np.ndarray
+_PLAIN = frozenset({np.ndarray, float, int, bool})
+
+
+_new = object.__new__
+_set_flags: Any = np.ndarray.setflags  # (array, write): by position it takes half the time
+
+
+def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
+    """Apply an op to Tensors and constants, and remember that it was done."""
+    now = MODE.get()
+    index = tick()
+    wants = 0  # bit i: argument i requires a gradient
+    inputs: Sequence[Any]
+    arrays: Sequence[Any]
+    if len(args) == 2:  # the loop below, unrolled for two Tensors or one
+        x, y = args
+        if isinstance(x, Tensor):
+            p = x.node
+            x = x._array
+            if p.requires_grad:
+                wants = 1
+                if p.op is None:
+                    p.used = index
+        else:
+            p = x = x if type(x) in _PLAIN else as_constant(x, op)
+        if isinstance(y, Tensor):
+            q = y.node
+            y = y._array
+            if q.requires_grad:
+                wants += 2
+                if q.op is None:
+                    q.used = index
+        else:
+            q = y = y if type(y) in _PLAIN else as_constant(y, op)
+        inputs, arrays = (p, q), (x, y)
+    elif len(args) == 1 and isinstance(args[0], Tensor):
+        p = args[0].node
+        wants = 1 if p.requires_grad else 0
+        if p.op is None:
+            p.used = index
+        inputs, arrays = (p,), (args[0]._array,)
+    else:
+        inputs, arrays = [], []
+        for i, a in enumerate(args):
+            if isinstance(a, Tensor):
+                inputs.append(a.node)
+                arrays.append(a._array)
+                if a.node.requires_grad:
+                    wants += 1 << i
+                    if a.node.op is None:
+                        a.node.used = index
+            else:
+                a = a if type(a) in _PLAIN else as_constant(a, op)
+                inputs.append(a)
+                arrays.append(a)
+    try:
+        z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
+    except (ValueError, TypeError, IndexError) as error:
+        raise explained(op, inputs, meta, error) from error
+    if type(z) is not _ndarray:
+        z = settled(z, op.name, writeable=True)
+    dtype = z.dtype
+    if dtype is not _FLOAT64:
+        refuse_complex(dtype, op.name)
+        if dtype.kind != "f":
+            wants = 0  # whole numbers and truth values have no slope
+    if not now.plain:
+        if now.watch is not None:
+            now.watch.after_op(op, inputs, arrays, z)
+        if not now.recording:
+            if now.tracer is None:
+                return _unrecorded(z, inputs)
+            wants = 0
+    if type(z) is _ndarray:
+        _set_flags(z, False)  # results are read-only
+    t: Tensor = _new(Tensor)
+    t._array = z
+    # Node's own __init__ written out: this is the engine's innermost line.
+    t.node = node = _new(Node)
+    node.op = op
+    node.inputs = inputs
+    node.meta = meta
+    node.shape = z.shape
+    node.dtype = dtype
+    node.scope = now.scope
+    node.index = index
+    node.name = node.grad = None
+    node.wanted, save = op.plans[wants]
+    if node.wanted:
+        node.requires_grad = True
+        node.saved = save(z, arrays)
+    else:
+        node.requires_grad = False
+        node.saved = None
+    if not now.plain:
+        if now.watch is not None:
+            now.watch.after_record(node)
+        if now.tracer is not None:
+            now.tracer.after_record(t, arrays)
+    return t
+
+
+def _unrecorded(z: Any, inputs: Sequence[Any]) -> Tensor:
+    """A result inside no_grad(): a leaf. A view stays read-only and counts its base's edits."""
+    t = Tensor(z)
+    if isinstance(z, np.ndarray) and z.base is not None:
+        _set_flags(z, False)
+        for x in inputs:
+            _share_edits(x, t.node)
+    return t
+
+
+class Tensor(Operators, NumpyProtocols):
+    """An array that records what is computed from it, so that gradients can flow back to it.
+
+    Args:
+        data: a number, nested lists, or an array. An array is not copied, nor is its kind changed
+            (NumPy, CuPy, Dask). Floats are needed where a gradient is; integers can be data.
+        requires_grad: whether `backward` leaves a gradient here.
+        name: what errors, formulas and pictures call it, e.g. "W1".
+
+    Raises:
+        TypeError: data that is not numeric, is complex, or carries a mask.
+        ValueError: a gradient is asked for integers.
+    """
+
+    __slots__ = ("__weakref__", "_array", "node")
+
+    _array: Array
+    node: Any  # a Node, or the Leaf that this Tensor is
+    __record__ = staticmethod(record)
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+        value = as_data(data)
+        _checked_name(name)
+        if requires_grad:
+            require_float(value.dtype, name)
+        self._array = value
+        self.node = leaf = Leaf(value, bool(requires_grad), name)
+        leaf.tensor = ref(self)
+        if isinstance(data, Tensor):
+            _share_edits(data.node, leaf)
+
+    # --- what it is --------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
+        leaves_graph(self.node, ".data")
+        if isinstance(self.node, Leaf):
+            note_sight(self.node)
+        return self._array
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        leaf = self._own_leaf("assign to .data of")
+        _refuse_traced(leaf)
+        if value is self._array:  # t.data -= ... edits in place, then assigns the same array
+            note_edit(leaf)
+            return
+        new = as_data(value)
+        if new.shape != self.shape or new.dtype != self.dtype:
+            raise ValueError(
+                f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
+                "make a new Tensor for another shape or dtype"
+            )
+        self._array = leaf.value = new
+        leaf.replaced = tick()
+
+    def _own_leaf(self, what: str) -> Leaf:
+        if isinstance(self.node, Leaf):
+            return self.node
+        raise TypeError(
+            f"cannot {what} {describe(self.node)}: it is the result of {self.node.op.name}, and "
+            "results are read-only; build a new expression (where, scatter) or edit a detached copy"
+        )
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
+        node = self.node
+        if node.grad is None and node.op is None and traced():
+            MODE.get().tracer.refuse_grad(node)
+        if node.grad is None and node.op is not None and node.requires_grad and node.saved is None:
+            warnings.warn(
+                f"grad: {describe(node)} is not a leaf but the result of {node.op.name}, so "
+                "backward() kept no gradient for it; ask with backward(keep=[...]). (A parameter "
+                "is updated by W.data -= ..., or W -= ... inside no_grad(); W = W - ... is a new "
+                "tensor.)",
+                stacklevel=2,
+            )
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            value = as_data(value)
+        if value is not None and value.shape != self.shape:
+            raise ValueError(
+                f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
+            )
+        self.node.grad = value
+
+    def zero_grad(self) -> None:
+        """Forget the gradient; `backward` adds to what is there."""
+        self.node.grad = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to it; what was recorded before a change is not affected."""
+        return bool(self.node.requires_grad)
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        leaf = self._own_leaf("change requires_grad of")
+        if bool(value) == leaf.requires_grad:
+            return
+        if value:
+            require_float(leaf.dtype, leaf.name)
+        # Graphs that hold the old node saved their values for the old answer.
+        self.node = fresh = Leaf(self._array, bool(value), leaf.name)
+        fresh.scope, fresh.grad, fresh.edits = leaf.scope, leaf.grad, leaf.edits
+        fresh.tensor = ref(self)
+
+    @property
+    def name(self) -> str | None:
+        """What errors, formulas and pictures call it."""
+        return cast("str | None", self.node.name)
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        self.node.name = _checked_name(value)
+
+    @property
+    def op(self) -> Op | None:
+        """The op that made it; None for a leaf."""
+        return cast("Op | None", self.node.op)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the op was applied to: Tensors, and constants as they were given."""
+        return tuple(handle(x) if isinstance(x, Node) else x for x in self.node.inputs)
+
+    # --- out of the graph --------------------------------------------------------------------
+
+    def detach(self) -> Tensor:
+        """A leaf with the same data (not copied), through which no gradient flows."""
+        alone = Tensor(self._array, name=self.name)
+        _share_edits(self.node, alone.node)
+        return alone
+
+    # --- backward ----------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: Any = None,
+        *,
+        keep: bool | Iterable[Tensor | str] = False,
+        create_graph: bool = False,
+        free: bool | None = None,
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf that requires one.
+
+        Args:
+            gradient: the cotangent to start from, of this tensor's shape; 1 for a one-element
+                tensor. For a cost there is nothing to give.
+            keep: intermediate results whose gradient to keep as well, as Tensors or names
+                (`keep=[Z1, "A1"]`); True keeps every gradient, and the values too.
+            create_graph: record the backward pass, so that gradients are Tensors with a recipe.
+            free: whether to let go of the values that the rules read; by default they are, unless
+                keep=True or create_graph=True. A freed graph can still be drawn.
+
+        Raises:
+            ValueError: nothing here requires a gradient, or a shape does not fit.
+            FreedGraphError: an earlier backward freed the values.
+            StaleValueError: a value was edited in place since it was recorded.
+        """
+        seed = seed_of(self, gradient, create_graph)
+        kept = kept_by(keep, self.node)
+        if free is None:
+            free = not create_graph and keep is not True
+        found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
+        for node, g in found.items():
+            holder = node.tensor() if isinstance(node, Leaf) else None
+            own = node if holder is None else holder.node
+            own.grad = g if own.grad is None else own.grad + g
+            if isinstance(node, Leaf):
+                node.swept = tick()
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        leaf = self._own_leaf("write into")
+        _refuse_traced(leaf)
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                raise TypeError(
+                    f"cannot write {describe(value.node)} into {describe(leaf)}: its gradient "
+                    "would be lost; write .data, or build the array with where() or concatenate()"
+                )
+            value = value._array
+        if not getattr(getattr(self._array, "flags", None), "writeable", True):
+            raise ValueError(
+                f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
+                "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
+            )
+        self._array[plain_index(index)] = value
+        note_edit(leaf)
+
+    def _in_place(self, op: Op, other: Any) -> Tensor:
+        """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
+        _refuse_traced(self.node)
+        if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
+            return record(op, (self, other), NO_META)
+        new = record(op, (self, other), NO_META)._array
+        if new.shape != self.shape:
+            raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
+        self[...] = new
+        return self
+
+    # --- as a Python object ------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Tensor:
+        if isinstance(self.node, Leaf):
+            # While a function is recorded nothing is changed in place: the same array will do.
+            data = self if traced() else self._array.copy()
+            return Tensor(data, self.requires_grad, self.name)
+        return _handle(self.node, self._array)
+
+    def __reduce__(self) -> Any:
+        leaves_graph(self.node, "pickling or deepcopy")
+        if isinstance(self.node, Leaf):
+            return handle, (self.node,)
+        return _restored, (flattened(self.node), self._array)
+
+
+class _Handle(Tensor):
+    """A Tensor whose value nobody kept: computed again when asked for."""
+
+    __slots__ = ("_value",)
+
+    @property
+    def _array(self) -> Array:
+        if not hasattr(self, "_value"):
+            self._value = settled(replay([self.node])[self.node], "replay")
+        return self._value
+
+
+# --- from values to Tensors ----------------------------------------------------------------------
+
+
+def _handle(node: Node, value: Any) -> Tensor:
+    t: Tensor = _new(Tensor)
+    t._array = value
+    t.node = node
+    return t
+
+
+def handle(node: Node) -> Tensor:
+    """A Tensor for a node of a graph: for a leaf the one there is, if it lives."""
+    if isinstance(node, Leaf):
+        there: Tensor | None = node.tensor()
+        if there is None:
+            there = _handle(node, node.value)
+            node.tensor = ref(there)
+        return there
+    if node.saved is not None and node.saved[0] is not None:
+        return _handle(node, node.saved[0])
+    t: Tensor = _new(_Handle)
+    t.node = node
+    return t
+
+
+def pull(
+    roots: Sequence[Node],
+    seeds: Sequence[Any],
+    *,
+    wanted: Iterable[Node] | None = None,
+    keep: Callable[[Node], bool] | None = None,
+    free: bool = False,
+    create_graph: bool = False,
+) -> dict[Node, Any]:
+    """The reverse sweep, on plain arrays, or on Tensors that record it."""
+    asked = None if wanted is None else frozenset(wanted)
+    if not create_graph and not traced():
+        found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
+        return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
+    tracer = MODE.get().tracer
+    every = keep if tracer is None else lambda node: True  # all of them get their names
+    with mode(recording=True):
+        seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
+        found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
+    for node, g in found.items():
+        if not isinstance(g, Tensor):
+            found[node] = g = Tensor(g)
+        if node.name and g.node.op is not None and g.node.name is None:
+            g.node.name = "d" + node.name
+    if tracer is None:
+        return found
+    tracer.after_sweep(found)
+    return {
+        node: g
+        for node, g in found.items()
+        if (node.op is None if asked is None else node in asked) or (keep and keep(node))
+    }
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"Tensor: expected a string as name, got {name!r}")
+    return name
+
+
+def _share_edits(one: Any, other: Node) -> None:
+    """Two leaves on one array: a write through either is counted for both."""
+    if isinstance(one, Leaf) and isinstance(other, Leaf):
+        other.edits = one.edits
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.after_alias(one, other)
+
+
+def _refuse_traced(node: Any) -> None:
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.refuse_write(node)
+
+
+def _restored(records: Any, data: Any) -> Tensor:
+    return _handle(restored(records), settled(data, "pickle"))

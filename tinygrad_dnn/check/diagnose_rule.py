@@ -1,0 +1,65 @@
+"""What the mistake in a rule probably is, from its wrong numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.check.diagnosis import compare
+from tinygrad_dnn.check.isolated_op import Alone
+from tinygrad_dnn.check.rule_elementwise import Told
+from tinygrad_dnn.graph import Node
+
+ACTIVATIONS = ("sigmoid", "relu", "tanh")
+
+
+def argument_of(node: Node, i: int, words: Mapping[Node, str]) -> str:
+    """What an op calls its input i; one of many by what stands there."""
+    x = node.inputs[i]
+    there = words.get(x) if isinstance(x, Node) else None
+    name: str = (there or f"input {i}") if node.op.many else node.op.arrays[i]
+    return name
+
+
+def probably(alone: Alone, i: int, told: Mapping[int, Told], words: Mapping[Node, str]) -> str:
+    """The mistake in the rule of argument i, where one explains its numbers to rounding; or "".
+
+    Args:
+        told: what the check of each argument came to.
+        words: what the nodes of the graph are called.
+    """
+    wrong = told[i].wrong
+    if wrong is None:
+        return ""
+    yours, truth, size, g = (np.asarray(x, float) for x in wrong)
+    node = alone.node
+    context: dict[str, Any] = {
+        f"the length of axis {k}": n for k, n in enumerate(truth.shape) if n > 2
+    }
+    if truth.size > 2:
+        context["the number of elements"] = truth.size
+    context |= {
+        x.name: value
+        for x, value in zip(node.inputs, alone.arrays, strict=True)
+        if isinstance(x, Node) and x.name
+    }
+    name = f"d{argument_of(node, i, words)}"
+    activation = next((a for a in ACTIVATIONS if a in alone.op.name), None)
+    if activation is not None and g.shape == truth.shape:
+        name = "dZ"
+        context |= {"activation": activation, "Z": alone.arrays[i], "dA": g}
+    context["alternatives"] = {
+        f"is the gradient for {argument_of(node, j, words)}": np.asarray(other.wrong[1], float)
+        for j, other in told.items()
+        if j != i and other.wrong is not None
+    }
+    found = compare(yours, truth, context, name=name, size=size).explanation
+    if found is None or found.says.startswith("is 1 times"):
+        return ""
+    # What is as close as narrow floats would be was computed in them if it fits into them.
+    narrow = next((kind for kind in ("float16", "float32") if kind in found.says), None)
+    if narrow is not None and not np.array_equal(yours, yours.astype(narrow)):
+        return ""
+    return str(found)

@@ -1,0 +1,1 @@
+"""Derivatives measured from values alone, in the widest float that the platform has."""

@@ -1,0 +1,1 @@
+"""Code generation: a recorded graph becomes the source of a NumPy module."""

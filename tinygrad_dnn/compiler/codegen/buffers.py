@@ -1,0 +1,224 @@
+"""Which memory every value gets: results first, then buffers that live as long as their values.
+
+A value may be written over an operand that nobody reads any more (elementwise ops alone); values
+whose lifetimes do not meet share a buffer. The rules are fixed: the same graph gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import prod
+from typing import Any
+
+from tinygrad_dnn.compiler.codegen.data_movement import moves
+from tinygrad_dnn.compiler.codegen.gather import PICKS
+from tinygrad_dnn.compiler.codegen.lower import Lowered
+from tinygrad_dnn.compiler.codegen.numpy_source import (
+    Unspeakable,
+    call,
+    expression,
+    is_ufunc,
+    lines,
+    plain_call,
+    settings,
+)
+from tinygrad_dnn.graph import Leaf, Node
+
+LARGE = 4096  # elements; only from here on may arrays of different sizes share a buffer
+
+
+@dataclass(eq=False)
+class Memory:
+    """A chain of values, each written over the one before.
+
+    Attributes:
+        values: in order of time.
+        begin, end: the first line that writes it and the last that reads it.
+        kind: "workspace", "result" (returned, hence new in every call), or "fresh" (what NumPy
+            itself allocates).
+        buffer: the number of the shared buffer, for a workspace.
+    """
+
+    values: list[Node]
+    begin: int
+    end: int
+    kind: str = "workspace"
+    buffer: int = -1
+
+    @property
+    def last(self) -> Node:
+        """The last value; all have its shape, dtype and order."""
+        return self.values[-1]
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        return int(prod(self.last.shape) * self.last.dtype.itemsize)
+
+
+@dataclass
+class Plan:
+    """The lines of a program and the memory they work in.
+
+    Attributes:
+        lines: the nodes that become lines, in order.
+        memory: of each of them.
+        copies: results that are copied at the end, because they lie in memory that is not theirs:
+            the node and the memory it goes to.
+        results: the memory that a program returns, without what NumPy allocates itself.
+        buffers: the dtype and number of elements of each buffer of the workspace.
+    """
+
+    lines: list[Node]
+    memory: dict[Node, Memory] = field(default_factory=dict)
+    copies: dict[Node, Memory] = field(default_factory=dict)
+    buffers: list[tuple[Any, int]] = field(default_factory=list)
+    results: list[Memory] = field(default_factory=list)
+
+
+def base(node: Node, lowered: Lowered) -> Node:
+    """The node in whose memory a value lies."""
+    while node in lowered.views:
+        node = node.inputs[0]
+    return node
+
+
+def writes_over(node: Node) -> Sequence[int]:
+    """The operands whose memory an op may write its result to."""
+    if node.op.name == "where":
+        return (2,) if _is_condition(node.inputs[0]) else ()
+    return range(len(node.inputs)) if is_ufunc(node.op) else ()
+
+
+def _is_condition(x: Any) -> bool:
+    return hasattr(x, "dtype") and x.dtype.kind == "b"
+
+
+def allocates(node: Node, lowered: Lowered) -> bool:
+    """Whether NumPy has no way to write this op's result into given memory."""
+    if is_ufunc(node.op) or plain_call(node.op) is not None or node.op.name in PICKS:
+        return False
+    names = ["x"] * len(node.inputs)
+    constants = settings(node.meta, lambda _: "x")
+    if node.op.name == "where" and not _is_condition(node.inputs[0]):
+        return True
+    shapes = list(node.input_shapes)
+    if lines(node.op, names, shapes, node.meta, constants, "z") is not None:
+        return False
+    if moves(node, "x", "z", lowered, lambda _: "i") is not None:
+        return False
+    try:
+        return call(expression(node.op, names, shapes, node.meta, constants), "z") is None
+    except Unspeakable:
+        return True
+
+
+def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
+    """Give every value its memory.
+
+    Args:
+        results: the nodes that are returned, each once; memory that one of them has already is
+            copied for the others.
+    """
+    made = Plan([n for n in lowered.graph if n.op is not None and n not in lowered.views])
+    end = len(made.lines)
+    born = {node: i for i, node in enumerate(made.lines)}
+    dies = dict(born)
+    for i, node in enumerate(made.lines):
+        for x in node.parents:
+            dies[base(x, lowered)] = i
+    for node in results:  # returned as it lies, or copied when everything is done
+        dies[base(node, lowered)] = end
+    returned = {base(n, lowered) for n in results if _owns(n, lowered)}
+    for node in reversed(made.lines):
+        own = made.memory.get(node)
+        if own is None:
+            kind = "fresh" if allocates(node, lowered) else "workspace"
+            if kind == "workspace" and node in returned:
+                kind = "result"
+            own = made.memory[node] = Memory([node], born[node], dies[node], kind)
+        if own.kind != "fresh":
+            over = _over(node, made, lowered, dies, born, returned)
+            if over is not None:
+                own.values.insert(0, over)
+                own.begin = born[over]
+                made.memory[over] = own
+    made.memory = {node: made.memory[node] for node in made.lines}
+    taken: set[Node] = set()
+    for node in results:
+        if not _owns(node, lowered) or base(node, lowered) in taken:
+            made.copies[node] = Memory([node], end, end, "result")
+        taken.add(base(node, lowered))
+    found = [made.copies.get(n) or made.memory[base(n, lowered)] for n in results]
+    made.results = [m for m in dict.fromkeys(found) if m.kind == "result"]
+    _share(made)
+    return made
+
+
+def _owns(node: Node, lowered: Lowered) -> bool:
+    """Whether a result may be returned as it lies: in memory that a line wrote, and all of it."""
+    root = base(node, lowered)
+    return not isinstance(root, Leaf) and prod(node.shape) == prod(root.shape)
+
+
+def _over(
+    node: Node,
+    made: Plan,
+    lowered: Lowered,
+    dies: dict[Node, int],
+    born: dict[Node, int],
+    returned: set[Node],
+) -> Node | None:
+    """An operand whose memory may be written over by the result of `node`."""
+    for i in writes_over(node):
+        x = node.inputs[i]
+        if (
+            isinstance(x, Node)
+            and x in born
+            and x not in made.memory
+            and x not in returned
+            and dies[x] == born[node]
+            and (x.shape, x.dtype) == (node.shape, node.dtype)
+            and lowered.strides[x] == lowered.strides[node]
+            and not any(y is not x and base(y, lowered) is x for y in node.parents)
+            and not allocates(x, lowered)
+        ):
+            return x
+    return None
+
+
+def _share(made: Plan) -> None:
+    """Let workspace memories whose lifetimes do not meet share a buffer."""
+    memories = [m for m in dict.fromkeys(made.memory.values()) if m.kind == "workspace"]
+    busy: list[tuple[int, int]] = []  # until which line, and the buffer
+    free: dict[tuple[Any, int], list[int]] = {}
+    for m in sorted(memories, key=lambda m: m.begin):
+        dtype, size = m.last.dtype, prod(m.last.shape)
+        while busy and busy[0][0] < m.begin:
+            done = heappop(busy)[1]
+            free.setdefault(made.buffers[done], []).append(done)
+        kind = _fitting(free, dtype, size)
+        if kind is None:
+            m.buffer = len(made.buffers)
+            made.buffers.append((dtype, size))
+        else:
+            m.buffer = free[kind].pop()
+            made.buffers[m.buffer] = (dtype, max(size, kind[1]))
+        heappush(busy, (m.end, m.buffer))
+
+
+def _fitting(free: dict[tuple[Any, int], list[int]], dtype: Any, size: int) -> Any:
+    """The kind of a free buffer to take: of that size; of large ones the smallest that is large
+    enough, else the largest, which grows.
+    """
+    if free.get((dtype, size)):
+        return dtype, size
+    if size < LARGE:
+        return None
+    large = [n for (kind, n), there in free.items() if there and kind == dtype and n >= LARGE]
+    if not large:
+        return None
+    enough = [n for n in large if n >= size]
+    return dtype, min(enough) if enough else max(large)

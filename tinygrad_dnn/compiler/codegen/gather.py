@@ -1,0 +1,68 @@
+"""Elements at positions that are an input: taken into their place, and added at theirs.
+
+np.take with `out=` and mode="raise" writes into a copy of `out` first; so the positions are looked
+at before, once for every axis, and the mode is "wrap", which allocates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+from tinygrad_dnn.compiler.codegen.lower import Lowered
+from tinygrad_dnn.graph import Node
+
+PICKS = frozenset({"take", "scatter_add"})
+WITHIN = (
+    "within",
+    "indices, n",
+    (
+        '"""Refuse indices that do not lie in an axis of length n."""',
+        "if indices.size and not -n <= indices.min() <= indices.max() < n:",
+        '    got = f"{indices.min()} to {indices.max()}"',
+        '    raise IndexError(f"take: expected indices from {-n} to {n - 1}, got {got}")',
+    ),
+)
+
+
+def looked_at(node: Node) -> tuple[Node, int] | None:
+    """The positions that must lie in an axis, and its length; None where NumPy sees to it, or did
+    when they were recorded.
+    """
+    at = node.inputs[1]
+    if node.op.name != "take" or not isinstance(at, Node):
+        return None
+    axis, shape = node.meta["axis"], node.input_shapes[0]
+    return at, prod(shape) if axis is None else shape[axis]
+
+
+def picks(node: Node, operands: Sequence[str], out: str, lowered: Lowered) -> list[str]:
+    """The lines that write into `out`."""
+    x, at = operands
+    axis = node.meta["axis"]
+    if node.op.name == "take":
+        if axis is not None and _in_columns(node.inputs[0], lowered):
+            # Whatever is not in C order np.take would copy whole.
+            n = len(node.input_shapes[0])
+            x, out, axis = _transposed(x), _transposed(out), n - 1 - axis % n
+        return [f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")']
+    whole = f"{out}.reshape(-1)" if axis is None else out
+    before = 0 if axis is None else axis % len(node.shape)
+    index = f"({'slice(None), ' * before}{at})" if before else at
+    return [f"{out}[...] = 0", f"np.add.at({whole}, {index}, {x})"]
+
+
+def _in_columns(x: Any, lowered: Lowered) -> bool:
+    """Whether memory runs down the columns of an operand, as that of a transpose does."""
+    if not isinstance(x, Node):
+        flags = getattr(x, "flags", None)
+        return flags is not None and flags.f_contiguous and not flags.c_contiguous
+    steps = [(n, s) for n, s in zip(x.shape, lowered.strides[x], strict=True) if n != 1]
+    without_gaps = [(1, x.dtype.itemsize), *steps]
+    return len(steps) > 1 and all(a * s == t for (a, s), (_, t) in pairwise(without_gaps))
+
+
+def _transposed(x: str) -> str:
+    return x.removesuffix(".T") if x.endswith(".T") else f"{x}.T"

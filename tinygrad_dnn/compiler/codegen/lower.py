@@ -1,0 +1,187 @@
+"""A recorded graph made ready to be written as NumPy calls: composites expanded into primitives,
+constants computed, and for every value the memory order in which NumPy itself would lay it.
+
+The graph is computed once, on the values it was recorded with: what a program must know of its
+arrays (shape, dtype, order) is then NumPy's own answer, not a rule of ours. With one exception,
+`by_columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.tracing.tracer import Tracer
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.ops.declare import named
+from tinygrad_dnn.rewrite.nodes import key_of, ours
+
+
+@dataclass(eq=False)
+class Expansion:
+    """A composite op, what it was applied to, and all the primitives that it became, in order."""
+
+    op: Any
+    inputs: Sequence[Any]
+    nodes: list[Node]
+
+
+@dataclass
+class Lowered:
+    """Primitives only.
+
+    Attributes:
+        graph: its nodes' inputs are nodes and constants.
+        strides: of every value, in bytes.
+        views: the nodes whose value lies in the memory of their first input.
+        raises: the `np.errstate` settings that an op runs under.
+        place: what became of each node of the graph that was given, a node or a constant.
+        expanded: the expansion of a composite that a node is a part of.
+    """
+
+    graph: Graph
+    strides: dict[Node, tuple[int, ...]] = field(default_factory=dict)
+    views: set[Node] = field(default_factory=set)
+    raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
+    place: dict[Node, Any] = field(default_factory=dict)
+    expanded: dict[Node, Expansion] = field(default_factory=dict)
+
+
+def apart(x: Node, lowered: Lowered) -> Node:
+    """Another node with the value of x, where it lies."""
+    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype, False, (), None, ())
+    lowered.views.add(again)
+    lowered.strides[again] = lowered.strides[x]
+    return again
+
+
+def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool = True) -> Lowered:
+    """Expand, compute constants, and look at every value's memory.
+
+    Args:
+        share: equal expressions are computed once, and flat products lie `by_columns`.
+    """
+    walk = _Walk(graph, raises, share)
+    for node in graph:
+        walk.visit(node)
+    done = walk.done
+    outputs = tuple(x for x in (done.place[n] for n in graph.outputs) if isinstance(x, Node))
+    done.graph = trace(dict.fromkeys(outputs))
+    return done
+
+
+INNER = 1024  # from this inner size on a product costs more than its result's order does
+
+
+def by_columns(W: Any, X: Any) -> bool:
+    """Whether W (n, k) @ X (k, m) is laid column by column, as X (examples in columns) is.
+
+    For the matrix library, which counts by columns, the wide X then is the second factor as it
+    lies, and not the first one transposed. OpenBLAS on two threads, m > n and large k: 0.4 to 0.9
+    of the time (k = 12288, m = 209, n = 20: 0.6 to 0.75); on one thread 0.6 to 1.2. The order of
+    summation may change, and so the last bits.
+    """
+    return bool(
+        W.ndim == X.ndim == 2
+        and X.shape[0] >= INNER
+        and X.shape[1] > W.shape[0]
+        and X.strides[0] == X.itemsize < X.strides[1]
+    )
+
+
+class _Walk:
+    """One walk over the graph, with the value of every node."""
+
+    def __init__(self, graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool) -> None:
+        self.done = Lowered(graph)
+        self.raises, self.share = raises, share
+        self.values: dict[Node, Any] = {}
+        self.made: dict[Any, Node] = {}
+
+    def visit(self, node: Node) -> None:
+        """Find the node, or constant, that stands for one of the graph."""
+        if isinstance(node, Leaf):
+            self.done.place[node] = node
+            self._seen(node, node.value)
+            return
+        inputs = [self.done.place[x] if isinstance(x, Node) else x for x in node.inputs]
+        varies = any(isinstance(x, Node) for x in inputs)
+        if node.op.name in ("identity", "stop_gradient"):
+            self.done.place[node] = inputs[0]
+        elif varies and node.op.composite:
+            self.done.place[node] = self._expanded(node, inputs)
+        else:
+            self.done.place[node] = self._applied(node, inputs, self.raises.get(node, {}))
+
+    def _seen(self, node: Node, value: Any) -> None:
+        self.done.strides[node] = value.strides
+        self.values[node] = value
+
+    def _value(self, x: Any) -> Any:
+        return self.values[x] if isinstance(x, Node) else x
+
+    def _applied(self, old: Node, inputs: Sequence[Any], raises: dict[str, Any]) -> Any:
+        """A primitive: the same op on the new inputs, or its value where they are constants."""
+        op, meta = old.op, old.meta
+        if self.share and op.name == "absolute":
+            # |−x| = |x|: so softplus(−z) and softplus(z) share their exponential.
+            x = inputs[0]
+            inputs = x.inputs if isinstance(x, Node) and _negates(x) else inputs
+        key = key_of(op, inputs, meta), tuple(raises.items())
+        if self.share and ours(op) and key in self.made:
+            return self.made[key]
+        arrays = [self._value(x) for x in inputs]
+        with np.errstate(all="ignore"):
+            value = np.asarray(op.compute(*arrays, **meta))
+        if not any(isinstance(x, Node) for x in inputs):
+            return value
+        if self.share and op.name == "matmul" and by_columns(*arrays):
+            value = np.asfortranarray(value)
+        new = Node(op, tuple(inputs), meta, value.shape, value.dtype, False, (), None, old.scope)
+        new.name = old.name
+        if raises:
+            self.done.raises[new] = raises
+        x = arrays[0]
+        if op.view and isinstance(x, np.ndarray) and np.may_share_memory(value, x):
+            self.done.views.add(new)
+        self._seen(new, value)
+        self.made[key] = new
+        return new
+
+    def _expanded(self, node: Node, inputs: Sequence[Any]) -> Any:
+        """A composite: what it records when it is applied to Tensors."""
+        tracer = Tracer()
+        stand_ins = [Tensor(self.values[x]) if isinstance(x, Node) else x for x in inputs]
+        with tracer.recording():
+            result = node.op.forward(*stand_ins, **node.meta)
+        inner: dict[Node, Any] = {
+            t.node: x for t, x in zip(stand_ins, inputs, strict=True) if isinstance(x, Node)
+        }
+        made, whole = Expansion(node.op, inputs, []), True
+        for part in tracer.nodes:
+            part.scope = node.scope
+            given = [inner[x] if isinstance(x, Node) else x for x in part.inputs]
+            raises = self.raises.get(node, {}) | tracer.raises.get(part, {})
+            before = len(self.values)
+            if part.op.composite and any(isinstance(x, Node) for x in given):
+                inner[part], whole = self._expanded(part, given), False
+                continue
+            inner[part] = new = self._applied(part, given, raises)
+            if len(self.values) > before:
+                made.nodes.append(new)
+            elif isinstance(new, Node) and new not in made.nodes:
+                whole = False  # it was there before
+        if whole:
+            self.done.expanded |= dict.fromkeys(made.nodes, made)
+        last = inner[result.node]
+        if isinstance(last, Node) and last.op is not None and last.name is None:
+            last.name = node.name
+        return last
+
+
+def _negates(x: Node) -> bool:
+    return x.op is not None and x.op.name == "negative"

@@ -1,0 +1,1 @@
+"""Guards: what a compiled function closed over, and whether that is still the same."""

@@ -1,0 +1,1 @@
+"""Tracing: a function is run once on Tensors and becomes a graph."""

@@ -1,0 +1,232 @@
+"""A function run once becomes a plain graph with named inputs and outputs."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.errors import RecordingError
+from tinygrad_dnn.compiler.guards.guards import Surroundings
+from tinygrad_dnn.compiler.guards.reachable import plain
+from tinygrad_dnn.compiler.tracing.detach import Copy
+from tinygrad_dnn.compiler.tracing.signature import (
+    Argument,
+    Bound,
+    is_array,
+    paths,
+    refuse_structure,
+    short,
+    stand_in,
+)
+from tinygrad_dnn.compiler.tracing.tracer import Tracer
+from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
+
+_ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
+
+
+@dataclass
+class Recording:
+    """What a function does, as plain data.
+
+    Attributes:
+        name: the function's.
+        graph: from its inputs to `graph.outputs`, the distinct nodes among its results.
+        arguments: what it was called with.
+        captured: inputs that are no arguments but arrays or Tensors that it closed over, and what
+            holds their value.
+        layout, results: its result, as `tree.rebuild` takes it; nodes, and constants as they are.
+        raises: the `np.errstate` settings that an op ran under.
+        around: what it read besides its arguments.
+        attached: names of Tensors that it closed over and whose gradients its results would carry.
+    """
+
+    name: str
+    graph: Graph
+    arguments: list[Argument]
+    captured: dict[Leaf, Any]
+    layout: Layout
+    results: list[Any]
+    raises: dict[Node, dict[str, Any]]
+    around: Surroundings
+    attached: tuple[str, ...]
+
+    @property
+    def inputs(self) -> list[Leaf]:
+        """The arrays among the arguments."""
+        return [x for a in self.arguments for x in a.leaves if x is not None]
+
+    def forget(self) -> None:
+        """Let go of the arrays that it was recorded with; a number in their shape remains."""
+        for leaf in {*self.inputs, *self.captured}:
+            leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
+
+def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+    """Run f once on Tensors in place of its arrays, and write down what it does.
+
+    Raises:
+        RecordingError: it reads values, changes what is not its own, draws random numbers, or is
+            given something that can't be an input.
+    """
+    recording = _recorded(f, args, kwargs)
+    if recording.around.changed() is not None:
+        recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
+    if (name := recording.around.changed()) is None:
+        recording.around.only_read()
+        return recording
+    raise RecordingError(
+        f"compile: {recording.name} changes {name} while it is being recorded, which later calls "
+        "would not do; return the new value, and pass the old one as an argument"
+    )
+
+
+def refuse_attached(names: Sequence[str]) -> None:
+    """A gradient of Tensors that a function closes over would end here in silence.
+
+    Raises:
+        TypeError: there are such, outside no_grad().
+    """
+    if names and MODE.get().recording:
+        raise TypeError(
+            f"compile: {', '.join(names)}, which the function closes over, requires a gradient, "
+            "but a compiled function gives plain arrays; differentiate inside, "
+            "compile(value_and_grad(f)), or call it inside no_grad()"
+        )
+
+
+def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+    call = Bound(f, args, kwargs)
+    flat = flatten([*call.given.values()])[0]
+    with _ONE:
+        around = Surroundings(f, [x for x in flat if not is_array(x)])
+        traced = _Traced(f, call, around)
+    sites = traced.tracer.sites
+    recording = traced.recording()
+    del traced, flat
+    _fix_constants(recording)
+    around.watch(recording.captured.values(), sites)
+    return recording
+
+
+class _Traced:
+    """A run of the function under the tracer."""
+
+    def __init__(self, f: Callable[..., Any], call: Bound, around: Surroundings) -> None:
+        self.around = around
+        self.name = getattr(f, "__name__", type(f).__name__)
+        given = [
+            x._array if isinstance(x, Tensor) else x for x in flatten([*call.given.values()])[0]
+        ]
+        self.tracer = Tracer(map(id, [*around.arrays, *around.values, *given]))
+        # An array that stands in two places is two inputs: next time they may differ.
+        self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
+        values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
+        with around.untouched(), self.tracer.watching(around.generators, around.names):
+            result = call.call(f, values)
+        self.tracer.check()
+        self.results, self.layout = flatten(result)
+        for x in self.results:
+            _refuse_result(self.name, x)
+        for (name, layout, leaves), value in zip(self.arguments, values, strict=True):
+            _refuse_changed(name, layout, leaves, value)
+
+    def _stood_in(self, name: str, value: Any) -> tuple[Layout, list[Any]]:
+        """What f sees of an argument: a Tensor for every array, settings as they are."""
+        refuse_structure(name, value)
+        flat, layout = flatten(value)
+        seen = [stand_in(name, x) for x in flat]
+        for t, path in zip(seen, paths(layout, name), strict=True):
+            if isinstance(t, Tensor):
+                self.tracer.names[t.node] = short(path)
+        for t, x in zip(seen, flat, strict=True):
+            if isinstance(x, Tensor) and x.node.grad is not None:
+                self.tracer.graded.add(t.node)
+        return layout, seen
+
+    def recording(self) -> Recording:
+        """The run as plain data, of which nothing leads back to this run."""
+        copy = Copy(self.tracer, self.around.names)
+        arguments = [
+            Argument(
+                name,
+                layout,
+                [copy.input(t.node) if isinstance(t, Tensor) else None for t in leaves],
+                [*paths(layout, name)],
+            )
+            for name, layout, leaves in self.arguments
+        ]
+        results = copy.results(self.results)
+        distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
+        graph = Graph(copy.needed(distinct), distinct)
+        return Recording(
+            self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
+            self.around, self._attached(copy.captured),
+        )  # fmt: skip
+
+    def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:
+        """Names of captured Tensors that require a gradient which leads on from a result."""
+        kept = {x.node: x.name or leaf.name or "a Tensor" for leaf, x in captured.items()
+                if isinstance(x, Tensor) and x.requires_grad}  # fmt: skip
+        results = [x.node for x in self.results if isinstance(x, Tensor) and x.requires_grad]
+        if not (kept and results):
+            return ()
+        before: set[Node] = set(results)
+        while results:
+            new = {x for x in results.pop().parents if x.requires_grad} - before
+            before |= new
+            results += new
+        return tuple(name for node, name in kept.items() if node in before)
+
+
+def _refuse_result(name: str, x: Any) -> None:
+    """What could hold Tensors, or numbers that were computed from them."""
+    if not (is_array(x) or plain(x) or isinstance(x, (np.dtype, type, slice))):
+        raise RecordingError(
+            f"compile: {name} returns a {type(x).__name__}, which would be the same one in every "
+            "call; return arrays, numbers and texts, in dicts, lists and tuples"
+        )
+
+
+def _refuse_changed(name: str, layout: Layout, leaves: Sequence[Any], value: Any) -> None:
+    """The structure of an argument is the caller's."""
+    flat, after = flatten(value)
+    same = after == layout and len(flat) == len(leaves)
+    if not (same and all(x is y for x, y in zip(flat, leaves, strict=True))):
+        new = f"{{**{name}, key: value}}" if isinstance(layout, dict) else f"[*{name}, value]"
+        raise RecordingError(
+            f"compile: the function puts something else into {name}, which the caller would not "
+            f"see; return a new structure: {new}"
+        )
+
+
+def _fix_constants(recording: Recording) -> None:
+    """Captured arrays that nobody else holds can't change: they become constants of the graph.
+
+    Whoever holds an array, or a view of it, is counted by Python; where another implementation
+    counts otherwise they stay inputs, which is right as well.
+    """
+    gc.collect(1)  # the run's own circles
+    constants: dict[Node, Any] = {}
+    for leaf in list(recording.captured):
+        alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
+        # Held by the leaf, by `captured`, and by the call that counts.
+        if alone and sys.getrefcount(leaf.value) <= 3:
+            leaf.value.setflags(write=False)
+            constants[leaf] = leaf.value if leaf.shape else leaf.value[()]
+            del recording.captured[leaf]
+    for node in recording.graph:
+        if any(x in constants for x in node.parents):
+            node.inputs = [constants.get(x, x) if isinstance(x, Node) else x for x in node.inputs]
+    recording.results = [
+        constants.get(x, x) if isinstance(x, Node) else x for x in recording.results
+    ]
+    outputs = tuple(x for x in recording.graph.outputs if x not in constants)
+    recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)

@@ -1,0 +1,216 @@
+"""Graph -> mathematics as text: each node written in its inputs' names, brackets only where needed.
+
+What stands on a line beside its own shape need not say what the shape tells (`db = Σ dZ`, a column,
+is over the rows' elements); what stands within a formula says all that its value depends on.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.formula.settings import values, wording
+from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Formula, Script
+from tinygrad_dnn.graph import Graph, Node, trace
+
+_MOST = 999  # above this a denominator is no longer read at once
+
+
+def printable(text: str) -> str:
+    """Text every character of which shows: a line break as \\n."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def constant(value: Any) -> str:
+    """A constant as a reader would write it: a number as a number or the fraction that it is, an
+    array by its shape.
+    """
+    if isinstance(value, (bool, int)):
+        return str(value)
+    shape = () if isinstance(value, float) else getattr(value, "shape", None)
+    if shape == ():
+        return str(value) if str(getattr(value, "dtype", "")) == "bool" else _number(value)
+    return "constant" if shape is None else f"constant{tuple(shape)}"
+
+
+def _number(value: Any) -> str:
+    """`0.25`; `1/3`, where six digits would not do and that is exactly the number."""
+    value = value[()] if isinstance(value, np.ndarray) else value
+    text, kind = f"{value:.6g}", type(value)
+    known = isinstance(value, (float, np.floating))  # no integer, and not on another device
+    if not known or not isfinite(value) or kind(float(text)) == value:
+        return text
+    near = Fraction(float(value)).limit_denominator(_MOST)
+    exact = near and kind(near.numerator) / kind(near.denominator) == value
+    return str(near) if exact else text
+
+
+def level_of(text: str) -> int:
+    """How tightly a constant binds: −2 and 1/3 not as 2 does."""
+    return MINUS if text.startswith("-") or "/" in text else ATOM
+
+
+# Which template a node is written with, on a line beside its shape or within a formula.
+Style = Callable[[Node, bool], Formula]
+
+
+def own_formula(node: Node, beside: bool) -> Formula:
+    """The template that its op declares."""
+    return wording(node, beside)
+
+
+def formulas(
+    graph: Graph, names: Mapping[Node, str], longest: int = 72, beside: bool = True
+) -> dict[Node, str]:
+    """Each op node's formula in its inputs' names: `W1 X + b1`.
+
+    An unnamed input is written out in place as long as the text stays within `longest` characters,
+    and is `…` where it would not. One pass over the nodes, so a deep graph costs no more than its
+    size.
+
+    Args:
+        beside: whether each stands beside its own shape, which then need not be said.
+    """
+    told = written(graph, names, longest, [UNICODE], beside=beside)
+    return {node: texts[0] for node, texts in told.items()}
+
+
+# What is written of a node in each script, and how tightly it binds there.
+Written = tuple[tuple[str, ...], tuple[int, ...]]
+
+
+def written(
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int,
+    scripts: Sequence[Script],
+    style: Style = own_formula,
+    beside: bool = True,
+) -> dict[Node, tuple[str, ...]]:
+    """Each op node's formula in several scripts; the length in the first decides for all.
+
+    Args:
+        beside: whether each stands beside its own shape.
+    """
+    within = _Pen(names, scripts, style, False)
+    alone = _Pen(names, scripts, style, True)
+    done: dict[Node, Written] = {}
+    lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
+    for node in graph:
+        if node.op is None:
+            continue
+        done[node] = within.fitted(node, done, longest)
+        handed = passed_on(node, names)
+        if beside and (node.meta or handed in lines):
+            inputs = ChainMap({handed: lines[handed]}, done) if handed in lines else done
+            lines[node] = alone.fitted(node, inputs, longest)
+    return {node: lines.get(node, told)[0] for node, told in done.items()}
+
+
+class _Pen:
+    """Writes a node in the names of its inputs, in every script."""
+
+    def __init__(
+        self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style, beside: bool
+    ) -> None:
+        self.names, self.scripts, self.style, self.beside = names, scripts, style, beside
+        self.dots = self.bound(self.plain("…"), ATOM)
+
+    def plain(self, text: str) -> tuple[str, ...]:
+        return tuple(script.plain(text) for script in self.scripts)
+
+    def bound(self, texts: tuple[str, ...], level: int) -> Written:
+        return texts, (level,) * len(texts)
+
+    def outermost(self, node: Node) -> Written:
+        return self.filled(node, {})
+
+    def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
+        """As much of the inputs as fits: in full, their outermost op, or nothing."""
+        texts, levels = self.filled(node, done)
+        if len(texts[0]) > longest:
+            inputs = [x for x in self.read(node) if isinstance(x, Node) and x.op]
+            texts, _ = self.filled(node, {x: self.outermost(x) for x in inputs})
+        if len(texts[0]) > longest:
+            texts, _ = self.outermost(node)
+        fits = len(texts[0]) <= longest
+        return (texts if fits else self.plain("…")), levels
+
+    def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
+        op, formula = node.op, self.style(node, self.beside)
+        refs = [self.reference(x, done) for x in self.read(node)]
+        told = values(formula, node, self.beside)
+        settings = {k: self.plain(text) for k, text in told.items()}
+        texts = []
+        for i, script in enumerate(self.scripts):
+            if op.many:
+                given = {"xs": (script.listed([text[i] for text, _ in refs]), ATOM)}
+            else:
+                given = {
+                    a: (text[i], level[i]) for a, (text, level) in zip(op.arrays, refs, strict=True)
+                }
+            given |= {k: (text[i], ATOM) for k, text in settings.items()}
+            texts.append(formula.fill(script, given))
+        return tuple(texts), tuple(formula.level_in(script) for script in self.scripts)
+
+    def read(self, node: Node) -> Sequence[Any]:
+        """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does, and what is
+        spread to the shape of what it meets would be so anyway.
+        """
+        if node.op.elementwise and any(map(self.is_spread, node.inputs)):
+            inputs = [x.inputs[0] if self.is_spread(x) else x for x in node.inputs]
+            shapes = [getattr(x, "shape", ()) for x in inputs]
+            return inputs if np.broadcast_shapes(*shapes) == node.shape else node.inputs
+        x = node.inputs[0] if node.op.name == "greater" else None
+        if not (isinstance(x, Node) and x.op and x.op.name == "relu"):
+            return node.inputs
+        z, bound = x.inputs[0], node.inputs[1]
+        zero = isinstance(bound, (int, float)) and bound == 0
+        return (z, bound) if zero and (z in self.names or x not in self.names) else node.inputs
+
+    def is_spread(self, x: Any) -> bool:
+        named = x in self.names if isinstance(x, Node) else True
+        return not named and x.op is not None and x.op.name == "broadcast_to"
+
+    def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
+        if not isinstance(x, Node):
+            text = constant(x)
+            return self.bound(self.plain(text), level_of(text))
+        if x in self.names:
+            return self.bound(tuple(script.name(self.names[x]) for script in self.scripts), ATOM)
+        if x.op is None:
+            return self.bound(self.plain(f"tensor{tuple(x.shape)}"), ATOM)
+        return done.get(x, self.dots)
+
+
+def passed_on(node: Node, names: Mapping[Node, str]) -> Node | None:
+    """What a line gives but for its sign and a factor: x in −x, 1/m · x, x / 2."""
+    op, xs = node.op.name, node.inputs
+    found = xs[0] if op == "negative" or (op == "divide" and _is_number(xs[1], names)) else None
+    if op == "multiply":
+        found = next((x for x, c in (xs, xs[::-1]) if _is_number(c, names)), None)
+    kept = isinstance(found, Node) and found.op and found.shape == node.shape
+    return found if kept and found not in names else None
+
+
+def _is_number(x: Any, names: Mapping[Node, str], inner: bool = True) -> bool:
+    """Whether it is a number with a name, a constant, or a product or fraction of these."""
+    if getattr(x, "shape", ()) != ():
+        return False
+    if not isinstance(x, Node) or x.op is None or x in names:
+        return True
+    short = inner and x.op.name in ("divide", "multiply", "negative")
+    return short and all(_is_number(y, names, inner=False) for y in x.inputs)
+
+
+def formula(node: Node, names: Mapping[Node, str] | None = None) -> str:
+    """One node's formula: `formula(Z1.node)` is `W1 X + b1`. A leaf's is its name."""
+    graph = trace([node])
+    named = {n: n.name for n in graph if n.name} | dict(names or {})
+    text = formulas(graph, named)
+    return text.get(node) or named.get(node, "tensor")

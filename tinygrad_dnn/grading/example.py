@@ -1,0 +1,107 @@
+"""A failing case as lines that can be pasted into Python."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn import textbook
+from tinygrad_dnn.grading.outcome import kind
+
+WIDE = 70  # characters of two results in one line
+MANY = 40  # numbers of a result; larger ones are not printed
+LONGEST = 400  # numbers; a case of more is described, not printed
+
+
+class Program(NamedTuple):
+    """What was run: given values by name, lines of code, a call, names for its results, and which
+    functions were the document's in place of the file's.
+    """
+
+    given: Mapping[str, Any]
+    lines: Sequence[str]
+    call: str
+    returns: str
+    replaced: Sequence[str] = ()
+
+
+def example(
+    path: Path, program: Program, functions: Iterable[str], remarks: Iterable[str]
+) -> str | None:
+    """The program with its imports, and what comes of it; None where it is too long to be read."""
+    code = [*program.lines, program.call]
+    used = set(re.findall(r"\w+", " ".join(code)))
+    given = {k: v for k, v in program.given.items() if k in used}
+    if sum(_count(v) for v in given.values()) > LONGEST:
+        return None
+    own = [f for f in functions if f in used]
+    imports = ["import numpy as np"]
+    module = path.stem
+    if own and module.isidentifier() and not keyword.iskeyword(module):
+        imports += [f"import {module}"] if program.replaced else []
+        imports.append(f"from {module} import {', '.join(own)}")
+        imports += [f"{module}.{name} = textbook.{name}" for name in program.replaced]
+    borrowed = sorted(used & set(textbook.__all__) - {"np", *own})
+    if borrowed:
+        imports.append(f"from tinygrad_dnn.textbook import {', '.join(borrowed)}")
+    if "textbook" in used or program.replaced:
+        imports.insert(1, "from tinygrad_dnn import textbook")
+    values = [f"{name} = {literal(v)}" for name, v in given.items()]
+    shown = [*imports, "", *values, *program.lines, f"{program.returns} = {program.call}"]
+    comments = (line for remark in remarks for line in remark.splitlines())
+    return "\n".join([*shown, *(f"# {line}" for line in comments)])
+
+
+def literal(x: Any) -> str:
+    """A value as Python source that gives it back exactly."""
+    if isinstance(x, np.ndarray):
+        return f"np.array({_numbers(x.tolist())})"
+    if isinstance(x, Mapping):
+        inside = ", ".join(f"{k!r}: {literal(v)}" for k, v in x.items())
+        return f"{{{inside}}}"
+    return repr(x)
+
+
+def beside(yours: Any, truth: Any) -> str:
+    """Yours and the truth in one line, or in two where it would be long."""
+    mine, right = _shortly(yours), _shortly(truth)
+    gap = ",\n    " if len(mine) + len(right) > WIDE else ", "
+    return f"{mine}{gap}right is {right}"
+
+
+def _shortly(x: Any) -> str:
+    """A result, to ten digits."""
+    if isinstance(x, np.ndarray):
+        if x.size > MANY:
+            return f"an array {x.shape}"
+        return _numbers(x.tolist(), digits=10)
+    return _number(x, 10) if isinstance(x, (int, float)) else kind(x)
+
+
+def _numbers(x: Any, digits: int = 17) -> str:
+    if isinstance(x, list):
+        return f"[{', '.join(_numbers(v, digits) for v in x)}]"
+    return _number(x, digits)
+
+
+def _number(x: Any, digits: int) -> str:
+    if not isinstance(x, float):
+        return repr(x)
+    if not np.isfinite(x):
+        return repr(x).replace("inf", "np.inf").replace("nan", "np.nan")
+    short = f"{x:.{digits}g}"
+    text = repr(x) if len(repr(x)) <= len(short) or digits > 10 else short
+    return text + "." if text.lstrip("-").isdecimal() else text.removesuffix("0") if (
+        text.endswith(".0")
+    ) else text  # fmt: skip
+
+
+def _count(x: Any) -> int:
+    if isinstance(x, Mapping):
+        return sum(map(_count, x.values()))
+    return int(np.size(x))

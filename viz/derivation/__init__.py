@@ -1,0 +1,1 @@
+"""The gradients of a graph, derived line by line."""

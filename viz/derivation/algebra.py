@@ -1,0 +1,79 @@
+"""A recorded graph as mathematics: real numbers of one kind, m for what a cost is divided by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
+from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.rewrite.nodes import Unfit, build, ours
+from viz.derivation.divisor import Divisor, in_terms_of
+
+_MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
+
+
+def mathematical(
+    graph: Graph, divisor: Divisor | None, ones: Collection[Node] = ()
+) -> dict[Node, Any]:
+    """Copies of all nodes, without names and values; numbers without a name as constants.
+
+    Data of other dtypes than the result (labels that are whole numbers, float64 beside float32)
+    are taken as numbers of its own, unless an op needs them as they are.
+
+    Args:
+        ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
+    """
+    dtype = graph.outputs[0].dtype
+    if any(leaf.dtype != dtype for leaf in graph.leaves):
+        try:
+            return _copies(graph, divisor, ones, dtype)
+        except Unfit:
+            pass
+    return _copies(graph, divisor, ones, None)
+
+
+def _copies(
+    graph: Graph, divisor: Divisor | None, ones: Collection[Node], dtype: Any
+) -> dict[Node, Any]:
+    new: dict[Node, Any] = {}
+    for node in graph:
+        if isinstance(node, Leaf):
+            new[node] = _leaf(node, node in ones, dtype)
+            continue
+        inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
+        if dtype is not None and node.op.name == "astype" and node.dtype.kind == "f":
+            new[node] = inputs[0]
+            continue
+        if prod(node.shape) == 1 and divisor is not None:
+            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
+        as_it_was = dtype is None or not ours(node.op)
+        new[node] = build(node.op, inputs, node.meta, (), like=node if as_it_was else None)
+    return new
+
+
+def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:
+    if leaf.shape == () and is_one:
+        return leaf.dtype.type(1)
+    bare = leaf.shape == () and not leaf.requires_grad and not leaf.name
+    if bare and isinstance(leaf.value, np.ndarray):
+        return leaf.value[()]
+    if dtype is None or leaf.dtype == dtype:
+        return leaf
+    return Leaf(leaf.value.astype(dtype), leaf.requires_grad, leaf.name)
+
+
+def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
+    """An input as m, 2 m, 1/m or −1/m where it is that number."""
+    form = in_terms_of(op, k, x, divisor)
+    if form is None:
+        return x
+    above, power = form
+    if power == 1:
+        whole = divisor.leaf
+        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
+    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
+    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())

@@ -1,0 +1,278 @@
+"""The backward pass line by line: every gradient in the names of what it is computed from.
+
+    dZ3 = A3 − Y,  dW3 = 1/m · dZ3 A2ᵀ
+
+The engine's own gradient of a named result is cut off at what has a name (Z3, A2) and at the
+gradients of the lines before (dZ3), and what is left is rewritten by the rows for paper. Where a
+formula gets shorter by looking into the gradient it is computed from, that is done: so dA3 ⊙ A3 ⊙
+(1 − A3) becomes A3 − Y.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.autodiff.retrace import Backward, Forward
+from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
+from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.rewrite import PAPER, rewrite
+from tinygrad_dnn.rewrite.nodes import build
+from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
+from viz.derivation.algebra import mathematical
+from viz.derivation.divisor import Divisor
+from viz.derivation.mathematics import Text, typeset
+
+MOST_STEPS = 60
+DEEPEST = 3  # gradients looked into, one behind the other
+PLAINER = (POSITIVE, *REPEATED)  # what is done to formulas before they are shown at all
+_MULTIPLY, _DIVIDE, _IDENTITY = (REGISTRY[n] for n in ("multiply", "divide", "identity"))
+
+
+class Step(NamedTuple):
+    """What was done, and the whole right side after it."""
+
+    done: str
+    text: Text
+
+
+class Simplified(NamedTuple):
+    """A formula before and after, in how many steps, and which gradients were put in before."""
+
+    start: Node
+    result: Node
+    steps: int
+    put_in: tuple[str, ...]
+
+
+class Line:
+    """One gradient.
+
+    Attributes:
+        node: what it is the gradient of.
+        name: what it is called, `dZ3`.
+        shape: of the gradient.
+        raw: its formula as the rules of the ops give it.
+        text: its formula simplified.
+        uses, raw_uses: what the simplified and the raw formula are computed from, by name.
+        rule: the forward equations that it comes from, `Z3 = W3 A2 + b3`.
+        times_m: whether it stands for m times the derivative.
+        result: the simplified formula as a graph whose leaves hold their values, or a constant.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        raw: Node,
+        simplified: Simplified,
+        rule: list[str],
+        times_m: bool,
+        named: Mapping[Node, str],
+    ) -> None:
+        self.node, self.name, self.rule = node, name, rule
+        self.shape, self.times_m = node.shape, times_m
+        self._simplified, self._named = simplified, named
+        self.result = simplified.result
+        self.raw, self.text = typeset(raw, named), typeset(self.result, named)
+        self.raw_uses, self.uses = _letters(raw), _letters(self.result)
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """From the raw formula to the simplified one, each step a row of the table."""
+        told: list[Step] = []
+        start, _, taken, put_in = self._simplified
+        if put_in:
+            told.append(Step(f"{' and '.join(put_in)} put in", typeset(start, self._named)))
+        for k in range(1, min(taken, MOST_STEPS) + 1):
+            part = rewrite(trace([start]), PAPER, limit=k)
+            text = typeset(part.graph.outputs[0], self._named)
+            before = told[-1].text if told else self.raw
+            if text.plain != before.plain:
+                told.append(Step(part.steps[-1].row.name, text))
+        return told
+
+
+class Lines:
+    """All lines of a backward pass, in its order.
+
+    Args:
+        forward, backward: both passes, recorded.
+        named: the nodes' names.
+        divisor: the number of examples, where there is one.
+        scaled: whether gradients of results are m times the derivative, as in the document.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        backward: Backward,
+        named: Mapping[Node, str],
+        divisor: Divisor | None,
+        scaled: bool,
+    ) -> None:
+        graph = forward.graph
+        self.divisor = divisor
+        self.scaled = scaled and divisor is not None
+        self.values = {t.node: t.numpy() for t in forward.tensors}
+        self.slopes = {x: g.numpy() for x, g in backward.gradients.items()}
+        self.named = {x: printable(n) for x, n in named.items()} | {
+            x: f"x{k}"
+            for k, x in enumerate(graph.leaves)
+            if x not in named and (x in self.slopes or prod(x.shape) > 1)
+        }
+        self.owners = self._owners(forward)
+        outputs = set(graph.outputs)
+        targets = [x for x in self.slopes if x in self.named and x not in outputs]
+        self.targets = sorted(
+            targets,
+            key=lambda x: (-min(z.index for z in self.owners[x]), x.op is not None, x.index),
+        )
+        self._lay_out(forward, backward)
+
+    def _owners(self, forward: Forward) -> dict[Node, frozenset[Node]]:
+        """For each node the nearest named results, or outputs, that are computed from it."""
+        stops = {*self.named, *forward.graph.outputs}
+        found: dict[Node, frozenset[Node]] = {}
+        for z in reversed(forward.graph):
+            mine = frozenset([z]) if z in stops else found.get(z, frozenset())
+            for x in z.parents:
+                if z.requires_grad:
+                    found[x] = found.get(x, frozenset()) | mine
+        return found
+
+    def _lay_out(self, forward: Forward, backward: Backward) -> None:
+        """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
+        whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
+        roots = (backward.gradients[x].node for x in forward.graph.outputs if x in self.slopes)
+        copies = mathematical(whole, self.divisor, {g for g in roots if g.op is None})
+        fresh = set(whole.leaves).difference(forward.graph)
+        done = rewrite(
+            trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
+        )
+        now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
+        self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
+        self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
+        for x, name in self.named.items():
+            if isinstance(z := now.get(x), Node):
+                self.given.setdefault(z, Leaf(self.values[x].astype(z.dtype), False, name))
+        self.unknown: dict[Node, Leaf] = {}  # gradients of the lines before
+        for x in self.targets:
+            times = self.divisor.value if self.divisor and self._is_scaled(x) else 1
+            slope = (self.slopes[x] * times).astype(self.gradients[x].dtype)
+            self.unknown[x] = Leaf(slope, False, self._slope_of(x))
+        self.forward = self._forward(forward, copies)
+        leaves = [*self.given.values(), *self.unknown.values()]
+        self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}
+        if self.divisor is not None:
+            self.letters[self.divisor.leaf] = self.divisor.name
+
+    def _slope_of(self, x: Node) -> str:
+        """dx; or δx, where a gradient that the expression contains is called dx."""
+        called = f"d{self.named[x]}"
+        return called if called not in self.named.values() else f"δ{self.named[x]}"
+
+    def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
+        """What each named result and each output is computed from."""
+        letters = {copies[x]: name for x, name in self.named.items()}
+        if self.divisor is not None:
+            letters[self.divisor.leaf] = self.divisor.name
+        outputs = set(forward.graph.outputs)
+        told: dict[Node, Text] = {}
+        for x in forward.graph:
+            if x.op is not None and (x in self.named or x in outputs):
+                own = letters.pop(copies[x], None)  # its own name is on the left
+                told[x] = typeset(copies[x], letters, beside=False)
+                if own is not None:
+                    letters[copies[x]] = own
+        return told
+
+    def _is_scaled(self, x: Node) -> bool:
+        return self.scaled and x.op is not None
+
+    def all(self) -> list[Line]:
+        """The lines."""
+        lines: dict[Node, Line] = {}  # by the leaf that stands for the gradient
+        for x in self.targets:
+            lines[self.unknown[x]] = self._line(x, lines)
+        return list(lines.values())
+
+    def _line(self, x: Node, before: Mapping[Node, Line]) -> Line:
+        """The line of one gradient: the shortest of what comes of looking into others or not."""
+        raw = start = self._formula(x, self.owners[x])
+        put_in: tuple[str, ...] = ()
+        found: list[Simplified] = []
+        for _ in range(DEEPEST + 1):
+            done = rewrite(trace([start]), PAPER)
+            found.append(Simplified(start, done.graph.outputs[0], len(done.steps), put_in))
+            seen = {n: before[n].result for n in trace([start]) if n in before}
+            if not seen:
+                break
+            put_in += tuple(self.letters[leaf] for leaf in seen)
+            start = _cut(start, seen)
+        best = min(found, key=lambda one: _length(one.result))
+        rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
+        called = str(self.unknown[x].name)
+        return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
+
+    def _formula(self, x: Node, owners: Collection[Node]) -> Node:
+        """The gradient of x, cut off at the gradients of the owners, in their measure and its."""
+        known = [z for z in owners if z in self.unknown]
+        # Where all of it comes from gradients in that measure, the measure goes through.
+        alike = len(known) == len(owners) and all(map(self._is_scaled, known))
+        cut: dict[Node, Node] = {}
+        for z in known:
+            leaf = self.unknown[z]
+            as_it_is = alike or not self._is_scaled(z)
+            cut[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
+        root = _cut(self.gradients[x], ChainMap(cut, self.given))
+        if self._is_scaled(x):
+            return root if alike else self._times(root)
+        return self._times(root, inverse=True) if alike and self.scaled else root
+
+    def _times(self, x: Node, inverse: bool = False) -> Node:
+        assert self.divisor is not None
+        factor: Node = self.divisor.leaf
+        if inverse:
+            factor = build(_DIVIDE, (1, factor), NO_META, ())
+        return build(_MULTIPLY, (factor, x), NO_META, ())
+
+    def _equation(self, z: Node) -> str:
+        text = self.forward[z].plain
+        return f"{self.named[z]} = {text}" if z in self.named else text
+
+
+def _node(x: Any, like: Node) -> Node:
+    """What may be a constant as a node that gives it."""
+    return x if isinstance(x, Node) else build(_IDENTITY, (x,), NO_META, (), like=like)
+
+
+def _letters(x: Node) -> frozenset[str]:
+    """The names in a formula."""
+    return frozenset(n.name for n in trace([x]) if n.name)
+
+
+def _length(x: Node) -> int:
+    """How much there is to read: the ops of a formula, those of single numbers apart."""
+    return sum(n.op is not None and n.shape != () for n in trace([x]))
+
+
+def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:
+    """A copy of what leads to a node, with others in place of those it is cut off at."""
+    if root in stops or not isinstance(root, Node):
+        return stops.get(root, root)
+    seen, stack = {root}, [root]
+    while stack:
+        for x in stack.pop().parents:
+            if x not in seen and x not in stops:
+                seen.add(x)
+                stack.append(x)
+    new: dict[Node, Node] = {}
+    for node in sorted(seen, key=by_index):
+        inputs = [stops.get(x) or new[x] if isinstance(x, Node) else x for x in node.inputs]
+        new[node] = node if node.op is None else build(node.op, inputs, node.meta, (), like=node)
+    return new[root]

@@ -1,0 +1,45 @@
+"""A result as mathematics for readers: plain text, LaTeX and MathML at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.formula.conventions import readable
+from tinygrad_dnn.formula.latex import LATEX
+from tinygrad_dnn.formula.mathml import MathML
+from tinygrad_dnn.formula.template import UNICODE
+from tinygrad_dnn.formula.text import constant, written
+from tinygrad_dnn.graph import Node, trace
+
+LONGEST = 2000  # characters of a formula
+
+_SCRIPTS = (UNICODE, LATEX, MathML({}))
+
+
+class Text(NamedTuple):
+    """One piece of mathematics, written three ways."""
+
+    plain: str
+    latex: str
+    mathml: str
+
+
+def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
+    """What a node is computed from, in the names of what it is computed from.
+
+    Args:
+        beside: whether it stands beside its shape, which then need not be said.
+    """
+    if isinstance(x, Node) and x.op and x.op.name == "identity" and not x.parents:
+        x = x.inputs[0]
+    if not isinstance(x, Node):
+        return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
+    if x in named:
+        return name(named[x])
+    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside)[x])
+
+
+def name(called: str) -> Text:
+    """A name, written three ways."""
+    return Text(*(script.name(called) for script in _SCRIPTS))

@@ -1,0 +1,148 @@
+"""`viz.draw`: a recorded graph as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.reverse import StaleValueError
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.check import GradientReport
+from tinygrad_dnn.graph import Graph, Leaf, Node
+from viz.drawing.backward import Both, forward_only, with_backward
+from viz.drawing.dot import picture_of
+from viz.drawing.labels import Labels
+from viz.drawing.picture import Picture
+from viz.drawing.problems import at_hosts
+from viz.drawing.problems import problems as problems_of
+from viz.drawing.scene import Scene
+from viz.folding.fold import Group
+from viz.folding.fold import fold as fold_scopes
+from viz.folding.scopes import homes_of, hosts_of
+from viz.folding.views import group_ids
+from viz.subject import graph_of, names_of
+
+
+def draw(
+    what: Any,
+    names: Mapping[str, Any] | None = None,
+    *,
+    values: bool = False,
+    backward: bool = False,
+    merge: bool = False,
+    scopes: bool = True,
+    fold: bool | str | Collection[str] | None = None,
+    depth: int | None = None,
+    problems: bool = True,
+    blame: Mapping[Any, str] | GradientReport | None = None,
+) -> Picture:
+    """Draw what a result was computed from: `viz.save(viz.draw(cost), "graph.svg")`.
+
+    Parameters are square boxes, inputs ellipses, constant arrays notes, ops rounded boxes,
+    gradients octagons, and the outputs (the cost) have a double outline. Constant numbers stand in
+    the formulas. Each box says name and formula, shape and dtype.
+
+    Args:
+        what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
+        names: names for what has none of its own, as `names=locals()`; what is no Tensor and what
+            begins with an underscore is passed over.
+        values: show the numbers as well, and gradients where `backward` left some: all of a small
+            array; of a larger one its least, greatest and mean element and its Euclidean norm.
+        backward: draw the backward pass too: dZ1 beside Z1, computed from dA1, as it is recorded
+            from the output (from the sum of its elements, if it has several). A dashed arrow is a
+            value that a derivative rule reads. The graph itself is left alone.
+        merge: draw an unnamed step inside the named result that it leads to. By default every op
+            is a node.
+        scopes: put a box around the nodes of each `with scope("layer 1"):`. A parameter made
+            outside every scope stands in the one that uses it.
+        fold: the scopes to draw as one node each, with formula, parameters and bytes: a name,
+            several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU × 3`.
+            By default a graph of more than 150 nodes folds by itself, and says what it folded;
+            False draws every node, however many.
+        depth: how many levels of scopes stay open; 0 folds the outermost.
+        problems: mark in red, with the reason, what holds NaN or infinities and parameters whose
+            gradient is 0 or missing. Values are computed again for it where that is possible.
+        blame: other reasons to mark a node: a mapping of Tensor or name to text, or the report of
+            `check_gradients`.
+
+    Returns:
+        A `graphviz.Digraph`, shown by notebooks, to be restyled at will:
+        `picture.graph_attr["rankdir"] = "LR"` runs from left to right. Nodes have the ids n0, n1,
+        ... (d5 is the gradient of n5) and the classes param, input, const, op, output, gradient,
+        folded, problem; the edge n0-n4-1 goes from n0 to the second input of n4; scopes are
+        clusters of class scope, with the ids s0, s1, ..., which they keep when they are folded.
+
+    Raises:
+        TypeError: `what`, `names` or `blame` is something else.
+        ValueError: there is nothing to draw, no such scope to fold, nothing of that name to blame,
+            or backward=True and nothing requires a gradient.
+        StaleValueError: values=True or backward=True, and a leaf was changed since the ops were
+            recorded.
+    """
+    graph = graph_of(what)
+    named = names_of(graph, names)
+    homes = homes_of(graph)
+    hosts = hosts_of(graph, named, homes) if merge else {}
+    wanted = () if fold is None else fold
+    folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
+    drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
+    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    numbers = _values(drawn.graph, must=values) if values or problems else {}
+    gradients = (
+        {x: numbers[g] for x, g in drawn.gradients.items() if g in numbers}
+        if backward
+        else {node: node.grad for node in graph if node.grad is not None}
+    )
+    judged = (numbers, gradients) if problems else ({}, {})
+    if isinstance(blame, GradientReport):
+        blame = blame.reasons(graph)
+    blamed = blame
+    if isinstance(blame, Mapping):
+        blamed = {drawn.again.get(_node(who), who): why for who, why in blame.items()}
+    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
+    groups = [_with_slopes(group, drawn) for group in folded]
+    homes = drawn.homes
+    if not scopes:
+        homes, groups = {}, [group._replace(home=()) for group in groups]
+    scene = Scene(
+        drawn.graph,
+        hosts,
+        homes,
+        group_ids(groups, drawn.homes),
+        drawn.ids,
+        drawn.slopes,
+        drawn.beside,
+    )
+    shown = (numbers, {} if backward else gradients) if values else ({}, {})
+    seeds = {g for g in drawn.beside if g.op is None}
+    return picture_of(scene, Labels(drawn.graph, drawn.named, *shown, wrong, seeds), caption)
+
+
+def _node(who: Any) -> Any:
+    return who.node if isinstance(who, Tensor) else who
+
+
+def _values(graph: Graph, must: bool) -> dict[Node, Any]:
+    """The value of every node; only those of leaves where an edit made the others unknown.
+
+    Raises:
+        StaleValueError: the values must be had, and a leaf was changed.
+    """
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is marked
+            return replay(graph)
+    except StaleValueError:
+        if must:
+            raise
+        return {node: node.value for node in graph if isinstance(node, Leaf)}
+
+
+def _with_slopes(group: Group, drawn: Both) -> Group:
+    """The group among the nodes that are drawn, and the steps back that stand in its scopes."""
+    members = [drawn.again[node] for node in group.members]
+    inside = {drawn.homes[node] for node in members} - {group.home}
+    back = [node for node in drawn.graph if node in drawn.slopes and drawn.homes[node] in inside]
+    return group._replace(members=(*members, *back))

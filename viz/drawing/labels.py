@@ -1,0 +1,233 @@
+"""The words in a picture: formula, shape, dtype and numbers of a node, safe to put into DOT."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Iterable, Mapping
+from textwrap import wrap
+from typing import Any
+
+import graphviz
+import numpy as np
+
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.text import formulas, printable
+from tinygrad_dnn.graph import Graph, Node
+from viz.drawing.problems import Problem
+from viz.folding.fold import Group
+from viz.palette import INK, MUTED, PROBLEM, SLOPE
+
+LONGEST_NAME = 40
+LONGEST_FORMULA = 90  # of a named result
+LONGEST_STEP = 48  # of an unnamed step on the way to one
+SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
+REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
+
+
+class Labels:
+    """Label and tooltip of everything in a graph.
+
+    Args:
+        named: the nodes' names.
+        values: of nodes whose numbers are shown.
+        gradients: of nodes whose gradient is shown.
+        problems: what is wrong with a node.
+        seeds: the gradients that a backward pass starts from, 1.
+        brief: one line for a value and one for its gradient, however small the array.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        named: Mapping[Node, str],
+        values: Mapping[Node, Any] | None = None,
+        gradients: Mapping[Node, Any] | None = None,
+        problems: Mapping[Node, Problem] | None = None,
+        seeds: Collection[Node] = (),
+        brief: bool = False,
+    ) -> None:
+        self.named = {node: visible(name) for node, name in named.items()}
+        self.long = formulas(graph, self.named, LONGEST_FORMULA)
+        self.short = formulas(graph, self.named, LONGEST_STEP)
+        self.outputs = frozenset(graph.outputs)
+        self.values = values or {}
+        self.gradients = gradients or {}
+        self.problems = problems or {}
+        self.seeds = seeds
+        self.brief = brief
+
+    def of(self, x: Any) -> tuple[str, str]:
+        """Label (in graphviz's markup) and tooltip of a node, a group, or an array among the
+        constants.
+        """
+        if isinstance(x, Group):
+            return self._group(x)
+        size = size_of(x)
+        if not isinstance(x, Node):
+            lines = [(INK, line) for line in numbers(x)] if self.values else []
+            return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
+        title = self.title(x)
+        told = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
+        return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), told
+
+    def title(self, node: Node) -> str:
+        """What stands in the first line: `Z1 = W1 X + b1`, a leaf's name."""
+        if node.op is None or node in self.named or node in self.outputs:
+            return self.full(node)
+        return self.short[node]
+
+    def full(self, node: Node) -> str:
+        """The same, with an unnamed step at its full length."""
+        name = self.named.get(node)
+        if node in self.seeds:
+            return f"{name} = 1" if name else "1"
+        if node.op is None:
+            return name or "tensor"
+        return f"{name} = {self.long[node]}" if name else self.long[node]
+
+    def problem(self, x: Any) -> Problem | None:
+        """What is wrong with a node; in a group, where it begins, or else anywhere in it."""
+        if isinstance(x, Node):
+            return self.problems.get(x)
+        found = [
+            problem._replace(reason=f"{self.title(node)}: {problem.reason}")
+            for node in (x.members if isinstance(x, Group) else ())
+            if (problem := self.problems.get(node))
+        ]
+        return next((p for p in found if p.origin), found[0] if found else None)
+
+    def _group(self, group: Group) -> tuple[str, str]:
+        texts = (group.formula, group.summary, owned(group))
+        lines = [visible(line, LONGEST_FORMULA) for line in texts]
+        small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
+        title = visible(group.title)
+        told = f"{title}: {len(group.members)} nodes"
+        return _label(title, [*small, *self._reason(group)]), told
+
+    def _numbers(self, node: Node) -> list[tuple[str, str]]:
+        value, slope = self.values.get(node), self.gradients.get(node)
+        if self.brief:
+            name = f"d{self.named[node]}" if node in self.named else "gradient"
+            return [
+                *([] if value is None else [(INK, brief(value))]),
+                *([] if slope is None else [(SLOPE, f"{name}: {brief(slope)}")]),
+            ]
+        lines = [] if value is None else [(INK, line) for line in numbers(value)]
+        if slope is None:
+            return lines
+        told = numbers(slope)
+        told = [f"gradient {told[0]}"] if len(told) == 1 else ["gradient", *told]
+        return [*lines, *((SLOPE, line) for line in told)]
+
+    def _reason(self, x: Any) -> list[tuple[str, str]]:
+        problem = self.problem(x)
+        return [(PROBLEM, line) for line in _lines(problem.reason)] if problem else []
+
+
+def _lines(reason: str) -> list[str]:
+    return wrap(visible(reason, LONGEST_REASON), REASON)
+
+
+def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
+    """A row for each line: graphviz sets lines of several sizes in one text without a gap. A line
+    is one piece of text, so that pieces can't collide where a viewer's font is wider.
+    """
+    small = (
+        f'<FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>' for colour, line in lines
+    )
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (_markup(title), *small))
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+
+
+def size_of(x: Any) -> str:
+    """Shape and dtype: `(20, 209) float64`."""
+    return f"{tuple(x.shape)} {x.dtype}" if x.shape else f"scalar {x.dtype}"
+
+
+def owned(group: Group) -> str:
+    """What a group has to learn: `260 parameters, 2.08 kB`; "" where there is nothing."""
+    unit = "parameter" if group.parameters == 1 else "parameters"
+    return f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
+
+
+def amount(n: int) -> str:
+    """Bytes as one reads them: `1.97 MB`."""
+    power = min((len(str(n)) - 1) // 3, 3)
+    unit = ("bytes", "kB", "MB", "GB")[power]
+    return f"{n / 1000**power:.3g} {unit}" if power else f"{n} {unit}"
+
+
+def array_of(x: Any) -> Any:
+    """A value as a NumPy array of floats; None for what is lazy or on another device."""
+    x = x.data if isinstance(x, Tensor) else x
+    if isinstance(x, (np.generic, float, int)):
+        x = np.asarray(x)
+    return x.astype(float) if isinstance(x, np.ndarray) else None
+
+
+def numbers(x: Any) -> list[str]:
+    """An array in a few lines: all of a small one, of a larger one what is typical.
+
+    What is no NumPy array (lazy, or on another device) is not computed for a picture.
+    """
+    values = array_of(x)
+    if values is None or values.size == 0:
+        return [brief(x)]
+    if values.size <= SHOWN_IN_FULL and values.ndim <= 2:
+        return ["  ".join(map(number, row)) for row in np.atleast_2d(values)]
+    with np.errstate(all="ignore"):
+        mean, norm = number(values.mean()), number(np.linalg.norm(values))
+        return [f"{brief(x)}, mean {mean}, norm {norm}"]
+
+
+def brief(x: Any) -> str:
+    """An array in a few characters: a single number, its least and greatest, or `all 0`."""
+    values = array_of(x)
+    if values is None:
+        x = x.data if isinstance(x, Tensor) else x
+        return f"{type(x).__module__.partition('.')[0]} array, not computed"
+    if values.size == 0:
+        return "empty"
+    with np.errstate(all="ignore"):
+        low, high = number(values.min()), number(values.max())
+    if low != high:
+        return f"{low} … {high}"
+    if values.size == 1:
+        return low
+    nan = np.isnan(values)
+    if nan.any():
+        return f"{'all' if nan.all() else 'some'} NaN"
+    return f"all {low}" if (values == values.flat[0]).all() else f"about {low}"
+
+
+def number(v: Any) -> str:
+    """A number in four digits, as the page writes it: 2.699e−8, −1.5, 209, NaN, ∞; −0 is 0."""
+    v = float(v) + 0.0
+    if np.isnan(v):
+        return "NaN"
+    if np.isinf(v):
+        return "∞" if v > 0 else "−∞"
+    text = f"{v:.0f}" if v.is_integer() and abs(v) < 1e6 else f"{v:.4g}"
+    return re.sub(r"e([+-])0*", lambda found: f"e{found[1].strip('+')}", text).replace("-", "−")
+
+
+def visible(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return printable(cut)
+
+
+def literal(text: str, unescaped: int = 1) -> str:
+    """Text for a quoted attribute of DOT, in which &amp;, \\N and <b> would mean something.
+
+    `unescaped` is how often graphviz undoes \\\\ in it: once in a label, twice in a tooltip.
+    """
+    text = text.replace("&", "&amp;").replace("\\", "\\" * 2**unescaped)
+    quoted: str = graphviz.nohtml(text)
+    return quoted
+
+
+def _markup(text: str) -> str:
+    """Text for a graphviz label, in which <, & and \\N would mean something."""
+    return html.escape(text).replace("\\", "\\\\")

@@ -1,0 +1,150 @@
+"""What stands beside what in a picture, so that graphviz draws a network as one would by hand.
+
+The computation runs straight down, parameters at its sides; the backward pass runs up beside it:
+
+    W1 → Z1 ← b1      dW1 ← dZ1 → db1
+         ↓                   ↑
+         A1                 dA1
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+from viz.drawing.scene import Scene
+
+
+class Line(NamedTuple):
+    """An arrow as graphviz is to draw it: from an upper to a lower thing, or from left to right."""
+
+    tail: str
+    head: str
+    name: str
+    backwards: bool  # the arrowhead is at the tail
+    kind: str  # as that of the arrow
+
+
+class Layout:
+    """Rows of things that stand side by side, straight chains, and the direction of arrows.
+
+    `rows` are from left to right; `chains` gives for each thing in a straight line the id where
+    the line begins.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._forward = [a for a in scene.arrows if a.kind == "forward"]
+        self._uses = Counter(arrow.tail for arrow in self._forward)
+        self._sources: dict[str, list[str]] = {}  # in the order of the arrows
+        for arrow in self._forward:
+            self._sources.setdefault(arrow.head, []).append(arrow.tail)
+        self._beside = self._sides()
+        self._read = self._only_read()
+        self.chains = self._straight()
+        self.rows = self._side_by_side()
+        self._place = {
+            name: (r, c) for r, row in enumerate(self.rows) for c, name in enumerate(row)
+        }
+
+    def _sides(self) -> dict[str, list[str]]:
+        """For an op the one or two parameters that stand left and right of it instead of above.
+
+        So the box of a layer begins below the last one.
+        """
+        things = self.scene.things
+        sides: dict[str, list[str]] = {}
+        for head, tails in self._sources.items():
+            able = [
+                tail
+                for tail in tails
+                if things[tail].kind in ("param", "const")
+                and self._uses[tail] == 1
+                and things[tail].home == things[head].home
+            ]
+            if len(able) == len(tails):
+                able.pop()  # one at least comes from above
+            if able:
+                sides[head] = able[:2]
+        return sides
+
+    def _only_read(self) -> dict[str, list[str]]:
+        """For a gradient what is made of values alone for its rule, as W2ᵀ for dA1 = W2ᵀ dZ2.
+
+        Below it, in the row of the next layer, it would push that layer's box aside.
+        """
+        things = self.scene.things
+        backward = {arrow.head for arrow in self.scene.arrows if arrow.kind == "backward"}
+        heads: dict[str, set[str]] = {}
+        for arrow in self.scene.arrows:
+            heads.setdefault(arrow.tail, set()).add(arrow.head)
+        slopes = set(self.scene.gradients.values())
+        read: dict[str, list[str]] = {}
+        for name, thing in things.items():
+            if thing.kind == "gradient" and name not in slopes and name not in backward:
+                used = heads.get(name, set())
+                if len(used) == 1 and used <= slopes and things[min(used)].home == thing.home:
+                    read.setdefault(min(used), []).append(name)
+        return read
+
+    def _straight(self) -> dict[str, str]:
+        """The id where a chain begins, for what stands in one straight line with it.
+
+        A chain goes on from a value to its only use, where nothing else comes in from above; it
+        stays inside one box (graphviz can fail over lines through several), and it has parameters
+        at its side: the layers of a network.
+        """
+        chains: dict[str, str] = {}
+        for head, tails in self._sources.items():
+            above = [tail for tail in tails if tail not in self._beside.get(head, ())]
+            if len(above) == 1 and self._uses[above[0]] == 1:
+                (tail,) = above
+                inside = self.scene.things[tail].home == self.scene.things[head].home
+                chains[head] = chains.setdefault(tail, tail) if inside else head
+        layered = {chains[head] for head in self._beside if head in chains}
+        straight = {name: begin for name, begin in chains.items() if begin in layered}
+        slopes = self.scene.gradients
+        back = {
+            slopes[name]: slopes[begin]
+            for name, begin in straight.items()
+            if name in slopes and begin in slopes
+        }
+        return straight | back
+
+    def _side_by_side(self) -> list[list[str]]:
+        aside = {name for sides in self._beside.values() for name in sides}
+        rows = []
+        for name in self.scene.things:
+            if name not in aside:
+                left, right = [*self._beside.get(name, ()), "", ""][:2]
+                row = [n for n in (left, name, right) if n]
+                slopes = self.scene.gradients
+                back = [slopes[n] for n in row if n in slopes]
+                rows.append([*row, *back, *(aid for g in back for aid in self._read.get(g, ()))])
+        return [row for row in rows if len(row) > 1]
+
+    def lines(self) -> list[Line]:
+        """Every arrow, and whether it is drawn from its head to its tail.
+
+        Graphviz ranks a line's beginning above its end, and left of it in a row.
+        """
+        lines = []
+        for arrow in self.scene.arrows:
+            (r, c), (s, d) = (self._place.get(end, (-1, 0)) for end in arrow[:2])
+            beside = r == s >= 0
+            backwards = c > d if beside else arrow.kind == "backward"
+            ends = arrow[1::-1] if backwards else arrow[:2]
+            lines.append(Line(*ends, arrow.name, backwards, arrow.kind))
+        return lines
+
+    def in_line(self, line: Line) -> bool:
+        """Whether both ends stand in one straight chain."""
+        begin = self.chains.get(line.tail)
+        return begin is not None and begin == self.chains.get(line.head)
+
+    def unconnected(self) -> list[tuple[str, str]]:
+        """Neighbours in a row without a line between them, whose order graphviz must be told."""
+        drawn = {(line.tail, line.head) for line in self.lines()}
+        pairs = (pair for row in self.rows for pair in pairwise(row))
+        return [pair for pair in pairs if pair not in drawn]

@@ -1,0 +1,151 @@
+"""One HTML page on which backpropagation is stepped through by hand.
+
+The page is `explorer.html` with everything in its place: the pictures (one for each way to fold
+the layers), the story as JSON, one script and one style sheet. It needs no network.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.graph import Node
+from viz.drawing.dot import picture_of
+from viz.drawing.labels import LONGEST_FORMULA, Labels, owned, visible
+from viz.drawing.problems import at_hosts, problems
+from viz.drawing.render import svg_of
+from viz.drawing.scene import Scene
+from viz.explorer.timeline import Story
+from viz.files import write
+from viz.folding.scopes import homes_of, hosts_of
+from viz.folding.views import open_scopes, views
+from viz.page import asset, json_in_html, page, properties
+from viz.palette import DARK, LIGHT
+from viz.subject import graph_of, names_of
+
+SCRIPTS = tuple(  # each reads what stands before it
+    f"explorer/explorer{part}.js"
+    for part in (
+        "-elements",
+        "-formulas",
+        "-story",
+        "-numbers",
+        "-picture",
+        "-panel",
+        "-search",
+        "",
+    )
+)
+LONGEST_TITLE = 120
+NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
+
+
+def explore(
+    what: Any,
+    path: str | os.PathLike[str],
+    names: Mapping[str, Any] | None = None,
+    *,
+    merge: bool = False,
+    title: str | None = None,
+    budget: int = NUMBERS,
+) -> Path:
+    """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
+
+    Forward node by node, then backward node by node; for each its formula, its derivative rule in
+    the same names, its numbers. The passes are computed anew, so a graph that was freed will do,
+    and the one that was given is left as it is. Where several outputs, or one of many elements,
+    are given, the backward pass is that of their sum; where nothing requires a gradient there is
+    none.
+
+    Args:
+        what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
+        path: where to; one .html file that needs nothing beside it and no network.
+        names: names for what has none of its own, as `names=locals()`.
+        merge: draw an unnamed step that is used once inside the named result it leads to.
+        title: of the page, up to 120 characters of it; by default the name of the result.
+        budget: how many numbers the page may hold. The largest arrays beyond it are shown by
+            their least, greatest and mean element, norm and histogram.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: `what` or `names` is something else.
+        ValueError: there is nothing to draw, or another ending than .html.
+        StaleValueError: a leaf was changed since the ops that read it were recorded; compute the
+            expression again.
+        OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"explore: {path.name}: expected a name ending in .html")
+    graph = graph_of(what, "explore")
+    named = names_of(graph, names, "explore")
+    forward = forward_again(graph)
+    again = dict(zip(graph, forward.graph, strict=True))
+    named = {again[node]: name for node, name in named.items()}
+    wanting = any(node.requires_grad for node in forward.graph.outputs)
+    backward = backward_again(forward) if wanting else None
+    graph, homes = forward.graph, homes_of(forward.graph)
+    hosts = hosts_of(graph, named, homes) if merge else {}
+    values = {t.node: t.numpy() for t in forward.tensors}
+    slopes = {} if backward is None else {x: g.numpy() for x, g in backward.gradients.items()}
+    wrong = at_hosts(problems(graph, values, slopes, named), hosts)
+    labels = Labels(graph, named, values, slopes, wrong, brief=True)
+    scene = Scene(graph, hosts, homes)
+    teller = Story(forward, backward, named, scene, wrong)
+    story = teller.told(budget)
+    ways = views(graph, homes, named)
+    scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
+    pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
+    drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
+    groups = open_scopes(graph, homes, drawn)
+    for view in ways:
+        groups |= view
+    ids = scene.ids
+    story["title"] = _title(title, graph.outputs, named)
+    story["groups"] = {
+        name: {
+            "title": visible(group.title),
+            "summary": visible(group.summary, LONGEST_FORMULA),
+            "formula": visible(group.formula, LONGEST_FORMULA),
+            "owned": owned(group),
+            "members": [ids[node] for node in group.members],
+        }
+        for name, group in groups.items()
+    }
+    return write(path, _page(story, pictures, teller.legend).encode())
+
+
+def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
+    """What was asked for, else the names of the results; what is blank is none."""
+    known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
+    told = title if title and title.strip() else ", ".join(known) or "backpropagation"
+    return visible(told.strip(), LONGEST_TITLE)
+
+
+def _svg(scene: Scene, labels: Labels) -> str:
+    """A picture as it stands in a page: the element alone, without its prologue."""
+    drawn = svg_of(picture_of(scene, labels, tooltips=False))
+    return drawn[drawn.index("<svg") :]
+
+
+def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) -> str:
+    views = [
+        f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
+        for k, (folded, svg) in enumerate(pictures.items())
+    ]
+    return page(
+        "explorer/explorer.html",
+        title=html.escape(str(story["title"])),
+        style=asset("explorer/explorer.css"),
+        palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
+        legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
+        views="\n".join(views),
+        trace=json_in_html(story),
+        script="\n".join(map(asset, SCRIPTS)),
+    )

@@ -1,0 +1,1 @@
+"""Scopes and repeated parts of a graph folded into one box each."""

@@ -1,0 +1,182 @@
+"""Which nodes of a graph are drawn as one box, and what that box says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.graph import Graph, Node
+from viz.folding.plans import Entry, Folding, Seen
+from viz.folding.scopes import Scope
+from viz.folding.summary import Summary, formula_of, leaves_told, result_of, size, summary, title_of
+
+LIMIT = 150  # things in a picture; more fold by themselves
+TOLD = 12  # scopes in an error
+SAID = 3  # things that the sentence about a folded graph names
+
+
+class Group(NamedTuple):
+    """Several nodes drawn as one box.
+
+    Attributes:
+        members: ops and leaves, in the order of the graph.
+        home: the scope in whose box the folded box stands.
+        path: the scope that was folded; None for several, or for ops of none. No two groups have
+            the same: what a scope did when it was entered again has None.
+        title: `layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`.
+        summary: `LINEAR → RELU × 3`.
+        formula: of one scope with one result, `A1 = relu(W1 X + b1)`; else empty.
+        parameters: elements of the members that require a gradient.
+        bytes: of those.
+    """
+
+    members: tuple[Node, ...]
+    home: Scope
+    path: Scope | None
+    title: str
+    summary: str
+    formula: str
+    parameters: int
+    bytes: int
+
+
+def fold(
+    graph: Graph,
+    homes: Mapping[Node, Scope],
+    *,
+    folded: str | Collection[str] | bool = (),
+    depth: int | None = None,
+    limit: int | None = LIMIT,
+    names: Mapping[Node, str] | None = None,
+    runs: bool = True,
+) -> tuple[list[Group], str]:
+    """Fold scopes; or, where nothing is asked for and a graph is large, what makes it readable.
+
+    Arrows between groups and the other nodes never lead in a circle.
+
+    Args:
+        homes: the scope in which each node stands (`homes_of`).
+        folded: names of scopes, of any that is called so or in full (`outer/inner`); True for all,
+            False for none whatever the size.
+        depth: how many levels of scopes stay open.
+        limit: with neither of these, a graph of more things than this is folded; None: never.
+        names: what formulas call the nodes.
+        runs: scopes in a row that do the same, each fed by the one before, become one group.
+
+    Returns:
+        The groups, and a sentence about what was folded unasked, else "".
+
+    Raises:
+        ValueError: there is no such scope, or depth is negative, or limit is less than 1.
+        TypeError: folded is no collection of names.
+    """
+    homes = {node: homes.get(node, ()) for node in graph}
+    work = Folding(graph, homes, runs)
+    wanted = _wanted(folded, work.scopes, depth, limit)
+    depth = 0 if folded is True else depth
+    words = _Words(work, names or {})
+    if wanted or depth is not None:
+        return words.groups(work.seen(work.folded(wanted, depth))), ""
+    if folded is False or limit is None or work.seen(work.folded((), None)).drawn <= limit:
+        return [], ""
+    seen = work.readable(limit)
+    groups = words.groups(seen)
+    return groups, words.of_all(groups, seen)
+
+
+def _wanted(folded: Any, scopes: Sequence[Scope], depth: Any, limit: Any) -> set[Scope]:
+    """The scopes that are named."""
+    for who, value, least in (("depth", depth, 0), ("limit", limit, 1)):
+        if value is not None and (type(value) is not int or value < least):
+            raise ValueError(f"fold: expected {who} as None or {least} or more, got {value!r}")
+    if isinstance(folded, bool):
+        return set()
+    names = [folded] if isinstance(folded, str) else folded
+    if not isinstance(names, Collection) or not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"fold: expected names of scopes, True or False, got {folded!r}; write ['layer 1']"
+        )
+    called: dict[str, list[Scope]] = {}
+    for path in scopes:
+        for name in {path[-1], "/".join(path)}:
+            called.setdefault(name, []).append(path)
+    for name in names:
+        if name not in called:
+            there = ["/".join(path) for path in scopes]
+            more = f" and {len(there) - TOLD:,} more" if len(there) > TOLD else ""
+            known = f"there are {', '.join(there[:TOLD])}{more}" if there else "there are none"
+            raise ValueError(f"fold: expected the name of a scope, got {name!r}; {known}")
+    return {path for name in names for path in called[name]}
+
+
+class _Words:
+    """What groups say."""
+
+    def __init__(self, work: Folding, names: Mapping[Node, str]) -> None:
+        self.work, self.names = work, names
+        self.place = {node: i for i, node in enumerate(work.graph)}
+        self.outputs = frozenset(work.graph.outputs)
+        self.steps: list[Summary | None] = []  # of each group; None of leaves alone
+
+    def groups(self, seen: Seen) -> list[Group]:
+        """A group for each folded box."""
+        closed, homes = seen.plan.closed, self.work.homes
+        folded = {node for entry in seen.entries for node in (*entry.ops, *entry.leaves)}
+        # Of these something is still seen: their groups stand beside it, in the scope's own box.
+        partly = {closed[homes[node]] for node in self.work.graph if node not in folded}
+        made, taken = [], set[Scope | None]()
+        for entry in seen.entries:
+            group = self._group(entry, closed)
+            path = group.path
+            if path and path in partly:
+                group = group._replace(home=path, path=None)
+            elif path in taken:
+                group = group._replace(path=None)
+            taken.add(path)
+            made.append(group)
+        return made
+
+    def _group(self, entry: Entry, closed: Mapping[Scope, Scope | None]) -> Group:
+        members = tuple(sorted((*entry.ops, *entry.leaves), key=self.place.__getitem__))
+        paths = [closed[self.work.homes[node]] for node in entry.ops or members]
+        home = self.work.home(entry.ops or members, closed)
+        path = paths[0] if len(set(paths)) == 1 else None
+        formula = ""
+        told = summary(entry.ops) if entry.ops else None
+        self.steps.append(told)
+        if told:
+            title, text = title_of(entry.ops, told, paths, self.place), told.text
+            result = result_of(entry.ops, self.work.readers, self.outputs) if path else None
+            if result is not None:
+                formula = formula_of(result, entry.ops, self.names)
+                if told.times > 1 and "…" in formula:  # the summary says it better
+                    formula = ""
+        else:
+            title, text = leaves_told(members, path, self.names)
+        return Group(members, home, path, title, text, formula, *size(entry.leaves))
+
+    def of_all(self, groups: Sequence[Group], seen: Seen) -> str:
+        """What was folded, and how to see it all."""
+        told: list[str] = []
+        stretches = leaves = 0
+        for group, entry, steps in zip(groups, seen.entries, self.steps, strict=True):
+            if steps is None:
+                leaves += len(entry.leaves)
+            elif any(seen.plan.closed[self.work.homes[node]] for node in entry.ops):
+                told.append(printable(group.title))
+            elif steps.times > 1:
+                told.append(f"{steps.times:,} equal steps {steps.step}")
+            else:
+                stretches += 1
+        if len(told) > SAID:
+            told = [*told[: SAID - 1], f"{len(told) - SAID + 1:,} more"]
+        if stretches:
+            told.append(f"{stretches:,} stretches of ops" if stretches > 1 else "a stretch of ops")
+        told += [f"{leaves:,} leaves"] if leaves else []
+        *most, last = told
+        what = f"{', '.join(most)} and {last}" if most else last
+        return (
+            f"{len(self.work.graph):,} nodes drawn as {seen.drawn:,}, folded: {what}; "
+            "fold=False draws them all"
+        )

@@ -1,0 +1,239 @@
+"""Ways to fold a graph: what is in which box, and how much there is to be seen then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.graph import Graph, Leaf, Node
+from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
+from viz.folding.repeats import repeats
+from viz.folding.scopes import Scope, common, scope_ids
+from viz.folding.summary import result_of
+
+READABLE = 40  # things in a picture that folds by itself, about
+LEVELS = 8  # of scopes that are tried
+FEW = 4  # outputs that are always seen; leaves that need no box
+
+
+class Plan(NamedTuple):
+    """A row of boxes.
+
+    Attributes:
+        closed: for every scope, the outermost folded one that it is in, if any.
+        unasked: whether leaves may be folded, too, that are in no folded scope.
+    """
+
+    row: Row
+    closed: Mapping[Scope, Scope | None]
+    unasked: bool = False
+
+
+class Entry(NamedTuple):
+    """What one folded box holds."""
+
+    ops: Sequence[Node]
+    leaves: Sequence[Node]
+
+
+class Seen(NamedTuple):
+    """What is seen of a plan: its folded boxes, and how many things are drawn in all."""
+
+    plan: Plan
+    entries: list[Entry]
+    drawn: int
+
+
+class Folding:
+    """A graph that is to be folded.
+
+    Args:
+        homes: the scope in which each node stands.
+        runs: whether equal scopes in a row are joined.
+    """
+
+    def __init__(self, graph: Graph, homes: Mapping[Node, Scope], runs: bool) -> None:
+        self.graph, self.homes, self.runs = graph, homes, runs
+        self.ops = [node for node in graph if node.op is not None]
+        self.readers: dict[Node, list[Node]] = {}
+        self.readers_of_arrays: dict[int, list[Node]] = {}  # by the array's id()
+        for node in self.ops:
+            for x in node.inputs:
+                if isinstance(x, Node):
+                    self.readers.setdefault(x, []).append(node)
+                elif getattr(x, "shape", None):
+                    self.readers_of_arrays.setdefault(id(x), []).append(node)
+        self.scopes = list(scope_ids(homes))
+        self.outputs = frozenset(graph.outputs if len(set(graph.outputs)) <= FEW else ())
+
+    def folded(
+        self,
+        wanted: Collection[Scope],
+        depth: int | None,
+        opened: Collection[Scope] = (),
+        unasked: bool = False,
+    ) -> Plan:
+        """Fold the scopes wanted, and those deeper than `depth`, except those opened.
+
+        An output is folded only with a scope of which it is the one result, for there the formula
+        names it; hence never with several scopes.
+        """
+        closed: dict[Scope, Scope | None] = {(): None}
+        for path in self.scopes:
+            asked = path in wanted or (depth is not None and len(path) > depth)
+            closed[path] = closed[path[:-1]] or (path if asked and path not in opened else None)
+        inside = {n: outer for n in self.ops if (outer := closed[self.homes[n]])}
+        row = row_of(self.ops, inside)
+        hidden = [
+            node
+            for box in row
+            if box.folded and not self.outputs.isdisjoint(box.ops)
+            if result_of(box.ops, self.readers, self.outputs) is None
+            for node in box.ops
+            if node in self.outputs
+        ]
+        if hidden:
+            inside = {node: path for node, path in inside.items() if node not in hidden}
+            row = row_of(self.ops, inside)
+        row = join_runs(row, inside, self.outputs) if self.runs else row
+        return Plan(row, closed, unasked)
+
+    # --- leaves, and what is seen -----------------------------------------------------------------
+
+    def seen(self, plan: Plan, gather: bool = False) -> Seen:
+        """Put leaves into boxes, and count what is drawn.
+
+        Args:
+            gather: whether other leaves of a kind are folded, too, if the same boxes read them.
+        """
+        row = plan.row
+        where = {node: k for k, box in enumerate(row) for node in box.ops}
+        inside, apart = self._leaves(plan, where)
+        alike: dict[Any, list[Node]] = {}
+        for leaf in apart if gather else ():
+            if leaf not in self.outputs:
+                users = frozenset(where[user] for user in self.readers.get(leaf, ()))
+                alike.setdefault((leaf.requires_grad, users), []).append(leaf)
+        no_ops = [leaves for key, leaves in inside.items() if not isinstance(key, int)]
+        gathered = [leaves for leaves in alike.values() if len(leaves) >= FEW]
+        arrays = [{where[user] for user in users} for users in self.readers_of_arrays.values()]
+        drawn = len(row) + len(no_ops) + len(apart)
+        drawn -= sum(len(leaves) - 1 for leaves in gathered)
+        drawn += sum(len(boxes) > 1 or not row[min(boxes)].folded for boxes in arrays)
+        entries = [Entry((), leaves) for leaves in (*no_ops, *gathered)]
+        entries += [Entry(b.ops, inside.get(k, ())) for k, b in enumerate(row) if b.folded]
+        return Seen(plan, entries, drawn)
+
+    def _leaves(
+        self, plan: Plan, where: Mapping[Node, int]
+    ) -> tuple[dict[int | Scope, list[Node]], list[Leaf]]:
+        """Leaves by the box they are in (its number, or a scope without ops), and the others.
+
+        Those of a folded scope are in its first box unless an earlier one reads them; parameters
+        are in the only box that reads them, and so are inputs that would stand around in numbers,
+        unless they were made in an open scope elsewhere.
+        """
+        row, closed, unasked = plan
+        first: dict[Scope, int] = {}
+        for k, box in enumerate(row):
+            for node in box.ops if box.folded else ():
+                if path := closed[self.homes[node]]:
+                    first.setdefault(path, k)
+        inside: dict[int | Scope, list[Node]] = {}
+        inputs: dict[int, list[Leaf]] = {}
+        apart = []
+        for leaf in self.graph.leaves:
+            users = {where[user] for user in self.readers.get(leaf, ())}
+            path = closed[self.homes[leaf]]
+            only = min(users) if len(users) == 1 and self._is_near(leaf) else None
+            if leaf in self.outputs:
+                apart.append(leaf)
+            elif path in first and first[path] <= min(users, default=first[path]):
+                inside.setdefault(first[path], []).append(leaf)
+            elif path and path not in first and not unasked:
+                inside.setdefault(path, []).append(leaf)
+            elif only is None or not row[only].folded:
+                apart.append(leaf)
+            elif leaf.requires_grad:
+                inside.setdefault(only, []).append(leaf)
+            elif unasked:
+                inputs.setdefault(only, []).append(leaf)
+            else:
+                apart.append(leaf)
+        for k, leaves in inputs.items():
+            if len(leaves) < FEW:
+                apart += leaves
+            else:
+                inside.setdefault(k, []).extend(leaves)
+        return inside, apart
+
+    def home(self, nodes: Sequence[Node], closed: Mapping[Scope, Scope | None]) -> Scope:
+        """The innermost open scope that all of them are in."""
+        scopes = dict.fromkeys(self.homes[node] for node in nodes)
+        return reduce(common, (path[:-1] if (path := closed[s]) else s for s in scopes))
+
+    def _is_near(self, leaf: Leaf) -> bool:
+        """Whether a reader is in the scope in which the leaf stands."""
+        home = self.homes[leaf]
+        return any(self.homes[user][: len(home)] == home for user in self.readers[leaf])
+
+    # --- by itself --------------------------------------------------------------------------------
+
+    def readable(self, limit: int) -> Seen:
+        """Fold to what one can read, never above `limit` things.
+
+        Leaves alone; else scopes, with as many levels of them open as can be; else what repeats;
+        else stretches.
+        """
+        target = min(limit, READABLE)
+        levels = min(max(map(len, self.scopes), default=0), LEVELS)
+        for depth in reversed(range(levels + 1)):
+            plan = self.folded((), depth, unasked=True)
+            if not self._uninformative(plan, limit) and (found := self._fitting(plan, target)):
+                return found
+        plan = self._repetitions_folded(limit)
+        if found := self._fitting(plan, target):
+            return found
+        alone = [not self.outputs.isdisjoint(box.ops) for box in plan.row]
+        kept = [a or (b.folded and repeats(b.ops)) for a, b in zip(alone, plan.row, strict=True)]
+        if sum(kept) > target // 2:
+            kept = alone
+        pieces = target // 2
+        while pieces > 1:
+            less = plan._replace(row=join_stretches(plan.row, pieces, kept))
+            if found := self._fitting(less, target):
+                return found
+            pieces //= 2
+        less = plan._replace(row=join_stretches(plan.row, 1, alone))
+        found = self.seen(less, gather=True)
+        if found.drawn <= limit or not self.ops:
+            return found
+        return self.seen(plan._replace(row=[Box(self.ops, True)]), gather=True)
+
+    def _repetitions_folded(self, limit: int) -> Plan:
+        opened: set[Scope] = set()
+        for _ in range(LEVELS):
+            plan = self.folded((), 0, opened, unasked=True)
+            more = self._uninformative(plan, limit)
+            if not more:
+                break
+            opened |= more
+        return plan._replace(row=join_repetitions(plan.row, self.outputs))
+
+    def _fitting(self, plan: Plan, target: int) -> Seen | None:
+        for gather in (False, True):
+            seen = self.seen(plan, gather)
+            if seen.drawn <= target:
+                return seen
+        return None
+
+    def _uninformative(self, plan: Plan, limit: int) -> set[Scope]:
+        """The scope that holds most of a large graph, unless it is one thing repeated."""
+        found = set()
+        for box in plan.row:
+            if box.folded and len(box.ops) > max(limit, len(self.ops) // 2):
+                (path, *others) = {plan.closed[self.homes[node]] for node in box.ops}
+                if path and not others and not repeats(box.ops):
+                    found.add(path)
+        return found

@@ -1,0 +1,155 @@
+"""What a box says that stands for several ops: what they do, and how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any, NamedTuple
+
+from tinygrad_dnn.formula.text import formulas
+from tinygrad_dnn.graph import Graph, Leaf, Node
+from viz.folding.boxes import feeds
+from viz.folding.repeats import codes, step_length
+from viz.folding.scopes import Scope
+
+LONGEST = 40  # characters of a summary, beyond which there are counts
+LONGEST_FORMULA = 60
+# What the document writes in capitals behind LINEAR.
+UNITS = ("relu", "sigmoid", "tanh", "leaky_relu", "softplus", "softmax", "log_softmax")
+
+
+class Summary(NamedTuple):
+    """`step` is what one of `times` equal steps does; `text` says all of it."""
+
+    text: str
+    step: str
+    times: int
+
+
+class Word(NamedTuple):
+    """A unit of a step: its name, its first op, and the op that gives its result."""
+
+    text: str
+    first: Node
+    last: Node
+
+
+def summary(ops: Sequence[Node]) -> Summary:
+    """`LINEAR → RELU × 3` of a chain, `120 add, 80 multiply` of what is none."""
+    length = step_length(codes(ops))
+    times = len(ops) // length
+    first, second = ops[:length], ops[length : 2 * length]
+    units = words(second or first)  # x may still be data in the first
+    step = " → ".join(unit.text for unit in units)
+    chain = all(one.last in two.first.parents for one, two in pairwise(units))
+    if not chain or len(step) > LONGEST:
+        step, chain = counts(unit.text for unit in units), False
+    if not second:
+        return Summary(step, step, 1)
+    if not feeds(first, second):
+        return Summary(f"{times:,} side by side: {step}", step, times)
+    if chain:
+        return Summary(f"{step} × {times:,}", step, times)
+    return Summary(f"{times:,} × ({step})", f"({step})", times)
+
+
+def words(ops: Sequence[Node]) -> list[Word]:
+    """The units of one step: LINEAR is matmul and the parameter that is added to it."""
+    units: list[Word] = []
+    for node in ops:
+        text = node.op.name
+        if units and units[-1].last in node.parents:
+            before = units[-1].text
+            matmul = units[-1].last
+            if before == "matmul" and text == "add" and _adds_a_parameter(node, matmul):
+                units[-1] = Word("LINEAR", units[-1].first, node)
+                continue
+            if before == "LINEAR" and text in UNITS:
+                text = text.upper()
+        units.append(Word(text, node, node))
+    return units
+
+
+def _adds_a_parameter(add: Node, matmul: Node) -> bool:
+    """Whether something is added to W x that was not computed, and is not x itself."""
+    return any(
+        isinstance(x, Leaf) or (not isinstance(x, Node) and bool(getattr(x, "shape", ())))
+        for x in add.inputs
+        if all(x is not y for y in matmul.inputs)
+    )
+
+
+def counts(names: Any) -> str:
+    """How often each occurs: `120 add, 80 multiply, 7 more`."""
+    told, rest = "", Counter(names)
+    left = rest.total()
+    for name, n in rest.most_common():
+        item = f"{n:,} {name}" if n > 1 else name
+        longer = f"{told}, {item}" if told else item
+        if told and len(longer) > LONGEST and left > n:  # the last kind is named
+            return f"{told}, {left:,} more"
+        told, left = longer, left - n
+    return told
+
+
+def result_of(ops: Sequence[Node], read_by: Mapping[Node, Sequence[Node]], outputs: Any) -> Any:
+    """The one op whose value is asked for or read elsewhere; None where there are several."""
+    inside = set(ops)
+    found = [
+        node
+        for node in ops
+        if node in outputs or any(user not in inside for user in read_by.get(node, ()))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def formula_of(result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:
+    """`A1 = relu(W1 X + b1)`: what comes from outside by name, what is inside written out."""
+    inside = set(ops)
+    given = {node: name for node, name in named.items() if node not in inside}
+    text = formulas(Graph(list(ops), (result,)), given, LONGEST_FORMULA)[result]
+    return f"{named[result]} = {text}" if result in named else text
+
+
+def title_of(
+    ops: Sequence[Node],
+    told: Summary,
+    paths: Sequence[Scope | None],
+    place: Mapping[Node, int],
+) -> str:
+    """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`.
+
+    Args:
+        paths: for each op the folded scope it is in, if any.
+    """
+    one, other = paths[0], paths[-1]
+    if one and len(set(paths)) == 1:
+        # Each `with scope("step"):` makes a tuple of its own, which tells how often it was entered.
+        entered = len({id(node.scope) for node in ops if node.scope == one})
+        many = entered > 1 and told.times % entered == 0
+        return f"{entered:,} × {one[-1]}" if many else one[-1]
+    if one and other and one != other:
+        return f"{one[-1]} … {other[-1]}"
+    numbers = [place[node] for node in ops]
+    several = f"ops {min(numbers):,} … {max(numbers):,}"
+    return several if len(ops) > 1 else f"op {numbers[0]:,}"
+
+
+def leaves_told(
+    leaves: Sequence[Node], path: Scope | None, named: Mapping[Node, str]
+) -> tuple[str, str]:
+    """Title and summary of leaves alone: `5,000 inputs`, `x0 … x4999`."""
+    kind = "parameters" if leaves[0].requires_grad else "inputs"
+    title = path[-1] if path else f"{len(leaves):,} {kind}"
+    ends = [named.get(node, "") for node in (leaves[0], leaves[-1])]
+    return title, " … ".join(dict.fromkeys(ends)) if all(ends) else ""
+
+
+def size(leaves: Collection[Node]) -> tuple[int, int]:
+    """The elements of those that require a gradient, and their bytes."""
+    trained = [node for node in leaves if node.op is None and node.requires_grad]
+    elements = [prod(node.shape) for node in trained]
+    bytes_each = [node.dtype.itemsize for node in trained]
+    return sum(elements), sum(n * b for n, b in zip(elements, bytes_each, strict=True))

@@ -1,0 +1,93 @@
+"""The ways in which the page can fold a graph: which groups are closed in each of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import combinations, islice
+
+from tinygrad_dnn.graph import Graph, Node
+from viz.folding.fold import LIMIT, Group, fold
+from viz.folding.scopes import Scope, scope_ids
+from viz.folding.summary import size, summary
+
+MOST = 20  # pictures in a page
+SUBSETS = 4  # so many scopes can be closed in every combination
+LEVELS = 3  # of nested scopes, closed before single ones are
+
+View = dict[str, Group]
+
+
+def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) -> list[View]:
+    """Groups by id for every picture, the first one first; at most MOST of at most LIMIT boxes.
+
+    First as the graph folds by itself: everything open, unless it is large. Then all scopes
+    closed, level by level of nested ones, and each closed or open alone.
+    Then those inside others, and the levels below.
+    """
+    found: dict[frozenset[str], View] = {}
+    for groups in _candidates(graph, homes, named):
+        view = group_ids(groups, homes)
+        boxes = len(graph) - sum(len(group.members) - 1 for group in view.values())
+        if boxes <= LIMIT or not found:
+            found.setdefault(frozenset(view), view)
+        if len(found) == MOST:
+            break
+    return list(found.values())
+
+
+def _candidates(
+    graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]
+) -> Iterator[Collection[Group]]:
+    yield fold(graph, homes, names=named)[0]
+    yield []
+    deepest = max((len(home) for home in homes.values()), default=0)
+    below = (
+        fold(graph, homes, depth=depth, limit=None, runs=False, names=named)[0]
+        for depth in range(deepest)
+    )
+    levels = list(islice(below, LEVELS))
+    yield from levels
+    for groups in levels[:1]:
+        if len(groups) <= SUBSETS:
+            for k in range(1, len(groups)):
+                yield from combinations(groups, k)
+        for group in groups:
+            yield [group]
+            yield [other for other in groups if other is not group]
+    for groups in levels[1:]:
+        yield from ([group] for group in groups)
+    for groups in below:
+        yield groups
+        yield from ([group] for group in groups)
+
+
+def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
+    """Groups by id: a scope keeps its own, others are called after their first node."""
+    scopes = scope_ids(homes)
+    position = {node: i for i, node in enumerate(homes)}
+    ids: View = {}
+    for group in groups:
+        own = scopes.get(group.path) if group.path is not None else None
+        other = f"f{min(position[node] for node in group.members)}x{len(group.members)}"
+        ids[other if own is None or own in ids else own] = group
+    return ids
+
+
+def open_scopes(graph: Graph, homes: Mapping[Node, Scope], drawn: Iterable[Scope]) -> View:
+    """What is in each scope that is drawn, by its id, whether a view can close it or not."""
+    inside: dict[Scope, list[Node]] = {path: [] for path in drawn}
+    for node in graph:
+        home = homes.get(node, ())
+        for k in range(1, len(home) + 1):
+            if home[:k] in inside:
+                inside[home[:k]].append(node)
+    ids = scope_ids(homes)
+    return {
+        ids[path]: Group(tuple(nodes), path[:-1], path, path[-1], _does(nodes), "", *size(nodes))
+        for path, nodes in inside.items()
+    }
+
+
+def _does(nodes: Collection[Node]) -> str:
+    ops = [node for node in nodes if node.op is not None]
+    return summary(ops).text if ops else ""

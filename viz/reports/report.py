@@ -1,0 +1,85 @@
+"""A training run on one page that needs no network: what was done, what came out, every picture."""
+
+from __future__ import annotations
+
+import html
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from viz.files import write
+from viz.page import asset, page, properties
+from viz.palette import DARK, LIGHT
+
+MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+class Section(NamedTuple):
+    """A picture of the report: heading, what one sees, the file; or None and why there is none."""
+
+    heading: str
+    text: str
+    picture: Path | None
+
+
+def report(
+    path: str | os.PathLike[str],
+    title: str,
+    facts: Mapping[str, str],
+    commands: Mapping[str, str],
+    sections: Iterable[Section],
+) -> Path:
+    """Write the page. Pictures are part of it, so the file may be sent around alone.
+
+    Args:
+        path: where to.
+        title: one line.
+        facts: by name, what is to be known of the run.
+        commands: by what they do, commands to be typed.
+        sections: the pictures, .png or .svg files.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: a picture of another kind.
+        OSError: a picture can't be read, or the page not be written.
+    """
+    rows = [
+        *(f"<dt>{_text(name)}</dt><dd>{_text(fact)}</dd>" for name, fact in facts.items()),
+        *(
+            f"<dt>{_text(name)}</dt><dd><code>{_text(command)}</code></dd>"
+            for name, command in commands.items()
+        ),
+    ]
+    filled = page(
+        "reports/report.html",
+        title=_text(title),
+        palette=f":root {{ {properties(LIGHT)} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
+        style=asset("page.css") + asset("reports/report.css"),
+        facts="\n".join(rows),
+        sections="\n".join(map(_section, sections)),
+    )
+    return write(Path(path), filled.encode())
+
+
+def _text(words: str) -> str:
+    return html.escape("".join(c if c.isprintable() else " " for c in words))
+
+
+def _section(section: Section) -> str:
+    heading, text, picture = section
+    if picture is None:
+        shown = f'<p class="missing">{_text(text)}</p>'
+    else:
+        kind = MEDIA.get(picture.suffix.lower())
+        if kind is None:
+            raise ValueError(f"report: {picture.name}: expected a .png or .svg picture")
+        data = b64encode(picture.read_bytes()).decode()
+        shown = (
+            f'<p>{_text(text)}</p>\n<img src="data:{kind};base64,{data}" alt="{_text(heading)}">'
+        )
+    return f"<section>\n<h2>{_text(heading)}</h2>\n{shown}\n</section>"

@@ -185,7 +185,9 @@ class Loop:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
         whole = {q: carry[q] for q in self._step.carry if q in carry}
         if self._less:
-            values = self._once.value(self._less.values, {**known, **carry})
+            # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
+            with np.errstate(invalid="ignore"):
+                values = self._once.value(self._less.values, {**known, **carry})
             whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
         return whole
 

@@ -21,7 +21,7 @@ from repeated_steps import (
     rng,
     with_state,
 )
-from test_loops_strength import random_step
+from test_strength_reduction import random_step
 
 from tinygrad_dnn import Tensor, compile_loop, relu, value_and_grad
 from tinygrad_dnn.autodiff.pytree import flatten

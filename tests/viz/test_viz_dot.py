@@ -1,7 +1,7 @@
 """The picture of a graph: what is in it, what it says, and that nothing in it can go wrong.
 
-`python tests/test_viz_dot.py` writes the golden files anew; look at the difference before you
-commit it.
+`PYTHONPATH=tests python tests/viz/test_viz_dot.py` writes the golden files anew; look at the
+difference before you commit it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tinygrad_dnn.graph import trace
 from viz.drawing.labels import brief
 from viz.palette import BOX, INK, LOOKS, MUTED, PAPER, contrast
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 # --- golden files, stability ----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The backward pass in a picture: the engine's own, beside the values, and nothing else changed.
 
-`python tests/test_viz_backward.py` writes the golden files anew; look at the difference first.
+`PYTHONPATH=tests python tests/viz/test_viz_backward.py` writes the golden files anew; look at the
+difference first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import viz
 from tinygrad_dnn import StaleValueError, Tensor, exp, no_grad, relu, stop_gradient
 from tinygrad_dnn.graph import trace
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 PICTURES = {
     "neuron_backward": lambda: viz.draw(neuron(), backward=True, values=True),
     "two_layers_backward": lambda: viz.draw(two_layers(), backward=True, merge=True),

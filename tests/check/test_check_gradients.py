@@ -29,7 +29,7 @@ from tinygrad_dnn.autodiff import reverse, tensor
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.op_check import cases_of, sampled
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", FAULTS)

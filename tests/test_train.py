@@ -135,7 +135,7 @@ def through_a_file(state: State, path: Path) -> State:
             class_names=(),
             x_shape=dims[:1],
             x_scale=1.0,
-            optimiser_state=dict(state.beside),
+            optimiser_state=dict(state.accumulators),
         ),
     )
     loaded = checkpoint.load(path)

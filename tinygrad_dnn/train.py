@@ -99,14 +99,14 @@ class Settings:
 class State:
     """Where a run stands after `iteration` complete iterations; never changed, only replaced.
 
-    `beside` is what a loop of fewer operations carries in place of a parameter, see
+    `accumulators` are what a loop of fewer operations carries in place of a parameter, see
     `loops.Snapshot`: going on bit for bit needs it.
     """
 
     parameters: Mapping[str, Array]
     iteration: int = 0
     costs: tuple[tuple[int, float], ...] = ()
-    beside: Mapping[str, Array] = field(default_factory=dict)
+    accumulators: Mapping[str, Array] = field(default_factory=dict)
 
 
 def begin(settings: Settings) -> State:
@@ -237,7 +237,7 @@ def _advancing(
         )
     if loop is not None:
         if note is not None:
-            note(loop.told)
+            note(loop.summary)
         return _in_a_loop(loop)
 
     def advance(state: State) -> tuple[float, State, str | None]:
@@ -256,9 +256,9 @@ def _loop_of(step: Callable[..., Any], X: Array, Y: Array, state: State) -> Loop
 
     start = dict(state.parameters)
     loop = compile_loop(repeated, carry=start, constants={"X": X, "Y": Y}, refresh=REFRESH)
-    if not loop.told:
+    if not loop.summary:
         return None
-    loop.resume(start, state.iteration, state.beside)
+    loop.resume(start, state.iteration, state.accumulators)
     return loop
 
 
@@ -266,9 +266,10 @@ def _in_a_loop(loop: Loop) -> Advance:
     def advance(state: State) -> tuple[float, State, str | None]:
         cost = loop.step()
         now = loop.snapshot()
-        parameters, beside = Later(lambda: now.carry), Later(lambda: now.beside)
+        parameters = Later(lambda: now.carry)
+        accumulators = Later(lambda: now.accumulators)
         broken = None if now.finite else _broken(parameters)
-        return float(cost), State(parameters, now.iteration, (), beside), broken
+        return float(cost), State(parameters, now.iteration, (), accumulators), broken
 
     return advance
 

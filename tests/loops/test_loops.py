@@ -56,7 +56,7 @@ def test_s82_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
     for _ in range(at):
         first.step()
     saved = first.snapshot()
-    stored = {name: np.array(x, order="F") for name, x in saved.beside.items()}
+    stored = {name: np.array(x, order="F") for name, x in saved.accumulators.items()}
     assert bool(stored) == (at % 10 != 0)
     later = begun(with_state("v"))
     later.step()
@@ -70,7 +70,7 @@ def test_resuming_demands_every_array() -> None:
     loop = compile_loop(descent, carry=parameters(), constants=data())
     loop.step()
     saved = loop.snapshot()
-    carry, beside = saved.carry, saved.beside
+    carry, beside = saved.carry, saved.accumulators
     some = {k: x for k, x in beside.items() if k != "W1_start"}
     with pytest.raises(ValueError, match=r"resume: expected W1_start \(5, 40\) float64, got none"):
         loop.resume(carry, 1, some)
@@ -92,7 +92,7 @@ def test_what_is_not_finite_is_seen_without_putting_matrices_together() -> None:
     def after_one(rate: float, size: float) -> Any:
         constants = {"X": data()["X"] * size, "rate": np.array(rate)}
         loop = compile_loop(step, carry=(parameters()["W1"], np.zeros(1)), constants=constants)
-        assert loop.told
+        assert loop.summary
         loop.step()
         return loop.snapshot()
 
@@ -100,7 +100,7 @@ def test_what_is_not_finite_is_seen_without_putting_matrices_together() -> None:
     assert not after_one(np.inf, 1.0).finite
     assert not after_one(np.nan, 1.0).finite
     large = after_one(1e300, 1e10)
-    assert all(np.isfinite(x).all() for x in large.beside.values())
+    assert all(np.isfinite(x).all() for x in large.accumulators.values())
     with np.errstate(over="ignore"):
         assert not large.finite
         assert after_one(1e300, 1.0).finite
@@ -148,7 +148,7 @@ def test_float32_stays_float32() -> None:
     constants = {k: x.astype(np.float32) for k, x in data().items()}
     loop = compile_loop(descent, carry=carry, constants=constants, refresh=10)
     cost = [loop.step() for _ in range(20)][-1]
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     assert {x.dtype.name for x in flatten(loop.carry)[0]} == {cost.dtype.name} == {"float32"}
     alike(cost, plainly(descent, carry, constants, 20)[1][-1], 1e-4)
 
@@ -210,7 +210,7 @@ def test_errors_do_not_grow_beyond_those_of_the_plain_iteration() -> None:
 
     start = parameters()["W1"][:1]
     loop = compile_loop(logistic, carry=(start, np.zeros_like(start)), constants=data())
-    assert loop.told
+    assert loop.summary
     for _ in range(5000):
         loop.step()
     exact = by_hand(np.longdouble)
@@ -236,6 +236,14 @@ def test_iterations_end_in_the_memory_order_they_begin_with() -> None:
 
 def test_a_snapshot_says_what_to_save_of_it() -> None:
     snapshot = compile_loop(descent, carry=parameters(), constants=data()).snapshot()
-    with pytest.raises(TypeError, match="save its carry, iteration and beside"):
+    with pytest.raises(TypeError, match="save its carry, iteration and accumulators"):
         pickle.dumps(snapshot)
-    pickle.dumps((snapshot.carry, snapshot.iteration, snapshot.beside))
+    pickle.dumps((snapshot.carry, snapshot.iteration, snapshot.accumulators))
+
+
+def test_the_former_names_answer_and_warn() -> None:
+    loop = compile_loop(descent, carry=parameters(), constants=data())
+    with pytest.warns(DeprecationWarning, match="Loop.told is now called summary"):
+        assert loop.told == loop.summary
+    with pytest.warns(DeprecationWarning, match="Snapshot.beside is now called accumulators"):
+        assert loop.snapshot().beside == {}

@@ -74,18 +74,18 @@ def test_linear_updates_on_batches_are_reduced(name: str) -> None:
     step, carry = LINEAR[name]
     loop = compared(on_batches(step), carry(), data(), draws(30), refresh=12)
     if name == "inner products":  # there are so many that it does not pay
-        assert loop.told == ""
+        assert loop.summary == ""
         return
-    assert "W1 (5, 40) meets only constants, in products, and changes only by multip" in loop.told
+    assert "W1 (5, 40) meets only constants, in products, and changes only by mult" in loop.summary
     assert "np.take(Xt_X, batch, axis=1, out=" in loop.source
     assert "np.take(X," not in loop.source
-    assert "W2 (3, 5)" not in loop.told
+    assert "W2 (3, 5)" not in loop.summary
 
 
 @pytest.mark.parametrize("name", NOT_LINEAR)
 def test_what_needs_the_matrix_itself_is_left_alone(name: str) -> None:
     step, carry = NOT_LINEAR[name]
-    assert compared(on_batches(step), carry(), data(), draws(20)).told == ""
+    assert compared(on_batches(step), carry(), data(), draws(20)).summary == ""
 
 
 def layer(prepared: Callable[..., Any]) -> Step:
@@ -124,7 +124,7 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
 def test_no_spelling_matters(name: str, rewrite: bool) -> None:
     step = layer(SPELLINGS[name])
     loop = compared(step, parameters(), data(), draws(30), refresh=12, rewrite=rewrite)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
 
 
 @pytest.mark.parametrize("product", [lambda W, A: W @ A.T, lambda W, A: (A @ W.T).T])
@@ -136,7 +136,7 @@ def test_examples_may_be_rows(product: Any) -> None:
 
     given = data()
     loop = compared(step, parameters(), {"X": given["X"].T, "Y": given["Y"]}, draws(30))
-    assert "changes only by multiples of X," in loop.told
+    assert "changes only by multiples of X," in loop.summary
 
 
 MUST_NOT_MATCH: dict[str, Callable[..., Any]] = {
@@ -157,7 +157,7 @@ def test_other_uses_of_positions_are_left_alone(name: str) -> None:
     if name == "features":
         step = features
         batches = [(np.random.default_rng(i).integers(-40, 40, 40),) for i in range(10)]
-    assert compared(step, parameters(), data(), batches).told == ""
+    assert compared(step, parameters(), data(), batches).summary == ""
 
 
 def features(p: Any, rows: Any, X: Any, Y: Any) -> Any:
@@ -171,17 +171,17 @@ def test_dropout_on_the_batch_makes_it_no_constant() -> None:
 
     masks = [(rng().random((40, 4)) > 0.3) * 1.0 for _ in range(9)]
     batches = [(b, mask) for (b,), mask in zip(draws(9), masks, strict=True)]
-    assert compared(step, parameters(), data(), batches).told == ""
+    assert compared(step, parameters(), data(), batches).summary == ""
 
 
 def test_where_it_does_not_pay_it_is_not_done() -> None:
     many = data(n=40, m=400)  # a batch's columns of the Gram matrix are longer than its examples
-    assert compared(on_batches(descent), parameters(), many, draws(3, m=400)).told == ""
+    assert compared(on_batches(descent), parameters(), many, draws(3, m=400)).summary == ""
 
 
 def test_no_operation_is_counted_for_columns_that_are_not_picked() -> None:
     """A batch of one of many examples: X is long, X[:, i] is not."""
-    told = compared(on_batches(descent), parameters(), data(m=30), draws(3, k=1, m=30)).told
+    told = compared(on_batches(descent), parameters(), data(m=30), draws(3, k=1, m=30)).summary
     assert "instead of 1,2" in told
 
 
@@ -194,7 +194,7 @@ def test_a_batch_of_any_size(k: int) -> None:
         value, g = value_and_grad(cost)({"W1": p["W1"]})
         return p | {"W1": p["W1"] - 0.001 * g["W1"]}, value
 
-    assert "W1" in compared(step, parameters(), data(), draws(20, k)).told
+    assert "W1" in compared(step, parameters(), data(), draws(20, k)).summary
 
 
 def test_no_matrix_of_the_batchs_size_squared_is_made() -> None:
@@ -206,13 +206,13 @@ def test_no_matrix_of_the_batchs_size_squared_is_made() -> None:
     loop = compile_loop(
         step, carry=np.ones((2, 40)), inputs=[np.zeros(k, int)], constants={"X": data()["X"]}
     )
-    assert loop.told
+    assert loop.summary
     loop.step(np.ones(k, int))
 
 
 def test_one_column_many_times() -> None:
     batches = [(np.array([i % M] * 4),) for i in range(20)]
-    assert "W1" in compared(on_batches(descent), parameters(), data(), batches).told
+    assert "W1" in compared(on_batches(descent), parameters(), data(), batches).summary
 
 
 def test_batches_of_several_constants_in_one_step() -> None:
@@ -223,7 +223,7 @@ def test_batches_of_several_constants_in_one_step() -> None:
 
     batches = [(i, j) for (i,), (j,) in zip(draws(20), draws(20, seed=1), strict=True)]
     more = data() | {"V": data()["X"][:, ::-1] + 0.5}
-    assert "Vᵀ" in compared(step, parameters(), more, batches, refresh=7).told
+    assert "Vᵀ" in compared(step, parameters(), more, batches, refresh=7).summary
 
 
 def test_an_order_may_be_a_constant_and_the_turn_be_carried() -> None:
@@ -235,7 +235,7 @@ def test_an_order_may_be_a_constant_and_the_turn_be_carried() -> None:
     carry = {"p": parameters(), "turn": np.array(0)}
     constants = data() | {"order": rng().integers(0, M, (20, 4))}
     loop = compile_loop(step, carry=carry, constants=constants, refresh=6)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     results = [loop.step() for _ in range(20)]
     end, expected = plain(step, carry, constants, [()] * 20)
     alike(results, expected)
@@ -250,7 +250,7 @@ def test_positions_may_depend_on_what_is_carried() -> None:
         return descent(p, X[:, hardest], Y[:, hardest])
 
     loop = compile_loop(step, carry=parameters(), constants=data(), refresh=7)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     results = [loop.step() for _ in range(20)]
     end, expected = plain(step, parameters(), data(), [()] * 20)
     alike(results, expected)
@@ -264,7 +264,7 @@ def test_a_number_that_is_carried_may_scale_the_batch() -> None:
 
     carry = {"p": parameters(), "scale": np.array(1.5)}
     loop = compared(step, carry, data(), draws(20), refresh=7)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     assert "(4, 9)" not in loop.source  # the selection is not made as a matrix
 
 
@@ -274,7 +274,7 @@ def test_pixels_may_be_bytes() -> None:
 
     pixels = rng().integers(0, 256, (40, 9)).astype(np.uint8)
     loop = compared(step, parameters(), data() | {"X": pixels}, draws(20), refresh=7)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
 
 
 def test_examples_that_fade_are_no_constant() -> None:
@@ -284,7 +284,7 @@ def test_examples_that_fade_are_no_constant() -> None:
 
     carry = {"p": parameters(), "E": data()["X"]}
     # With so many columns in a batch even a Gram matrix anew in every step would pay.
-    assert compared(step, carry, data(), draws(20, 40)).told == ""
+    assert compared(step, carry, data(), draws(20, 40)).summary == ""
 
 
 def test_examples_that_are_learned_are_no_constant() -> None:
@@ -297,7 +297,7 @@ def test_examples_that_are_learned_are_no_constant() -> None:
         return {k: c[k] - 0.1 * g[k] for k in c}, value
 
     carry = parameters() | {"E": data()["X"]}
-    assert compared(step, carry, data(), draws(20)).told == ""
+    assert compared(step, carry, data(), draws(20)).summary == ""
 
 
 def test_any_step_on_batches_gives_what_it_gives_plainly() -> None:
@@ -314,7 +314,7 @@ def test_any_step_on_batches_gives_what_it_gives_plainly() -> None:
         carry = {q: draw.normal(size=(12, 12)) / 12 for q in names}
         constants = {k: draw.normal(size=(12, 5)) for k in ("X", "U")}
         loop = compared(step, carry, constants, draws(8, 3, 5, seed), refresh=3)
-        done += loop.told != ""
+        done += loop.summary != ""
     assert 10 < done < 35
 
 
@@ -325,7 +325,7 @@ def test_float32_stays_float32() -> None:
     step = on_batches(descent)
     loop = compile_loop(step, carry=carry, inputs=batches[0], constants=constants, refresh=10)
     cost = [loop.step(*b) for b in batches][-1]
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     assert {x.dtype.name for x in flatten(loop.carry)[0]} == {cost.dtype.name} == {"float32"}
     alike(cost, plain(step, carry, constants, batches)[1][-1], 1e-4)
 
@@ -351,7 +351,7 @@ def test_a_resumed_loop_goes_on_bit_for_bit(at: int) -> None:
         assert looked_at.carry["p"]["W1"].shape == (LAYERS[1], LAYERS[0])
     saved = looked_at.snapshot()
     later = begun(with_state("v"))
-    later.resume(saved.carry, saved.iteration, saved.beside)
+    later.resume(saved.carry, saved.iteration, saved.accumulators)
     for loop in (later, looked_at):
         assert [loop.step(*b).tobytes() for b in batches[at:]] == costs[at:]
         assert bits(loop.carry) == bits(whole.carry)
@@ -377,7 +377,7 @@ def test_another_length_is_refused_and_another_loop_goes_on() -> None:
         loop = ends[len(batch[0])]
         if loop is not last:
             now = last.snapshot()
-            loop.resume(now.carry, now.iteration, now.beside)
+            loop.resume(now.carry, now.iteration, now.accumulators)
         results.append(loop.step(*batch))
         last = loop
     end, expected = plain(on_batches(momentum), with_state("v"), data(), batches)

@@ -30,24 +30,24 @@ from tinygrad_dnn.network import cost_of
 def test_linear_updates_are_reduced(name: str) -> None:
     step, carry = LINEAR[name]
     loop = compared(step, carry(), data(), refresh=12)
-    assert "W1 (5, 40) meets only constants, in products" in loop.told
+    assert "W1 (5, 40) meets only constants, in products" in loop.summary
     assert "X" not in loop.source.split("def step")[0].split('"""')[1].split()
-    assert "W2 (3, 5)" not in loop.told
+    assert "W2 (3, 5)" not in loop.summary
 
 
 @pytest.mark.parametrize("name", NOT_LINEAR)
 def test_s80_what_needs_the_matrix_or_its_gradient_is_left_alone(name: str) -> None:
     step, carry = NOT_LINEAR[name]
     loop = compared(step, carry(), data())
-    assert loop.told == ""
+    assert loop.summary == ""
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_no_name_place_or_spelling_matters(name: str) -> None:
     step, carry, constants = spelled_problem(name)
     loop = compared(step, carry, constants, refresh=12)
-    assert "c_0" in loop.told
-    assert "given" in loop.told
+    assert "c_0" in loop.summary
+    assert "given" in loop.summary
 
 
 def test_a_constant_that_is_an_input_of_every_step_is_none() -> None:
@@ -56,7 +56,7 @@ def test_a_constant_that_is_an_input_of_every_step_is_none() -> None:
 
     given = data()
     loop = compile_loop(step, carry=parameters(), inputs=(given["X"],), constants={"Y": given["Y"]})
-    assert loop.told == ""
+    assert loop.summary == ""
     with pytest.raises(ValueError, match=r"expected inputs \(40, 9\) float64, got \(40, 8\)"):
         loop.step(given["X"][:, :8])
     batches = [[rng().normal(size=given["X"].shape) * i] for i in (1, 2, 3)]
@@ -71,7 +71,7 @@ def test_dropout_on_the_input_makes_it_no_constant() -> None:
         return descent(p, X * mask, Y)
 
     loop = compile_loop(step, carry=parameters(), inputs=(np.ones((40, 9)),), constants=data())
-    assert loop.told == ""
+    assert loop.summary == ""
 
 
 def test_dropout_behind_the_first_product_is_none_of_its_business() -> None:
@@ -85,21 +85,21 @@ def test_dropout_behind_the_first_product_is_none_of_its_business() -> None:
 
     masks = [[(rng().random((5, 9)) > 0.3) * 1.0] for _ in range(9)]
     loop = compile_loop(step, carry=parameters(), inputs=masks[0], constants=data())
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     results = [loop.step(*m) for m in masks]
     alike(results, plainly(step, parameters(), data(), 9, masks)[1])
 
 
 def test_where_it_does_not_pay_it_is_not_done() -> None:
     many = data(n=40, m=200)  # the Gram matrix would be larger than X
-    assert compared(descent, parameters(), many, 3).told == ""
+    assert compared(descent, parameters(), many, 3).summary == ""
     few = data(n=40, m=60)
-    assert compared(descent, parameters(), few, 3).told != ""
+    assert compared(descent, parameters(), few, 3).summary != ""
 
 
 def test_it_is_off_with_one_switch() -> None:
     loop = compared(descent, parameters(), data(), strength_reduction=False)
-    assert loop.told == ""
+    assert loop.summary == ""
     assert "np.matmul(W1, X" in loop.source
 
 
@@ -112,7 +112,7 @@ def test_batches_in_turn_are_columns_of_one_gram_matrix() -> None:
             p, cost = descent(p, X[:, part], Y[:, part])
         return p, cost
 
-    assert "W1" in compared(epoch, parameters(), data(), refresh=7).told
+    assert "W1" in compared(epoch, parameters(), data(), refresh=7).summary
 
 
 def test_batches_chosen_anew_in_every_step() -> None:
@@ -122,7 +122,7 @@ def test_batches_chosen_anew_in_every_step() -> None:
     draw = rng()
     batches = [[np.eye(9)[:, draw.permutation(9)[:4]]] for _ in range(40)]
     loop = compile_loop(step, carry=parameters(), inputs=batches[0], constants=data(), refresh=25)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
     results = [loop.step(*b) for b in batches]
     end, expected = plainly(step, parameters(), data(), 40, batches)
     alike(results, expected)
@@ -136,7 +136,7 @@ def test_a_cost_on_other_examples_is_shown() -> None:
 
     more = {f"{k}_dev": x + 0.5 * (k == "X") for k, x in data().items()}
     loop = compared(step, parameters(), data() | more)
-    assert "W1" in loop.told
+    assert "W1" in loop.summary
 
 
 def test_a_matrix_that_stays_or_fades_is_none_of_the_steps_work() -> None:
@@ -149,9 +149,9 @@ def test_a_matrix_that_stays_or_fades_is_none_of_the_steps_work() -> None:
         return after | {"W1": 0.99 * p["W1"]}, cost
 
     loop = compared(step, parameters(), data())
-    assert "W1 (5, 40) meets only constants, in products, and changes by no others" in loop.told
+    assert "W1 (5, 40) meets only constants, in products, and changes by no others" in loop.summary
     assert "np.matmul(W1" not in loop.source
-    assert "a_W1_W1 ⊙ W1_start" in compared(fading, parameters(), data(), refresh=7).told
+    assert "a_W1_W1 ⊙ W1_start" in compared(fading, parameters(), data(), refresh=7).summary
 
 
 def test_two_matrices_on_two_constants() -> None:
@@ -166,8 +166,8 @@ def test_two_matrices_on_two_constants() -> None:
     carry = {"A": draw.normal(size=(5, 40)) / 6, "B": draw.normal(size=(30, 5)) / 6}
     constants = data() | {"V": draw.normal(size=(9, 30))}
     loop = compared(step, carry, constants, refresh=7)
-    assert "A (5, 40)" in loop.told
-    assert "B (30, 5)" in loop.told
+    assert "A (5, 40)" in loop.summary
+    assert "B (30, 5)" in loop.summary
 
 
 def test_one_matrix_on_two_constants() -> None:
@@ -180,7 +180,7 @@ def test_one_matrix_on_two_constants() -> None:
 
     carry = {"A": rng().normal(size=(5, 40)) / 6}
     constants = data() | {"V": rng().normal(size=(40, 9)) + 0.3}
-    assert "Vᵀ and Xᵀ" in compared(step, carry, constants, refresh=7).told
+    assert "Vᵀ and Xᵀ" in compared(step, carry, constants, refresh=7).summary
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -207,7 +207,7 @@ def test_random_linear_rules(seed: int) -> None:
     shape = (40, 5) if turned else (5, 40)
     carry = {a: draw.normal(size=shape) / 6 for a in names}
     loop = compared(step, carry, data(), refresh=11)
-    assert names[0] in loop.told
+    assert names[0] in loop.summary
 
 
 # --- square matrices, where shapes would allow what mathematics does not --------------------------
@@ -286,7 +286,7 @@ def replaced(product: Any, becomes: Any) -> Any:
 )
 def test_a_matrix_on_the_wrong_side_is_left_alone(step: Any) -> None:
     carry, constants = squares()
-    assert compared(step, carry, constants).told == ""
+    assert compared(step, carry, constants).summary == ""
 
 
 def test_an_update_need_not_be_a_gradient() -> None:
@@ -295,16 +295,16 @@ def test_an_update_need_not_be_a_gradient() -> None:
     left = ruled(lambda W, X: W.T @ X, lambda D, X: X @ D.T)
     anew = replaced(lambda W, X: W @ X, lambda D, X: D @ X.T)
     for step in (right, left, anew):
-        assert "W (30, 30)" in compared(step, carry, constants, refresh=7).told
+        assert "W (30, 30)" in compared(step, carry, constants, refresh=7).summary
 
 
 def test_a_matrix_and_the_transpose_of_another_are_reduced_each_on_its_side() -> None:
     carry, constants = squares()
     loop = compared(error_of(lambda q, X: q["W"] @ X + q["V"].T @ X), carry, constants, refresh=7)
-    assert "W (30, 30)" in loop.told
-    assert "V (30, 30)" in loop.told
+    assert "W (30, 30)" in loop.summary
+    assert "V (30, 30)" in loop.summary
     summed = error_of(lambda q, X: (q["W"] + q["V"].T) @ X)
-    assert compared(summed, carry, constants).told == ""
+    assert compared(summed, carry, constants).summary == ""
 
 
 def test_a_matrix_that_another_becomes_and_that_is_shown_is_needed() -> None:
@@ -313,7 +313,7 @@ def test_a_matrix_that_another_becomes_and_that_is_shown_is_needed() -> None:
         return {"p": p, "last": c["p"]["W1"]}, np.abs(c["last"]).sum()
 
     carry = {"p": parameters(), "last": parameters()["W1"] + 1}
-    assert compared(step, carry, data()).told == ""
+    assert compared(step, carry, data()).summary == ""
 
 
 def test_another_dtype_in_between_rounds() -> None:
@@ -324,7 +324,7 @@ def test_another_dtype_in_between_rounds() -> None:
         return (W - 0.1 * D @ X.T,), D
 
     loop = compared(step, (parameters()["W1"],), {"X": data()["X"]}, rewrite=False)
-    assert loop.told == ""
+    assert loop.summary == ""
 
 
 def test_a_row_that_is_repeated_is_no_matrix_of_that_shape() -> None:
@@ -402,7 +402,7 @@ def test_any_step_gives_what_it_gives_plainly() -> None:
         carry = {q: draw.normal(size=(12, 12)) / 12 for q in names}
         constants = {"X": draw.normal(size=(12, 3)), "U": draw.normal(size=(12, 3))}
         loop = compared(random_step(draw, names), carry, constants, 8, refresh=3)
-        done += loop.told != ""
+        done += loop.summary != ""
     assert 15 < done < 50
 
 
@@ -415,7 +415,7 @@ def test_where_nothing_changes_nothing_is_left_to_compute() -> None:
 
     loop = compile_loop(step, carry={"W": W}, constants={"A": A})
     assert [float(loop.step()) for _ in range(2)] == pytest.approx([((W @ A) ** 2).mean()] * 2)
-    assert "takes 0 operations instead of" in loop.told
+    assert "takes 0 operations instead of" in loop.summary
     np.testing.assert_array_equal(loop.carry["W"], W)
 
 
@@ -429,5 +429,5 @@ def test_pixels_of_another_kind_are_divided_once(kind: str) -> None:
         return W - 0.001 * slope, cost
 
     loop = compile_loop(step, carry=np.zeros((1, 800)), constants={"I": I})
-    assert "is carried as" in loop.told
+    assert "is carried as" in loop.summary
     assert "255" not in loop.source

@@ -136,6 +136,6 @@ def _checkpoint(settings: Settings, data: Examples, run: Run) -> checkpoint.Chec
         class_names=data.classes,
         x_shape=data.shape,
         x_scale=data.scale,
-        optimiser_state=dict(state.beside),  # going on bit for bit needs it
+        optimiser_state=dict(state.accumulators),  # going on bit for bit needs it
         accuracies=run.shares,
     )

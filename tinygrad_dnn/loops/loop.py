@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from tinygrad_dnn.compiler.tracing.signature import Argument, paths
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.hoist import Once
 from tinygrad_dnn.loops.step_graph import Repeated
-from tinygrad_dnn.loops.strength_reduction import Reduced, told
+from tinygrad_dnn.loops.strength_reduction import Reduced, summary
+
+T = TypeVar("T")
 
 
 class Loop:
@@ -26,7 +29,7 @@ class Loop:
 
     Attributes:
         iteration: how many iterations are complete.
-        told: in words, what was done to the step besides compiling it; empty if nothing.
+        summary: in words, what was done to the step besides compiling it; empty if nothing.
         steps: the rewrites of the step, in order.
     """
 
@@ -44,7 +47,7 @@ class Loop:
         self._recording, self.steps, self._rewrite = recording, list(steps), rewrite
         self._layout, self._step, self._less = layout, step, less
         self._refresh, self.iteration = refresh, iteration
-        self.told = told(step, less) if less else ""
+        self.summary = summary(step, less) if less else ""
         self._smaller = less.step if less else step
         starts = less.starts if less else {}
         names = _keys([*self._smaller.carry, *starts])
@@ -147,15 +150,23 @@ class Loop:
         """What is carried, in the structure that was given; new arrays."""
         return self.snapshot().carry
 
+    @property
+    def told(self) -> str:
+        """The former name of `summary`."""
+        return _renamed("Loop.told", "summary", self.summary)
+
     def snapshot(self) -> Snapshot:
         """Where the loop stands. It stays that, whatever the loop does next."""
         carry = {q: x.copy() for q, x in self._carry.items()}
         return Snapshot(self, self.iteration, carry, self._once.known)
 
-    def resume(self, carry: Any, iteration: int, beside: Mapping[str, Any] | None = None) -> None:
-        """Go on from a snapshot's `carry`, `iteration` and `beside`, of a loop of the same step.
+    def resume(
+        self, carry: Any, iteration: int, accumulators: Mapping[str, Any] | None = None
+    ) -> None:
+        """Go on from a snapshot's `carry`, `iteration` and `accumulators`, of a loop of the same
+        step.
 
-        It is bit for bit as if the loop had not been left. Without `beside` the matrices begin
+        It is bit for bit as if the loop had not been left. Without `accumulators` the matrices begin
         where they stand, as after a refresh.
 
         Raises:
@@ -172,11 +183,11 @@ class Loop:
             whole[q] = _checked(q.name or "carry", q, named[path])
         self._begin(whole)
         self.iteration = iteration
-        if not beside:
+        if not accumulators:
             return
         places = {n: q for n, q in self._names.items() if q not in self._step.carry}
-        given = {n: _checked(n, q, beside.get(n)) for n, q in (places | self._starts).items()}
-        if unknown := beside.keys() - given.keys():
+        given = {n: _checked(n, q, accumulators.get(n)) for n, q in (places | self._starts).items()}
+        if unknown := accumulators.keys() - given.keys():
             raise ValueError(f"resume: this loop carries no {', '.join(sorted(unknown))}")
         self._carry |= {q: given[n] for n, q in places.items()}
         self._once.restart({q: given[n] for n, q in self._starts.items()})
@@ -208,7 +219,9 @@ class Snapshot:
         self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
 
     def __reduce__(self) -> Any:
-        raise TypeError("a snapshot belongs to its loop; save its carry, iteration and beside")
+        raise TypeError(
+            "a snapshot belongs to its loop; save its carry, iteration and accumulators"
+        )
 
     @property
     def carry(self) -> Any:
@@ -218,7 +231,7 @@ class Snapshot:
         return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
     @property
-    def beside(self) -> dict[str, Any]:
+    def accumulators(self) -> dict[str, Any]:
         """What is carried in place of matrices, and where these began; bit for bit resuming needs
         it. Empty if there is none, or if every matrix begins here, as after a refresh.
         """
@@ -229,6 +242,11 @@ class Snapshot:
         return parts | {n: self._known[q] for n, q in self._loop._starts.items()}
 
     @property
+    def beside(self) -> dict[str, Any]:
+        """The former name of `accumulators`."""
+        return _renamed("Snapshot.beside", "accumulators", self.accumulators)
+
+    @property
     def finite(self) -> bool:
         """Whether all carried values are finite numbers."""
         # Where every |x| is below √√max, which x · x < √max says at one glance, no product of two
@@ -237,6 +255,11 @@ class Snapshot:
             return True
         parts = all(np.isfinite(x).all() for x in self._carry.values())
         return parts and all(np.isfinite(x).all() for x in flatten(self.carry)[0])
+
+
+def _renamed(old: str, new: str, value: T) -> T:
+    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)
+    return value
 
 
 @cache

@@ -48,7 +48,7 @@ def compile_loop(
     W ← b W − α D Xᵀ (gradient descent, momentum, weight decay; not Adam), is not carried: S is,
     where W = a W0 + S Xᵀ, and the Gram matrix XᵀX, or its columns at a batch's positions, serves in
     place of X. That is done where it takes
-    fewer operations; `.told` says so, `.carry` has the true W. It is the same iteration but for
+    fewer operations; `.summary` says so, `.carry` has the true W. It is the same iteration but for
     rounding.
 
     Args:

@@ -62,7 +62,7 @@ def reduced(step: Repeated) -> Reduced | None:
     return _rewritten(step, paying) if paying else None
 
 
-def told(step: Repeated, made: Reduced) -> str:
+def summary(step: Repeated, made: Reduced) -> str:
     """What was done, in words, with the counts."""
     parts = []
     for q, constants in made.constants.items():

@@ -166,8 +166,8 @@ class Loop:
         """Go on from a snapshot's `carry`, `iteration` and `accumulators`, of a loop of the same
         step.
 
-        It is bit for bit as if the loop had not been left. Without `accumulators` the matrices begin
-        where they stand, as after a refresh.
+        It is bit for bit as if the loop had not been left. Without `accumulators` the matrices
+        begin where they stand, as after a refresh.
 
         Raises:
             ValueError: an array is missing, or has another shape or dtype.

@@ -63,7 +63,7 @@ def _is_diagonal(alone: Alone, i: int, rng: np.random.Generator) -> bool:
 
     Then J v = (J 1) ⊙ v for every v; one at random tells. An op of ours that says so is believed.
     """
-    if alone.op.elementwise and alone.op.__module__.startswith("tinygrad_dnn.ops"):
+    if alone.op.elementwise and alone.op.builtin:
         return True
     f, x = alone.forward(i), alone.wide[i]
     if not _fits(x.shape, alone.z.shape):

@@ -113,7 +113,7 @@ def moved_out(
     Beside them may stand numbers, and constants that are the same for every column.
     """
     op = node.op
-    if not op.elementwise or not op.__module__.startswith("tinygrad_dnn.ops"):
+    if not op.elementwise or not op.builtin:
         return None
     those = [picked[x] for x in node.inputs if isinstance(x, Node) and x in picked]
     if len({(p.positions, p.axis) for p in those}) != 1:

@@ -93,8 +93,8 @@ def constant_nodes(nodes: Iterable[Node], constants: Collection[Leaf]) -> set[No
     """
     found: set[Node] = set(constants)
     for node in nodes:
-        ours = node.op is not None and node.op.__module__.startswith("tinygrad_dnn.ops")
-        if ours and all(x in found for x in node.parents):
+        builtin = node.op is not None and node.op.builtin
+        if builtin and all(x in found for x in node.parents):
             found.add(node)
     return found
 

@@ -143,9 +143,12 @@ class Op:
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)
-        if isinstance(ufunc, np.ufunc) and forward.__module__.startswith(__package__):
+        # Declared by the project. What others declare may be random, or count its calls, so it is
+        # neither shared nor computed ahead; and what they say of it is not taken for granted.
+        self.builtin = forward.__module__.startswith(__package__)
+        if self.builtin and isinstance(ufunc, np.ufunc):
             self.compute = ufunc  # what forward calls anyway, without the call in between
-        elif not forward.__module__.startswith(__package__):
+        elif not self.builtin:
             self.compute = self._apart
 
     def _apart(self, *arrays: Any, **meta: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import REGISTRY, Op
-from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, ours, swapped
+from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, swapped
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import (
     Match,
@@ -189,7 +189,7 @@ class _Work:
         self, op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], like: Node | None = None
     ) -> Any:
         """An expression in normal form: a node that stands already, a new one, or a constant."""
-        if not ours(op):
+        if not op.builtin:
             return build(op, inputs, meta, self.scope, like)
         value = folded(op, inputs, meta)
         if value is not None:

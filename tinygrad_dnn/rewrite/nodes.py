@@ -13,7 +13,6 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import REGISTRY, Op
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, is_constant
 
-_OURS = "tinygrad_dnn.ops"
 # Python numbers stay Python numbers, which take on the dtype of the array they meet.
 _PYTHON: dict[Op, Any] = {
     REGISTRY["add"]: operator.add, REGISTRY["subtract"]: operator.sub,
@@ -26,13 +25,6 @@ _dtypes: dict[Any, Any] = {}
 
 class Unfit(Exception):
     """NumPy refuses such inputs, so the expression does not exist."""
-
-
-def ours(op: Op) -> bool:
-    """Whether the project declared it. What others did may be random or count its calls, so it is
-    neither shared nor computed ahead.
-    """
-    return op.__module__.startswith(_OURS)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -97,7 +89,7 @@ def inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[An
     """
     shapes = list(map(shape_of, inputs))
     try:
-        if op.elementwise and ours(op):
+        if op.elementwise and op.builtin:
             kinds = tuple(getattr(x, "dtype", type(x)) for x in inputs)
             key = op, kinds, tuple((k, str(v)) for k, v in meta.items())
             if key not in _dtypes:
@@ -128,7 +120,7 @@ def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
 
     An array is not made larger, which is what `broadcast_to` is for.
     """
-    if not (ours(op) and all(map(is_constant, inputs))) or op is _BROADCAST:
+    if not (op.builtin and all(map(is_constant, inputs))) or op is _BROADCAST:
         return None
     python = _PYTHON.get(op)
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
 from tinygrad_dnn.ops import REGISTRY
-from tinygrad_dnn.rewrite.nodes import Unfit, build, ours
+from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
@@ -50,7 +50,7 @@ def _copies(
             continue
         if prod(node.shape) == 1 and divisor is not None:
             inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
-        as_it_was = dtype is None or not ours(node.op)
+        as_it_was = dtype is None or not node.op.builtin
         new[node] = build(node.op, inputs, node.meta, (), like=node if as_it_was else None)
     return new
 

@@ -18,7 +18,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.ops.declare import named
-from tinygrad_dnn.rewrite.nodes import key_of, ours
+from tinygrad_dnn.rewrite.nodes import key_of
 
 
 @dataclass(eq=False)
@@ -132,7 +132,7 @@ class _Walk:
             x = inputs[0]
             inputs = x.inputs if isinstance(x, Node) and _negates(x) else inputs
         key = key_of(op, inputs, meta), tuple(raises.items())
-        if self.share and ours(op) and key in self.made:
+        if self.share and op.builtin and key in self.made:
             return self.made[key]
         arrays = [self._value(x) for x in inputs]
         with np.errstate(all="ignore"):

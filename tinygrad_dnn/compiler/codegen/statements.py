@@ -34,7 +34,6 @@ from tinygrad_dnn.compiler.codegen.numpy_source import (
 )
 from tinygrad_dnn.compiler.python_text import WIDTH, quoted
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.rewrite.nodes import ours
 
 DEEPEST = 1  # ops within ops
 WIDEST = 3  # ops side by side within one
@@ -260,7 +259,7 @@ class Writer:
                 if k in named or k not in usual or repr(usual[k]) != repr(v)
             ]
             text = f"{self.constants.helper(node.op)}({', '.join([*operands, *words])})"
-        if not ours(node.op):
+        if not node.op.builtin:
             return f"np.array({text})"  # it may be an input's own memory
         return text if node.shape else f"np.asarray({text})"
 

@@ -6,6 +6,16 @@ import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
 
+__all__ = [
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+]
+
 activation = partial(op, elementwise=True)
 AXIS_CASES = (Case((3, 4)), Case((3, 4), axis=0), Case((5,)))
 

@@ -23,6 +23,14 @@ import numpy as np
 from tinygrad_dnn.formula.template import formula_of
 from tinygrad_dnn.graph import NO_META
 
+__all__ = [
+    "REGISTRY",
+    "At",
+    "Case",
+    "Op",
+    "op",
+]
+
 REGISTRY: dict[str, Op] = {}
 
 Rule = Callable[..., Any]

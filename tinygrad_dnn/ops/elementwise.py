@@ -10,6 +10,44 @@ import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
 
+__all__ = [
+    "absolute",
+    "add",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "arctan2",
+    "astype",
+    "clip",
+    "cos",
+    "cosh",
+    "divide",
+    "exp",
+    "expm1",
+    "identity",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "power",
+    "reciprocal",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "stop_gradient",
+    "subtract",
+    "tan",
+    "tanh",
+    "where",
+]
+
 elementwise = partial(op, elementwise=True)
 
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))

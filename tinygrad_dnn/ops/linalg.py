@@ -8,6 +8,14 @@ import numpy as np
 from tinygrad_dnn.ops.declare import Case, op
 from tinygrad_dnn.ops.shape import scatter
 
+__all__ = [
+    "dot",
+    "einsum",
+    "matmul",
+    "outer",
+    "trace",
+]
+
 
 def _columns(x):
     """Matrix transpose of a stack of matrices."""

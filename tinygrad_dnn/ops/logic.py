@@ -10,6 +10,25 @@ import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
 
+__all__ = [
+    "argmax",
+    "argmin",
+    "ceil",
+    "equal",
+    "floor",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "not_equal",
+]
+
 constant = partial(op, vjp=None, elementwise=True)
 
 

@@ -7,6 +7,11 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.declare import Case, op
 
+__all__ = [
+    "scatter_add",
+    "take",
+]
+
 POSITIONS = range(-3, 3)  # what tests may sample: on an axis of 3 or more elements
 
 

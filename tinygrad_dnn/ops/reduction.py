@@ -8,6 +8,18 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import At, Case, op
 
+__all__ = [
+    "cumsum",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]
+
 CASES = (
     Case((3, 4)),
     Case((3, 4), axis=0),

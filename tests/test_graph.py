@@ -18,7 +18,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import FreedGraphError, Graph, Tensor, debug, no_grad, scope
-from tinygrad_dnn.autodiff.evaluate import replay
+from tinygrad_dnn.autodiff.evaluate import evaluate, replay
 from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.graph import MODE, trace
 
@@ -385,3 +385,14 @@ def test_s48_an_op_is_pickled_by_name_or_not_at_all() -> None:
     five_exp = tg.custom_vjp(np.exp, lambda g, z, x: 5 * g * z)
     with pytest.raises((TypeError, ValueError, pickle.PicklingError), match="exp"):
         pickle.dumps(five_exp(param([1.0])))
+
+
+def test_a_graph_is_evaluated_at_other_values_and_not_behind_them() -> None:
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True, name="x")
+    y = x * 3.0
+    z = (y * y).sum()
+    assert evaluate([z.node])[z.node] == 45.0
+    assert evaluate([z.node], {x.node: np.array([2.0, 2.0])})[z.node] == 72.0
+    found = evaluate([z.node], {y.node: np.array([1.0, 1.0])})
+    assert found[z.node] == 2.0
+    assert x.node not in found

@@ -1,29 +1,67 @@
-"""Values computed again from a graph: its ops applied to its leaves and constants."""
+"""Evaluation of a graph: its ops applied again, to its own leaves or to other values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.autodiff.reverse import StaleValueError
-from tinygrad_dnn.graph import Leaf, Node, describe, trace
+from tinygrad_dnn.graph import Leaf, Node, by_index, describe, trace
+
+
+def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any] | None = None) -> dict[Node, Any]:
+    """The values of nodes and of all that they are computed from, bit for bit as eager mode.
+
+    Args:
+        known: values for some nodes, in place of their own; what lies behind these is not
+            computed. A leaf that is not among them has its own value.
+
+    Example: with `z = x * y` recorded, `evaluate([z.node], {x.node: np.array(3.0)})[z.node]` is
+    3 y.
+    """
+    known = {} if known is None else known
+    values: dict[Node, Any] = {}
+    for node in _down_to(nodes, known):
+        if node in known:
+            values[node] = known[node]
+        elif isinstance(node, Leaf):
+            values[node] = node.value
+        else:
+            arrays = [values[x] if isinstance(x, Node) else x for x in node.inputs]
+            value = node.op.compute(*arrays, **node.meta)
+            # An array, as it is recorded: NumPy's scalars round powers otherwise.
+            scalar = isinstance(value, np.generic) or not hasattr(value, "dtype")
+            values[node] = np.asarray(value) if scalar else value
+    return values
+
+
+def _down_to(nodes: Iterable[Node], known: Mapping[Node, Any]) -> list[Node]:
+    """What nodes are computed from, but nothing behind a known one; in order."""
+    seen = dict.fromkeys(nodes)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if node in known:
+            continue
+        for x in node.inputs:
+            if isinstance(x, Node) and x not in seen:
+                seen[x] = None
+                stack.append(x)
+    return sorted(seen, key=by_index)
 
 
 def replay(nodes: Iterable[Node]) -> dict[Node, Any]:
-    """The value of every node that `nodes` were computed from, bit for bit as it was recorded.
+    """The value of every node that `nodes` were computed from, as it was recorded.
 
     Raises:
         StaleValueError: a leaf was changed after the ops that read it were recorded.
     """
-    values: dict[Node, Any] = {}
-    for node in trace(nodes):
-        if isinstance(node, Leaf):
-            values[node] = node.value
-            continue
+    graph = trace(nodes)
+    for node in graph:
         refuse_changed(node)
-        arrays = [values[x] if isinstance(x, Node) else x for x in node.inputs]
-        values[node] = node.op.forward(*arrays, **node.meta)
-    return values
+    return evaluate(graph)
 
 
 def refuse_changed(node: Node) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.accumulation import (
     Seen,
@@ -22,7 +23,7 @@ from tinygrad_dnn.check.reference import Ledger
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.rule_directional import check_argument
 from tinygrad_dnn.check.rule_elementwise import Told
-from tinygrad_dnn.check.traced_call import NOTHING, Inputs, called, seed_for, values_of
+from tinygrad_dnn.check.traced_call import NOTHING, Inputs, called, seed_for
 from tinygrad_dnn.check.untracked import end_to_end, hidden
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Node, mode, trace
@@ -169,7 +170,8 @@ class Work:
         }, raised
 
     def _judge_ops(self, seen: Seen) -> None:
-        values = values_of(self.graph)
+        with np.errstate(all="ignore"):
+            values = evaluate(self.graph)
         for node in reversed(self.graph):
             if node.op is None or not _on_the_way(node):
                 continue

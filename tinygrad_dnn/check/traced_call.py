@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.graph import Graph, Leaf, Node, mode, trace
+from tinygrad_dnn.graph import Graph, Leaf, mode, trace
 
 NOTHING = (
     "check_gradients: there is nothing to differentiate; give arrays of floats (whole numbers are "
@@ -107,19 +107,6 @@ def seed_for(y: Tensor) -> Any:
     if y.size == 1:
         return np.ones(y.shape, y.dtype)
     return np.asarray(np.cos(1 + np.arange(y.size))).reshape(y.shape).astype(y.dtype)
-
-
-def values_of(graph: Graph, instead: Mapping[Leaf, Any] | None = None) -> dict[Node, Any]:
-    """The value of every node, with other values for some leaves."""
-    values: dict[Node, Any] = {}
-    with np.errstate(all="ignore"):
-        for node in graph:
-            if isinstance(node, Leaf):
-                values[node] = node.value if instead is None else instead.get(node, node.value)
-            else:
-                arrays = [values[x] if isinstance(x, Node) else x for x in node.inputs]
-                values[node] = np.asarray(node.op.compute(*arrays, **node.meta))
-    return values
 
 
 def _is_variable(x: Any) -> bool:

@@ -6,37 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.graph import Leaf, Node, trace
 from tinygrad_dnn.loops.step_graph import Repeated, again, computed_once, constant_nodes
-
-
-def evaluated(nodes: Iterable[Node], known: Mapping[Node, Any]) -> dict[Node, Any]:
-    """The values of nodes from known ones; a leaf that is not among them has its own."""
-    values: dict[Node, Any] = {}
-    for node in _down_to(nodes, known):
-        if node in known:
-            values[node] = known[node]
-        elif isinstance(node, Leaf):
-            values[node] = node.value
-        else:
-            arrays = [values[x] if isinstance(x, Node) else x for x in node.inputs]
-            values[node] = node.op.forward(*arrays, **node.meta)
-    return values
-
-
-def _down_to(nodes: Iterable[Node], known: Mapping[Node, Any]) -> list[Node]:
-    """What nodes are computed from, but nothing behind a known one; in order."""
-    seen = dict.fromkeys(nodes)
-    stack = list(seen)
-    while stack:
-        node = stack.pop()
-        if node in known:
-            continue
-        for x in node.parents:
-            if x not in seen:
-                seen[x] = None
-                stack.append(x)
-    return sorted(seen, key=lambda node: node.index)
 
 
 class Once:
@@ -69,12 +41,10 @@ class Once:
             if x in steady
         ]
         wanted = dict.fromkeys([*border, *(x for x in self._asked if x in steady)])
-        self.known: dict[Node, Any] = {
-            x: v for x, v in evaluated(wanted, {}).items() if x in wanted
-        }
+        self.known: dict[Node, Any] = {x: v for x, v in evaluate(wanted, {}).items() if x in wanted}
         self.known.update((x, x.value) for x in step.constants)
         self._leaves: dict[Node, Leaf] = {}
-        found = evaluated(self._asked, self.known)
+        found = evaluate(self._asked, self.known)
         for node in self._asked:
             self._leaves[node] = leaf = Leaf(found[node], False, node.name or "once")
             leaf.scope = node.scope
@@ -89,7 +59,7 @@ class Once:
     def restart(self, starts: Mapping[Node, Any]) -> None:
         """Other values for starts, and for what is computed from them."""
         self.known = self.known | dict(starts)
-        found = evaluated(self._moving, self.known)
+        found = evaluate(self._moving, self.known)
         for node in self._moving:
             self.values[self._leaves[node]] = found[node]
         self.values |= {x: v for x, v in starts.items() if x in self.values}
@@ -97,5 +67,5 @@ class Once:
     @staticmethod
     def value(nodes: Mapping[Leaf, Node], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Values of what was announced as `reads`, from `known` and the carried values."""
-        found = evaluated(nodes.values(), known)
+        found = evaluate(nodes.values(), known)
         return {q: found[node] for q, node in nodes.items()}

@@ -18,7 +18,7 @@ from tinygrad_dnn.check.isolated_op import widened
 from tinygrad_dnn.check.numeric.derivative import WIDE, Method, bits
 from tinygrad_dnn.check.numeric.jacobian import FEW, measured
 from tinygrad_dnn.check.traced_call import Call, Inputs, called, seed_for
-from tinygrad_dnn.graph import Leaf
+from tinygrad_dnn.graph import Leaf, Node
 
 SHARE = 1e-6  # of the change of a result that a hidden way must at least carry
 ROUNDING = 64.0
@@ -89,7 +89,7 @@ def _apart(
         except Exception:  # the end of its domain; nothing is learned beyond it
             return None
     with np.errstate(all="ignore"):
-        again = evaluate(call.graph, {**moved})
+        again = evaluate(call.graph, dict[Node, Any](moved.items()))
     if len(there.outputs) != len(call.outputs):
         return None
     for was, now in zip(call.outputs, there.outputs, strict=True):

@@ -67,10 +67,10 @@ class Node:
         meta: Mapping[str, Any],
         shape: tuple[int, ...],
         dtype: Any,
-        requires_grad: bool,
-        wanted: tuple[int, ...],
-        saved: tuple[Any, ...] | None,
-        scope: tuple[str, ...],
+        requires_grad: bool = False,
+        wanted: tuple[int, ...] = (),
+        saved: tuple[Any, ...] | None = None,
+        scope: tuple[str, ...] = (),
     ) -> None:
         self.op = op
         self.inputs = inputs
@@ -115,9 +115,8 @@ class Leaf(Node):
     __slots__ = ("__weakref__", "edits", "replaced", "seen", "swept", "tensor", "used", "value")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
-        super().__init__(
-            None, (), NO_META, value.shape, value.dtype, requires_grad, (), None, MODE.get().scope
-        )
+        scope = MODE.get().scope
+        super().__init__(None, (), NO_META, value.shape, value.dtype, requires_grad, scope=scope)
         self.name = name
         self.value = value
         self.edits = [0]
@@ -142,6 +141,13 @@ def _leaf(
     made = Leaf(value, requires_grad, name)
     made.scope, made.grad = scope, grad
     return made
+
+
+def rebuilt(node: Node, inputs: Sequence[Any]) -> Node:
+    """The same op on other inputs of the same shapes and dtypes, for a graph without gradients."""
+    new = Node(node.op, tuple(inputs), node.meta, node.shape, node.dtype, scope=node.scope)
+    new.name = node.name
+    return new
 
 
 def describe(node: Node) -> str:

@@ -36,7 +36,7 @@ def _eye(k: int, dtype: Any) -> Any:
 
 
 def _node(op: str, x: Any, at: Any, shape: tuple[int, int], meta: Mapping[str, Any]) -> Node:
-    return Node(REGISTRY[op], (x, at), meta, shape, x.dtype, False, (), None, ())
+    return Node(REGISTRY[op], (x, at), meta, shape, x.dtype)
 
 
 def selection(at: Node, m: int, dtype: Any) -> Node:
@@ -130,5 +130,5 @@ def moved_out(
             return None
         inputs.append(x)
     shape = np.broadcast_shapes(*(getattr(x, "shape", ()) for x in inputs))
-    whole = Node(op, tuple(inputs), node.meta, shape, node.dtype, False, (), None, node.scope)
+    whole = Node(op, tuple(inputs), node.meta, shape, node.dtype, scope=node.scope)
     return Picked(whole, at, axis)

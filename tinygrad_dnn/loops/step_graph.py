@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from tinygrad_dnn.graph import NO_META, Leaf, Node, trace
+from tinygrad_dnn.graph import NO_META, Leaf, Node, rebuilt, trace
 from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.rewrite.nodes import build
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,8 @@ class Repeated:
 
 
 def made(op: str | Op, *inputs: Any, meta: Mapping[str, Any] = NO_META) -> Node:
-    """A node without a value, with the shape and dtype that NumPy would give it.
-
-    For elementwise ops, `matmul`, `transpose` of a matrix, and `reshape` or the whole `sum`.
-    """
-    known = op if isinstance(op, Op) else REGISTRY[op]
-    shapes: list[tuple[int, ...]] = [getattr(x, "shape", ()) for x in inputs]
-    dtype = np.result_type(*(getattr(x, "dtype", x) for x in inputs))
-    if known.name == "matmul":
-        shape: tuple[int, ...] = (shapes[0][0], shapes[1][1])
-    elif known.name == "transpose":
-        shape = shapes[0][::-1]
-    elif known.name in ("reshape", "sum"):
-        shape = meta.get("shape", ())
-    else:
-        shape = np.broadcast_shapes(*shapes)
-    return Node(known, inputs, meta, shape, dtype, False, (), None, ())
+    """A node without a value, with the shape and dtype that NumPy would give it."""
+    return build(op if isinstance(op, Op) else REGISTRY[op], inputs, meta, ())
 
 
 def scaled(a: Any, x: Any) -> Any:
@@ -158,11 +143,7 @@ def remade(node: Node, inputs: Sequence[Any]) -> Node:
     """The same op on other inputs; the node itself where they are the same."""
     if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
         return node
-    new = Node(
-        node.op, tuple(inputs), node.meta, node.shape, node.dtype, False, (), None, node.scope
-    )
-    new.name = node.name
-    return new
+    return rebuilt(node, inputs)
 
 
 def again(outputs: Iterable[Node], replaced: Mapping[Node, Node]) -> dict[Node, Node]:

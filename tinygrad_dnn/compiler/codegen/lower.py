@@ -53,7 +53,7 @@ class Lowered:
 
 def apart(x: Node, lowered: Lowered) -> Node:
     """Another node with the value of x, where it lies."""
-    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype, False, (), None, ())
+    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype)
     lowered.views.add(again)
     lowered.strides[again] = lowered.strides[x]
     return again
@@ -141,7 +141,7 @@ class _Walk:
             return value
         if self.share and op.name == "matmul" and by_columns(*arrays):
             value = np.asfortranarray(value)
-        new = Node(op, tuple(inputs), meta, value.shape, value.dtype, False, (), None, old.scope)
+        new = Node(op, tuple(inputs), meta, value.shape, value.dtype, scope=old.scope)
         new.name = old.name
         if raises:
             self.done.raises[new] = raises

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
-from tinygrad_dnn.graph import Leaf, Node, trace
+from tinygrad_dnn.graph import Leaf, Node, rebuilt, trace
 
 
 class Copy:
@@ -54,11 +54,8 @@ class Copy:
         if node.op.name in ("identity", "stop_gradient"):
             self.new[node] = inputs[0]
             return
-        made = Node(
-            node.op, tuple(inputs), node.meta, node.shape, node.dtype, False, (), None, node.scope
-        )
+        self.new[node] = made = rebuilt(node, inputs)
         made.name = node.name or self.names.get(node)
-        self.new[node] = made
         if node in self.tracer.raises:
             self.raises[made] = self.tracer.raises[node]
 

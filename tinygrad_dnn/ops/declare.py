@@ -109,6 +109,7 @@ class Op:
         kinks: Sequence[At] = (),
         stops: bool = False,
         analytic: bool = True,
+        shape: Callable[..., tuple[int, ...] | None] | None = None,
         name: str | None = None,
     ) -> None:
         self.forward = self.compute = forward
@@ -138,6 +139,8 @@ class Op:
         self.kinks = tuple(kinks)
         self.stops = stops
         self.analytic = analytic
+        self.shape = shape
+        self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
         self.rules = self._rules(vjp)
@@ -168,6 +171,38 @@ class Op:
             and any(isinstance(x, np.ndarray) and np.may_share_memory(z, x) for x in arrays)
         )
         return z.copy() if shares else z[...] if any(z is x for x in arrays) else z
+
+    def result(self, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Shape and dtype of what it gives, without computing it wherever that is possible.
+
+        Args:
+            inputs: what has a shape and a dtype (nodes, arrays), and plain numbers.
+
+        Raises:
+            TypeError, ValueError, IndexError: NumPy refuses such inputs.
+        """
+        shapes = [getattr(x, "shape", ()) for x in inputs]
+        if self.elementwise and self.builtin:
+            kinds = tuple(getattr(x, "dtype", type(x)) for x in inputs)
+            key = kinds, tuple((k, str(v)) for k, v in meta.items())
+            if key not in self._dtypes:
+                self._dtypes[key] = self._on_ones(inputs, [(1,)] * len(inputs), meta).dtype
+            return np.broadcast_shapes(*shapes), self._dtypes[key]
+        if self.shape is not None and (shape := self.shape(*shapes)) is not None:
+            return shape, np.result_type(*(x.dtype for x in inputs))
+        z = self._on_ones(inputs, shapes, meta)
+        return z.shape, z.dtype
+
+    def _on_ones(
+        self, inputs: Sequence[Any], shapes: Sequence[Any], meta: Mapping[str, Any]
+    ) -> Any:
+        # In memory such an input is one number, whatever its shape.
+        ones = [
+            np.broadcast_to(np.ones((), x.dtype), s) if hasattr(x, "dtype") else x
+            for x, s in zip(inputs, shapes, strict=True)
+        ]
+        with np.errstate(all="ignore"):
+            return np.asarray(self.compute(*ones, **meta))
 
     def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:
         if not self.arrays:
@@ -352,6 +387,8 @@ def op(
         cases: `Case`s that tests call it with; elementwise ops need none.
         kinks: points (`At`) where the slopes from the two sides differ, and what the rules answer.
         stops: the gradient is withheld on purpose, although the result follows the argument.
+        shape: of the shapes of its arrays that of the result, or None where it must be computed;
+            the dtype is then `np.result_type` of theirs.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
 

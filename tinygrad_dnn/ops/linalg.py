@@ -43,8 +43,18 @@ def _matmul_y(g, x, x_shape, y_shape):
     return np.matmul(_columns(x), g)
 
 
+def _product_shape(x_shape, y_shape):
+    """(n, k) and (k, m) -> (n, m); None for other ranks."""
+    if min(len(x_shape), len(y_shape)) != 2 or len(x_shape) != len(y_shape):
+        return None
+    if x_shape[1] != y_shape[0]:
+        raise ValueError(f"matmul: inner sizes {x_shape[1]} and {y_shape[0]} differ")
+    return x_shape[0], y_shape[1]
+
+
 @op(
     "{x} {y}",
+    shape=_product_shape,
     vjp=(_matmul_x, _matmul_y),  # dW = dZ Aᵀ, dA = Wᵀ dZ
     cases=(
         Case((2, 3), (3, 4)),

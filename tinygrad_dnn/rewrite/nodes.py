@@ -19,8 +19,7 @@ _PYTHON: dict[Op, Any] = {
     REGISTRY["multiply"]: operator.mul, REGISTRY["divide"]: operator.truediv,
     REGISTRY["negative"]: operator.neg,
 }  # fmt: skip
-_MATMUL, _BROADCAST = REGISTRY["matmul"], REGISTRY["broadcast_to"]
-_dtypes: dict[Any, Any] = {}
+_BROADCAST = REGISTRY["broadcast_to"]
 
 
 class Unfit(Exception):
@@ -71,7 +70,7 @@ def build(
     Raises:
         Unfit: NumPy refuses such inputs.
     """
-    shape, dtype = (like.shape, like.dtype) if like is not None else inferred(op, inputs, meta)
+    shape, dtype = (like.shape, like.dtype) if like is not None else _inferred(op, inputs, meta)
     wants = 0
     if dtype.kind == "f":
         for i, x in enumerate(inputs):
@@ -81,38 +80,16 @@ def build(
     return Node(op, tuple(inputs), meta, shape, dtype, bool(wanted), wanted, None, scope)
 
 
-def inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Shape and dtype of a result, without its numbers wherever that is possible.
-
-    Raises:
-        Unfit: NumPy refuses such inputs.
-    """
-    shapes = list(map(shape_of, inputs))
+def _inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
-        if op.elementwise and op.builtin:
-            kinds = tuple(getattr(x, "dtype", type(x)) for x in inputs)
-            key = op, kinds, tuple((k, str(v)) for k, v in meta.items())
-            if key not in _dtypes:
-                _dtypes[key] = _computed(op, [_stand_in(x, (1,)) for x in inputs], meta).dtype
-            return np.broadcast_shapes(*shapes), _dtypes[key]
-        if op is _MATMUL and min(map(len, shapes)) == 2:
-            if shapes[0][1] != shapes[1][0]:
-                raise Unfit
-            return (shapes[0][0], shapes[1][1]), np.result_type(*(x.dtype for x in inputs))
-        z = _computed(op, [_stand_in(x, s) for x, s in zip(inputs, shapes, strict=True)], meta)
+        return op.result(inputs, meta)
     except (TypeError, ValueError, IndexError) as error:
         raise Unfit from error
-    return z.shape, z.dtype
 
 
 def _computed(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
     with np.errstate(all="ignore"):
         return np.asarray(op.compute(*inputs, **meta))
-
-
-def _stand_in(x: Any, shape: tuple[int, ...]) -> Any:
-    """Ones in place of an input; in memory it is one number, whatever the shape."""
-    return np.broadcast_to(np.ones((), x.dtype), shape) if hasattr(x, "dtype") else x
 
 
 def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:

@@ -1,10 +1,29 @@
 """What several test files share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import train_model
+
+from tinygrad_dnn.rewrite import Rewritten, engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rewritten_graphs_are_well_formed() -> Iterator[None]:
+    """What any rewriting gives, whoever asked for it (compile, loops, derive), is verified."""
+    finished = engine._finished
+
+    def verified(*args: Any) -> Rewritten:
+        done = finished(*args)
+        done.graph.verify()
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_finished", verified)
+        yield
 
 
 @pytest.fixture(scope="session")

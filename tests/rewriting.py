@@ -51,7 +51,8 @@ def both_passes(cost: Tensor) -> tuple[Graph, list[Leaf], list[Any]]:
 
 def agrees(cost: Tensor, rows: Sequence[Row], rtol: float = 1e-10) -> Rewritten:
     graph, seeds, expected = both_passes(cost)
-    done = rewrite(graph, rows, constants=seeds)
+    done = rewrite(graph.verify(), rows, constants=seeds)
+    done.graph.verify()
     found = replay(done.graph.outputs)
     for node, old, wanted in zip(done.graph.outputs, graph.outputs, expected, strict=True):
         assert (node.shape, node.dtype) == (old.shape, old.dtype)

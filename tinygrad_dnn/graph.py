@@ -6,13 +6,13 @@ nobody holds any more is freed by itself. Every printer (picture, formula, progr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import accumulate, count
 from math import prod
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
 NO_META: Mapping[str, Any] = {}
 
@@ -157,7 +157,15 @@ def describe(node: Node) -> str:
 
 
 class Graph(Sequence[Node]):
-    """The nodes that `outputs` were computed from, inputs before what is made of them."""
+    """The nodes that `outputs` were computed from, inputs before what is made of them.
+
+    `print(graph)` lists them, see `formula/listing.py`; `graph.verify()` says what is malformed.
+
+        graph = trace([cost.node])
+        print(graph.verify())
+    """
+
+    printer: ClassVar[Callable[[Graph], str]] = repr  # `formula`, which knows how, puts its own
 
     def __init__(self, nodes: list[Node], outputs: tuple[Node, ...]) -> None:
         self.nodes = nodes
@@ -177,8 +185,69 @@ class Graph(Sequence[Node]):
         """Parameters and data, in order of creation."""
         return [n for n in self.nodes if isinstance(n, Leaf)]
 
+    def verify(self) -> Graph:
+        """Raise if the graph is malformed; else return it.
+
+        Every input stands before what is made of it, every op gives the shape and dtype that the
+        node has, every value that a derivative rule will read was saved (unless all were freed).
+
+        Raises:
+            ValueError: the first malformed node by name, what was expected and what is there.
+        """
+        there = set[Node]()
+        for node in self.nodes:
+            if (fault := _fault(node, there)) is not None:
+                raise ValueError(f"graph: {describe(node)} {fault}")
+            there.add(node)
+        for node in self.outputs:
+            if node not in there:
+                raise ValueError(f"graph: the output {describe(node)} is not among the nodes")
+        return self
+
+    def __str__(self) -> str:
+        return type(self).printer(self)
+
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} nodes, {len(self.leaves)} of them leaves>"
+
+
+def _fault(node: Node, there: Container[Node]) -> str | None:
+    """What is malformed about a node, given the nodes before it."""
+    if node in there:
+        return "stands twice"
+    for i, x in enumerate(node.inputs):
+        if isinstance(x, Node) and x not in there:
+            return f"comes before its input {i}, {describe(x)}, or that is missing"
+    if isinstance(node, Leaf):
+        found = tuple(node.value.shape), node.value.dtype
+        origin = "holds"
+    elif node.op is None:
+        return "has no op and is no leaf"
+    else:
+        origin = f"= {node.op.name}({', '.join(map(str, node.input_shapes))}) gives"
+        try:
+            found = node.op.result(node.inputs, node.meta)
+        except (TypeError, ValueError, IndexError) as error:
+            return f"can't be computed from its inputs: {error}"
+    if found != (tuple(node.shape), node.dtype):
+        return f"{node.dtype} {origin} {found[0]} {found[1]}"
+    for i in node.wanted:
+        if not (i < len(node.inputs) and isinstance(node.inputs[i], Node)):
+            return f"wants a gradient for its input {i}, which is no node"
+    if node.saved is not None:
+        return _unsaved(node, node.saved)
+    return None
+
+
+def _unsaved(node: Node, saved: Sequence[Any]) -> str | None:
+    """Which value a derivative rule of a node will read in vain."""
+    places = {"z": 0} | {a: k for k, a in enumerate(node.op.arrays, 1)}
+    for i in node.wanted:
+        for name in sorted(node.op.reads(i)):
+            values = saved[1:] if node.op.many and name != "z" else saved[places[name] :][:1]
+            if not values or any(v is None for v in values):
+                return f"has not saved {name}, which the rule for its input {i} reads"
+    return None
 
 
 def trace(outputs: Iterable[Node]) -> Graph:

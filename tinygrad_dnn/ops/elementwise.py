@@ -341,8 +341,8 @@ def _no_limit(x, end, infinity):
 
 @elementwise("identity({x})", vjp=lambda g: g, view=True)
 def identity(x, /):
-    """x itself, as a node of its own."""
-    return x[...]
+    """x itself, as a node of its own; a plain number too, where a graph simplifies to one."""
+    return x[...] if hasattr(x, "dtype") else np.asarray(x)
 
 
 @elementwise("stop({x})", vjp=None, stops=True, view=True)

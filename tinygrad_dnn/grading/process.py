@@ -6,7 +6,6 @@ import contextlib
 import os
 import pickle
 import queue
-import signal
 import struct
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tinygrad_dnn.storage.platform import exit_words, kill_session
 
 ROOT = Path(__file__).parents[2]
 START = "from tinygrad_dnn.grading.worker import main; main()"
@@ -175,19 +176,12 @@ class Process:
     def _death(self) -> Ended:
         assert self.process is not None
         code = self.process.wait(timeout=GRACE * 5)
-        if code < 0:
-            name = signal.Signals(-code).name
-            return Ended("died", f"it ended the Python process ({name})")
-        return Ended("died", f"it ended the Python process (exit status {code})")
+        return Ended("died", f"it ended the Python process ({exit_words(code)})")
 
     def _end(self) -> None:
         if self.process is None:
             return
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            else:
-                self.process.kill()
+        kill_session(self.process)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:

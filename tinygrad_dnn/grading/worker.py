@@ -31,6 +31,7 @@ import numpy as np
 
 from tinygrad_dnn import textbook
 from tinygrad_dnn.grading import standins
+from tinygrad_dnn.storage.platform import limit_memory
 
 SHOWN = 4  # of the student's lines that led to an error
 LONG = 300  # characters of an error's message
@@ -274,20 +275,6 @@ def _reopen() -> None:
             setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8"))
 
 
-def _limit(memory: int) -> None:
-    """Let the process grow by so many bytes, where the system can say so; no core files."""
-    try:
-        import resource
-    except ImportError:  # Windows has nothing of the kind
-        return
-    used = 0
-    with contextlib.suppress(OSError, ValueError), open("/proc/self/statm", "rb") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_AS, (used + memory, used + memory))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main() -> None:
     """Serve the parent until it has gone."""
     pipe = Pipe(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
@@ -302,7 +289,7 @@ def main() -> None:
     sys.path.insert(0, os.path.dirname(task["path"]))
     watch = Watch(pipe, task["path"])
     watch.start()
-    _limit(task["memory"])
+    limit_memory(task["memory"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         notes = student.load(pipe, watch, task["limit"], task["skip"])

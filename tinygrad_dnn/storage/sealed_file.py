@@ -22,11 +22,9 @@ import os
 import re
 import secrets
 import stat
-import sys
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
+from tinygrad_dnn.storage import platform
 
 FORMAT = 1
 USER_BLOCK = 512
@@ -188,8 +186,8 @@ def _replace(target: Path, permissions: int | None, seal: bytes, body: bytes | m
             os.fsync(descriptor)
             if permissions is not None:
                 temporary.chmod(permissions)
-            if sys.platform == "win32":
-                file.close()  # an open file cannot be renamed there
+            if not platform.OPEN_FILES_MOVE:
+                file.close()
             os.replace(temporary, target)  # while the lock still keeps sweepers away
     except BaseException:
         with contextlib.suppress(OSError):  # the error under way says more
@@ -201,20 +199,18 @@ def _open_temporary(target: Path) -> tuple[int, Path]:
     """A new file beside ``target``, locked for as long as its descriptor is open."""
     while True:
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | platform.BINARY
         descriptor = os.open(temporary, flags, 0o666)
-        if sys.platform == "win32":
-            return descriptor, temporary
         with contextlib.suppress(OSError):  # without locks no sweeper removes anything
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:
+            platform.lock(descriptor)
+        if not platform.LOCKS or os.fstat(descriptor).st_nlink:
             return descriptor, temporary
         os.close(descriptor)  # a sweeper was faster than our lock: take another name
 
 
 def _sweep(target: Path) -> None:
     """Remove the temporary files of writers of ``target`` that died."""
-    if sys.platform == "win32":
+    if not platform.LOCKS:
         return
     ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.tmp")
     with contextlib.suppress(OSError):  # a folder may be writable and not listable
@@ -224,27 +220,19 @@ def _sweep(target: Path) -> None:
 
 
 def _remove_if_dead(temporary: Path) -> None:
-    if sys.platform == "win32":
-        return
     with contextlib.suppress(OSError):  # in use (its writer lives), gone already, or not ours
-        descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(temporary, os.O_RDWR | platform.NO_LINKS | platform.NO_WAITING)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            platform.lock(descriptor, wait=False)
             temporary.unlink()
         finally:
             os.close(descriptor)
 
 
 def _synchronise_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the system can promise that."""
-    if sys.platform == "win32":
-        return
+    """Make the new name survive a power cut, or say why it may not."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        platform.synchronise_folder(folder)
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise _reworded(
@@ -255,7 +243,7 @@ def _synchronise_folder(folder: Path) -> None:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | platform.NO_WAITING)
 
 
 def _remedy(error: OSError) -> str:

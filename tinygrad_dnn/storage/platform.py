@@ -1,0 +1,88 @@
+"""What not every operating system has, asked for in one place: locks, folders, process groups."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def _module(name: str) -> Any:
+    """A module of the standard library, or None where the system has none of that name."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+_fcntl, _resource = _module("fcntl"), _module("resource")
+
+LOCKS = _fcntl is not None
+"""Whether a file can be locked for as long as its descriptor is open."""
+OPEN_FILES_MOVE = sys.platform != "win32"
+"""Whether a file can be renamed while it is open."""
+
+BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change line ends
+NO_WAITING: int = getattr(os, "O_NONBLOCK", 0)  # a pipe or device is refused, not waited for
+NO_LINKS: int = getattr(os, "O_NOFOLLOW", 0)
+
+
+def lock(descriptor: int, *, wait: bool = True) -> None:
+    """Lock an open file against others that do; without locks nothing.
+
+    Raises:
+        OSError: it is locked and `wait` is False, or its file system knows no locks.
+    """
+    if LOCKS:
+        _fcntl.flock(descriptor, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
+
+
+def synchronise_folder(folder: Path) -> None:
+    """Make a new name in the folder survive a power cut, where the system can promise that.
+
+    Raises:
+        OSError: the folder can't be opened or written out.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def limit_memory(size: int) -> None:
+    """Let this process grow by so many bytes, where the system can say so; no core files."""
+    if _resource is None:
+        return
+    used = 0
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/statm", "rb") as file:
+        used = int(file.read().split()[0]) * _resource.getpagesize()
+    with contextlib.suppress(OSError, ValueError):
+        _resource.setrlimit(_resource.RLIMIT_AS, (used + size, used + size))
+        _resource.setrlimit(_resource.RLIMIT_CORE, (0, 0))
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session, and what it has started where that can be found."""
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def exit_words(code: int) -> str:
+    """How a process ended: `SIGKILL`, `exit status 3`."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -266,8 +266,24 @@ def trace(outputs: Iterable[Node]) -> Graph:
 # --- how recording behaves here and now (per thread and per task) ---------------------------------
 
 
+class Observer:
+    """Stands in the mode as `watch` and is called at every op and every derivative rule."""
+
+    def after_op(self, op: Any, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
+        """The forward of an op gave z for arrays, the values of its inputs."""
+
+    def after_record(self, node: Node) -> None:
+        """A node was recorded."""
+
+    def before_rule(self, node: Node) -> None:
+        """The derivative rules of a node are about to run."""
+
+    def after_rule(self, node: Node, i: int, g: Any, gx: Any) -> None:
+        """The rule of a node, given the cotangent g, gave gx for its input i."""
+
+
 class Mode:
-    """Whether ops are recorded, who watches them (`debug`), the scope they belong to, and the
+    """Whether ops are recorded, who watches them (an `Observer`), the scope they belong to, and the
     tracer that writes a whole function down (`compile`): then everything is recorded, and no value
     may leave the graph.
     """
@@ -275,7 +291,7 @@ class Mode:
     __slots__ = ("plain", "recording", "scope", "tracer", "watch")
 
     def __init__(
-        self, recording: bool, watch: Any, scope: tuple[str, ...], tracer: Any = None
+        self, recording: bool, watch: Observer | None, scope: tuple[str, ...], tracer: Any = None
     ) -> None:
         self.recording = recording
         self.watch = watch

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.errors import operand
 from tinygrad_dnn.autodiff.reverse import StaleValueError, fingerprint
 from tinygrad_dnn.formula.text import formula
-from tinygrad_dnn.graph import Leaf, Node, describe, mode
+from tinygrad_dnn.graph import Leaf, Node, Observer, describe, mode
 from tinygrad_dnn.ops import Op
 
 
@@ -35,7 +35,7 @@ def debug() -> Iterator[None]:
         yield
 
 
-class Watch:
+class Watch(Observer):
     """What `debug` has seen so far."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.evaluate import refuse_changed
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, Observer, describe, mode, trace
 
 
 class Forward(NamedTuple):
@@ -72,7 +72,7 @@ def backward_again(forward: Forward) -> Backward:
             f"backward: {describe(graph.outputs[0])} depends on nothing that requires a gradient; "
             "make its parameters with Tensor(..., requires_grad=True), outside no_grad()"
         )
-    seen = _Seen()
+    seen = _Contributions()
     with mode(watch=seen, scope=()), np.errstate(all="ignore"):
         seeds = [Tensor(np.ones_like(there[node].numpy())) for node in roots]
         found = pull(roots, seeds, keep=lambda node: True, create_graph=True)
@@ -96,23 +96,17 @@ def values_and_gradients(result: Tensor) -> tuple[dict[str, Any], dict[str, Any]
     return values, slopes
 
 
-class _Seen:
-    """Stands where `debug` stands, and writes down what each rule gives."""
+class _Contributions(Observer):
+    """Writes down what each rule gives, and in which order they run."""
 
     def __init__(self) -> None:
         self.contributions: dict[tuple[Node, int], Tensor] = {}
         self.order: list[Node] = []
 
-    def after_op(self, *_: Any) -> None:
-        """Forward ops are of no interest here."""
-
-    def after_record(self, _: Node) -> None:
-        """Nor are the nodes of the sweep itself."""
-
     def before_rule(self, node: Node) -> None:
-        """The rules of a node are about to run."""
+        """Remember the order."""
         self.order.append(node)
 
     def after_rule(self, node: Node, i: int, _: Any, gx: Any) -> None:
-        """The rule of a node gave gx for its input i."""
+        """Keep it, as a Tensor."""
         self.contributions[node, i] = gx if isinstance(gx, Tensor) else Tensor(gx)

@@ -16,23 +16,17 @@ from tinygrad_dnn.check.faults import MISSING_ACCUMULATION, NOT_SUMMED, RULE_VAR
 from tinygrad_dnn.check.isolated_op import Alone, index_of_largest
 from tinygrad_dnn.check.numeric.jacobian import summed_to
 from tinygrad_dnn.check.rule_elementwise import BOUND
-from tinygrad_dnn.graph import Graph, Node, mode
+from tinygrad_dnn.graph import Graph, Node, Observer, mode
 
 Use = tuple[Node, int]
 
 
-class Seen:
-    """Stands where `debug` stands, and writes down what each rule was given and gave."""
+class Seen(Observer):
+    """Writes down what each rule was given and what it gave."""
 
     def __init__(self) -> None:
         self.given: dict[Node, list[Any]] = {}  # the cotangents a node came to its turn with
         self.contributions: dict[Use, list[Any]] = {}
-
-    def after_op(self, *_: Any) -> None:
-        """Forward ops are of no interest here."""
-
-    def after_record(self, _: Node) -> None:
-        """Nor are the nodes of the sweep itself."""
 
     def before_rule(self, node: Node) -> None:
         """The rules of a node are about to run."""

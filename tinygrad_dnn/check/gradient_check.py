@@ -23,6 +23,7 @@ from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.report import CANNOT_TELL, WRONG, GradientReport
 from tinygrad_dnn.check.traced_call import Inputs, seed_for
 from tinygrad_dnn.graph import Leaf, Node, trace
+from tinygrad_dnn.ops.handwritten import Handwritten
 
 
 def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> GradientReport:
@@ -38,6 +39,7 @@ def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> Grad
         inputs: arrays, Tensors, or dicts, lists and tuples of them. Whole numbers are data.
         order: 2 checks second derivatives as well: the gradient of a graph is again a graph.
         seed: of the random cotangents and directions.
+        options: keyword arguments of forward, which backward may ask for as well.
 
     Returns:
         A report: its verdict is "right", "wrong" or "cannot tell", and it is true if "right".
@@ -153,19 +155,26 @@ class _Slopes:
 
 
 def check_vjp(
-    forward: Callable[..., Any], backward: Callable[..., Any], *inputs: Any, seed: int = 0
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    *inputs: Any,
+    seed: int = 0,
+    **options: Any,
 ) -> GradientReport:
     """Whether a hand-written gradient of any function of arrays is right.
 
     Args:
-        forward: (*inputs) -> one array.
-        backward: (*inputs, g) -> the gradient for each input of floats, a tuple (a single one may
-            be bare), where g is the gradient with respect to forward's result, of its shape.
+        forward: (*inputs, **options) -> one array.
+        backward: the gradient for each input of floats, a tuple (a single one may be bare). It asks
+            for `g`, the gradient with respect to forward's result and of its shape, for the result
+            `z`, and for forward's own parameters by their names; else it is given exactly
+            (g, z, *inputs). Of a forward that has a parameter z, the result is `out`.
         inputs: arrays of floats, for which gradients are checked; whole numbers are data.
         seed: of the random cotangents and directions.
 
     Raises:
-        TypeError: forward returns something else than one array.
+        TypeError: forward returns something else than one array, or backward asks for something
+            else.
         ValueError: no input is an array of floats.
     """
     floats = [k for k, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
@@ -177,7 +186,7 @@ def check_vjp(
         return given
 
     def ahead(*arrays: Any) -> Any:
-        z = forward(*with_floats(arrays))
+        z = forward(*with_floats(arrays), **options)
         if isinstance(z, (tuple, list, dict)):
             raise TypeError(
                 f"check_vjp: expected forward to return one array, got a {type(z).__name__}; "
@@ -185,10 +194,12 @@ def check_vjp(
             )
         return z
 
-    def back(g: Any, z: Any, *arrays: Any) -> Any:
-        return backward(*with_floats(arrays), g)
-
     name = getattr(backward, "__name__", "backward").strip("<>")
+    gradient = Handwritten(forward, backward, len(inputs), options, f"check_vjp: {name}")
+
+    def back(g: Any, z: Any, *arrays: Any) -> Any:
+        return gradient(g, z, with_floats(arrays))
+
     op = custom_vjp(ahead, back, name=name)
     given = Inputs(forward, inputs)
 

@@ -7,6 +7,7 @@
 What stands before the `/` are arrays, what follows is metadata (`axis`, `keepdims`). There is one
 derivative rule per array. A rule gets what it names, and only that is kept alive for it:
 `g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata.
+A rule whose names are others is given exactly (g, z, *arrays), see `handwritten`.
 A rule is None where the op is constant in that argument, and `vjp=None` says so for all of them.
 """
 
@@ -14,14 +15,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pickle import PicklingError
-from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.formula.template import formula_of
 from tinygrad_dnn.graph import NO_META
+from tinygrad_dnn.ops.handwritten import Call, call_of
 
 __all__ = [
     "REGISTRY",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 REGISTRY: dict[str, Op] = {}
+_OTHER_KINDS = CO_VARARGS | CO_VARKEYWORDS
 
 Rule = Callable[..., Any]
 
@@ -218,16 +221,25 @@ class Op:
                 f"op {self.name}: expected a derivative rule for each of its arrays "
                 f"{self.arrays}, got {len(rules)}"
             )
+        if taken := {"g", "z"} & {*self.arrays}:
+            raise TypeError(
+                f"op {self.name}: no array may be called {' or '.join(sorted(taken))}: in rules g "
+                "is the cotangent and z the result; call it x"
+            )
+        return rules
+
+    def _asked(self, i: int, rule: Rule) -> Call[str]:
+        """What the rule for argument i asks for, by the names of the declaration."""
         known = {"g", "z", "z_shape", *self.arrays, *(f"{a}_shape" for a in self.arrays)}
         known |= {*self.settings, "i"} if self.many else {*self.settings}
-        for name, rule in zip(self.arrays, rules, strict=True):
-            for wanted in _names(rule):
-                if wanted not in known:
-                    raise TypeError(
-                        f"op {self.name}: the rule for {name} asks for {wanted!r}; "
-                        f"it may ask for {', '.join(sorted(known))}"
-                    )
-        return rules
+        code = getattr(rule, "__code__", None)  # inspect.signature takes ten times as long
+        if code is not None and not rule.__defaults__ and not code.co_flags & _OTHER_KINDS:
+            names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+            if not code.co_kwonlyargcount and known.issuperset(names):
+                return Call(names, {})
+        counted = () if self.many else ("g", "z", *self.arrays)
+        who = f"op {self.name}: the rule for {self.arrays[0 if self.many else i]}"
+        return call_of(rule, who, {n: n for n in known}, {n: n for n in counted}, self.settings)
 
     def rule(self, i: int) -> Rule | None:
         """The derivative rule for argument i."""
@@ -235,7 +247,11 @@ class Op:
 
     def reads(self, i: int) -> frozenset[str]:
         """The values (z, x, y, ...) that the rule for argument `i` reads."""
-        return frozenset(_names(self.rule(i))) & {"z", *self.arrays}
+        rule = self.rule(i)
+        if rule is None:
+            return frozenset()
+        asked = self._asked(i, rule)
+        return frozenset([*asked.positional, *asked.keyword.values()]) & {"z", *self.arrays}
 
     def _pull(self, i: int, rule: Rule | None) -> Callable[..., Any] | None:
         """The rule as the sweep calls it for the input at position i: pull(g, saved, node, i)."""
@@ -257,7 +273,13 @@ class Op:
                 return f"shape(node.inputs[{self.arrays.index(name.removesuffix('_shape'))}])"
             return f"saved[{0 if name == 'z' else 1 + self.arrays.index(name)}]"
 
-        call = ", ".join(map(source, _names(rule)))
+        asked = self._asked(i, rule)
+        call = ", ".join(
+            [
+                *map(source, asked.positional),
+                *(f"{k}={source(v)}" for k, v in asked.keyword.items()),
+            ]
+        )
         # Written out once per op, because a sweep calls it once per recorded op.
         return _lambda(f"lambda g, saved, node, i: rule({call})", rule=rule, shape=_shape)
 
@@ -340,13 +362,6 @@ def _lambda(source: str, **names: Any) -> Callable[..., Any]:
     """A function written out, whose lines are this file's: no user's."""
     made: Callable[..., Any] = eval(compile(source, __file__, "eval"), names)
     return made
-
-
-def _names(rule: Rule | None) -> tuple[str, ...]:
-    if rule is None:
-        return ()
-    code = cast(FunctionType, rule).__code__  # inspect.signature takes ten times as long
-    return code.co_varnames[: code.co_argcount]
 
 
 def _shape(x: Any) -> tuple[int, ...]:

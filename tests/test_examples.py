@@ -92,6 +92,13 @@ def test_grade_homework(tmp_path) -> None:
     assert "1 failed, 1 passed" in done.stdout
 
 
+def test_homework(example) -> None:
+    """Right but for two functions, which the guide's page shows."""
+    cache = np.ones((2, 4)), np.ones((1, 2)), 0.0
+    _, dW, _ = example("homework").linear_backward(np.ones((1, 4)), cache)
+    assert dW[0, 0] == 4  # 1/m forgotten
+
+
 def test_vanishing_gradients(example, tmp_path) -> None:
     rows = example("vanishing_gradients").main(tmp_path / "vanishing.svg")
     norm = {label: {k: np.linalg.norm(x) for k, x in row.items()} for label, row in rows.items()}

@@ -212,9 +212,14 @@ def test_load_data_returns_the_documents_shapes(datasets, monkeypatch):
     np.testing.assert_array_equal(tb.load_data()[2], test_x)
 
 
-def test_load_data_names_what_is_missing(tmp_path, datasets):
+def test_load_data_names_what_is_missing(tmp_path, datasets, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"elsewhere.train_catvnoncat\.h5: no such file"):
         tb.load_data(folder=tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"the digits that come along are one: '") as told:
+        tb.load_data()
+    digits = str(told.value).split("'")[-2]
+    assert tb.load_data(train=digits, test=digits)[0].shape == (1437, 8, 8, 1)
     with pytest.raises(ValueError, match=r"test_set_x.*not there; the file holds list_classes"):
         tb.load_data(test=datasets / "train_catvnoncat.h5", folder=datasets)
 

@@ -356,8 +356,8 @@ def load_data(
         train_x = train_x_orig.reshape(train_x_orig.shape[0], -1).T / 255
         layers_dims = [12288, 20, 7, 5, 1]
     """
-    train = train or Path(folder) / "train_catvnoncat.h5"
-    test = test or Path(folder) / "test_catvnoncat.h5"
+    train = train or _found(Path(folder) / "train_catvnoncat.h5")
+    test = test or _found(Path(folder) / "test_catvnoncat.h5")
     with open_dataset(train, split="train") as a, open_dataset(test, split="test") as b:
         classes = np.array([name.encode() for name in b.classes])
         return a.images(), a.labels(), b.images(), b.labels(), classes
@@ -397,3 +397,14 @@ def _plot_costs(costs: list[Array], learning_rate: float) -> None:
     plt.xlabel("iterations (per tens)")
     plt.title(f"Learning rate ={learning_rate}")
     plt.show()
+
+
+def _found(path: Path) -> Path:
+    if path.exists():
+        return path
+    digits = Path(__file__).with_name("_data") / "digits.h5"
+    raise FileNotFoundError(
+        f"load_data: {path}: no such file. The cat files are not part of this project: name the "
+        "folder that holds yours, load_data(folder=...), or other files of that kind, "
+        f"load_data(train=..., test=...); the digits that come along are one: {str(digits)!r}"
+    )

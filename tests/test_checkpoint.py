@@ -47,6 +47,7 @@ def example(**changes):
         "x_shape": (2, 2, 3),
         "x_scale": 255.0,
         "optimiser_state": {"W1.m": np.full((4, 12), 0.25), "step": np.array(300)},
+        "loop_state": {"S_W1": np.full((4, 5), 0.5), "W1_start": np.zeros((4, 12))},
         "accuracies": {
             "training": np.array([[0, 0.5], [100, 0.75]]),
             "test": np.array([[0, 0.25]]),
@@ -67,7 +68,7 @@ def assert_same_array(got, expected):
 def assert_same(got, expected):
     for field in dataclasses.fields(Checkpoint):
         a, b = getattr(got, field.name), getattr(expected, field.name)
-        if field.name in ("parameters", "optimiser_state", "accuracies"):
+        if field.name in ("parameters", "optimiser_state", "loop_state", "accuracies"):
             assert list(a) == list(b)
             for name in a:
                 assert_same_array(a[name], b[name])
@@ -306,7 +307,8 @@ REFUSED = {
     "costs out of order": ({"costs": [(5, 1.0), (5, 1.0)]}, ValueError, r"costs\[1\]\[0\].* got 5"),
     "nan cost": ({"costs": [(0, math.nan)]}, ValueError, r"costs\[0\]\[1\]: .*finite.* got nan"),
     "cost in words": ({"costs": [(0, "low")]}, TypeError, r"costs\[0\]\[1\]: .* got str"),
-    "no random state": ({"random_state": None}, TypeError, "random_state: expected a dict"),
+    "random state as text": ({"random_state": "x"}, TypeError, "random_state: expected a dict"),
+    "bad loop name": ({"loop_state": {"a/b": np.ones(1)}}, ValueError, "loop_state: .*'a/b'"),
     "foreign generator": (
         {"random_state": {"bit_generator": "os.system"}},
         ValueError,

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -391,3 +393,31 @@ def test_concurrent_savers_and_loaders_do_not_disturb_each_other(path):
         thread.join()
     assert errors == []
     assert os.listdir(path.parent) == [path.name]
+
+
+# Files of earlier formats
+
+
+def test_a_file_that_an_earlier_version_wrote_is_loaded():
+    """It was written by the version before format 2: 64-2-1, 20 iterations on the digits."""
+    path = Path(__file__).parent / "golden" / "model_format_1.h5"
+    assert path.read_bytes().startswith(b"tinygrad_dnn model, format 1\n")
+    loaded = load(path)
+    assert (loaded.layer_dims, loaded.iteration) == ((64, 2, 1), 20)
+    assert loaded.random_state is not None
+    assert loaded.optimiser_state == loaded.loop_state == {}
+    assert 0.5 < loaded.accuracies["training"][-1, 1] <= 1
+
+
+def test_what_a_loop_left_in_a_file_of_format_1_is_loop_state(path):
+    save(path, example())
+    reseal(path, lambda file: file.__delitem__("loop_state"))
+    loaded = load(path)
+    assert loaded.optimiser_state == {}
+    np.testing.assert_array_equal(loaded.loop_state["m"], np.zeros((4, 12)))
+
+
+def test_what_drew_nothing_has_no_generator(path):
+    save(path, replace(example(), random_state=None))
+    with pytest.raises(ValueError, match=r"model\.h5 holds no random state"):
+        load(path).generator()

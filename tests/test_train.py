@@ -129,17 +129,16 @@ def through_a_file(state: State, path: Path) -> State:
             layer_dims=dims,
             iteration=state.iteration,
             costs=state.costs,
-            random_state=dict(np.random.default_rng(0).bit_generator.state),
             settings={},
             data_fingerprint="0" * 64,
             class_names=(),
             x_shape=dims[:1],
             x_scale=1.0,
-            optimiser_state=dict(state.accumulators),
+            loop_state=dict(state.accumulators),
         ),
     )
     loaded = checkpoint.load(path)
-    return State(loaded.parameters, loaded.iteration, loaded.costs, loaded.optimiser_state)
+    return State(loaded.parameters, loaded.iteration, loaded.costs, loaded.loop_state)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -2,7 +2,7 @@
 
 `save` leaves the old or the new file whatever happens, `load` returns a `Checkpoint` whose every
 field has been checked, or raises. How the bytes are sealed and replaced is told in
-``_sealed_file``; what is inside, any HDF5 tool shows::
+`storage.sealed_file`; what is inside, any HDF5 tool shows::
 
     /description        JSON text (UTF-8, one fixed-length string): all that is not an array
     /parameters/W1 ...  float32 or float64
@@ -10,6 +10,7 @@ field has been checked, or raises. How the bytes are sealed and replaced is told
     /costs/cost         float64 (k,)
     /accuracies         float64 (k, 2) by name: iteration, accuracy; none in older files
     /optimiser_state    zero or more arrays: float32, float64 or int64
+    /loop_state         the same; in files of format 1 it stands in optimiser_state
 
 Nothing in it is a pickle, an object, a link or compressed. The seal finds accidents, not intent:
 load only model files that you trust.
@@ -49,7 +50,7 @@ _DESCRIBED = (
     "x_scale",
 )
 _GROUPS = ("parameters", "costs", "optimiser_state")
-_LATER = ("accuracies",)  # groups that the first files did not have
+_LATER = ("accuracies", "loop_state")  # groups that the first files did not have
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,14 +69,18 @@ class Checkpoint:
         layer_dims: n_x, n_1, ..., n_L.
         iteration: how many iterations are completed.
         costs: (iteration, cost) in increasing order of iteration; finite.
-        random_state: ``Generator.bit_generator.state`` of one of NumPy's own bit generators.
+        random_state: ``Generator.bit_generator.state`` of one of NumPy's own bit generators; None
+            where nothing is drawn.
         settings: a flat dict of strings, integers of up to 256 bits, finite floats, booleans, None.
         data_fingerprint: SHA-256 of the training data, 64 lower-case hexadecimal digits.
         class_names: name of class 0, 1, ...; two where n_L is 1, else n_L; empty where unknown.
         x_shape: the shape of one example, such as (64, 64, 3); its product is n_x.
         x_scale: what raw examples are divided by before they enter the network; 255 for pictures.
-        optimiser_state: arrays by name (letters, digits, ``_.-``), float32, float64 or int64, of
-            any shape, finite, contiguous in C or Fortran order.
+        optimiser_state: what the update rule carries from step to step (moments): arrays by name
+            (letters, digits, ``_.-``), float32, float64 or int64, of any shape, finite, contiguous
+            in C or Fortran order.
+        loop_state: what a loop of fewer operations carries in place of parameters, likewise; see
+            `State.accumulators` of `train`.
         accuracies: rows of iteration and accuracy, (k, 2) float64, by what they were taken on,
             such as "training" and "test"; accuracies from 0 to 1.
         source: the file it was loaded from, for messages; not saved.
@@ -88,13 +93,14 @@ class Checkpoint:
     layer_dims: tuple[int, ...]
     iteration: int
     costs: tuple[tuple[int, float], ...]
-    random_state: dict[str, Any]
     settings: dict[str, Scalar]
     data_fingerprint: str
     class_names: tuple[str, ...]
     x_shape: tuple[int, ...]
     x_scale: float
+    random_state: dict[str, Any] | None = None
     optimiser_state: dict[str, Array] = field(default_factory=dict)
+    loop_state: dict[str, Array] = field(default_factory=dict)
     accuracies: dict[str, Array] = field(default_factory=dict)
     source: str = "this checkpoint"
 
@@ -106,13 +112,16 @@ class Checkpoint:
             "layer_dims": layer_dims,
             "iteration": iteration,
             "costs": _costs(self.costs, iteration),
-            "random_state": random_state.checked(self.random_state, "random_state"),
+            "random_state": None
+            if self.random_state is None
+            else random_state.checked(self.random_state, "random_state"),
             "settings": _settings(self.settings),
             "data_fingerprint": _fingerprint(self.data_fingerprint),
             "class_names": _class_names(self.class_names, layer_dims[-1]),
             "x_shape": _x_shape(self.x_shape, layer_dims[0]),
             "x_scale": _x_scale(self.x_scale),
-            "optimiser_state": _optimiser_state(self.optimiser_state),
+            "optimiser_state": _state(self.optimiser_state, "optimiser_state"),
+            "loop_state": _state(self.loop_state, "loop_state"),
             "accuracies": _accuracies(self.accuracies, iteration),
         }
         for name, value in checked.items():
@@ -122,7 +131,12 @@ class Checkpoint:
         """A Generator that draws the numbers the saved one would have drawn next.
 
         Its ``spawn`` is not restored: the seed sequence is no part of a bit generator's state.
+
+        Raises:
+            ValueError: none was saved.
         """
+        if self.random_state is None:
+            raise ValueError(f"{self.source} holds no random state: its training drew no numbers")
         return random_state.generator(self.random_state)
 
     def require_layers(self, layer_dims: Sequence[int]) -> None:
@@ -159,7 +173,8 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         raise TypeError(f"save: expected a Checkpoint, got {type(checkpoint).__name__}")
     checked = replace(checkpoint)  # the caller may have written to its dicts and arrays
     described = {name: getattr(checked, name) for name in _DESCRIBED}
-    described["random_state"] = random_state.as_json(described["random_state"])
+    if checked.random_state is not None:
+        described["random_state"] = random_state.as_json(checked.random_state)
     groups = {
         "parameters": checked.parameters,
         "costs": {
@@ -167,6 +182,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
             "cost": np.array([cost for _, cost in checked.costs], dtype=np.float64),
         },
         "optimiser_state": checked.optimiser_state,
+        "loop_state": checked.loop_state,
         "accuracies": checked.accuracies,
     }
     image = hdf5_archive.pack(described, groups, sealed_file.USER_BLOCK)
@@ -186,6 +202,8 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         described, groups = hdf5_archive.unpack(image)
         _require_names(described, _DESCRIBED, "description")
+        if "loop_state" not in groups and "optimiser_state" in groups:  # format 1
+            groups |= {"loop_state": groups["optimiser_state"], "optimiser_state": {}}
         groups = {name: {} for name in _LATER} | groups
         _require_names(groups, (*_GROUPS, *_LATER), "file")
         fields = {**described, **groups, "costs": _stored_costs(groups["costs"])}
@@ -336,8 +354,8 @@ def _x_scale(value: object) -> float:
     return scale
 
 
-def _optimiser_state(value: object) -> dict[str, Array]:
-    return _named_arrays(value, "optimiser_state", _NUMBERS)
+def _state(value: object, name: str) -> dict[str, Array]:
+    return _named_arrays(value, name, _NUMBERS)
 
 
 def _accuracies(value: object, iteration: int) -> dict[str, Array]:

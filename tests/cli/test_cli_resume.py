@@ -82,14 +82,14 @@ def test_a_loop_of_fewer_operations_is_announced_once_and_resumed(capsys: Out) -
     assert quick("--out", "parts", "--checkpoint-every", "7", n=333) == DONE
     capsys.readouterr()
     saved = checkpoint.load("parts/model.h5")
-    assert saved.optimiser_state.keys() == {"S_W1", "W1_start"}
+    assert saved.loop_state.keys() == {"S_W1", "W1_start"}
     with open_dataset("train.h5") as file:
         X = file.columns()
-    W1 = saved.optimiser_state["W1_start"] + saved.optimiser_state["S_W1"] @ X.T
+    W1 = saved.loop_state["W1_start"] + saved.loop_state["S_W1"] @ X.T
     np.testing.assert_allclose(saved.parameters["W1"], W1, rtol=1e-12)
     assert quick("--out", "parts", "--resume", n=500) == DONE
     assert "strength reduction" not in capsys.readouterr().out
-    assert checkpoint.load("parts/model.h5").optimiser_state == {}  # just refreshed
+    assert checkpoint.load("parts/model.h5").loop_state == {}  # just refreshed
     assert quick("--out", "parts", "--resume", n=700) == DONE
     assert content("parts") == content("whole")
     assert quick("--out", "literal", "--eager", n=3) == DONE

@@ -55,7 +55,7 @@ def test_the_seal_is_what_the_docstring_says(path):
     sealed_file.write(path, BODY)
     image = path.read_bytes()
     lines = image[:512].decode().split("\n")
-    assert lines[0] == "tinygrad_dnn model, format 1"
+    assert lines[0] == "tinygrad_dnn model, format 2"
     digest = hashlib.sha256(image[: image.index(b"\n") + 1] + image[512:]).hexdigest()
     assert lines[1] == f"sha256 {digest}"
     assert lines[2] == f"length {len(BODY)}"
@@ -110,7 +110,7 @@ def test_a_newer_format_says_so(path):
     sealed(path, b"tinygrad_dnn model, format 1\n")
     assert body_of(path) == BODY
     sealed(path, b"tinygrad_dnn model, format 12\n")
-    with pytest.raises(OSError, match=r"model\.h5: a newer .*format 12; .* up to 1.*: update"):
+    with pytest.raises(OSError, match=r"model\.h5: a newer .*format 12; .* up to 2.*: update"):
         sealed_file.read(path)
 
 

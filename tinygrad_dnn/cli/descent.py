@@ -129,13 +129,11 @@ def _checkpoint(settings: Settings, data: Examples, run: Run) -> checkpoint.Chec
         layer_dims=settings.layer_dims,
         iteration=state.iteration,
         costs=state.costs,
-        # Full-batch descent draws nothing; what it would draw next is kept all the same.
-        random_state=dict(np.random.default_rng(settings.seed).bit_generator.state),
         settings=settings.described(),
         data_fingerprint=data.fingerprint,
         class_names=data.classes,
         x_shape=data.shape,
         x_scale=data.scale,
-        optimiser_state=dict(state.accumulators),  # going on bit for bit needs it
+        loop_state=dict(state.accumulators),  # going on bit for bit needs it
         accuracies=run.shares,
     )

@@ -158,7 +158,7 @@ def _start(settings: Settings, data: Dataset, resumed: checkpoint.Checkpoint | N
     if resumed is None:
         return begin(settings)
     resumed.require_data(data.fingerprint())
-    return State(resumed.parameters, resumed.iteration, resumed.costs, resumed.optimiser_state)
+    return State(resumed.parameters, resumed.iteration, resumed.costs, resumed.loop_state)
 
 
 def _read(args: argparse.Namespace, data: Dataset, settings: Settings) -> Examples:

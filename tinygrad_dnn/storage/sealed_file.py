@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tinygrad_dnn.storage import platform
 
-FORMAT = 1
+FORMAT = 2
 USER_BLOCK = 512
 MAX_BYTES = 2**31
 """Largest file written or read, user block included: 2 GiB, some 250 million float64 parameters."""

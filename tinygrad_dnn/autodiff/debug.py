@@ -36,7 +36,7 @@ def debug() -> Iterator[None]:
 
 
 class Watch(Observer):
-    """What `debug` has seen so far."""
+    """The observer behind `debug`, with what it has seen so far."""
 
     def __init__(self) -> None:
         # Checksums of saved values, for as long as their node has them.

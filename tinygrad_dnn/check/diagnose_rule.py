@@ -1,4 +1,4 @@
-"""What the mistake in a rule probably is, from its wrong numbers."""
+"""The probable mistake in a rule, from its wrong numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACTIVATIONS = ("sigmoid", "relu", "tanh")
 
 
 def argument_of(node: Node, i: int, words: Mapping[Node, str]) -> str:
-    """What an op calls its input i; one of many by what stands there."""
+    """Return an op's name for its input i; one of many by what stands there."""
     x = node.inputs[i]
     there = words.get(x) if isinstance(x, Node) else None
     name: str = (there or f"input {i}") if node.op.many else node.op.arrays[i]

@@ -139,7 +139,7 @@ class Work:
                 self._blame(faults.MUTATED, t.node, None, reason)
 
     def _backward(self) -> tuple[dict[Node, Any], Exception | None]:
-        """What `backward` leaves in `.grad`, of a call of its own; by the leaves of the first."""
+        """The `.grad` that `backward` leaves, of a call of its own; by the leaves of the first."""
         again = called(self.f, self.given)
         for was, now in zip(self.call.outputs, again.outputs, strict=False):
             if not np.array_equal(was.numpy(), now.numpy(), equal_nan=True):
@@ -263,7 +263,7 @@ class Work:
         return rows
 
     def _reached(self, nodes: Sequence[Node]) -> set[Node]:
-        """What the nodes were computed from, and they themselves."""
+        """Return the nodes and all they were computed from."""
         return set(trace(nodes)) if nodes else set()
 
 

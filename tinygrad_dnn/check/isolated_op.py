@@ -78,7 +78,7 @@ class Alone:
         return f
 
     def rule(self, g: Any, saved: Sequence[Any], i: int, fitted: Any = summed_to) -> Any:
-        """What the rule of argument i gives for g, `fitted` to that argument's shape.
+        """Return what the rule of argument i gives for g, `fitted` to that argument's shape.
 
         Raises:
             Broken: it raises, changes what it was given, or gives another shape.
@@ -108,7 +108,7 @@ class Alone:
             ) from None
 
     def names(self) -> list[str]:
-        """What the op calls its arguments."""
+        """Return the op's names for its arguments."""
         op = self.op
         return [f"{op.arrays[0]}[{i}]" for i in range(len(self.arrays))] if op.many else op.arrays
 

@@ -18,7 +18,7 @@ Methods = dict[Method, None]  # in the order in which they were met
 
 
 class Ledger:
-    """What is known of the true gradients so far; outputs come before what they were made of.
+    """The true gradients, as far as known; outputs come before what they were made of.
 
     Args:
         seeds: the cotangents of the outputs.

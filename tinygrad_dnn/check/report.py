@@ -1,4 +1,4 @@
-"""What a check of gradients found: for a terminal, a notebook, a program and a picture."""
+"""The report of a check of gradients: for a terminal, a notebook, a program and a picture."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class GradientReport:
         return self.ok
 
     def reasons(self, graph: Graph | None = None) -> dict[Node, str]:
-        """What is wrong, by node: of `graph`, or of another recording of the same computation.
+        """Return the faults, by node: of `graph`, or of another recording of the same computation.
 
         Raises:
             ValueError: the graph is of another computation.

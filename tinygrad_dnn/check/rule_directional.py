@@ -121,7 +121,7 @@ def _known(slope: Any, out: Any) -> Any:
 def _asked(
     alone: Alone, i: int, measured: Along, out: Any, g: Any, truth: Any, rng: np.random.Generator
 ) -> tuple[Trouble | None, Any]:
-    """What is wrong with the rule, and its answer to the true cotangent."""
+    """Return the rule's trouble, if any, and its answer to the true cotangent."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:

@@ -32,7 +32,7 @@ SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning f
 
 
 class Told(NamedTuple):
-    """What the check of one argument of one op came to.
+    """The result of checking one argument of one op.
 
     Attributes:
         truth: the gradient for the true cotangent, measured; the rule's own answer where it could
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
 
 
 def answers_of(alone: Alone, i: int, g: Any, truth: Any, plain: Any) -> tuple[list[Asked], Any]:
-    """What the rule gives for g in the graph's floats (`plain`) and before that, if it can, in the
+    """The rule's answers to g in the graph's floats (`plain`) and before that, if it can, in the
     widest; and what it gives for the true cotangent.
     """
     asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
@@ -145,7 +145,7 @@ def _measure(
 def _asked(
     alone: Alone, i: int, jacobian: Measured, g: Any, truth: Any, elementwise: bool
 ) -> tuple[Trouble | None, Any, Any]:
-    """What is wrong with the rule, its answer to the true cotangent, and a wrong one."""
+    """Return the rule's trouble, if any, its answer to the true cotangent, and a wrong one."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:

@@ -1,4 +1,4 @@
-"""What is probably wrong with a hand-written gradient: hypotheses tested against the numbers."""
+"""The probable mistake in a hand-written gradient: hypotheses tested against the numbers."""
 
 from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
 from tinygrad_dnn.check.diagnosis.verdict import Trial, compare, compare_trials

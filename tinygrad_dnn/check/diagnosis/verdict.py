@@ -104,7 +104,7 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
-    """What explains every trial."""
+    """Return the mistakes that explain every trial."""
     first = next(t for t in tried if not t.right)
     first.test()
     common = first.fits
@@ -241,7 +241,7 @@ class _Tried:
         return min((fit.rank for fit in self.fits.values()), default=0)
 
     def agreement(self) -> Diagnosis:
-        """What is to be said where yours is right."""
+        """Return the diagnosis of a gradient that is right."""
         return Diagnosis(self.name, True, shape=self.shape, truth_shape=self.known.truth.shape)
 
     def diagnosis(

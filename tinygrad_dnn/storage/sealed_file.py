@@ -124,7 +124,7 @@ def _digest(first_line: bytes, body: bytes | memoryview) -> str:
 
 
 def _fault(image: bytes) -> str:
-    """What is wrong with the bytes of a file and what to do, or nothing."""
+    """Return the fault in the bytes of a file and what to do, or nothing."""
     if not image:
         return "is empty, expected a tinygrad_dnn model: restore a copy, or train anew"
     user_block, body = image[:USER_BLOCK], memoryview(image)[USER_BLOCK:]

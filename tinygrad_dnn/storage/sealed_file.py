@@ -1,6 +1,6 @@
 """Model files as bytes: whole and right, or refused; old or new, never half of one.
 
-A sealed file is a user block of 512 bytes followed by the body, an HDF5 file that this room never
+A sealed file is a user block of 512 bytes followed by the body, an HDF5 file that this module never
 looks into. The user block is text, so that ``head -n 3 model.h5`` shows it::
 
     tinygrad_dnn model, format 1

@@ -144,8 +144,8 @@ def manners_trouble(alone: Alone, i: int, g: Any, answer: Any) -> tuple[str, str
     if np.all((apart <= least) | ~np.isfinite(answer)):
         return None
     at = index_of_largest(apart)
-    told = f"it gives {answer[at]:.6g} at {list(at)} for g, but {twice[at]:.6g} for −2 g"
-    return NOT_LINEAR, f"is not linear in g: {told}"
+    example = f"it gives {answer[at]:.6g} at {list(at)} for g, but {twice[at]:.6g} for −2 g"
+    return NOT_LINEAR, f"is not linear in g: {example}"
 
 
 def same(x: Any, y: Any) -> bool:

@@ -31,7 +31,7 @@ SCALES = 64.0  # an error in units of eps that is the same in two kinds of float
 SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning from a jump
 
 
-class Told(NamedTuple):
+class ArgumentCheck(NamedTuple):
     """The result of checking one argument of one op.
 
     Attributes:
@@ -81,7 +81,7 @@ def answers_of(alone: Alone, i: int, g: Any, truth: Any, plain: Any) -> tuple[li
 
 def check_elements(
     alone: Alone, i: int, truth: Any, rng: np.random.Generator, elementwise: bool
-) -> Told:
+) -> ArgumentCheck:
     """Check the rule of argument i, with a random cotangent and with the true one of the graph."""
     # What is not finite says nothing of the rest.
     g = np.where(np.isfinite(alone.wide_z), random_cotangent(alone.z, rng), 0).astype(alone.z.dtype)
@@ -105,7 +105,7 @@ def check_elements(
     if elementwise:  # of what is NaN nothing is known
         undefined = summed_to(blind.shape, np.where(np.isfinite(alone.wide_z), 0, 1)) > 0
         blind |= undefined & ~at_random.out
-    return Told(
+    return ArgumentCheck(
         at_truth,
         lambda doubt: jacobian.pull(doubt).size,
         Method(jacobian.method, bits(alone.kind)) if jacobian.method else None,

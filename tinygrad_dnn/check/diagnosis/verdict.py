@@ -21,7 +21,7 @@ from tinygrad_dnn.check.diagnosis.numbers import (
 )
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
-from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
+from tinygrad_dnn.check.diagnosis.result import Diagnosis, Explanation, Worst
 
 BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to

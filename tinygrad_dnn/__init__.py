@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
     here = Path(__file__).parent
     dunder = name.startswith("__") and name != "__all__"
     if dunder or (here / name).is_dir() or (here / f"{name}.py").exists():
-        raise AttributeError(name)  # a room: the import system opens it
+        raise AttributeError(name)  # a module or package: the import system opens it
     api = import_module("tinygrad_dnn.api")
     if not hasattr(api, name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

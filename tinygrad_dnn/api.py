@@ -1,4 +1,4 @@
-"""The public names, gathered from their rooms; `tinygrad_dnn` hands them out on first use.
+"""The public names, gathered from their modules; `tinygrad_dnn` hands them out on first use.
 
 Checkers and compiler are opened when one of them is asked for: whoever only computes does without.
 """

@@ -1,4 +1,4 @@
-"""What a recorded computation is: nodes, their order, names and scopes. No mathematics.
+"""The recorded computation: nodes, their order, names and scopes. No mathematics.
 
 A node knows the op that made it, what went in, and nothing of what is made of it; so whatever
 nobody holds any more is freed by itself. Every printer (picture, formula, program) reads `trace`.
@@ -212,7 +212,7 @@ class Graph(Sequence[Node]):
 
 
 def _fault(node: Node, there: Container[Node]) -> str | None:
-    """What is malformed about a node, given the nodes before it."""
+    """Return what is malformed about a node, given the nodes before it."""
     if node in there:
         return "stands twice"
     for i, x in enumerate(node.inputs):

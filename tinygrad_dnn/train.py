@@ -49,7 +49,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What determines a run, besides its data. Checked when made.
+    """The settings that determine a run, besides its data. Checked when made.
 
     Attributes:
         layer_dims: (n_x, n_1, ..., 1).
@@ -301,7 +301,7 @@ def iteration_of(settings: Settings) -> Callable[..., tuple[Any, dict[str, Any]]
 
 
 def _told(what: str, X: Array, Y: Array, state: State, settings: Settings) -> str:
-    """What stopped being finite, where it began and what to try: the iteration again, watched."""
+    """Say what is not finite, where it began and what to try: the iteration again, watched."""
     where = ""
     # A compiled document's cost is computed as the stable one is.
     literal = replace(settings, cost="stable") if settings.compiled else settings

@@ -1,4 +1,4 @@
-"""What is to be drawn, as a graph, and what its nodes are called."""
+"""The subject of a picture, as a graph, and what its nodes are called."""
 
 from __future__ import annotations
 

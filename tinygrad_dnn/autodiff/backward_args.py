@@ -1,4 +1,4 @@
-"""What is asked of a backward pass, checked: where it starts from, and what it shall keep."""
+"""The arguments of a backward pass, checked: where it starts from, and what it shall keep."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, 
 
 
 def as_data(data: Any) -> Array:
-    """What a leaf may hold: real numbers, as an array of the kind that came in, not copied."""
+    """Return a leaf's data: real numbers, as an array of the kind that came in, not copied."""
     if hasattr(type(data), "__record__"):
         if data.requires_grad:
             raise TypeError(
@@ -46,7 +46,7 @@ def as_data(data: Any) -> Array:
 
 
 def as_constant(a: Any, op: Op) -> Any:
-    """What stands beside a Tensor in an op: numbers and arrays as they are, lists as arrays."""
+    """Return an operand beside a Tensor: numbers and arrays as they are, lists as arrays."""
     if isinstance(a, (complex, np.complexfloating)):
         refuse_complex(np.dtype(complex), op.name)
     if isinstance(a, (np.generic, float, int)):

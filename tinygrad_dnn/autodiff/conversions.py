@@ -1,4 +1,4 @@
-"""What a Tensor shows of itself: shape and dtype, Python numbers, plain arrays, text."""
+"""A Tensor's views of itself: shape and dtype, Python numbers, plain arrays, text."""
 
 from __future__ import annotations
 

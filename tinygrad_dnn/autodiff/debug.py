@@ -36,7 +36,7 @@ def debug() -> Iterator[None]:
 
 
 class Watch(Observer):
-    """What `debug` has seen so far."""
+    """The observer behind `debug`, with what it has seen so far."""
 
     def __init__(self) -> None:
         # Checksums of saved values, for as long as their node has them.
@@ -47,10 +47,10 @@ class Watch(Observer):
         bad = birth(op, inputs, arrays, z)
         if bad is None:
             return
-        told = list(map(operand, inputs))
-        given = ", ".join(name + number for name, number in zip(told, bad.given, strict=True))
+        operands = list(map(operand, inputs))
+        given = ", ".join(name + number for name, number in zip(operands, bad.given, strict=True))
         raise NonFiniteError(
-            f"debug: {op.name}({', '.join(told)}) gave {z[bad.at]} at {_place(bad.at)}, from "
+            f"debug: {op.name}({', '.join(operands)}) gave {z[bad.at]} at {_place(bad.at)}, from "
             f"{given}{bad.cause}"
         )
 

@@ -38,7 +38,7 @@ def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any] | None = None) -> 
 
 
 def _down_to(nodes: Iterable[Node], known: Mapping[Node, Any]) -> list[Node]:
-    """What nodes are computed from, but nothing behind a known one; in order."""
+    """Return the nodes and all they are computed from, but nothing behind a known one; in order."""
     seen = dict.fromkeys(nodes)
     stack = list(seen)
     while stack:

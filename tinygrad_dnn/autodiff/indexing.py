@@ -1,4 +1,4 @@
-"""What stands in square brackets: positions that are part of the graph, or plain ones."""
+"""The index in square brackets: positions that are part of the graph, or plain ones."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip, np.take: 
 
 
 class NumpyProtocols:
-    """What NumPy calls when a Tensor is among its arguments."""
+    """The methods that NumPy calls when a Tensor is among its arguments."""
 
     __slots__ = ()
     __array_priority__ = 1000.0  # for old-style subclasses such as np.matrix

@@ -1,4 +1,4 @@
-"""What Python writes with signs and NumPy with methods: each is one recorded op."""
+"""A Tensor's operators, as in Python, and methods, as in NumPy: each is one recorded op."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ class Tensor(Operators, NumpyProtocols):
 
     @property
     def name(self) -> str | None:
-        """What errors, formulas and pictures call it."""
+        """The name used in errors, formulas and pictures."""
         return cast("str | None", self.node.name)
 
     @name.setter
@@ -280,7 +280,7 @@ class Tensor(Operators, NumpyProtocols):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What the op was applied to: Tensors, and constants as they were given."""
+        """The op's arguments: Tensors, and constants as they were given."""
         return tuple(handle(x) if isinstance(x, Node) else x for x in self.node.inputs)
 
     # --- out of the graph --------------------------------------------------------------------

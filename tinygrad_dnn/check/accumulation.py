@@ -69,8 +69,8 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
         return (MISSING_ACCUMULATION, "was passed over in the backward pass") if missed else None
     for g, gx in zip(given, gave, strict=True):
         if gx.shape != shape:
-            told = f"is not summed over its broadcast axes: {gx.shape} came to an input of {shape}"
-            return NOT_SUMMED, told
+            words = f"is not summed over its broadcast axes: {gx.shape} came to an input of {shape}"
+            return NOT_SUMMED, words
         try:
             expected, size, spread = raw(alone, g, i)
         except Broken:
@@ -81,9 +81,9 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
         if np.all((apart <= BOUND * eps * size) | hidden):
             continue
         at = index_of_largest(apart)
-        told = f"element {list(at)} is {gx[at]:.6g}, summed it would be {expected[at]:.6g}"
+        example = f"element {list(at)} is {gx[at]:.6g}, summed it would be {expected[at]:.6g}"
         if spread:
-            return NOT_SUMMED, f"is not summed over its broadcast axes: {told}"
+            return NOT_SUMMED, f"is not summed over its broadcast axes: {example}"
         return RULE_VARIES, (
             f"gave {gx[at]:.6g} at element {list(at)} in the backward pass, but "
             f"{expected[at]:.6g} when asked again: it reads something that it is not given"

@@ -1,4 +1,4 @@
-"""What the mistake in a rule probably is, from its wrong numbers."""
+"""The probable mistake in a rule, from its wrong numbers."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ import numpy as np
 
 from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.isolated_op import Alone
-from tinygrad_dnn.check.rule_elementwise import Told
+from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
 from tinygrad_dnn.graph import Node
 
 ACTIVATIONS = ("sigmoid", "relu", "tanh")
 
 
 def argument_of(node: Node, i: int, words: Mapping[Node, str]) -> str:
-    """What an op calls its input i; one of many by what stands there."""
+    """Return an op's name for its input i; one of many by what stands there."""
     x = node.inputs[i]
     there = words.get(x) if isinstance(x, Node) else None
     name: str = (there or f"input {i}") if node.op.many else node.op.arrays[i]
     return name
 
 
-def probably(alone: Alone, i: int, told: Mapping[int, Told], words: Mapping[Node, str]) -> str:
+def probably(
+    alone: Alone, i: int, checks: Mapping[int, ArgumentCheck], words: Mapping[Node, str]
+) -> str:
     """The mistake in the rule of argument i, where one explains its numbers to rounding; or "".
 
     Args:
-        told: what the check of each argument came to.
+        checks: what the check of each argument came to.
         words: what the nodes of the graph are called.
     """
-    wrong = told[i].wrong
+    wrong = checks[i].wrong
     if wrong is None:
         return ""
     yours, truth, size, g = (np.asarray(x, float) for x in wrong)
@@ -52,7 +54,7 @@ def probably(alone: Alone, i: int, told: Mapping[int, Told], words: Mapping[Node
         context |= {"activation": activation, "Z": alone.arrays[i], "dA": g}
     context["alternatives"] = {
         f"is the gradient for {argument_of(node, j, words)}": np.asarray(other.wrong[1], float)
-        for j, other in told.items()
+        for j, other in checks.items()
         if j != i and other.wrong is not None
     }
     found = compare(yours, truth, context, name=name, size=size).explanation

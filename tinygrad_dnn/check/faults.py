@@ -1,4 +1,4 @@
-"""What may be wrong with a gradient, and at which op: the words of a checker's blame."""
+"""Faults of a gradient, and at which op: the words of a checker's blame."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Blame:
     uncertainty: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What it says, without the node."""
+        """Return its fields, without the node."""
         return {
             "kind": self.kind,
             "op": self.op,

@@ -22,7 +22,7 @@ from tinygrad_dnn.check.isolated_op import Alone, Point, forward_trouble
 from tinygrad_dnn.check.reference import Ledger
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.rule_directional import check_argument
-from tinygrad_dnn.check.rule_elementwise import Told
+from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
 from tinygrad_dnn.check.traced_call import NOTHING, Inputs, called, seed_for
 from tinygrad_dnn.check.untracked import end_to_end, hidden
 from tinygrad_dnn.formula.text import formulas
@@ -139,7 +139,7 @@ class Work:
                 self._blame(faults.MUTATED, t.node, None, reason)
 
     def _backward(self) -> tuple[dict[Node, Any], Exception | None]:
-        """What `backward` leaves in `.grad`, of a call of its own; by the leaves of the first."""
+        """The `.grad` that `backward` leaves, of a call of its own; by the leaves of the first."""
         again = called(self.f, self.given)
         for was, now in zip(self.call.outputs, again.outputs, strict=False):
             if not np.array_equal(was.numpy(), now.numpy(), equal_nan=True):
@@ -188,19 +188,19 @@ class Work:
         # What the function says itself is its purpose; in a rule it cuts off higher derivatives.
         stops = node.op.stops and node in self.own
         alone, truth = Alone(point, stops), self.ledger.truth(node)
-        told: dict[int, Told] = {}
+        checks: dict[int, ArgumentCheck] = {}
         for i, x in enumerate(node.inputs):
             if isinstance(x, Node) and x.requires_grad:
-                told[i] = check_argument(alone, i, truth, self.rng)
+                checks[i] = check_argument(alone, i, truth, self.rng)
                 if not stops:
-                    self.ledger.carry(node, x, told[i])
-        for i, found in told.items():
+                    self.ledger.carry(node, x, checks[i])
+        for i, found in checks.items():
             wrong = found.trouble
             if wrong is None and i in node.wanted:
                 swept = contribution_trouble(alone, i, seen)
                 wrong = None if swept is None else (*swept, None)
             if wrong is not None:
-                self._blame_rule(node, i, wrong, probably(alone, i, told, self.words))
+                self._blame_rule(node, i, wrong, probably(alone, i, checks, self.words))
                 continue
             if found.decided:
                 self.decided.add((node.op, self._which(node, i)))
@@ -208,17 +208,17 @@ class Work:
                 self.undecided.append((node, self._which(node, i)))
             self._note_left_out(node, node.inputs[i], found)
 
-    def _note_left_out(self, node: Node, x: Node, told: Told) -> None:
+    def _note_left_out(self, node: Node, x: Node, check: ArgumentCheck) -> None:
         size = int(np.prod(x.shape))
         who = f"{self.words[node]}: {{}} of {size} elements" if size > 1 else f"{self.words[node]}:"
-        if told.kinks:
+        if check.kinks:
             self.notes.append(
-                f"{who.format(told.kinks)} on a corner, where the slopes from both sides differ; "
+                f"{who.format(check.kinks)} on a corner, where the slopes from both sides differ; "
                 "left out"
             )
-        if told.unknown:
+        if check.unknown:
             self.notes.append(
-                f"{who.format(told.unknown)} without a slope that can be measured "
+                f"{who.format(check.unknown)} without a slope that can be measured "
                 "(NaN, infinite, or lost in rounding); left out"
             )
 
@@ -263,7 +263,7 @@ class Work:
         return rows
 
     def _reached(self, nodes: Sequence[Node]) -> set[Node]:
-        """What the nodes were computed from, and they themselves."""
+        """Return the nodes and all they were computed from."""
         return set(trace(nodes)) if nodes else set()
 
 

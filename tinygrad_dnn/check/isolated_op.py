@@ -78,7 +78,7 @@ class Alone:
         return f
 
     def rule(self, g: Any, saved: Sequence[Any], i: int, fitted: Any = summed_to) -> Any:
-        """What the rule of argument i gives for g, `fitted` to that argument's shape.
+        """Return what the rule of argument i gives for g, `fitted` to that argument's shape.
 
         Raises:
             Broken: it raises, changes what it was given, or gives another shape.
@@ -108,7 +108,7 @@ class Alone:
             ) from None
 
     def names(self) -> list[str]:
-        """What the op calls its arguments."""
+        """Return the op's names for its arguments."""
         op = self.op
         return [f"{op.arrays[0]}[{i}]" for i in range(len(self.arrays))] if op.many else op.arrays
 
@@ -144,8 +144,8 @@ def manners_trouble(alone: Alone, i: int, g: Any, answer: Any) -> tuple[str, str
     if np.all((apart <= least) | ~np.isfinite(answer)):
         return None
     at = index_of_largest(apart)
-    told = f"it gives {answer[at]:.6g} at {list(at)} for g, but {twice[at]:.6g} for −2 g"
-    return NOT_LINEAR, f"is not linear in g: {told}"
+    example = f"it gives {answer[at]:.6g} at {list(at)} for g, but {twice[at]:.6g} for −2 g"
+    return NOT_LINEAR, f"is not linear in g: {example}"
 
 
 def same(x: Any, y: Any) -> bool:

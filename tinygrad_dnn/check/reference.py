@@ -11,14 +11,14 @@ import numpy as np
 from tinygrad_dnn.check.isolated_op import index_of_largest, widened
 from tinygrad_dnn.check.numeric.derivative import WIDE, Method, in_words
 from tinygrad_dnn.check.report import Row
-from tinygrad_dnn.check.rule_elementwise import Told
+from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
 from tinygrad_dnn.graph import Node
 
 Methods = dict[Method, None]  # in the order in which they were met
 
 
 class Ledger:
-    """What is known of the true gradients so far; outputs come before what they were made of.
+    """The true gradients, as far as known; outputs come before what they were made of.
 
     Args:
         seeds: the cotangents of the outputs.
@@ -34,15 +34,15 @@ class Ledger:
         found = self._truth.get(node)
         return np.zeros(node.shape, WIDE) if found is None else found
 
-    def carry(self, node: Node, x: Node, told: Told) -> None:
+    def carry(self, node: Node, x: Node, check: ArgumentCheck) -> None:
         """Add what comes to the input x from its use by node."""
-        doubt = told.truth.uncertainty
+        doubt = check.truth.uncertainty
         if node in self._doubt:
-            doubt = doubt + told.carried(self._doubt[node])
-        for book, entry in ((self._truth, told.truth.value), (self._doubt, doubt)):
+            doubt = doubt + check.carried(self._doubt[node])
+        for book, entry in ((self._truth, check.truth.value), (self._doubt, doubt)):
             book[x] = book[x] + entry if x in book else entry
         methods = self._methods.setdefault(x, {})
-        methods |= self._methods.get(node, {}) | ({told.method: None} if told.method else {})
+        methods |= self._methods.get(node, {}) | ({check.method: None} if check.method else {})
 
     def correct(self, node: Node, truth: Any, doubt: Any, method: Method) -> None:
         """Put another measurement in the place of what was carried back."""

@@ -1,4 +1,4 @@
-"""What a check of gradients found: for a terminal, a notebook, a program and a picture."""
+"""The report of a check of gradients: for a terminal, a notebook, a program and a picture."""
 
 from __future__ import annotations
 
@@ -77,24 +77,24 @@ class GradientReport:
         return self.ok
 
     def reasons(self, graph: Graph | None = None) -> dict[Node, str]:
-        """What is wrong, by node: of `graph`, or of another recording of the same computation.
+        """Return the faults, by node: of `graph`, or of another recording of the same computation.
 
         Raises:
             ValueError: the graph is of another computation.
         """
-        told: dict[Node, list[str]] = {}
+        by_node: dict[Node, list[str]] = {}
         for b in self.blame:
             if b.node is not None:
-                told.setdefault(b.node, []).append(b.reason)
+                by_node.setdefault(b.node, []).append(b.reason)
         there = {node: node for node in self.graph}
-        if graph is not None and not set(told) <= set(graph):
+        if graph is not None and not set(by_node) <= set(graph):
             if [n.op for n in graph] != [n.op for n in self.graph]:
                 raise ValueError(
                     "blame: the report is of another computation; draw its own: "
                     "viz.draw(report.graph, blame=report)"
                 )
             there = dict(zip(self.graph, graph, strict=True))
-        return {there[node]: "; ".join(reasons) for node, reasons in told.items()}
+        return {there[node]: "; ".join(reasons) for node, reasons in by_node.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the graph, ready for JSON."""
@@ -135,11 +135,11 @@ class GradientReport:
             "<tr>" + "".join(f"<td{cell}>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
             for row in self.rows
         )
-        told = "".join(f"<li>{escape(t)}</li>" for t in self._said())
+        items = "".join(f"<li>{escape(t)}</li>" for t in self._said())
         return (
             f'<div style="text-align: left"><p><b>{escape(self._title())}</b></p>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"{f'<ul>{told}</ul>' if told else ''}</div>"
+            f"{f'<ul>{items}</ul>' if items else ''}</div>"
         )
 
 

@@ -24,8 +24,8 @@ from tinygrad_dnn.check.numeric.directional import Along, along, halves, search
 from tinygrad_dnn.check.numeric.jacobian import FEW, Pulled
 from tinygrad_dnn.check.rule_elementwise import (
     BOUND,
+    ArgumentCheck,
     Asked,
-    Told,
     answers_of,
     check_elements,
     conditioning,
@@ -38,7 +38,7 @@ PROBES = 8  # cotangents in the search for the worst element
 CLOSE = 1e-11  # of the terms of a sum: what a right gradient is off along a direction
 
 
-def check_argument(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> Told:
+def check_argument(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> ArgumentCheck:
     """Check the rule of argument i: every element of it if that can be done, else directions."""
     x, op = alone.wide[i], alone.op
     if op.elementwise and _is_diagonal(alone, i, rng):
@@ -79,7 +79,7 @@ def _is_diagonal(alone: Alone, i: int, rng: np.random.Generator) -> bool:
     return bool(np.mean((apart <= least) | ~np.isfinite(apart)) > 0.9)
 
 
-def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> Told:
+def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator) -> ArgumentCheck:
     f, x = alone.forward(i), alone.wide[i]
     measured = along(f, x, alone.op.analytic, rng)
     first = measured.first
@@ -103,7 +103,7 @@ def _check_directions(alone: Alone, i: int, truth: Any, rng: np.random.Generator
         answer[worst.element] = worst.truth
     size = np.abs(answer).astype(float)
     whole = Pulled(answer, size, EPS * size, zeros, never, never)
-    return Told(
+    return ArgumentCheck(
         whole,
         lambda doubt: zeros,
         Method(measured.method, bits(alone.kind), directions=True),
@@ -121,7 +121,7 @@ def _known(slope: Any, out: Any) -> Any:
 def _asked(
     alone: Alone, i: int, measured: Along, out: Any, g: Any, truth: Any, rng: np.random.Generator
 ) -> tuple[Trouble | None, Any]:
-    """What is wrong with the rule, and its answer to the true cotangent."""
+    """Return the rule's trouble, if any, and its answer to the true cotangent."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:

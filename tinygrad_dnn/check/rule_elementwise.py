@@ -31,8 +31,8 @@ SCALES = 64.0  # an error in units of eps that is the same in two kinds of float
 SMOOTH = 2.0**10  # how much larger the second step is that tells conditioning from a jump
 
 
-class Told(NamedTuple):
-    """What the check of one argument of one op came to.
+class ArgumentCheck(NamedTuple):
+    """The result of checking one argument of one op.
 
     Attributes:
         truth: the gradient for the true cotangent, measured; the rule's own answer where it could
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
 
 
 def answers_of(alone: Alone, i: int, g: Any, truth: Any, plain: Any) -> tuple[list[Asked], Any]:
-    """What the rule gives for g in the graph's floats (`plain`) and before that, if it can, in the
+    """The rule's answers to g in the graph's floats (`plain`) and before that, if it can, in the
     widest; and what it gives for the true cotangent.
     """
     asked = [Asked(plain, g, alone.saved, max(EPS, float(np.finfo(plain.dtype).eps)))]
@@ -81,7 +81,7 @@ def answers_of(alone: Alone, i: int, g: Any, truth: Any, plain: Any) -> tuple[li
 
 def check_elements(
     alone: Alone, i: int, truth: Any, rng: np.random.Generator, elementwise: bool
-) -> Told:
+) -> ArgumentCheck:
     """Check the rule of argument i, with a random cotangent and with the true one of the graph."""
     # What is not finite says nothing of the rest.
     g = np.where(np.isfinite(alone.wide_z), random_cotangent(alone.z, rng), 0).astype(alone.z.dtype)
@@ -105,7 +105,7 @@ def check_elements(
     if elementwise:  # of what is NaN nothing is known
         undefined = summed_to(blind.shape, np.where(np.isfinite(alone.wide_z), 0, 1)) > 0
         blind |= undefined & ~at_random.out
-    return Told(
+    return ArgumentCheck(
         at_truth,
         lambda doubt: jacobian.pull(doubt).size,
         Method(jacobian.method, bits(alone.kind)) if jacobian.method else None,
@@ -145,7 +145,7 @@ def _measure(
 def _asked(
     alone: Alone, i: int, jacobian: Measured, g: Any, truth: Any, elementwise: bool
 ) -> tuple[Trouble | None, Any, Any]:
-    """What is wrong with the rule, its answer to the true cotangent, and a wrong one."""
+    """Return the rule's trouble, if any, its answer to the true cotangent, and a wrong one."""
     plain = alone.rule(g, alone.saved, i)
     bad = manners_trouble(alone, i, g, plain)
     if bad is not None:

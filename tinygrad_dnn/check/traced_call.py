@@ -60,7 +60,7 @@ class Inputs:
 
 
 class Call(NamedTuple):
-    """What came of a call: its variables' leaves, its outputs that are recorded, its graph."""
+    """The result of a call: its variables' leaves, its outputs that are recorded, its graph."""
 
     variables: list[Tensor]
     outputs: list[Tensor]
@@ -128,7 +128,7 @@ def _value(x: Any) -> Any:
 
 
 def _names(f: Callable[..., Any], n: int) -> list[str]:
-    """What f calls its arguments; x0, x1, ... where it does not say."""
+    """Return f's names for its arguments; x0, x1, ... where it does not say."""
     try:
         parameters = [*inspect.signature(f).parameters.values()]
     except (TypeError, ValueError):

@@ -46,10 +46,10 @@ def hidden(f: Callable[..., Any], inputs: Inputs, call: Call, seed: int) -> list
         return []
     found = []
     for leaf, x in moved.items():
-        told = _apart(f, inputs, call, {leaf: x})
-        if told is not None:
+        distances = _apart(f, inputs, call, {leaf: x})
+        if distances is not None:
             size = float(np.linalg.norm((x - leaf.value).ravel())) or 1.0
-            found.append(Hidden(leaf, told[0] / size, told[1] / size))
+            found.append(Hidden(leaf, distances[0] / size, distances[1] / size))
     return found
 
 

@@ -29,7 +29,7 @@ OURS = (  # files that are not the user's
 
 
 def result_of(place: str, name: str) -> tuple[Any, dict[str, Tensor]]:
-    """What `place:name` is or, if it is a function, returns; and what to call its Tensors.
+    """Return the value of `place:name` or, of a function, its result; and names for its Tensors.
 
     Args:
         place: a module, to be found from the current folder as well, or a path to a .py file.

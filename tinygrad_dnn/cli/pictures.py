@@ -1,4 +1,4 @@
-"""What a training run leaves for the eyes: pictures, and a report that holds them all."""
+"""The pictures of a training run, and a report that holds them all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLE = 500
 
 
 class Story(NamedTuple):
-    """What a report says: the run in a line, accuracies reached, the commands."""
+    """The texts of a report: the run in a line, accuracies reached, the commands."""
 
     told: str
     reached: dict[str, float]
@@ -76,7 +76,7 @@ def _graph(out: Path, settings: Settings, data: Examples, run: Run) -> list[Sect
 
 
 def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -> list[Section]:
-    """What needs matplotlib."""
+    """Return the sections with curves, which need matplotlib."""
     try:
         from viz import curves
     except ImportError as error:

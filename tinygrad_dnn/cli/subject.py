@@ -1,4 +1,4 @@
-"""What `draw` and `explore` show: the cost of a model file, or what a function returns."""
+"""The subject of `draw` and `explore`: the cost of a model file, or what a function returns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Subject(NamedTuple):
 
 
 def subject(args: argparse.Namespace, examples: int | None) -> Subject:
-    """What the words of a command ask for.
+    """Return the subject that the words of a command ask for.
 
     Args:
         args: with `what`, and for a model `data`, `x`, `y`, `split` and `examples`.

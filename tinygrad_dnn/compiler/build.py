@@ -53,7 +53,7 @@ def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:
 def program_of(
     recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
 ) -> Program:
-    """What was recorded as a program that runs."""
+    """Return a recording as a program that runs."""
     source, steps = source_of(recording, rewriting)
     return Program(
         source.text,

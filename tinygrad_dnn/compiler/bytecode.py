@@ -1,4 +1,4 @@
-"""What code says of itself: the names that it looks up, and what becomes of a variable's value."""
+"""Facts read from code: the names that it looks up, and what becomes of a variable's value."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def layout_of(x: Any) -> Any:
 
 
 def key_of(given: Mapping[str, Any]) -> Key:
-    """What a program is written for: structure, shapes, dtypes, orders, and the settings' values.
+    """Return a program's key: structure, shapes, dtypes, orders, and the settings' values.
 
     Args:
         given: the arguments by name, as `arguments.Bound` has them.

@@ -19,7 +19,7 @@ def quoted(x: Any) -> str:
 
 
 def dtype_text(dtype: Any) -> str:
-    """What follows a shape: nothing for float64."""
+    """Return the text that follows a shape: nothing for float64."""
     if dtype == np.float64:
         return ""
     return ", bool" if dtype.kind == "b" else f", {quoted(dtype.name)}"
@@ -120,7 +120,7 @@ def _broken(text: str, indent: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """What stands between the commas outside all brackets."""
+    """Yield the pieces of a text between the commas outside all brackets."""
     depth, piece = 0, ""
     for c in text:
         depth += (c in "([{") - (c in ")]}")

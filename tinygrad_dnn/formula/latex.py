@@ -100,7 +100,7 @@ LATEX = LaTeX()
 
 
 def _base(text: str) -> str:
-    """What bears an exponent: a name as it is, anything longer grouped."""
+    """Return the base of an exponent: a name as it is, anything longer grouped."""
     return text if _is_name(text) else f"{{{text}}}"
 
 

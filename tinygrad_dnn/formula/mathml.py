@@ -70,7 +70,7 @@ def identifier(name: str) -> str:
 
 
 def differential(markup: str) -> str:
-    """What the gradient of a formula is called, both as MathML: d(W1 X)."""
+    """Return the name of a formula's gradient, both as MathML: d(W1 X)."""
     return f"<mrow>{_D}<mrow><mo>(</mo>{markup}<mo>)</mo></mrow></mrow>"
 
 

@@ -59,7 +59,7 @@ def _with(template: str, settings: Sequence[str]) -> str:
 
 
 def values(formula: Formula, node: Node, beside: bool) -> dict[str, str]:
-    """What stands in the places of a template that are no operands."""
+    """Return the texts for the places of a template that are no operands."""
     meta = node.meta
     told = {
         k: index(v) if k == "index" else setting(v)
@@ -139,7 +139,7 @@ def setting(value: Any) -> str:
 
 
 def index(value: Any) -> str:
-    """What stands between the brackets of x[...]: `:, 1:3`."""
+    """Return the text between the brackets of x[...]: `:, 1:3`."""
     return ", ".join(map(setting, value)) if isinstance(value, tuple) else setting(value)
 
 

@@ -47,7 +47,7 @@ class Script(Protocol):
     gap: str
 
     def name(self, name: str) -> str:
-        """What a node is called."""
+        """The name of a node."""
 
     def plain(self, text: str) -> str:
         """A constant, a setting, or an ellipsis."""
@@ -129,7 +129,7 @@ class Formula:
         return self.level if not fraction or script.fraction("", "") is None else _FIGURE
 
     def brackets(self, place: str, level: int) -> tuple[str, str] | None:
-        """What must stand around an operand of that level: nothing, ( ), or 1[ ].
+        """Return the brackets around an operand of that level: nothing, ( ), or 1[ ].
 
         A condition in arithmetic is its indicator, 1[x > 0]: 1 where it holds, else 0.
         """
@@ -176,7 +176,7 @@ class Formula:
             yield "signs", signs, ""
 
     def _whole(self, script: Script, operands: Sequence[str]) -> str | None:
-        """What is one figure in scripts that know it: a fraction, a root."""
+        """Return the formula as one figure in scripts that know it: a fraction, a root."""
         if self.kind == "root":
             return script.root(*operands)
         if self.kind == "inverse":

@@ -189,7 +189,7 @@ class _Pen:
 
 
 def passed_on(node: Node, names: Mapping[Node, str]) -> Node | None:
-    """What a line gives but for its sign and a factor: x in −x, 1/m · x, x / 2."""
+    """Return the node that a line gives but for its sign and a factor: x in −x, 1/m · x, x / 2."""
     op, xs = node.op.name, node.inputs
     found = xs[0] if op == "negative" or (op == "divide" and _is_number(xs[1], names)) else None
     if op == "multiply":

@@ -19,7 +19,7 @@ LONGEST = 400  # numbers; a case of more is described, not printed
 
 
 class Program(NamedTuple):
-    """What was run: given values by name, lines of code, a call, names for its results, and which
+    """A program that was run: given values, code, a call, names for its results, and which
     functions were the document's in place of the file's.
     """
 

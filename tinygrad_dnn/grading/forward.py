@@ -69,7 +69,7 @@ def _linear_cases() -> Iterator[Case]:
 
 
 def _wrong_Z(q: Layer) -> dict[str, Any]:
-    """What Z would be after the usual mistakes."""
+    """Return Z as it would be after each of the usual mistakes."""
     A, W, b = q.A_prev, q.W, q.b
     Z = W @ A
     found = {

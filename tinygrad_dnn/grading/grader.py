@@ -293,7 +293,7 @@ class _Grader:
 
 
 def _sentences(findings: Sequence[Finding]) -> list[str]:
-    """What the findings say; the same of several results, or of both activations, only once."""
+    """The findings in words; the same of several results, or of both activations, only once."""
     said: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for f in findings:
         name, lines = f.diagnosis.name, f.diagnosis.lines()

@@ -1,4 +1,4 @@
-"""What grading found: a grade per function, in data and in words."""
+"""The result of grading: a grade per function, in data and in words."""
 
 from __future__ import annotations
 

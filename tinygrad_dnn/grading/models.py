@@ -42,7 +42,7 @@ def _initial(case: Case, value: Any) -> list[Output]:
 
 
 def _weights(name: str, W: Any, shape: tuple[int, int]) -> None:
-    """What random weights must be, whatever the stream they come from."""
+    """Check that random weights are as they must be, whatever the stream they come from."""
     if not isinstance(W, np.ndarray) or W.shape != shape:
         got = getattr(W, "shape", type(W).__name__)
         turned = ": are its sizes exchanged?" if got == shape[::-1] else ""

@@ -1,4 +1,4 @@
-"""What a student's function gave, taken apart into arrays that can be compared."""
+"""The outcome of a student's function, taken apart into arrays that can be compared."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def is_object(value: Any) -> bool:
 
 
 def kind(value: Any) -> str:
-    """What a value is, in a few words."""
+    """Return the kind of a value, in a few words."""
     if value is None:
         return "None"
     if isinstance(value, np.ndarray):

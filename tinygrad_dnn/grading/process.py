@@ -41,7 +41,7 @@ class Ended(Exception):
 
 @dataclass
 class Loaded:
-    """What a file defines, and what went wrong while it was loaded, by line."""
+    """The functions that a file defines, and what went wrong while it was loaded, by line."""
 
     functions: dict[str, Any] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)

@@ -95,7 +95,7 @@ def taken(x: Node, at: Node, axis: int) -> Node:
 
 
 def found_in(node: Node, constant: Collection[Node]) -> Picked | None:
-    """What a node picks, if it picks columns or rows of a constant at positions that are none."""
+    """A node as a gather, if it picks columns or rows of a constant at positions that are none."""
     if node.op is None or node.op.name != "take" or len(node.shape) != 2:
         return None
     x, at = node.inputs

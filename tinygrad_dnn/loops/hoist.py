@@ -1,4 +1,4 @@
-"""What is computed once for all iterations, and what again when a start is refreshed."""
+"""Hoisting: what is computed once for all iterations, and what again when a start is refreshed."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Loop:
 
     @property
     def carry(self) -> Any:
-        """What is carried, in the structure that was given; new arrays."""
+        """The carried values, in the structure that was given; new arrays."""
         return self.snapshot().carry
 
     @property
@@ -211,7 +211,7 @@ class Loop:
 
 
 class Snapshot:
-    """What a loop carried after `iteration` iterations."""
+    """The values that a loop carried after `iteration` iterations."""
 
     def __init__(
         self, loop: Loop, iteration: int, carry: dict[Node, Any], known: Mapping[Node, Any]
@@ -232,8 +232,8 @@ class Snapshot:
 
     @property
     def accumulators(self) -> dict[str, Any]:
-        """What is carried in place of matrices, and where these began; bit for bit resuming needs
-        it. Empty if there is none, or if every matrix begins here, as after a refresh.
+        """Values carried in place of matrices, and where these began; bit for bit resuming needs
+        them. Empty if there are none, or if every matrix begins here, as after a refresh.
         """
         less = self._loop._less
         if less is None or all(np.array_equal(self._carry[q], x) for q, x in less.begin.items()):

@@ -63,7 +63,7 @@ def reduced(step: Repeated) -> Reduced | None:
 
 
 def summary(step: Repeated, made: Reduced) -> str:
-    """What was done, in words, with the counts."""
+    """Return a description of what was done, with the counts."""
     parts = []
     for q, constants in made.constants.items():
         value = made.values[q]
@@ -122,7 +122,7 @@ def _groups(step: Repeated, matrices: Iterable[Leaf]) -> list[list[Leaf]]:
 
 
 def _next(step: Repeated, walk: Walk, q: Leaf) -> Form | None:
-    """What q is in the next step, as a sum of the same kind."""
+    """Return q's form in the next step, as a sum of the same kind."""
     form = walk.forms.get(step.carry[q])
     if form is None or (form.own and form.turned):
         return None

@@ -67,7 +67,7 @@ Plan = tuple[tuple[int, ...], Callable[..., Any]]
 
 
 class Plans(dict[int, Plan]):
-    """What recording needs for each set of arguments that require a gradient (bit i: argument i):
+    """The plans of recording for each set of arguments that require a gradient (bit i: argument i):
     their positions, as far as they have a rule, and a function (z, xs) -> (z, x, y, ...) of the
     values to save, with None for what none of their rules reads.
     """
@@ -229,7 +229,7 @@ class Op:
         return rules
 
     def _asked(self, i: int, rule: Rule) -> Call[str]:
-        """What the rule for argument i asks for, by the names of the declaration."""
+        """Return what the rule for argument i asks for, by the names of the declaration."""
         known = {"g", "z", "z_shape", *self.arrays, *(f"{a}_shape" for a in self.arrays)}
         known |= {*self.settings, "i"} if self.many else {*self.settings}
         code = getattr(rule, "__code__", None)  # inspect.signature takes ten times as long

@@ -23,7 +23,7 @@ _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_
 
 
 class Call(NamedTuple, Generic[T]):
-    """What a gradient is called with: by position, then by keyword."""
+    """The arguments of a gradient: by position, then by keyword."""
 
     positional: tuple[T, ...]
     keyword: dict[str, T]
@@ -44,7 +44,7 @@ def call_of(
     counted: Mapping[str, T],
     options: Collection[str] = (),
 ) -> Call[T]:
-    """What a hand-written gradient asks for.
+    """Return the arguments that a hand-written gradient asks for.
 
     Args:
         who: begins the error.
@@ -123,7 +123,7 @@ class Handwritten:
         self.call = call_of(gradient, who, known, counted, [*self.options])
 
     def __call__(self, g: Any, z: Any, inputs: Sequence[Any]) -> Any:
-        """What the gradient gives for the cotangent g, the result z and the inputs."""
+        """Return what the gradient gives for the cotangent g, the result z and the inputs."""
 
         def value(slot: Any) -> Any:
             if isinstance(slot, int):

@@ -36,7 +36,7 @@ def _refuse_others(indices):
 
 
 def _outside(indices, n):
-    """What was wrong with positions that NumPy refused."""
+    """Return the error for positions that NumPy refused."""
     got = f"{np.min(indices)} to {np.max(indices)}" if np.ndim(indices) else indices
     return IndexError(f"expected indices from {-n} to {n - 1}, got {got}")
 

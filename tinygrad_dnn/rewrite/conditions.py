@@ -1,4 +1,4 @@
-"""What must hold besides the form of an expression for a row to apply."""
+"""Conditions that must hold besides the form of an expression for a row to apply."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def x_is_finite(m: Match) -> bool:
 
 
 def no_larger(m: Match) -> bool:
-    """What is done to x is done to the result, which is no larger."""
+    """Whether the result is no larger than x: what is done to x is done to the result."""
     return size_of(m.root) <= size_of(m["x"])
 
 

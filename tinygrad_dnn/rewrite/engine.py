@@ -214,7 +214,7 @@ class _Work:
         return result
 
     def _replaced(self, node: Node) -> Any:
-        """What the first row that applies puts in a node's place; the node where none does."""
+        """Return a node's replacement by the first row that applies; the node where none does."""
         for row, way in self.index.for_node(node):
             if self.limit is not None and len(self.steps) >= self.limit:
                 return node
@@ -250,7 +250,7 @@ class _Work:
         return self.make(term.op, inputs, meta or NO_META)
 
     def _fitted(self, x: Any, node: Node) -> Any:
-        """What may stand for the node: of its shape and dtype; None where it would have another."""
+        """Return x fitted to the node's shape and dtype; None where it would have another."""
         if isinstance(x, (int, float)):
             x = node.dtype.type(x)
         if x.dtype != node.dtype:
@@ -279,7 +279,7 @@ def _one_dtype(row: Row, way: Any, x: Any) -> bool:
 
 
 def _value(leaf: Leaf) -> Any:
-    """What a constant leaf holds, as nobody can write to it."""
+    """Return the value of a constant leaf, as nobody can write to it."""
     if not isinstance(leaf.value, np.ndarray):
         return leaf
     if leaf.shape == ():

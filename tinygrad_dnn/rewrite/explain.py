@@ -1,4 +1,4 @@
-"""What was rewritten, as one reads it: every step with before and after."""
+"""The rewriting as one reads it: every step with before and after."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def explain(what: Graph | Rewritten, rows: Iterable[Row] = PROGRAM, **settings: 
 
 
 def _in_all(done: Rewritten) -> list[str]:
-    """What became of the nodes, in numbers; nothing where nothing did."""
+    """Return what became of the nodes, in numbers; nothing where nothing did."""
     ops = [x for old, x in done.new.items() if old.op is not None]
     nodes = {x for x in ops if isinstance(x, Node)}
     constants = sum(not isinstance(x, Node) for x in ops)

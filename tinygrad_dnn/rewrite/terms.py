@@ -78,7 +78,7 @@ Condition = Callable[["Match"], "bool | Mapping[str, Any]"]
 
 
 class Match(dict[str, Any]):
-    """What the variables of a row stand for; `root` is the node that the left side matched."""
+    """The variables of a row, and what they are; `root` is the node that the left side matched."""
 
     def __init__(self, root: Node, finite: Collection[Node] = ()) -> None:
         super().__init__()

@@ -93,7 +93,7 @@ def unpack(image: bytes) -> tuple[dict[str, Any], Groups]:
 
 
 def _names(group: h5py.Group) -> list[str]:
-    """What a group holds; all of it in this very file."""
+    """Return the names in a group, all of which lies in this very file."""
     names = list(group)
     for name in names:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):

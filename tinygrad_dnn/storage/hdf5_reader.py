@@ -324,7 +324,7 @@ def read_h5_text(dataset: h5py.Dataset) -> tuple[str, ...]:
 
 
 def contents(file: h5py.File, limit: int = 20) -> str:
-    """What the file holds, in words for an error: up to ``limit`` datasets with shape and type.
+    """Return the file's contents in words for an error: up to ``limit`` datasets, shape and type.
 
     Groups are entered once each, links to elsewhere only named.
     """

@@ -1,4 +1,4 @@
-"""What not every operating system has, asked for in one place: locks, folders, process groups."""
+"""Locks, folders, process groups: what not every operating system has, asked for in one place."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Model files as bytes: whole and right, or refused; old or new, never half of one.
 
-A sealed file is a user block of 512 bytes followed by the body, an HDF5 file that this room never
+A sealed file is a user block of 512 bytes followed by the body, an HDF5 file that this module never
 looks into. The user block is text, so that ``head -n 3 model.h5`` shows it::
 
     tinygrad_dnn model, format 1
@@ -124,7 +124,7 @@ def _digest(first_line: bytes, body: bytes | memoryview) -> str:
 
 
 def _fault(image: bytes) -> str:
-    """What is wrong with the bytes of a file and what to do, or nothing."""
+    """Return the fault in the bytes of a file and what to do, or nothing."""
     if not image:
         return "is empty, expected a tinygrad_dnn model: restore a copy, or train anew"
     user_block, body = image[:USER_BLOCK], memoryview(image)[USER_BLOCK:]

@@ -1,4 +1,4 @@
-"""What a network sees and where it errs: first-layer weights and mislabelled examples as images."""
+"""Images of what a network sees and where it errs: first-layer weights and mislabelled examples."""
 
 from __future__ import annotations
 

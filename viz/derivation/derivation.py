@@ -160,7 +160,7 @@ class Derivation:
 
     @property
     def remark(self) -> str:
-        """What the letters stand for."""
+        """The meaning of the letters."""
         plain = f"derivative of {self.of}"
         if self.divisor is None:
             return f"Each line is the {plain}."
@@ -176,7 +176,7 @@ class Derivation:
 
     @property
     def legend(self) -> str:
-        """What the signs stand for, where there are any that one may not know."""
+        """The meaning of the signs, where there are any that one may not know."""
         texts = [self._right(line) for line in self.lines]
         return legend(text.plain for text in [*(t for _, t in self.forward), *texts])
 

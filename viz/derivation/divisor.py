@@ -15,7 +15,7 @@ M = "m"
 
 
 class Divisor(NamedTuple):
-    """What the total is divided by.
+    """The number that the total is divided by.
 
     Attributes:
         name: what it is called.
@@ -55,7 +55,7 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
 
 
 def _divisors(cost: Node) -> list[tuple[int, str]]:
-    """What single numbers are divided by on the way to the cost, and by which op, nearest first."""
+    """The divisors of single numbers on the way to the cost, and by which op, nearest first."""
     queue, seen = [cost], {cost}
     found: list[tuple[int, str]] = []
     for node in queue:
@@ -68,7 +68,7 @@ def _divisors(cost: Node) -> list[tuple[int, str]]:
 
 
 def _numbers(node: Node) -> list[int]:
-    """What a node divides a single number by."""
+    """Return the numbers by which a node divides a single number."""
     if node.op is None:
         return []
     if node.op.name == "mean":

@@ -1,4 +1,4 @@
-"""What the signs in formulas stand for, where a reader may not know them."""
+"""The meaning of the signs in formulas, where a reader may not know them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _MULTIPLY, _DIVIDE, _IDENTITY = (REGISTRY[n] for n in ("multiply", "divide", "id
 
 
 class Step(NamedTuple):
-    """What was done, and the whole right side after it."""
+    """One step: the change that was made, and the whole right side after it."""
 
     done: str
     text: Text
@@ -177,7 +177,7 @@ class Lines:
         return called if called not in self.named.values() else f"δ{self.named[x]}"
 
     def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
-        """What each named result and each output is computed from."""
+        """Return the right side of each named result and each output."""
         letters = {copies[x]: name for x, name in self.named.items()}
         if self.divisor is not None:
             letters[self.divisor.leaf] = self.divisor.name
@@ -247,7 +247,7 @@ class Lines:
 
 
 def _node(x: Any, like: Node) -> Node:
-    """What may be a constant as a node that gives it."""
+    """Return x as a node; of a constant, one that gives it."""
     return x if isinstance(x, Node) else build(_IDENTITY, (x,), NO_META, (), like=like)
 
 

@@ -26,7 +26,7 @@ class Text(NamedTuple):
 
 
 def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
-    """What a node is computed from, in the names of what it is computed from.
+    """Return the right side of a node, in the names of what it is computed from.
 
     Args:
         beside: whether it stands beside its shape, which then need not be said.

@@ -72,7 +72,7 @@ class Labels:
         return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), told
 
     def title(self, node: Node) -> str:
-        """What stands in the first line: `Z1 = W1 X + b1`, a leaf's name."""
+        """Return a node's first line: `Z1 = W1 X + b1`, a leaf's name."""
         if node.op is None or node in self.named or node in self.outputs:
             return self.full(node)
         return self.short[node]
@@ -87,7 +87,7 @@ class Labels:
         return f"{name} = {self.long[node]}" if name else self.long[node]
 
     def problem(self, x: Any) -> Problem | None:
-        """What is wrong with a node; in a group, where it begins, or else anywhere in it."""
+        """Return the problem of a node; in a group, where it begins, or else anywhere in it."""
         if isinstance(x, Node):
             return self.problems.get(x)
         found = [
@@ -146,7 +146,7 @@ def size_of(x: Any) -> str:
 
 
 def owned(group: Group) -> str:
-    """What a group has to learn: `260 parameters, 2.08 kB`; "" where there is nothing."""
+    """The parameters of a group: `260 parameters, 2.08 kB`; "" where there is nothing."""
     unit = "parameter" if group.parameters == 1 else "parameters"
     return f"{group.parameters:,} {unit}, {amount(group.bytes)}" if group.parameters else ""
 

@@ -1,4 +1,4 @@
-"""What stands beside what in a picture, so that graphviz draws a network as one would by hand.
+"""The places of things in a picture, so that graphviz draws a network as one would by hand.
 
 The computation runs straight down, parameters at its sides; the backward pass runs up beside it:
 

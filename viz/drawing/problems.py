@@ -1,4 +1,4 @@
-"""What is wrong in a graph: NaN and infinities, gradients that are 0 or missing, a checker's blame.
+"""Problems of a graph: NaN and infinities, gradients that are 0 or missing, a checker's blame.
 
 Whoever draws marks these nodes and gives the reason. Only NumPy arrays are looked at: a lazy array
 would have to be computed.
@@ -36,7 +36,7 @@ def problems(
     blame: Mapping[Any, str] | None = None,
     back: bool = False,
 ) -> dict[Node, Problem]:
-    """What is wrong in a graph, by node: values first, then gradients, then what others found.
+    """Return the problems of a graph by node: values first, then gradients, then what others found.
 
     Args:
         graph: a `tinygrad_dnn.Graph`.
@@ -85,7 +85,7 @@ def at_hosts(found: Mapping[Node, Problem], hosts: Mapping[Node, Node]) -> dict[
 
 
 class Words:
-    """What reasons call a node: its name or, written when first asked for, its formula."""
+    """The words for nodes in reasons: a name or, written when first asked for, a formula."""
 
     def __init__(self, graph: Graph, named: Mapping[Node, str]) -> None:
         self.graph, self.named = graph, named

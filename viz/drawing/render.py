@@ -131,7 +131,7 @@ def _wheel() -> str | None:
 
 
 def _run(command: list[str], source: str, kind: str, timeout: float) -> tuple[bytes | None, str]:
-    """What the program drew; or None and why it did not. It may fail and print a picture still."""
+    """The picture that the program drew; or None and why not. It may fail and print one still."""
     try:
         done = subprocess.run(
             command, input=source.encode(), capture_output=True, timeout=timeout, check=False

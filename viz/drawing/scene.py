@@ -1,4 +1,4 @@
-"""What a picture of a graph shows: its things, where they stand, and the arrows between them.
+"""The scene of a picture of a graph: its things, where they stand, and the arrows between them.
 
 No colours and no text: those who draw differently (a page, a table) begin here as well.
 """
@@ -115,7 +115,7 @@ class Scene:
         return self.ids[x] if isinstance(x, Node) else self._constants.get(id(x))
 
     def kind(self, node: Node) -> str:
-        """What sort of thing a node is (see `Thing`)."""
+        """Return the sort of thing that a node is (see `Thing`)."""
         if node in self._slopes:
             return "gradient"
         if isinstance(node, Leaf):

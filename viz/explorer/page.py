@@ -122,7 +122,7 @@ def explore(
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
-    """What was asked for, else the names of the results; what is blank is none."""
+    """Return the title asked for, else the names of the results; what is blank is none."""
     known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
     told = title if title and title.strip() else ", ".join(known) or "backpropagation"
     return visible(told.strip(), LONGEST_TITLE)

@@ -32,7 +32,7 @@ Told = dict[str, Any]
 
 
 class Story:
-    """What is told of each node, and the steps.
+    """The story of a graph: what is said of each node, and the steps.
 
     Args:
         forward: both passes, recorded; the second is None where nothing requires a gradient.
@@ -102,7 +102,7 @@ class Story:
 
     @property
     def legend(self) -> str:
-        """What the signs in the formulas stand for, as far as one may not know them."""
+        """The meaning of the signs in the formulas, as far as one may not know them."""
         return legend(text for text, _ in [*self.formulas.values(), *self._given.values()])
 
     def _simpler(self, forward: Forward, backward: Backward) -> dict[Node, str]:
@@ -182,7 +182,7 @@ class Story:
         }
 
     def _rule(self, z: Node, i: int) -> dict[str, str]:
-        """What z gives its input i: dZ1 = dA1 ⊙ 1[Z1 > 0]; with += where others give as well."""
+        """The gradient z gives its input i: dZ1 = dA1 ⊙ 1[Z1 > 0]; += where others give as well."""
         x = z.inputs[i]
         alone = len(self.parts[x]) == 1 and x not in self.graph.outputs
         left, right = self._mark(x), self._part(z, i)[1]
@@ -197,7 +197,7 @@ class Story:
         return self.marks.get(name) or identifier(name)
 
     def _part(self, z: Node, i: int) -> tuple[str, str]:
-        """What z's rule gives its input i, as text and typeset, in the names of what it reads."""
+        """The answer of z's rule for input i, text and typeset, in the names of what it reads."""
         if (z, i) not in self._given:
             self._given[z, i] = self._contribution(z, i)
         return self._given[z, i]

@@ -111,7 +111,7 @@ def _wanted(folded: Any, scopes: Sequence[Scope], depth: Any, limit: Any) -> set
 
 
 class _Words:
-    """What groups say."""
+    """The titles and texts of groups."""
 
     def __init__(self, work: Folding, names: Mapping[Node, str]) -> None:
         self.work, self.names = work, names
@@ -157,7 +157,7 @@ class _Words:
         return Group(members, home, path, title, text, formula, *size(entry.leaves))
 
     def of_all(self, groups: Sequence[Group], seen: Seen) -> str:
-        """What was folded, and how to see it all."""
+        """Return what was folded, and how to see it all."""
         told: list[str] = []
         stretches = leaves = 0
         for group, entry, steps in zip(groups, seen.entries, self.steps, strict=True):

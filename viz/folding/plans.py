@@ -31,14 +31,14 @@ class Plan(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What one folded box holds."""
+    """The ops and leaves that one folded box holds."""
 
     ops: Sequence[Node]
     leaves: Sequence[Node]
 
 
 class Seen(NamedTuple):
-    """What is seen of a plan: its folded boxes, and how many things are drawn in all."""
+    """A plan as it is seen: its folded boxes, and how many things are drawn in all."""
 
     plan: Plan
     entries: list[Entry]

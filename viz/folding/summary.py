@@ -1,4 +1,4 @@
-"""What a box says that stands for several ops: what they do, and how often."""
+"""The text of a box that stands for several ops: what they do, and how often."""
 
 from __future__ import annotations
 

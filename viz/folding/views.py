@@ -74,7 +74,7 @@ def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
 
 
 def open_scopes(graph: Graph, homes: Mapping[Node, Scope], drawn: Iterable[Scope]) -> View:
-    """What is in each scope that is drawn, by its id, whether a view can close it or not."""
+    """A group for each scope that is drawn, by its id, whether a view can close it or not."""
     inside: dict[Scope, list[Node]] = {path: [] for path in drawn}
     for node in graph:
         home = homes.get(node, ())

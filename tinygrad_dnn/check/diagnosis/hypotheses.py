@@ -20,7 +20,7 @@ from tinygrad_dnn.check.diagnosis.slopes import SLOPES, slips
 
 
 class Guess(NamedTuple):
-    """What the gradient would be, what one sees then, what to ask.
+    """A gradient as a mistake would make it, what one sees then, what to ask.
 
     `name` of the mistake if not the row's; `key` where the words are other ones at another point;
     `rank` is added to the row's.
@@ -302,7 +302,7 @@ def _another(known: Known) -> Iterator[Guess]:
 
 
 def _alternatives(known: Known) -> Iterator[Guess]:
-    """What the caller thinks of; `has 2 where 1 is right: why?` is split at the colon."""
+    """Guesses of the caller's own; `has 2 where 1 is right: why?` is split at the colon."""
     for words, array in known.alternatives.items():
         says, _, hint = words.partition(": ")
         yield Guess(array, says, hint, says)

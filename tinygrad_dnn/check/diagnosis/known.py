@@ -1,4 +1,4 @@
-"""What is known beside the two gradients: the quantities of the layer, by the document's names."""
+"""Quantities known beside the two gradients: those of the layer, by the document's names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Known:
         return dZ, self.scales(self.through(target, dZ))
 
     def through(self, target: str, dZ: Array | None) -> Array | None:
-        """What `target` is, up to a factor, if dZ is this; None where it can't be said."""
+        """Return `target` as this dZ would make it, up to a factor; None where it can't be said."""
         A_prev, W = self.get("A_prev"), self.get("W")
         if dZ is None:
             return None

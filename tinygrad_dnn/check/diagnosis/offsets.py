@@ -1,4 +1,4 @@
-"""What was added to the truth: a constant, a multiple of W, the rounding of a narrower float."""
+"""Terms added to the truth: a constant, a multiple of W, the rounding of a narrower float."""
 
 from __future__ import annotations
 

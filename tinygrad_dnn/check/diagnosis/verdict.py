@@ -21,7 +21,7 @@ from tinygrad_dnn.check.diagnosis.numbers import (
 )
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
-from tinygrad_dnn.check.diagnosis.told import Diagnosis, Explanation, Worst
+from tinygrad_dnn.check.diagnosis.result import Diagnosis, Explanation, Worst
 
 BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
@@ -104,7 +104,7 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
-    """What explains every trial."""
+    """Return the mistakes that explain every trial."""
     first = next(t for t in tried if not t.right)
     first.test()
     common = first.fits
@@ -241,7 +241,7 @@ class _Tried:
         return min((fit.rank for fit in self.fits.values()), default=0)
 
     def agreement(self) -> Diagnosis:
-        """What is to be said where yours is right."""
+        """Return the diagnosis of a gradient that is right."""
         return Diagnosis(self.name, True, shape=self.shape, truth_shape=self.known.truth.shape)
 
     def diagnosis(

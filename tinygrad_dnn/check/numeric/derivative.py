@@ -78,7 +78,7 @@ class Slope(NamedTuple):
 
 
 class Method(NamedTuple):
-    """What something was measured with: the name, the floats' bits, and whether along directions
+    """The way something was measured: the name, the floats' bits, and whether along directions
     rather than element by element.
     """
 

@@ -1,4 +1,4 @@
-"""What stands at the top of a printed module: constant arrays, and functions of the user's ops."""
+"""The top of a printed module: constant arrays, and functions of the user's ops."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Names:
 
 
 class Called:
-    """What everything is called.
+    """The names of everything in a printed program.
 
     Attributes:
         function: the function that does the work.

@@ -279,7 +279,7 @@ class Writer:
         return parts if hidden and not fresh and self._known(made, parts) is not None else []
 
     def _known(self, made: Expansion, parts: Sequence[Node]) -> dict[Node, str] | None:
-        """What the parts of a composite are called in its function; None if they read more than it.
+        """Return the names of a composite's parts in its function; None if they read more than it.
 
         Its inputs have the names of the op's own arguments; what it computes on the way lies in the
         result's memory or in another's, which is lent to it.

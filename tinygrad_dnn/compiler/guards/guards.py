@@ -1,4 +1,4 @@
-"""What a function reads besides its arguments, and whether it is still the same.
+"""Guards on all that a function reads besides its arguments: whether it is still the same.
 
 Its values go into a compiled program; a program asks here before it runs.
 """
@@ -50,7 +50,7 @@ class Variable:
 
 
 class Contents:
-    """What lay in a container."""
+    """The contents of a container as they were."""
 
     __slots__ = ("held", "name", "of")
 
@@ -68,7 +68,7 @@ class Contents:
 
 
 class Space:
-    """What a namespace held under the names that code asks for, and what names there were."""
+    """A namespace's values under the names that code asks for, and all the names there were."""
 
     __slots__ = ("all", "held", "kind", "names", "of", "owner")
 
@@ -116,7 +116,7 @@ class Function:
 
 
 class Held:
-    """What a Tensor is besides its numbers."""
+    """The state of a Tensor besides its numbers."""
 
     __slots__ = ("about", "grad", "name", "of")
 
@@ -134,7 +134,7 @@ class Held:
 
 
 class Array:
-    """What an array is besides its numbers; and its numbers, where NumPy may have read them."""
+    """The shape, strides and dtype of an array; and its numbers, where NumPy may have read them."""
 
     __slots__ = ("about", "name", "of", "sum")
 
@@ -232,7 +232,7 @@ class Surroundings:
         return not (self._watched or self.settings)
 
     def changed(self) -> str | None:
-        """What is not as it was, by name; None if all is."""
+        """Return the name of something that is not as it was; None if all is."""
         for x in (*self._watched, *self._written) if self._written else self._watched:
             name = x.changed()
             if name is not None:

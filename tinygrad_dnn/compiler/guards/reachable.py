@@ -1,4 +1,4 @@
-"""What a function can reach besides its array arguments: what it closes over, globals, settings,
+"""The reach of a function besides its array arguments: what it closes over, globals, settings,
 and their insides.
 
 Attributes, and what modules and classes hold, count where code within reach has their name. The
@@ -311,7 +311,7 @@ class Reach:
 
 
 def now(name: str, place: Any) -> Any:
-    """What a variable holds."""
+    """Return the value that a variable holds."""
     if isinstance(place, CellType):
         try:
             return place.cell_contents
@@ -337,7 +337,7 @@ def code_like(x: Any) -> bool:
 
 
 def _inside(x: Any) -> Iterator[Any]:
-    """What objects of Python's and of ours hold out of sight."""
+    """Yield what objects of Python's and of ours hold out of sight."""
     if isinstance(x, MethodType):
         yield from (x.__func__, x.__self__)
     elif isinstance(x, functools.partial):
@@ -364,7 +364,7 @@ def _inside(x: Any) -> Iterator[Any]:
 
 
 def _parts(x: Any, name: str) -> Iterator[tuple[Any, str, None]]:
-    """What lies in a container, with a name for it."""
+    """Yield what lies in a container, with a name for it."""
     if isinstance(x, (dict, MappingProxyType)):
         yield from ((k, name, None) for k in x if not plain(k))
         yield from ((v, k if isinstance(k, str) else name, None) for k, v in x.items())

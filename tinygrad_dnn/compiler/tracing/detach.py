@@ -41,7 +41,7 @@ class Copy:
         return [self._resolved(x.node) if isinstance(x, Tensor) else x for x in results]
 
     def needed(self, roots: Sequence[Node]) -> list[Node]:
-        """What roots are computed from, in order; captured inputs nobody reads are dropped."""
+        """All that roots are computed from, in order; captured inputs nobody reads are dropped."""
         nodes = trace(roots).nodes
         there = set(nodes)
         self.captured = {leaf: x for leaf, x in self.captured.items() if leaf in there}

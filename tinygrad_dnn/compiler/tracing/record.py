@@ -34,7 +34,7 @@ _ONE = RLock()  # recordings one at a time: each locks the arrays that are withi
 
 @dataclass
 class Recording:
-    """What a function does, as plain data.
+    """A recorded function, as plain data.
 
     Attributes:
         name: the function's.
@@ -139,7 +139,7 @@ class _Traced:
             _refuse_changed(name, layout, leaves, value)
 
     def _stood_in(self, name: str, value: Any) -> tuple[Layout, list[Any]]:
-        """What f sees of an argument: a Tensor for every array, settings as they are."""
+        """Return an argument as f sees it: a Tensor for every array, settings as they are."""
         refuse_structure(name, value)
         flat, layout = flatten(value)
         seen = [stand_in(name, x) for x in flat]
@@ -187,7 +187,7 @@ class _Traced:
 
 
 def _refuse_result(name: str, x: Any) -> None:
-    """What could hold Tensors, or numbers that were computed from them."""
+    """Refuse a result that could hold Tensors, or numbers that were computed from them."""
     if not (is_array(x) or plain(x) or isinstance(x, (np.dtype, type, slice))):
         raise RecordingError(
             f"compile: {name} returns a {type(x).__name__}, which would be the same one in every "

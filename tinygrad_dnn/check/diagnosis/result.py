@@ -1,4 +1,4 @@
-"""What a comparison found, in data and in words."""
+"""The result of a comparison, in data and in words."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Worst:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `compare` found. `print` tells it in words.
+    """The result of `compare`. `print` shows it in words.
 
     Attributes:
         name: of the gradient, such as "dW1".

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What is told of one node or group, as it is after a step. */
+/** What is shown of one node or group, as it is after a step. */
 const panel = (() => {
   const { make, button } = elements;
   const { typeset: formula, fit } = formulas;

@@ -4,7 +4,7 @@
 const search = (() => {
   const { nodes, groups } = story;
 
-  /** How well a name, or else what is told of its bearer, matches: the less the better. */
+  /** How well a name, or else what is said of its bearer, matches: the less the better. */
   function rank(wanted, name, more) {
     const own = name.toLowerCase();
     const within = `${own} ${more}`.toLowerCase().includes(wanted);

@@ -2,8 +2,8 @@
 
 /** Both passes as they were recorded, and what of them is there after a step. */
 const story = (() => {
-  const told = JSON.parse(document.getElementById("trace").textContent);
-  const { nodes, steps, groups } = told;
+  const data = JSON.parse(document.getElementById("trace").textContent);
+  const { nodes, steps, groups } = data;
 
   // After which step: the value is computed, an output's own gradient is there, the rules have run.
   const computed = Object.fromEntries(Object.keys(nodes).map((id) => [id, 0]));
@@ -90,7 +90,7 @@ const story = (() => {
     if (!step) {
       return `step 0 of ${steps.length} · what is given`;
     }
-    const receivers = step.edges.map((edge) => nodes[told.edges[edge][0]].gradientName);
+    const receivers = step.edges.map((edge) => nodes[data.edges[edge][0]].gradientName);
     const what = {
       forward: () => nodes[step.node].title,
       seed: () => `${nodes[step.node].gradientName} = 1`,
@@ -101,7 +101,7 @@ const story = (() => {
   }
 
   return {
-    ...told,
+    ...data,
     turn: steps.filter((step) => step.phase === "forward").length, // steps before the way back
     known,
     rules,

@@ -168,7 +168,7 @@ const numbers = (() => {
 
   // --- statistics --------------------------------------------------------------------------------
 
-  /** What is typical of an array, with a histogram. */
+  /** The typical numbers of an array, with a histogram. */
   function typical(array) {
     const { stats } = array;
     const list = make("dl", { class: "typical" });

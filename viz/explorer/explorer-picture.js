@@ -20,7 +20,7 @@ const picture = (() => {
 
   // --- a picture goes on show --------------------------------------------------------------------
 
-  /** What is seen of a node: itself, the box it is drawn in, or the folded group it is in. */
+  /** The thing that is seen of a node: itself, the box it is drawn in, or the folded group it is in. */
   function seen(id) {
     const host = story.nodes[id]?.host ?? id;
     return view.inside.get(host) ?? host;

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What a text finds: layers that are drawn, and nodes by name, formula, op, gradient or layer. */
+/** The search: a text finds layers that are drawn, and nodes by name, formula, op, gradient or layer. */
 const search = (() => {
   const { nodes, groups } = story;
 

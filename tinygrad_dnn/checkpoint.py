@@ -1,8 +1,8 @@
 """A training run, or a trained model, in one HDF5 file: everything a bit-exact resume needs.
 
 `save` leaves the old or the new file whatever happens, `load` returns a `Checkpoint` whose every
-field has been checked, or raises. How the bytes are sealed and replaced is told in
-`storage.sealed_file`; what is inside, any HDF5 tool shows::
+field has been checked, or raises. How the bytes are sealed and replaced is described in
+``storage.sealed_file``; what is inside, any HDF5 tool shows::
 
     /description        JSON text (UTF-8, one fixed-length string): all that is not an array
     /parameters/W1 ...  float32 or float64

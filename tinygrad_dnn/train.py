@@ -195,14 +195,14 @@ def train(
     good = state = begin(settings) if start is None else _check_start(start, settings)
     advance = _advancing(X, Y, settings, state, note) if state.iteration < iterations else None
     while advance is not None and state.iteration < iterations:
-        with np.errstate(all="ignore"):  # what is not finite is told here, with its cause
+        with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
             value, after_it, broken = advance(state)
             if not math.isfinite(value):
                 what = f"the cost became {value}"
-                raise DivergedError(_told(what, X, Y, state, settings), good)
+                raise DivergedError(_divergence(what, X, Y, state, settings), good)
             if broken is not None:
                 what = f"{broken} got NaN or inf among its numbers"
-                raise DivergedError(_told(what, X, Y, state, settings), state)
+                raise DivergedError(_divergence(what, X, Y, state, settings), state)
         costs = state.costs
         if state.iteration % RECORD_EVERY == 0:
             costs = (*costs, (state.iteration, value))
@@ -300,7 +300,7 @@ def iteration_of(settings: Settings) -> Callable[..., tuple[Any, dict[str, Any]]
     return step
 
 
-def _told(what: str, X: Array, Y: Array, state: State, settings: Settings) -> str:
+def _divergence(what: str, X: Array, Y: Array, state: State, settings: Settings) -> str:
     """Say what is not finite, where it began and what to try: the iteration again, watched."""
     where = ""
     # A compiled document's cost is computed as the stable one is.

@@ -14,7 +14,7 @@ KIND = "image/svg+xml"
 def show_graphs() -> None:
     """Tell a running IPython how to show a Graph; without one nothing is done.
 
-    The engine does not know the pictures, so it is told here, through IPython's own registry.
+    The engine does not know the pictures, so they register here, in IPython's own registry.
     """
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

@@ -31,7 +31,7 @@ def told(*t: Tensor, budget: int = 100_000, merge: bool = False) -> tuple[dict[s
     backward = backward_again(forward) if any(x.requires_grad for x in t) else None
     hosts = hosts_of(graph, named, homes_of(graph)) if merge else {}
     scene = Scene(graph, hosts, homes_of(graph))
-    story = Story(forward, backward, named, scene, {}).told(budget)
+    story = Story(forward, backward, named, scene, {}).data(budget)
     return json.loads(json.dumps(story, allow_nan=False)), graph
 
 

@@ -65,7 +65,7 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
         try:
             missed = bool(np.any(alone.rule(np.ones(node.shape, alone.z.dtype), alone.saved, i)))
         except Broken:
-            missed = False  # told of the rule itself
+            missed = False  # reported of the rule itself
         return (MISSING_ACCUMULATION, "was passed over in the backward pass") if missed else None
     for g, gx in zip(given, gave, strict=True):
         if gx.shape != shape:
@@ -74,7 +74,7 @@ def contribution_trouble(alone: Alone, i: int, seen: Seen) -> tuple[str, str] | 
         try:
             expected, size, spread = raw(alone, g, i)
         except Broken:
-            return None  # told of the rule itself
+            return None  # reported of the rule itself
         eps = float(np.finfo(gx.dtype).eps)
         apart = np.abs(gx.astype(expected.dtype) - expected)
         hidden = ~np.isfinite(expected)  # the sweep may leave out what is undefined

@@ -143,7 +143,7 @@ class GradientReport:
         )
 
 
-LONGEST = 12  # mistakes that are told in full
+LONGEST = 12  # mistakes that are shown in full
 HEADS = (
     "input", "shape", "", "worst element", "yours", "measured", "off by", "measured by", "known to",
 )  # fmt: skip

@@ -129,7 +129,7 @@ def _undefined(alone: Alone, i: int, g: Any) -> Any:
         return False
     try:
         return np.isnan(alone.rule(g, alone.saved, i))
-    except Broken:  # told when it is asked again
+    except Broken:  # reported when it is asked again
         return False
 
 

@@ -40,5 +40,5 @@ def run(args: argparse.Namespace) -> int:
             ) from None
     else:
         derived.save(out)
-        print(f"{what.told}\nwrote {out}")
+        print(f"{what.description}\nwrote {out}")
     return DONE

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
     viz.save(picture, out)
-    print(f"{what.told}\nwrote {out}")
+    print(f"{what.description}\nwrote {out}")
     return DONE
 
 

@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
         viz.explore(what.graph, out, what.names, merge=merge, title=title)
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
-    print(f"{what.told}\nwrote {out}")
+    print(f"{what.description}\nwrote {out}")
     return DONE

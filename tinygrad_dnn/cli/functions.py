@@ -1,4 +1,4 @@
-"""`module:function` on the command line: found, called without arguments, its errors told."""
+"""`module:function` on the command line: found, called without arguments, its errors reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def result_of(place: str, name: str) -> tuple[Any, dict[str, Tensor]]:
     Raises:
         OSError: there is no such file.
         ValueError: there is no such module or name, the function needs arguments, or something was
-            raised on the way (told with the user's own lines).
+            raised on the way (reported with the user's own lines).
     """
     local: dict[str, Any] = {}
     with _importable(place):
@@ -180,12 +180,12 @@ def _lines_of(error: Exception) -> str:
         for f in frames
         if not f.filename.startswith(OURS)
     ]
-    told = "".join(traceback.format_exception_only(error)).strip()
+    message = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, SyntaxError):
-        told = f"{type(error).__name__}: {error.msg}"
+        message = f"{type(error).__name__}: {error.msg}"
         text = (error.text or "").strip()
         lines.append(f"{_short(str(error.filename))}, line {error.lineno}: {text}")
-    return "\n  ".join([told, *lines[-SHOWN_LINES:]])
+    return "\n  ".join([message, *lines[-SHOWN_LINES:]])
 
 
 def _short(path: str) -> str:

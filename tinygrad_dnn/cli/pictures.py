@@ -24,7 +24,7 @@ SAMPLE = 500
 class Story(NamedTuple):
     """The texts of a report: the run in a line, accuracies reached, the commands."""
 
-    told: str
+    description: str
     reached: dict[str, float]
     typed: str
     use: str
@@ -39,7 +39,7 @@ def draw_pictures(
             *_curves(out, settings, examples, run),
             *_graph(out, settings, examples[0], run),
         ]
-    facts = {"run": story.told, "iterations": f"{run.state.iteration:,}"}
+    facts = {"run": story.description, "iterations": f"{run.state.iteration:,}"}
     if run.stopped:
         facts["stopped"] = run.stopped
     if run.state.costs:

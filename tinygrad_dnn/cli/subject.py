@@ -27,7 +27,7 @@ class Subject(NamedTuple):
 
     graph: Graph
     names: Mapping[str, Tensor]
-    told: str
+    description: str
     is_model: bool
 
 
@@ -94,8 +94,8 @@ def _model(args: argparse.Namespace, examples: int | None) -> Subject:
         graph = graph_of(cost_of(X, Y, parameters, cost))
     layers = "-".join(map(str, model.layer_dims))
     m = X.shape[1]
-    told = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
-    return Subject(graph, {}, told, is_model=True)
+    description = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
+    return Subject(graph, {}, description, is_model=True)
 
 
 def examples_of(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, str]:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         settings = _settings(args, files[0], resumed)
         start = _start(settings, files[0], resumed)
         examples = [_read(args, f, settings) for f in files]
-    print(_told(settings, examples[0]))
+    print(_description(settings, examples[0]))
     if resumed is not None:
         print(f"going on from {model} after iteration {start.iteration}")
         if start.iteration >= args.iterations:
@@ -174,7 +174,7 @@ def _read(args: argparse.Namespace, data: Dataset, settings: Settings) -> Exampl
     )
 
 
-def _told(settings: Settings, data: Examples) -> str:
+def _description(settings: Settings, data: Examples) -> str:
     s = settings
     return (
         f"{'-'.join(map(str, s.layer_dims))} on {data.Y.shape[1]} examples of {data.name}: "
@@ -259,7 +259,10 @@ def _report(
     written = [out / MODEL, out / COSTS, out / ACCURACIES]
     if not args.no_pictures:
         story = Story(
-            _told(settings, examples[0]), reached, _typed(), _use(args, out / MODEL, examples[-1])
+            _description(settings, examples[0]),
+            reached,
+            _typed(),
+            _use(args, out / MODEL, examples[-1]),
         )
         written += draw_pictures(out, settings, examples, end, story)
     print("wrote " + ", ".join(map(str, written)))

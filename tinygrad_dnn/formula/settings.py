@@ -41,36 +41,36 @@ def wording(node: Node, beside: bool) -> Formula:
     formula = formula_of(declared)
     if not meta:
         return formula
-    told = {*formula.mentioned, *(["keepdims"] if formula.has_axis else [])}
+    shown = {*formula.mentioned, *(["keepdims"] if formula.has_axis else [])}
     more = [
         k
         for k, v in meta.items()
-        if k not in told and (k not in op.defaults or setting(v) != setting(op.defaults[k]))
+        if k not in shown and (k not in op.defaults or setting(v) != setting(op.defaults[k]))
     ]
     return formula_of(_with(declared, [f"{k}={{{k}}}" for k in more])) if more else formula
 
 
 def _with(template: str, settings: Sequence[str]) -> str:
     """`f({x}, k={k})`; `({x} ⋆ {y}; k={k})` of what is no function."""
-    told = ", ".join(settings)
+    listed = ", ".join(settings)
     if template.endswith(")"):
-        return f"{template[:-1]}, {told})"
-    return f"({template}; {told})"
+        return f"{template[:-1]}, {listed})"
+    return f"({template}; {listed})"
 
 
 def values(formula: Formula, node: Node, beside: bool) -> dict[str, str]:
     """Return the texts for the places of a template that are no operands."""
     meta = node.meta
-    told = {
+    texts = {
         k: index(v) if k == "index" else setting(v)
         for k, v in meta.items()
         if k in formula.mentioned
     }
     if "z_shape" in formula.mentioned:
-        told["z_shape"] = setting(node.shape)
+        texts["z_shape"] = setting(node.shape)
     if formula.has_axis:
-        told["axis"] = over(meta, next(iter(node.input_shapes), ()), node.shape, beside)
-    return told
+        texts["axis"] = over(meta, next(iter(node.input_shapes), ()), node.shape, beside)
+    return texts
 
 
 # --- axes -----------------------------------------------------------------------------------------

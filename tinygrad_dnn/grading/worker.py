@@ -121,7 +121,7 @@ class Student:
                 with watch.during(limit):
                     exec(code, vars(self.module))
             except BaseException as error:
-                notes.append(_told(error, self.path) | {"statement": line})
+                notes.append(_error_data(error, self.path) | {"statement": line})
             sys.path += [place for place in places if place not in sys.path]
         return notes
 
@@ -177,7 +177,7 @@ class Student:
             changed = [at for at, x in was.items() if not _same(x, kept[at])]
             return {"value": plain(value), "changed": changed}
         except BaseException as error:
-            return {"error": _told(error, self.path), "early": early}
+            return {"error": _error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
 
@@ -234,7 +234,7 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def _told(error: BaseException, path: str) -> dict[str, Any]:
+def _error_data(error: BaseException, path: str) -> dict[str, Any]:
     kind = "error"
     if isinstance(error, MemoryError):
         kind = "memory"
@@ -308,4 +308,4 @@ def main() -> None:
         try:
             pipe.send("ran", reply)
         except MemoryError as error:
-            pipe.send("ran", {"error": _told(error, task["path"]), "early": False})
+            pipe.send("ran", {"error": _error_data(error, task["path"]), "early": False})

@@ -41,11 +41,11 @@ def explain(what: Graph | Rewritten, rows: Iterable[Row] = PROGRAM, **settings: 
     done = what if isinstance(what, Rewritten) else rewrite(what, rows, **settings)
     names = [step.row.name for step in done.steps]
     width = max(map(len, names), default=0)
-    told = [
+    lines = [
         f"{name:<{width}}  {before}  →  {after}"
         for name, (before, after) in zip(names, texts(done.steps), strict=True)
     ]
-    return "\n".join([*told, *_in_all(done)])
+    return "\n".join([*lines, *_in_all(done)])
 
 
 def _in_all(done: Rewritten) -> list[str]:
@@ -89,8 +89,8 @@ class _Pen:
         formula = self._formula(term, node, found)
         inputs = (self._written(x, found) for x in term.inputs)
         given = dict(zip(term.op.arrays, inputs, strict=True))
-        told = values(formula, node, beside=False)
-        given |= {key: (text, ATOM) for key, text in told.items()}
+        places = values(formula, node, beside=False)
+        given |= {key: (text, ATOM) for key, text in places.items()}
         return formula.fill(UNICODE, given), formula.level
 
     def _formula(self, term: Term, node: Node, found: Mapping[str, Any]) -> Formula:

@@ -190,8 +190,8 @@ class Derivation:
             rows += [("", step.text.plain, step.done) for step in steps]
         left = max((len(called) for called, _, _ in rows), default=0)
         middle = min(max((len(text) for _, text, _ in rows), default=0), WIDEST)
-        told = [f"{a:>{left}} = {b:<{middle}}   {c}" for a, b, c in rows]
-        return "\n".join([self.remark, "", *told, *(["", self.legend] if self.legend else [])])
+        lines = [f"{a:>{left}} = {b:<{middle}}   {c}" for a, b, c in rows]
+        return "\n".join([self.remark, "", *lines, *(["", self.legend] if self.legend else [])])
 
     def __repr__(self) -> str:
         return f"<Derivation of {len(self.lines)} gradients of {self.of}>"
@@ -215,7 +215,7 @@ class Derivation:
 
     def _said(self) -> str:
         """Remark and legend, for HTML."""
-        return "<br>".join(html.escape(told) for told in (self.remark, self.legend) if told)
+        return "<br>".join(html.escape(text) for text in (self.remark, self.legend) if text)
 
     def html(self) -> str:
         """A page that needs nothing beside it."""

@@ -18,7 +18,7 @@ _PUT = "scatter(x → s[p]) is an array of shape s, 0 but for x added at the pos
 def legend(texts: Iterable[str]) -> str:
     """Sentences about the signs that occur in formulas as plain text, or nothing."""
     whole = "\n".join(texts)
-    told: list[str] = []
+    sentences: list[str] = []
     if _LETTERS.search(whole):
-        told += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
-    return " ".join([*told, *([_PUT] if "scatter(" in whole else [])])
+        sentences += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
+    return " ".join([*sentences, *([_PUT] if "scatter(" in whole else [])])

@@ -84,17 +84,17 @@ class Line:
     @cached_property
     def steps(self) -> list[Step]:
         """From the raw formula to the simplified one, each step a row of the table."""
-        told: list[Step] = []
+        steps: list[Step] = []
         start, _, taken, put_in = self._simplified
         if put_in:
-            told.append(Step(f"{' and '.join(put_in)} put in", typeset(start, self._named)))
+            steps.append(Step(f"{' and '.join(put_in)} put in", typeset(start, self._named)))
         for k in range(1, min(taken, MOST_STEPS) + 1):
             part = rewrite(trace([start]), PAPER, limit=k)
             text = typeset(part.graph.outputs[0], self._named)
-            before = told[-1].text if told else self.raw
+            before = steps[-1].text if steps else self.raw
             if text.plain != before.plain:
-                told.append(Step(part.steps[-1].row.name, text))
-        return told
+                steps.append(Step(part.steps[-1].row.name, text))
+        return steps
 
 
 class Lines:
@@ -182,14 +182,14 @@ class Lines:
         if self.divisor is not None:
             letters[self.divisor.leaf] = self.divisor.name
         outputs = set(forward.graph.outputs)
-        told: dict[Node, Text] = {}
+        texts: dict[Node, Text] = {}
         for x in forward.graph:
             if x.op is not None and (x in self.named or x in outputs):
                 own = letters.pop(copies[x], None)  # its own name is on the left
-                told[x] = typeset(copies[x], letters, beside=False)
+                texts[x] = typeset(copies[x], letters, beside=False)
                 if own is not None:
                     letters[copies[x]] = own
-        return told
+        return texts
 
     def _is_scaled(self, x: Node) -> bool:
         return self.scaled and x.op is not None

@@ -68,8 +68,8 @@ class Labels:
             lines = [(INK, line) for line in numbers(x)] if self.values else []
             return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
         title = self.title(x)
-        told = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
-        return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), told
+        tooltip = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
+        return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), tooltip
 
     def title(self, node: Node) -> str:
         """Return a node's first line: `Z1 = W1 X + b1`, a leaf's name."""
@@ -102,8 +102,8 @@ class Labels:
         lines = [visible(line, LONGEST_FORMULA) for line in texts]
         small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
         title = visible(group.title)
-        told = f"{title}: {len(group.members)} nodes"
-        return _label(title, [*small, *self._reason(group)]), told
+        tooltip = f"{title}: {len(group.members)} nodes"
+        return _label(title, [*small, *self._reason(group)]), tooltip
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
@@ -116,9 +116,9 @@ class Labels:
         lines = [] if value is None else [(INK, line) for line in numbers(value)]
         if slope is None:
             return lines
-        told = numbers(slope)
-        told = [f"gradient {told[0]}"] if len(told) == 1 else ["gradient", *told]
-        return [*lines, *((SLOPE, line) for line in told)]
+        texts = numbers(slope)
+        texts = [f"gradient {texts[0]}"] if len(texts) == 1 else ["gradient", *texts]
+        return [*lines, *((SLOPE, line) for line in texts)]
 
     def _reason(self, x: Any) -> list[tuple[str, str]]:
         problem = self.problem(x)

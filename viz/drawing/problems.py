@@ -45,7 +45,7 @@ def problems(
         gradients: what came back to them; empty where nothing was differentiated.
         named: what reasons call the nodes; others are called by their formula.
         blame: reasons found elsewhere, by Tensor, node or name.
-        back: the backward pass is part of the graph; what is not finite there is told there.
+        back: the backward pass is part of the graph; what is not finite there is reported there.
 
     Raises:
         ValueError: blame of what is not in the graph.
@@ -79,8 +79,8 @@ def at_hosts(found: Mapping[Node, Problem], hosts: Mapping[Node, Node]) -> dict[
     seen: dict[Node, Problem] = {}
     for node, several in together.items():
         began = [p for p in several if p.origin]
-        told = dict.fromkeys(p.reason for p in began or several[:1])
-        seen[node] = Problem("; ".join(told), bool(began))
+        reasons = dict.fromkeys(p.reason for p in began or several[:1])
+        seen[node] = Problem("; ".join(reasons), bool(began))
     return seen
 
 
@@ -119,9 +119,9 @@ def _amount(x: Any) -> str:
     if x.size == 1:
         return "NaN" if nan.any() else str(x.item())
     counts = {"NaN": np.count_nonzero(nan), _infinite(x[inf]): np.count_nonzero(inf)}
-    told = " and ".join(f"{n:,} {kind}" for kind, n in counts.items() if n)
+    text = " and ".join(f"{n:,} {kind}" for kind, n in counts.items() if n)
     first = [int(i) for i in np.unravel_index(int(np.argmax(nan | inf)), x.shape)]
-    return f"{told} at {first}" if sum(counts.values()) == 1 else f"{told}, the first at {first}"
+    return f"{text} at {first}" if sum(counts.values()) == 1 else f"{text}, the first at {first}"
 
 
 def _holds(x: Any) -> str:
@@ -155,16 +155,16 @@ def _bad_values(
         if not _is_bad(z):
             continue
         arrays = [_known(values.get(x) if isinstance(x, Node) else x) for x in node.inputs]
-        told = all(a is not None for a in arrays)
-        born = birth(node.op, node.inputs, arrays, z) if told and node.op else None
+        known = all(a is not None for a in arrays)
+        born = birth(node.op, node.inputs, arrays, z) if known and node.op else None
         came = next((x for x in node.parents if x in origins), None)
-        reason, origin = _amount(z), node if told else None
+        reason, origin = _amount(z), node if known else None
         if born is not None:
             reason += f", from {_numbers(node, born.given, words)}{born.cause}"
         elif came is not None:
             origin = origins[came]
             reason = reason if origin is None else f"{_kinds(z)}, from {words.of(origin)}"
-        elif told and node.op is not None:
+        elif known and node.op is not None:
             held = next(x for x, a in zip(node.inputs, arrays, strict=True) if _is_bad(a))
             reason += f", from {words.of(held)}"
         if origin is node:
@@ -176,11 +176,11 @@ def _bad_values(
 
 def _numbers(node: Node, given: Iterable[str], words: Words) -> str:
     """The inputs' numbers, `1 − A2 = 0.0`; a constant number says itself."""
-    told = (
+    texts = (
         words.of(x) + (number if isinstance(x, Node) or np.shape(x) else "")
         for x, number in zip(node.inputs, given, strict=True)
     )
-    return ", ".join(dict.fromkeys(told))
+    return ", ".join(dict.fromkeys(texts))
 
 
 # --- gradients ------------------------------------------------------------------------------------
@@ -203,19 +203,19 @@ def _bad_gradients(
         uses = users.get(node, [])
         came = next((origins[u] for u in uses if u in origins), None)
         came = came or next((forward[x] for x in [node, *uses] if x in forward), None)
-        told = all(_known(gradients.get(u)) is not None for u in uses)
+        known = all(_known(gradients.get(u)) is not None for u in uses)
         reason = f"gradient {_holds(bad[node])} {_amount(bad[node])}"
         origins[node] = came
-        if came is None and told and uses:
+        if came is None and known and uses:
             origins[node] = u = next((u for u in uses if u.op.name in REMEDY), uses[0])
             slope = f"the slope of {words.of(u)}{REMEDY.get(u.op.name, '')}"
             reason = reason.replace("gradient", f"gradient of {words.of(node)}", 1)
             reason += f", from {slope}"
-        elif came is None and not told:
+        elif came is None and not known:
             came = origins[node] = next(iter(forward.values()), None)
         if came is not None:
             reason = f"gradient {_kinds(bad[node])}, from {words.of(came)}"
-        found[node] = Problem(reason, came is None and told)
+        found[node] = Problem(reason, came is None and known)
     return found
 
 

@@ -62,14 +62,14 @@ def statistics(x: Any) -> dict[str, Any]:
     """
     values = array_of(x)
     finite = values[np.isfinite(values)]
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "min": None, "max": None, "mean": None, "norm": None, "histogram": [],
         "zeros": int((values == 0).sum()),
         "nan": int(np.isnan(values).sum()),
         "inf": int(np.isinf(values).sum()),
     }  # fmt: skip
     if not finite.size:
-        return told
+        return result
     low, high = float(finite.min()), float(finite.max())
     # In shares of the greatest magnitude nothing overflows on the way.
     scale = max(abs(low), abs(high)) or 1.0
@@ -82,5 +82,5 @@ def statistics(x: Any) -> dict[str, Any]:
         if high / scale - low / scale > 1e-12
         else []
     )
-    told |= {"min": low, "max": high, "mean": mean, "histogram": counts}
-    return told | {"norm": norm if np.isfinite(norm) else None}
+    result |= {"min": low, "max": high, "mean": mean, "histogram": counts}
+    return result | {"norm": norm if np.isfinite(norm) else None}

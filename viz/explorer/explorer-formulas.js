@@ -42,7 +42,7 @@ const formulas = (() => {
     return found;
   }
 
-  /** What a sign is by its place: −x has another space than y − x. */
+  /** The kind of a sign, by its place: −x has another space than y − x. */
   function form({ previousElementSibling, nextElementSibling }) {
     return previousElementSibling ? (nextElementSibling ? "infix" : "postfix") : "prefix";
   }

@@ -168,7 +168,7 @@ const numbers = (() => {
 
   // --- statistics --------------------------------------------------------------------------------
 
-  /** What is typical of an array, with a histogram. */
+  /** The typical numbers of an array, with a histogram. */
   function typical(array) {
     const { stats } = array;
     const list = make("dl", { class: "typical" });
@@ -228,7 +228,7 @@ const numbers = (() => {
       there = i !== null;
       cell = there ? i : cell;
       views.forEach((view) => view.mark(i));
-      line.replaceChildren(...(i === null ? [] : told(seen, i)));
+      line.replaceChildren(...(i === null ? [] : readout(seen, i)));
     };
     const drawn = seen.map((part) => {
       const { array, values, name } = part;
@@ -262,7 +262,7 @@ const numbers = (() => {
   }
 
   /** Value and gradient of a cell in full, a gradient of several contributions as their sum. */
-  function told(parts, i) {
+  function readout(parts, i) {
     const exact = (part) => full(part.values[i]);
     const held = (kind) => parts.filter((part) => part.kind === kind && part.values);
     const line = (kind, { array, name }, ...rest) =>

@@ -1,6 +1,6 @@
 "use strict";
 
-/** What is told of one node or group, as it is after a step. */
+/** The panel: one node or group, as it is after a step. */
 const panel = (() => {
   const { make, button } = elements;
   const { typeset: formula, fit } = formulas;
@@ -153,7 +153,7 @@ const panel = (() => {
     ];
   }
 
-  /** What the rule of an op gives to what it reads. */
+  /** The contributions of an op's rule to what it reads. */
   function rules({ all, done }) {
     const more = all.length - PARTS;
     return all.length === 0 ? [] : [

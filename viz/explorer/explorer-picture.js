@@ -20,7 +20,7 @@ const picture = (() => {
 
   // --- a picture goes on show --------------------------------------------------------------------
 
-  /** What is seen of a node: itself, the box it is drawn in, or the folded group it is in. */
+  /** The thing that is seen of a node: itself, the box it is drawn in, or the folded group it is in. */
   function seen(id) {
     const host = story.nodes[id]?.host ?? id;
     return view.inside.get(host) ?? host;
@@ -86,8 +86,8 @@ const picture = (() => {
         text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
       // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
-      const told = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
-      spread(texts, boxes[i], told, heads[i].width);
+      const grounded = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
+      spread(texts, boxes[i], grounded, heads[i].width);
     });
   }
 
@@ -96,7 +96,7 @@ const picture = (() => {
     shape("rect", { class: "mark", x: x - 4, y, width: width + 8, height, rx: 3 });
 
   /** Lines one below the other in the middle of a box; the gradient's has a ground of its own. */
-  function spread(texts, box, told, titleWidth) {
+  function spread(texts, box, grounded, titleWidth) {
     const sizes = texts.map((text) => Number(text.getAttribute("font-size")));
     const full = sizes.reduce((sum, size) => sum + 1.3 * size, 0);
     const line = 1.3 * Math.min(1, (box.height - 8) / full); // in font sizes
@@ -110,7 +110,7 @@ const picture = (() => {
       if (i === 0) {
         text.before(mark({ x: middle - titleWidth / 2, y: top, width: titleWidth, height }));
       }
-      if (text === told) {
+      if (text === grounded) {
         text.dataset.whole = text.textContent;
         const [x, y, width] = [box.x + 6, top + 1, box.width - 12];
         text.before(shape("rect", { class: "ground", x, y, width, height: height - 1, rx: 4 }));
@@ -159,7 +159,7 @@ const picture = (() => {
         }
       }
     }
-    const lit = new Set(told(k).map(arrow));
+    const lit = new Set(usesAt(k).map(arrow));
     for (const element of view.arrows.values()) {
       if (lit.has(element) && step.phase === "backward") {
         turn(element);
@@ -172,7 +172,7 @@ const picture = (() => {
   const asOne = (one, other) => one.phase === other.phase && seen(one.node) === seen(other.node);
 
   /** The uses of values up to step k that are seen as one step with it, outside of its box. */
-  function told(k) {
+  function usesAt(k) {
     const edges = [];
     for (let i = k; i > 0 && asOne(story.steps[i - 1], story.steps[k - 1]); i -= 1) {
       for (const edge of story.steps[i - 1].edges) {

@@ -1,10 +1,10 @@
 "use strict";
 
-/** What a text finds: layers that are drawn, and nodes by name, formula, op, gradient or layer. */
+/** The search: a text finds layers that are drawn, and nodes by name, formula, op, gradient or layer. */
 const search = (() => {
   const { nodes, groups } = story;
 
-  /** How well a name, or else what is told of its bearer, matches: the less the better. */
+  /** How well a name, or else what is said of its bearer, matches: the less the better. */
   function rank(wanted, name, more) {
     const own = name.toLowerCase();
     const within = `${own} ${more}`.toLowerCase().includes(wanted);

@@ -2,8 +2,8 @@
 
 /** Both passes as they were recorded, and what of them is there after a step. */
 const story = (() => {
-  const told = JSON.parse(document.getElementById("trace").textContent);
-  const { nodes, steps, groups } = told;
+  const data = JSON.parse(document.getElementById("trace").textContent);
+  const { nodes, steps, groups } = data;
 
   // After which step: the value is computed, an output's own gradient is there, the rules have run.
   const computed = Object.fromEntries(Object.keys(nodes).map((id) => [id, 0]));
@@ -22,7 +22,7 @@ const story = (() => {
     boxed[node.host] = [id, ...(boxed[node.host] ?? [])];
   }
 
-  /** What the rules in the box of a node give to what is outside of it, and whether they have run. */
+  /** The contributions of the rules in a node's box to what is outside of it, and whether they have run. */
   function rules(id, k) {
     const within = boxed[id] ?? [id];
     const all = within.flatMap((step) => nodes[step].rules).filter(({ to }) => !within.includes(to));
@@ -58,7 +58,7 @@ const story = (() => {
     };
   }
 
-  /** What is there of the value and the gradient of a node, or of all in a folded group. */
+  /** The state of the value and the gradient of a node, or of all in a folded group. */
   function progress(id, k) {
     const { made, sloped } = parts[id] ?? { made: [id], sloped: [id] };
     const values = made.filter((member) => known(member, k)).length;
@@ -69,7 +69,7 @@ const story = (() => {
     };
   }
 
-  /** What a screen reader says of a node or group. */
+  /** The words of a screen reader for a node or group. */
   function spoken(id, { value, gradient: slope }) {
     const node = nodes[id];
     if (!node) {
@@ -84,13 +84,13 @@ const story = (() => {
   /** A node in few words: its name, or its formula where it has none. */
   const called = (id) => nodes[id].name || nodes[id].title;
 
-  /** What happens in step k, in words. */
+  /** Step k in words. */
   function words(k) {
     const step = steps[k - 1];
     if (!step) {
       return `step 0 of ${steps.length} · what is given`;
     }
-    const receivers = step.edges.map((edge) => nodes[told.edges[edge][0]].gradientName);
+    const receivers = step.edges.map((edge) => nodes[data.edges[edge][0]].gradientName);
     const what = {
       forward: () => nodes[step.node].title,
       seed: () => `${nodes[step.node].gradientName} = 1`,
@@ -101,7 +101,7 @@ const story = (() => {
   }
 
   return {
-    ...told,
+    ...data,
     turn: steps.filter((step) => step.phase === "forward").length, // steps before the way back
     known,
     rules,

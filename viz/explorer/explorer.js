@@ -31,7 +31,7 @@
     able();
   }
 
-  /** What has nothing to do is disabled; the focus goes on to its counterpart. */
+  /** Disable what has nothing to do; the focus goes on to its counterpart. */
   function able() {
     const focused = document.activeElement;
     const [begin, end] = [now === 0, now === steps.length];

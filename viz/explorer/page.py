@@ -98,7 +98,7 @@ def explore(
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
     scene = Scene(graph, hosts, homes)
     teller = Story(forward, backward, named, scene, wrong)
-    story = teller.told(budget)
+    story = teller.data(budget)
     ways = views(graph, homes, named)
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
     pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
@@ -124,8 +124,8 @@ def explore(
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
     """Return the title asked for, else the names of the results; what is blank is none."""
     known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
-    told = title if title and title.strip() else ", ".join(known) or "backpropagation"
-    return visible(told.strip(), LONGEST_TITLE)
+    text = title if title and title.strip() else ", ".join(known) or "backpropagation"
+    return visible(text.strip(), LONGEST_TITLE)
 
 
 def _svg(scene: Scene, labels: Labels) -> str:

@@ -28,7 +28,7 @@ STEPS = 40  # nodes that a formula is made of
 LONGEST_SIMPLER = 240  # of a simplified one, which a reader sees at a glance or not at all
 DERIVED = 300  # named values at most whose gradients are simplified
 
-Told = dict[str, Any]
+Fields = dict[str, Any]
 
 
 class Story:
@@ -80,9 +80,9 @@ class Story:
             self.parts.setdefault(z.inputs[i], []).append((z, i))
             self.sent.setdefault(z, []).append(i)
 
-    def told(self, budget: int) -> Told:
-        """The whole story. `budget` numbers are told; of larger arrays what is typical."""
-        nodes: dict[str, Told] = {}
+    def data(self, budget: int) -> Fields:
+        """The whole story: `budget` numbers in full; of larger arrays what is typical."""
+        nodes: dict[str, Fields] = {}
         edges: dict[str, list[str]] = {}
         for node in self.graph:
             for k, x in enumerate(node.inputs):
@@ -125,7 +125,7 @@ class Story:
         known = (self.scene.id_of(x) is not None for x in node.inputs)
         return [self._edge(node, k) for k, there in enumerate(known) if there]
 
-    def _bare(self, x: Any, name: str, kind: str) -> Told:
+    def _bare(self, x: Any, name: str, kind: str) -> Fields:
         return {
             "kind": kind, "name": "", "title": "", "formula": "", "op": "", "says": "",
             "shape": list(x.shape), "dtype": str(x.dtype), "scope": [], "host": name, "inputs": [],
@@ -134,10 +134,10 @@ class Story:
             "origin": False,
         }  # fmt: skip
 
-    def _node(self, node: Node) -> Told:
-        told = self._bare(self.values[node], self.scene.ids[node], self.scene.kind(node))
+    def _node(self, node: Node) -> Fields:
+        fields = self._bare(self.values[node], self.scene.ids[node], self.scene.kind(node))
         name = self.names.get(node, "")
-        told |= {
+        fields |= {
             "name": name,
             "title": name or "tensor",
             "formula": equation(identifier(name)) if name else "",
@@ -146,18 +146,18 @@ class Story:
             "inputs": [at for x in node.inputs if (at := self.scene.id_of(x)) is not None],
         }
         if wrong := self.problems.get(node):
-            told |= {"problem": printable(wrong.reason), "origin": wrong.origin}
+            fields |= {"problem": printable(wrong.reason), "origin": wrong.origin}
         if node.op is not None:
             text, math = self.formulas[node]
-            told |= {
+            fields |= {
                 "title": f"{name} = {text}" if name else text,
                 "formula": equation(identifier(name), math) if name else equation(math),
                 "op": node.op.name,
                 "says": (node.op.__doc__ or "").strip().partition("\n")[0].replace("`", ""),
             }
-        return told | (self._slope(node) if node in self.slopes else {})
+        return fields | (self._slope(node) if node in self.slopes else {})
 
-    def _slope(self, x: Node) -> Told:
+    def _slope(self, x: Node) -> Fields:
         parts = [(*self._part(z, i), z, i) for z, i in self.parts.get(x, [])]
         terms = [math for _, math, _, _ in parts]
         if x in self.graph.outputs:
@@ -218,7 +218,7 @@ class Story:
         alone = len(self.parts[z.inputs[i]]) == 1 and z.inputs[i] not in self.graph.outputs
         return text_and_mathml(rule, names, self.longest, self.marks, beside=alone)[part]
 
-    def _steps(self) -> list[Told]:
+    def _steps(self) -> list[Fields]:
         forward = [
             {"phase": "forward", "node": self.scene.ids[node], "edges": self._edges(node)}
             for node in self.graph

@@ -9,7 +9,15 @@ from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node
 from viz.folding.plans import Entry, Folding, Seen
 from viz.folding.scopes import Scope
-from viz.folding.summary import Summary, formula_of, leaves_told, result_of, size, summary, title_of
+from viz.folding.summary import (
+    Summary,
+    formula_of,
+    result_of,
+    size,
+    summary,
+    title_of,
+    words_of_leaves,
+)
 
 LIMIT = 150  # things in a picture; more fold by themselves
 TOLD = 12  # scopes in an error
@@ -143,38 +151,38 @@ class _Words:
         home = self.work.home(entry.ops or members, closed)
         path = paths[0] if len(set(paths)) == 1 else None
         formula = ""
-        told = summary(entry.ops) if entry.ops else None
-        self.steps.append(told)
-        if told:
-            title, text = title_of(entry.ops, told, paths, self.place), told.text
+        steps = summary(entry.ops) if entry.ops else None
+        self.steps.append(steps)
+        if steps:
+            title, text = title_of(entry.ops, steps, paths, self.place), steps.text
             result = result_of(entry.ops, self.work.readers, self.outputs) if path else None
             if result is not None:
                 formula = formula_of(result, entry.ops, self.names)
-                if told.times > 1 and "…" in formula:  # the summary says it better
+                if steps.times > 1 and "…" in formula:  # the summary says it better
                     formula = ""
         else:
-            title, text = leaves_told(members, path, self.names)
+            title, text = words_of_leaves(members, path, self.names)
         return Group(members, home, path, title, text, formula, *size(entry.leaves))
 
     def of_all(self, groups: Sequence[Group], seen: Seen) -> str:
         """Return what was folded, and how to see it all."""
-        told: list[str] = []
+        parts: list[str] = []
         stretches = leaves = 0
         for group, entry, steps in zip(groups, seen.entries, self.steps, strict=True):
             if steps is None:
                 leaves += len(entry.leaves)
             elif any(seen.plan.closed[self.work.homes[node]] for node in entry.ops):
-                told.append(printable(group.title))
+                parts.append(printable(group.title))
             elif steps.times > 1:
-                told.append(f"{steps.times:,} equal steps {steps.step}")
+                parts.append(f"{steps.times:,} equal steps {steps.step}")
             else:
                 stretches += 1
-        if len(told) > SAID:
-            told = [*told[: SAID - 1], f"{len(told) - SAID + 1:,} more"]
+        if len(parts) > SAID:
+            parts = [*parts[: SAID - 1], f"{len(parts) - SAID + 1:,} more"]
         if stretches:
-            told.append(f"{stretches:,} stretches of ops" if stretches > 1 else "a stretch of ops")
-        told += [f"{leaves:,} leaves"] if leaves else []
-        *most, last = told
+            parts.append(f"{stretches:,} stretches of ops" if stretches > 1 else "a stretch of ops")
+        parts += [f"{leaves:,} leaves"] if leaves else []
+        *most, last = parts
         what = f"{', '.join(most)} and {last}" if most else last
         return (
             f"{len(self.work.graph):,} nodes drawn as {seen.drawn:,}, folded: {what}; "

@@ -83,15 +83,15 @@ def _adds_a_parameter(add: Node, matmul: Node) -> bool:
 
 def counts(names: Any) -> str:
     """How often each occurs: `120 add, 80 multiply, 7 more`."""
-    told, rest = "", Counter(names)
+    text, rest = "", Counter(names)
     left = rest.total()
     for name, n in rest.most_common():
         item = f"{n:,} {name}" if n > 1 else name
-        longer = f"{told}, {item}" if told else item
-        if told and len(longer) > LONGEST and left > n:  # the last kind is named
-            return f"{told}, {left:,} more"
-        told, left = longer, left - n
-    return told
+        longer = f"{text}, {item}" if text else item
+        if text and len(longer) > LONGEST and left > n:  # the last kind is named
+            return f"{text}, {left:,} more"
+        text, left = longer, left - n
+    return text
 
 
 def result_of(ops: Sequence[Node], read_by: Mapping[Node, Sequence[Node]], outputs: Any) -> Any:
@@ -115,7 +115,7 @@ def formula_of(result: Node, ops: Collection[Node], named: Mapping[Node, str]) -
 
 def title_of(
     ops: Sequence[Node],
-    told: Summary,
+    steps: Summary,
     paths: Sequence[Scope | None],
     place: Mapping[Node, int],
 ) -> str:
@@ -128,7 +128,7 @@ def title_of(
     if one and len(set(paths)) == 1:
         # Each `with scope("step"):` makes a tuple of its own, which tells how often it was entered.
         entered = len({id(node.scope) for node in ops if node.scope == one})
-        many = entered > 1 and told.times % entered == 0
+        many = entered > 1 and steps.times % entered == 0
         return f"{entered:,} × {one[-1]}" if many else one[-1]
     if one and other and one != other:
         return f"{one[-1]} … {other[-1]}"
@@ -137,7 +137,7 @@ def title_of(
     return several if len(ops) > 1 else f"op {numbers[0]:,}"
 
 
-def leaves_told(
+def words_of_leaves(
     leaves: Sequence[Node], path: Scope | None, named: Mapping[Node, str]
 ) -> tuple[str, str]:
     """Title and summary of leaves alone: `5,000 inputs`, `x0 … x4999`."""

@@ -85,9 +85,9 @@ def _file(result: Grades, i: int, heading: bool) -> str:
         parts.append(f'<h2 id="file-{i}">{_text(str(result.path))}</h2>')
         parts.append(f'<p class="summary">{_text(result.summary)}</p>')
     parts += [f'<p class="notes">{_text(note)}</p>' for note in result.notes]
-    told = [g for g in result.present if g.status != "right" or g.notes]
-    parts += [_function(g, i) for g in told]
-    rest = [g for g in result if g not in told]
+    detailed = [g for g in result.present if g.status != "right" or g.notes]
+    parts += [_function(g, i) for g in detailed]
+    rest = [g for g in result if g not in detailed]
     for status, words in (("right", "right"), ("missing", "missing")):
         names = [g.name for g in rest if g.status == status]
         if names:

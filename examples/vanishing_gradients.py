@@ -30,9 +30,9 @@ def layers(X, Y, init):
     """Activations A1 ... A4 and gradients dZ1 ... dZ4 of the first iteration."""
     start = initialize_parameters((X.shape[0], 20, 7, 5, 1), init)
     parameters = {name: Tensor(p, requires_grad=True, name=name) for name, p in start.items()}
-    values, slopes = values_and_gradients(cost_of(X, Y, parameters))
+    values, grads = values_and_gradients(cost_of(X, Y, parameters))
     activations = {f"A{l}": values[f"A{l}"] for l in range(1, 5)}
-    return activations, {f"dZ{l}": slopes[f"Z{l}"] for l in range(1, 5)}
+    return activations, {f"dZ{l}": grads[f"Z{l}"] for l in range(1, 5)}
 
 
 def main(path="vanishing_gradients.png"):

@@ -11,8 +11,8 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
+import contract
 import kinks
-import manners
 import pytest
 import test_registry
 import test_sight
@@ -34,13 +34,13 @@ Check = Callable[..., Any]
 CHECKS: tuple[Check, ...] = (
     check_op,
     kinks.check_ends,
-    manners.check_more,
-    manners.check_cast,
-    manners.check_numbers,
-    manners.check_untaken,
-    manners.check_selection,
-    manners.check_shares,
-    manners.check_narrow,
+    contract.check_more,
+    contract.check_cast,
+    contract.check_numbers,
+    contract.check_untaken,
+    contract.check_selection,
+    contract.check_shares,
+    contract.check_narrow,
     kinks.check_points,
     *(test for test in test_registry.EVERY_TEST if "measured" not in test.__name__),
 )

@@ -1,4 +1,4 @@
-"""Every op of the registry at the points where `check_op` does not look, and in other manners."""
+"""Every op of the registry at the points where `check_op` does not look, and in other contract."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from kinks import ENDS, FAR, KINKS, SECOND_ENDS, check_ends, check_points
-from manners import (
+from contract import (
     MORE_CASES,
     SELECT,
     check_cast,
@@ -19,6 +18,7 @@ from manners import (
     check_shares,
     check_untaken,
 )
+from kinks import ENDS, FAR, KINKS, SECOND_ENDS, check_ends, check_points
 
 from tinygrad_dnn.ops import REGISTRY, Op
 

@@ -8,9 +8,9 @@ arrays (shape, dtype, order) is then NumPy's own answer, not a rule of ours. Wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,26 @@ class Lowered:
     raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
     place: dict[Node, Any] = field(default_factory=dict)
     expanded: dict[Node, Expansion] = field(default_factory=dict)
+
+
+class Task(NamedTuple):
+    """An op whose result is to be written into given memory.
+
+    Attributes:
+        node: the op.
+        operands: its inputs as they are written.
+        out: the name of the memory.
+        lowered: the graph that it is in.
+        settings: names for settings that are arrays.
+        array: names another constant array.
+    """
+
+    node: Node
+    operands: Sequence[str]
+    out: str
+    lowered: Lowered
+    settings: Mapping[str, str]
+    array: Callable[[Any], str]
 
 
 def apart(x: Node, lowered: Lowered) -> Node:

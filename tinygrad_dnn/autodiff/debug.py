@@ -12,7 +12,7 @@ from tinygrad_dnn.autodiff.errors import operand
 from tinygrad_dnn.autodiff.reverse import StaleValueError, fingerprint
 from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.graph import Leaf, Node, Observer, describe, mode
-from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops import Op, sigmoid
 
 
 class NonFiniteError(FloatingPointError):
@@ -81,17 +81,8 @@ class Watch(Observer):
         shown = "" if value is None else f" (where it is {value})"
         raise NonFiniteError(
             f"debug: backward through {node.op.name} = {formula(node)}: the gradient of "
-            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{REMEDY.get(node.op.name, '')}"
+            f"{operand(x)} is {gx[at]} at {_place(at)}{shown}{slope}{node.op.remedy}"
         )
-
-
-# By op: why its slope may be infinite, and what to do.
-REMEDY = {
-    "sqrt": "; √ has slope ∞ at 0: add a small constant inside it",
-    "divide": "; a denominator is 0",
-    "log": "; log has slope ∞ at 0: clip its argument, or use log_sigmoid or log_softmax",
-    "power": "; a power below 1 has slope ∞ at 0",
-}
 
 
 class Birth(NamedTuple):
@@ -157,30 +148,15 @@ def _cause(
     op: Op, inputs: Sequence[Any], arrays: Sequence[Any], at: tuple[int, ...], z: Any
 ) -> str:
     """The likely reason and a remedy, where the numbers give one away."""
-    shape = z.shape
-    value = _at(arrays[0], at, shape)
-    maker = next((x.op.name for x in _ancestry(inputs[0]) if x.op and x.op.name == "sigmoid"), None)
-    if op.name in ("log", "log2", "log10") and value == 0:
-        if maker:
-            return (
-                "; a sigmoid saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and "
-                "log_sigmoid(-Z), or a cost from Z"
-            )
-        return "; the logarithm of 0 is −∞: clip its argument"
+    pole = op.pole
+    if pole is not None and _at(arrays[pole.argument], at, z.shape) == pole.value:
+        saturated = any(x.op is sigmoid for x in _ancestry(inputs[pole.argument]))
+        return f"; {(saturated and pole.saturated) or pole.cause}"
     if not op.elementwise:
         return "" if np.isnan(z[at]) else f"; the sum is too large for {z.dtype}"
-    if op.name == "divide" and _at(arrays[1], at, shape) == 0:
-        return "; the denominator is 0"
-    if value == 0 and op.name in ("reciprocal", "power"):
-        return "; a negative power of 0"
-    if value == -1 and op.name == "log1p":
-        return "; the logarithm of 0 is −∞"
     if np.isnan(z[at]):
-        return f"; {_UNDEFINED.get(op.name, op.name)} is not defined there"
+        return f"; {op.undefined or op.name} is not defined there"
     return f"; too large for {z.dtype}"
-
-
-_UNDEFINED = {"multiply": "0 · ∞", "add": "∞ − ∞", "subtract": "∞ − ∞", "divide": "∞ / ∞"}
 
 
 def _ancestry(x: Any, steps: int = 3) -> Iterator[Node]:

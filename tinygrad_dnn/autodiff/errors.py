@@ -10,11 +10,6 @@ import numpy as np
 from tinygrad_dnn.graph import Node, describe
 from tinygrad_dnn.ops import Op
 
-_SIGNS = {
-    "add": "+", "subtract": "−", "multiply": "⊙", "divide": "/", "power": "**",
-    "matmul": "@", "dot": "·", "maximum": ",", "minimum": ",",
-}  # fmt: skip
-
 
 def operand(x: Any) -> str:
     """An operand in an error message: `W2 (7, 20)`."""
@@ -32,7 +27,7 @@ def explained(
     if isinstance(error, np.exceptions.AxisError):
         kind = ValueError
     shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]
-    told = f" {_SIGNS.get(op.name, ',')} ".replace(" , ", ", ").join(map(operand, inputs))
+    told = (f" {op.infix} " if op.infix else ", ").join(map(operand, inputs))
     reason = _mismatch(op, shapes) or _settings(meta) + str(error)
     return kind(f"{op.name}: {told}: {reason}")
 
@@ -42,7 +37,7 @@ def _settings(meta: Mapping[str, Any]) -> str:
 
 
 def _mismatch(op: Op, shapes: Sequence[tuple[int, ...]]) -> str | None:
-    if op.name in ("matmul", "dot") and len(shapes) == 2:
+    if op.contracts and len(shapes) == 2:
         x, y = shapes
         if not x or not y:
             return "a 0-d value has no matrix product; multiply with * instead"

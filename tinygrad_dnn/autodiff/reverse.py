@@ -75,7 +75,7 @@ def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None
         if isinstance(node, Leaf):
             edited[node] = node.edits[0]
             continue
-        if node.op.view is True or (node.op.view and node.op.view(node.meta)):
+        if node.op.is_view(node.meta):
             # A view shows its base's memory, and so its base's edits.
             edited[node] = max((edited.get(x, 0) for x in node.parents), default=0)
         if node.saved is None or not (leads is None or node in leads):

@@ -175,7 +175,7 @@ class _Pen:
 
     def is_spread(self, x: Any) -> bool:
         named = x in self.names if isinstance(x, Node) else True
-        return not named and x.op is not None and x.op.name == "broadcast_to"
+        return not named and x.op is not None and x.op.spreads
 
     def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
         if not isinstance(x, Node):
@@ -190,10 +190,9 @@ class _Pen:
 
 def passed_on(node: Node, names: Mapping[Node, str]) -> Node | None:
     """Return the node that a line gives but for its sign and a factor: x in −x, 1/m · x, x / 2."""
-    op, xs = node.op.name, node.inputs
-    found = xs[0] if op == "negative" or (op == "divide" and _is_number(xs[1], names)) else None
-    if op == "multiply":
-        found = next((x for x, c in (xs, xs[::-1]) if _is_number(c, names)), None)
+    xs = node.inputs
+    numbers = {i for i, x in enumerate(xs) if node.op.multiple and _is_number(x, names)}
+    found = next((xs[k] for k in node.op.multiple if numbers | {k} == {*range(len(xs))}), None)
     kept = isinstance(found, Node) and found.op and found.shape == node.shape
     return found if kept and found not in names else None
 
@@ -204,7 +203,7 @@ def _is_number(x: Any, names: Mapping[Node, str], inner: bool = True) -> bool:
         return False
     if not isinstance(x, Node) or x.op is None or x in names:
         return True
-    short = inner and x.op.name in ("divide", "multiply", "negative")
+    short = inner and bool(x.op.multiple)
     return short and all(_is_number(y, names, inner=False) for y in x.inputs)
 
 

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.step_graph import is_transpose, made, scaled
-from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.ops import Op, multiply, negative, scatter_add, take
 
 
 class Picked(NamedTuple):
@@ -35,27 +35,25 @@ def _eye(k: int, dtype: Any) -> Any:
     return as_strided(row[k - 1 :], (k, k), (-step, step), writeable=False)
 
 
-def _node(op: str, x: Any, at: Any, shape: tuple[int, int], meta: Mapping[str, Any]) -> Node:
-    return Node(REGISTRY[op], (x, at), meta, shape, x.dtype)
+def _node(op: Op, x: Any, at: Any, shape: tuple[int, int], meta: Mapping[str, Any]) -> Node:
+    return Node(op, (x, at), meta, shape, x.dtype)
 
 
 def selection(at: Node, m: int, dtype: Any) -> Node:
     """E (k, m) for positions (k,): E y are rows of y."""
     (k,) = at.shape
-    return _node("scatter_add", _eye(k, dtype), at, (k, m), {"shape": (k, m), "axis": 1})
+    return _node(scatter_add, _eye(k, dtype), at, (k, m), {"shape": (k, m), "axis": 1})
 
 
 def is_selection(x: Node) -> bool:
     """Whether a node is such an E."""
-    return (
-        x.op is not None and x.op.name == "scatter_add" and x.inputs[0] is _eye(x.shape[0], x.dtype)
-    )
+    return x.op is scatter_add and x.inputs[0] is _eye(x.shape[0], x.dtype)
 
 
 def _taken_apart(x: Node) -> tuple[Any, Node | None, bool]:
     """x = a E, or a Eᵀ: the number, the positions (None: it is neither), and whether transposed."""
     a: Any = 1
-    while x.op is not None and x.op.name in ("multiply", "negative"):
+    while x.op is multiply or x.op is negative:
         *front, x = x.inputs
         if not isinstance(x, Node) or any(getattr(f, "shape", ()) for f in front):
             return 1, None, False
@@ -84,19 +82,19 @@ def _picked_or_scattered(x: Node, at: Node, n: int, picks: bool, axis: int) -> N
     """x Eᵀ or x E along axis 1, E x or Eᵀ x along axis 0; n is the length of that axis then."""
     shape = (n, x.shape[1]) if axis == 0 else (x.shape[0], n)
     if picks:
-        return _node("take", x, at, shape, {"axis": axis})
-    return _node("scatter_add", x, at, shape, {"shape": shape, "axis": axis})
+        return _node(take, x, at, shape, {"axis": axis})
+    return _node(scatter_add, x, at, shape, {"shape": shape, "axis": axis})
 
 
 def taken(x: Node, at: Node, axis: int) -> Node:
     """Rows (axis 0) or columns of a matrix at positions (k,)."""
     (k,), (n, m) = at.shape, x.shape
-    return _node("take", x, at, (k, m) if axis == 0 else (n, k), {"axis": axis})
+    return _node(take, x, at, (k, m) if axis == 0 else (n, k), {"axis": axis})
 
 
 def found_in(node: Node, constant: Collection[Node]) -> Picked | None:
     """A node as a gather, if it picks columns or rows of a constant at positions that are none."""
-    if node.op is None or node.op.name != "take" or len(node.shape) != 2:
+    if node.op is not take or len(node.shape) != 2:
         return None
     x, at = node.inputs
     known = isinstance(x, Node) and isinstance(at, Node) and x in constant

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dnn import ops
 from tinygrad_dnn.graph import Leaf, Node, trace
 from tinygrad_dnn.loops.gathers import Picked, found_in, is_selection, moved_out, selection, taken
 from tinygrad_dnn.loops.gathers import product as product_of
@@ -35,6 +36,7 @@ from tinygrad_dnn.loops.step_graph import (
     scaled,
     turned,
 )
+from tinygrad_dnn.ops import Op
 
 
 class Pair(NamedTuple):
@@ -92,7 +94,7 @@ class Walk:
         if picked is not None and self._fits(picked, node):
             self.forms[node] = picked
             return
-        rule = _RULES.get(node.op.name)
+        rule = _RULES.get(node.op)
         found = rule(self, node, *node.inputs) if rule else None
         if isinstance(found, Node):
             self.new[node] = found
@@ -170,13 +172,13 @@ class Walk:
         """The number that all elements of an array are, if that is plain to see."""
         if prod(node.shape) == 1:
             return None
-        spreads = node.op.name in ("broadcast_to", "reshape", "expand_dims", "transpose")
-        if not spreads and not node.op.elementwise:
+        shows = node.op.builtin and node.op.is_view(node.meta)
+        if not shows and not node.op.elementwise:
             return None
         numbers = [self._number(x) for x in node.inputs]
         if not numbers or any(a is None for a in numbers):
             return None
-        if spreads:
+        if shows:
             return numbers[0]
         if node.meta or not any(isinstance(a, Node) for a in numbers):
             return None
@@ -257,7 +259,7 @@ class Walk:
         total = self.products.inner(*pair)
         if total is None or total.dtype != node.dtype:
             return None
-        if node.op.name == "mean":
+        if node.op is ops.mean:
             total = made("divide", total, float(prod(x.shape)))
         return made("reshape", total, meta={"shape": node.shape}) if node.shape else total
 
@@ -332,23 +334,23 @@ def _quotient(part: Any, a: Any) -> Any:
     return part / a
 
 
-_RULES: dict[str, Callable[..., Found]] = {
-    "identity": Walk._same,
-    "stop_gradient": Walk._same,
-    "reshape": Walk._same,
-    "broadcast_to": Walk._same,
-    "negative": Walk._negative,
-    "transpose": Walk._transpose,
-    "swapaxes": Walk._swapaxes,
-    "astype": Walk._same,  # to its own dtype, else it does not fit
-    "power": Walk._power,
-    "square": Walk._square,
-    "sum": Walk._sum,
-    "mean": Walk._sum,
-    "add": Walk._add,
-    "subtract": Walk._subtract,
-    "multiply": Walk._multiply,
-    "divide": Walk._divide,
-    "matmul": Walk._matmul,
-    "dot": Walk._matmul,
+_RULES: dict[Op, Callable[..., Found]] = {
+    ops.identity: Walk._same,
+    ops.stop_gradient: Walk._same,
+    ops.reshape: Walk._same,
+    ops.broadcast_to: Walk._same,
+    ops.negative: Walk._negative,
+    ops.transpose: Walk._transpose,
+    ops.swapaxes: Walk._swapaxes,
+    ops.astype: Walk._same,  # to its own dtype, else it does not fit
+    ops.power: Walk._power,
+    ops.square: Walk._square,
+    ops.sum: Walk._sum,
+    ops.mean: Walk._sum,
+    ops.add: Walk._add,
+    ops.subtract: Walk._subtract,
+    ops.multiply: Walk._multiply,
+    ops.divide: Walk._divide,
+    ops.matmul: Walk._matmul,
+    ops.dot: Walk._matmul,
 }

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from tinygrad_dnn.graph import NO_META, Leaf, Node, rebuilt, trace
-from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.ops import REGISTRY, Op, transpose
 from tinygrad_dnn.rewrite.nodes import build
 
 
@@ -56,8 +56,7 @@ def scaled(a: Any, x: Any) -> Any:
 def is_transpose(x: Node) -> bool:
     """Whether it is a matrix with rows and columns exchanged."""
     return (
-        x.op is not None
-        and x.op.name == "transpose"
+        x.op is transpose
         and len(x.shape) == 2
         and (x.meta["axes"] is None or tuple(a % 2 for a in x.meta["axes"]) == (1, 0))
     )
@@ -105,8 +104,7 @@ def computed_once(step: Repeated) -> list[Node]:
 
 def is_view(node: Node) -> bool:
     """Whether it only shows its input's memory in another way."""
-    op = node.op
-    return op is not None and (op.view is True or bool(op.view and op.view(node.meta)))
+    return node.op is not None and node.op.is_view(node.meta)
 
 
 def operations(step: Repeated) -> int:
@@ -129,12 +127,12 @@ def operations_once(step: Repeated) -> int:
 
 def _cost(node: Node) -> int:
     size = prod(node.shape)
-    if node.op.name in ("matmul", "dot"):
+    if node.op.contracts:
         x = node.input_shapes[0]
         return 2 * size * (x[-1] if x else 1)
     if is_view(node):
         return 0
-    if node.op.name in ("take", "getitem"):
+    if node.op.selects:
         return size
     return max(size, *(prod(s) for s in node.input_shapes))
 

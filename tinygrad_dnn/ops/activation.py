@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.elementwise import SATURATED
 
 __all__ = [
     "leaky_relu",
@@ -25,6 +26,7 @@ AXIS_CASES = (Case((3, 4)), Case((3, 4), axis=0), Case((5,)))
     vjp=lambda g, z: g * (z > 0),
     kinks=(At(0.0, slopes=(0.0,)),),
     analytic=False,
+    flat="every input of {} is ≤ 0 (dead units)",
 )
 def relu(x, /):
     """max(x, 0); the slope at 0 is 0, as in the document (`dZ[Z <= 0] = 0`)."""
@@ -50,19 +52,31 @@ def _logistic(x):
         return 1 / (1 + np.exp(-x))
 
 
-@activation("σ({x})", vjp=lambda g, z: g * z * (1 - z), composite=True)
+@activation("σ({x})", vjp=lambda g, z: g * z * (1 - z), composite=True, flat=SATURATED)
 def sigmoid(x, /):
     """Logistic function 1 / (1 + e⁻ˣ), the document's; dZ = dA · s · (1 − s)."""
     return _logistic(x)
 
 
-@activation("log σ({x})", vjp=lambda g, x: g * _logistic(-x), composite=True, analytic=False)
+@activation(
+    "log σ({x})",
+    vjp=lambda g, x: g * _logistic(-x),
+    composite=True,
+    analytic=False,
+    flat=SATURATED,
+)
 def log_sigmoid(x, /):
     """log σ(x) = −log(1 + e⁻ˣ), finite for every finite x."""
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
-@activation("softplus({x})", vjp=lambda g, x: g * _logistic(x), composite=True, analytic=False)
+@activation(
+    "softplus({x})",
+    vjp=lambda g, x: g * _logistic(x),
+    composite=True,
+    analytic=False,
+    flat=SATURATED,
+)
 def softplus(x, /):
     """log(1 + eˣ) = −log σ(−x), finite for every finite x."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))

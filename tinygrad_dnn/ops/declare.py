@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pickle import PicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "At",
     "Case",
     "Op",
+    "Pole",
     "op",
 ]
 
@@ -61,6 +62,22 @@ class At:
         self.arrays = arrays
         self.slopes = tuple(slopes)
         self.meta = meta
+
+
+class Pole(NamedTuple):
+    """A number at which an op's result is not finite.
+
+    Attributes:
+        argument: which of the arrays holds it.
+        value: the number.
+        cause: what a message says of it.
+        saturated: what it says instead where a sigmoid, saturated, gave that number.
+    """
+
+    argument: int
+    value: float
+    cause: str
+    saturated: str = ""
 
 
 Plan = tuple[tuple[int, ...], Callable[..., Any]]
@@ -113,6 +130,15 @@ class Op:
         stops: bool = False,
         analytic: bool = True,
         shape: Callable[..., tuple[int, ...] | None] | None = None,
+        contracts: bool = False,
+        transparent: bool = False,
+        spreads: bool = False,
+        multiple: Sequence[int] = (),
+        infix: str | None = None,
+        pole: Pole | None = None,
+        undefined: str | None = None,
+        remedy: str = "",
+        flat: str = "",
         name: str | None = None,
     ) -> None:
         self.forward = self.compute = forward
@@ -143,6 +169,15 @@ class Op:
         self.stops = stops
         self.analytic = analytic
         self.shape = shape
+        self.contracts = contracts
+        self.transparent = transparent
+        self.spreads = spreads
+        self.multiple = tuple(multiple)
+        self.infix = infix
+        self.pole = pole
+        self.undefined = undefined
+        self.remedy = remedy
+        self.flat = flat
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
@@ -164,6 +199,10 @@ class Op:
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
             self.compute = self._apart
+
+    def is_view(self, meta: Mapping[str, Any]) -> bool:
+        """Whether, with this metadata, the result may share memory with the input."""
+        return self.view(meta) if callable(self.view) else self.view
 
     def _apart(self, *arrays: Any, **meta: Any) -> Any:
         """A user's forward; a result that shares an input's memory is copied, unless declared."""
@@ -404,6 +443,18 @@ def op(
         stops: the gradient is withheld on purpose, although the result follows the argument.
         shape: of the shapes of its arrays that of the result, or None where it must be computed;
             the dtype is then `np.result_type` of theirs.
+        contracts: a product: the last axis of the first array against the last but one of the
+            second.
+        transparent: the result is the input itself, which may stand in its place where nothing is
+            differentiated.
+        spreads: it repeats its input along axes, as every elementwise op does by itself.
+        multiple: the positions of arrays that the result is a multiple of where all others are
+            numbers: (0, 1) of x ⊙ y, (0,) of x / y.
+        infix: the sign that stands between its arrays in messages, which else are listed.
+        pole: a `Pole`, where the result is not finite.
+        undefined: what gives a NaN: `0 · ∞`; else its name is said.
+        remedy: where its slope is not finite, and what to do, as it follows in a message.
+        flat: why its slope may be 0 everywhere, {} being its formula.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.declare import At, Case, Pole, op
 
 __all__ = [
     "absolute",
@@ -53,23 +53,39 @@ elementwise = partial(op, elementwise=True)
 LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
 POSITIVE = (0.2, 3.0)
 UNIT = (-0.9, 0.9)
+NEGATIVE_POWER = Pole(0, 0, "a negative power of 0")
+LOG_OF_ZERO = Pole(
+    0,
+    0,
+    "the logarithm of 0 is −∞: clip its argument",
+    "a sigmoid saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), "
+    "or a cost from Z",
+)
+TAKES_NOTHING = "{} takes nothing of it"
+SATURATED = "{} is saturated everywhere"
 
 # --- arithmetic -----------------------------------------------------------------------------------
 
 
-@elementwise("{x} + {y}", vjp=(lambda g: g, lambda g: g))
+@elementwise("{x} + {y}", vjp=(lambda g: g, lambda g: g), infix="+", undefined="∞ − ∞")
 def add(x, y, /):
     """Sum x + y."""
     return np.add(x, y)
 
 
-@elementwise("{x} − {y}", vjp=(lambda g: g, lambda g: -g))
+@elementwise("{x} − {y}", vjp=(lambda g: g, lambda g: -g), infix="−", undefined="∞ − ∞")
 def subtract(x, y, /):
     """Difference x − y."""
     return np.subtract(x, y)
 
 
-@elementwise("{x} ⊙ {y}", vjp=(lambda g, y: g * y, lambda g, x: g * x))
+@elementwise(
+    "{x} ⊙ {y}",
+    vjp=(lambda g, y: g * y, lambda g, x: g * x),
+    multiple=(0, 1),
+    infix="⊙",
+    undefined="0 · ∞",
+)
 def multiply(x, y, /):
     """Product x ⊙ y, the document's Hadamard product."""
     return np.multiply(x, y)
@@ -79,19 +95,24 @@ def multiply(x, y, /):
     "{x} / {y}",
     vjp=(lambda g, y: g / y, lambda g, z, y: -g * z / y),  # ∂(x/y)/∂y = −x/y² = −z/y
     domain=((-2, 2), POSITIVE),
+    multiple=(0,),
+    infix="/",
+    pole=Pole(1, 0, "the denominator is 0"),
+    undefined="∞ / ∞",
+    remedy="; a denominator is 0",
 )
 def divide(x, y, /):
     """Quotient x / y; NumPy's infinities and warnings where y is 0, in the gradient too."""
     return np.divide(x, y)
 
 
-@elementwise("−{x}", vjp=lambda g: -g)
+@elementwise("−{x}", vjp=lambda g: -g, multiple=(0,))
 def negative(x, /):
     """Negation −x."""
     return np.negative(x)
 
 
-@elementwise("1 / {x}", vjp=lambda g, z: -g * z * z, domain=(POSITIVE,))
+@elementwise("1 / {x}", vjp=lambda g, z: -g * z * z, domain=(POSITIVE,), pole=NEGATIVE_POWER)
 def reciprocal(x, /):
     """1 / x."""
     return np.reciprocal(x)
@@ -111,7 +132,14 @@ def _power_exponent(g, z, x, y):
     return g * z * np.log(np.where(zero, 1, x))
 
 
-@elementwise("{x}^{y}", vjp=(_power_base, _power_exponent), domain=(POSITIVE, (-2, 2)))
+@elementwise(
+    "{x}^{y}",
+    vjp=(_power_base, _power_exponent),
+    domain=(POSITIVE, (-2, 2)),
+    infix="**",
+    pole=NEGATIVE_POWER,
+    remedy="; a power below 1 has slope ∞ at 0",
+)
 def power(x, y, /):
     """Power xʸ. With y = 0 the slope in x is 0; at x = 0, y ≥ 0 the slope in y is 0."""
     return np.power(x, y)
@@ -123,7 +151,12 @@ def square(x, /):
     return np.square(x)
 
 
-@elementwise("√{x}", vjp=lambda g, z: g / (2 * z), domain=(POSITIVE,))
+@elementwise(
+    "√{x}",
+    vjp=lambda g, z: g / (2 * z),
+    domain=(POSITIVE,),
+    remedy="; √ has slope ∞ at 0: add a small constant inside it",
+)
 def sqrt(x, /):
     """Square root; its slope at 0 is +∞, as the limit is."""
     return np.sqrt(x)
@@ -160,25 +193,36 @@ def expm1(x, /):
     return np.expm1(x)
 
 
-@elementwise("log({x})", vjp=lambda g, x: g / x, domain=(POSITIVE,))
+@elementwise(
+    "log({x})",
+    vjp=lambda g, x: g / x,
+    domain=(POSITIVE,),
+    pole=LOG_OF_ZERO,
+    remedy="; log has slope ∞ at 0: clip its argument, or use log_sigmoid or log_softmax",
+)
 def log(x, /):
     """Natural logarithm."""
     return np.log(x)
 
 
-@elementwise("log1p({x})", vjp=lambda g, x: g / (1 + x), domain=(UNIT,))
+@elementwise(
+    "log1p({x})",
+    vjp=lambda g, x: g / (1 + x),
+    domain=(UNIT,),
+    pole=Pole(0, -1, "the logarithm of 0 is −∞"),
+)
 def log1p(x, /):
     """log(1 + x), exact for small x."""
     return np.log1p(x)
 
 
-@elementwise("log₂({x})", vjp=lambda g, x: g / (x * LN2), domain=(POSITIVE,))
+@elementwise("log₂({x})", vjp=lambda g, x: g / (x * LN2), domain=(POSITIVE,), pole=LOG_OF_ZERO)
 def log2(x, /):
     """Logarithm to base 2."""
     return np.log2(x)
 
 
-@elementwise("log₁₀({x})", vjp=lambda g, x: g / (x * LN10), domain=(POSITIVE,))
+@elementwise("log₁₀({x})", vjp=lambda g, x: g / (x * LN10), domain=(POSITIVE,), pole=LOG_OF_ZERO)
 def log10(x, /):
     """Logarithm to base 10."""
     return np.log10(x)
@@ -261,7 +305,7 @@ def cosh(x, /):
     return np.cosh(x)
 
 
-@elementwise("tanh({x})", vjp=lambda g, z: g * (1 - z * z))
+@elementwise("tanh({x})", vjp=lambda g, z: g * (1 - z * z), flat=SATURATED)
 def tanh(x, /):
     """Hyperbolic tangent."""
     return np.tanh(x)
@@ -277,6 +321,7 @@ def _winner(g, wins, ties):
 @elementwise(
     "max({x}, {y})",
     vjp=(lambda g, x, y: _winner(g, x > y, x == y), lambda g, x, y: _winner(g, y > x, x == y)),
+    flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
 )
@@ -288,6 +333,7 @@ def maximum(x, y, /):
 @elementwise(
     "min({x}, {y})",
     vjp=(lambda g, x, y: _winner(g, x < y, x == y), lambda g, x, y: _winner(g, y < x, x == y)),
+    flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
 )
@@ -339,13 +385,13 @@ def _no_limit(x, end, infinity):
     return infinity if dtype is None or dtype.kind not in "iu" else getattr(np.iinfo(dtype), end)
 
 
-@elementwise("identity({x})", vjp=lambda g: g, view=True)
+@elementwise("identity({x})", vjp=lambda g: g, view=True, transparent=True)
 def identity(x, /):
     """x itself, as a node of its own; a plain number too, where a graph simplifies to one."""
     return x[...] if hasattr(x, "dtype") else np.asarray(x)
 
 
-@elementwise("stop({x})", vjp=None, stops=True, view=True)
+@elementwise("stop({x})", vjp=None, stops=True, view=True, transparent=True)
 def stop_gradient(x, /):
     """x, through which no gradient passes."""
     return x[...]

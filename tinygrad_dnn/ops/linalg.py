@@ -55,6 +55,8 @@ def _product_shape(x_shape, y_shape):
 @op(
     "{x} {y}",
     shape=_product_shape,
+    contracts=True,
+    infix="@",
     vjp=(_matmul_x, _matmul_y),  # dW = dZ Aᵀ, dA = Wᵀ dZ
     cases=(
         Case((2, 3), (3, 4)),
@@ -100,6 +102,8 @@ def _dot_y(g, x, x_shape, y_shape):
 @op(
     "{x} · {y}",
     vjp=(_dot_x, _dot_y),
+    contracts=True,
+    infix="·",
     cases=(
         Case((2, 3), (3, 4)),
         Case((3,), (3,)),

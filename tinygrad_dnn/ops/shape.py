@@ -110,6 +110,7 @@ def squeeze(x, /, axis=None):
 
 @view(
     _to_shape("broadcast"),
+    spreads=True,
     vjp=lambda g: g,  # the sweep sums over broadcast axes
     cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,)), Case((3, 3), shape=(2, 3, 3))),
 )

@@ -10,6 +10,7 @@ from tinygrad_dnn.formula.settings import values
 from tinygrad_dnn.formula.template import ATOM, UNICODE, Formula, Piece
 from tinygrad_dnn.formula.text import constant, level_of, own_formula, printable, written
 from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.ops import multiply
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import PROGRAM
@@ -96,7 +97,7 @@ class _Pen:
     def _formula(self, term: Term, node: Node, found: Mapping[str, Any]) -> Formula:
         """The template for an op in a pattern; a product with a number is c · x."""
         first, second = (_is_number(x, found) for x in (*term.inputs, None)[:2])
-        if node.op.name == "multiply" and (first or second):
+        if node.op is multiply and (first or second):
             return NUMBER_FIRST if first else NUMBER_LAST
         return own_formula(node, beside=False)
 

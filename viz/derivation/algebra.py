@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.ops import Op, astype, divide, multiply, negative
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
-
-_MULTIPLY, _DIVIDE, _NEGATIVE = (REGISTRY[n] for n in ("multiply", "divide", "negative"))
 
 
 def mathematical(
@@ -45,11 +43,11 @@ def _copies(
             new[node] = _leaf(node, node in ones, dtype)
             continue
         inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
-        if dtype is not None and node.op.name == "astype" and node.dtype.kind == "f":
+        if dtype is not None and node.op is astype and node.dtype.kind == "f":
             new[node] = inputs[0]
             continue
         if prod(node.shape) == 1 and divisor is not None:
-            inputs = [_symbol(node.op.name, k, x, divisor) for k, x in enumerate(inputs)]
+            inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
         new[node] = build(node.op, inputs, node.meta, (), like=node if as_it_was else None)
     return new
@@ -66,7 +64,7 @@ def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:
     return Leaf(leaf.value.astype(dtype), leaf.requires_grad, leaf.name)
 
 
-def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
+def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
     """An input as m, 2 m, 1/m or −1/m where it is that number."""
     form = in_terms_of(op, k, x, divisor)
     if form is None:
@@ -74,6 +72,6 @@ def _symbol(op: str, k: int, x: Any, divisor: Divisor) -> Any:
     above, power = form
     if power == 1:
         whole = divisor.leaf
-        return whole if above == 1 else build(_MULTIPLY, (above, whole), NO_META, ())
-    fraction = build(_DIVIDE, (1, divisor.leaf), NO_META, ())
-    return fraction if above == 1 else build(_NEGATIVE, (fraction,), NO_META, ())
+        return whole if above == 1 else build(multiply, (above, whole), NO_META, ())
+    fraction = build(divide, (1, divisor.leaf), NO_META, ())
+    return fraction if above == 1 else build(negative, (fraction,), NO_META, ())

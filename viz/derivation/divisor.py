@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.ops import Op, divide, mean, multiply
 
 M = "m"
 
@@ -51,31 +52,31 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     value, kind = likely[0]
     called = _called(value, names or {})
     leaf = Leaf(np.asarray(value, cost.dtype), False, called)
-    return Divisor(called, value, leaf, kind != "divide")
+    return Divisor(called, value, leaf, kind is not divide)
 
 
-def _divisors(cost: Node) -> list[tuple[int, str]]:
+def _divisors(cost: Node) -> list[tuple[int, Op]]:
     """The divisors of single numbers on the way to the cost, and by which op, nearest first."""
     queue, seen = [cost], {cost}
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, Op]] = []
     for node in queue:
-        found += [(n, node.op.name) for n in _numbers(node)]
+        found += [(n, node.op) for n in _numbers(node)]
         for x in node.parents:
             if x not in seen and prod(x.shape) == 1:
                 seen.add(x)
                 queue.append(x)
-    return sorted(found, key=lambda one: one[1] != "divide")  # the clearest sign first
+    return sorted(found, key=lambda one: one[1] is not divide)  # the clearest sign first
 
 
 def _numbers(node: Node) -> list[int]:
     """Return the numbers by which a node divides a single number."""
     if node.op is None:
         return []
-    if node.op.name == "mean":
+    if node.op is mean:
         return [prod(node.inputs[0].shape)]
-    if node.op.name == "divide":
+    if node.op is divide:
         return [int(d) for d in node.inputs[1:] if _is_number(d) and float(d).is_integer()]
-    if node.op.name == "multiply":
+    if node.op is multiply:
         parts = [abs(1 / float(c)) for c in node.inputs if _is_number(c) and c]
         return [round(n) for n in parts if abs(n - round(n)) < 1e-9 * n]
     return []
@@ -90,11 +91,11 @@ def _called(value: int, names: Mapping[str, Any]) -> str:
     return M if M in known or not known else known[0]
 
 
-def in_terms_of(op: str, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
+def in_terms_of(op: Op, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
     """The k-th input of an op on single numbers as above · m^power, if it is that constant."""
     if not _is_number(x):
         return None
-    if op == "divide" and k == 1:
+    if op is divide and k == 1:
         forms = ((1, 1), (2, 1))
     elif divisor.is_factor:
         forms = ((1, -1), (-1, -1))

@@ -11,6 +11,7 @@ from tinygrad_dnn.formula.mathml import MathML
 from tinygrad_dnn.formula.template import UNICODE
 from tinygrad_dnn.formula.text import constant, written
 from tinygrad_dnn.graph import Node, trace
+from tinygrad_dnn.ops import identity
 
 LONGEST = 2000  # characters of a formula
 
@@ -31,7 +32,7 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
     Args:
         beside: whether it stands beside its shape, which then need not be said.
     """
-    if isinstance(x, Node) and x.op and x.op.name == "identity" and not x.parents:
+    if isinstance(x, Node) and x.op is identity and not x.parents:
         x = x.inputs[0]
     if not isinstance(x, Node):
         return Text(*(script.plain(constant(x)) for script in _SCRIPTS))

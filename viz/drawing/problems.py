@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.debug import REMEDY, birth
+from tinygrad_dnn.autodiff.debug import birth
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.formula.text import constant, formulas
 from tinygrad_dnn.graph import Graph, Node, describe, trace
 
 LONGEST = 40  # of a formula in a reason
-SATURATES = ("sigmoid", "tanh", "softplus", "log_sigmoid")
 
 
 class Problem(NamedTuple):
@@ -207,8 +206,8 @@ def _bad_gradients(
         reason = f"gradient {_holds(bad[node])} {_amount(bad[node])}"
         origins[node] = came
         if came is None and known and uses:
-            origins[node] = u = next((u for u in uses if u.op.name in REMEDY), uses[0])
-            slope = f"the slope of {words.of(u)}{REMEDY.get(u.op.name, '')}"
+            origins[node] = u = next((u for u in uses if u.op.remedy), uses[0])
+            slope = f"the slope of {words.of(u)}{u.op.remedy}"
             reason = reason.replace("gradient", f"gradient of {words.of(node)}", 1)
             reason += f", from {slope}"
         elif came is None and not known:
@@ -279,11 +278,9 @@ def _flat(node: Node, i: int, values: Mapping[Node, Any], words: Words) -> str:
     if back is None or back.any():
         return ""
     formula = words.formulas[node]
-    if node.op.name == "relu":
-        return f"every input of {formula} is ≤ 0 (dead units)"
-    if node.op.name in SATURATES:
-        return f"{formula} is saturated everywhere"
-    if node.op.selects or node.op.name in ("maximum", "minimum"):
+    if node.op.flat:
+        return str(node.op.flat).format(formula)
+    if node.op.selects:
         return f"{formula} takes nothing of it"
     for k, x in enumerate(xs):
         if k != i and not x.any():

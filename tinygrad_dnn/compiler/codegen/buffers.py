@@ -12,19 +12,18 @@ from heapq import heappop, heappush
 from math import prod
 from typing import Any
 
-from tinygrad_dnn.compiler.codegen.data_movement import moves
-from tinygrad_dnn.compiler.codegen.gather import PICKS
-from tinygrad_dnn.compiler.codegen.lower import Lowered
+from tinygrad_dnn.compiler.codegen.lower import Lowered, Task
 from tinygrad_dnn.compiler.codegen.numpy_source import (
     Unspeakable,
     call,
     expression,
     is_ufunc,
-    lines,
     plain_call,
     settings,
 )
+from tinygrad_dnn.compiler.codegen.writers import by_hand, is_condition
 from tinygrad_dnn.graph import Leaf, Node
+from tinygrad_dnn.ops import where
 
 LARGE = 4096  # elements; only from here on may arrays of different sizes share a buffer
 
@@ -87,28 +86,20 @@ def base(node: Node, lowered: Lowered) -> Node:
 
 def writes_over(node: Node) -> Sequence[int]:
     """The operands whose memory an op may write its result to."""
-    if node.op.name == "where":
-        return (2,) if _is_condition(node.inputs[0]) else ()
+    if node.op is where:
+        return (2,) if is_condition(node.inputs[0]) else ()
     return range(len(node.inputs)) if is_ufunc(node.op) else ()
-
-
-def _is_condition(x: Any) -> bool:
-    return hasattr(x, "dtype") and x.dtype.kind == "b"
 
 
 def allocates(node: Node, lowered: Lowered) -> bool:
     """Whether NumPy has no way to write this op's result into given memory."""
-    if is_ufunc(node.op) or plain_call(node.op) is not None or node.op.name in PICKS:
+    if is_ufunc(node.op) or plain_call(node.op) is not None:
         return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")
-    if node.op.name == "where" and not _is_condition(node.inputs[0]):
-        return True
+    if by_hand(Task(node, names, "z", lowered, constants, lambda _: "i")) is not None:
+        return False
     shapes = list(node.input_shapes)
-    if lines(node.op, names, shapes, node.meta, constants, "z") is not None:
-        return False
-    if moves(node, "x", "z", lowered, lambda _: "i") is not None:
-        return False
     try:
         return call(expression(node.op, names, shapes, node.meta, constants), "z") is None
     except Unspeakable:

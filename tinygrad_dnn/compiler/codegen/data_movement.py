@@ -13,34 +13,34 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.compiler.codegen.lower import Lowered
+from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import number
-from tinygrad_dnn.graph import Node
 
 ROLLED = 2  # axes at once: each doubles the lines
 
 
-def moves(
-    node: Node, x: str, out: str, lowered: Lowered, array: Callable[[Any], str]
-) -> list[str] | None:
-    """The lines that write an op's result into `out`; None for what there are none for.
+def pad(task: Task) -> list[str] | None:
+    """A constant everywhere, and x within."""
+    node = task.node
+    return _pad(node.input_shapes[0], task.operands[0], task.out, **node.meta)
 
-    Args:
-        x: the operand as it is written.
-        array: names a constant array.
-    """
-    shape, meta = node.input_shapes[0] if node.inputs else (), node.meta
-    if node.op.name == "pad":
-        return _pad(shape, x, out, **meta)
-    if node.op.name == "roll":
-        return _roll(shape, x, out, **meta)
-    if node.op.name == "repeat":
-        return _repeat(shape, x, out, array, **meta)
-    if node.op.name == "tile":
-        return _tile(shape, x, out, **meta)
-    if node.op.name == "getitem":
-        return _pick(node, x, out, lowered, array)
-    return None
+
+def roll(task: Task) -> list[str] | None:
+    """The parts on either side of the cut, exchanged."""
+    node = task.node
+    return _roll(node.input_shapes[0], task.operands[0], task.out, **node.meta)
+
+
+def repeat(task: Task) -> list[str] | None:
+    """x along a new axis, or taken at positions."""
+    node = task.node
+    return _repeat(node.input_shapes[0], task.operands[0], task.out, task.array, **node.meta)
+
+
+def tile(task: Task) -> list[str]:
+    """x along new axes."""
+    node = task.node
+    return _tile(node.input_shapes[0], task.operands[0], task.out, **node.meta)
 
 
 def _part(slices: Sequence[tuple[int, int] | None]) -> str:
@@ -113,13 +113,12 @@ def _tile(shape: tuple[int, ...], x: str, out: str, reps: Any) -> list[str]:
     return [f"{out}.reshape({_shape(wide)})[...] = {x}.reshape({_shape(once)})"]
 
 
-def _pick(
-    node: Node, x: str, out: str, lowered: Lowered, array: Callable[[Any], str]
-) -> list[str] | None:
+def getitem(task: Task) -> list[str] | None:
     """x[i] and x[:, i] for positions i, where np.take reads and writes without a copy.
 
     The positions are constants and inside, so that nothing needs to be clipped.
     """
+    node, (x,), out, lowered, _, array = task
     shape, index = node.input_shapes[0], node.meta["index"]
     *before, i = index if isinstance(index, tuple) else (index,)
     if not isinstance(i, np.ndarray) or not all(

@@ -6,15 +6,14 @@ at before, once for every axis, and the mode is "wrap", which allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 from typing import Any
 
-from tinygrad_dnn.compiler.codegen.lower import Lowered
+from tinygrad_dnn import ops
+from tinygrad_dnn.compiler.codegen.lower import Lowered, Task
 from tinygrad_dnn.graph import Node
 
-PICKS = frozenset({"take", "scatter_add"})
 WITHIN = (
     "within",
     "indices, n",
@@ -31,23 +30,28 @@ def looked_at(node: Node) -> tuple[Node, int] | None:
     """The positions that must lie in an axis, and its length; None where NumPy sees to it, or did
     when they were recorded.
     """
-    at = node.inputs[1]
-    if node.op.name != "take" or not isinstance(at, Node):
+    at = node.inputs[1] if node.op is ops.take else None
+    if not isinstance(at, Node):
         return None
     axis, shape = node.meta["axis"], node.input_shapes[0]
     return at, prod(shape) if axis is None else shape[axis]
 
 
-def picks(node: Node, operands: Sequence[str], out: str, lowered: Lowered) -> list[str]:
-    """The lines that write into `out`."""
-    x, at = operands
+def take(task: Task) -> list[str]:
+    """The elements at positions that were looked at before."""
+    node, (x, at), out = task.node, task.operands, task.out
     axis = node.meta["axis"]
-    if node.op.name == "take":
-        if axis is not None and _in_columns(node.inputs[0], lowered):
-            # Whatever is not in C order np.take would copy whole.
-            n = len(node.input_shapes[0])
-            x, out, axis = _transposed(x), _transposed(out), n - 1 - axis % n
-        return [f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")']
+    if axis is not None and _in_columns(node.inputs[0], task.lowered):
+        # Whatever is not in C order np.take would copy whole.
+        n = len(node.input_shapes[0])
+        x, out, axis = _transposed(x), _transposed(out), n - 1 - axis % n
+    return [f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")']
+
+
+def scatter_add(task: Task) -> list[str]:
+    """Zeros, and x added at positions."""
+    node, (x, at), out = task.node, task.operands, task.out
+    axis = node.meta["axis"]
     whole = f"{out}.reshape(-1)" if axis is None else out
     before = 0 if axis is None else axis % len(node.shape)
     index = f"({'slice(None), ' * before}{at})" if before else at

@@ -8,16 +8,16 @@ arrays (shape, dtype, order) is then NumPy's own answer, not a rule of ours. Wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
-from tinygrad_dnn.ops.declare import named
+from tinygrad_dnn.ops import absolute, matmul, negative, reshape
 from tinygrad_dnn.rewrite.nodes import key_of
 
 
@@ -51,9 +51,29 @@ class Lowered:
     expanded: dict[Node, Expansion] = field(default_factory=dict)
 
 
+class Task(NamedTuple):
+    """An op whose result is to be written into given memory.
+
+    Attributes:
+        node: the op.
+        operands: its inputs as they are written.
+        out: the name of the memory.
+        lowered: the graph that it is in.
+        settings: names for settings that are arrays.
+        array: names another constant array.
+    """
+
+    node: Node
+    operands: Sequence[str]
+    out: str
+    lowered: Lowered
+    settings: Mapping[str, str]
+    array: Callable[[Any], str]
+
+
 def apart(x: Node, lowered: Lowered) -> Node:
     """Another node with the value of x, where it lies."""
-    again = Node(named("reshape"), (x,), {"shape": x.shape}, x.shape, x.dtype)
+    again = Node(reshape, (x,), {"shape": x.shape}, x.shape, x.dtype)
     lowered.views.add(again)
     lowered.strides[again] = lowered.strides[x]
     return again
@@ -110,7 +130,7 @@ class _Walk:
             return
         inputs = [self.done.place[x] if isinstance(x, Node) else x for x in node.inputs]
         varies = any(isinstance(x, Node) for x in inputs)
-        if node.op.name in ("identity", "stop_gradient"):
+        if node.op.transparent:
             self.done.place[node] = inputs[0]
         elif varies and node.op.composite:
             self.done.place[node] = self._expanded(node, inputs)
@@ -127,7 +147,7 @@ class _Walk:
     def _applied(self, old: Node, inputs: Sequence[Any], raises: dict[str, Any]) -> Any:
         """A primitive: the same op on the new inputs, or its value where they are constants."""
         op, meta = old.op, old.meta
-        if self.share and op.name == "absolute":
+        if self.share and op is absolute:
             # |−x| = |x|: so softplus(−z) and softplus(z) share their exponential.
             x = inputs[0]
             inputs = x.inputs if isinstance(x, Node) and _negates(x) else inputs
@@ -139,7 +159,7 @@ class _Walk:
             value = np.asarray(op.compute(*arrays, **meta))
         if not any(isinstance(x, Node) for x in inputs):
             return value
-        if self.share and op.name == "matmul" and by_columns(*arrays):
+        if self.share and op is matmul and by_columns(*arrays):
             value = np.asfortranarray(value)
         new = Node(op, tuple(inputs), meta, value.shape, value.dtype, scope=old.scope)
         new.name = old.name
@@ -184,4 +204,4 @@ class _Walk:
 
 
 def _negates(x: Node) -> bool:
-    return x.op is not None and x.op.name == "negative"
+    return x.op is negative

@@ -1,7 +1,7 @@
 """How an op is written as NumPy: read off the op's own forward, whose text is the program's.
 
 An op whose forward is one NumPy call, `return np.sum(x, axis=axis, keepdims=keepdims)`, is written
-as that call. What few NumPy calls lack, a place to write to, is spelled out here.
+as that call. What few NumPy calls lack, a place to write to, is spelled out in `writers`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-
-from tinygrad_dnn.ops.shape import is_basic
 
 # NumPy's functions that take out= and are no ufuncs.
 TAKE_OUT = frozenset(
@@ -277,52 +275,3 @@ def _usual(name: str, k: ast.keyword) -> bool:
     return (k.arg == "keepdims" and value is False) or (
         k.arg == "axis" and value is None and name not in ("concatenate", "stack")
     )
-
-
-def view(op: Any, x: str, z_shape: tuple[int, ...], meta: Mapping[str, Any]) -> str | None:
-    """How a view is written with an array's own methods; None for the op's own words."""
-    x = x if x.isidentifier() or x.endswith((")", "]", "T")) else f"({x})"
-    if op.name == "transpose":
-        axes = meta["axes"]
-        return f"{x}.T" if axes is None else f"{x}.transpose({', '.join(map(str, axes))})"
-    if op.name == "swapaxes":
-        return f"{x}.swapaxes({meta['axis1']}, {meta['axis2']})"
-    if op.name in ("reshape", "squeeze", "expand_dims"):
-        return f"{x}.reshape({', '.join(map(str, z_shape)) if z_shape else '()'})"
-    return None
-
-
-def lines(
-    op: Any,
-    operands: Sequence[str],
-    shapes: Sequence[tuple[int, ...]],
-    meta: Mapping[str, Any],
-    constants: Mapping[str, str],
-    out: str,
-) -> list[str] | None:
-    """Ops that NumPy has no out= for, as assignments into `out`; None where there are none.
-
-    The result's memory is not that of an operand, but for the last of `where`.
-    """
-    if op.name == "einsum":
-        return [f"np.einsum({meta['subscripts']!r}, {', '.join(operands)}, out={out})"]
-    if op.name == "reshape":  # of what can't be viewed in that shape
-        return [f"np.copyto({out}.reshape({shapes[0]}), {operands[0]})"]
-    if op.name == "where":
-        condition, x, y = operands
-        chosen = f"np.copyto({out}, {x}, where={condition})"
-        return [chosen] if y == out else [f"np.copyto({out}, {y})", chosen]
-    if op.name == "astype":
-        return [f'np.copyto({out}, {operands[0]}, casting="unsafe")']
-    if op.name == "scatter":
-        index = meta["index"]
-        at = constants.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
-        if constants.get("index") or not is_basic(index):
-            return [f"{out}[...] = 0", f"np.add.at({out}, {at}, {operands[0]})"]
-        parts = index if isinstance(index, tuple) else (index,)
-        bare = tuple(p for p in parts if p is not None)  # a new axis picks nothing
-        shape = np.broadcast_to(0, meta["shape"])[bare].shape
-        place = ast.Subscript(parsed(out), literal(bare), ast.Load())
-        source = operands[0] if shape == shapes[0] else f"{operands[0]}.reshape({shape})"
-        return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
-    return None

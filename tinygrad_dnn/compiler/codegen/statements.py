@@ -20,20 +20,19 @@ import numpy as np
 
 from tinygrad_dnn.compiler.codegen.buffers import Plan, base
 from tinygrad_dnn.compiler.codegen.constants import Constants, quick, uniform
-from tinygrad_dnn.compiler.codegen.data_movement import moves
-from tinygrad_dnn.compiler.codegen.gather import PICKS, WITHIN, looked_at, picks
-from tinygrad_dnn.compiler.codegen.lower import Expansion, Lowered
+from tinygrad_dnn.compiler.codegen.gather import WITHIN, looked_at
+from tinygrad_dnn.compiler.codegen.lower import Expansion, Lowered, Task
 from tinygrad_dnn.compiler.codegen.numpy_source import (
     Unspeakable,
     call,
     expression,
     is_ufunc,
-    lines,
     plain_call,
-    view,
 )
+from tinygrad_dnn.compiler.codegen.writers import by_hand, view
 from tinygrad_dnn.compiler.python_text import WIDTH, quoted
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.ops import reshape
 
 DEEPEST = 1  # ops within ops
 WIDEST = 3  # ops side by side within one
@@ -114,7 +113,7 @@ class Writer:
         return text
 
     def _view(self, node: Node, x: str) -> str:
-        if node.op.name == "reshape" and node.shape == node.input_shapes[0]:
+        if node.op is reshape and node.shape == node.input_shapes[0]:
             return x
         known = view(node.op, x, node.shape, node.meta)
         return known if known is not None else ast.unparse(self._expression(node, [x]))
@@ -125,7 +124,7 @@ class Writer:
 
     def _elementwise(self, x: Any, node: Node, within: Mapping[Node, str]) -> str:
         """An operand of an elementwise op, which repeats it to the result's shape by itself."""
-        while isinstance(x, Node) and x not in self.names and x.op.name == "broadcast_to":
+        while isinstance(x, Node) and x not in self.names and x.op.spreads:
             x = x.inputs[0]
         if isinstance(x, np.ndarray) and x.ndim and uniform(x):
             x = x.reshape(-1)[0].reshape(())
@@ -212,29 +211,24 @@ class Writer:
         ]
         if (function := plain_call(node.op)) is not None:
             return [f"np.{function}({', '.join(operands)}, out={out})"], True
-        if node.op.name in PICKS:
-            looks = self._looked_at(node, operands[1])
-            return [*looks, *picks(node, operands, out, self.lowered)], False
         named = self.constants.settings(node)
-        spelled = lines(node.op, operands, list(node.input_shapes), node.meta, named, out)
-        if spelled is None:
-            spelled = moves(node, operands[0], out, self.lowered, self.constants.array)
+        spelled = by_hand(Task(node, operands, out, self.lowered, named, self.constants.array))
         if spelled is not None:
-            return spelled, False
-        written = self._expression(node, operands)
+            return [*self._looked_at(node, operands), *spelled], False
+        own = self._expression(node, operands)
         if elementwise:
-            self._quicken(written, node)
-        text = call(written, out)
+            self._quicken(own, node)
+        text = call(own, out)
         assert text is not None, f"{node.op.name}: planned with a place to write to"
         return [text], True
 
-    def _looked_at(self, node: Node, at: str) -> list[str]:
+    def _looked_at(self, node: Node, operands: Sequence[str]) -> list[str]:
         """A look at positions, where there was none yet."""
         needed = looked_at(node)
         if needed is None or needed in self.looked_at:
             return []
         self.looked_at.add(needed)
-        return [f"{self.constants.function(*WITHIN)}({at}, {needed[1]})"]
+        return [f"{self.constants.function(*WITHIN)}({operands[1]}, {needed[1]})"]
 
     def _quicken(self, written: ast.expr, node: Node) -> None:
         """Numbers of the op's own, as the 0 in np.maximum(x, 0), as arrays too."""

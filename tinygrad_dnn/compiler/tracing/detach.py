@@ -51,7 +51,7 @@ class Copy:
         inputs = [
             self._resolved(x) if isinstance(x, Node) else self._constant(x) for x in node.inputs
         ]
-        if node.op.name in ("identity", "stop_gradient"):
+        if node.op.transparent:
             self.new[node] = inputs[0]
             return
         self.new[node] = made = rebuilt(node, inputs)

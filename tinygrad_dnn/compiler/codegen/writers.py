@@ -1,0 +1,117 @@
+"""The ops that are written by hand: into given memory where NumPy has no `out=`, and views.
+
+All other ops are written as their own forward is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn import ops
+from tinygrad_dnn.compiler.codegen import data_movement, gather
+from tinygrad_dnn.compiler.codegen.lower import Task
+from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
+from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.linalg import einsum_of
+from tinygrad_dnn.ops.shape import is_basic
+
+
+def is_condition(x: Any) -> bool:
+    """Whether an operand is an array of truth values."""
+    return hasattr(x, "dtype") and x.dtype.kind == "b"
+
+
+def _einsum(task: Task) -> list[str]:
+    subscripts = task.node.meta["subscripts"]
+    return [f"np.einsum({subscripts!r}, {', '.join(task.operands)}, out={task.out})"]
+
+
+def _reshape(task: Task) -> list[str]:
+    # Of what can't be viewed in that shape.
+    return [f"np.copyto({task.out}.reshape({task.node.input_shapes[0]}), {task.operands[0]})"]
+
+
+def _where(task: Task) -> list[str] | None:
+    if not is_condition(task.node.inputs[0]):
+        return None
+    (condition, x, y), out = task.operands, task.out
+    chosen = f"np.copyto({out}, {x}, where={condition})"
+    return [chosen] if y == out else [f"np.copyto({out}, {y})", chosen]
+
+
+def _astype(task: Task) -> list[str]:
+    return [f'np.copyto({task.out}, {task.operands[0]}, casting="unsafe")']
+
+
+def _scatter(task: Task) -> list[str]:
+    meta, (x,), out = task.node.meta, task.operands, task.out
+    index = meta["index"]
+    at = task.settings.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
+    if task.settings.get("index") or not is_basic(index):
+        return [f"{out}[...] = 0", f"np.add.at({out}, {at}, {x})"]
+    parts = index if isinstance(index, tuple) else (index,)
+    bare = tuple(p for p in parts if p is not None)  # a new axis picks nothing
+    shape = np.broadcast_to(0, meta["shape"])[bare].shape
+    place = ast.Subscript(parsed(out), literal(bare), ast.Load())
+    source = x if shape == task.node.input_shapes[0] else f"{x}.reshape({shape})"
+    return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
+
+
+# The lines that write an op's result into `out`, None where there are none. That memory is not an
+# operand's, but for the last of `where`.
+WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
+    ops.astype: _astype,
+    einsum_of: _einsum,
+    ops.getitem: data_movement.getitem,
+    ops.pad: data_movement.pad,
+    ops.repeat: data_movement.repeat,
+    ops.reshape: _reshape,
+    ops.roll: data_movement.roll,
+    ops.scatter: _scatter,
+    ops.scatter_add: gather.scatter_add,
+    ops.take: gather.take,
+    ops.tile: data_movement.tile,
+    ops.where: _where,
+}
+
+Shape = tuple[int, ...]
+
+
+def _transposed(x: str, z_shape: Shape, meta: Mapping[str, Any]) -> str:
+    axes = meta["axes"]
+    return f"{x}.T" if axes is None else f"{x}.transpose({', '.join(map(str, axes))})"
+
+
+def _swapped(x: str, z_shape: Shape, meta: Mapping[str, Any]) -> str:
+    return f"{x}.swapaxes({meta['axis1']}, {meta['axis2']})"
+
+
+def _reshaped(x: str, z_shape: Shape, meta: Mapping[str, Any]) -> str:
+    return f"{x}.reshape({', '.join(map(str, z_shape)) if z_shape else '()'})"
+
+
+_VIEWS: dict[Op, Callable[[str, Shape, Mapping[str, Any]], str]] = {
+    ops.expand_dims: _reshaped,
+    ops.reshape: _reshaped,
+    ops.squeeze: _reshaped,
+    ops.swapaxes: _swapped,
+    ops.transpose: _transposed,
+}
+
+
+def by_hand(task: Task) -> list[str] | None:
+    """The lines for an op that is written by hand; None for the others."""
+    writer = WRITERS.get(task.node.op)
+    return None if writer is None else writer(task)
+
+
+def view(op: Op, x: str, z_shape: Shape, meta: Mapping[str, Any]) -> str | None:
+    """How a view is written with an array's own methods; None for the op's own words."""
+    method = _VIEWS.get(op)
+    if method is None:
+        return None
+    return method(x if x.isidentifier() or x.endswith((")", "]", "T")) else f"({x})", z_shape, meta)

@@ -266,8 +266,8 @@ def _in_a_loop(loop: Loop) -> Advance:
     def advance(state: State) -> tuple[float, State, str | None]:
         cost = loop.step()
         now = loop.snapshot()
-        parameters = Later(lambda: now.carry)
-        accumulators = Later(lambda: now.accumulators)
+        parameters = LazyArrays(lambda: now.carry)
+        accumulators = LazyArrays(lambda: now.accumulators)
         broken = None if now.finite else _broken(parameters)
         return float(cost), State(parameters, now.iteration, (), accumulators), broken
 
@@ -332,7 +332,7 @@ def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:
     return float(np.mean((predict(X, parameters) > 0.5) == (Y == 1)))
 
 
-class Later(Mapping[str, Any]):
+class LazyArrays(Mapping[str, Any]):
     """Arrays by name, put together when they are first looked at."""
 
     def __init__(self, make: Callable[[], dict[str, Any]]) -> None:

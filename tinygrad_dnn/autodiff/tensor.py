@@ -400,6 +400,11 @@ def _handle(node: Node, value: Any) -> Tensor:
     return t
 
 
+def value_of(x: Any) -> Any:
+    """The array of a Tensor; what is none, as it is. Nothing is noted or refused."""
+    return x._array if isinstance(x, Tensor) else x
+
+
 def handle(node: Node) -> Tensor:
     """A Tensor for a node of a graph: for a leaf the one there is, if it lives."""
     if isinstance(node, Leaf):

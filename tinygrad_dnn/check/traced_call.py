@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.graph import Graph, Leaf, mode, trace
 
 NOTHING = (
@@ -124,7 +124,7 @@ def _is_variable(x: Any) -> bool:
 
 
 def _value(x: Any) -> Any:
-    return np.array(x.numpy() if isinstance(x, Tensor) else x)
+    return np.array(value_of(x))
 
 
 def _names(f: Callable[..., Any], n: int) -> list[str]:

@@ -15,9 +15,9 @@ from typing import Any, overload
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.build import program_of
-from tinygrad_dnn.compiler.guards.guards import Surroundings
+from tinygrad_dnn.compiler.guards.guards import Guards
 from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
@@ -33,24 +33,24 @@ class Compiled:
     def __init__(self, f: Callable[..., Any], rewrite: bool, reuse_outputs: bool) -> None:
         self.f: Callable[..., Any] | None = f
         self.rewrite, self.reuse_outputs = rewrite, reuse_outputs
-        # For each key those written for other surroundings, the latest first.
-        self._programs: OrderedDict[Key, list[tuple[Program, Surroundings | None]]] = OrderedDict()
+        # For each key those written for other guards, the latest first.
+        self._programs: OrderedDict[Key, list[tuple[Program, Guards | None]]] = OrderedDict()
         self._lock = threading.Lock()
-        self._latest: tuple[Program, Surroundings | None] | None = None
+        self._latest: tuple[Program, Guards | None] | None = None
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """f(*args, **kwargs), by the program for these shapes, dtypes and settings."""
         latest = self._latest
         if latest is not None and not kwargs:
-            program, around = latest
+            program, guards = latest
             try:
                 fits = program.guard is not None and program.guard(*args)
             except (TypeError, KeyError, IndexError, AttributeError, ValueError):
                 fits = False
             now = MODE.get()
             fits = fits and now.tracer is None and not (program.attached and now.recording)
-            if fits and (around is None or around.changed() is None):
+            if fits and (guards is None or guards.changed() is None):
                 return program.run(args, self.reuse_outputs)
         return self._slowly(args, kwargs)
 
@@ -62,7 +62,7 @@ class Compiled:
         self._refuse_gradients(args, kwargs)
         program, given = self._found(args, kwargs)
         refuse_attached(program.attached)
-        return program.run([_plain(x) for x in given.values()], self.reuse_outputs)
+        return program.run([_arrays(x) for x in given.values()], self.reuse_outputs)
 
     def _refuse_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A gradient would end here in silence."""
@@ -106,7 +106,7 @@ class Compiled:
 
     def _written(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Program, Surroundings | None]:
+    ) -> tuple[Program, Guards | None]:
         if self.f is None:
             raise TypeError(
                 "compile: this was unpickled without its function, which had no importable name, "
@@ -118,7 +118,7 @@ class Compiled:
         guard = guard_for(recording, call.given, call.kinds, defaults)
         program = program_of(recording, self.rewrite, guard)
         recording.forget()
-        return program, None if recording.around.nothing else recording.around
+        return program, None if recording.guards.nothing else recording.guards
 
     # --- what was written --------------------------------------------------------------------
 
@@ -194,8 +194,8 @@ class Compiled:
         programs = [
             (key, program)
             for key, some in self._programs.items()
-            for program, around in some[:1]
-            if travels(key) and (f is None or around is None)
+            for program, guards in some[:1]
+            if travels(key) and (f is None or guards is None)
         ]
         return _restored, (f, self.rewrite, self.reuse_outputs, programs)
 
@@ -222,15 +222,12 @@ def _lost() -> None:
     """In place of a function that could not be pickled."""
 
 
-def _plain(tree: Any) -> Any:
+def _arrays(tree: Any) -> Any:
     """A structure with arrays in place of Tensors and scalars."""
     flat, layout = flatten(tree)
     return rebuild(
         layout,
-        [
-            x._array if isinstance(x, Tensor) else np.asarray(x) if isinstance(x, np.generic) else x
-            for x in flat
-        ],
+        [np.asarray(x) if isinstance(x, np.generic) else value_of(x) for x in flat],
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.guards.reachable import plain
 from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.compiler.tracing.signature import is_array
@@ -118,11 +118,7 @@ class Program:
             local.pool = Pool(self._names.get("results"))
         if not self._whole:
             args = [args[i] for i in self._used]
-        held = (
-            {name: x._array if isinstance(x, Tensor) else x for name, x in self.captured.items()}
-            if self.captured
-            else {}
-        )
+        held = {name: value_of(x) for name, x in self.captured.items()} if self.captured else {}
         if reuse and "results" in self._names:
             held["out"] = local.pool.free()
         found = step(*args, **held) if held else step(*args)
@@ -145,9 +141,7 @@ class Program:
             "function": self.function,
             "arguments": self.arguments,
             "layout": self.layout,
-            "captured": {
-                k: x._array if isinstance(x, Tensor) else x for k, x in self.captured.items()
-            },
+            "captured": {k: value_of(x) for k, x in self.captured.items()},
             "steps": [s if isinstance(s, str) else s.row.name for s in self.steps],
         }
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.graph import Leaf, Node, trace
-from tinygrad_dnn.loops.step_graph import Repeated, again, computed_once, constant_nodes
+from tinygrad_dnn.loops.step_graph import StepGraph, again, computed_once, constant_nodes
 
 
-class Once:
+class Hoisted:
     """A step without what is the same in every iteration, and that, computed.
 
     Attributes:
@@ -21,7 +21,7 @@ class Once:
     """
 
     def __init__(
-        self, step: Repeated, starts: Collection[Leaf] = (), reads: Iterable[Node] = ()
+        self, step: StepGraph, starts: Collection[Leaf] = (), reads: Iterable[Node] = ()
     ) -> None:
         """Compute what is constant.
 

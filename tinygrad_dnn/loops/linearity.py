@@ -28,7 +28,7 @@ from tinygrad_dnn.loops.linear_forms import (
     subtracted,
 )
 from tinygrad_dnn.loops.step_graph import (
-    Repeated,
+    StepGraph,
     constant_nodes,
     is_transpose,
     made,
@@ -60,7 +60,7 @@ class Walk:
         sides: whether Q (False) or its transpose (True) stands left of the constants.
     """
 
-    def __init__(self, step: Repeated, carried: Mapping[Leaf, Form], products: Products) -> None:
+    def __init__(self, step: StepGraph, carried: Mapping[Leaf, Form], products: Products) -> None:
         self.products = products
         self.new: dict[Node, Any] = {}
         self.forms = dict[Node, Form](carried.items())

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import value_of
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.tracing.record import Recording, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Argument, paths
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
-from tinygrad_dnn.loops.hoist import Once
-from tinygrad_dnn.loops.step_graph import Repeated
+from tinygrad_dnn.loops.hoist import Hoisted
+from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import Reduced, summary
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Loop:
         recording: Recording,
         steps: Sequence[Any],
         layout: Layout,
-        step: Repeated,
+        step: StepGraph,
         less: Reduced | None,
         refresh: int,
         iteration: int,
@@ -56,16 +56,16 @@ class Loop:
         self._carry: dict[Node, Any] = {q: q.value for q in self._smaller.carry}
 
     @cached_property
-    def _once(self) -> Once:
+    def _hoisted(self) -> Hoisted:
         less = self._less
         if less is None:
-            return Once(self._smaller)
-        return Once(self._smaller, [*less.starts], [*less.values.values()])
+            return Hoisted(self._smaller)
+        return Hoisted(self._smaller, [*less.starts], [*less.values.values()])
 
     @cached_property
     def _program(self) -> Program:
         """The step as a function of what is carried, the constants, and an iteration's inputs."""
-        recording, step = self._recording, self._once.step
+        recording, step = self._recording, self._hoisted.step
         arguments = [_argument("carry", self._names), _argument("constants", self._constants)]
         arguments += [a for a in recording.arguments if set(a.leaves) & set(step.inputs)]
         graph = Graph(trace(step.outputs).nodes, tuple(step.outputs))
@@ -74,7 +74,7 @@ class Loop:
         raises = {
             new: setting
             for old, setting in recording.raises.items()
-            if (new := self._once.new.get(moved.get(old, old))) is not None
+            if (new := self._hoisted.new.get(moved.get(old, old))) is not None
         }
         whole = replace(
             recording,
@@ -89,7 +89,7 @@ class Loop:
 
     @cached_property
     def _constants(self) -> dict[str, Leaf]:
-        return _keys(self._once.step.constants)
+        return _keys(self._hoisted.step.constants)
 
     @property
     def source(self) -> str:
@@ -105,14 +105,14 @@ class Loop:
             ValueError: inputs of other shapes or dtypes than those that the loop was made with.
             RuntimeError: what the step closes over is not what it was when the loop was made.
         """
-        if (name := self._recording.around.changed()) is not None:
+        if (name := self._recording.guards.changed()) is not None:
             raise RuntimeError(
                 f"step: {name} is not what it was when the loop was made; make another loop, with "
                 "carry= and iteration= of this one, or give it to every step as an input"
             )
         refuse_attached(self._recording.attached)
         carry = {name: self._carry[q] for name, q in self._names.items()}
-        constants = {name: self._once.values[x] for name, x in self._constants.items()}
+        constants = {name: self._hoisted.values[x] for name, x in self._constants.items()}
         given = self._fitting(inputs)
         after, result = self._program.run([carry, constants, *given], reuse=True)
         flat, layout = flatten(result)
@@ -124,7 +124,7 @@ class Loop:
             self._carry[q] = x if x.flags.c_contiguous else x.copy()
         self.iteration += 1
         if self._less and self.iteration % self._refresh == 0:
-            self._begin(self._whole(self._carry, self._once.known))
+            self._begin(self._whole(self._carry, self._hoisted.known))
         return result
 
     def _fitting(self, inputs: Sequence[Any]) -> list[Any]:
@@ -132,7 +132,7 @@ class Loop:
         if not inputs and not self._step.inputs:
             return []
         flat, layout = flatten(list(inputs))
-        arrays = [np.asarray(_plain(x), order="C") for x in flat]
+        arrays = [np.asarray(value_of(x), order="C") for x in flat]
         got = [(x.shape, x.dtype) for x in arrays]
         wanted = [(x.shape, x.dtype) for x in self._step.inputs]
         if got != wanted:
@@ -158,7 +158,7 @@ class Loop:
     def snapshot(self) -> Snapshot:
         """Where the loop stands. It stays that, whatever the loop does next."""
         carry = {q: x.copy() for q, x in self._carry.items()}
-        return Snapshot(self, self.iteration, carry, self._once.known)
+        return Snapshot(self, self.iteration, carry, self._hoisted.known)
 
     def resume(
         self, carry: Any, iteration: int, accumulators: Mapping[str, Any] | None = None
@@ -190,7 +190,7 @@ class Loop:
         if unknown := accumulators.keys() - given.keys():
             raise ValueError(f"resume: this loop carries no {', '.join(sorted(unknown))}")
         self._carry |= {q: given[n] for n, q in places.items()}
-        self._once.restart({q: given[n] for n, q in self._starts.items()})
+        self._hoisted.restart({q: given[n] for n, q in self._starts.items()})
 
     def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
@@ -198,7 +198,7 @@ class Loop:
         if self._less:
             # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
             with np.errstate(invalid="ignore"):
-                values = self._once.value(self._less.values, {**known, **carry})
+                values = self._hoisted.value(self._less.values, {**known, **carry})
             whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
         return whole
 
@@ -207,7 +207,7 @@ class Loop:
         begin = self._less.begin if self._less else {}
         self._carry = {q: begin[q].copy() if q in begin else whole[q] for q in self._smaller.carry}
         if self._less:
-            self._once.restart({start: whole[q] for start, q in self._less.starts.items()})
+            self._hoisted.restart({start: whole[q] for start, q in self._less.starts.items()})
 
 
 class Snapshot:
@@ -275,13 +275,9 @@ def _checked(name: str, q: Leaf, x: Any) -> Any:
     return copied(x)
 
 
-def _plain(x: Any) -> Any:
-    return x._array if isinstance(x, Tensor) else x
-
-
 def copied(x: Any) -> Any:
     """An array as a loop carries it, nobody else's."""
-    return np.array(_plain(x), order="C")
+    return np.array(value_of(x), order="C")
 
 
 def _told(arrays: Sequence[tuple[Any, Any]]) -> str:

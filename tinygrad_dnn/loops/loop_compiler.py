@@ -11,7 +11,7 @@ from tinygrad_dnn.compiler.tracing.record import Recording, record, refuse_attac
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
-from tinygrad_dnn.loops.step_graph import Repeated
+from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import reduced
 from tinygrad_dnn.rewrite import rewrite as rewritten
 
@@ -102,7 +102,7 @@ def compile_loop(
                 "iteration"
             )
     anew = others[: len(inputs)]
-    repeated = Repeated(
+    repeated = StepGraph(
         dict(zip(leaves, after, strict=True)),
         [x for a in others if a not in anew for x in a.leaves if x is not None],
         [x for a in anew for x in a.leaves if x is not None],

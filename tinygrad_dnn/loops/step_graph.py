@@ -13,7 +13,7 @@ from tinygrad_dnn.rewrite.nodes import build
 
 
 @dataclass(frozen=True)
-class Repeated:
+class StepGraph:
     """One iteration: carried values -> the next carried values and a result.
 
     Attributes:
@@ -83,7 +83,7 @@ def constant_nodes(nodes: Iterable[Node], constants: Collection[Leaf]) -> set[No
     return found
 
 
-def computed_once(step: Repeated) -> list[Node]:
+def computed_once(step: StepGraph) -> list[Node]:
     """The constant results that an iteration reads: the outermost ones.
 
     Leaves, and views of them, are there already; what is made of numbers alone is the compiler's.
@@ -107,7 +107,7 @@ def is_view(node: Node) -> bool:
     return node.op is not None and node.op.is_view(node.meta)
 
 
-def operations(step: Repeated) -> int:
+def operations(step: StepGraph) -> int:
     """Floating-point operations of an iteration, without what is constant.
 
     A product (n, k) @ (k, m) counts 2 n k m; every other op one for each element that it makes
@@ -118,7 +118,7 @@ def operations(step: Repeated) -> int:
     return sum(_cost(n) for n in nodes if n.op is not None and n not in constant)
 
 
-def operations_once(step: Repeated) -> int:
+def operations_once(step: StepGraph) -> int:
     """Floating-point operations of what is computed once for all iterations."""
     nodes = trace(step.outputs)
     constant = constant_nodes(nodes, step.constants)

@@ -26,7 +26,7 @@ from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.graph import Leaf, Node, describe, trace
 from tinygrad_dnn.loops.linear_forms import Constant, Form, Products
 from tinygrad_dnn.loops.linearity import Walk
-from tinygrad_dnn.loops.step_graph import Repeated, operations, operations_once
+from tinygrad_dnn.loops.step_graph import StepGraph, operations, operations_once
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reduced:
         new: what became of each node of the step that was given.
     """
 
-    step: Repeated
+    step: StepGraph
     starts: Mapping[Leaf, Leaf]
     values: Mapping[Leaf, Node]
     begin: Mapping[Leaf, Any]
@@ -51,7 +51,7 @@ class Reduced:
     new: Mapping[Node, Any]
 
 
-def reduced(step: Repeated) -> Reduced | None:
+def reduced(step: StepGraph) -> Reduced | None:
     """The step reduced where the count of operations says it pays; None where it does nowhere."""
     before = operations(step)
     paying: list[Leaf] = []
@@ -62,7 +62,7 @@ def reduced(step: Repeated) -> Reduced | None:
     return _rewritten(step, paying) if paying else None
 
 
-def summary(step: Repeated, made: Reduced) -> str:
+def summary(step: StepGraph, made: Reduced) -> str:
     """Return a description of what was done, with the counts."""
     parts = []
     for q, constants in made.constants.items():
@@ -90,7 +90,7 @@ def _called(c: Constant) -> str:
     return (f"({name})ᵀ" if c.node.op and c.node not in known else f"{name}ᵀ") if c.turned else name
 
 
-def _matrices(step: Repeated) -> list[Leaf]:
+def _matrices(step: StepGraph) -> list[Leaf]:
     return [
         q
         for q, x in step.carry.items()
@@ -104,7 +104,7 @@ def _matrices(step: Repeated) -> list[Leaf]:
 # --- which matrices -------------------------------------------------------------------------------
 
 
-def _groups(step: Repeated, matrices: Iterable[Leaf]) -> list[list[Leaf]]:
+def _groups(step: StepGraph, matrices: Iterable[Leaf]) -> list[list[Leaf]]:
     """The carried matrices that can be taken apart, those that stand in one sum together."""
     left = list(matrices)
     while left:
@@ -121,7 +121,7 @@ def _groups(step: Repeated, matrices: Iterable[Leaf]) -> list[list[Leaf]]:
     return []
 
 
-def _next(step: Repeated, walk: Walk, q: Leaf) -> Form | None:
+def _next(step: StepGraph, walk: Walk, q: Leaf) -> Form | None:
     """Return q's form in the next step, as a sum of the same kind."""
     form = walk.forms.get(step.carry[q])
     if form is None or (form.own and form.turned):
@@ -129,7 +129,7 @@ def _next(step: Repeated, walk: Walk, q: Leaf) -> Form | None:
     return form
 
 
-def _joined(matrices: Iterable[Leaf], step: Repeated, walk: Walk) -> list[list[Leaf]]:
+def _joined(matrices: Iterable[Leaf], step: StepGraph, walk: Walk) -> list[list[Leaf]]:
     """Matrices with whatever stands in a sum with them, or becomes part of them."""
     group = {q: [q] for q in matrices}
     pairs = list(walk.together)
@@ -150,7 +150,7 @@ def _joined(matrices: Iterable[Leaf], step: Repeated, walk: Walk) -> list[list[L
 # --- the step anew --------------------------------------------------------------------------------
 
 
-def _rewritten(step: Repeated, group: list[Leaf]) -> Reduced | None:
+def _rewritten(step: StepGraph, group: list[Leaf]) -> Reduced | None:
     """The step with these matrices taken apart; None if one of them is needed after all."""
     products = Products()
     first = Walk(step, {q: Form({q: 1.0}) for q in group}, products)

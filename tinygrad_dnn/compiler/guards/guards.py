@@ -150,7 +150,7 @@ class Array:
         return None if same and (self.sum is None or _checksum(x) == self.sum) else self.name
 
 
-class Surroundings:
+class Guards:
     """The variables outside a function, as far as they can be seen from it, as they are now.
 
     Args:

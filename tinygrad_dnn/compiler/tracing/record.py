@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.errors import RecordingError
-from tinygrad_dnn.compiler.guards.guards import Surroundings
+from tinygrad_dnn.compiler.guards.guards import Guards
 from tinygrad_dnn.compiler.guards.reachable import plain
 from tinygrad_dnn.compiler.tracing.detach import Copy
 from tinygrad_dnn.compiler.tracing.signature import (
@@ -44,7 +44,7 @@ class Recording:
             holds their value.
         layout, results: its result, as `tree.rebuild` takes it; nodes, and constants as they are.
         raises: the `np.errstate` settings that an op ran under.
-        around: what it read besides its arguments.
+        guards: what it read besides its arguments.
         attached: names of Tensors that it closed over and whose gradients its results would carry.
     """
 
@@ -55,7 +55,7 @@ class Recording:
     layout: Layout
     results: list[Any]
     raises: dict[Node, dict[str, Any]]
-    around: Surroundings
+    guards: Guards
     attached: tuple[str, ...]
 
     @property
@@ -77,10 +77,10 @@ def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
             given something that can't be an input.
     """
     recording = _recorded(f, args, kwargs)
-    if recording.around.changed() is not None:
+    if recording.guards.changed() is not None:
         recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
-    if (name := recording.around.changed()) is None:
-        recording.around.only_read()
+    if (name := recording.guards.changed()) is None:
+        recording.guards.only_read()
         return recording
     raise RecordingError(
         f"compile: {recording.name} changes {name} while it is being recorded, which later calls "
@@ -106,30 +106,28 @@ def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, A
     call = Bound(f, args, kwargs)
     flat = flatten([*call.given.values()])[0]
     with _ONE:
-        around = Surroundings(f, [x for x in flat if not is_array(x)])
-        traced = _Traced(f, call, around)
+        guards = Guards(f, [x for x in flat if not is_array(x)])
+        traced = _Traced(f, call, guards)
     sites = traced.tracer.sites
     recording = traced.recording()
     del traced, flat
     _fix_constants(recording)
-    around.watch(recording.captured.values(), sites)
+    guards.watch(recording.captured.values(), sites)
     return recording
 
 
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(self, f: Callable[..., Any], call: Bound, around: Surroundings) -> None:
-        self.around = around
+    def __init__(self, f: Callable[..., Any], call: Bound, guards: Guards) -> None:
+        self.guards = guards
         self.name = getattr(f, "__name__", type(f).__name__)
-        given = [
-            x._array if isinstance(x, Tensor) else x for x in flatten([*call.given.values()])[0]
-        ]
-        self.tracer = Tracer(map(id, [*around.arrays, *around.values, *given]))
+        given = [value_of(x) for x in flatten([*call.given.values()])[0]]
+        self.tracer = Tracer(map(id, [*guards.arrays, *guards.values, *given]))
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
-        with around.untouched(), self.tracer.watching(around.generators, around.names):
+        with guards.untouched(), self.tracer.watching(guards.generators, guards.names):
             result = call.call(f, values)
         self.tracer.check()
         self.results, self.layout = flatten(result)
@@ -153,7 +151,7 @@ class _Traced:
 
     def recording(self) -> Recording:
         """The run as plain data, of which nothing leads back to this run."""
-        copy = Copy(self.tracer, self.around.names)
+        copy = Copy(self.tracer, self.guards.names)
         arguments = [
             Argument(
                 name,
@@ -168,7 +166,7 @@ class _Traced:
         graph = Graph(copy.needed(distinct), distinct)
         return Recording(
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
-            self.around, self._attached(copy.captured),
+            self.guards, self._attached(copy.captured),
         )  # fmt: skip
 
     def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import Layout
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.errors import RecordingError
 from tinygrad_dnn.compiler.guards.reachable import plain
 from tinygrad_dnn.compiler.python_text import quoted
@@ -170,7 +170,7 @@ def stand_in(name: str, x: Any) -> Any:
         return Tensor(np.asarray(x))
     if isinstance(x, Tensor) and type(x._array) is np.ndarray:
         return Tensor(x._array, x.requires_grad, x.name)
-    kind = type(x._array if isinstance(x, Tensor) else x)
+    kind = type(value_of(x))
     raise RecordingError(
         f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written for "
         "numpy.ndarray"

@@ -27,9 +27,9 @@ def explained(
     if isinstance(error, np.exceptions.AxisError):
         kind = ValueError
     shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]
-    told = (f" {op.infix} " if op.infix else ", ").join(map(operand, inputs))
+    operands = (f" {op.infix} " if op.infix else ", ").join(map(operand, inputs))
     reason = _mismatch(op, shapes) or _settings(meta) + str(error)
-    return kind(f"{op.name}: {told}: {reason}")
+    return kind(f"{op.name}: {operands}: {reason}")
 
 
 def _settings(meta: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ def uses(code: CodeType, name: str) -> tuple[Site | None, ...]:
 
 def _consumer(instructions: Sequence[dis.Instruction], at: int) -> int | None:
     """Where the value that an instruction puts on the stack is taken off it as an operand; None if
-    that can't be told, −1 if it is only asked about.
+    that is unknown, −1 if it is only asked about.
     """
     above = 0  # how many values lie above it
     for i in instructions[at + 1 :]:

@@ -76,8 +76,8 @@ def formulas(
     Args:
         beside: whether each stands beside its own shape, which then need not be said.
     """
-    told = written(graph, names, longest, [UNICODE], beside=beside)
-    return {node: texts[0] for node, texts in told.items()}
+    formulas = written(graph, names, longest, [UNICODE], beside=beside)
+    return {node: texts[0] for node, texts in formulas.items()}
 
 
 # What is written of a node in each script, and how tightly it binds there.
@@ -109,7 +109,7 @@ def written(
         if beside and (node.meta or handed in lines):
             inputs = ChainMap({handed: lines[handed]}, done) if handed in lines else done
             lines[node] = alone.fitted(node, inputs, longest)
-    return {node: lines.get(node, told)[0] for node, told in done.items()}
+    return {node: lines.get(node, made)[0] for node, made in done.items()}
 
 
 class _Pen:
@@ -144,8 +144,8 @@ class _Pen:
     def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in self.read(node)]
-        told = values(formula, node, self.beside)
-        settings = {k: self.plain(text) for k, text in told.items()}
+        setting = values(formula, node, self.beside)
+        settings = {k: self.plain(text) for k, text in setting.items()}
         texts = []
         for i, script in enumerate(self.scripts):
             if op.many:

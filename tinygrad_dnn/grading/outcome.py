@@ -22,12 +22,12 @@ class Output:
     Attributes:
         name: "dW", "dW2".
         yours, truth: the arrays.
-        context: what `compare` is told.
+        context: what `compare` may know of the case.
         size: of the terms, or None.
         group: outputs of one group are compared together over all cases.
         order: groups of a lower order come first in the report; what is computed from a wrong
             value is wrong as well and of a higher one.
-        activation: of the layer, where the function is told one.
+        activation: of the layer, where the function is handed one.
         accepted: other values that are right too, by what they differ in.
     """
 

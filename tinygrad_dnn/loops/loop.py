@@ -137,8 +137,8 @@ class Loop:
         wanted = [(x.shape, x.dtype) for x in self._step.inputs]
         if got != wanted:
             raise ValueError(
-                f"step: expected inputs {_told(wanted)}, got {_told(got)}; make another loop for "
-                "other shapes, which can resume from this one's snapshot()"
+                f"step: expected inputs {_shapes_text(wanted)}, got {_shapes_text(got)}; "
+                "make another loop for other shapes, which can resume from this one's snapshot()"
             )
         found: list[Any] = rebuild(layout, arrays)
         return found
@@ -280,7 +280,7 @@ def copied(x: Any) -> Any:
     return np.array(value_of(x), order="C")
 
 
-def _told(arrays: Sequence[tuple[Any, Any]]) -> str:
+def _shapes_text(arrays: Sequence[tuple[Any, Any]]) -> str:
     return ", ".join(f"{shape} {dtype}" for shape, dtype in arrays) or "none"
 
 

@@ -55,18 +55,18 @@ class Constants:
         # NaN has many bits, and −0 is not 0.
         key = (x.shape, x.dtype.str, x.strides, x.tobytes())
         if key not in self._known:
-            told = _told(x, self.written)
-            word = None if told is None else _word(told)
+            literal = _literal(x, self.written)
+            word = None if literal is None else _word(literal)
             name = self.names.counted("c") if word is None else self.names.fresh(word)
             self.names.shared(name)
             self._known[key] = name
-            self.arrays[name] = self._text(x, told)
+            self.arrays[name] = self._text(x, literal)
         return self._known[key]
 
-    def _text(self, x: Any, told: str | None) -> str:
+    def _text(self, x: Any, literal: str | None) -> str:
         kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
-        if told is not None:
-            return f"np.array({told}{kind})"
+        if literal is not None:
+            return f"np.array({literal}{kind})"
         if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
         if x.dtype.char != "g" and uniform(x):
@@ -118,8 +118,8 @@ class Constants:
         return self._helpers[op]
 
 
-def _told(x: Any, written: set[float]) -> str | None:
-    """A float as one says it, exactly: 0.5 or 0.0075 / 209; None if it is no such number."""
+def _literal(x: Any, written: set[float]) -> str | None:
+    """A float in few digits, exactly: 0.5 or 0.0075 / 209; None if it is no such number."""
     if x.ndim or x.dtype.kind != "f" or x.dtype.char == "g" or not np.isfinite(x):
         return None
     text = str(x[()])
@@ -135,14 +135,14 @@ def _told(x: Any, written: set[float]) -> str | None:
     return None
 
 
-def _word(told: str) -> str:
+def _word(literal: str) -> str:
     """A name for a number: zero, n0_0075, one_over_209."""
-    if "/" in told:
-        above, below = told.replace(" * (1", "").replace(")", "").split(" / ")
+    if "/" in literal:
+        above, below = literal.replace(" * (1", "").replace(")", "").split(" / ")
         return f"{_word(above)}_over_{_word(below).removeprefix('n')}"
-    if float(told) in NUMBERS and told != "-0.0":
-        return NUMBERS[float(told)]
-    words = told.removesuffix(".0").replace(".", "_").replace("-", "_minus_")
+    if float(literal) in NUMBERS and literal != "-0.0":
+        return NUMBERS[float(literal)]
+    words = literal.removesuffix(".0").replace(".", "_").replace("-", "_minus_")
     return f"n{words}".replace("n_minus", "minus")
 
 

@@ -74,14 +74,14 @@ class Source:
 
     Attributes:
         lines: its definitions.
-        told: what it takes.
+        signature: the arguments it takes, their shapes and dtypes.
         called: the names in it.
         constants: what it refers to.
         captured: the keyword arguments for what the recorded function closed over.
     """
 
     lines: list[str]
-    told: str
+    signature: str
     called: Called
     constants: Constants
     captured: dict[Leaf, str]
@@ -101,7 +101,7 @@ def _module(sources: Sequence[Source], head: str) -> Iterator[str]:
     constants = sources[0].constants
     yield from ('"""Written by tinygrad_dnn.compile.', "")
     yield from ([head, ""] if head else [])
-    yield from (line for source in sources for line in filled(source.told))
+    yield from (line for source in sources for line in filled(source.signature))
     packing = ["base64", "io", "zlib"] if constants.packed else []
     yield from ('"""', "", *(f"import {name}" for name in sorted([*packing, "threading"])), "")
     yield from ("import numpy as np", "")

@@ -64,7 +64,7 @@ class Called:
 
     Attributes:
         function: the function that does the work.
-        make, room: the functions that make its results, and its workspace.
+        make, workspace: the functions that make its results, and its workspace.
         here, takes, fits, makes: its workspaces by thread, and what it takes and makes.
         parameters: for each argument its parameter; None for a setting, which is built in.
         values: every input and value, by node.
@@ -82,7 +82,7 @@ class Called:
         self.names = names = Names(set() if beside is None else beside)
         name = recording.name
         self.function = names.shared(names.fresh(name if name.isidentifier() else "step"))
-        self.make, self.room = "results", "workspace"
+        self.make, self.workspace = "results", "workspace"
         self.here, self.takes, self.fits, self.makes = "_here", "_takes", "_fits", "_makes"
         if beside is not None:
             self.here, self.takes, self.fits, self.makes = (
@@ -90,7 +90,7 @@ class Called:
                 for word in (self.here, self.takes, self.fits, self.makes)
             )
             self.make = names.shared(names.fresh(f"{self.function}_results"))
-            self.room = names.shared(names.fresh(f"{self.function}_workspace"))
+            self.workspace = names.shared(names.fresh(f"{self.function}_workspace"))
         self.parameters = [
             names.fresh(a.name) if any(x is not None for x in a.leaves) else None
             for a in recording.arguments

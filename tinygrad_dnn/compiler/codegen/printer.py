@@ -150,17 +150,17 @@ class _Printer:
         """The definitions, top to bottom, and what stands above them."""
         body, memory = list(self._body()), list(self._workspace())
         held = {leaf: self.called.values[leaf] for leaf in self.recording.captured}
-        function, results, workspace = self.called.function, self.called.make, self.called.room
+        function, results, workspace = self.called.function, self.called.make, self.called.workspace
         text = []
         if self.plan.results:
             made = [self._empty(m.last) for m in self.plan.results]
             comma = "," * (len(made) == 1)
-            told = '    """The arrays that a call returns, new ones."""'
-            text += ["", "", f"def {results}():", told]
+            docstring = '    """The arrays that a call returns, new ones."""'
+            text += ["", "", f"def {results}():", docstring]
             text += [wrapped(f"    return {', '.join(made)}{comma}")]
         parameters = self._parameters()
-        told = f'    """A {function} with buffers of its own, which checks nothing."""'
-        text += ["", "", f"def {workspace}():", told]
+        docstring = f'    """A {function} with buffers of its own, which checks nothing."""'
+        text += ["", "", f"def {workspace}():", docstring]
         text += [f"    {line}" for line in memory]
         text += ["", wrapped(f"    def {function}({parameters}):")]
         text += [wrapped(f"        {line}") if line else "" for line in body]
@@ -176,7 +176,7 @@ class _Printer:
     def _checked(self, parameters: str) -> Iterator[str]:
         """The function in front: it checks, and has buffers for each thread."""
         called = self.called
-        yield f"{called.here} = _Apart({called.room})"
+        yield f"{called.here} = _Apart({called.workspace})"
         given = dict(self._given())
         if given:
             yield f"{called.takes} = {{"
@@ -192,20 +192,20 @@ class _Printer:
         if self.plan.results:
             yield f"{called.makes} = _layout({called.make}())"
         yield from ("", "", wrapped(f"def {called.function}({parameters}):"))
-        yield from (f"    {line}" if line else "" for line in self._told())
+        yield from (f"    {line}" if line else "" for line in self._docstring())
         arrays, fit = called.names.fresh("arrays"), called.names.fresh("fit")
         places = [f"{p[0]}{''.join(f'[{quoted(k)}]' for k in p[1:])}" for p in given.values()]
         names = list(dict.fromkeys(p[0] for p in given.values()))
         if given:
             sizes = "".join(f" and len({at}) == {n}" for at, n in self._sizes())
-            told = ", ".join(f"{quoted(n)}: {n}" for n in names)
+            given_by_name = ", ".join(f"{quoted(n)}: {n}" for n in names)
             yield "    try:"
             yield wrapped(f"        {arrays} = {', '.join(places)}{',' * (len(places) == 1)}")
             yield f"        {fit} = [(x.shape, x.dtype) for x in {arrays}] == {called.fits}{sizes}"
             yield "    except (AttributeError, IndexError, KeyError, TypeError):"
             yield f"        {fit} = False"
             yield f"    if not {fit}:"
-            yield f'        raise _unfit("{called.function}", {called.takes}, {{{told}}})'
+            yield f'        raise _unfit("{called.function}", {called.takes}, {{{given_by_name}}})'
         if self.plan.results:
             there = arrays if given else "()"
             yield "    if out is not None:"
@@ -215,7 +215,7 @@ class _Printer:
         words += ["out=out"] if self.plan.results else []
         yield f"    return {called.here}.run({', '.join(words)})"
 
-    def _told(self) -> Iterator[str]:
+    def _docstring(self) -> Iterator[str]:
         if self.plan.results:
             yield '"""New arrays in every call, or those of `out`, a set of results not in use.'
             yield from ("", "Any thread may call it.")
@@ -248,10 +248,10 @@ class _Printer:
         shapes = ", ".join(f"{self.called.values[x]} {x.shape}" for x in inputs)
         kinds = ", ".join(sorted({x.dtype.name for x in inputs}))
         parameters = ", ".join(p for p in self.called.parameters if p is not None)
-        told = f"{self.called.function}({parameters}): {shapes}; {kinds}."
+        signature = f"{self.called.function}({parameters}): {shapes}; {kinds}."
         pairs = zip(self.recording.arguments, self.called.parameters, strict=True)
         fixed = [argument.name for argument, parameter in pairs if parameter is None]
-        return f"{told} Built in: {', '.join(fixed)}." if fixed else told
+        return f"{signature} Built in: {', '.join(fixed)}." if fixed else signature
 
     def _empty(self, node: Node) -> str:
         return empty(node.shape, node.dtype, self.lowered.strides[node])

@@ -304,8 +304,8 @@ class Writer:
         assert known is not None
         inside = Writer(self.lowered, self.plan, self.constants, known, {*parts[:-1]}, self.readers)
         written = inside._lines([[n] for n in parts])
-        told = (made.op.__doc__ or "").strip().split("\n")[0]
-        text = [f'"""{told}"""'] if told and not {'"', "\\"} & {*told} else []
+        summary = (made.op.__doc__ or "").strip().split("\n")[0]
+        text = [f'"""{summary}"""'] if summary and not {'"', "\\"} & {*summary} else []
         for head, block in blocks(written):
             text += [head] if head else []
             for line in block:

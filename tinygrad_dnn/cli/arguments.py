@@ -1,0 +1,338 @@
+"""The command line's arguments: commands, options and what each accepts."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinygrad_dnn import __version__
+
+
+def layer_list(text: str) -> tuple[int, ...]:
+    """`12288,20,7,5,1` as integers."""
+    try:
+        return tuple(int(part) for part in text.replace("-", ",").split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected sizes such as 12288,20,7,5,1, got {text!r}"
+        ) from None
+
+
+def count(text: str) -> int:
+    """A positive integer."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer from 1, got {text!r}")
+    return int(text)
+
+
+def depth(text: str) -> int:
+    """A number of levels, from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer from 0, got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """An integer that can start a random stream."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1, got {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A positive number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `command` names the one that was chosen."""
+    top = argparse.ArgumentParser(
+        prog="tinygrad-dnn",
+        description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
+        "-> SIGMOID; draw, explore and derive the graph of any expression.",
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _train_arguments(
+        commands.add_parser(
+            "train",
+            help="train a network; without files on the digits that come along",
+            description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
+            "list_classes; test_set_x, test_set_y). Without files: 8x8 handwritten digits, even "
+            "against odd. Leaves in the output folder model.h5, costs.csv and accuracies.csv, "
+            "the pictures graph.svg, costs.png, accuracies.png, mislabelled.png, layers.png and, "
+            "of images, weights.png, and report.html, one page that shows them all.",
+        )
+    )
+    _predict_arguments(
+        commands.add_parser(
+            "predict",
+            help="classes and probabilities for HDF5 files or pictures",
+            description="Predict the class of every example of an HDF5 file, or of picture files, "
+            "which are resized to what the model was trained on. Without files: the test examples "
+            "of the digits that come along.",
+        )
+    )
+    _check_arguments(
+        commands.add_parser(
+            "check",
+            help="the gradients of a network three ways, or your own code graded",
+            description="Compare every gradient of a network three ways: the document's "
+            "hand-written backward formulas, the engine, and a measurement (complex step). "
+            "Or grade the document's functions in a Python file, a notebook, or a folder of "
+            "them: which are right, which are wrong, and what the mistake probably is. "
+            "Exit status 1 if gradients disagree or a function is not right, 2 if there is "
+            "nothing to check.",
+        )
+    )
+    _draw_arguments(
+        commands.add_parser(
+            "draw",
+            help="the graph of a model, or of your own expression, as a picture",
+            description="Draw what a cost is computed from: the network of a model file, on its "
+            "data, or what a function of yours returns. Nodes with NaN, and parameters that get "
+            "no gradient, are marked in red with the reason.",
+        )
+    )
+    _explore_arguments(
+        commands.add_parser(
+            "explore",
+            help="a page on which backpropagation is stepped through, with all numbers",
+            description="Write one HTML page, which needs no network, on which the forward and "
+            "the backward pass of a model file, or of what a function of yours returns, are "
+            "stepped through node by node.",
+        )
+    )
+    _derive_arguments(
+        commands.add_parser(
+            "derive",
+            help="the formulas of the backward pass: dZ3 = A3 - Y",
+            description="Derive the backward pass of a model file, or of what a function of yours "
+            "returns, line by line: to the terminal, or to a file as a page of mathematics, "
+            "LaTeX or text.",
+        )
+    )
+    _compile_arguments(
+        commands.add_parser(
+            "compile",
+            help="a model's forward, backward and training step as readable NumPy source",
+            description="Write the forward and backward pass and the training step of a model "
+            "file as one Python module: straight-line NumPy, which needs nothing of this package.",
+        )
+    )
+    return top
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="training file, and optionally a test file")
+    add("--train", metavar="FILE", help="training file")
+    add("--test", metavar="FILE", help="test file")
+    _dataset_arguments(parser)
+    add(
+        "--layers",
+        type=layer_list,
+        metavar="SIZES",
+        help="all layer sizes, input first: 12288,20,7,5,1 (default: the data's, then 20,7,5,1)",
+    )
+    add(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="default 0.0075, the document's (0.1 on the embedded digits)",
+    )
+    add("--iterations", type=count, metavar="N", default=2500, help="in all (default 2500)")
+    add("--seed", type=seed, help="of the initial weights (default 1)")
+    add("--init", help="sqrt (default), he, or 0.01 as in the document's listing")
+    add("--dtype", help="float64 (default) or float32")
+    add(
+        "--cost",
+        help="document (default), or stable: from the pre-activations, never NaN (default with "
+        "float32, where an output soon rounds to 1)",
+    )
+    add(
+        "--eager",
+        dest="compiled",
+        action="store_false",
+        default=None,
+        help="compute op by op, exactly as the formulas are written (default: a compiled program, "
+        "faster, whose cost is never NaN)",
+    )
+    add("--out", metavar="FOLDER", default="run", help="output folder (default run)")
+    add(
+        "--checkpoint-every",
+        type=count,
+        metavar="N",
+        default=500,
+        help="iterations between saves of model.h5 (default 500)",
+    )
+    add("--resume", action="store_true", help="go on from the model.h5 in the output folder")
+    add("--no-pictures", action="store_true", help="leave out the pictures and the report")
+
+
+def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")
+    add("--y", metavar="NAME", help="dataset of labels")
+    add("--classes", metavar="NAME", help="dataset of class names")
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model.h5 that train left")
+    add("files", nargs="*", metavar="FILE", help="HDF5 files, or pictures (PNG, JPEG, ...)")
+    _dataset_arguments(parser)
+    add(
+        "--split",
+        choices=("train", "test"),
+        help="which part of a file that holds both (default test)",
+    )
+    add(
+        "--invert",
+        action="store_true",
+        help="pictures are dark on light where the training data are light on dark",
+    )
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "what",
+        nargs="*",
+        metavar="FILE",
+        help="a model.h5 (default: random weights); or hand-written code: .py, .ipynb, a folder",
+    )
+    add("--layers", type=layer_list, metavar="SIZES", help="layer sizes (default 12288,20,7,5,1)")
+    add("--examples", type=count, metavar="M", default=209, help="examples drawn (default 209)")
+    add("--seed", type=seed, default=1, help="of weights and examples (default 1)")
+    code = parser.add_argument_group("for hand-written code")
+    code.add_argument("--json", action="store_true", help="print JSON")
+    code.add_argument("--html", metavar="FILE", help="write a page with every finding as well")
+    code.add_argument("--csv", metavar="FILE", help="write a table as well, a row for each file")
+    code.add_argument(
+        "--limit", type=seconds, default=10.0, metavar="S", help="seconds for a call (default 10)"
+    )
+    code.add_argument(
+        "--memory", type=count, default=2048, metavar="MB", help="of memory (default 2048; Linux)"
+    )
+
+
+WHAT = (
+    "a model.h5 that train left; or module:function or file.py:function, a function without "
+    "arguments that returns a Tensor (its variables and the module's give names), or a Tensor"
+)
+
+
+def _draw_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add(
+        "-o",
+        "--out",
+        metavar="FILE",
+        default="graph.svg",
+        help="the ending says the format: .svg, .png, .pdf, .dot (default graph.svg)",
+    )
+    add("--backward", action="store_true", help="the backward pass as well: dW1, dZ1, dA1")
+    add("--values", action="store_true", help="the numbers too")
+    _steps_arguments(parser)
+    add("--no-scopes", dest="scopes", action="store_false", help="no boxes around layers")
+    folds = parser.add_mutually_exclusive_group()
+    folds.add_argument(
+        "--fold",
+        metavar="NAME",
+        action="append",
+        help='draw this layer or scope as one node ("layer 1"); may be repeated',
+    )
+    folds.add_argument(
+        "--all", action="store_true", help="never fold (default: what is too large to be read is)"
+    )
+    add("--depth", type=depth, metavar="N", help="levels of scopes to keep open; 0 folds all")
+    _model_arguments(parser, "all of them")
+
+
+def _explore_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add(
+        "-o",
+        "--out",
+        metavar="FILE",
+        default="backprop.html",
+        help="the page (default backprop.html)",
+    )
+    add("--title", help="of the page (default: what is explored)")
+    _steps_arguments(parser)
+    _model_arguments(parser, "5, whose numbers the eye can follow")
+
+
+def _derive_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("what", metavar="WHAT", help=WHAT)
+    add("-o", "--out", metavar="FILE", help="a .html, .tex or .txt file instead of the terminal")
+    add("--wrt", metavar="NAME", action="append", help="only what leads to the gradient of this")
+    add("--title", help="of the page (default: the name of the result)")
+    add(
+        "--plain",
+        action="store_true",
+        help="every line the derivative itself (default: as in the document, dA and dZ are m "
+        "times that)",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--raw", action="store_true", help="as the rules give it, not simplified")
+    shown.add_argument("--steps", action="store_true", help="with the steps of simplifying")
+    _model_arguments(parser, "all of them")
+
+
+def _compile_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model.h5 that train left")
+    add("-o", "--out", metavar="FILE", default="net.py", help="the module (default net.py)")
+    add(
+        "--literal",
+        action="store_true",
+        help="compute exactly what is written (default: rewritten, e.g. log σ(Z) from Z)",
+    )
+    _model_arguments(parser, "all of them")
+
+
+def _steps_arguments(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument(
+        "--merge",
+        action="store_true",
+        default=None,
+        help="named results only, Z1 = W1 X + b1 as one node (default for a model)",
+    )
+    steps.add_argument(
+        "--steps",
+        dest="merge",
+        action="store_false",
+        help="every step a node of its own (default for a function)",
+    )
+
+
+def _model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    model = parser.add_argument_group("for a model file")
+    add = model.add_argument
+    add(
+        "--data",
+        metavar="FILE",
+        help="compute its cost on the examples of this HDF5 file (default: the digits that come "
+        "along where they fit, else random examples)",
+    )
+    add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")
+    add("--y", metavar="NAME", help="dataset of labels")
+    add(
+        "--split",
+        choices=("train", "test"),
+        help="which part of a file that holds both (default train)",
+    )
+    add(
+        "--examples", type=count, metavar="M", help=f"the first M examples only (default {default})"
+    )

@@ -33,7 +33,6 @@ from tinygrad_dnn.rewrite.terms import (
 DEEPEST = 40  # calls of rows by rows within one pass
 PASSES = 50
 _WHOLE = (np.dtype(np.int32), np.dtype(np.int64))
-_LOGIC = "tinygrad_dnn.ops.logic"
 _BROADCAST, _IDENTITY = REGISTRY["broadcast_to"], REGISTRY["identity"]
 
 
@@ -272,7 +271,7 @@ def _one_dtype(row: Row, way: Any, x: Any) -> bool:
         term, node = stack.pop()
         if isinstance(term, Term) and term.op is not None:
             alike = node.dtype == dtype or (row.rounds and node.dtype in _WHOLE)
-            if not alike and not term.op.__module__.startswith(_LOGIC):
+            if not alike and (term.op.differentiable or term.op.stops):
                 return False
             stack += zip(term.inputs, node.inputs, strict=True)
     return bool(dtype.kind == "f")

@@ -17,7 +17,7 @@ import numpy as np
 SMALL = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
 LOW = {c: i for i, c in enumerate("ᵢⱼₖₗₚᵣₛₜᵤᵥ")}
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|[A-Za-zδ_]\w*)"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|[A-Za-zδ_]\w*)"
     r"|(?P<low>[ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]+)|(?P<high>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|(?P<sign>\S))",
     re.ASCII,
 )
@@ -199,7 +199,7 @@ class Reader:
     def index(self) -> Any:
         inside = self.bracketed()
         assert "…" not in inside, inside
-        found = eval(f"s_[{inside}]", {"s_": np.s_})
+        found = eval(f"s_[{inside}]".replace("−", "-"), {"s_": np.s_})
         parts = found if isinstance(found, tuple) else (found,)
         parts = tuple(np.array(p) if isinstance(p, list) else p for p in parts)
         return parts if isinstance(found, tuple) else parts[0]
@@ -220,7 +220,7 @@ class Reader:
                 value = self.loosest() * 1.0
                 self.need("]")
                 return value
-            return float(word)
+            return float(word.replace("−", "-"))
         if kind == "name":
             return self.called(word, shape)
         if word == "[":

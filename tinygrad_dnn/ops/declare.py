@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.formula.template import formula_of
+from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops.handwritten import Call, call_of
 
@@ -117,7 +117,7 @@ class Op:
     def __init__(
         self,
         forward: Callable[..., Any],
-        formula: str | Callable[..., str],
+        formula: str | Callable[..., str | Formula],
         vjp: Sequence[Rule | None] | Rule | None,
         *,
         elementwise: bool = False,
@@ -419,7 +419,10 @@ def named(name: str) -> Op:
 
 
 def op(
-    formula: str | Callable[..., str], *, vjp: Sequence[Rule | None] | Rule | None, **traits: Any
+    formula: str | Callable[..., str | Formula],
+    *,
+    vjp: Sequence[Rule | None] | Rule | None,
+    **traits: Any,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a function of NumPy arrays as an op, with its derivative.
 
@@ -427,8 +430,9 @@ def op(
         formula: how it is written, places in braces: `"{x} ⊙ {y}"`, `"exp({x})"`; `"Σ_{axis} {x}"`
             has the letters of the axis below, `"{x}^{y}"` a power above. A setting that it does not
             mention is added where it is not its default. Or a function of what it names (settings,
-            `x_shape`, `z_shape`, and `beside`: whether that stands next to it) that gives this, and
-            is taken to mention all.
+            `x_shape`, `z_shape`, `beside`: whether that stands next to it, and `numbers`: how many
+            of the arrays are plain numbers) that gives this or a `Formula`, and is taken to mention
+            all.
         vjp: for each array argument the rule `g -> g · ∂z/∂x`, written in NumPy calls (see above);
             summing over broadcast axes and casting to the input's dtype is done for it.
         elementwise: every element of the result depends on one element of each input.

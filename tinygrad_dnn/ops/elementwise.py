@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from tinygrad_dnn.formula.template import Formula
 from tinygrad_dnn.ops.declare import At, Case, Pole, op
 
 __all__ = [
@@ -79,8 +80,11 @@ def subtract(x, y, /):
     return np.subtract(x, y)
 
 
+_WITH_A_NUMBER = Formula("{x} · {y}", 6, (6, 6))  # binds as x ⊙ y does, not as a dot product
+
+
 @elementwise(
-    "{x} ⊙ {y}",
+    lambda numbers: _WITH_A_NUMBER if numbers else "{x} ⊙ {y}",
     vjp=(lambda g, y: g * y, lambda g, x: g * x),
     multiple=(0, 1),
     infix="⊙",
@@ -121,7 +125,8 @@ def reciprocal(x, /):
 def _power_base(g, x, y):
     # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0, at x = 0 and ∞ too (where 0 · xʸ⁻¹ would be NaN).
     if isinstance(y, (int, float)):
-        return g * y * x ** (y - 1) if y != 0 else np.zeros_like(g)
+        below = x if y == 2 else x ** (y - 1)  # x¹ is x
+        return g * y * below if y != 0 else np.zeros_like(g)
     safe = np.where((y == 0) & ((x == 0) | ~np.isfinite(x)), 1, x)
     return g * y * safe ** (y - 1)
 

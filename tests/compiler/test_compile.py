@@ -279,6 +279,7 @@ def test_defaults_and_keywords_come_to_the_same() -> None:
         compiled()
 
 
+@pytest.mark.filterwarnings("ignore:compile. <lambda> was written again")
 def test_no_more_programs_are_kept_than_it_says() -> None:
     f = compile(lambda x, k: x * k)
     for k in range(LIMIT + 5):

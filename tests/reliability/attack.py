@@ -16,9 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# One thread: fork copies no others, and another number of them rounds sums differently.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(p) for p in (Path(__file__).parents[1], Path(__file__).parents[2])]
 
 
@@ -46,8 +43,8 @@ def main(attack: Callable[[int], Figures], default: int) -> None:
     sys.exit(bool(found.failures))
 
 
-def in_child(work: Callable[[], Any], seconds: float = 60) -> tuple[int, str]:
-    """Run it in a forked process; how that ended (as `waitstatus_to_exitcode`), what it printed.
+def in_child(work: Callable[..., Any], *args: Any, seconds: float = 60) -> tuple[int, str]:
+    """Call it in a forked process; how that ended (as `waitstatus_to_exitcode`), what it printed.
 
     The child that takes longer is killed, and ends with −SIGKILL as one that kills itself does.
     """
@@ -56,16 +53,15 @@ def in_child(work: Callable[[], Any], seconds: float = 60) -> tuple[int, str]:
         if pid == 0:
             status = 99
             try:
-                for descriptor in (1, 2):
-                    os.dup2(out.fileno(), descriptor)
-                for stream in ("stdout", "stderr"):
-                    number = 1 + (stream == "stderr")
-                    setattr(sys, stream, open(number, "w", encoding="utf-8", closefd=False))
-                status = int(work() or 0)
+                os.dup2(out.fileno(), 1)
+                os.dup2(out.fileno(), 2)
+                sys.stdout, sys.stderr = (os.fdopen(n, "w", encoding="utf-8") for n in (1, 2))
+                status = int(work(*args) or 0)
             except BaseException:
                 traceback.print_exc()
             finally:
                 sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(status)
         end = time.monotonic() + seconds
         while (reaped := os.waitpid(pid, os.WNOHANG))[0] == 0:

@@ -22,9 +22,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from attack import Figures, in_child, main
 from commands import write_split
-import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli import train
@@ -56,7 +56,7 @@ def content(out: Path) -> dict[str, bytes]:
 def whole(form: tuple[str, ...]) -> dict[str, bytes]:
     """The files of a run of this format that nobody kills."""
     with tempfile.TemporaryDirectory() as folder:
-        status, told = in_child(lambda: command(words(form, folder)))
+        status, told = in_child(command, words(form, folder))
         assert status == 0, told
         return content(Path(folder))
 
@@ -65,7 +65,7 @@ def whole(form: tuple[str, ...]) -> dict[str, bytes]:
 def lines_of(form: tuple[str, ...]) -> int:
     """How many lines of the code that writes are run by such a run."""
     with tempfile.TemporaryDirectory() as folder:
-        status, told = in_child(lambda: traced(words(form, folder), None))
+        _, told = in_child(traced, words(form, folder), None)
     return int(told.split()[-1])
 
 
@@ -119,11 +119,11 @@ def killed(form: tuple[str, ...], out: Path, rng: Any, counted: Counter[str]) ->
         if rng.random() < 0.8:
             at = 1 + int(rng.random() ** 2 * lines_of(form))  # a run that goes on has fewer
             how = f"at line {at}"
-            status, told = in_child(lambda: traced(arguments, at))
+            status, told = in_child(traced, arguments, at)
         else:
             seconds = float(rng.uniform(0, 0.5))
             how = f"after {seconds:.3f} s"
-            status, told = in_child(lambda: timed(arguments, seconds))
+            status, told = in_child(timed, arguments, seconds)
         if status not in (0, -signal.SIGKILL):
             return f"{how}: status {status}: {told[-300:]}"
         counted["kills"] += status != 0
@@ -140,7 +140,7 @@ def killed(form: tuple[str, ...], out: Path, rng: Any, counted: Counter[str]) ->
         if saved and iteration < saved[-1]:
             return f"{how}: saved {saved[-1]}, found {iteration}"
     more = ["--resume"] if (out / "model.h5").exists() else []
-    status, told = in_child(lambda: command(words(form, out, *more)))
+    status, told = in_child(command, words(form, out, *more))
     if status != 0:
         return f"then: status {status}: {told[-300:]}"
     found = content(out)

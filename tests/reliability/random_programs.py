@@ -19,8 +19,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from attack import Figures, main
 import numpy as np
+from attack import Figures, main
 from random_registry import moved
 
 import tinygrad_dnn as tg
@@ -237,8 +237,10 @@ def shrunk(case: Case) -> Case:
         for field in ("inputs", "constants"):
             some = getattr(case, field)
             for k, (shape, kind) in enumerate(some):
-                for plain in {(shape, "C"), ((), kind)} - {(shape, kind)}:
-                    found.append(case._replace(**{field: (*some[:k], plain, *some[k + 1 :])}))
+                found += [
+                    case._replace(**{field: (*some[:k], plain, *some[k + 1 :])})
+                    for plain in {(shape, "C"), ((), kind)} - {(shape, kind)}
+                ]
         return found
 
     while (better := next((c for c in smaller(case) if judged(c)[:12] == kind), None)) is not None:

@@ -115,7 +115,7 @@ def files() -> Step:
     def step(k: int) -> None:
         with open_dataset(path) as data:
             data.columns()
-        if k % 20 == 0:
+        if k % 50 == 0:
             with contextlib.redirect_stdout(io.StringIO()):
                 assert call(*words, "--out", f"{folder}/run") == 0
 

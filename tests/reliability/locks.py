@@ -52,7 +52,7 @@ def together(work: str, folder: str, at: float) -> int:
 def take_names(folder: Path, k: int) -> int:
     """Set models aside; how many of them."""
     taken = 0
-    for i in range(5):
+    for i in range(30):
         model = folder / "model.h5"
         mine = folder / f"mine{k}.h5"
         mine.write_text(f"{k} {i}", encoding="utf-8")

@@ -10,6 +10,7 @@ one case of ten, since it takes a second) in a spawned one that is sent them as 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections import Counter
 from typing import Any
@@ -58,6 +59,26 @@ def compare(ways: list[Any], arguments: Any, expected: list[bytes]) -> int:
     return answers(ways, arguments) != expected
 
 
+def threaded(ways: list[Any], each: list[Any]) -> list[list[Any]]:
+    """What threads find that share the ways, each with arguments of its own."""
+    found: list[list[Any]] = [[] for _ in each]
+
+    def work(k: int) -> None:
+        found[k] += [answers(ways, each[k]) for _ in range(ROUNDS)]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(each))]
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # in the middle of a step
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(often)
+    return found
+
+
 def attack(n: int) -> Figures:
     """Compute n networks' gradients."""
     counted, failures = Counter[str](), []
@@ -67,24 +88,14 @@ def attack(n: int) -> Figures:
         layers = (*rng.integers(2, 30, 3).tolist(), 1)
         m = int(rng.integers(1, 200))
         Y = rng.integers(0, 2, (1, m)).astype(float)
-        arguments = initialize_parameters(layers, seed=k), rng.random((layers[0], m)), Y
+        p = initialize_parameters(layers, seed=k)
+        each = [(p, rng.random((layers[0], m)), Y) for _ in range(THREADS)]
         ways: list[Any] = [gradients, td.compile(gradients), td.compile(gradients, rewrite=False)]
-        expected = answers(ways, arguments)
-        found: list[Any] = []
-
-        def work(ways: Any, arguments: Any, found: list[Any]) -> None:
-            found += [answers(ways, arguments) for _ in range(ROUNDS)]
-
-        threads = [
-            threading.Thread(target=work, args=(ways, arguments, found)) for _ in range(THREADS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        known = [answers(ways, arguments) for arguments in each]
+        arguments, expected = each[0], known[0]
         counted["threads"] += THREADS
-        if found != [expected] * (THREADS * ROUNDS):
-            failures.append(f"case {k}: threads differ, {len(found)} answers")
+        if threaded(ways, each) != [[answer] * ROUNDS for answer in known]:
+            failures.append(f"case {k}: threads differ")
         counted["forked"] += 1
         if in_child(compare, ways, arguments, expected) != (0, ""):
             failures.append(f"case {k}: a forked process differs")

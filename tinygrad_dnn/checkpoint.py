@@ -242,7 +242,7 @@ def _require_names(got: Iterable[str], expected: Iterable[str], where: str) -> N
 
 def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
-    return ", ".join(ordered[:8]) + (", ..." if len(ordered) > 8 else "")
+    return ", ".join(map(validate.printable, ordered[:8])) + (", ..." if len(ordered) > 8 else "")
 
 
 def _dashed(layer_dims: Sequence[int]) -> str:

@@ -33,7 +33,7 @@ ATTACKS = {
     "locks": Size(20, 500),
     "output_encodings": Size(150, 3_000),
     "mutated_files": Size(1_000, 10_000),
-    "random_programs": Size(60, 3_000),
+    "random_programs": Size(60, 20_000),
     "growth": Size(200, 5_000),
     "processes": Size(10, 200),
 }
@@ -75,8 +75,9 @@ def write(rows: dict[str, str]) -> None:
 def main(size: str, names: list[str]) -> int:
     """Run the attacks; the number of those in which something failed."""
     rows, failed = {}, 0
-    for name in names or ATTACKS:
-        found = figures(name, getattr(ATTACKS[name], size))
+    for word in names or ATTACKS:
+        name, _, number = word.partition("=")
+        found = figures(name, int(number or getattr(ATTACKS[name], size)))
         rows[name] = row(name, found)
         print(rows[name], *found["failures"][:20], sep="\n  ", flush=True)
         failed += bool(found["failures"])

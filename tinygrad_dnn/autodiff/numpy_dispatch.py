@@ -129,7 +129,7 @@ class NumpyProtocols:
                 "np.max or np.cumsum"
             )
         op = UFUNCS.get(ufunc)
-        if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
+        if op is None and all(np.result_type(getattr(x, "dtype", x)).kind == "b" for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
             raise _no_rule(f"np.{ufunc.__name__}")

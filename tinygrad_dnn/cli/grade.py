@@ -14,7 +14,7 @@ from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.grading.standins import HELPERS, TESTS
-from viz.files import write
+from viz.files import write_text
 
 MIB = 1 << 20
 
@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
-        write(Path(args.csv), _table(found).encode())
+        write_text(Path(args.csv), _table(found))
     if args.json:
         data = [r.to_dict() for r in found]
-        print(json.dumps(data if folder else data[0], indent=2, ensure_ascii=False))
+        print(json.dumps(data if folder else data[0], indent=2))  # escaped: whole in any encoding
     elif not folder:
         print(found[0])
     return _status(found)

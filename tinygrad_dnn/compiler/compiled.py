@@ -6,7 +6,8 @@ import functools
 import inspect
 import pickle
 import threading
-from collections import OrderedDict
+import warnings
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
@@ -18,13 +19,14 @@ from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.guards.guards import Guards
-from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
+from tinygrad_dnn.compiler.program import Key, Program, changed_number, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
 from tinygrad_dnn.graph import MODE, traced
 
 LIMIT = 32  # keys of which a compiled function keeps programs
 SETTINGS = 4  # programs for one key: `training` switched on and off
+MANY = 8  # programs written again for one reason, after which it is said
 
 
 class Compiled:
@@ -37,6 +39,7 @@ class Compiled:
         self._programs: OrderedDict[Key, list[tuple[Program, Guards | None]]] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: tuple[Program, Guards | None] | None = None
+        self._reasons: Counter[str] = Counter()  # why programs were written again
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,9 +86,13 @@ class Compiled:
         given = self._bound(args, kwargs)
         key = key_of(given)
         with self._lock:
+            before = next(reversed(self._programs), key)
             some = self._programs.setdefault(key, [])
             there = next((x for x in some if x[1] is None or x[1].changed() is None), None)
+            reason = None
             if there is None:
+                guards = some[0][1] if some else None
+                reason = changed_number(before, key) if guards is None else guards.changed()
                 there = self._written(args, kwargs)
                 some.insert(0, there)
                 del some[SETTINGS:]
@@ -93,7 +100,20 @@ class Compiled:
             while len(self._programs) > LIMIT:
                 self._programs.popitem(last=False)
             self._latest = there
+        if reason is not None:
+            self._advise(reason)
         return there[0], given
+
+    def _advise(self, reason: str) -> None:
+        """Count why a program was written again; say once that it happens again and again."""
+        self._reasons[reason] += 1
+        if self._reasons[reason] == MANY:
+            warnings.warn(
+                f"compile: {getattr(self, '__name__', 'the function')} was written again {MANY} "
+                f"times because {reason} had another value each time; where that is a number, give "
+                f"it as an argument that is an array, np.asarray({reason}), which is an input",
+                stacklevel=5,  # who called the compiled function
+            )
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if self.f is not None:
@@ -248,8 +268,8 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
 
     Arrays and Tensors among the arguments, in dicts, lists and tuples, are inputs; results are
     plain arrays, new ones in every call. Numbers and texts among the arguments are settings: each
-    new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing).
-    The 32 programs used last are kept.
+    new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing; the
+    eighth program for such a number warns). The 32 programs used last are kept.
 
     What f closes over, and the insides of settings that are objects: Tensors and arrays that ops
     alone read are read anew at every call. Everything else within reach under a name that code has

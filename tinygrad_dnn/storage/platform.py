@@ -20,12 +20,19 @@ def _module(name: str) -> Any:
         return None
 
 
-_fcntl, _resource = _module("fcntl"), _module("resource")
+_fcntl, _resource, _msvcrt = (_module(name) for name in ("fcntl", "resource", "msvcrt"))
 
 LOCKS = _fcntl is not None
 """Whether a file can be locked for as long as its descriptor is open."""
 OPEN_FILES_MOVE = sys.platform != "win32"
 """Whether a file can be renamed while it is open."""
+
+STOP_SIGNALS = tuple(
+    signal.Signals(getattr(signal, name))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal."""
 
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 NO_WAITING: int = getattr(os, "O_NONBLOCK", 0)  # a pipe or device is refused, not waited for
@@ -40,6 +47,41 @@ def lock(descriptor: int, *, wait: bool = True) -> None:
     """
     if LOCKS:
         _fcntl.flock(descriptor, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed, at the latest when this process ends.
+
+    Returns None where neither the system nor the file system knows such locks.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
+    if _fcntl is None:
+        return None if _msvcrt is None else _lock_file(folder / ".lock")
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder may be writable and not readable
+        return None
+    try:
+        lock(descriptor, wait=False)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return descriptor
+
+
+def _lock_file(path: Path) -> int:
+    """The same with a file in the folder, for Windows, which opens no folders."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY)
+    try:
+        _msvcrt.locking(descriptor, _msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        os.close(descriptor)
+        raise BlockingIOError(error.errno, f"{path} is locked") from None
+    return descriptor
 
 
 def synchronise_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
 from tinygrad_dnn.check.diagnosis.numbers import EPS, as_array, close
 from tinygrad_dnn.grading.function import Case, Setting
 from tinygrad_dnn.grading.outcome import Output
-from tinygrad_dnn.grading.process import Ended
+from tinygrad_dnn.isolation.process import Ended
 
 
 class Finding(NamedTuple):
@@ -34,6 +34,7 @@ class Attempt:
     unusable: list[tuple[Case, str]] = field(default_factory=list)
     errors: list[tuple[Case, dict[str, Any]]] = field(default_factory=list)
     changed: list[tuple[Case, str]] = field(default_factory=list)
+    borrowed: set[str] = field(default_factory=set)  # how others computed in its place
     ended: tuple[Case, Ended] | None = None
     no_arguments: bool = False  # what makes them failed
     findings: list[Finding] = field(default_factory=list)
@@ -46,7 +47,7 @@ class Attempt:
         """Whether nothing is wrong, on any case."""
         return not (
             self.unusable or self.errors or self.changed or self.ended or self.findings
-            or self.no_arguments
+            or self.no_arguments or self.borrowed
         ) and bool(self.outputs)  # fmt: skip
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import select
 import signal
 import subprocess
 import sys
@@ -26,6 +28,12 @@ LOCKS = _fcntl is not None
 """Whether a file can be locked for as long as its descriptor is open."""
 OPEN_FILES_MOVE = sys.platform != "win32"
 """Whether a file can be renamed while it is open."""
+
+FORKS = sys.platform == "linux" and hasattr(os, "fork")
+"""Whether a process may be forked from one that has loaded NumPy: elsewhere its matrix library,
+or the system's own, may not survive that."""
+PIPES_WAIT = hasattr(select, "poll")
+"""Whether a pipe can be waited for with a limit of time."""
 
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 NO_WAITING: int = getattr(os, "O_NONBLOCK", 0)  # a pipe or device is refused, not waited for
@@ -55,6 +63,18 @@ def synchronise_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def private_descriptor(descriptor: int) -> int:
+    """Move an open file to a number that nobody guesses, and that no started program inherits."""
+    if _fcntl is not None:
+        lowest = random.SystemRandom().randrange(64, 200)
+        with contextlib.suppress(OSError):
+            moved: int = _fcntl.fcntl(descriptor, _fcntl.F_DUPFD_CLOEXEC, lowest)
+            os.close(descriptor)
+            return moved
+    os.set_inheritable(descriptor, False)
+    return descriptor
 
 
 def limit_memory(size: int) -> None:

@@ -1,4 +1,4 @@
-"""Messages between the grader and a student's process: JSON and raw arrays, both of limited size.
+"""Messages between the grader and a student's process: JSON and raw arrays; answers are limited.
 
 A frame is two lengths, JSON text and the bytes of the arrays in the order in which the text names
 them. Reading one builds numbers, text, arrays and their containers and runs nothing; what is no
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 HEAD = struct.Struct("<II")
-MOST_TEXT = 1 << 20
-MOST_BYTES = 32 << 20
+MOST_TEXT = 1 << 20  # of an answer
+MOST_BYTES = 4 << 20
 DEEP = 8  # levels of a result that are looked into
 DEEPEST = DEEP + 6  # and of the message around it
 WIDEST = 32  # axes of an array
@@ -78,16 +78,16 @@ def _plain_array(x: Any) -> Any:
     return np.array(x, copy=True, subok=False)
 
 
-def encode(message: Any) -> bytes:
+def encode(message: Any, *, limited: bool) -> bytes:
     """A frame.
 
     Raises:
-        TooLarge: the other side would refuse it.
+        TooLarge: the other side takes no more than so much, and would refuse it.
     """
     arrays: list[bytes] = []
     text = json.dumps(_tagged(message, arrays), separators=(",", ":")).encode("ascii")
     raw = b"".join(arrays)
-    if len(text) > MOST_TEXT or len(raw) > MOST_BYTES:
+    if limited and (len(text) > MOST_TEXT or len(raw) > MOST_BYTES):
         raise TooLarge(f"a message of {len(text)} characters and {len(raw)} bytes of arrays")
     return HEAD.pack(len(text), len(raw)) + text + raw
 
@@ -108,14 +108,14 @@ def _tagged(x: Any, arrays: list[bytes]) -> Any:
     return {"other": x.words} if isinstance(x, Other) else x
 
 
-def lengths(head: bytes) -> tuple[int, int]:
+def lengths(head: bytes, *, limited: bool) -> tuple[int, int]:
     """The lengths of text and arrays that the first bytes of a frame announce.
 
     Raises:
         Malformed: more than is taken.
     """
     text, raw = HEAD.unpack(head)
-    if text > MOST_TEXT or raw > MOST_BYTES:
+    if limited and (text > MOST_TEXT or raw > MOST_BYTES):
         raise Malformed(f"a message of {text + raw} bytes")
     return text, raw
 

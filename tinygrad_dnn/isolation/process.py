@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tinygrad_dnn.isolation.messages import Malformed, decode, encode
 from tinygrad_dnn.isolation.replies import Told, loaded, reply
 from tinygrad_dnn.isolation.start import STARTING, Started, start
 from tinygrad_dnn.isolation.stream import Closed, Late, Stream
+from tinygrad_dnn.isolation.worker import ends_early
 from tinygrad_dnn.storage.platform import exit_words
 
 GRACE = 2.0  # seconds after its limit in which a process may still say where it is
@@ -134,13 +135,20 @@ class Process:
         """
         self.ready()
         try:
+            begun, most, finished = time.monotonic(), len(job["cases"]), False
             self._send(dict(job))
-            for expected in range(len(job["cases"]) + 1):
+            for expected in range(most + 1):
                 kind, what = self._next(self.limit)
                 if kind == "done":
+                    late = time.monotonic() > begun + self.limit
+                    if not expected or not (finished or late or expected == most):
+                        raise Malformed("fewer answers than questions")
                     return
-                yield reply(what, expected, self.lines) if kind == "ran" else _refuse(kind)
-            _refuse("more answers than questions")
+                if kind != "ran" or expected == most:
+                    raise Malformed("the answer to another question")
+                outcome = reply(what, expected, self.lines)
+                finished = ends_early(outcome, job["stop_early"])
+                yield outcome
         except Malformed:
             self._end()
             raise Ended("sabotage", FOREIGN) from None
@@ -166,7 +174,7 @@ class Process:
     def _send(self, message: Any) -> None:
         self.past.add(self.id)
         self.id = secrets.token_hex(8)
-        data = encode({"id": self.id, "what": message})
+        data = encode({"id": self.id, "what": message}, limited=False)
         try:
             self.stream.write(data, time.monotonic() + (STARTING if self.fresh else GRACE))
         except Late:
@@ -210,7 +218,3 @@ class Process:
         started, self.started = self.started, None
         self.stream.close()
         started.end()
-
-
-def _refuse(words: str) -> NoReturn:
-    raise Malformed(words)

@@ -14,12 +14,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import socket
 import struct
 import time
 
 from tinygrad_dnn.isolation import worker
+from tinygrad_dnn.storage.platform import kill_group
 
 ORDER, ANSWER = struct.Struct("<cq"), struct.Struct("<q")
 RUNNING = 1 << 20  # no exit status
@@ -81,8 +81,7 @@ class Server:
             time.sleep(0.002)
 
     def _kill(self, pid: int) -> int:
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+        kill_group(pid)
         return self._reap(pid, 0)[1]
 
     def _reap(self, pid: int, how: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tinygrad_dnn.isolation.server import ANSWER, ORDER, RUNNING
-from tinygrad_dnn.storage.platform import FORKS, kill_session
+from tinygrad_dnn.storage.platform import FORKS, kill_group, kill_session
 
 ROOT = Path(__file__).parents[2]
 STARTING = 60.0  # seconds that Python and NumPy may need, on a busy machine
@@ -108,7 +108,8 @@ class _Forked:
         """End it, and what it has started."""
         try:
             self.server.order(b"K", self.pid)
-        except OSError:
+        except OSError:  # the server was killed, perhaps by this very process
+            kill_group(self.pid)
             self.server.close()
         else:
             _idle.append(self.server)

@@ -65,7 +65,7 @@ class Stream:
             Late, Closed: there is none.
             Malformed: what comes is none.
         """
-        text, raw = lengths(self._take(HEAD.size, deadline))
+        text, raw = lengths(self._take(HEAD.size, deadline), limited=True)
         return self._take(text, deadline), self._take(raw, deadline)
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ class Pipe:
         Raises:
             TooLarge: there is too much of it.
         """
-        data = encode({"id": self.id, "kind": kind, "what": what})
+        data = encode({"id": self.id, "kind": kind, "what": what}, limited=True)
         self._alone()
         with self.lock:
             self.writer.write(data)
@@ -87,7 +87,7 @@ class Pipe:
         head = self.reader.read(HEAD.size)
         if len(head) < HEAD.size:
             raise EOFError
-        request = decode(*(self.reader.read(n) for n in lengths(head)))
+        request = decode(*(self.reader.read(n) for n in lengths(head, limited=False)))
         self.id = request["id"]
         return request["what"]
 
@@ -248,7 +248,7 @@ class Student:
         """
         until = time.monotonic() + limit
         for n, given in enumerate(job["cases"]):
-            if time.monotonic() > until:
+            if n and time.monotonic() > until:
                 break
             with watch.during(limit):
                 reply = self.run(job, given)
@@ -257,9 +257,7 @@ class Student:
             except MemoryError as error:
                 reply = {"error": _error_data(error, self.path), "early": False}
                 self._tell(pipe, n, reply)
-            if "error" in reply and (
-                reply["error"]["kind"] == "memory" or (reply["early"] and job["stop_early"])
-            ):
+            if ends_early(reply, job["stop_early"]):
                 break
         pipe.send("done", None)
 
@@ -308,6 +306,13 @@ class Student:
             return {"error": _error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
+
+
+def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
+    """Whether an outcome shows that other cases need not be tried."""
+    if "error" not in reply:
+        return False
+    return reply["error"]["kind"] == "memory" or (stop_early and reply["early"])
 
 
 def _arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:

@@ -91,11 +91,17 @@ def limit_memory(size: int) -> None:
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and what it has started where that can be found."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
+    if hasattr(os, "killpg"):
+        kill_group(process.pid)
+    else:
+        with contextlib.suppress(OSError):
             process.kill()
+
+
+def kill_group(pid: int) -> None:
+    """End the processes of a group, if there are any; where the system has groups."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def exit_words(code: int) -> str:

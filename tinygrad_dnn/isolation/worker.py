@@ -11,7 +11,6 @@ import __future__
 import ast
 import builtins
 import contextlib
-import functools
 import io
 import linecache
 import os
@@ -23,7 +22,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -108,19 +107,24 @@ class Borrowing:
         self.path = path
         self.judged: str | None = None
         self.found: set[str] = set()
+        self.textbook: dict[str, Callable[..., Any]] = {}
+        vars(textbook)["_noticed"] = self._noticed
         for name in NAMES:
-            setattr(textbook, name, self._noticed(name, getattr(textbook, name)))
+            self._replace_code(name, getattr(textbook, name))
         sys.addaudithook(self._audit)
 
-    def _noticed(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(f)
-        def noticed(*args: Any, **kwargs: Any) -> Any:
-            if self.judged == name:
-                self.found.add("textbook")
-            return f(*args, **kwargs)
+    def _replace_code(self, name: str, f: Any) -> None:
+        """Let the function itself, which tables and other modules hold as well, be noticed."""
+        self.textbook[name] = FunctionType(f.__code__, f.__globals__, name, f.__defaults__)
+        self.textbook[name].__kwdefaults__ = f.__kwdefaults__
+        space: dict[str, Any] = {}
+        exec(f"def {name}(*args, **kwargs): return _noticed({name!r}, args, kwargs)", space)
+        f.__code__, f.__defaults__, f.__kwdefaults__ = space[name].__code__, None, None
 
-        del noticed.__wrapped__  # the function itself is to be had nowhere else
-        return noticed
+    def _noticed(self, name: str, args: Any, kwargs: Any) -> Any:
+        if self.judged == name:
+            self.found.add("textbook")
+        return self.textbook[name](*args, **kwargs)
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "exec" and self.judged is not None and isinstance(args[0], CodeType):

@@ -75,6 +75,8 @@ class Attempt:
         for (order, group, activation), members in sorted(groups.items(), key=lambda g: g[0][0]):
             if self.findings and order > self.order:
                 return
+            if all(near(o.yours, o.truth, o.size) for _, o in members):
+                continue
             if words := _accepted([o for _, o in members]):
                 self.accepted.append(words)
                 continue

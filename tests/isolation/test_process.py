@@ -158,6 +158,20 @@ def test_programs_that_it_starts_inherit_nothing(way: str, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not platform.FORKS, reason="no server on this system")
+def test_a_process_that_has_left_its_group_is_ended(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    body = f"import os; open({str(pid)!r}, 'w').write(str(os.getpid()))"
+    body += "; os.setpgid(0, os.getpgid(os.getppid()))\n    while True: pass"
+    started = time.monotonic()
+    with process(tmp_path, body, limit=0.2) as running:
+        running.load()
+        with pytest.raises(Ended, match="still running"):
+            values(running)
+    assert ends(pid.read_text(encoding="utf-8"))
+    assert time.monotonic() - started < start.STARTING / 2
+
+
+@pytest.mark.skipif(not platform.FORKS, reason="no server on this system")
 def test_a_server_that_is_killed_is_replaced_and_its_process_ended(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     body = f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); os.kill(os.getppid(), 9)"

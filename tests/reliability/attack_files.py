@@ -190,6 +190,7 @@ PROCESS = (
     Attack("import os, signal; os.kill(os.getppid(), signal.SIGKILL)"),
     Attack("import os, signal; os.kill(os.getppid(), signal.SIGKILL)\nwhile True: pass"),
     Attack("import os, signal; os.killpg(0, signal.SIGKILL)"),
+    Attack("import os; os.setpgid(0, os.getpgid(os.getppid()))\nwhile True: pass"),
     Attack("import os; os.fork()"),
     Attack("import os\nfor _ in range(4): os.fork()"),
     Attack("import ctypes; ctypes.CDLL(None).fork()"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import socket
 import struct
 import time
@@ -82,6 +83,8 @@ class Server:
 
     def _kill(self, pid: int) -> int:
         kill_group(pid)
+        with contextlib.suppress(OSError):  # it may have left its group
+            os.kill(pid, signal.SIGKILL)
         return self._reap(pid, 0)[1]
 
     def _reap(self, pid: int, how: int) -> tuple[int, int]:

@@ -34,6 +34,7 @@ class Stream:
         self.reader, self.writer = reader, writer
         self.unread = bytearray()
         self.chunks: queue.Queue[bytes] | None = None
+        self.closed = threading.Event()
         if PIPES_WAIT:
             os.set_blocking(reader, False)
             os.set_blocking(writer, False)
@@ -70,9 +71,10 @@ class Stream:
 
     def close(self) -> None:
         """Close both pipes."""
-        for descriptor in (self.reader, self.writer):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        self.closed.set()
+        os.close(self.writer)
+        if self.chunks is None:
+            os.close(self.reader)
 
     def _take(self, size: int, deadline: float) -> bytes:
         while len(self.unread) < size:
@@ -103,11 +105,12 @@ class Stream:
             raise Late
 
     def _pass_on(self, chunks: queue.Queue[bytes]) -> None:
-        """Read in a thread of its own, where reading can't be given a limit."""
-        try:
-            while chunk := os.read(self.reader, CHUNK):
-                chunks.put(chunk)
-        except OSError:
-            pass
-        with contextlib.suppress(queue.Full):
-            chunks.put(b"", timeout=1)
+        """Read in a thread of its own, where reading can't be given a limit, until the end."""
+        chunk = b"none yet"
+        while chunk and not self.closed.is_set():
+            chunk = os.read(self.reader, CHUNK)
+            while not self.closed.is_set():
+                with contextlib.suppress(queue.Full):
+                    chunks.put(chunk, timeout=1.0)
+                    break
+        os.close(self.reader)

@@ -93,9 +93,8 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and what it has started where that can be found."""
     if hasattr(os, "killpg"):
         kill_group(process.pid)
-    else:
-        with contextlib.suppress(OSError):
-            process.kill()
+    with contextlib.suppress(OSError):
+        process.kill()
 
 
 def kill_group(pid: int) -> None:

@@ -85,7 +85,7 @@ def test_what_is_no_plain_data_is_told_in_words() -> None:
         encode("x" * (MOST_TEXT + 1), limited=True)
 
 
-ARRAY = '{"array":["float64",[2]]}'
+ARRAY = '{"array":["f8",[2]]}'
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ ARRAY = '{"array":["float64",[2]]}'
         ("9" * 5000, b""),
         (ARRAY, b""), (ARRAY, bytes(15)), (ARRAY, bytes(17)), ('{"other":[]}', b""),
         (ARRAY.replace("[2]", "[-1,-2]"), bytes(16)), (ARRAY.replace("[2]", "[true]"), bytes(8)),
-        (ARRAY.replace("[2]", '["2"]'), bytes(16)), (ARRAY.replace("float64", "O"), bytes(16)),
-        (ARRAY.replace("[2]", "[0,99999999999]"), b""), (ARRAY.replace('"float64"', "[]"), b""),
+        (ARRAY.replace("[2]", '["2"]'), bytes(16)), (ARRAY.replace("f8", "O"), bytes(16)),
+        (ARRAY.replace("[2]", "[0,99999999999]"), b""), (ARRAY.replace('"f8"', "[]"), b""),
         (ARRAY.replace("[2]", json.dumps([1] * 33)), bytes(8)), ('{"complex":["1",2]}', b""),
         ('{"tuple":[' * 20 + "]}" * 20, b""),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import ends
 
 from tinygrad_dnn.isolation import start, stream
 from tinygrad_dnn.isolation.process import Ended, Process
@@ -26,18 +27,6 @@ def process(folder: Path, body: str = "pass", limit: float = 5.0) -> Process:
     path = folder / "homework.py"
     path.write_text(RELU.format(body), encoding="utf-8")
     return Process(path, path.read_text(encoding="utf-8"), limit, 1 << 29)
-
-
-def ends(pid: str) -> bool:
-    """Whether a process ends within seconds."""
-    for _ in range(200):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] in "ZX":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def values(running: Process) -> list[float]:

@@ -161,7 +161,6 @@ class _Grader:
             return tried
         if done < len(cases) and not any(e["kind"] == "memory" for _, e in tried.errors):
             tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
-        tried.diagnose()
         return tried
 
     def _heard(

@@ -22,10 +22,8 @@ DEEP = 8  # levels of a result that are looked into
 DEEPEST = DEEP + 6  # and of the message around it
 WIDEST = 32  # axes of an array
 MOST_BITS = 1024  # of an integer
-FLOATS = ("float16", "float32", "float64")
-COMPLEX = ("complex64", "complex128")
 DTYPES = frozenset(
-    ("bool", *FLOATS, *COMPLEX, *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)))
+    ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 )
 
 
@@ -67,12 +65,11 @@ def plain(x: Any, depth: int = 0) -> Any:
 
 
 def _plain_array(x: Any) -> Any:
-    if x.dtype.kind in "fc":  # the widest floats have no form that all machines share
-        x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64) if (
-            x.dtype.name not in (*FLOATS, *COMPLEX)
-        ) else x  # fmt: skip
-    if x.dtype.name not in DTYPES:
-        return Other(f"an array of {'objects' if x.dtype.hasobject else x.dtype.name}")
+    if x.dtype.str[1:] not in DTYPES:
+        if x.dtype.kind not in "fc":
+            return Other(f"an array of {'objects' if x.dtype.hasobject else x.dtype.name}")
+        # The widest floats have no form that all machines share.
+        x = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
     if x.nbytes > MOST_BYTES or x.ndim > WIDEST:
         return Other(f"an array {x.shape} of {x.nbytes >> 20} MiB")
     return np.array(x, copy=True, subok=False)
@@ -96,7 +93,7 @@ def _tagged(x: Any, arrays: list[bytes]) -> Any:
     """A value as JSON; what JSON has no form for is an object of one key, the tag."""
     if isinstance(x, np.ndarray):
         arrays.append(x.astype(x.dtype.newbyteorder("<"), order="C", copy=False).tobytes())
-        return {"array": [x.dtype.name, list(x.shape)]}
+        return {"array": [x.dtype.str[1:], list(x.shape)]}
     if isinstance(x, dict):
         return {"dict": {k: _tagged(v, arrays) for k, v in x.items()}}
     if isinstance(x, tuple):
@@ -182,6 +179,6 @@ class _Reader:
         if len(part) != size:
             raise Malformed("an array that lacks its numbers")
         self.at += size
-        if name == "bool":  # a byte is any number, a truth value 0 or 1
+        if name == "b1":  # a byte is any number, a truth value 0 or 1
             return (np.frombuffer(part, np.uint8) != 0).reshape(shape)
         return np.frombuffer(part, dtype).astype(np.dtype(name), copy=True).reshape(shape)

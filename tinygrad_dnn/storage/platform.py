@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import select
 import signal
 import subprocess
 import sys
@@ -33,6 +35,11 @@ STOP_SIGNALS = tuple(
     if hasattr(signal, name)
 )
 """What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal."""
+FORKS = sys.platform == "linux" and hasattr(os, "fork")
+"""Whether a process may be forked from one that has loaded NumPy: elsewhere its matrix library,
+or the system's own, may not survive that."""
+PIPES_WAIT = hasattr(select, "poll")
+"""Whether a pipe can be waited for with a limit of time."""
 
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 NO_WAITING: int = getattr(os, "O_NONBLOCK", 0)  # a pipe or device is refused, not waited for
@@ -99,6 +106,18 @@ def synchronise_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def private_descriptor(descriptor: int) -> int:
+    """Move an open file to a number that nobody guesses, and that no started program inherits."""
+    if _fcntl is not None:
+        lowest = random.SystemRandom().randrange(64, 200)
+        with contextlib.suppress(OSError):
+            moved: int = _fcntl.fcntl(descriptor, _fcntl.F_DUPFD_CLOEXEC, lowest)
+            os.close(descriptor)
+            return moved
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
 def limit_memory(size: int) -> None:
     """Let this process grow by so many bytes, where the system can say so; no core files."""
     if _resource is None:
@@ -113,11 +132,16 @@ def limit_memory(size: int) -> None:
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and what it has started where that can be found."""
+    if hasattr(os, "killpg"):
+        kill_group(process.pid)
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        process.kill()
+
+
+def kill_group(pid: int) -> None:
+    """End the processes of a group, if there are any; where the system has groups."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def exit_words(code: int) -> str:

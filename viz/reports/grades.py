@@ -13,7 +13,7 @@ from viz.palette import DARK, LIGHT
 
 MARKS = {
     "right": "✓", "wrong": "✗", "crashed": "!", "timed out": "…", "out of memory": "▲",
-    "missing": "–",
+    "borrowed": "≡", "missing": "–",
 }  # fmt: skip
 
 

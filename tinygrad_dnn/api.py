@@ -7,11 +7,11 @@ import importlib
 import typing
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
-    custom_vjp,
     grad,
     gradients,
     hessian,

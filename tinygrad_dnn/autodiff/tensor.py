@@ -24,7 +24,7 @@ from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.pickling import flattened, restored
-from tinygrad_dnn.autodiff.reverse import note_edit, note_sight, sweep
+from tinygrad_dnn.autodiff.reverse import SHARED, keep_gradients, note_edit, note_sight, sweep
 from tinygrad_dnn.graph import (
     MODE,
     NO_META,
@@ -241,11 +241,13 @@ class Tensor(Operators, NumpyProtocols):
             raise ValueError(
                 f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
             )
-        self.node.grad = value
+        with SHARED:
+            self.node.grad = value
 
     def zero_grad(self) -> None:
         """Forget the gradient; `backward` adds to what is there."""
-        self.node.grad = None
+        with SHARED:
+            self.node.grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -321,13 +323,7 @@ class Tensor(Operators, NumpyProtocols):
         kept = kept_by(keep, self.node)
         if free is None:
             free = not create_graph and keep is not True
-        found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
-        for node, g in found.items():
-            holder = node.tensor() if isinstance(node, Leaf) else None
-            own = node if holder is None else holder.node
-            own.grad = g if own.grad is None else own.grad + g
-            if isinstance(node, Leaf):
-                node.swept = tick()
+        keep_gradients(pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph))
 
     # --- writing -----------------------------------------------------------------------------
 

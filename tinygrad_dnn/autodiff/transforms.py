@@ -7,7 +7,7 @@ argument, or one the function closed over): then they are Tensors, and can be di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -18,8 +18,7 @@ from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
 from tinygrad_dnn.graph import MODE, Node, describe, mode, trace, traced
-from tinygrad_dnn.ops import Op, identity
-from tinygrad_dnn.ops.handwritten import Handwritten
+from tinygrad_dnn.ops import identity
 
 Argnums = int | Sequence[int]
 
@@ -348,56 +347,3 @@ def _one(x: Any, i: int, axis: int) -> Any:
     index = [slice(None)] * len(x.shape)
     index[axis] = slice(i, i + 1)
     return x[tuple(index)]
-
-
-def custom_vjp(
-    forward: Callable[..., Any], backward: Callable[..., Any], *, name: str | None = None
-) -> Callable[..., Any]:
-    """Make a differentiable function of a black box and its gradient.
-
-    Args:
-        forward: (*arrays, **options) -> one array.
-        backward: a gradient for each array (a tuple; one alone may be bare), None where there is
-            none. It asks for the cotangent `g`, the result `z`, and forward's own parameters by
-            their names; else it is given exactly (g, z, *arrays). See `ops.handwritten`. Written
-            in NumPy calls it can be differentiated again.
-        name: what pictures and errors call it; the function's own name otherwise.
-
-    Raises:
-        TypeError: (at the first call) backward asks for something else.
-
-    Example: `cube = custom_vjp(lambda x: x**3, lambda g, x: 3 * g * x**2)`.
-    """
-    called = name or getattr(forward, "__name__", "custom").strip("<>")
-
-    def made(n: int, options: Mapping[str, Any]) -> Op:
-        gradient = Handwritten(forward, backward, n, options, f"{called}: the gradient")
-
-        def apply(*arrays: Any) -> Any:
-            return forward(*arrays, **options)
-
-        def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
-            z, *arrays = saved
-            given = gradient(g, z, arrays)
-            slopes = given if isinstance(given, (tuple, list)) else (given,)
-            if len(slopes) != len(arrays):
-                raise ValueError(
-                    f"{called}: backward returned {len(slopes)} gradients for {len(arrays)} arrays"
-                )
-            return [s if s is None or isinstance(s, Tensor) else as_data(s) for s in slopes]
-
-        op = Op(apply, f"{called}({{xs}})", lambda i, g, z, arrays: None, name=called)
-        op.joint = joint
-        return op
-
-    plain: dict[int, Op] = {}  # by the number of arrays, for calls without options
-
-    @wraps(forward)
-    def function(*arrays: Any, **options: Any) -> Any:
-        n = len(arrays)
-        op = made(n, options) if options else plain.get(n)
-        if op is None:
-            op = plain[n] = made(n, {})
-        return op(arrays)
-
-    return function

@@ -19,18 +19,31 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
+# What is imported by name: `tinygrad_dnn.optim` and so on.
+_MODULES = (
+    "check", "checkpoint", "data", "formula", "grading", "graph", "network", "ops", "optim",
+    "rewrite", "textbook", "train",
+)  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
     here = Path(__file__).parent
-    dunder = name.startswith("__") and name != "__all__"
-    if dunder or (here / name).is_dir() or (here / f"{name}.py").exists():
-        raise AttributeError(name)  # a module or package: the import system opens it
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if (here / name).is_dir() or (here / f"{name}.py").exists():
+        return import_module(f"{__name__}.{name}")
     api = import_module("tinygrad_dnn.api")
     if not hasattr(api, name):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from tinygrad_dnn.glossary import MODULE, advice
+
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}{advice(MODULE, name, __dir__())}"
+        )
     globals().update({n: v for n, v in vars(api).items() if not n.startswith("__")})
     globals()["__all__"] = api.__all__
     return getattr(api, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module("tinygrad_dnn.api").__all__})
+    dunders = [n for n in globals() if n.startswith("__")]
+    return sorted({*dir(import_module("tinygrad_dnn.api")), *_MODULES, *dunders})

@@ -4,6 +4,7 @@ Checkers and compiler are opened when one of them is asked for: whoever only com
 """
 
 import importlib
+import inspect
 import typing
 
 from tinygrad_dnn import ops
@@ -87,3 +88,8 @@ def __getattr__(name: str) -> typing.Any:
         raise AttributeError(name)
     globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
     return found
+
+
+def __dir__() -> list[str]:
+    public = (n for n, x in globals().items() if not (n.startswith("_") or inspect.ismodule(x)))
+    return sorted({*public, *_LATER})

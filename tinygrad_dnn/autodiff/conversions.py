@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dnn.formula.html import value_html
 from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.glossary import LOST
 from tinygrad_dnn.graph import Node, describe, leaves_graph
 
 
@@ -62,7 +63,7 @@ class Conversions:
             raise TypeError(
                 f"{describe(self.node)} requires a gradient, which a plain array would lose; "
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
-                "function that tinygrad_dnn has a rule for"
+                f"function that tinygrad_dnn has a rule for. {LOST}"
             )
         how = "np.asarray()"
         if self.dtype.kind in "iu":

@@ -18,7 +18,7 @@ from tinygrad_dnn.autodiff.coerce import (
     require_float,
     settled,
 )
-from tinygrad_dnn.autodiff.errors import explained
+from tinygrad_dnn.autodiff.errors import explained, refuse_others
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
@@ -172,7 +172,11 @@ class Tensor(Operators, NumpyProtocols):
     node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
-    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = False, name: str | None = None, **others: None
+    ) -> None:
+        if others:
+            refuse_others("Tensor", others)
         value = as_data(data)
         _checked_name(name)
         if requires_grad:
@@ -244,8 +248,10 @@ class Tensor(Operators, NumpyProtocols):
         with SHARED:
             self.node.grad = value
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **others: None) -> None:
         """Forget the gradient; `backward` adds to what is there."""
+        if others:
+            refuse_others("zero_grad", others)
         with SHARED:
             self.node.grad = None
 
@@ -302,6 +308,7 @@ class Tensor(Operators, NumpyProtocols):
         keep: bool | Iterable[Tensor | str] = False,
         create_graph: bool = False,
         free: bool | None = None,
+        **others: None,
     ) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf that requires one.
 
@@ -319,6 +326,8 @@ class Tensor(Operators, NumpyProtocols):
             FreedGraphError: an earlier backward freed the values.
             StaleValueError: a value was edited in place since it was recorded.
         """
+        if others:
+            refuse_others("backward", others)
         seed = seed_of(self, gradient, create_graph)
         kept = kept_by(keep, self.node)
         if free is None:

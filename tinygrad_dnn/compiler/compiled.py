@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.build import program_of
@@ -233,13 +234,15 @@ def _arrays(tree: Any) -> Any:
 
 @overload
 def compile(
-    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False
+    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Compiled: ...
 @overload
 def compile(
-    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False
+    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
-def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False) -> Any:
+def compile(
+    f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+) -> Any:
     """f as straight-line NumPy source: one line per op, into buffers that are allocated once.
 
     The first call with given shapes, dtypes and memory orders records f, which may call `grad`,
@@ -273,6 +276,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
         TypeError: a Tensor that requires a gradient is given, or closed over on the way to a
             result, outside `no_grad()`.
     """
+    refuse_others("compile", others)
+    if f is not None and not callable(f):
+        raise TypeError(f"compile: expected a function, got {type(f).__name__}")
     if f is None:
         return lambda g: Compiled(g, rewrite, reuse_outputs)
     return Compiled(f, rewrite, reuse_outputs)

@@ -1,20 +1,12 @@
 """A computational-graph engine on NumPy: write an expression, get its gradients and its picture.
 
 The names live in `tinygrad_dnn.api` and are loaded on first use, so that the command line answers
-`--help` before NumPy is imported.
+`--help` before NumPy is imported. What types they have stands in `__init__.pyi`.
 """
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tinygrad_dnn.api import *
-    from tinygrad_dnn.compiler import compile as compile
-    from tinygrad_dnn.ops import abs as abs
-    from tinygrad_dnn.ops import max as max
-    from tinygrad_dnn.ops import min as min
-    from tinygrad_dnn.ops import sum as sum
+from typing import Any
 
 __version__ = "0.1.0"
 

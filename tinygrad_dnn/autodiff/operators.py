@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from tinygrad_dnn.ops.shape import in_order
 Axis = int | tuple[int, ...] | None
 
 
-def _without_rule(sign: str) -> Callable[..., NoReturn]:
-    def refuse(self: Any, other: Any = None) -> NoReturn:
+def _without_rule(sign: str) -> Callable[..., Any]:
+    def refuse(self: Any, other: Any = None) -> Any:
         raise TypeError(
             f"{sign}: {describe(self.node)}: no derivative rule{advice(OPERATORS, sign)}"
         )
@@ -108,12 +108,6 @@ class Operators(Conversions):
     def __pos__(self) -> Self:
         return self
 
-    __floordiv__ = __rfloordiv__ = _without_rule("//")
-    __mod__ = __rmod__ = _without_rule("%")
-    __divmod__ = __rdivmod__ = _without_rule("divmod()")
-    __round__ = _without_rule("round()")
-    __xor__ = __rxor__ = _without_rule("^")
-
     # --- comparison: elementwise, recorded, without a gradient -------------------------------
 
     def __lt__(self, other: Any) -> Self:
@@ -172,7 +166,14 @@ class Operators(Conversions):
             raise TypeError(f"{what}: {describe(self.node)} has no axis")
         return self.node.shape[0]
 
-    if not TYPE_CHECKING:  # a checker of types must go on to miss what is not there
+    # --- what is not there: an error that says what is -----------------------------------------
+
+    if not TYPE_CHECKING:  # checkers of types go on to miss it
+        __floordiv__ = __rfloordiv__ = _without_rule("//")
+        __mod__ = __rmod__ = _without_rule("%")
+        __divmod__ = __rdivmod__ = _without_rule("divmod()")
+        __round__ = _without_rule("round()")
+        __xor__ = __rxor__ = _without_rule("^")
 
         def __getattr__(self, name: str) -> Any:
             known = () if name.startswith("_") else dir(type(self))  # NumPy asks for private ones

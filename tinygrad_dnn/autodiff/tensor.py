@@ -8,6 +8,7 @@ from typing import Any, cast
 from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
 from tinygrad_dnn.autodiff.coerce import (
@@ -190,12 +191,13 @@ class Tensor(Operators, NumpyProtocols):
     # --- what it is --------------------------------------------------------------------------
 
     @property
-    def data(self) -> Array:
+    def data(self) -> NDArray[Any]:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
         leaves_graph(self.node, ".data")
         if isinstance(self.node, Leaf):
             note_sight(self.node)
-        return self._array
+        array: NDArray[Any] = self._array
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -222,8 +224,11 @@ class Tensor(Operators, NumpyProtocols):
         )
 
     @property
-    def grad(self) -> Any:
-        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
+    def grad(self) -> NDArray[Any]:
+        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None.
+
+        Its type is that of an array, which it nearly always is where it is read.
+        """
         node = self.node
         if node.grad is None and node.op is None and traced():
             MODE.get().tracer.refuse_grad(node)
@@ -235,7 +240,8 @@ class Tensor(Operators, NumpyProtocols):
                 "tensor.)",
                 stacklevel=2,
             )
-        return node.grad
+        gradient: NDArray[Any] = node.grad
+        return gradient
 
     @grad.setter
     def grad(self, value: Any) -> None:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import pickle
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from tinygrad_dnn.compiler.tracing.signature import Bound
 from tinygrad_dnn.graph import MODE, traced
 
 LIMIT = 32  # keys of which a compiled function keeps programs
+MANY = 5_000  # ops from which on writing them takes seconds
 SETTINGS = 4  # programs for one key: `training` switched on and off
 
 
@@ -114,6 +116,13 @@ class Compiled:
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
         recording = record(self.f, args, kwargs)
+        if len(recording.graph) > MANY:
+            warnings.warn(
+                f"compile: {recording.name} records {len(recording.graph)} ops; its loops are "
+                "written out, which takes long. Compile one step, and repeat it in Python or by "
+                "compile_loop",
+                stacklevel=5,
+            )
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
         guard = guard_for(recording, call.given, call.kinds, defaults)

@@ -32,16 +32,14 @@ def check_learning_rate(rate: float) -> float:
 def gradient_descent(
     parameters: Mapping[str, Any], gradients: Mapping[str, Any], learning_rate: float
 ) -> dict[str, Any]:
-    """W ← W − α dW for every parameter, into the gradients' own memory; returns the new parameters.
+    """W ← W − α dW for every parameter; returns the new parameters.
 
-    The old parameters are left as they were, the gradients are used up: give copies of those that
-    are read afterwards. The rate is a Python
-    number, so float32 parameters stay float32.
+    Parameters and gradients are left as they were. The rate is a Python number, so float32
+    parameters stay float32.
 
     Raises:
         TypeError: they do not come in dicts by name.
-        ValueError: a gradient is missing or has another shape than its parameter. Nothing has been
-            changed then.
+        ValueError: a gradient is missing or has another shape than its parameter.
     """
     for given in (parameters, gradients):
         if not isinstance(given, Mapping):
@@ -49,6 +47,7 @@ def gradient_descent(
                 "gradient_descent: expected a dict of arrays by name, {'W1': ...}, and one of "
                 f"gradients, got {type(given).__name__}"
             )
+    updated = {}
     for name, p in parameters.items():
         slope = gradients.get(name)
         if slope is None or slope.shape != p.shape:
@@ -56,10 +55,9 @@ def gradient_descent(
                 f"gradient_descent: expected a gradient of shape {p.shape} for {name}, "
                 f"got {'none' if slope is None else slope.shape}"
             )
-    updated = {}
-    for name, p in parameters.items():
-        step = gradients[name]
-        step *= learning_rate
-        plain = isinstance(p, np.ndarray) and isinstance(step, np.ndarray)  # Tensors record
-        updated[name] = np.subtract(p, step, out=step) if plain else p - step
+        if isinstance(p, np.ndarray) and isinstance(slope, np.ndarray):
+            step = np.multiply(slope, learning_rate, out=np.empty_like(slope))
+            updated[name] = np.subtract(p, step, out=step)
+        else:  # Tensors record
+            updated[name] = p - slope * learning_rate
     return updated

@@ -146,10 +146,3 @@ def test_a_ufunc_of_scipy_is_not_called_numpys() -> None:
         assert said in str(caught.value)
     with pytest.raises(TypeError, match=r"^np\.cbrt has no derivative rule"):
         np.cbrt(t)
-
-
-def test_a_step_that_is_refused_has_changed_nothing() -> None:
-    parameters, slopes = {"W": A.copy(), "b": V.copy()}, {"W": np.ones((2, 3)), "b": np.ones(2)}
-    with pytest.raises(ValueError, match="for b"):
-        td.optim.gradient_descent(parameters, slopes, 0.1)
-    assert slopes["W"].tolist() == np.ones((2, 3)).tolist()

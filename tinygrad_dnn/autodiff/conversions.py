@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_dnn.formula.html import value_html
 from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.glossary import LOST
 from tinygrad_dnn.graph import Node, describe, leaves_graph
+
+if TYPE_CHECKING:
+
+    class Recorded(np.object_):  # type: ignore[misc]  # final to checkers of types alone
+        """What checkers take for the elements of a Tensor where NumPy's functions are given one:
+        no number, for then `array * tensor` would be an array to them.
+        """
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Conversions:
@@ -57,17 +68,18 @@ class Conversions:
         """The values as nested lists."""
         return self._read(".tolist()").tolist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Recorded]:
         if self.node.requires_grad:
             raise TypeError(
                 f"{describe(self.node)} requires a gradient, which a plain array would lose; "
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
-                "function that tinygrad_dnn has a rule for"
+                f"function that tinygrad_dnn has a rule for. {LOST}"
             )
         how = "np.asarray()"
         if self.dtype.kind in "iu":
             how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
-        return np.array(self._read(how), dtype=dtype, copy=copy)
+        plain: NDArray[Recorded] = np.array(self._read(how), dtype=dtype, copy=copy)
+        return plain
 
     def __contains__(self, value: Any) -> bool:
         return bool(

@@ -8,8 +8,10 @@ its value into something that records, the sweep itself becomes a graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush, heapreplace
+from threading import RLock
 from typing import Any
 from zlib import crc32
 
@@ -18,6 +20,13 @@ import numpy as np
 from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
 _last_edit = 0  # the time of the newest counted in-place write, on any leaf
+
+# Held while what threads share is written: gradients, and the times of edits.
+SHARED = RLock()
+if hasattr(os, "register_at_fork"):  # a child must not find it held by a thread that it lacks
+    os.register_at_fork(
+        before=SHARED.acquire, after_in_parent=SHARED.release, after_in_child=SHARED.release
+    )
 
 Lift = Callable[[Node, Any], Any]
 
@@ -33,7 +42,19 @@ class StaleValueError(RuntimeError):
 def note_edit(leaf: Leaf) -> None:
     """Count an in-place write to a leaf's data: ops recorded before now hold stale values."""
     global _last_edit
-    leaf.edits[0] = _last_edit = tick()
+    with SHARED:  # else an older time could be written over a newer one
+        leaf.edits[0] = _last_edit = tick()
+
+
+def keep_gradients(found: Mapping[Node, Any]) -> None:
+    """Add what a sweep found to the gradients that are there."""
+    with SHARED:
+        for node, g in found.items():
+            holder = node.tensor() if isinstance(node, Leaf) else None
+            own = node if holder is None else holder.node
+            own.grad = g if own.grad is None else own.grad + g
+            if isinstance(node, Leaf):
+                node.swept = tick()
 
 
 def note_sight(leaf: Leaf) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
 from tinygrad_dnn.autodiff.coerce import (
@@ -18,13 +19,13 @@ from tinygrad_dnn.autodiff.coerce import (
     require_float,
     settled,
 )
-from tinygrad_dnn.autodiff.errors import explained
+from tinygrad_dnn.autodiff.errors import explained, refuse_others
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.pickling import flattened, restored
-from tinygrad_dnn.autodiff.reverse import note_edit, note_sight, sweep
+from tinygrad_dnn.autodiff.reverse import SHARED, keep_gradients, note_edit, note_sight, sweep
 from tinygrad_dnn.graph import (
     MODE,
     NO_META,
@@ -172,7 +173,11 @@ class Tensor(Operators, NumpyProtocols):
     node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
-    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = False, name: str | None = None, **others: None
+    ) -> None:
+        if others:
+            refuse_others("Tensor", others)
         value = as_data(data)
         _checked_name(name)
         if requires_grad:
@@ -186,12 +191,13 @@ class Tensor(Operators, NumpyProtocols):
     # --- what it is --------------------------------------------------------------------------
 
     @property
-    def data(self) -> Array:
+    def data(self) -> NDArray[Any]:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
         leaves_graph(self.node, ".data")
         if isinstance(self.node, Leaf):
             note_sight(self.node)
-        return self._array
+        array: NDArray[Any] = self._array
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -218,8 +224,11 @@ class Tensor(Operators, NumpyProtocols):
         )
 
     @property
-    def grad(self) -> Any:
-        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
+    def grad(self) -> NDArray[Any]:
+        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None.
+
+        Its type is that of an array, which it nearly always is where it is read.
+        """
         node = self.node
         if node.grad is None and node.op is None and traced():
             MODE.get().tracer.refuse_grad(node)
@@ -231,7 +240,8 @@ class Tensor(Operators, NumpyProtocols):
                 "tensor.)",
                 stacklevel=2,
             )
-        return node.grad
+        gradient: NDArray[Any] = node.grad
+        return gradient
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -241,11 +251,15 @@ class Tensor(Operators, NumpyProtocols):
             raise ValueError(
                 f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
             )
-        self.node.grad = value
+        with SHARED:
+            self.node.grad = value
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **others: None) -> None:
         """Forget the gradient; `backward` adds to what is there."""
-        self.node.grad = None
+        if others:
+            refuse_others("zero_grad", others)
+        with SHARED:
+            self.node.grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -300,6 +314,7 @@ class Tensor(Operators, NumpyProtocols):
         keep: bool | Iterable[Tensor | str] = False,
         create_graph: bool = False,
         free: bool | None = None,
+        **others: None,
     ) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf that requires one.
 
@@ -317,17 +332,13 @@ class Tensor(Operators, NumpyProtocols):
             FreedGraphError: an earlier backward freed the values.
             StaleValueError: a value was edited in place since it was recorded.
         """
+        if others:
+            refuse_others("backward", others)
         seed = seed_of(self, gradient, create_graph)
         kept = kept_by(keep, self.node)
         if free is None:
             free = not create_graph and keep is not True
-        found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
-        for node, g in found.items():
-            holder = node.tensor() if isinstance(node, Leaf) else None
-            own = node if holder is None else holder.node
-            own.grad = g if own.grad is None else own.grad + g
-            if isinstance(node, Leaf):
-                node.swept = tick()
+        keep_gradients(pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph))
 
     # --- writing -----------------------------------------------------------------------------
 

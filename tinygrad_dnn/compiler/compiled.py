@@ -15,6 +15,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.build import program_of
@@ -25,6 +26,7 @@ from tinygrad_dnn.compiler.tracing.signature import Bound
 from tinygrad_dnn.graph import MODE, traced
 
 LIMIT = 32  # keys of which a compiled function keeps programs
+LONG = 5_000  # ops from which on writing them takes seconds
 SETTINGS = 4  # programs for one key: `training` switched on and off
 MANY = 8  # programs written again for one reason, after which it is said
 
@@ -133,6 +135,13 @@ class Compiled:
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
         recording = record(self.f, args, kwargs)
+        if len(recording.graph) > LONG:
+            warnings.warn(
+                f"compile: {recording.name} records {len(recording.graph)} ops; its loops are "
+                "written out, which takes long. Compile one step, and repeat it in Python or by "
+                "compile_loop",
+                stacklevel=5,
+            )
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
         guard = guard_for(recording, call.given, call.kinds, defaults)
@@ -253,13 +262,15 @@ def _arrays(tree: Any) -> Any:
 
 @overload
 def compile(
-    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False
+    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Compiled: ...
 @overload
 def compile(
-    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False
+    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
-def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False) -> Any:
+def compile(
+    f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+) -> Any:
     """f as straight-line NumPy source: one line per op, into buffers that are allocated once.
 
     The first call with given shapes, dtypes and memory orders records f, which may call `grad`,
@@ -293,6 +304,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
         TypeError: a Tensor that requires a gradient is given, or closed over on the way to a
             result, outside `no_grad()`.
     """
+    refuse_others("compile", others)
+    if f is not None and not callable(f):
+        raise TypeError(f"compile: expected a function, got {type(f).__name__}")
     if f is None:
         return lambda g: Compiled(g, rewrite, reuse_outputs)
     return Compiled(f, rewrite, reuse_outputs)

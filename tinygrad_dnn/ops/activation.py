@@ -91,6 +91,8 @@ def softplus(x, /):
 )
 def softmax(x, /, axis=-1):
     """eˣ / Σ eˣ along an axis."""
+    if 0 in x.shape:  # there is no maximum of nothing
+        return np.exp(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -104,5 +106,7 @@ def softmax(x, /, axis=-1):
 )
 def log_softmax(x, /, axis=-1):
     """x − log Σ eˣ along an axis, without overflow."""
+    if 0 in x.shape:
+        return np.exp(x)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

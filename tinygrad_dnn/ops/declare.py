@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.formula.template import Formula, formula_of
+from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops.handwritten import Call, call_of
 
@@ -153,7 +154,10 @@ class Op:
         )
         meta = [p for p in params if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         self.settings = tuple(p.name for p in meta)
-        self.positional = tuple(p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD)
+        # After `*arrays` Python takes settings by name alone; a call gives the arrays as one.
+        self.positional = tuple(
+            p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD or self.many
+        )
         self.defaults = {p.name: p.default for p in meta if p.default is not p.empty}
         self.required = frozenset(self.settings) - frozenset(self.defaults)
         # The number of arguments of a call that needs no sorting out: arrays and nothing else.
@@ -334,6 +338,10 @@ class Op:
             arrays, extra = tuple(args[0]) if args else (), tuple(args[1:])
         else:
             arrays, extra = tuple(args[: len(self.arrays)]), tuple(args[len(self.arrays) :])
+            for name in self.arrays[len(arrays) :]:  # the rest by name
+                if name in kwargs:
+                    kwargs = dict(kwargs)
+                    arrays += (kwargs.pop(name),)
         if len(arrays) < len(self.arrays):
             raise TypeError(
                 f"{self.name}: expected {len(self.arrays)} array(s) "
@@ -347,7 +355,8 @@ class Op:
                 meta[name] = value
             elif value is not None:  # NumPy's wrappers pass out=None and the like
                 raise TypeError(
-                    f"{self.name}: no argument {name!r} here; expected {self.__signature__}"
+                    f"{self.name}: no argument {name!r} here"
+                    f"{advice(ARGUMENTS, name, self.settings)}; expected {self.__signature__}"
                 )
         if missing := self.required - meta.keys():
             raise TypeError(f"{self.name}: missing {', '.join(sorted(missing))}")

@@ -119,9 +119,21 @@ def broadcast_to(x, /, shape):
     return np.broadcast_to(x, shape)
 
 
-def ravel(x):
-    """All elements in one axis."""
-    return reshape(x, -1)
+def in_order(x, shape, order="C"):
+    """x in another shape, its elements read and written with the last axis ("C") or the first one
+    ("F") changing fastest; "K" and "A" would depend on how the memory lies.
+    """
+    if order == "F":  # the reverse of every axis, in C order
+        whole = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        return transpose(reshape(transpose(x), whole[::-1]))
+    if order != "C":
+        raise ValueError(f"reshape: expected order 'C' or 'F', got {order!r}")
+    return reshape(x, shape)
+
+
+def ravel(x, order="C"):
+    """All elements in one axis, in an order as `in_order` has it."""
+    return in_order(x, -1, order)
 
 
 def moveaxis(x, source, destination):

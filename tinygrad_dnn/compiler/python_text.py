@@ -24,7 +24,12 @@ def dtype_text(dtype: Any) -> str:
     """Return the text that follows a shape: nothing for float64."""
     if dtype == np.float64:
         return ""
-    return ", bool" if dtype.kind == "b" else f", {quoted(dtype.name)}"
+    return ", bool" if dtype.kind == "b" else f", {quoted(dtype_word(dtype))}"
+
+
+def dtype_word(dtype: Any) -> str:
+    """Return the word for a dtype: float32, or >f8 where the bytes lie in the other order."""
+    return str(dtype.name if dtype.isnative else dtype.str)
 
 
 def _order(shape: Sequence[int], strides: Sequence[int]) -> list[int]:

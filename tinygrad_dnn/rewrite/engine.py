@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import REGISTRY, Op
-from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, swapped
+from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, locked, swapped
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import (
     Match,
@@ -191,7 +191,7 @@ class _Work:
         """An expression in normal form: a node that stands already, a new one, or a constant."""
         if not op.builtin:
             return build(op, inputs, meta, self.scope, like)
-        value = folded(op, inputs, meta)
+        value = folded(op, inputs, meta, like)
         if value is not None:
             return value
         key = key_of(op, inputs, meta)
@@ -282,8 +282,4 @@ def _value(leaf: Leaf) -> Any:
     """Return the value of a constant leaf, as nobody can write to it."""
     if not isinstance(leaf.value, np.ndarray):
         return leaf
-    if leaf.shape == ():
-        return leaf.value[()]
-    value = leaf.value.copy()
-    value.setflags(write=False)
-    return value
+    return locked(leaf.value.copy(order="K"))

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
-from tinygrad_dnn.ops.elementwise import SATURATED
+from tinygrad_dnn.ops.elementwise import SATURATED, floating
 
 __all__ = [
     "leaky_relu",
@@ -49,7 +49,7 @@ def leaky_relu(x, /, slope=0.01):
 def _logistic(x):
     # Exact to rounding for every x: where e⁻ˣ overflows, 1/∞ = 0 is the right value.
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
+        return 1 / (1 + np.exp(-floating(x)))
 
 
 @activation("σ({x})", vjp=lambda g, z: g * z * (1 - z), composite=True, flat=SATURATED)
@@ -67,6 +67,7 @@ def sigmoid(x, /):
 )
 def log_sigmoid(x, /):
     """log σ(x) = −log(1 + e⁻ˣ), finite for every finite x."""
+    x = floating(x)
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
@@ -79,6 +80,7 @@ def log_sigmoid(x, /):
 )
 def softplus(x, /):
     """log(1 + eˣ) = −log σ(−x), finite for every finite x."""
+    x = floating(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -91,6 +93,7 @@ def softplus(x, /):
 )
 def softmax(x, /, axis=-1):
     """eˣ / Σ eˣ along an axis."""
+    x = floating(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -104,5 +107,6 @@ def softmax(x, /, axis=-1):
 )
 def log_softmax(x, /, axis=-1):
     """x − log Σ eˣ along an axis, without overflow."""
+    x = floating(x)
     shifted = x - np.max(x, axis=axis, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [
     "cumsum",
@@ -199,6 +200,7 @@ def _logsumexp(g, z, x, x_shape, axis):
 @op("log Σ_{axis} exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
 def logsumexp(x, /, axis=None, *, keepdims=False):
     """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
+    x = floating(x)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value of a slice of −∞

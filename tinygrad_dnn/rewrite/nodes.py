@@ -83,7 +83,7 @@ def build(
 def _inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         return op.result(inputs, meta)
-    except (TypeError, ValueError, IndexError) as error:
+    except (ArithmeticError, TypeError, ValueError, IndexError) as error:
         raise Unfit from error
 
 

@@ -35,9 +35,12 @@ from tinygrad_dnn.ops import (
 from tinygrad_dnn.rewrite import conditions as when
 from tinygrad_dnn.rewrite.rows import (
     CANCELLED,
+    COMMON_FACTOR,
+    FROM_ZERO,
     IN,
     NOT_FINITE,
     NUMBERS,
+    ONE_ZERO,
     OUT,
     SHAPES,
     SIGNS,
@@ -110,7 +113,9 @@ ONLY_ON_PAPER = (
         ),
         rounds=False, awkward="where y is 0 and x is 0 or not finite",
     ),
-    replace(SIGNS[0], where=when.x_varies),
+    replace(ONE_ZERO[0], where=when.x_varies),
+    *ONE_ZERO[1:],
+    COMMON_FACTOR,
     Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
     Row(
         "sign into a difference", lambda c, x, y: (-(c * (x - y)), c * (y - x)), when.x_varies,
@@ -159,19 +164,28 @@ REPEATED = _implied(
 )
 
 
+# On paper a number is any number, and what stands where is no question of size.
+_ANY_NUMBER = {
+    when.above_zero_of_array: when.an_array,
+    when.above_zero_of_arrays: when.arrays,
+    when.opposite: when.opposite_numbers,
+}
+
+
 def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
-    """The rows whatever the sizes of the arrays."""
+    """The rows whatever the sizes of the arrays, and the sign of a number."""
     sizes = (when.no_larger, when.number_out, when.as_large, when.quotient_as_large)
-    return tuple(replace(row, where=where) if row.where in sizes else row for row in rows)
+    known = dict.fromkeys(sizes, where) | _ANY_NUMBER
+    return tuple(replace(row, where=known.get(row.where, row.where)) for row in rows)
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
-    *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
+    *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
     *SHAPES, *SUMS, STABLE[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
-    *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
+    *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

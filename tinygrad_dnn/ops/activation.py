@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
-from tinygrad_dnn.ops.elementwise import SATURATED, floating
+from tinygrad_dnn.ops.elementwise import SATURATED, floating, logistic
 
 __all__ = [
     "leaky_relu",
@@ -46,21 +46,15 @@ def leaky_relu(x, /, slope=0.01):
     return np.where(x > 0, x, x * slope)
 
 
-def _logistic(x):
-    # Exact to rounding for every x: where e⁻ˣ overflows, 1/∞ = 0 is the right value.
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-floating(x)))
-
-
 @activation("σ({x})", vjp=lambda g, z: g * z * (1 - z), composite=True, flat=SATURATED)
 def sigmoid(x, /):
     """Logistic function 1 / (1 + e⁻ˣ), the document's; dZ = dA · s · (1 − s)."""
-    return _logistic(x)
+    return logistic(x)
 
 
 @activation(
     "log σ({x})",
-    vjp=lambda g, x: g * _logistic(-x),
+    vjp=lambda g, x: g * logistic(-x),
     composite=True,
     analytic=False,
     flat=SATURATED,
@@ -73,7 +67,7 @@ def log_sigmoid(x, /):
 
 @activation(
     "softplus({x})",
-    vjp=lambda g, x: g * _logistic(x),
+    vjp=lambda g, x: g * logistic(x),
     composite=True,
     analytic=False,
     flat=SATURATED,

@@ -193,8 +193,11 @@ def cumsum(x, /, axis=None):
 
 def _logsumexp(g, z, x, x_shape, axis):
     top = unreduced(z, axis, x_shape)
-    # eˣ⁻ᶻ, and 0 where all elements are −∞.
-    return unreduced(g, axis, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
+    nothing = top == -np.inf  # all elements are −∞, and their slopes 0
+    # eˣ⁻ᶻ over its sum, which is 1 but that z was rounded.
+    shares = np.exp(x - np.where(nothing, 0, top))
+    whole = np.sum(shares, axis=axis, keepdims=True)
+    return unreduced(g, axis, x_shape) / np.where(nothing, 1, whole) * shares
 
 
 @op("log Σ_{axis} exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)

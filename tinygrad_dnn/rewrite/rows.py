@@ -234,6 +234,20 @@ FROM_ZERO = (
         ),
         cases=AXES,
     ),
+    Row(
+        "sum of negative differences",
+        lambda x, y, axis, keepdims: (
+            sum((-x) - y, axis, keepdims=keepdims), 0 - sum(x + y, axis, keepdims=keepdims)
+        ),
+        cases=AXES,
+    ),
+    Row(
+        "from zero and back",
+        lambda c, x, axis, keepdims: (
+            0 - c * (0 - sum(x, axis, keepdims=keepdims)), c * sum(x, axis, keepdims=keepdims)
+        ),
+        when.above_zero, cases=AXES,
+    ),
     scaled(
         "sum of negative multiples",
         lambda c, x, axis, keepdims: (

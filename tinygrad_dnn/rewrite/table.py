@@ -99,7 +99,7 @@ ONLY_ON_PAPER = (
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(
-        "no infinity on paper", lambda x: (where(x == -inf, 0, x), x),
+        "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
         rounds=False, awkward="where x is −∞",
     ),
     mathematics(

@@ -10,16 +10,16 @@ the smallest normal number count as right when what is found lies below it too.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from kinks import is_elementwise
 
 from tinygrad_dnn import Tensor, gradients
 from tinygrad_dnn.autodiff.tensor import record
-from kinks import is_elementwise
 from tinygrad_dnn.ops import REGISTRY, Op
 
 TABLE = Path(__file__).with_name("slopes.md")
@@ -43,6 +43,10 @@ def _logistic(x: Any) -> Any:
 
 def _share(x: Any, y: Any) -> Any:
     return _logistic(x - y)
+
+
+def _above(x: Any, y: Any) -> Any:
+    return np.heaviside(x - y, WIDE(0.5))
 
 
 def _angle(x: Any, y: Any) -> Any:
@@ -71,8 +75,8 @@ TRUTH: dict[str, tuple[Slope | None, ...]] = {
     "log10": (lambda x: 1 / (x * np.log(WIDE(10))),),
     "log_sigmoid": (lambda x: _logistic(-x),),
     "logaddexp": (_share, lambda x, y: _share(y, x)),
-    "maximum": (lambda x, y: np.heaviside(x - y, WIDE(0.5)), lambda x, y: np.heaviside(y - x, WIDE(0.5))),
-    "minimum": (lambda x, y: np.heaviside(y - x, WIDE(0.5)), lambda x, y: np.heaviside(x - y, WIDE(0.5))),
+    "maximum": (_above, lambda x, y: _above(y, x)),
+    "minimum": (lambda x, y: _above(y, x), _above),
     "multiply": (lambda x, y: y + 0 * x, lambda x, y: x + 0 * y),
     "negative": (lambda x: -1 + 0 * x,),
     "power": (lambda x, y: y * x ** (y - 1), lambda x, y: x**y * np.log(x)),
@@ -129,7 +133,7 @@ def worst(op: Op, i: int) -> Worst:
 
 
 def said(ulps: float) -> str:
-    """An error as the page says it: to a power of two from 4 on, as libraries differ in the last."""
+    """An error as the page says it: the next power of two, as libraries differ in the last bit."""
     if ulps <= 4:
         return "4"
     return "∞" if not np.isfinite(ulps) else f"2^{int(np.ceil(np.log2(ulps)))}"

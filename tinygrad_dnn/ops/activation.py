@@ -78,9 +78,28 @@ def softplus(x, /):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+NEAR_ONE = 0.9375  # from here on 1 − p is said to have lost something
+
+
+def _balanced(gx, p, axis):
+    # Along the axis gx adds up to 0, but that 1 − p is rounded where the share p is all but 1:
+    # there gx is what the others leave.
+    left = np.sum(gx, axis=axis, keepdims=True)
+    return gx - left * (p > NEAR_ONE)
+
+
+def _softmax(g, z, axis):
+    return _balanced(z * (g - np.sum(g * z, axis=axis, keepdims=True)), z, axis)
+
+
+def _log_softmax(g, z, axis):
+    p = np.exp(z)
+    return _balanced(g - p * np.sum(g, axis=axis, keepdims=True), p, axis)
+
+
 @op(
     "softmax_{axis}({x})",
-    vjp=lambda g, z, axis: z * (g - np.sum(g * z, axis=axis, keepdims=True)),
+    vjp=_softmax,
     cases=AXIS_CASES,
     composite=True,
     analytic=False,
@@ -94,7 +113,7 @@ def softmax(x, /, axis=-1):
 
 @op(
     "log_softmax_{axis}({x})",
-    vjp=lambda g, z, axis: g - np.exp(z) * np.sum(g, axis=axis, keepdims=True),
+    vjp=_log_softmax,
     cases=AXIS_CASES,
     composite=True,
     analytic=False,

@@ -32,6 +32,7 @@ from tinygrad_dnn.ops import (
     square,
     where,
 )
+from tinygrad_dnn.ops.activation import NEAR_ONE
 from tinygrad_dnn.rewrite import conditions as when
 from tinygrad_dnn.rewrite.rows import (
     CANCELLED,
@@ -97,6 +98,10 @@ ONLY_ON_PAPER = (
         rounds=True, cases=({"x": (3, 4), "axis": 0},),
     ),
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
+    Row(
+        "no rounding on paper", lambda x, y: (x * (y > NEAR_ONE), 0),
+        zeros=True, positive="y", awkward="where y is all but 1, and 1 − y rounds",
+    ),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(
         "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),

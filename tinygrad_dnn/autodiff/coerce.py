@@ -96,10 +96,14 @@ def require_float(dtype: Any, name: str | None) -> None:
         )
 
 
-def settled(z: Any, who: str, writeable: bool = False) -> Any:
-    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
+def settled(z: Any, who: str, writeable: bool = False, dtype: Any = None) -> Any:
+    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only.
+
+    Args:
+        dtype: of the 0-d array, since a scalar has no byte order.
+    """
     if isinstance(z, (np.generic, float, int)):
-        z = np.asarray(z)
+        z = np.asarray(z, dtype)
     if not hasattr(z, "dtype") or not hasattr(z, "shape"):
         raise TypeError(f"{who}: expected an array as result, got {type(z).__name__}")
     if isinstance(z, np.ndarray) and not writeable:

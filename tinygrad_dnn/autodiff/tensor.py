@@ -444,7 +444,7 @@ def pull(
     asked = None if wanted is None else frozenset(wanted)
     if not create_graph and not traced():
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
-        return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
+        return {n: settled(g, "backward", writeable=True, dtype=n.dtype) for n, g in found.items()}
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
     with mode(recording=True):

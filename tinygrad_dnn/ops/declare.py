@@ -242,9 +242,11 @@ class Op:
     def _on_ones(
         self, inputs: Sequence[Any], shapes: Sequence[Any], meta: Mapping[str, Any]
     ) -> Any:
-        # In memory such an input is one number, whatever its shape.
+        # In memory such an input is one number, whatever its shape: 1, or position 0.
         ones = [
-            np.broadcast_to(np.ones((), x.dtype), s) if hasattr(x, "dtype") else x
+            np.broadcast_to(np.array(x.dtype.kind not in "iu", x.dtype), s)
+            if hasattr(x, "dtype")
+            else x
             for x, s in zip(inputs, shapes, strict=True)
         ]
         with np.errstate(all="ignore"):

@@ -20,6 +20,7 @@ from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.tensor import Tensor, record, value_of
 from tinygrad_dnn.graph import NO_META, traced
 from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.declare import locked
 from tinygrad_dnn.ops.handwritten import Handwritten, parameters_of
 
 _STEP = 2.0**-10  # to a neighbouring point: far enough to be seen in float16
@@ -56,7 +57,7 @@ def custom_vjp(
 
         def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
             z, *arrays = saved
-            given = gradient(g, z, arrays)
+            given = gradient(locked(g), locked(z), [*map(locked, arrays)])
             slopes = given if isinstance(given, (tuple, list)) else (given,)
             if len(slopes) != len(arrays):
                 raise ValueError(

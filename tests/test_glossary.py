@@ -67,6 +67,13 @@ def test_what_is_advised_works(words: str) -> None:
         run(code)
 
 
+def test_advised_gradients_are_right() -> None:
+    given = names()
+    for name in ("linalg.inv", "linalg.solve"):
+        (code,) = re.findall("`(.*?)`", glossary.NUMPY[name])
+        assert td.check_gradients(eval(code, given).sum()).verdict == "right"
+
+
 def test_every_advice_has_code_or_says_why_there_is_none() -> None:
     bare = {words for words in ADVICE if "`" not in words}
     assert bare == {

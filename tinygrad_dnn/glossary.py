@@ -282,9 +282,11 @@ NUMPY = _by_name(
         "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": (
             "linalg.inv inv linalg.pinv linalg.matrix_power"
         ),
+        "`td.custom_vjp(np.linalg.solve, lambda g, z, a, b: (-np.outer(w := "
+        "np.linalg.solve(a.T, g), z), w))(S, v)`": "linalg.solve",
         "a `td.custom_vjp` of it and its gradient, e.g. "
         "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": (
-            "linalg.solve linalg.det linalg.slogdet linalg.cholesky linalg.svd linalg.eig "
+            "linalg.det linalg.slogdet linalg.cholesky linalg.svd linalg.eig "
             "linalg.eigh linalg.qr linalg.lstsq linalg.eigvals linalg.eigvalsh linalg.cond "
             "linalg.matrix_rank linalg.svdvals fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 "
             "erf erfc erfinv gamma gammaln loggamma digamma betaln i0 j0 ndtr log_ndtr interp "
@@ -370,8 +372,8 @@ OPERATORS = {
 # What to do where a Tensor would become a plain array.
 LOST = (
     "Tensors in a list: `np.stack([v, v])`, or `np.stack([np.stack([v, v]), np.stack([v, v])])`; "
-    "a product: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random numbers: "
-    "`v + np.random.default_rng(0).normal(size=3)`; pandas and scipy.sparse: first .to_numpy(), "
+    "a product with an array: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random "
+    "numbers: `v + np.random.default_rng(0).normal(size=3)`; pandas and scipy.sparse: first .to_numpy(), "
     ".toarray() of theirs"
 )
 

@@ -73,7 +73,7 @@ def _recorded(x: Any) -> Tensor:
 
 
 def _several(xs: Any) -> Sequence[Any]:
-    return xs if isinstance(xs, (list, tuple)) else [xs]
+    return [xs] if isinstance(xs, (str, np.ndarray)) or not isinstance(xs, Iterable) else [*xs]
 
 
 def _function(f: Any, who: str) -> None:

@@ -70,9 +70,10 @@ def note_sight(leaf: Leaf) -> None:
     global _last_edit
     memory = leaf.memory
     if memory.used > memory.freed and memory.used > memory.seen:
-        memory.edited = _last_written(leaf)[0]  # what was found so far
-        memory.sight = leaf.value, fingerprint(leaf.value)
-        memory.seen = _last_edit = tick()
+        with SHARED:
+            memory.edited = _last_written(leaf)[0]  # what was found so far
+            memory.sight = leaf.value, fingerprint(leaf.value)
+            memory.seen = _last_edit = tick()
 
 
 def fingerprint(x: Any) -> int | None:

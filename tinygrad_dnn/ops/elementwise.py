@@ -126,8 +126,9 @@ def reciprocal(x, /):
 def _power_base(g, x, y):
     # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0, at x = 0 and ∞ too (where 0 · xʸ⁻¹ would be NaN).
     if isinstance(y, (int, float)):
-        below = x if y == 2 else x ** (y - 1)  # x¹ is x
-        return g * y * below if y != 0 else np.zeros_like(g)
+        if y == 0:
+            return np.zeros_like(g)
+        return g * y * (x if y == 2 else x ** (y - 1))  # x¹ is x
     safe = np.where((y == 0) & ((x == 0) | ~np.isfinite(x)), 1, x)
     return g * y * safe ** (y - 1)
 

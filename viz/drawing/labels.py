@@ -48,8 +48,10 @@ class Labels:
         brief: bool = False,
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
-        self.long = formulas(graph, self.named, LONGEST_FORMULA)
-        self.short = formulas(graph, self.named, LONGEST_STEP)
+        # The seed of an output that others read is a term of its gradient: da = 1 + db · 2.
+        called = dict.fromkeys(seeds, "1") | self.named
+        self.long = formulas(graph, called, LONGEST_FORMULA)
+        self.short = formulas(graph, called, LONGEST_STEP)
         self.outputs = frozenset(graph.outputs)
         self.values = values or {}
         self.gradients = gradients or {}

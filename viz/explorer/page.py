@@ -25,7 +25,7 @@ from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
-from viz.subject import graph_of, names_of
+from viz.subject import graph_of, names_of, namesakes
 
 SCRIPTS = tuple(  # each reads what stands before it
     f"explorer/explorer{part}.js"
@@ -118,7 +118,8 @@ def explore(
         }
         for name, group in groups.items()
     }
-    return write(path, _page(story, pictures, teller.legend).encode())
+    signs = " ".join(filter(None, (teller.legend, namesakes(named))))
+    return write(path, _page(story, pictures, signs).encode())
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

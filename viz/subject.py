@@ -10,9 +10,10 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.formula.listing import distinct_names
+from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node, trace
-from viz.drawing.labels import visible
 
+LONGEST_NAME = 40  # characters of a name in a picture
 SAID = 3  # names that several tensors have which a sentence lists
 
 
@@ -77,3 +78,9 @@ def namesakes(named: Mapping[Node, str]) -> str:
         for name, here in islice(several.items(), SAID)
     ]
     return " ".join([*told, *(["And so on."] if len(several) > SAID else [])])
+
+
+def visible(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return printable(cut)

@@ -60,7 +60,7 @@ def distinct_names(
         if node not in named and node not in others:
             continue
         name = wanted = named.get(node) or f"{'h' if node.op else 'x'}{k}"
-        while name in there or (node not in named and name in taken):
+        while name in there or (name in taken and name != named.get(node)):
             times[wanted] += 1
             name = f"{wanted}_{times[wanted] + 1}"
         there.add(name)

@@ -328,15 +328,17 @@ def _along(g, x, z):
     return g * (x / np.where(z == 0, 1, z))
 
 
-def _turn(g, x, y):
-    # y / (x² + y²), where the squares overflow, or are 0.
-    r = hypot(x, y)
-    return g * (y / r / r)
+def _turn(g, x, r):
+    # x / r², where the square overflows, or is 0.
+    return g * (x / r / r)
 
 
 @elementwise(
     "arctan2({x}, {y})",
-    vjp=(_turn, lambda g, x, y: -_turn(g, y, x)),
+    vjp=(
+        lambda g, x, y: _turn(g, y, hypot(x, y)),
+        lambda g, x, y: -_turn(g, x, hypot(x, y)),
+    ),
     domain=(POSITIVE, POSITIVE),
     analytic=False,
 )

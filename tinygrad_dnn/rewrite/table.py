@@ -18,18 +18,22 @@ from tinygrad_dnn.ops import (
     Op,
     broadcast_to,
     exp,
+    hypot,
     isfinite,
     log,
     log_softmax,
     logical_and,
     logical_not,
     logical_or,
+    logsumexp,
     power,
     reciprocal,
     relu,
+    reshape,
     sigmoid,
     softmax,
     square,
+    sum,
     where,
 )
 from tinygrad_dnn.ops.activation import NEAR_ONE
@@ -106,6 +110,38 @@ ONLY_ON_PAPER = (
     mathematics(
         "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
         rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no infinite divisor on paper", lambda x, y: (where(x == -inf, 1, y), y),
+        rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no zero divisor on paper", lambda x: (where(x == 0, 1, x), x),
+        rounds=False, awkward="where x is 0",
+    ),
+    Row(
+        "shares add up to one",
+        lambda x, axis, keepdims, shape: (
+            sum(
+                exp(x - reshape(logsumexp(x, axis, keepdims=keepdims), shape)), axis, keepdims=True
+            ),
+            1,
+        ),
+        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
+        cases=({"x": (3, 4), "axis": 1, "keepdims": False, "shape": (3, 1)},
+               {"x": (4,), "axis": None, "keepdims": False, "shape": (1,)}),
+    ),
+    Row(
+        "shares in place add up to one",
+        lambda x, axis: (
+            sum(exp(x - logsumexp(x, axis, keepdims=True)), axis, keepdims=True), 1
+        ),
+        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
+        cases=({"x": (3, 4), "axis": 1}, {"x": (3, 4), "axis": (0, 1)}),
+    ),
+    Row("difference of squares", lambda x: ((1 - x) * (1 + x), 1 - square(x)), rounds=True),
+    mathematics(
+        "square of a hypotenuse", lambda x, y: (square(hypot(x, y)), square(x) + square(y)),
     ),
     mathematics(
         "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),

@@ -79,13 +79,12 @@ def _write(args: argparse.Namespace, found: Sequence[Grades]) -> None:
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
-        write(Path(args.csv), _table(found).encode(errors="backslashreplace"))
+        write(Path(args.csv), _table(found).encode())
 
 
 def _json(data: Any) -> str:
-    """JSON as text that a terminal only shows: what is no printable character as an escape."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    """JSON in ASCII, whole in any encoding, and without a character that moves the cursor."""
+    return json.dumps(data, indent=2)
 
 
 def _files(what: str) -> Iterator[Path]:

@@ -121,7 +121,7 @@ class _Run:
             + (
                 "return the one that is differentiated; the others may be put into a list outside"
                 if several
-                else "either it does not use them, or it leaves the graph (float(), .item(), .data)"
+                else "either it does not use them, or it leaves the graph (.item(), .data)"
             )
         )
 

@@ -37,7 +37,7 @@ def test_it_is_found_for_either_argument_and_in_gradients() -> None:
 def test_looking_is_free() -> None:
     W = param(1.0, 2.0)
     assert W.data.sum() == 3.0
-    assert W.node.seen == (0, None)  # nothing has used it yet
+    assert W.node.memory.seen == 0  # nothing has used it yet
     cost = (W * W).sum()
     assert W.data.tolist() == [1.0, 2.0]
     cost.backward()
@@ -48,7 +48,7 @@ def test_after_backward_nothing_waits_and_nothing_is_taken_down() -> None:
     W = param(1.0, 2.0)
     (W * W).sum().backward()
     W.data[0] = 5.0
-    assert W.node.seen == (0, None)
+    assert W.node.memory.seen == 0
     W.zero_grad()
     (W * W).sum().backward()
     np.testing.assert_array_equal(W.grad, [10.0, 4.0])

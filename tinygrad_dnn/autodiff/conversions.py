@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.reverse import note_sight
 from tinygrad_dnn.formula.html import value_html
 from tinygrad_dnn.formula.text import formula
-from tinygrad_dnn.graph import Node, describe, leaves_graph
+from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
 
 
 class Conversions:
@@ -41,10 +42,17 @@ class Conversions:
 
     def numpy(self) -> Any:
         """The plain array; the same memory, read-only for a result."""
-        return self._read(".numpy()")
+        return self._handed_out(".numpy()")
 
     def _read(self, how: str) -> Any:
         leaves_graph(self.node, how)
+        return self._array
+
+    def _handed_out(self, how: str) -> Any:
+        """The array itself, whose edits must not go unnoticed."""
+        leaves_graph(self.node, how)
+        if isinstance(self.node, Leaf):
+            note_sight(self.node)
         return self._array
 
     def item(self) -> Any:
@@ -55,7 +63,8 @@ class Conversions:
 
     def tolist(self) -> Any:
         """The values as nested lists."""
-        return self._read(".tolist()").tolist()
+        leaves_unasked(self.node, ".tolist()")
+        return self._array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.node.requires_grad:
@@ -67,7 +76,7 @@ class Conversions:
         how = "np.asarray()"
         if self.dtype.kind in "iu":
             how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
-        return np.array(self._read(how), dtype=dtype, copy=copy)
+        return np.array(self._handed_out(how), dtype=dtype, copy=copy)
 
     def __contains__(self, value: Any) -> bool:
         return bool(
@@ -75,11 +84,11 @@ class Conversions:
         )
 
     def __float__(self) -> float:
-        leaves_graph(self.node, "float()")
+        leaves_unasked(self.node, "float()")
         return float(self.item())
 
     def __int__(self) -> int:
-        leaves_graph(self.node, "int()")
+        leaves_unasked(self.node, "int()")
         return int(self.item())
 
     def __index__(self) -> int:

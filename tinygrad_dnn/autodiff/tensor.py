@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from sys import getrefcount
 from typing import Any, cast
 from weakref import ref
 
@@ -24,19 +26,22 @@ from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.pickling import flattened, restored
-from tinygrad_dnn.autodiff.reverse import note_edit, note_sight, sweep
+from tinygrad_dnn.autodiff.reverse import note_edit, sweep
 from tinygrad_dnn.graph import (
     MODE,
     NO_META,
     Leaf,
     Node,
     describe,
+    in_transform,
     leaves_graph,
     mode,
+    nobody,
     tick,
     traced,
 )
-from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops import Op, identity, setitem
+from tinygrad_dnn.ops.declare import locked
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -62,7 +67,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             if p.requires_grad:
                 wants = 1
                 if p.op is None:
-                    p.used = index
+                    p.memory.used = index
+            elif p.op is None:
+                p.memory.used = index
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
         if isinstance(y, Tensor):
@@ -71,7 +78,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             if q.requires_grad:
                 wants += 2
                 if q.op is None:
-                    q.used = index
+                    q.memory.used = index
+            elif q.op is None:
+                q.memory.used = index
         else:
             q = y = y if type(y) in _PLAIN else as_constant(y, op)
         inputs, arrays = (p, q), (x, y)
@@ -79,7 +88,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         p = args[0].node
         wants = 1 if p.requires_grad else 0
         if p.op is None:
-            p.used = index
+            p.memory.used = index
         inputs, arrays = (p,), (args[0]._array,)
     else:
         inputs, arrays = [], []
@@ -89,8 +98,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
                 arrays.append(a._array)
                 if a.node.requires_grad:
                     wants += 1 << i
-                    if a.node.op is None:
-                        a.node.used = index
+                if a.node.op is None:
+                    a.node.memory.used = index
             else:
                 a = a if type(a) in _PLAIN else as_constant(a, op)
                 inputs.append(a)
@@ -111,12 +120,15 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             now.watch.after_op(op, inputs, arrays, z)
         if not now.recording:
             if now.tracer is None:
-                return _unrecorded(z, inputs)
+                return _unrecorded(z, args)
             wants = 0
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
     t._array = z
+    t._memory = None
+    if op.view and getattr(z, "base", None) is not None:
+        _show_memory(t, args)
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -127,6 +139,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     node.scope = now.scope
     node.index = index
     node.name = node.grad = None
+    node.swept = 0
     node.wanted, save = op.plans[wants]
     if node.wanted:
         node.requires_grad = True
@@ -142,14 +155,31 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     return t
 
 
-def _unrecorded(z: Any, inputs: Sequence[Any]) -> Tensor:
+def _unrecorded(z: Any, args: Sequence[Any]) -> Tensor:
     """A result inside no_grad(): a leaf. A view stays read-only and counts its base's edits."""
     t = Tensor(z)
     if isinstance(z, np.ndarray) and z.base is not None:
         _set_flags(z, False)
-        for x in inputs:
-            _share_edits(x, t.node)
+        _show_memory(t, args)
+        for x in args:
+            if isinstance(x, Tensor):
+                _share_edits(x.node, t.node)
     return t
+
+
+class _Shown:
+    """Held by every Tensor that shows one memory: as often as it is held, so many there are."""
+
+    __slots__ = ()
+
+
+def _show_memory(t: Tensor, args: Sequence[Any]) -> None:
+    """A Tensor shows the memory of another."""
+    for x in args:
+        if isinstance(x, Tensor):
+            if x._memory is None:
+                x._memory = _Shown()
+            t._memory = x._memory
 
 
 class Tensor(Operators, NumpyProtocols):
@@ -166,9 +196,10 @@ class Tensor(Operators, NumpyProtocols):
         ValueError: a gradient is asked for integers.
     """
 
-    __slots__ = ("__weakref__", "_array", "node")
+    __slots__ = ("__weakref__", "_array", "_memory", "node")
 
     _array: Array
+    _memory: _Shown | None  # None where no other Tensor was made on this one's memory
     node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
@@ -178,9 +209,11 @@ class Tensor(Operators, NumpyProtocols):
         if requires_grad:
             require_float(value.dtype, name)
         self._array = value
+        self._memory = None
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
         if isinstance(data, Tensor):
+            _show_memory(self, [data])
             _share_edits(data.node, leaf)
 
     # --- what it is --------------------------------------------------------------------------
@@ -188,10 +221,7 @@ class Tensor(Operators, NumpyProtocols):
     @property
     def data(self) -> Array:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
-        leaves_graph(self.node, ".data")
-        if isinstance(self.node, Leaf):
-            note_sight(self.node)
-        return self._array
+        return self._handed_out(".data")
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -214,7 +244,7 @@ class Tensor(Operators, NumpyProtocols):
             return self.node
         raise TypeError(
             f"cannot {what} {describe(self.node)}: it is the result of {self.node.op.name}, and "
-            "results are read-only; build a new expression (where, scatter) or edit a detached copy"
+            "results are read-only; build a new expression (where, setitem) or edit a detached copy"
         )
 
     @property
@@ -261,7 +291,7 @@ class Tensor(Operators, NumpyProtocols):
             require_float(leaf.dtype, leaf.name)
         # Graphs that hold the old node saved their values for the old answer.
         self.node = fresh = Leaf(self._array, bool(value), leaf.name)
-        fresh.scope, fresh.grad, fresh.edits = leaf.scope, leaf.grad, leaf.edits
+        fresh.scope, fresh.grad, fresh.memory = leaf.scope, leaf.grad, leaf.memory
         fresh.tensor = ref(self)
 
     @property
@@ -288,6 +318,7 @@ class Tensor(Operators, NumpyProtocols):
     def detach(self) -> Tensor:
         """A leaf with the same data (not copied), through which no gradient flows."""
         alone = Tensor(self._array, name=self.name)
+        _show_memory(alone, [self])
         _share_edits(self.node, alone.node)
         return alone
 
@@ -326,28 +357,71 @@ class Tensor(Operators, NumpyProtocols):
             holder = node.tensor() if isinstance(node, Leaf) else None
             own = node if holder is None else holder.node
             own.grad = g if own.grad is None else own.grad + g
-            if isinstance(node, Leaf):
-                node.swept = tick()
+            if isinstance(node, Leaf) and free:
+                node.memory.freed = tick()
 
     # --- writing -----------------------------------------------------------------------------
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self._is_recorded(value):
+            self._move(plain_index(index), value)
+            return
         leaf = self._own_leaf("write into")
         _refuse_traced(leaf)
-        if isinstance(value, Tensor):
-            if value.requires_grad:
-                raise TypeError(
-                    f"cannot write {describe(value.node)} into {describe(leaf)}: its gradient "
-                    "would be lost; write .data, or build the array with where() or concatenate()"
-                )
-            value = value._array
+        if leaf.variable:
+            raise TypeError(
+                f"cannot write into {describe(leaf)}, a variable of a transform, inside no_grad(): "
+                "the gradient would be taken where it was not asked for; write outside no_grad(), "
+                "or into a copy: Tensor(t.data.copy())"
+            )
         if not getattr(getattr(self._array, "flags", None), "writeable", True):
             raise ValueError(
                 f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
                 "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
             )
-        self._array[plain_index(index)] = value
+        self._array[plain_index(index)] = value_of(value)
         note_edit(leaf)
+
+    def _is_recorded(self, value: Any) -> bool:
+        """Whether a write of this value makes a new node; else it changes the memory in place."""
+        node, now = self.node, MODE.get()
+        if now.tracer is not None:
+            return node.op is not None or node.variable or now.tracer.owns(node)
+        if not now.recording:
+            return False
+        tracked = isinstance(value, Tensor) and value.requires_grad
+        if tracked and node.op is None and node.requires_grad and not node.variable:
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)}, a parameter: it would "
+                "be one no more; write .data, or build a new array with np.where, np.stack or "
+                "np.concatenate"
+            )
+        return tracked or node.op is not None or node.variable
+
+    def _move(self, index: Any, value: Any) -> None:
+        """A recorded write: this Tensor becomes the result, and what was computed stays as it is.
+
+        Raises:
+            TypeError: another Tensor on the same memory would not see it; or whole numbers would
+                lose the value's gradient.
+        """
+        node = self.node
+        # Held by this Tensor and by the call that counts.
+        if self._memory is not None and getrefcount(self._memory) > 2:
+            raise TypeError(
+                f"cannot write into {describe(node)} while another Tensor shows its memory (as "
+                "row = t[0], t.T, t.detach() do), which would not see it: del that Tensor, write "
+                "first, or copy it with copy.copy(row)"
+            )
+        if isinstance(value, Tensor) and value.requires_grad and self.dtype.kind != "f":
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)} of {self.dtype}, which "
+                "would lose its gradient; make it of floats: Tensor(np.zeros(3))"
+            )
+        moved = record(setitem, (self, value), {"index": index})
+        if isinstance(node, Leaf):
+            node.tensor = nobody
+        self._array, self.node = moved._array, moved.node
 
     def _in_place(self, op: Op, other: Any) -> Tensor:
         """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
@@ -365,14 +439,29 @@ class Tensor(Operators, NumpyProtocols):
     __hash__ = object.__hash__
 
     def __copy__(self) -> Tensor:
+        if self.requires_grad and in_transform(self.node):
+            return variable(self)  # a copy of its own would have no gradient
         if isinstance(self.node, Leaf):
             # While a function is recorded nothing is changed in place: the same array will do.
             data = self if traced() else self._array.copy()
             return Tensor(data, self.requires_grad, self.name)
         return _handle(self.node, self._array)
 
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        if self.requires_grad and in_transform(self.node):
+            leaves_graph(self.node, "pickling or deepcopy")
+            return variable(self)
+        made, parts = self.__reduce__()
+        copied: Tensor = made(*deepcopy(parts, memo))
+        return copied
+
     def __reduce__(self) -> Any:
         leaves_graph(self.node, "pickling or deepcopy")
+        if self.requires_grad and in_transform(self.node):
+            raise TypeError(
+                f"pickle: {describe(self.node)} is part of a function that is being differentiated,"
+                " and what is read back would have no gradient; pickle its .data, or use copy.copy"
+            )
         if isinstance(self.node, Leaf):
             return handle, (self.node,)
         return _restored, (flattened(self.node), self._array)
@@ -396,7 +485,23 @@ class _Handle(Tensor):
 def _handle(node: Node, value: Any) -> Tensor:
     t: Tensor = _new(Tensor)
     t._array = value
+    t._memory = None
     t.node = node
+    return t
+
+
+def variable(x: Any) -> Tensor:
+    """What a transform differentiates by: x as a Tensor that requires a gradient, and whose array
+    nobody can write to, for it is the caller's. Written to, the Tensor moves on to a copy.
+    """
+    if isinstance(x, Tensor) and x.requires_grad:
+        t = record(identity, (x,), NO_META)
+        t._memory = None  # it is nobody's view: x stays as it is whatever is written into t
+        return t
+    t = Tensor(x, requires_grad=True)
+    t._memory = None
+    t.node.variable = True
+    t._array = t.node.value = locked(t._array)
     return t
 
 
@@ -416,6 +521,7 @@ def handle(node: Node) -> Tensor:
     if node.saved is not None and node.saved[0] is not None:
         return _handle(node, node.saved[0])
     t: Tensor = _new(_Handle)
+    t._memory = None
     t.node = node
     return t
 
@@ -433,10 +539,13 @@ def pull(
     asked = None if wanted is None else frozenset(wanted)
     if not create_graph and not traced():
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
+        now = tick()
+        for node in found:
+            node.swept = now
         return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
-    with mode(recording=True):
+    with mode(recording=True, since=0):  # in a rule everything is still to be differentiated
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
     for node, g in found.items():
@@ -463,7 +572,7 @@ def _checked_name(name: str | None) -> str | None:
 def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
-        other.edits = one.edits
+        other.memory = one.memory
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.after_alias(one, other)

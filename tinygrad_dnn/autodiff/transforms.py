@@ -16,9 +16,10 @@ import numpy as np
 from tinygrad_dnn.autodiff.backward_args import seed_of
 from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
-from tinygrad_dnn.graph import MODE, Node, describe, mode, trace, traced
-from tinygrad_dnn.ops import Op, identity
+from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
+from tinygrad_dnn.graph import MODE, Node, describe, mode, tick, trace, traced
+from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.declare import locked
 from tinygrad_dnn.ops.handwritten import Handwritten
 
 Argnums = int | Sequence[int]
@@ -72,8 +73,10 @@ class _Run:
         leaves, self.layouts = zip(*(flatten(args[i]) for i in argnums), strict=True)
         self.counts = [len(group) for group in leaves]
         self.recording = MODE.get().recording
-        with mode(recording=True):
-            self.variables = [_variable(x) for group in leaves for x in group]
+        began = min(tick(), MODE.get().since)
+        with mode(recording=True, since=began):
+            self.variables = [variable(x) for group in leaves for x in group]
+            self.nodes = [v.node for v in self.variables]  # f may write into a variable
             args = list(args)
             at = iter(self.variables)
             for i, layout, n in zip(argnums, self.layouts, self.counts, strict=True):
@@ -96,25 +99,26 @@ class _Run:
             return True
         if not self.recording:
             return False  # inside no_grad() nothing outside is waiting for a gradient
-        fresh = {v.node for v in self.variables if v.node.op is None}
+        fresh = {node for node in self.nodes if node.op is None}
         return any(leaf.requires_grad and leaf not in fresh for leaf in trace([y.node]).leaves)
 
     def pull(self, y: Tensor, seed: Any, create_graph: bool, free: bool = False) -> list[Any]:
         """The gradient for each variable, zeros where y does not depend on it."""
-        nodes = [v.node for v in self.variables]
+        nodes = self.nodes
         if not y.requires_grad:
             found: dict[Node, Any] = {}
         else:
             found = pull([y.node], [seed], wanted=nodes, free=free, create_graph=create_graph)
         return [
-            found[v.node] if v.node in found else np.zeros_like(v._array) for v in self.variables
+            found[node] if node in found else np.zeros_like(v._array)
+            for node, v in zip(nodes, self.variables, strict=True)
         ]
 
     def close(self) -> None:
         """Whatever lies around this run sees its variables as constants from now on."""
-        for v in self.variables:
-            if v.node.op is None:
-                v.node.requires_grad = False
+        for node in self.nodes:
+            if node.op is None:
+                node.requires_grad = False
 
     def grouped(self, flat: Sequence[Any], single: bool) -> Any:
         """Gradients in the structure of the arguments."""
@@ -124,12 +128,6 @@ class _Run:
             for layout, n in zip(self.layouts, self.counts, strict=True)
         ]
         return groups[0] if single else tuple(groups)
-
-
-def _variable(x: Any) -> Tensor:
-    if isinstance(x, Tensor) and x.requires_grad:
-        return record(identity, (x,), {})
-    return Tensor(x, requires_grad=True)
 
 
 def _scalar(y: Tensor, who: str) -> Tensor:
@@ -378,7 +376,7 @@ def custom_vjp(
 
         def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
             z, *arrays = saved
-            given = gradient(g, z, arrays)
+            given = gradient(locked(g), locked(z), [*map(locked, arrays)])
             slopes = given if isinstance(given, (tuple, list)) else (given,)
             if len(slopes) != len(arrays):
                 raise ValueError(

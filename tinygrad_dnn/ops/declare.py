@@ -182,6 +182,9 @@ class Op:
         self.domain = tuple(domain)
         self.cases = tuple(cases)
         self.rules = self._rules(vjp)
+        # Declared by the project. What others declare may be random, or count its calls, so it is
+        # neither shared nor computed ahead; and what they say of it is not taken for granted.
+        self.builtin = forward.__module__.startswith(__package__)
         self.differentiable = any(self.rules)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
         # Where a cotangent of 0 must give 0 whatever the slope (∞, NaN): the sweep sees to it.
@@ -192,9 +195,6 @@ class Op:
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)
-        # Declared by the project. What others declare may be random, or count its calls, so it is
-        # neither shared nor computed ahead; and what they say of it is not taken for granted.
-        self.builtin = forward.__module__.startswith(__package__)
         if self.builtin and isinstance(ufunc, np.ufunc):
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
@@ -205,8 +205,19 @@ class Op:
         return self.view(meta) if callable(self.view) else self.view
 
     def _apart(self, *arrays: Any, **meta: Any) -> Any:
-        """A user's forward; a result that shares an input's memory is copied, unless declared."""
-        z = self.forward(*arrays, **meta)
+        """A user's forward, which may not write into its arguments; a result that shares an input's
+        memory is copied, unless declared.
+        """
+        arrays = tuple(map(locked, arrays))
+        try:
+            z = self.forward(*arrays, **meta)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.name} writes into its argument, which belongs to the graph; let it write "
+                "into a copy: x = x.copy()"
+            ) from error
         shares = (
             isinstance(z, np.ndarray)
             and not self.view
@@ -320,7 +331,8 @@ class Op:
             ]
         )
         # Written out once per op, because a sweep calls it once per recorded op.
-        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=rule, shape=_shape)
+        called = rule if self.builtin else _unwritten(rule)
+        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=called, shape=_shape)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -401,6 +413,22 @@ def _lambda(source: str, **names: Any) -> Callable[..., Any]:
     """A function written out, whose lines are this file's: no user's."""
     made: Callable[..., Any] = eval(compile(source, __file__, "eval"), names)
     return made
+
+
+def locked(x: Any) -> Any:
+    """An array as others may look at it but not write to it; what is none, as it is."""
+    if type(x) is not np.ndarray or not x.flags.writeable:
+        return x
+    x = x.view()
+    x.setflags(write=False)
+    return x
+
+
+def _unwritten(rule: Rule) -> Rule:
+    """A user's rule, which may not write into what it is given: others read that too."""
+    return lambda *args, **kwargs: rule(
+        *map(locked, args), **{name: locked(x) for name, x in kwargs.items()}
+    )
 
 
 def _shape(x: Any) -> tuple[int, ...]:

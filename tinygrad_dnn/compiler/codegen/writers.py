@@ -61,6 +61,12 @@ def _scatter(task: Task) -> list[str]:
     return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
 
 
+def _setitem(task: Task) -> list[str]:
+    (x, y), out, index = task.operands, task.out, task.node.meta["index"]
+    at = task.settings.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
+    return [f"np.copyto({out}, {x})", f"{out}[{at}] = {y}"]
+
+
 # The lines that write an op's result into `out`, None where there are none. That memory is not an
 # operand's, but for the last of `where`.
 WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
@@ -73,6 +79,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.roll: data_movement.roll,
     ops.scatter: _scatter,
     ops.scatter_add: gather.scatter_add,
+    ops.setitem: _setitem,
     ops.take: gather.take,
     ops.tile: data_movement.tile,
     ops.where: _where,

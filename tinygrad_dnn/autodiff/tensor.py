@@ -55,6 +55,7 @@ _set_flags: Any = np.ndarray.setflags  # (array, write): by position it takes ha
 def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     """Apply an op to Tensors and constants, and remember that it was done."""
     now = MODE.get()
+    recording = now.recording
     index = tick()
     wants = 0  # bit i: argument i requires a gradient
     inputs: Sequence[Any]
@@ -66,9 +67,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             x = x._array
             if p.requires_grad:
                 wants = 1
-                if p.op is None:
+                if p.op is None and recording:
                     p.memory.used = index
-            elif p.op is None:
+            elif p.op is None and recording:
                 p.memory.used = index
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
@@ -77,9 +78,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             y = y._array
             if q.requires_grad:
                 wants += 2
-                if q.op is None:
+                if q.op is None and recording:
                     q.memory.used = index
-            elif q.op is None:
+            elif q.op is None and recording:
                 q.memory.used = index
         else:
             q = y = y if type(y) in _PLAIN else as_constant(y, op)
@@ -87,7 +88,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     elif len(args) == 1 and isinstance(args[0], Tensor):
         p = args[0].node
         wants = 1 if p.requires_grad else 0
-        if p.op is None:
+        if p.op is None and recording:
             p.memory.used = index
         inputs, arrays = (p,), (args[0]._array,)
     else:
@@ -98,7 +99,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
                 arrays.append(a._array)
                 if a.node.requires_grad:
                     wants += 1 << i
-                if a.node.op is None:
+                if a.node.op is None and recording:
                     a.node.memory.used = index
             else:
                 a = a if type(a) in _PLAIN else as_constant(a, op)
@@ -118,7 +119,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if not now.plain:
         if now.watch is not None:
             now.watch.after_op(op, inputs, arrays, z)
-        if not now.recording:
+        if not recording:
             if now.tracer is None:
                 return _unrecorded(z, args)
             wants = 0
@@ -126,9 +127,10 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
     t._array = z
-    t._memory = None
-    if op.view and getattr(z, "base", None) is not None:
-        _show_memory(t, args)
+    if op.view and type(z) is _ndarray and z.base is not None:
+        t._memory = _memory_of(args)
+    else:
+        t._memory = None
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -160,7 +162,7 @@ def _unrecorded(z: Any, args: Sequence[Any]) -> Tensor:
     t = Tensor(z)
     if isinstance(z, np.ndarray) and z.base is not None:
         _set_flags(z, False)
-        _show_memory(t, args)
+        t._memory = _memory_of(args)
         for x in args:
             if isinstance(x, Tensor):
                 _share_edits(x.node, t.node)
@@ -173,13 +175,12 @@ class _Shown:
     __slots__ = ()
 
 
-def _show_memory(t: Tensor, args: Sequence[Any]) -> None:
-    """A Tensor shows the memory of another."""
-    for x in args:
-        if isinstance(x, Tensor):
-            if x._memory is None:
-                x._memory = _Shown()
-            t._memory = x._memory
+def _memory_of(args: Sequence[Any]) -> _Shown:
+    """What a Tensor has in common with the first among the arguments whose memory it shows."""
+    x: Tensor = args[0] if len(args) == 1 else next(x for x in args if isinstance(x, Tensor))
+    if x._memory is None:
+        x._memory = _Shown()
+    return x._memory
 
 
 class Tensor(Operators, NumpyProtocols):
@@ -213,7 +214,7 @@ class Tensor(Operators, NumpyProtocols):
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
         if isinstance(data, Tensor):
-            _show_memory(self, [data])
+            self._memory = _memory_of([data])
             _share_edits(data.node, leaf)
 
     # --- what it is --------------------------------------------------------------------------
@@ -236,6 +237,7 @@ class Tensor(Operators, NumpyProtocols):
                 f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
                 "make a new Tensor for another shape or dtype"
             )
+        self._refuse_variable()
         self._array = leaf.value = new
         leaf.replaced = tick()
 
@@ -318,7 +320,7 @@ class Tensor(Operators, NumpyProtocols):
     def detach(self) -> Tensor:
         """A leaf with the same data (not copied), through which no gradient flows."""
         alone = Tensor(self._array, name=self.name)
-        _show_memory(alone, [self])
+        alone._memory = _memory_of([self])
         _share_edits(self.node, alone.node)
         return alone
 
@@ -368,12 +370,7 @@ class Tensor(Operators, NumpyProtocols):
             return
         leaf = self._own_leaf("write into")
         _refuse_traced(leaf)
-        if leaf.variable:
-            raise TypeError(
-                f"cannot write into {describe(leaf)}, a variable of a transform, inside no_grad(): "
-                "the gradient would be taken where it was not asked for; write outside no_grad(), "
-                "or into a copy: Tensor(t.data.copy())"
-            )
+        self._refuse_variable()
         if not getattr(getattr(self._array, "flags", None), "writeable", True):
             raise ValueError(
                 f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
@@ -381,6 +378,16 @@ class Tensor(Operators, NumpyProtocols):
             )
         self._array[plain_index(index)] = value_of(value)
         note_edit(leaf)
+
+    def _refuse_variable(self) -> None:
+        """What a transform differentiates by has the value that the gradient is asked at."""
+        node = self.node
+        if node.op is not None or node.variable:
+            raise TypeError(
+                f"cannot change {describe(node)} without a record in a function that is being "
+                "differentiated by it: the gradient would be another function's; write "
+                "A = A + 1 or A[...] = ... outside no_grad()"
+            )
 
     def _is_recorded(self, value: Any) -> bool:
         """Whether a write of this value makes a new node; else it changes the memory in place."""
@@ -426,7 +433,10 @@ class Tensor(Operators, NumpyProtocols):
     def _in_place(self, op: Op, other: Any) -> Tensor:
         """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
         _refuse_traced(self.node)
-        if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
+        now = MODE.get()
+        if not now.recording and self.requires_grad and self.node.index > now.since:
+            self._refuse_variable()
+        if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
             return record(op, (self, other), NO_META)
         new = record(op, (self, other), NO_META)._array
         if new.shape != self.shape:

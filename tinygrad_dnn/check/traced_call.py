@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of, variable
+from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of
 from tinygrad_dnn.graph import Graph, Leaf, mode, tick, trace
 
 NOTHING = (
@@ -48,9 +48,12 @@ class Inputs:
     def tensors(self, values: Sequence[Any] | None = None) -> tuple[list[Tensor], tuple[Any, ...]]:
         """Fresh leaves with copies of the values, and the arguments with them in place."""
         values = values or [v.value for v in self.variables]
-        fresh = [variable(np.array(x)) for x in values]
-        for t, v in zip(fresh, self.variables, strict=True):
-            t.name = v.name
+        fresh = [
+            Tensor(np.array(x), requires_grad=True, name=v.name)
+            for x, v in zip(values, self.variables, strict=True)
+        ]
+        for t in fresh:
+            t.node.variable = True  # as in a transform, a write into it is recorded
         leaves = [x.detach() if isinstance(x, Tensor) else x for x in self.given]
         for k, t in zip(self.places, fresh, strict=True):
             leaves[k] = t

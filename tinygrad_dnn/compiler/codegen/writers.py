@@ -62,9 +62,10 @@ def _scatter(task: Task) -> list[str]:
 
 
 def _setitem(task: Task) -> list[str]:
-    (x, y), out, index = task.operands, task.out, task.node.meta["index"]
-    at = task.settings.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
-    return [f"np.copyto({out}, {x})", f"{out}[{at}] = {y}"]
+    (x, y), out, at = task.operands, task.out, task.settings.get("index")
+    index = parsed(at) if at else literal(task.node.meta["index"])
+    place = ast.Subscript(parsed(out), index, ast.Load())
+    return [f"np.copyto({out}, {x})", f"{ast.unparse(ast.fix_missing_locations(place))} = {y}"]
 
 
 # The lines that write an op's result into `out`, None where there are none. That memory is not an

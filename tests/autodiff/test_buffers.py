@@ -351,4 +351,4 @@ def test_an_argument_is_not_changed_by_a_program() -> None:
 def test_the_formula_of_a_write() -> None:
     a, out = Tensor(2.0, requires_grad=True, name="a"), Tensor(np.zeros(3), name="out")
     out[0] = a
-    assert formula(out.node) == "set(out[0] ← a)"
+    assert formula(out.node) == "set(out[0] = a)"

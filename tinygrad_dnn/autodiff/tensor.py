@@ -175,12 +175,15 @@ class _Shown:
     __slots__ = ()
 
 
-def _memory_of(args: Sequence[Any]) -> _Shown:
-    """What a Tensor has in common with the first among the arguments whose memory it shows."""
-    x: Tensor = args[0] if len(args) == 1 else next(x for x in args if isinstance(x, Tensor))
-    if x._memory is None:
-        x._memory = _Shown()
-    return x._memory
+def _memory_of(args: Sequence[Any]) -> _Shown | None:
+    """What a Tensor has in common with the one among the arguments whose memory it shows."""
+    for x in args:
+        if isinstance(x, Tensor):
+            memory = x._memory
+            if memory is None:
+                memory = x._memory = _Shown()
+            return memory
+    return None
 
 
 class Tensor(Operators, NumpyProtocols):

@@ -18,7 +18,7 @@ _NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where n
 _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
     "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "Π": r"\prod ",
-    "→": r"\to ", "←": r"\leftarrow ", "∞": r"\infty ",
+    "→": r"\to ", "∞": r"\infty ",
     "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))

@@ -374,7 +374,7 @@ def _overwritten(shape, index):
 
 
 @op(
-    "set({x}[{index}] ← {y})",
+    "set({x}[{index}] = {y})",
     vjp=(_rest, _written),
     selects=True,
     analytic=False,  # NumPy writes no complex y into a real x

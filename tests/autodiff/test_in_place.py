@@ -194,6 +194,11 @@ def test_s44_a_write_through_another_name_is_found_under_debug() -> None:
         array[0] = 5.0
         with pytest.raises(StaleValueError, match=r"W \(2,\).* alias .* after multiply"):
             cost.backward()
+        first, second = (W * W).sum(), (W * W).sum()
+        first.backward()
+        W.data[0] = 7.0
+        with pytest.raises(StaleValueError, match=r"W \(2,\).* alias .* after multiply"):
+            second.backward()
 
 
 def test_an_edit_counts_for_the_tensor_it_was_made_through() -> None:

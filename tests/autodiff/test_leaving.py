@@ -93,7 +93,8 @@ def refused(action: Callable[[], Any]) -> None:
 
 # Python and NumPy say these in their own words and leave no trace of ours.
 UNEXPLAINED = ("%d", "flat", "memoryview", "struct")
-ways = pytest.mark.parametrize("way", [w for n, w in WAYS.items() if n not in UNEXPLAINED])
+EXPLAINED = {name: way for name, way in WAYS.items() if name not in UNEXPLAINED}
+ways = pytest.mark.parametrize("way", EXPLAINED.values(), ids=EXPLAINED)
 
 
 @pytest.mark.parametrize("name", UNEXPLAINED)

@@ -113,3 +113,14 @@ def test_a_counted_edit_is_asked_after_where_the_gradient_comes_from_only() -> N
         gradients(cost, V)
     with pytest.raises(StaleValueError, match=r"V \(2,\) was edited in place"):
         cost.backward()
+
+
+def test_an_edit_is_not_forgotten_when_the_array_is_handed_out_again() -> None:
+    W = param(1.0, 2.0)
+    first = (W * W).sum()
+    W.data[0] = 5.0
+    second = (W * W).sum()
+    assert W.data[0] == 5.0
+    np.testing.assert_array_equal(gradients(second, W), [10.0, 4.0])
+    with pytest.raises(StaleValueError, match=r"W \(2,\) was edited"):
+        first.backward()

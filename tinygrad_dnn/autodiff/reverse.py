@@ -45,6 +45,7 @@ def note_sight(leaf: Leaf) -> None:
     global _last_edit
     memory = leaf.memory
     if memory.used > memory.freed and memory.used > memory.seen:
+        memory.edited = _last_written(leaf)[0]  # what was found so far
         memory.sight = leaf.value, fingerprint(leaf.value)
         memory.seen = _last_edit = tick()
 

@@ -387,16 +387,16 @@ class Tensor(Operators, NumpyProtocols):
         node = self.node
         if node.op is not None or node.variable:
             raise TypeError(
-                f"cannot change {describe(node)} without a record in a function that is being "
-                "differentiated by it: the gradient would be another function's; write "
-                "A = A + 1 or A[...] = ... outside no_grad()"
+                f"cannot change {describe(node)} unrecorded in a function that is being "
+                "differentiated: the gradient would be another function's; write A = A + 1 or "
+                "A[...] = ... outside no_grad()"
             )
 
     def _is_recorded(self, value: Any) -> bool:
         """Whether a write of this value makes a new node; else it changes the memory in place."""
         node, now = self.node, MODE.get()
         if now.tracer is not None:
-            return node.op is not None or node.variable or now.tracer.owns(node)
+            return bool(now.tracer.owns(node))
         if not now.recording:
             return False
         tracked = isinstance(value, Tensor) and value.requires_grad
@@ -419,9 +419,9 @@ class Tensor(Operators, NumpyProtocols):
         # Held by this Tensor and by the call that counts.
         if self._memory is not None and getrefcount(self._memory) > 2:
             raise TypeError(
-                f"cannot write into {describe(node)} while another Tensor shows its memory (as "
-                "row = t[0], t.T, t.detach() do), which would not see it: del that Tensor, write "
-                "first, or copy it with copy.copy(row)"
+                f"cannot write into {describe(node)} while another Tensor shows its memory and "
+                "would not see it, as t[0], t.T and t.detach() do, and t itself in t[0][1] = u: "
+                "write t[0, 1] = u, del the other Tensor, or copy it with copy.copy(t[0])"
             )
         if isinstance(value, Tensor) and value.requires_grad and self.dtype.kind != "f":
             raise TypeError(
@@ -490,6 +490,10 @@ class _Handle(Tensor):
         if not hasattr(self, "_value"):
             self._value = settled(replay([self.node])[self.node], "replay")
         return self._value
+
+    @_array.setter
+    def _array(self, value: Array) -> None:
+        self._value = value
 
 
 # --- from values to Tensors ----------------------------------------------------------------------

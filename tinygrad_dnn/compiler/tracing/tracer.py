@@ -174,11 +174,11 @@ class Tracer:
             )
 
     def owns(self, node: Node) -> bool:
-        """Whether a leaf is the function's own, and its array held by nobody else: no argument, nor
-        from outside.
+        """Whether a value is the function's own, no argument nor from outside, and its array is
+        held by nobody else, who would wait for a write to show there.
         """
-        if not (isinstance(node, Leaf) and node.index > self._ran):
-            return False
+        if node.index <= self._ran or not isinstance(node, Leaf) or node.variable:
+            return node.index > self._ran
         there = self._copies.get(id(node.value))
         # By the leaf, by its Tensor, by the call that counts; and by the copies that were made.
         return sys.getrefcount(node.value) <= 3 + (there is not None and there[0] is node.value)

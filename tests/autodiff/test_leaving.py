@@ -17,6 +17,7 @@ import pytest
 import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor, compile, debug, grad, gradients, no_grad
 from tinygrad_dnn.compiler.errors import RecordingError
+from tinygrad_dnn.ops import Op
 
 Way = Callable[[Any], Any]
 
@@ -218,10 +219,8 @@ def test_what_was_swept_outside_is_a_number_inside() -> None:
     assert grad(lambda x: x * float(cost))(2.0) == 9.0
 
 
-@tg.op("cube({x})", vjp=lambda g, x: g * 3.0 * float(x) ** 2)
-def cube_by_float(x: Any, /) -> Any:
-    """x³, whose rule leaves the graph."""
-    return x**3
+# Its rule leaves the graph.
+cube_by_float = Op(lambda x, /: x**3, "{x}³", lambda g, x: g * 3.0 * float(x) ** 2, name="cube")
 
 
 def test_a_number_taken_in_a_rule_is_refused_where_the_rule_is_recorded() -> None:

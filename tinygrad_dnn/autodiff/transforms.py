@@ -90,7 +90,7 @@ class _Run:
         raise TypeError(
             "expected the function to return a Tensor computed from the arguments it is "
             f"differentiated by, got {type(self.value).__name__}: either it does not use them, or "
-            "it leaves the graph (float(), .item(), .data)"
+            "it leaves the graph (.item(), .data)"
         )
 
     def outside(self, y: Tensor) -> bool:

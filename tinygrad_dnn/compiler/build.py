@@ -14,7 +14,7 @@ from tinygrad_dnn.compiler.codegen.printer import printed
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.rewrite import Step, rewrite
+from tinygrad_dnn.rewrite import PROGRAM, Step
 
 
 def source_of(
@@ -25,16 +25,14 @@ def source_of(
     Args:
         constants: those of a module that it shall share with other functions.
     """
-    graph, raises, results = recording.graph, recording.raises, recording.results
-    steps: list[Step] = []
     if rewriting:
-        graph, new, steps = rewrite(graph)
-        results = [new[x] if isinstance(x, Node) else x for x in results]
-        raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
-    lowered = lower(graph, raises, share=rewriting)
-    results = _distinct([lowered.place[x] if isinstance(x, Node) else x for x in results], lowered)
+        recording = recording.rewritten(PROGRAM)
+    lowered = lower(recording.graph, recording.raises, share=rewriting)
+    results = _distinct(
+        [lowered.place[x] if isinstance(x, Node) else x for x in recording.results], lowered
+    )
     planned = plan(lowered, [x for x in results if isinstance(x, Node)])
-    return printed(recording, lowered, planned, results, constants), steps
+    return printed(recording, lowered, planned, results, constants), recording.steps
 
 
 def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:

@@ -112,7 +112,7 @@ class Compiled:
                 "compile: this was unpickled without its function, which had no importable name, "
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
-        recording = record(self.f, args, kwargs)
+        recording = record(self.f, args, kwargs, self.rewrite)
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
         guard = guard_for(recording, call.given, call.kinds, defaults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from math import log, prod
 from typing import Any
 
 from tinygrad_dnn.ops.reduction import axes
@@ -188,3 +188,106 @@ def both_axes(m: Match) -> bool:
 
 def _order(order: Any, n: int) -> list[int]:
     return list(range(n))[::-1] if order is None else [i % n for i in order]
+
+
+# --- what comes from exponentials -----------------------------------------------------------------
+
+
+def x_has_log(m: Match) -> bool:
+    """The logarithm of x has a form without x."""
+    return m.saturation.of(m["x"]).log
+
+
+def x_has_complement(m: Match) -> bool:
+    """So has that of 1 − x."""
+    return m.saturation.of(m["x"]).complement
+
+
+def float_has_log(m: Match) -> bool:
+    """So has that of x, which is of the floating-point numbers, as the result is."""
+    return _floats(m) and x_has_log(m)
+
+
+def float_has_complement(m: Match) -> bool:
+    """So has that of 1 − x, which is of the floating-point numbers, as the result is."""
+    return _floats(m) and x_has_complement(m)
+
+
+def _floats(m: Match) -> bool:
+    return bool(m["x"].dtype.kind == m.root.dtype.kind == "f")
+
+
+def x_overflows(m: Match) -> bool:
+    """So has that of x, which may overflow."""
+    x = m.saturation.of(m["x"])
+    return x.log and x.inf
+
+
+def x_and_y_have_logs(m: Match) -> bool:
+    """So have those of x and y, or one of them is a constant above 0."""
+    return m.saturation.have_logs(m["x"], m["y"])
+
+
+def terms_have_logs(m: Match) -> bool:
+    """So has that of x + y."""
+    return m.saturation.of(m.root.inputs[0]).log
+
+
+def choices_have_logs(m: Match) -> bool:
+    """So have those of x and y, or one of them is a constant not below 0."""
+    return m.saturation.of(m.root.inputs[0]).log
+
+
+def choices_have_complements(m: Match) -> bool:
+    """So have those of 1 − x and 1 − y, or one of them is a constant."""
+    return m.saturation.of(m.root.inputs[0].inputs[1]).complement
+
+
+def quotient_overflows(m: Match) -> bool:
+    """So have those of x and y, of which one may overflow, or y round to 0."""
+    x, y = m.saturation.of(m["x"]), m.saturation.of(m["y"])
+    return x.log and y.log and (x.inf or y.inf or y.zero)
+
+
+def divisor_overflows(m: Match) -> bool:
+    """So has that of y, which may overflow; x is an array."""
+    y = m.saturation.of(m["y"])
+    return an_array(m) and y.log and y.inf
+
+
+def log_of_length(m: Match) -> Mapping[str, Any] | bool:
+    """So has that of x; k is that of the number of elements of which the mean is taken."""
+    shape = shape_of(m["x"])
+    n = prod(shape[i] for i in axes(m["axis"], shape))
+    return {"k": log(n)} if x_has_log(m) and n else False
+
+
+def sum_stands_in_place(m: Match) -> bool:
+    """x may overflow, and its sum broadcasts along the axis that was summed over."""
+    exponential, total = m.root.inputs
+    shape = exponential.shape
+    over = axes(m["axis"], shape)
+    kept = tuple(1 if i in over else n for i, n in enumerate(shape))
+    in_place = (1,) * (len(shape) - len(total.shape)) + tuple(total.shape) == kept
+    return in_place and bool(over) and m.saturation.of(exponential).inf
+
+
+def weighted_terms(m: Match) -> bool:
+    """So have those of x and y; all are of one shape."""
+    known = m.saturation.of(m["x"]).log and m.saturation.of(m["y"]).log
+    return known and all(shape_of(m[letter]) == m.root.shape for letter in "xyab")
+
+
+def summed_elementwise(m: Match) -> Mapping[str, Any] | bool:
+    """Σ x y over axes, written as an einsum; the logarithm of x or y has a form without it."""
+    x, y = m["x"], m["y"]
+    terms, _, result = m["subscripts"].replace(" ", "").partition("->")
+    one, _, other = terms.partition(",")
+    plain = one == other and len({*one}) == len(one) and "." not in one
+    if not plain or shape_of(x) != shape_of(y) or x.dtype != m.root.dtype or "->" not in m["subscripts"]:
+        return False
+    axis = tuple(i for i, letter in enumerate(one) if letter not in result)
+    if result != "".join(letter for letter in one if letter in result) or not axis:
+        return False
+    known = m.saturation.of(x).log or m.saturation.of(y).log
+    return {"axis": axis} if known else False

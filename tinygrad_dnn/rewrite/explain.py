@@ -88,8 +88,11 @@ class _Pen:
             return self._value(term)
         node = _filled(term, found)
         formula = self._formula(term, node, found)
-        inputs = (self._written(x, found) for x in term.inputs)
-        given = dict(zip(term.op.arrays, inputs, strict=True))
+        inputs = [self._written(x, found) for x in term.inputs]
+        if term.op.many:
+            given = {"xs": (UNICODE.listed([text for text, _ in inputs]), ATOM)}
+        else:
+            given = dict(zip(term.op.arrays, inputs, strict=True))
         places = values(formula, node, beside=False)
         given |= {key: (text, ATOM) for key, text in places.items()}
         return formula.fill(UNICODE, given), formula.level

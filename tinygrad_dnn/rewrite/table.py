@@ -41,13 +41,13 @@ from tinygrad_dnn.rewrite.rows import (
     OUT,
     SHAPES,
     SIGNS,
-    STABLE,
     SUMS,
     ZERO,
     mathematics,
     quotient,
     scaled,
 )
+from tinygrad_dnn.rewrite.stable import FORMS, LOG_OF_EXP, STABLE
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 ONLY_ON_PAPER = (
@@ -83,7 +83,7 @@ ONLY_ON_PAPER = (
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
     ),
-    mathematics("log of an exponential", lambda x: (log(exp(x)), x)),
+    LOG_OF_EXP,
     mathematics(
         "exponential of a log", lambda x: (exp(log(x)), x),
         awkward="where x is below 0", positive="x",
@@ -166,12 +166,12 @@ def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
-    *SHAPES, *SUMS, STABLE[0],
+    *SHAPES, *SUMS, FORMS[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 
@@ -26,8 +26,10 @@ from tinygrad_dnn.compiler.tracing.signature import (
     short,
     stand_in,
 )
+from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
+from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
 
@@ -46,6 +48,8 @@ class Recording:
         raises: the `np.errstate` settings that an op ran under.
         guards: what it read besides its arguments.
         attached: names of Tensors that it closed over and whose gradients its results would carry.
+        steps: the rewrites that were done, in order.
+        swept: nodes that a backward pass recorded.
     """
 
     name: str
@@ -57,11 +61,24 @@ class Recording:
     raises: dict[Node, dict[str, Any]]
     guards: Guards
     attached: tuple[str, ...]
+    steps: list[Step]
+    swept: set[Node]
 
     @property
     def inputs(self) -> list[Leaf]:
         """The arrays among the arguments."""
         return [x for a in self.arguments for x in a.leaves if x is not None]
+
+    def rewritten(self, rows: Iterable[Row]) -> Recording:
+        """The same function with the rows of a table applied to its graph."""
+        graph, new, steps = rewrite(self.graph, rows)
+        results = [new[x] if isinstance(x, Node) else x for x in self.results]
+        raises = {x: how for n, how in self.raises.items() if isinstance(x := new.get(n), Node)}
+        forward = {new[n] for n in self.graph if n not in self.swept}
+        swept = {x for n in self.swept if isinstance(x := new.get(n), Node)} - forward
+        return replace(
+            self, graph=graph, results=results, raises=raises, steps=self.steps + steps, swept=swept
+        )
 
     def forget(self) -> None:
         """Let go of the arrays that it was recorded with; a number in their shape remains."""
@@ -69,19 +86,28 @@ class Recording:
             leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
 
-def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+def record(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    rewriting: bool = True,
+) -> Recording:
     """Run f once on Tensors in place of its arrays, and write down what it does.
+
+    Args:
+        rewriting: write what saturates in a stable form, before it is differentiated; else every
+            op is what f computes.
 
     Raises:
         RecordingError: it reads values, changes what is not its own, draws random numbers, or is
             given something that can't be an input.
     """
-    recording = _recorded(f, args, kwargs)
+    recording = _recorded(f, args, kwargs, rewriting)
     if recording.guards.changed() is not None:
-        recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
+        recording = _recorded(f, args, kwargs, rewriting)  # the first call of all may fill a cache
     if (name := recording.guards.changed()) is None:
         recording.guards.only_read()
-        return recording
+        return recording.rewritten(STABLE) if rewriting else recording
     raise RecordingError(
         f"compile: {recording.name} changes {name} while it is being recorded, which later calls "
         "would not do; return the new value, and pass the old one as an argument"
@@ -102,12 +128,14 @@ def refuse_attached(names: Sequence[str]) -> None:
         )
 
 
-def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+def _recorded(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], rewriting: bool
+) -> Recording:
     call = Bound(f, args, kwargs)
     flat = flatten([*call.given.values()])[0]
     with _ONE:
         guards = Guards(f, [x for x in flat if not is_array(x)])
-        traced = _Traced(f, call, guards)
+        traced = _Traced(f, call, guards, rewriting)
     sites = traced.tracer.sites
     recording = traced.recording()
     del traced, flat
@@ -119,11 +147,14 @@ def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, A
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(self, f: Callable[..., Any], call: Bound, guards: Guards) -> None:
+    def __init__(
+        self, f: Callable[..., Any], call: Bound, guards: Guards, rewriting: bool
+    ) -> None:
         self.guards = guards
         self.name = getattr(f, "__name__", type(f).__name__)
         given = [value_of(x) for x in flatten([*call.given.values()])[0]]
-        self.tracer = Tracer(map(id, [*guards.arrays, *guards.values, *given]))
+        outer = map(id, [*guards.arrays, *guards.values, *given])
+        self.tracer = Tracer(outer, Stabiliser() if rewriting else None)
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
@@ -164,9 +195,11 @@ class _Traced:
         results = copy.results(self.results)
         distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
         graph = Graph(copy.needed(distinct), distinct)
+        stabiliser, swept = self.tracer.stabiliser, self.tracer.swept
         return Recording(
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
-            self.guards, self._attached(copy.captured),
+            self.guards, self._attached(copy.captured), stabiliser.steps if stabiliser else [],
+            {x for n in swept if isinstance(x := copy.new.get(n), Node)},
         )  # fmt: skip
 
     def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:

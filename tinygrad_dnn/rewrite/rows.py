@@ -14,6 +14,7 @@ from tinygrad_dnn.ops import (
     negative,
     power,
     reshape,
+    sigmoid,
     sum,
     swapaxes,
     transpose,
@@ -209,6 +210,14 @@ CANCELLED = (
     mathematics(
         "products with complements",
         lambda x, a: (x * (1 - a) - (1 - x) * a, (x - x * a) - (a - x * a)),
+    ),
+    mathematics(
+        "slopes of both labels",
+        lambda x, a: ((1 - a) * sigmoid(x) - a * sigmoid(-x), sigmoid(x) - a),
+    ),
+    mathematics(
+        "slopes of both labels turned",
+        lambda x, a: (a * sigmoid(-x) - (1 - a) * sigmoid(x), a - sigmoid(x)),
     ),
     mathematics("common part of a difference", lambda x, y, a: ((x - a) - (y - a), x - y)),
 )  # fmt: skip

@@ -28,7 +28,7 @@ from tinygrad_dnn.compiler.tracing.signature import (
 )
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
-from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
+from tinygrad_dnn.graph import MODE, Graph, Leaf, Node, trace
 from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
@@ -50,6 +50,7 @@ class Recording:
         attached: names of Tensors that it closed over and whose gradients its results would carry.
         steps: the rewrites that were done, in order.
         swept: nodes that a backward pass recorded.
+        named: nodes that have a name, which nothing leads to; what comes out equal has it, too.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Recording:
     attached: tuple[str, ...]
     steps: list[Step]
     swept: set[Node]
+    named: list[Node]
 
     @property
     def inputs(self) -> list[Leaf]:
@@ -71,13 +73,23 @@ class Recording:
 
     def rewritten(self, rows: Iterable[Row]) -> Recording:
         """The same function with the rows of a table applied to its graph."""
-        graph, new, steps = rewrite(self.graph, rows)
-        results = [new[x] if isinstance(x, Node) else x for x in self.results]
-        raises = {x: how for n, how in self.raises.items() if isinstance(x := new.get(n), Node)}
-        forward = {new[n] for n in self.graph if n not in self.swept}
-        swept = {x for n in self.swept if isinstance(x := new.get(n), Node)} - forward
+        outputs = self.graph.outputs
+        whole = Graph(trace([*outputs, *self.named]).nodes, outputs)
+        graph, new, steps = rewrite(whole, rows)
+
+        def images(nodes: Iterable[Node]) -> list[Node]:
+            return [x for n in nodes if isinstance(x := new.get(n), Node)]
+
+        usual = {*images(n for n in whole if n not in self.raises)}
+        raises = {n: how for n, how in self.raises.items() if n in new}
         return replace(
-            self, graph=graph, results=results, raises=raises, steps=self.steps + steps, swept=swept
+            self,
+            graph=graph,
+            results=[new[x] if isinstance(x, Node) else x for x in self.results],
+            raises={x: how for n, how in raises.items() for x in images([n]) if x not in usual},
+            steps=self.steps + steps,
+            swept={*images(self.swept)} - {*images(n for n in whole if n not in self.swept)},
+            named=images(self.named),
         )
 
     def forget(self) -> None:
@@ -196,10 +208,13 @@ class _Traced:
         distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
         graph = Graph(copy.needed(distinct), distinct)
         stabiliser, swept = self.tracer.stabiliser, self.tracer.swept
+        named = [x for n in self.tracer.nodes if n not in swept
+                 and isinstance(x := copy.new.get(n), Node) and x.name]  # fmt: skip
         return Recording(
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
             self.guards, self._attached(copy.captured), stabiliser.steps if stabiliser else [],
             {x for n in swept if isinstance(x := copy.new.get(n), Node)},
+            [x for x in named if set(trace([x]).leaves) <= set(graph)],
         )  # fmt: skip
 
     def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
         shape = case.get(letter, (3, 4))
         if letter in row.whole:
             x: Any = rng.integers(-3, 9, shape)
+        elif letter == "i":
+            x = rng.integers(0, 2, shape)
         elif letter == "p":
             x = rng.random(shape) < 0.5
         else:

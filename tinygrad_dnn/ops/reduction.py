@@ -246,7 +246,9 @@ def _weighted_y(g, x, y, axis):
     analytic=False,
 )
 def log_weighted_sum(x, y, /, axis=None, *, keepdims=False):
-    """log Σ y eˣ over axes, without overflow: `logsumexp` with weights of any sign; −∞ if all are 0.
+    """log Σ y eˣ over axes, without overflow: `logsumexp` with weights of any sign.
+
+    It is −∞ where all weights are 0.
 
     With weights of 0 and 1 it picks: where exactly one is 1 it is that x.
     """

@@ -8,6 +8,7 @@ from typing import Any
 
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
+from tinygrad_dnn.rewrite.saturation import Facts
 from tinygrad_dnn.rewrite.terms import Match, is_constant, is_number
 
 # --- numbers and arrays ---------------------------------------------------------------------------
@@ -193,14 +194,19 @@ def _order(order: Any, n: int) -> list[int]:
 # --- what comes from exponentials -----------------------------------------------------------------
 
 
+def _of(m: Match, x: Any) -> Facts:
+    facts: Facts = m.saturation.of(x)
+    return facts
+
+
 def x_has_log(m: Match) -> bool:
     """The logarithm of x has a form without x."""
-    return m.saturation.of(m["x"]).log
+    return _of(m, m["x"]).log
 
 
 def x_has_complement(m: Match) -> bool:
     """So has that of 1 − x."""
-    return m.saturation.of(m["x"]).complement
+    return _of(m, m["x"]).complement
 
 
 def float_has_log(m: Match) -> bool:
@@ -219,39 +225,39 @@ def _floats(m: Match) -> bool:
 
 def x_overflows(m: Match) -> bool:
     """So has that of x, which may overflow."""
-    x = m.saturation.of(m["x"])
+    x = _of(m, m["x"])
     return x.log and x.inf
 
 
 def x_and_y_have_logs(m: Match) -> bool:
     """So have those of x and y, or one of them is a constant above 0."""
-    return m.saturation.have_logs(m["x"], m["y"])
+    return bool(m.saturation.have_logs(m["x"], m["y"]))
 
 
 def terms_have_logs(m: Match) -> bool:
     """So has that of x + y."""
-    return m.saturation.of(m.root.inputs[0]).log
+    return _of(m, m.root.inputs[0]).log
 
 
 def choices_have_logs(m: Match) -> bool:
     """So have those of x and y, or one of them is a constant not below 0."""
-    return m.saturation.of(m.root.inputs[0]).log
+    return _of(m, m.root.inputs[0]).log
 
 
 def choices_have_complements(m: Match) -> bool:
     """So have those of 1 − x and 1 − y, or one of them is a constant."""
-    return m.saturation.of(m.root.inputs[0].inputs[1]).complement
+    return _of(m, m.root.inputs[0].inputs[1]).complement
 
 
 def quotient_overflows(m: Match) -> bool:
     """So have those of x and y, of which one may overflow, or y round to 0."""
-    x, y = m.saturation.of(m["x"]), m.saturation.of(m["y"])
+    x, y = _of(m, m["x"]), _of(m, m["y"])
     return x.log and y.log and (x.inf or y.inf or y.zero)
 
 
 def divisor_overflows(m: Match) -> bool:
     """So has that of y, which may overflow; x is an array."""
-    y = m.saturation.of(m["y"])
+    y = _of(m, m["y"])
     return an_array(m) and y.log and y.inf
 
 
@@ -269,25 +275,25 @@ def sum_stands_in_place(m: Match) -> bool:
     over = axes(m["axis"], shape)
     kept = tuple(1 if i in over else n for i, n in enumerate(shape))
     in_place = (1,) * (len(shape) - len(total.shape)) + tuple(total.shape) == kept
-    return in_place and bool(over) and m.saturation.of(exponential).inf
+    return in_place and bool(over) and _of(m, exponential).inf
 
 
 def weighted_terms(m: Match) -> bool:
     """So have those of x and y; all are of one shape."""
-    known = m.saturation.of(m["x"]).log and m.saturation.of(m["y"]).log
+    known = _of(m, m["x"]).log and _of(m, m["y"]).log
     return known and all(shape_of(m[letter]) == m.root.shape for letter in "xyab")
 
 
 def summed_elementwise(m: Match) -> Mapping[str, Any] | bool:
     """Σ x y over axes, written as an einsum; the logarithm of x or y has a form without it."""
     x, y = m["x"], m["y"]
-    terms, _, result = m["subscripts"].replace(" ", "").partition("->")
+    terms, arrow, result = m["subscripts"].replace(" ", "").partition("->")
     one, _, other = terms.partition(",")
     plain = one == other and len({*one}) == len(one) and "." not in one
-    if not plain or shape_of(x) != shape_of(y) or x.dtype != m.root.dtype or "->" not in m["subscripts"]:
+    if not (plain and arrow and shape_of(x) == shape_of(y)):
         return False
     axis = tuple(i for i, letter in enumerate(one) if letter not in result)
     if result != "".join(letter for letter in one if letter in result) or not axis:
         return False
-    known = m.saturation.of(x).log or m.saturation.of(y).log
+    known = _of(m, x).log or _of(m, y).log
     return {"axis": axis} if known else False

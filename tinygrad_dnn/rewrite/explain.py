@@ -70,9 +70,7 @@ def texts(steps: Sequence[Step], names: Mapping[Node, str] | None = None) -> lis
     found_in = written(graph, named, LONGEST, [UNICODE], readable, beside=False)
     shown = {n: t[0] for n, t in found_in.items()}
     pen = _Pen(named, shown)
-    return [
-        (pen.text(s.way, s.found), pen.text(s.row.right, s.found, s.after)) for s in steps
-    ]
+    return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found, s.after)) for s in steps]
 
 
 class _Pen:

@@ -10,7 +10,7 @@ Of each node of a graph it is found out, from the ops that made it alone,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,9 +78,7 @@ class Saturation:
     def have_logs(self, *xs: Any) -> bool:
         """Whether log x can be computed without x, but for constants, of which not all are."""
         logs = [self.of(x).log for x in xs]
-        return any(logs) and all(
-            log or above_zero(x) for x, log in zip(xs, logs, strict=True)
-        )
+        return any(logs) and all(log or above_zero(x) for x, log in zip(xs, logs, strict=True))
 
     def spoils(self, node: Node) -> bool:
         """Whether a node makes ∞ or NaN, in its result or its gradient, of what has saturated."""
@@ -114,10 +112,6 @@ def _is_sign(x: Any) -> bool:
     return _every(x, lambda x, n: np.abs(x) == n, 1)
 
 
-def _is_mask(x: Any) -> bool:
-    return getattr(x, "dtype", None) == bool
-
-
 # --- what is known of a result, from what is known of its inputs ----------------------------------
 
 
@@ -140,16 +134,27 @@ def _unchanged(of: Of, node: Node) -> Facts:
     return of(node.inputs[0])
 
 
+def _joined(of: Of, node: Node) -> Facts:
+    return _one_of(of, node.inputs)
+
+
 def _choice(of: Of, node: Node) -> Facts:
+    return _one_of(of, node.inputs[1:])
+
+
+def _one_of(of: Of, given: Sequence[Any]) -> Facts:
     """Each element is one of several arrays'."""
-    given = [x for x in node.inputs if not _is_mask(x)]
     found = [of(x) for x in given]
-    pairs = [*zip(given, found, strict=True)]
+    fixed = [is_constant(x) for x in given]
+    logs = [f.log or (c and f.positive) for f, c in zip(found, fixed, strict=True)]
+    complements = [f.complement or c for f, c in zip(found, fixed, strict=True)]
     return Facts(
-        any(f.log for f in found) and all(f.log or f.positive and is_constant(x) for x, f in pairs),
-        any(f.complement for f in found) and all(f.complement or is_constant(x) for x, f in pairs),
+        all(logs) and any(f.log for f in found),
+        all(complements) and any(f.complement for f in found),
         all(f.positive for f in found),
-        *(any(f[i] for f in found) for i in (3, 4, 5)),
+        any(f.zero for f in found),
+        any(f.one for f in found),
+        any(f.inf for f in found),
     )
 
 
@@ -227,7 +232,7 @@ def _contraction(of: Of, node: Node) -> Facts:
 
 def _limited(of: Of, node: Node) -> Facts:
     """max(x, y), clip(x, a, b): a constant above 0 keeps it off 0."""
-    facts = _choice(of, node)._replace(log=False, complement=False)
+    facts = _one_of(of, node.inputs)._replace(log=False, complement=False)
     return facts._replace(zero=facts.zero and not any(map(above_zero, node.inputs)))
 
 
@@ -241,8 +246,9 @@ _RULES: dict[Any, Rule] = {
     ops.sigmoid: _always(SOFTMAX._replace(complement=True)),
     ops.softmax: _always(SOFTMAX),
     ops.tanh: _always(Facts(one=True)),
-    **dict.fromkeys((*MOVES, ops.identity, ops.stop_gradient, ops.astype, ops.absolute), _unchanged),
-    **dict.fromkeys((ops.where, ops.concatenate, ops.stack), _choice),
+    **dict.fromkeys((*MOVES, ops.identity, ops.stop_gradient, ops.astype), _unchanged),
+    ops.where: _choice,
+    **dict.fromkeys((ops.concatenate, ops.stack), _joined),
     ops.negative: _negative,
     ops.multiply: _product,
     ops.divide: _quotient,

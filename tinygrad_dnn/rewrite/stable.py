@@ -1,4 +1,4 @@
-"""Rows that keep values and gradients finite where a sigmoid, a softmax or an exponential saturates.
+"""Rows that keep values and gradients finite where sigmoid, softmax or exponentials saturate.
 
 A logarithm goes down, through what lies between it and the exponentials that its argument comes
 from, to where it cancels them: log(σ(z)ᵀ) is log(σ(z))ᵀ is (−softplus(−z))ᵀ. A row asks first
@@ -47,20 +47,20 @@ from tinygrad_dnn.rewrite.saturation import MOVES
 from tinygrad_dnn.rewrite.terms import Row
 
 OVERFLOWS = "where an exponential overflows or underflows"
-SATURATES = "where a value rounds to 0 or 1"
 EINSUM = REGISTRY["einsum"]
 LN2, LN10 = logarithm(2), logarithm(10)
 
 form = partial(Row, rounds=True, awkward=OVERFLOWS)
-down = partial(Row, rounds=True, awkward=SATURATES, exponential="x")
+down = partial(Row, rounds=True, exponential="x")
+exact = partial(Row, exponential="x")
 
 # What is written with exponentials, as one op that does not overflow.
 FORMS = (
     Row("sigmoid", lambda x: (1 / (1 + exp(x)), sigmoid(-x))),
     form("sigmoid, exponentials above and below", lambda x: (exp(x) / (1 + exp(x)), sigmoid(x))),
-    form("minus a sigmoid", lambda x: (-1 / (1 + exp(x)), -sigmoid(-x))),
-    form("reciprocal sigmoid", lambda x: (reciprocal(1 + exp(x)), sigmoid(-x))),
-    form("sigmoid as a power", lambda x: (power(1 + exp(x), -1), sigmoid(-x))),
+    Row("minus a sigmoid", lambda x: (-1 / (1 + exp(x)), -sigmoid(-x))),
+    Row("reciprocal sigmoid", lambda x: (reciprocal(1 + exp(x)), sigmoid(-x))),
+    Row("sigmoid as a power", lambda x: (power(1 + exp(x), -1), sigmoid(-x))),
     Row("sigmoid by tanh", lambda x: (0.5 * (1 + tanh(x)), sigmoid(2 * x)), rounds=True),
     Row("half of tanh and 1", lambda x: ((1 + tanh(x)) / 2, sigmoid(2 * x)), rounds=True),
     Row("half of tanh and a half", lambda x: (0.5 * tanh(x) + 0.5, sigmoid(2 * x)), rounds=True),
@@ -75,14 +75,12 @@ FORMS = (
         lambda x, axis, keepdims: (exp(x) / sum(exp(x), axis, keepdims=keepdims), softmax(x, axis)),
         when.sum_stands_in_place, cases=({"x": (3, 4), "axis": 0, "keepdims": True},),
     ),
-    form(
+    down(
         "quotient of exponentials", lambda x, y: (x / y, exp(log(x) - log(y))),
         when.quotient_overflows, exponential="xy",
     ),
-    form(
-        "times a sigmoid", lambda x, y: (x / (1 + exp(y)), x * sigmoid(-y)),
-    ),
-    form(
+    Row("times a sigmoid", lambda x, y: (x / (1 + exp(y)), x * sigmoid(-y)), rounds=True),
+    down(
         "divided by an exponential", lambda x, y: (x / y, x * exp(-log(y))),
         when.divisor_overflows, exponential="y",
     ),
@@ -118,27 +116,36 @@ ARRIVED = (
 
 # What it goes through.
 ARITHMETIC = (
-    down(
-        "log of a difference from one half turned", lambda x: (log(-(x - 1)), log(1 - x)),
+    exact(
+        "log of a negative difference", lambda x: (log(-(x - 1)), log(1 - x)),
         when.x_has_complement,
     ),
-    down("log of 1 and a negative", lambda x: (log(1 + -x), log(1 - x)), when.x_has_complement),
+    exact("log of 1 and a negative", lambda x: (log(1 + -x), log(1 - x)), when.x_has_complement),
     down("log1p of a negative", lambda x: (log1p(-x), log(1 - x)), when.x_has_complement),
     down("log1p", lambda x: (log1p(x), softplus(log(x))), when.x_overflows),
     down("log of 1 more", lambda x: (log(1 + x), softplus(log(x))), when.x_overflows),
     down("log of a complement's complement", lambda x: (log(1 - (1 - x)), log(x)), when.x_has_log),
     down("log to base 2", lambda x: (log2(x), log(x) * (1 / LN2)), when.x_has_log),
     down("log to base 10", lambda x: (log10(x), log(x) * (1 / LN10)), when.x_has_log),
-    down("log of a product", lambda x, y: (log(x * y), log(x) + log(y)), when.x_and_y_have_logs),
+    down(
+        "log of a product", lambda x, y: (log(x * y), log(x) + log(y)), when.x_and_y_have_logs,
+        exponential="xy",
+    ),
     down("log of 1 over", lambda x: (log(1 / x), -log(x)), when.x_has_log),
-    down("log of a quotient", lambda x, y: (log(x / y), log(x) - log(y)), when.x_and_y_have_logs),
+    down(
+        "log of a quotient", lambda x, y: (log(x / y), log(x) - log(y)), when.x_and_y_have_logs,
+        exponential="xy",
+    ),
     down("log of a reciprocal", lambda x: (log(reciprocal(x)), -log(x)), when.x_has_log),
-    down("log of a power", lambda x, y: (log(power(x, y)), y * log(x)), when.x_has_log),
+    down(
+        "log of a power", lambda x, y: (log(power(x, y)), y * log(x)), when.x_has_log,
+        awkward=OVERFLOWS,
+    ),
     down("log of a square", lambda x: (log(square(x)), 2 * log(x)), when.x_has_log),
     down("log of a root", lambda x: (log(sqrt(x)), 0.5 * log(x)), when.x_has_log),
     down(
         "log of two terms", lambda x, y: (log(x + y), logaddexp(log(x), log(y))),
-        when.terms_have_logs,
+        when.terms_have_logs, exponential="xy",
     ),
     down(
         "log of a sum",
@@ -168,7 +175,7 @@ ARITHMETIC = (
             log(sum(x * y, axis, keepdims=keepdims)),
             log_weighted_sum(log(x), y, axis, keepdims=keepdims),
         ),
-        when.x_has_log, cases=AXES, positive="y",
+        when.x_has_log, cases=AXES, positive="y", awkward=OVERFLOWS,
     ),
     down(
         "log of two weighted terms",
@@ -179,8 +186,9 @@ ARITHMETIC = (
             ),
         ),
         when.weighted_terms, exponential="xy", positive="ab", cases=({},),
+        awkward=OVERFLOWS,
     ),
-    down(
+    exact(
         "log of an elementwise einsum",
         lambda x, y, subscripts, axis=None: (
             log(EINSUM((x, y), subscripts=subscripts)), log(sum(x * y, axis, keepdims=False))
@@ -188,9 +196,9 @@ ARITHMETIC = (
         when.summed_elementwise,
         cases=({"x": (3, 4), "y": (3, 4), "subscripts": "ij,ij->j"},), positive="y",
     ),
-    down("log of a choice", lambda p, x, y: (log(where(p, x, y)), where(p, log(x), log(y))),
+    exact("log of a choice", lambda p, x, y: (log(where(p, x, y)), where(p, log(x), log(y))),
          when.choices_have_logs, exponential="xy"),
-    down("log of a choice's complement",
+    exact("log of a choice's complement",
          lambda p, x, y: (log(1 - where(p, x, y)), where(p, log(1 - x), log(1 - y))),
          when.choices_have_complements, exponential="xy"),
 )  # fmt: skip
@@ -213,12 +221,10 @@ def _line(op: Op, outer: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any]]
 
 def _moved(op: Op) -> tuple[Row, Row]:
     """Rows of an op that moves elements, or casts them: the logarithm goes before it."""
-    cases = tuple(
-        dict(zip("xi", c.shapes, strict=False)) | op.defaults | c.meta for c in op.cases
-    )
-    row = partial(
-        Row, rounds=op is astype, awkward=SATURATES, floats=False, exponential="x", cases=cases
-    )
+    cases = tuple(dict(zip("xi", c.shapes, strict=False)) | op.defaults | c.meta for c in op.cases)
+    if op is astype:
+        cases = ({"x": (2, 3), "dtype": "longdouble"},)
+    row = partial(exact, rounds=op is astype, floats=False, cases=cases)
     name = op.name
     return (
         row(f"log before {name}", _line(op, log), when.float_has_log),
@@ -233,10 +239,12 @@ def _log_of_complement(x: Any) -> Any:
 
 def _joined(op: Op) -> Row:
     """Logarithms of two arrays go before they are joined."""
-    return down(
+    return exact(
         f"logs before {op.name}",
         lambda x, y, axis: (log(op((x, y), axis=axis)), op((log(x), log(y)), axis=axis)),
-        when.x_and_y_have_logs, exponential="xy", cases=({"x": (3, 4), "y": (3, 4), "axis": 0},),
+        when.x_and_y_have_logs,
+        exponential="xy",
+        cases=({"x": (3, 4), "y": (3, 4), "axis": 0},),
     )
 
 

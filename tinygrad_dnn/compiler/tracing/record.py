@@ -159,9 +159,7 @@ def _recorded(
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(
-        self, f: Callable[..., Any], call: Bound, guards: Guards, rewriting: bool
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], call: Bound, guards: Guards, rewriting: bool) -> None:
         self.guards = guards
         self.name = getattr(f, "__name__", type(f).__name__)
         given = [value_of(x) for x in flatten([*call.given.values()])[0]]

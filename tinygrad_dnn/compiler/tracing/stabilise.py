@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, record
-from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, by_index
+from tinygrad_dnn.graph import Graph, Leaf, Node, by_index
 from tinygrad_dnn.rewrite import STABLE, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import key_of
-from tinygrad_dnn.rewrite.terms import is_constant
+from tinygrad_dnn.rewrite.terms import is_constant, same
 
 
 class Stabiliser:
@@ -64,11 +64,11 @@ class Stabiliser:
             if node in there:
                 continue
             inputs = [there[x] if isinstance(x, Node) else x for x in node.inputs]
-            old = images.get(node)
-            if old is not None and old.op is node.op and _alike(inputs, old.inputs):
-                there[node] = handle(old, values[old])
+            first = images.get(node)
+            if first is not None and first.op is node.op and _alike(inputs, first.inputs):
+                there[node] = handle(first, values[first])
             else:
-                there[node] = self._recorded(node, inputs, old)
+                there[node] = self._recorded(node, inputs, first)
         for old in region.nodes:
             new = there.get(done.new[region.copies[old]])
             if isinstance(new, Tensor) and new.node is not old:
@@ -156,4 +156,4 @@ def _node(x: Any) -> Any:
 
 def _alike(given: Sequence[Any], inputs: Sequence[Any]) -> bool:
     """Whether the inputs of a node are the ones that it would be recorded with."""
-    return all(_node(x) is y or (not isinstance(y, Node) and x == y) for x, y in zip(given, inputs))
+    return all(same(_node(x), y) for x, y in zip(given, inputs, strict=True))

@@ -57,6 +57,10 @@ def _plain(x: Any) -> Any:
     return x.numpy() if hasattr(type(x), "__record__") else x
 
 
+def _is_truth(x: Any) -> bool:
+    return bool(np.result_type(x.dtype if hasattr(x, "dtype") else x).kind == "b")
+
+
 def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) != 2:
         raise TypeError("np.where: expected condition, x, y; for positions use np.nonzero(t.data)")
@@ -129,7 +133,7 @@ class NumpyProtocols:
                 "np.max or np.cumsum"
             )
         op = UFUNCS.get(ufunc)
-        if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
+        if op is None and all(_is_truth(x) for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
             raise _no_rule(f"np.{ufunc.__name__}")

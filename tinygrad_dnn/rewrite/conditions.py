@@ -204,6 +204,12 @@ def x_has_log(m: Match) -> bool:
     return _of(m, m["x"]).log
 
 
+def x_saturates(m: Match) -> bool:
+    """So has that of x, or that of its terms may have."""
+    x = _of(m, m["x"])
+    return x.log or x.zero or x.inf
+
+
 def x_has_complement(m: Match) -> bool:
     """So has that of 1 − x."""
     return _of(m, m["x"]).complement

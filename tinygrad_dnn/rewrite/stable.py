@@ -23,6 +23,7 @@ from tinygrad_dnn.ops import (
     log1p,
     log2,
     log10,
+    log_sigmoid,
     log_softmax,
     log_weighted_sum,
     logaddexp,
@@ -54,6 +55,12 @@ form = partial(Row, rounds=True, awkward=OVERFLOWS)
 down = partial(Row, rounds=True, exponential="x")
 exact = partial(Row, exponential="x")
 
+EXP_OF_LOG_SOFTMAX = Row(
+    "exponential of a log of a softmax",
+    lambda x, axis: (exp(log_softmax(x, axis)), softmax(x, axis)),
+    rounds=True,
+    cases=({"x": (3, 4), "axis": 0},),
+)
 # What is written with exponentials, as one op that does not overflow.
 FORMS = (
     Row("sigmoid", lambda x: (1 / (1 + exp(x)), sigmoid(-x))),
@@ -75,6 +82,11 @@ FORMS = (
         lambda x, axis, keepdims: (exp(x) / sum(exp(x), axis, keepdims=keepdims), softmax(x, axis)),
         when.sum_stands_in_place, cases=({"x": (3, 4), "axis": 0, "keepdims": True},),
     ),
+    Row("exponential of log σ", lambda x: (exp(log_sigmoid(x)), sigmoid(x)), rounds=True),
+    Row("exponential of −softplus", lambda x: (exp(-softplus(x)), sigmoid(-x)), rounds=True),
+    EXP_OF_LOG_SOFTMAX,
+    exact("1 and a negative", lambda x: (1 + -x, 1 - x), when.x_has_complement),
+    exact("negative difference", lambda x: (-(x - 1), 1 - x), when.x_has_complement, zeros=True),
     down(
         "quotient of exponentials", lambda x, y: (x / y, exp(log(x) - log(y))),
         when.quotient_overflows, exponential="xy",
@@ -116,17 +128,12 @@ ARRIVED = (
 
 # What it goes through.
 ARITHMETIC = (
-    exact(
-        "log of a negative difference", lambda x: (log(-(x - 1)), log(1 - x)),
-        when.x_has_complement,
-    ),
-    exact("log of 1 and a negative", lambda x: (log(1 + -x), log(1 - x)), when.x_has_complement),
     down("log1p of a negative", lambda x: (log1p(-x), log(1 - x)), when.x_has_complement),
     down("log1p", lambda x: (log1p(x), softplus(log(x))), when.x_overflows),
     down("log of 1 more", lambda x: (log(1 + x), softplus(log(x))), when.x_overflows),
     down("log of a complement's complement", lambda x: (log(1 - (1 - x)), log(x)), when.x_has_log),
-    down("log to base 2", lambda x: (log2(x), log(x) * (1 / LN2)), when.x_has_log),
-    down("log to base 10", lambda x: (log10(x), log(x) * (1 / LN10)), when.x_has_log),
+    down("log to base 2", lambda x: (log2(x), log(x) * (1 / LN2)), when.x_saturates),
+    down("log to base 10", lambda x: (log10(x), log(x) * (1 / LN10)), when.x_saturates),
     down(
         "log of a product", lambda x, y: (log(x * y), log(x) + log(y)), when.x_and_y_have_logs,
         exponential="xy",

@@ -20,7 +20,6 @@ from tinygrad_dnn.ops import (
     exp,
     isfinite,
     log,
-    log_softmax,
     logical_and,
     logical_not,
     logical_or,
@@ -28,7 +27,6 @@ from tinygrad_dnn.ops import (
     reciprocal,
     relu,
     sigmoid,
-    softmax,
     square,
     where,
 )
@@ -47,7 +45,7 @@ from tinygrad_dnn.rewrite.rows import (
     quotient,
     scaled,
 )
-from tinygrad_dnn.rewrite.stable import FORMS, LOG_OF_EXP, STABLE
+from tinygrad_dnn.rewrite.stable import EXP_OF_LOG_SOFTMAX, FORMS, LOG_OF_EXP, STABLE
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 ONLY_ON_PAPER = (
@@ -88,11 +86,7 @@ ONLY_ON_PAPER = (
         "exponential of a log", lambda x: (exp(log(x)), x),
         awkward="where x is below 0", positive="x",
     ),
-    Row(
-        "exponential of a log of a softmax",
-        lambda x, axis: (exp(log_softmax(x, axis)), softmax(x, axis)),
-        rounds=True, cases=({"x": (3, 4), "axis": 0},),
-    ),
+    EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(

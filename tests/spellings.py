@@ -235,7 +235,7 @@ PICKS: Mapping[str, Part] = {
     "log of the power": lambda P, hot: -np.log(P ** (hot * 1.0)).sum() / 4,
     "in a row": lambda P, hot: -np.log(np.take(np.ravel(P), ROWS * 3 + PICKED)).mean(),
     "one by one": lambda P, hot: -sum(np.log(P[i, k]) for i, k in enumerate(PICKED)) / 4,
-    "one by one, rows": lambda P, hot: -sum(np.log(p[k]) for p, k in zip(P, PICKED, strict=True)) / 4,
+    "row by row": lambda P, hot: -sum(np.log(P[i][k]) for i, k in enumerate(PICKED)) / 4,
     "log2": lambda P, hot: -(hot * np.log2(P)).sum() * np.log(2.0) / 4,
 }  # fmt: skip
 AXES: Mapping[str, tuple[Part, Part, int]] = {
@@ -290,7 +290,7 @@ def sample(n: int | None, seed: int = 0) -> list[Spelling]:
 
 
 def fault(spelling: Spelling) -> str | None:
-    """What a compiled spelling, or a loop of it, gives otherwise than it should; None if nothing."""
+    """What a compiled spelling, or a loop of it, gives otherwise than it should, if anything."""
     cost, slope = exact(spelling)
 
     def step(carry: Any) -> Any:

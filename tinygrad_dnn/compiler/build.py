@@ -12,21 +12,28 @@ from tinygrad_dnn.compiler.codegen.module import Source, module
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.codegen.printer import printed
 from tinygrad_dnn.compiler.program import Program
+from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.rewrite import PROGRAM, Step
 
 
 def source_of(
-    recording: Recording, rewriting: bool = True, constants: Constants | None = None
+    recording: Recording,
+    rewriting: bool = True,
+    constants: Constants | None = None,
+    warns: bool = True,
 ) -> tuple[Source, list[Step]]:
     """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
 
     Args:
         constants: those of a module that it shall share with other functions.
+        warns: of what may not be finite.
     """
     if rewriting:
         recording = recording.rewritten(PROGRAM)
+        if warns:
+            warn_saturated(recording)
     lowered = lower(recording.graph, recording.raises, share=rewriting)
     results = _distinct(
         [lowered.place[x] if isinstance(x, Node) else x for x in recording.results], lowered
@@ -49,10 +56,13 @@ def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:
 
 
 def program_of(
-    recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
+    recording: Recording,
+    rewriting: bool = True,
+    guard: Callable[..., bool] | None = None,
+    warns: bool = True,
 ) -> Program:
     """Return a recording as a program that runs."""
-    source, steps = source_of(recording, rewriting)
+    source, steps = source_of(recording, rewriting, warns=warns)
     return Program(
         source.text,
         source.called.function,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
 from tinygrad_dnn.loops.loop import Loop, copied, shown
@@ -79,7 +80,9 @@ def compile_loop(
         ) from None
     recording = record(step, given, fixed, rewrite)
     refuse_attached(recording.attached)
-    recording = recording.rewritten(PROGRAM) if rewrite else recording
+    if rewrite:
+        recording = recording.rewritten(PROGRAM)
+        warn_saturated(recording)
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:
         raise TypeError(f"compile_loop: {recording.name} must return a pair (next carry, result)")
     if recording.layout[0] != layout:

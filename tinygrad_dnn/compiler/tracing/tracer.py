@@ -321,7 +321,8 @@ def _engine(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((*ENGINE, "<frozen"))
 
 
-def _users(frame: FrameType) -> bool:
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs code that is not ours, NumPy's or Python's."""
     name = frame.f_code.co_filename
     return not (_engine(frame) or (name.startswith(PYTHON) and "site-packages" not in name))
 
@@ -329,7 +330,7 @@ def _users(frame: FrameType) -> bool:
 def where() -> str:
     """The innermost line that is not ours, NumPy's or Python's: `net.py, line 7: if cost > 1:`."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _users(frame):
+    while frame is not None and not is_users(frame):
         frame = frame.f_back
     return _line(frame.f_code.co_filename, frame.f_lineno) if frame else "in no file"
 
@@ -337,7 +338,7 @@ def where() -> str:
 def line_of(error: BaseException) -> str:
     """The innermost such line on an exception's way."""
     frames = [(tb.tb_frame, tb.tb_lineno) for tb in _tracebacks(error)]
-    outer = [(f.f_code.co_filename, line) for f, line in frames if _users(f)]
+    outer = [(f.f_code.co_filename, line) for f, line in frames if is_users(f)]
     return _line(*outer[-1]) if outer else "in no file"
 
 

@@ -1,0 +1,159 @@
+"""Which elements of a value a result depends on, where `where` or an index left others out.
+
+What is left out contributes nothing, whatever stands there: 0 · ∞ and 0 · NaN are no slopes of it.
+A cotangent of 0 alone does not say so, since 1/∞ is 0 too; what was left out is told by the ops. It
+is found out when it is asked for, which on NumPy's arrays is where a slope is not finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn import ops
+from tinygrad_dnn.graph import Node
+
+Pull = Callable[[Any, tuple[Any, ...], Node, int], Any]
+
+
+class _Use(NamedTuple):
+    """One use of a value: it is input i of a node.
+
+    Attributes:
+        saved, g: the saved values and the cotangent of an op that selects.
+    """
+
+    node: Node
+    i: int
+    pull: Pull
+    saved: tuple[Any, ...] | None
+    g: Any
+
+
+class Usage:
+    """How often each element is used, as a sum over its uses; told use by use while a sweep runs.
+
+    That is a sweep of its own: through what moves elements and sums them by the same rules, from
+    ones, and through what mixes them by how it mixes them.
+    """
+
+    def __init__(self) -> None:
+        # Of nodes with elements that may be left out, all uses; None: every element is used.
+        self._uses: dict[Node, list[_Use] | None] = {}
+        self._counts: dict[Node, Any] = {}
+
+    def note(
+        self, x: Node, node: Node, i: int, pull: Pull, saved: tuple[Any, ...], g: Any, seen: bool
+    ) -> None:
+        """Take down that x is input i of a node, whose uses are all known.
+
+        Args:
+            seen: whether x has uses that were not taken down.
+        """
+        selects = node.op.selects
+        if not (selects or self.is_partial(node)) or (seen and x not in self._uses):
+            self._uses[x] = None
+            return
+        uses = self._uses.setdefault(x, [])
+        if uses is not None:
+            uses.append(_Use(node, i, pull, *((saved, g) if selects else (None, None))))
+
+    def is_partial(self, node: Node) -> bool:
+        """Whether some elements may be left out by all that use the node."""
+        return self._uses.get(node) is not None
+
+    def slope(self, pull: Pull, g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
+        """What a rule gives, without what is left out."""
+        with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
+            gx = pull(g, saved, node, i)
+        if gx is None or (type(gx) is np.ndarray and np.isfinite(gx).all()):
+            return gx
+        counts = self._of(node)
+        used = None if counts is None else _through(_Use(node, i, pull, saved, g), counts)
+        if used is None:
+            return pull(g, saved, node, i)
+        if node.op.contracts:
+            # 0 · NaN within a sum over both: what meets the left out alone is left out as well.
+            saved = (
+                saved[0],
+                *(_cleaned(node, j, counts, x) if j != i else x for j, x in enumerate(saved[1:])),
+            )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                gx = pull(g, saved, node, i)
+        return np.where(used > 0, gx, 0)
+
+    def _of(self, node: Node) -> Any:
+        """How often each element is used; None where every one is."""
+        stack = [node]
+        while stack:
+            x = stack[-1]
+            uses = self._uses.get(x)
+            waiting = [
+                u.node for u in uses or () if u.node not in self._counts and self.is_partial(u.node)
+            ]
+            stack += waiting
+            if not waiting:
+                if x not in self._counts:
+                    self._counts[x] = None if uses is None else self._sum(x, uses)
+                stack.pop()
+        return self._counts[node]
+
+    def _sum(self, x: Node, uses: Sequence[_Use]) -> Any:
+        total: Any = 0
+        for use in uses:
+            counts = self._counts.get(use.node)
+            if counts is None and not use.node.op.selects:
+                return None
+            part = _through(use, np.ones_like(use.g) if counts is None else counts)
+            if part is None:
+                return None
+            total = total + unbroadcast(part, x.shape)
+        return None if type(total) is np.ndarray and (total > 0).all() else total
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g over the axes along which an input of `shape` was repeated."""
+    extra = len(g.shape) - len(shape)
+    if extra > 0:
+        g = g.sum(axis=tuple(range(extra)))
+    repeated = tuple(i for i, n in enumerate(g.shape) if n != 1 and shape[i : i + 1] == (1,))
+    return g.sum(axis=repeated, keepdims=True) if repeated else g
+
+
+def is_masked(node: Node, i: int) -> bool:
+    """Whether the rule for an input reads values, and it is known how the op mixes elements."""
+    op = node.op
+    mixes = op.builtin and (op.contracts or "axis" in node.meta) and not op.selects
+    return op.masks[0 if op.many else i] or (mixes and bool(op.reads(i)))
+
+
+def _through(use: _Use, counts: Any) -> Any:
+    """The uses of an input, in the result's shape where it broadcasts; None: all are used."""
+    node, i, pull, saved, _ = use
+    op = node.op
+    if op.selects or (op.builtin and not op.elementwise and not op.reads(i)):
+        return pull(counts, saved or (), node, i)
+    if op.elementwise:
+        return counts
+    if not op.builtin:
+        return None
+    if op.contracts:
+        ones = [None, *(np.ones(shape, counts.dtype) for shape in node.input_shapes)]
+        return pull(counts, tuple(ones), node, i)
+    if "keepdims" in node.meta:
+        spread: Pull = ops.sum.pulls[i]  # each is used as often as its sum
+        return spread(counts, (), node, i)
+    if "axis" in node.meta and node.inputs[i].shape == node.shape:
+        total = np.sum(counts, axis=node.meta["axis"], keepdims=True)
+        return np.broadcast_to(total, node.shape)
+    return None
+
+
+def _cleaned(node: Node, j: int, counts: Any, x: Any) -> Any:
+    """An operand of a product with 0 where it meets the left out alone."""
+    if x is None or type(counts) is not np.ndarray:
+        return x
+    used = _through(_Use(node, j, node.op.pulls[j], None, None), counts)
+    return x if (used > 0).all() else np.where(used > 0, x, 0)

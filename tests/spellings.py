@@ -6,8 +6,8 @@ the complement, the logarithm, the labels, and how the terms meet. Each is a fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from collections.abc import Callable, Mapping
+from math import prod
 from random import Random
 from typing import Any, NamedTuple
 
@@ -26,11 +26,12 @@ HOT = np.eye(3)[PICKED]
 
 
 class Spelling(NamedTuple):
-    """A cost of logits, and the names of its parts."""
+    """A cost of logits, the names of its parts, and what gives its value and gradient exactly."""
 
     name: str
     cost: Callable[[Any], Any]
     logits: Any
+    exact: Callable[[Any], tuple[Any, Any]]
 
 
 # --- binary ---------------------------------------------------------------------------------------
@@ -89,10 +90,6 @@ DTYPES: Mapping[str, Part] = {
 }
 
 
-def _terms(Y: Any, A: Any, C: Any, log: Part, log_c: Part) -> tuple[Any, Any]:
-    return log(A), log_c(A, C)
-
-
 def _not(Y: Any) -> Any:
     return 1 - Y * 1.0 if Y.dtype == bool else 1 - Y
 
@@ -142,7 +139,7 @@ BINARY: Mapping[str, Part] = {
 # (Y, z) -> the cost, from the logits themselves
 FROM_LOGITS: Mapping[str, Part] = {
     "log(1+exp(z))": lambda Y, z: (np.log(1 + np.exp(z)) - Y * z).mean(),
-    "log(exp(z)+1)": lambda Y, z: np.mean(-Y * 1.0 * z + np.log(np.exp(z) + 1)),
+    "log(exp(z)+1)": lambda Y, z: np.mean(-(Y * 1.0) * z + np.log(np.exp(z) + 1)),
     "log1p(exp(z))": lambda Y, z: (np.log1p(np.exp(z)) - Y * z).mean(),
     "log(1+exp(-z))": lambda Y, z: (Y * np.log(1 + np.exp(-z)) + _not(Y) * np.log(1 + np.exp(z))
                                     ).mean(),
@@ -156,18 +153,10 @@ FROM_LOGITS: Mapping[str, Part] = {
 }  # fmt: skip
 
 
-def binary() -> Iterator[Spelling]:
-    """All products of the parts."""
-    parts = product(SIGMOIDS, LAYOUTS, COMPLEMENTS, LOGS, DTYPES, BINARY)
-    for sigmoid, layout, complement, log, dtype, terms in parts:
-        yield _binary(sigmoid, layout, complement, log, dtype, terms)
-    for dtype, layout, terms in product(DTYPES, LAYOUTS, FROM_LOGITS):
-        yield _from_logits(dtype, layout, terms)
-
-
-def _binary(
+def binary(
     sigmoid: str, layout: str, complement: str, log: str, dtype: str, terms: str
 ) -> Spelling:
+    """Of a sigmoid, its complement, and logarithms of both."""
     laid = LAYOUTS[layout]
     Y = laid(DTYPES[dtype](LABELS) if layout != "astype" else LABELS * 1.0)
 
@@ -176,15 +165,15 @@ def _binary(
         return BINARY[terms](Y, A, COMPLEMENTS[complement](A), *LOGS[log])
 
     name = f"{sigmoid} | {layout} | {complement} | {log} | {dtype} | {terms}"
-    return Spelling(name, cost, LOGITS)
+    return Spelling(name, cost, LOGITS, exact_binary)
 
 
-def _from_logits(dtype: str, layout: str, terms: str) -> Spelling:
+def from_logits(dtype: str, layout: str, terms: str) -> Spelling:
+    """Of the logits, without a sigmoid."""
     laid = LAYOUTS[layout]
     Y = laid(DTYPES[dtype](LABELS) if layout != "astype" else LABELS * 1.0)
-    return Spelling(
-        f"{terms} | {layout} | {dtype}", lambda z: FROM_LOGITS[terms](Y, laid(z)), LOGITS
-    )
+    name = f"{terms} | {layout} | {dtype}"
+    return Spelling(name, lambda z: FROM_LOGITS[terms](Y, laid(z)), LOGITS, exact_binary)
 
 
 # --- softmax --------------------------------------------------------------------------------------
@@ -246,52 +235,64 @@ AXES: Mapping[str, tuple[Part, Part, int]] = {
 }
 
 
-def softmax() -> Iterator[Spelling]:
-    """All products of the parts."""
-    for soft, axis, dtype, pick in product(SOFTMAXES, AXES, DTYPES, PICKS):
-        yield _softmax(soft, axis, dtype, pick)
-
-
-def _softmax(soft: str, axis: str, dtype: str, pick: str) -> Spelling:
+def softmax(soft: str, axis: str, dtype: str, pick: str) -> Spelling:
+    """Of a softmax, of which the probabilities of the labels are picked."""
     before, after, along = AXES[axis]
     hot = DTYPES[dtype](HOT.astype(int))
 
     def cost(z: Any) -> Any:
         return PICKS[pick](after(SOFTMAXES[soft](before(z), along)), hot)
 
-    return Spelling(f"{soft} | {axis} | {dtype} | {pick}", cost, CLASSES)
+    return Spelling(f"{soft} | {axis} | {dtype} | {pick}", cost, CLASSES, exact_softmax)
 
 
 # --- the truth ------------------------------------------------------------------------------------
 
 
-def exact(spelling: Spelling) -> tuple[Any, Any]:
+def exact_binary(logits: Any) -> tuple[Any, Any]:
     """Value and gradient in the widest floats there are, from forms that do not overflow."""
-    z = spelling.logits.astype(np.longdouble)
-    if spelling.logits is LOGITS:
-        y = LABELS.astype(np.longdouble)
-        small = np.exp(-np.abs(z))
-        cost = np.maximum(z, 0) - y * z + np.log1p(small)
-        slope = np.where(z >= 0, 1 / (1 + small), small / (1 + small)) - y
-        return cost.mean(), slope / z.size
+    z, y = logits.astype(np.longdouble), LABELS.astype(np.longdouble)
+    small = np.exp(-np.abs(z))
+    cost = np.maximum(z, 0) - y * z + np.log1p(small)
+    slope = np.where(z >= 0, 1 / (1 + small), small / (1 + small)) - y
+    return cost.mean(), slope / z.size
+
+
+def exact_softmax(logits: Any) -> tuple[Any, Any]:
+    """The same for the softmax."""
+    z = logits.astype(np.longdouble)
     shifted = z - z.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return -log_p[ROWS, PICKED].mean(), (np.exp(log_p) - HOT) / len(HOT)
 
 
-def sample(n: int | None, seed: int = 0) -> list[Spelling]:
-    """So many spellings of both kinds, half and half; None for all."""
-    every = [*binary()], [*softmax()]
-    if n is None:
-        return [*every[0], *every[1]]
+KINDS: tuple[tuple[Callable[..., Spelling], tuple[Mapping[str, Any], ...]], ...] = (
+    (binary, (SIGMOIDS, LAYOUTS, COMPLEMENTS, LOGS, DTYPES, BINARY)),
+    (from_logits, (DTYPES, LAYOUTS, FROM_LOGITS)),
+    (softmax, (SOFTMAXES, AXES, DTYPES, PICKS)),
+)
+SHARES = (5, 1, 4)  # of ten
+
+
+def number() -> int:
+    """How many there are."""
+    return sum(prod(map(len, parts)) for _, parts in KINDS)
+
+
+def sample(n: int, seed: int = 0) -> list[Spelling]:
+    """So many spellings of all kinds, no two alike."""
     random = Random(seed)
-    halves = [random.sample(kind, min(n // 2, len(kind))) for kind in every]
-    return [*halves[0], *halves[1]]
+    found: dict[str, Spelling] = {}
+    while len(found) < n:
+        make, parts = random.choices(KINDS, SHARES)[0]
+        spelling = make(*(random.choice([*part]) for part in parts))
+        found[spelling.name] = spelling
+    return [*found.values()]
 
 
 def fault(spelling: Spelling) -> str | None:
     """What a compiled spelling, or a loop of it, gives otherwise than it should, if anything."""
-    cost, slope = exact(spelling)
+    cost, slope = spelling.exact(spelling.logits)
 
     def step(carry: Any) -> Any:
         value, g = td.value_and_grad(spelling.cost)(carry["z"])

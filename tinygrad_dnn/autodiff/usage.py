@@ -143,7 +143,7 @@ def _through(use: _Use, counts: Any) -> Any:
         ones = [None, *(np.ones(shape, counts.dtype) for shape in node.input_shapes)]
         return pull(counts, tuple(ones), node, i)
     if "keepdims" in node.meta:
-        spread: Pull = ops.sum.pulls[i]  # each is used as often as its sum
+        spread: Any = ops.sum.pulls[i]  # each is used as often as its sum
         return spread(counts, (), node, i)
     if "axis" in node.meta and node.inputs[i].shape == node.shape:
         total = np.sum(counts, axis=node.meta["axis"], keepdims=True)

@@ -10,23 +10,22 @@ from tinygrad_dnn.compiler.errors import SaturationWarning
 from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.compiler.tracing.tracer import is_users
 from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.ops import divide
 from tinygrad_dnn.rewrite import Saturation
 
 
 def warn_saturated(recording: Recording) -> None:
     """Warn of logarithms, divisions and powers of what may have rounded to 0, or overflowed.
 
-    What a backward pass computes is not looked at: it follows from what it differentiates.
+    Of a backward pass, where no result has what it differentiates, its divisions tell.
 
     Args:
         recording: rewritten.
     """
     saturation = Saturation()
-    found = [
-        formula(node)
-        for node in recording.graph
-        if node.op is not None and node not in recording.swept and saturation.spoils(node)
-    ]
+    spoiled = [n for n in recording.graph if n.op is not None and saturation.spoils(n)]
+    forward = [n for n in spoiled if n not in recording.swept]
+    found = list(map(formula, forward or (n for n in spoiled if n.op is divide)))
     if found:
         warnings.warn(
             f"compile: {recording.name}: {', '.join(dict.fromkeys(found))}: what stands in there "

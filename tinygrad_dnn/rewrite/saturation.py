@@ -91,6 +91,8 @@ class Saturation:
         if node.op is ops.divide or node.op is ops.reciprocal:
             x = self.of(node.inputs[-1])
             return x.zero or x.inf
+        if node.op is ops.sqrt:
+            return self.of(node.inputs[0]).zero
         if node.op is ops.power:
             x, y = self.of(node.inputs[0]), node.inputs[1]
             if not _every(y, np.greater_equal, 1):
@@ -125,9 +127,19 @@ def _is_below_its_maximum(x: Any) -> bool:
     if not isinstance(x, Node) or x.op is not ops.subtract:
         return False
     below, top = x.inputs
-    while isinstance(top, Node) and (top.op in MOVES or (top.op and top.op.transparent)):
-        top = top.inputs[0]
-    return isinstance(top, Node) and top.op is ops.max and top.inputs[0] is below
+    while isinstance(top, Node) and top.op is not None and top.op is not ops.max:
+        if not (top.op in MOVES or top.op.transparent or top.op is ops.where):
+            return False
+        top = _chosen(top)
+    return isinstance(top, Node) and top.op is ops.max and below in (top.inputs[0], _chosen(top))
+
+
+def _chosen(node: Node) -> Any:
+    """The input, or that of a choice in it which is no number: where(…, −∞, x)."""
+    x = node if node.op is ops.where else node.inputs[0]
+    while isinstance(x, Node) and x.op is ops.where:
+        x = next((y for y in x.inputs[1:] if isinstance(y, Node)), None)
+    return x
 
 
 def _unchanged(of: Of, node: Node) -> Facts:
@@ -155,6 +167,7 @@ def _one_of(of: Of, given: Sequence[Any]) -> Facts:
         any(f.zero for f in found),
         any(f.one for f in found),
         any(f.inf for f in found),
+        any(f.top for f in found),
     )
 
 
@@ -167,7 +180,7 @@ def _product(of: Of, node: Node) -> Facts:
     f, g = of(x), of(y)
     one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
     positive, log = f.positive and g.positive, _logs(f, x, g, y)
-    return Facts(log, False, positive, f.zero or g.zero, one, f.inf or g.inf)
+    return Facts(log, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
 
 
 def _logs(f: Facts, x: Any, g: Facts, y: Any) -> bool:

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.usage import Usage, is_masked, unbroadcast
+from tinygrad_dnn.autodiff.usage import Usage, unbroadcast
 from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
 _last_edit = 0  # the time of the newest counted in-place write, on any leaf
@@ -181,7 +181,7 @@ def sweep(
                 else:
                     if x.op is not None:
                         usage.note(x, node, i, pulls[i], saved, g, x in cotangents)
-                    if usage.is_partial(node) and is_masked(node, i):
+                    if op.masks[0 if op.many else i] and usage.is_partial(node):
                         gx = usage.slope(pulls[i], g, saved, node, i)
                     else:
                         gx = pulls[i](g, saved, node, i)

@@ -82,7 +82,10 @@ class Usage:
             )
             with np.errstate(divide="ignore", invalid="ignore"):
                 gx = pull(g, saved, node, i)
-        return np.where(used > 0, gx, 0)
+        gx = np.where(used > 0, gx, 0)
+        if type(gx) is np.ndarray and not np.isfinite(gx).all():
+            pull(g, saved, node, i)  # once more, to warn: this is used
+        return gx
 
     def _of(self, node: Node) -> Any:
         """How often each element is used; None where every one is."""
@@ -120,13 +123,6 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         g = g.sum(axis=tuple(range(extra)))
     repeated = tuple(i for i, n in enumerate(g.shape) if n != 1 and shape[i : i + 1] == (1,))
     return g.sum(axis=repeated, keepdims=True) if repeated else g
-
-
-def is_masked(node: Node, i: int) -> bool:
-    """Whether the rule for an input reads values, and it is known how the op mixes elements."""
-    op = node.op
-    mixes = op.builtin and (op.contracts or "axis" in node.meta) and not op.selects
-    return op.masks[0 if op.many else i] or (mixes and bool(op.reads(i)))
 
 
 def _through(use: _Use, counts: Any) -> Any:

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.usage import Usage, unbroadcast
+from tinygrad_dnn.autodiff.usage import Usage
 from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
 _last_edit = 0  # the time of the newest counted in-place write, on any leaf
@@ -88,6 +88,15 @@ def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None
                     f"computed from it, so the gradient of {node.op.name} would be wrong; "
                     "call backward() before the edit, or compute the expression again"
                 )
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g over the axes along which an input of `shape` was repeated."""
+    extra = len(g.shape) - len(shape)
+    if extra > 0:
+        g = g.sum(axis=tuple(range(extra)))
+    repeated = tuple(i for i, n in enumerate(g.shape) if n != 1 and shape[i : i + 1] == (1,))
+    return g.sum(axis=repeated, keepdims=True) if repeated else g
 
 
 def sweep(
@@ -167,8 +176,9 @@ def sweep(
                 watch.before_rule(node)
             if lift is not None:
                 saved = _lifted(node, saved, lift)
-        if op.selects and usage is None:
-            special, usage = True, Usage()
+        if op.selects:
+            special = True
+            usage = usage or Usage(unbroadcast)
         pulls = op.pulls if not op.many else pulls_of(op, g, saved, node)
         inputs = node.inputs
         for i in node.wanted:

@@ -32,17 +32,36 @@ class _Use(NamedTuple):
     g: Any
 
 
+class _Counts(NamedTuple):
+    """How often each element is used; None where every one is.
+
+    Attributes:
+        fixed: it follows from plain indices alone, and from no condition or positions that are
+            values themselves.
+    """
+
+    array: Any
+    fixed: bool
+
+
+_ALL = _Counts(None, True)
+
+
 class Usage:
     """How often each element is used, as a sum over its uses; told use by use while a sweep runs.
 
     That is a sweep of its own: through what moves elements and sums them by the same rules, from
     ones, and through what mixes them by how it mixes them.
+
+    Args:
+        unbroadcast: sums over the axes along which an input was repeated.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unbroadcast: Callable[[Any, tuple[int, ...]], Any]) -> None:
+        self._unbroadcast = unbroadcast
         # Of nodes with elements that may be left out, all uses; None: every element is used.
         self._uses: dict[Node, list[_Use] | None] = {}
-        self._counts: dict[Node, Any] = {}
+        self._counts: dict[Node, _Counts] = {}
 
     def note(
         self, x: Node, node: Node, i: int, pull: Pull, saved: tuple[Any, ...], g: Any, seen: bool
@@ -65,30 +84,36 @@ class Usage:
         return self._uses.get(node) is not None
 
     def slope(self, pull: Pull, g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
-        """What a rule gives, without what is left out."""
+        """What a rule gives, without what is left out.
+
+        What a condition left out is not followed through products and along axes: a program would
+        have to compute it in every call.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
             gx = pull(g, saved, node, i)
         if gx is None or (type(gx) is np.ndarray and np.isfinite(gx).all()):
             return gx
-        counts = self._of(node)
-        used = None if counts is None else _through(_Use(node, i, pull, saved, g), counts)
-        if used is None:
+        counts, fixed = self._of(node)
+        known = counts is not None and (fixed or node.op.elementwise)
+        used = _through(_Use(node, i, pull, saved, g), counts) if known else None
+        if used is None or (fixed and not node.op.contracts and (used > 0).all()):
             return pull(g, saved, node, i)
         if node.op.contracts:
             # 0 · NaN within a sum over both: what meets the left out alone is left out as well.
-            saved = (
-                saved[0],
-                *(_cleaned(node, j, counts, x) if j != i else x for j, x in enumerate(saved[1:])),
-            )
+            others = [_cleaned(node, j, counts, x) for j, x in enumerate(saved[1:])]
+            others[i] = saved[1 + i]
+            saved = saved[0], *others
             with np.errstate(divide="ignore", invalid="ignore"):
                 gx = pull(g, saved, node, i)
+            if (used > 0).all():
+                return gx
         gx = np.where(used > 0, gx, 0)
         if type(gx) is np.ndarray and not np.isfinite(gx).all():
             pull(g, saved, node, i)  # once more, to warn: this is used
         return gx
 
-    def _of(self, node: Node) -> Any:
-        """How often each element is used; None where every one is."""
+    def _of(self, node: Node) -> _Counts:
+        """How often each element is used."""
         stack = [node]
         while stack:
             x = stack[-1]
@@ -99,30 +124,25 @@ class Usage:
             stack += waiting
             if not waiting:
                 if x not in self._counts:
-                    self._counts[x] = None if uses is None else self._sum(x, uses)
+                    self._counts[x] = _ALL if uses is None else self._sum(x, uses)
                 stack.pop()
         return self._counts[node]
 
-    def _sum(self, x: Node, uses: Sequence[_Use]) -> Any:
+    def _sum(self, x: Node, uses: Sequence[_Use]) -> _Counts:
         total: Any = 0
+        fixed = True
         for use in uses:
-            counts = self._counts.get(use.node)
-            if counts is None and not use.node.op.selects:
-                return None
+            op = use.node.op
+            counts, plain = self._counts.get(use.node) or _ALL
+            mixes = op.masks[0 if op.many else use.i] and not op.elementwise
+            if (counts is None and not op.selects) or (mixes and not plain):
+                return _ALL
             part = _through(use, np.ones_like(use.g) if counts is None else counts)
             if part is None:
-                return None
-            total = total + unbroadcast(part, x.shape)
-        return None if type(total) is np.ndarray and (total > 0).all() else total
-
-
-def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum g over the axes along which an input of `shape` was repeated."""
-    extra = len(g.shape) - len(shape)
-    if extra > 0:
-        g = g.sum(axis=tuple(range(extra)))
-    repeated = tuple(i for i, n in enumerate(g.shape) if n != 1 and shape[i : i + 1] == (1,))
-    return g.sum(axis=repeated, keepdims=True) if repeated else g
+                return _ALL
+            fixed = fixed and plain and not (op.selects and len(op.arrays) > 1)
+            total = total + self._unbroadcast(part, x.shape)
+        return _ALL if fixed and (total > 0).all() else _Counts(total, fixed)
 
 
 def _through(use: _Use, counts: Any) -> Any:
@@ -148,8 +168,9 @@ def _through(use: _Use, counts: Any) -> Any:
 
 
 def _cleaned(node: Node, j: int, counts: Any, x: Any) -> Any:
-    """An operand of a product with 0 where it meets the left out alone."""
-    if x is None or type(counts) is not np.ndarray:
+    """An operand of a product, with 0 where it meets the left out alone; data stays as it is."""
+    operand = node.inputs[j]
+    if x is None or not isinstance(operand, Node) or operand.op is None:
         return x
     used = _through(_Use(node, j, node.op.pulls[j], None, None), counts)
     return x if (used > 0).all() else np.where(used > 0, x, 0)

@@ -31,6 +31,7 @@ class Stabiliser:
         self.replaced: dict[Node, Node] = {}
         self.steps: list[Step] = []
         self._earlier: dict[Any, Tensor] = {}
+        self._known: dict[Any, list[Node]] = {}
 
     def roots(
         self,
@@ -46,16 +47,30 @@ class Stabiliser:
             values: those of the nodes that were recorded; what lies outside of these stays.
             names: what variables call a node.
         """
-        region = _Region(roots, lambda n: n in values and not fixed(n), names)
-        if any(node.saved is None for node in region.nodes):  # freed, as the sweep will say
+        nodes = _between(roots, lambda n: n in values and not fixed(n))
+        if any(node.saved is None for node in nodes):  # freed, as the sweep will say
             return list(roots)
+        key = *roots, None, *nodes  # a Jacobian sweeps as often as it has rows
+        found = self._known.get(key)
+        if found is None or any(x.requires_grad and x.saved is None for x in found if x.op):
+            found = self._known[key] = self._rewritten(roots, nodes, values, names)
+        return found
+
+    def _rewritten(
+        self,
+        roots: Sequence[Node],
+        nodes: Sequence[Node],
+        values: Mapping[Node, Any],
+        names: Mapping[Node, str],
+    ) -> list[Node]:
+        """The roots, made of rewritten nodes."""
+        region = _Region(roots, nodes, names)
         done = rewrite(region.graph, STABLE)
         if not done.steps:
             return list(roots)
         self.steps += done.steps
-        images: dict[Node, Node] = {}  # the first node that each new one stands for
-        for old in region.nodes:
-            images.setdefault(done.new[region.copies[old]], old)
+        stands = {old: done.new[region.copies[old]] for old in nodes}
+        images = {new: old for old, new in reversed(stands.items())}  # the first for each
         there: dict[Node, Any] = {
             leaf: handle(x, values.get(x)) if isinstance(x, Node) else x
             for leaf, x in region.outside.items()
@@ -69,8 +84,8 @@ class Stabiliser:
                 there[node] = handle(first, values[first])
             else:
                 there[node] = self._recorded(node, inputs, first)
-        for old in region.nodes:
-            new = there.get(done.new[region.copies[old]])
+        for old, x in stands.items():
+            new = there.get(x)
             if isinstance(new, Tensor) and new.node is not old:
                 self.replaced[old] = new.node
         return [there[x].node for x in done.graph.outputs]
@@ -90,51 +105,49 @@ class Stabiliser:
 class _Region:
     """The nodes between roots and what stays, made anew for rewriting.
 
-    Attributes:
+    Args:
         nodes: of the run, in order; all carry a gradient.
+
+    Attributes:
         copies: what was made of each, and of what stays: leaves without a value.
         outside: what stays, a node or an array, by its leaf.
         graph: of all the copies.
     """
 
     def __init__(
-        self, roots: Sequence[Node], inside: Callable[[Node], bool], names: Mapping[Node, str]
+        self, roots: Sequence[Node], nodes: Sequence[Node], names: Mapping[Node, str]
     ) -> None:
         self.copies: dict[Any, Node] = {}
         self.outside: dict[Leaf, Any] = {}
         self._names = names
-        self.nodes = _between(roots, inside)
-        members = set(self.nodes)
         every: list[Node] = []
+        members = set(nodes)
         for x in [x for x in roots if x not in members]:
             self._leaf(x)
-        for node in self.nodes:
-            inputs = [self._input(x, members) for x in node.inputs]
+        for node in nodes:
+            inputs = [self._input(x) for x in node.inputs]
             copy = Node(node.op, inputs, node.meta, node.shape, node.dtype, True, scope=node.scope)
             copy.name = node.name or names.get(node)
             self.copies[node] = copy
             every.append(copy)
         self.graph = Graph([*self.outside, *every], tuple(self.copies[x] for x in roots))
 
-    def _input(self, x: Any, members: set[Node]) -> Any:
-        if x in self.copies if isinstance(x, Node) else is_constant(x):
-            return self.copies[x] if isinstance(x, Node) else x
-        return self._leaf(x)
+    def _input(self, x: Any) -> Any:
+        if isinstance(x, Node) and x in self.copies:
+            return self.copies[x]
+        return x if is_constant(x) else self._leaf(x)
 
-    def _leaf(self, x: Any) -> Leaf:
+    def _leaf(self, x: Any) -> Node:
         """What stays; an array that may change by its identity."""
         key = x if isinstance(x, Node) else id(x)
         if key not in self.copies:
-            shape, dtype = x.shape, x.dtype
             node = isinstance(x, Node)
-            leaf = Leaf(np.broadcast_to(np.zeros((), dtype), shape), node and x.requires_grad, None)
+            name = (x.name or self._names.get(x)) if node else None
+            nothing = np.broadcast_to(np.zeros((), x.dtype), x.shape)
+            self.copies[key] = leaf = Leaf(nothing, node and x.requires_grad, name)
             leaf.scope = ()
-            leaf.name = (x.name or self._names.get(x)) if node else None
-            self.copies[key] = leaf
             self.outside[leaf] = x
-        made = self.copies[key]
-        assert isinstance(made, Leaf)
-        return made
+        return self.copies[key]
 
 
 def _between(roots: Sequence[Node], inside: Callable[[Node], bool]) -> list[Node]:

@@ -80,7 +80,9 @@ class Recording:
         def images(nodes: Iterable[Node]) -> list[Node]:
             return [x for n in nodes if isinstance(x := new.get(n), Node)]
 
-        usual = {*images(n for n in whole if n not in self.raises)}
+        forward = {*images(n for n in whole if n not in self.swept)}
+        plain = [n for n in whole if n not in self.raises and isinstance(new[n], Node)]
+        usual = {new[n] for n in plain if new[n].op is n.op}
         raises = {n: how for n, how in self.raises.items() if n in new}
         return replace(
             self,
@@ -88,7 +90,7 @@ class Recording:
             results=[new[x] if isinstance(x, Node) else x for x in self.results],
             raises={x: how for n, how in raises.items() for x in images([n]) if x not in usual},
             steps=self.steps + steps,
-            swept={*images(self.swept)} - {*images(n for n in whole if n not in self.swept)},
+            swept=_beside(graph, forward, {*images(self.swept)} - forward),
             named=images(self.named),
         )
 
@@ -96,6 +98,18 @@ class Recording:
         """Let go of the arrays that it was recorded with; a number in their shape remains."""
         for leaf in {*self.inputs, *self.captured}:
             leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
+
+def _beside(graph: Graph, forward: set[Node], swept: set[Node]) -> set[Node]:
+    """What a backward pass computes: all that no forward node is made of without it."""
+    reached: set[Node] = set()
+    stack = list(forward)
+    while stack:
+        node = stack.pop()
+        if node not in reached and node not in swept:
+            reached.add(node)
+            stack += node.parents
+    return {node for node in graph if node not in reached}
 
 
 def record(

@@ -100,6 +100,15 @@ class Recording:
             leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
 
+def _within(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
+    """Those of the nodes that are computed from leaves of the graph alone."""
+    known: set[Node] = set(graph.leaves)
+    for node in trace(nodes):
+        if node.op is not None and all(x in known for x in node.parents):
+            known.add(node)
+    return [node for node in nodes if node in known]
+
+
 def _beside(graph: Graph, forward: set[Node], swept: set[Node]) -> set[Node]:
     """What a backward pass computes: all that no forward node is made of without it."""
     reached: set[Node] = set()
@@ -226,7 +235,7 @@ class _Traced:
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
             self.guards, self._attached(copy.captured), stabiliser.steps if stabiliser else [],
             {x for n in swept if isinstance(x := copy.new.get(n), Node)},
-            [x for x in named if set(trace([x]).leaves) <= set(graph)],
+            _within(graph, named),
         )  # fmt: skip
 
     def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Tracer:
         self.stabiliser = stabiliser
         self._values: dict[Node, Any] = {}  # kept for recording again
         self._again = False  # whether that is being done
+        self._sweeps: list[int] = []  # of those under way, how many nodes there were before
         self._outer = frozenset(outer)
         self._known: set[Node] = set()
         self._began = tick()
@@ -162,8 +163,8 @@ class Tracer:
             asked, keep: whose gradients are wanted, so that they must be among what is swept.
             free: whether the sweep frees what it passes.
         """
-        self._swept_from = len(self.nodes)
         if self.stabiliser is None:
+            self._sweeps.append(len(self.nodes))
             return roots
         replaced = self.stabiliser.replaced
         earlier = len(replaced)
@@ -183,12 +184,12 @@ class Tracer:
                 self.names.setdefault(new, self.names[old])
             if free:
                 old.saved = None
-        self._swept_from = len(self.nodes)
+        self._sweeps.append(len(self.nodes))
         return roots
 
     def after_sweep(self, found: Mapping[Node, Any]) -> None:
         """The gradients that a backward pass found, by what they are the gradient of."""
-        self.swept.update(self.nodes[self._swept_from :])
+        self.swept.update(self.nodes[self._sweeps.pop() :])
         self.gradients += [(node, g.node) for node, g in found.items()]
 
     def after_alias(self, one: Node, leaf: Node) -> None:

@@ -21,7 +21,6 @@ from tinygrad_dnn.ops import (
     hypot,
     isfinite,
     log,
-    log_softmax,
     logical_and,
     logical_not,
     logical_or,
@@ -31,7 +30,6 @@ from tinygrad_dnn.ops import (
     relu,
     reshape,
     sigmoid,
-    softmax,
     square,
     sum,
     where,
@@ -49,13 +47,13 @@ from tinygrad_dnn.rewrite.rows import (
     OUT,
     SHAPES,
     SIGNS,
-    STABLE,
     SUMS,
     ZERO,
     mathematics,
     quotient,
     scaled,
 )
+from tinygrad_dnn.rewrite.stable import EXP_OF_LOG_SOFTMAX, FORMS, LOG_OF_EXP, STABLE
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 ONLY_ON_PAPER = (
@@ -91,16 +89,12 @@ ONLY_ON_PAPER = (
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
     ),
-    mathematics("log of an exponential", lambda x: (log(exp(x)), x)),
+    LOG_OF_EXP,
     mathematics(
         "exponential of a log", lambda x: (exp(log(x)), x),
         awkward="where x is below 0", positive="x",
     ),
-    Row(
-        "exponential of a log of a softmax",
-        lambda x, axis: (exp(log_softmax(x, axis)), softmax(x, axis)),
-        rounds=True, cases=({"x": (3, 4), "axis": 0},),
-    ),
+    EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row(
         "no rounding on paper", lambda x, y: (x * (y > NEAR_ONE), 0),
@@ -221,12 +215,13 @@ def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN, *REPEATED,
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN,
+    *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
-    *SHAPES, *SUMS, STABLE[0],
+    *SHAPES, *SUMS, FORMS[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

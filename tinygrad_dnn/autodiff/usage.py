@@ -91,7 +91,7 @@ class Usage:
         """
         with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
             gx = pull(g, saved, node, i)
-        if gx is None or (type(gx) is np.ndarray and np.isfinite(gx).all()):
+        if gx is None or (type(gx) is np.ndarray and _as_if_used(gx)):
             return gx
         counts, fixed = self._of(node)
         known = counts is not None and (fixed or node.op.elementwise)
@@ -143,6 +143,11 @@ class Usage:
             fixed = fixed and plain and not (op.selects and len(op.arrays) > 1)
             total = total + self._unbroadcast(part, x.shape)
         return _ALL if fixed and (total > 0).all() else _Counts(total, fixed)
+
+
+def _as_if_used(gx: Any) -> bool:
+    """Whether leaving elements out changes no bit of a slope: it is finite, and no zero is −0."""
+    return bool(np.isfinite(gx).all() and not (np.signbit(gx) & (gx == 0)).any())
 
 
 def _through(use: _Use, counts: Any) -> Any:

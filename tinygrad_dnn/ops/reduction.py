@@ -237,8 +237,15 @@ def _weighted_y(g, x, y, axis):
     return unreduced(g, axis, np.broadcast_shapes(np.shape(x), y.shape)) * (e / total)
 
 
+def _log_of_weighted(x_shape, y_shape):
+    # The axes are those of the two together, which a longer y may have more of than x.
+    if len(x_shape) < len(y_shape):
+        return "log_weighted_sum({x}, {y}, {axis}, {keepdims})"
+    return "log Σ_{axis} ({y} ⊙ exp({x}))"
+
+
 @op(
-    "log Σ_{axis} ({y} ⊙ exp({x}))",
+    _log_of_weighted,
     vjp=(_weighted_x, _weighted_y),
     domain=((-2, 2), (0.2, 3.0)),
     cases=(

@@ -209,7 +209,6 @@ np.interp(v, [0, 1], [0, 1]) | custom_vjp
 np.round(v) | np.floor
 np.rint(v) | np.floor
 np.mod(v, 2) | np.floor
-np.hypot(v, v) | np.sqrt(t * t + u * u)
 np.cbrt(v) | np.log(p) / 3
 np.exp2(v) | 2.0 ** t
 np.fmax(v, v) | np.maximum

@@ -41,6 +41,7 @@ from tinygrad_dnn.check.report import GradientReport as GradientReport
 from tinygrad_dnn.compiler import compile as compile
 from tinygrad_dnn.compiler.compiled import Compiled as Compiled
 from tinygrad_dnn.compiler.errors import RecordingError as RecordingError
+from tinygrad_dnn.compiler.errors import SaturationWarning as SaturationWarning
 from tinygrad_dnn.graph import Graph as Graph
 from tinygrad_dnn.graph import Leaf as Leaf
 from tinygrad_dnn.graph import Node as Node
@@ -291,6 +292,16 @@ class _GreaterEqual(Op):
 
 greater_equal: _GreaterEqual
 
+class _Hypot(Op):
+    @overload
+    def __call__(self, x: Tensor, y: _Operand) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: _Plain) -> NDArray[Any]: ...
+
+hypot: _Hypot
+
 class _Identity(Op):
     @overload
     def __call__(self, x: Tensor) -> Tensor: ...
@@ -398,6 +409,16 @@ class _LogSoftmax(Op):
     def __call__(self, x: _Plain, axis: _Axis = ...) -> NDArray[Any]: ...
 
 log_softmax: _LogSoftmax
+
+class _LogWeightedSum(Op):
+    @overload
+    def __call__(self, x: Tensor, y: _Operand, axis: _Axis = ..., *, keepdims: bool = ...) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: Tensor, axis: _Axis = ..., *, keepdims: bool = ...) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: _Plain, axis: _Axis = ..., *, keepdims: bool = ...) -> NDArray[Any]: ...
+
+log_weighted_sum: _LogWeightedSum
 
 class _Logaddexp(Op):
     @overload
@@ -620,6 +641,16 @@ class _ScatterAdd(Op):
     def __call__(self, x: _Plain, indices: _Plain, shape: Any, axis: _Axis = ...) -> NDArray[Any]: ...
 
 scatter_add: _ScatterAdd
+
+class _Setitem(Op):
+    @overload
+    def __call__(self, x: Tensor, y: _Operand, index: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: Tensor, index: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: _Plain, index: Any) -> NDArray[Any]: ...
+
+setitem: _Setitem
 
 class _Sigmoid(Op):
     @overload

@@ -337,7 +337,6 @@ NUMPY = _by_name(
         ),
         "`np.floor(t)`; rounding passes no gradient": "round around rint trunc fix",
         "`t - u * np.floor(t / u)`": "remainder mod fmod floor_divide divmod modf",
-        "`np.sqrt(t * t + u * u)`": "hypot",
         "`np.exp(np.log(p) / 3)`": "cbrt",
         "`2.0 ** t`": "exp2",
         "`+t`": "positive",

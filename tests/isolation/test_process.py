@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ends
+from process_end import ends
 
 from tinygrad_dnn.isolation import start, stream
 from tinygrad_dnn.isolation.process import Ended, Process

@@ -102,6 +102,8 @@ def values_and_gradients(result: Tensor) -> tuple[dict[str, Any], dict[str, Any]
 class _Contributions(Observer):
     """Writes down what each rule gives, and in which order they run."""
 
+    for_reading = True
+
     def __init__(self) -> None:
         self.contributions: dict[tuple[Node, int], Tensor] = {}
         self.order: list[Node] = []

@@ -212,7 +212,7 @@ def sweep(
                 saved = _lifted(node, saved, lift)
         if op.selects:
             special = True
-            usage = usage or Usage(unbroadcast)
+            usage = usage or Usage(unbroadcast, watch is not None and watch.for_reading)
         pulls = op.pulls if not op.many else pulls_of(op, g, saved, node)
         inputs = node.inputs
         for i in node.wanted:

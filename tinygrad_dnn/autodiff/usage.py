@@ -55,10 +55,13 @@ class Usage:
 
     Args:
         unbroadcast: sums over the axes along which an input was repeated.
+        for_reading: nothing is written about what is left out where the slopes are finite.
     """
 
-    def __init__(self, unbroadcast: Callable[[Any, tuple[int, ...]], Any]) -> None:
-        self._unbroadcast = unbroadcast
+    def __init__(
+        self, unbroadcast: Callable[[Any, tuple[int, ...]], Any], for_reading: bool = False
+    ) -> None:
+        self._unbroadcast, self._for_reading = unbroadcast, for_reading
         # Of nodes with elements that may be left out, all uses; None: every element is used.
         self._uses: dict[Node, list[_Use] | None] = {}
         self._counts: dict[Node, _Counts] = {}
@@ -92,6 +95,8 @@ class Usage:
         with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
             gx = pull(g, saved, node, i)
         if gx is None or (type(gx) is np.ndarray and _as_if_used(gx)):
+            return gx
+        if self._for_reading and np.isfinite(gx.numpy()).all():
             return gx
         counts, fixed = self._of(node)
         known = counts is not None and (fixed or node.op.elementwise)

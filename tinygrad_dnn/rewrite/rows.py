@@ -216,10 +216,12 @@ CANCELLED = (
     mathematics(
         "slopes of both labels",
         lambda x, a: ((1 - a) * sigmoid(x) - a * sigmoid(-x), sigmoid(x) - a),
+        awkward=f"{NOT_FINITE}, or a the least whole number", labels=True,
     ),
     mathematics(
         "slopes of both labels turned",
         lambda x, a: (a * sigmoid(-x) - (1 - a) * sigmoid(x), a - sigmoid(x)),
+        awkward=f"{NOT_FINITE}, or a the least whole number", labels=True,
     ),
     mathematics("common part of a difference", lambda x, y, a: ((x - a) - (y - a), x - y)),
 )  # fmt: skip

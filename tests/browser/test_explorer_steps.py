@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -171,20 +172,29 @@ def test_home_is_the_view_with_which_the_page_opened(stepper: Open, make: Any) -
     where = """(one) => [one.scrollLeft, one.scrollTop,
         one.querySelector(".node").getBoundingClientRect().top]"""
     frame = page.find("#graph")
+
+    def comes_back_to(view: Any) -> bool:
+        """Within two seconds: a busy machine may still be scrolling."""
+        for _ in range(40):
+            if frame.evaluate(where) == view:
+                return True
+            time.sleep(0.05)
+        return False
+
     opened = frame.evaluate(where)
     page.to(33 if make is documents else page.steps // 2)
     assert frame.evaluate(where) != opened
     page.press("Home")
-    assert frame.evaluate(where) == opened
+    assert comes_back_to(opened)
     page.click("#fold-all")
     folded = frame.evaluate(where)
     page.press("End", "Home").click("#unfold-all")
-    assert frame.evaluate(where) == opened
+    assert comes_back_to(opened)
     page.press("End", "Home").click("#fold-all")
-    assert frame.evaluate(where) == folded
+    assert comes_back_to(folded)
     frame.evaluate("one => one.scrollTo(0, 300)")
     page.press("Home")
-    assert frame.evaluate(where) == folded
+    assert comes_back_to(folded)
 
 
 # --- controls -------------------------------------------------------------------------------------

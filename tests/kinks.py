@@ -393,12 +393,15 @@ def check_one_share(op: Op) -> None:
         with np.errstate(over="raise", invalid="raise"):
             z = record(op, [t, np.array([1.0, 0.0])], op.defaults)
             assert np.array_equal(gradients(z, t), [1.0, 0.0])
+        with np.errstate(all="ignore"):
+            whole = record(op, [np.array([np.inf, 0.0]), np.ones(2)], op.defaults).data
+        assert whole == np.inf, whole
         nothing = record(op, [t, np.zeros(2)], op.defaults).data
         assert nothing == -np.inf, nothing
     if op.name not in ("softmax", "log_softmax"):
         return
     x = np.array([[37.4, 0.0, 1.0], [1.0, 38.0, 0.5], [0.1, 0.2, 0.3]])
-    g = np.array([[1.0, -0.5, 2.0], [3.0, 0.5, -1.0], [0.7, 0.1, -2.0]])
+    g = np.array([[1.0, 0.0, 0.0], [3.0, 0.5, -1.0], [0.7, 0.1, -2.0]])
     wide, gw = x.astype(WIDE), g.astype(WIDE)
     p = np.exp(wide - wide.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)

@@ -123,6 +123,10 @@ class Memory:
         self.edited = self.used = self.freed = self.seen = 0
         self.sight: tuple[Any, int | None] = (None, None)
 
+    def __reduce__(self) -> Any:
+        # Leaves that share it go on to share one. Its times are no times of another process.
+        return Memory, ()
+
 
 class Leaf(Node):
     """A value that no op made: a parameter, or data.
@@ -151,14 +155,19 @@ class Leaf(Node):
     def __reduce__(self) -> Any:
         # A gradient with a recipe would pull in the graph that holds this leaf: its values alone.
         grad = self.grad.numpy() if hasattr(self.grad, "numpy") else self.grad
-        return _leaf, (self.value, self.requires_grad, self.name, self.scope, grad)
+        return _leaf, (self.value, self.requires_grad, self.name, self.scope, grad, self.memory)
 
 
 def _leaf(
-    value: Any, requires_grad: bool, name: str | None, scope: tuple[str, ...], grad: Any
+    value: Any,
+    requires_grad: bool,
+    name: str | None,
+    scope: tuple[str, ...],
+    grad: Any,
+    memory: Memory,
 ) -> Leaf:
     made = Leaf(value, requires_grad, name)
-    made.scope, made.grad = scope, grad
+    made.scope, made.grad, made.memory = scope, grad, memory
     return made
 
 

@@ -81,7 +81,7 @@ def custom_vjp(
 
     plain: dict[int, Op] = {}  # by the number of arrays, for calls without options
 
-    @wraps(forward)
+    @wraps(forward, updated=())
     def function(*arrays: Any, **options: Any) -> Any:
         _refuse_tensors(called, forward, options)
         n = len(arrays)

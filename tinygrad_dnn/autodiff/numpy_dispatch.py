@@ -49,17 +49,25 @@ def _values(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _about(function: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's function of an array's shape and dtype alone: none of its values leaves the graph."""
+    """NumPy's function of an array's shape and dtype alone: none of its values leaves the graph.
+
+    Those of the others would, as the number that np.full_like fills in: what has a gradient is
+    refused.
+    """
 
     def on_arrays(x: Any, *args: Any, **kwargs: Any) -> Any:
         x = x._array if hasattr(type(x), "__record__") else x
-        return function(x, *map(_plain, args), **kwargs)
+        return function(x, *map(_constant, args), **{k: _constant(v) for k, v in kwargs.items()})
 
     return on_arrays
 
 
 def _plain(x: Any) -> Any:
     return x.numpy() if hasattr(type(x), "__record__") else x
+
+
+def _constant(x: Any) -> Any:
+    return np.asarray(x) if hasattr(type(x), "__record__") else x
 
 
 def _is_truth(x: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any, cast
 
-from tinygrad_dnn.autodiff.reverse import note_edit
+from tinygrad_dnn.autodiff.reverse import last_written, note_edit
 from tinygrad_dnn.graph import Leaf, Node, trace
 
 
@@ -16,7 +16,8 @@ def flattened(node: Node) -> list[Any]:
     graph = trace([node])
     place = {n: i for i, n in enumerate(graph)}
     records = [(n.index, _record(n, place)) for n in graph]
-    records += [(leaf.memory.edited, place[leaf]) for leaf in graph.leaves if leaf.memory.edited]
+    edits = [(last_written(leaf)[0], place[leaf]) for leaf in graph.leaves]
+    records += [edit for edit in edits if edit[0]]
     return [record for _, record in sorted(records, key=itemgetter(0))]
 
 
@@ -53,5 +54,8 @@ def restored(records: list[Any]) -> Node:
         op, inputs, *rest, name, grad = r
         node = Node(op, [nodes[x[0]] if isinstance(x, tuple) else x for x in inputs], *rest)
         node.name, node.grad = name, grad
+        for x in node.parents:
+            if isinstance(x, Leaf):
+                x.memory.used = node.index
         nodes.append(node)
     return nodes[-1]

@@ -72,17 +72,21 @@ def note_sight(leaf: Leaf) -> None:
     memory = leaf.memory
     if memory.used > memory.freed and memory.used > memory.seen:
         with SHARED:
-            memory.edited = _last_written(leaf)[0]  # what was found so far
+            memory.edited = last_written(leaf)[0]  # what was found so far
             memory.sight = leaf.value, fingerprint(leaf.value)
             memory.seen = _last_edit = tick()
 
 
 def fingerprint(x: Any) -> int | None:
-    """A checksum of an array's values; None for what is not in this machine's memory."""
-    return crc32(x.tobytes()) if isinstance(x, np.ndarray) else None
+    """A checksum of an array's values, shape and dtype, which can be changed in place too; None for
+    what is not in this machine's memory.
+    """
+    if not isinstance(x, np.ndarray):
+        return None
+    return crc32(x.tobytes(), crc32(f"{x.shape} {x.dtype}".encode()))
 
 
-def _last_written(leaf: Leaf) -> tuple[int, str]:
+def last_written(leaf: Leaf) -> tuple[int, str]:
     """When a leaf's memory was last written to, at the earliest, and how."""
     memory = leaf.memory
     array, then = memory.sight
@@ -106,7 +110,7 @@ def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None
     edited: dict[Node, tuple[int, str]] = {}
     for node in trace(roots):
         if isinstance(node, Leaf):
-            edited[node] = _last_written(node)
+            edited[node] = last_written(node)
             continue
         if node.op.is_view(node.meta):
             # A view shows its base's memory, and so its base's edits.

@@ -106,6 +106,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
                 a = a if type(a) in _PLAIN else as_constant(a, op)
                 inputs.append(a)
                 arrays.append(a)
+    if op.places and recording and now.tracer is None:
+        inputs, arrays = _unchanging(op, inputs, arrays)
     try:
         z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
     except (ValueError, TypeError, IndexError) as error:
@@ -156,6 +158,20 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         if now.tracer is not None:
             now.tracer.after_record(t, arrays)
     return t
+
+
+def _unchanging(
+    op: Op, inputs: Sequence[Any], arrays: Sequence[Any]
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The arguments of an op with copies of plain positions and conditions: a gradient goes where
+    the values came from, whatever is written into them later.
+    """
+    kept = {i: inputs[i].copy() for i in op.places if type(inputs[i]) is _ndarray}
+    if not kept:
+        return inputs, arrays
+    return tuple([*map(kept.get, range(len(inputs)), inputs)]), tuple(
+        [*map(kept.get, range(len(arrays)), arrays)]
+    )
 
 
 def _unrecorded(z: Any, args: Sequence[Any]) -> Tensor:
@@ -306,6 +322,7 @@ class Tensor(Operators, NumpyProtocols):
         leaf = self._own_leaf("change requires_grad of")
         if bool(value) == leaf.requires_grad:
             return
+        self._refuse_variable()
         if value:
             require_float(leaf.dtype, leaf.name)
         # Graphs that hold the old node saved their values for the old answer.

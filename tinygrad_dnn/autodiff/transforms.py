@@ -215,7 +215,7 @@ def value_and_grad(
     _function(f, "value_and_grad")
     numbers, single = _numbers(argnums)
 
-    @wraps(f)
+    @wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         done = _Run(f, args, numbers, kwargs)
         y = _scalar(done.result(), "grad")
@@ -233,7 +233,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Callabl
     _function(f, "grad")
     both = value_and_grad(f, argnums)
 
-    @wraps(f)
+    @wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
@@ -327,7 +327,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Cal
     _function(f, "jacobian")
     numbers, single = _numbers(argnums)
 
-    @wraps(f)
+    @wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
         done = _Run(f, args, numbers, kwargs)
         y = done.result()
@@ -358,7 +358,7 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     slopes = grad(f)
 
-    @wraps(f)
+    @wraps(f, updated=())
     def run(x: Any, *args: Any, **kwargs: Any) -> Any:
         leaves, layout = flatten(x)
 

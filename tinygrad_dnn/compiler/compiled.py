@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import pickle
 import threading
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
 from typing import Any, overload
+from weakref import WeakSet
 
 import numpy as np
 
@@ -23,12 +25,24 @@ from tinygrad_dnn.compiler.guards.guards import Guards
 from tinygrad_dnn.compiler.program import Key, Program, changed_number, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
-from tinygrad_dnn.graph import MODE, traced
+from tinygrad_dnn.graph import MODE, no_grad, traced
 
 LIMIT = 32  # keys of which a compiled function keeps programs
 LONG = 5_000  # ops from which on writing them takes seconds
 SETTINGS = 4  # programs for one key: `training` switched on and off
 MANY = 8  # programs written again for one reason, after which it is said
+
+_ALL: WeakSet[Compiled] = WeakSet()
+
+
+def _unlock() -> None:
+    """After a fork: the thread that held a lock is not there."""
+    for compiled in _ALL:
+        compiled._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Compiled:
@@ -40,9 +54,10 @@ class Compiled:
         # For each key those written for other guards, the latest first.
         self._programs: OrderedDict[Key, list[tuple[Program, Guards | None]]] = OrderedDict()
         self._lock = threading.Lock()
+        _ALL.add(self)
         self._latest: tuple[Program, Guards | None] | None = None
         self._reasons: Counter[str] = Counter()  # why programs were written again
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())  # what f has as attributes is none of ours
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """f(*args, **kwargs), by the program for these shapes, dtypes and settings."""
@@ -54,7 +69,8 @@ class Compiled:
             except (TypeError, KeyError, IndexError, AttributeError, ValueError):
                 fits = False
             now = MODE.get()
-            fits = fits and now.tracer is None and not (program.attached and now.recording)
+            fits = fits and now.tracer is None and now.watch is None
+            fits = fits and not (program.attached and now.recording)
             if fits and (guards is None or guards.changed() is None):
                 return program.run(args, self.reuse_outputs)
         return self._slowly(args, kwargs)
@@ -67,7 +83,18 @@ class Compiled:
         self._refuse_gradients(args, kwargs)
         program, given = self._found(args, kwargs)
         refuse_attached(program.attached)
+        if MODE.get().watch is not None and self.f is not None:
+            self._as_written(args, kwargs)
         return program.run([_arrays(x) for x in given.values()], self.reuse_outputs)
+
+    def _as_written(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Run f on Tensors, for debug() looks at ops, of which a program has none."""
+        assert self.f is not None
+        flat, layout = flatten((args, kwargs))
+        tensors = [Tensor(x) if isinstance(x, np.ndarray) else x for x in flat]
+        args, kwargs = rebuild(layout, tensors)
+        with no_grad():
+            self.f(*args, **kwargs)
 
     def _refuse_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A gradient would end here in silence."""

@@ -55,6 +55,13 @@ class Loop:
         self._starts = {name: x for name, x in names.items() if x in starts}
         self._carry: dict[Node, Any] = {q: q.value for q in self._smaller.carry}
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a Loop can't be copied or pickled: its program writes into the arrays that it carries;"
+            " keep s = loop.snapshot() and go on from it in another loop by "
+            "resume(s.carry, s.iteration, s.accumulators)"
+        )
+
     @cached_property
     def _hoisted(self) -> Hoisted:
         less = self._less

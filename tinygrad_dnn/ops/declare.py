@@ -190,6 +190,8 @@ class Op:
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
         self.builtin = forward.__module__.startswith(__package__)
         self.differentiable = any(self.rules)
+        # The arrays that say which elements of the others are meant: a condition, positions.
+        self.places = tuple(i for i, r in enumerate(self.rules) if r is None and any(self.rules))
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
         # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None

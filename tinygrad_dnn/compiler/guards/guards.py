@@ -5,6 +5,7 @@ Its values go into a compiled program; a program asks here before it runs.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -271,7 +272,17 @@ class Guards:
 
 
 def _attribute(name: str, x: Any) -> Any:
+    if isinstance(x, io.IOBase):
+        return _place(x)
     return x.get(EMPTY) if isinstance(x, ContextVar) else getattr(x, name, EMPTY)
+
+
+def _place(file: io.IOBase) -> Any:
+    """How far a file has been read, where it says so; what is only written to counts as it is."""
+    try:
+        return file.tell() if file.readable() else EMPTY
+    except (OSError, ValueError):  # a pipe, or closed
+        return EMPTY
 
 
 def _about(x: Tensor) -> tuple[Any, ...]:

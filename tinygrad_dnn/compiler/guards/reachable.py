@@ -11,6 +11,7 @@ import builtins
 import functools
 import gc
 import importlib.util
+import io
 import operator
 import os
 import random
@@ -250,6 +251,8 @@ class Reach:
         elif isinstance(x, ContextVar):
             self.slots.append((x.name, x))
             self._push(x.get(None))
+        elif isinstance(x, io.IOBase):
+            self.slots.append((name, x))
         self._hear(frozenset(getattr(kind, "__dataclass_fields__", ())), False)
         own = getattr(x, "__dict__", None)
         top = kind.__module__.partition(".")[0]

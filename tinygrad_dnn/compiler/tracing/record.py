@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,10 @@ from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import constant_value
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
+if hasattr(os, "register_at_fork"):  # a child must not find it, or them, locked by another thread
+    os.register_at_fork(
+        before=_ONE.acquire, after_in_parent=_ONE.release, after_in_child=_ONE.release
+    )
 
 
 @dataclass

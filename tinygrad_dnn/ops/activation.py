@@ -11,6 +11,7 @@ __all__ = [
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
+    "logaddexp",
     "relu",
     "sigmoid",
     "softmax",
@@ -54,7 +55,7 @@ def sigmoid(x, /):
 
 @activation(
     "log σ({x})",
-    vjp=lambda g, x: g * logistic(-x),
+    vjp=lambda g, x: g * sigmoid(-x),
     composite=True,
     analytic=False,
     flat=SATURATED,
@@ -67,7 +68,7 @@ def log_sigmoid(x, /):
 
 @activation(
     "softplus({x})",
-    vjp=lambda g, x: g * logistic(x),
+    vjp=lambda g, x: g * sigmoid(x),
     composite=True,
     analytic=False,
     flat=SATURATED,
@@ -76,6 +77,21 @@ def softplus(x, /):
     """log(1 + eˣ) = −log σ(−x), finite for every finite x."""
     x = floating(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _share(g, x, y):
+    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞ (−∞ − (−∞) would be NaN).
+    return g * sigmoid(x - np.where(x == -np.inf, 0, y))
+
+
+@activation(
+    "logaddexp({x}, {y})",
+    vjp=(_share, lambda g, x, y: _share(g, y, x)),
+    analytic=False,
+)
+def logaddexp(x, y, /):
+    """log(eˣ + eʸ) without overflow."""
+    return np.logaddexp(x, y)
 
 
 NEAR_ONE = 0.9375  # from here on 1 − p is said to have lost something

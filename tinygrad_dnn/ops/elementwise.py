@@ -31,7 +31,6 @@ __all__ = [
     "log1p",
     "log2",
     "log10",
-    "logaddexp",
     "maximum",
     "minimum",
     "multiply",
@@ -247,21 +246,6 @@ def logistic(x):
     """1 / (1 + e⁻ˣ), exact to rounding for every x."""
     with np.errstate(over="ignore"):  # where e⁻ˣ overflows, 1/∞ = 0 is the right value
         return 1 / (1 + np.exp(-floating(x)))
-
-
-def _share(g, x, y):
-    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞ (−∞ − (−∞) would be NaN).
-    return g * logistic(x - np.where(x == -np.inf, 0, y))
-
-
-@elementwise(
-    "logaddexp({x}, {y})",
-    vjp=(_share, lambda g, x, y: _share(g, y, x)),
-    analytic=False,
-)
-def logaddexp(x, y, /):
-    """log(eˣ + eʸ) without overflow."""
-    return np.logaddexp(x, y)
 
 
 # --- trigonometric and hyperbolic -----------------------------------------------------------------

@@ -67,10 +67,10 @@ class Saturation:
         while stack:
             node = stack[-1]
             rule = _RULES.get(node.op)
-            waiting = [n for n in node.parents if n not in self._known] if rule else []
+            waiting = [n for n in node.parents if n not in self._known]
             if node in self._known or not waiting:
                 if node not in self._known:
-                    self._known[node] = rule(self.of, node) if rule else NOTHING
+                    self._known[node] = (rule or _passed_on)(self.of, node)
                 stack.pop()
             stack += waiting
         return self._known[x]
@@ -105,16 +105,34 @@ def above_zero(x: Any) -> bool:
     return _every(x, np.greater, 0)
 
 
+def _some(x: Any, *numbers: float) -> bool:
+    """Whether a constant has an element that is one of these numbers."""
+    return is_constant(x) and bool(np.any(np.isin(np.asarray(x), numbers)))
+
+
 def _every(x: Any, compare: Callable[[Any, Any], Any], number: float) -> bool:
     return is_constant(x) and np.size(x) > 0 and bool(np.all(compare(np.asarray(x), number)))
 
 
-def _is_sign(x: Any) -> bool:
-    """Whether it is a constant 1 or −1."""
-    return _every(x, lambda x, n: np.abs(x) == n, 1)
+def _has_sign(x: Any) -> bool:
+    """Whether it is a constant in which there is 1 or −1."""
+    return _some(x, 1, -1)
 
 
 # --- what is known of a result, from what is known of its inputs ----------------------------------
+
+
+def _passed_on(of: Of, node: Node) -> Facts:
+    """Of other ops: what has happened to an input may have happened to the result."""
+    if node.op is None or not node.op.differentiable:
+        return NOTHING
+    return _bounds([of(x) for x in node.inputs])
+
+
+def _bounds(found: Sequence[Facts]) -> Facts:
+    """What rounds or overflows in one of several may do so in what they make."""
+    zero, one, inf = (any(of) for of in zip(*((f.zero, f.one, f.inf) for f in found), strict=True))
+    return Facts(zero=zero, one=one, inf=inf)
 
 
 def _exponential(of: Of, node: Node) -> Facts:
@@ -178,7 +196,7 @@ def _negative(of: Of, node: Node) -> Facts:
 def _product(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
-    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
+    one = (f.one and _has_sign(y)) or (g.one and _has_sign(x))
     positive, log = f.positive and g.positive, _logs(f, x, g, y)
     return Facts(log, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
 
@@ -204,10 +222,12 @@ def _sum_of_two(of: Of, node: Node) -> Facts:
     f, g = of(x), of(y)
     positive, inf = f.positive and g.positive, f.inf or g.inf
     if not (is_constant(x) or is_constant(y)):
-        return Facts(f.log and g.log, False, positive, f.zero and g.zero, False, inf)
+        zero = _cancel(f, x, g, y) if not positive else f.zero and g.zero
+        return Facts(f.log and g.log, False, positive, zero, f.one or g.one, inf)
     # A constant above 0 keeps what is positive off 0, so that overflow alone needs logarithms.
-    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
-    return Facts(inf and _logs(f, x, g, y), False, positive, one and not positive, False, inf)
+    kept = positive and (above_zero(x) or above_zero(y))
+    zero, log = not kept and _cancel(f, x, g, y), inf and _logs(f, x, g, y)
+    return Facts(log, False, positive, zero, _meet(f, x, g, y), inf)
 
 
 def _difference(of: Of, node: Node) -> Facts:
@@ -215,8 +235,29 @@ def _difference(of: Of, node: Node) -> Facts:
     f, g = of(x), of(y)
     if _every(x, np.equal, 1) and (g.complement or g.log):
         return Facts(g.complement, g.log, g.complement, g.one, g.zero, g.inf)
-    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
-    return Facts(zero=one, inf=f.inf or g.inf)
+    return Facts(zero=_cancel(f, x, g, y), one=_meet(f, x, g, y), inf=f.inf or g.inf)
+
+
+def _cancel(f: Facts, x: Any, g: Facts, y: Any) -> bool:
+    """Whether x ± y may round to 0: both do so, or to ±1."""
+    zeros = (f.zero or _may_be(x, y, 0)) and (g.zero or _may_be(y, x, 0))
+    ones = (f.one or _may_be(x, y, 1, -1)) and (g.one or _may_be(y, x, 1, -1))
+    return (zeros and (f.zero or g.zero)) or (ones and (f.one or g.one))
+
+
+def _meet(f: Facts, x: Any, g: Facts, y: Any) -> bool:
+    """Whether x ± y may round to ±1: one of them does so, and the other to 0."""
+    first = (f.one or _may_be(x, y, 1, -1)) and (g.zero or _may_be(y, x, 0))
+    second = (g.one or _may_be(y, x, 1, -1)) and (f.zero or _may_be(x, y, 0))
+    return (first and (f.one or g.zero)) or (second and (g.one or f.zero))
+
+
+def _may_be(x: Any, beside: Any, *numbers: float) -> bool:
+    """Whether one of these numbers is in a constant, or may be in data of the shape that stands
+    beside it, as labels do.
+    """
+    data = isinstance(x, Node) and x.op is None and x.shape == getattr(beside, "shape", None)
+    return data or _some(x, *numbers)
 
 
 def _power(of: Of, node: Node) -> Facts:
@@ -233,7 +274,7 @@ def _root(of: Of, node: Node) -> Facts:
 
 def _total(of: Of, node: Node) -> Facts:
     f = of(node.inputs[0])
-    return Facts(f.log, False, f.positive, f.zero and not f.top, False, f.inf)
+    return Facts(f.log, False, f.positive, f.zero and not f.top, f.one, f.inf)
 
 
 def _contraction(of: Of, node: Node) -> Facts:
@@ -247,6 +288,31 @@ def _limited(of: Of, node: Node) -> Facts:
     """max(x, y), clip(x, a, b): a constant above 0 keeps it off 0."""
     facts = _one_of(of, node.inputs)._replace(log=False, complement=False)
     return facts._replace(zero=facts.zero and not any(map(above_zero, node.inputs)))
+
+
+def _magnitude(of: Of, node: Node) -> Facts:
+    """|x|, √(x² + y²), max(x, 0): not below 0."""
+    return _bounds([of(x) for x in node.inputs])._replace(positive=True)
+
+
+def _logarithm(of: Of, node: Node) -> Facts:
+    """0 where its argument is 1."""
+    f = of(node.inputs[0])
+    return Facts(zero=f.one, inf=f.zero or f.inf)
+
+
+def _growing(of: Of, node: Node) -> Facts:
+    """eˣ − 1 and the like: they overflow, and are 0 or 1 where x is 0."""
+    f = of(node.inputs[0])
+    return Facts(positive=node.op is ops.cosh, zero=f.zero, one=True, inf=True)
+
+
+def _exponential_of_base(of: Of, node: Node) -> Facts:
+    """xʸ for a number x above 0 is an exponential of y."""
+    base, y = node.inputs
+    if above_zero(base) and isinstance(y, Node):
+        return Facts(positive=True, zero=True, inf=True)
+    return _power(of, node)
 
 
 def _always(facts: Facts) -> Rule:
@@ -268,7 +334,12 @@ _RULES: dict[Any, Rule] = {
     ops.reciprocal: _reciprocal,
     ops.add: _sum_of_two,
     ops.subtract: _difference,
-    ops.power: _power,
+    ops.power: _exponential_of_base,
+    **dict.fromkeys((ops.absolute, ops.hypot, ops.relu), _magnitude),
+    **dict.fromkeys((ops.log, ops.log2, ops.log10), _logarithm),
+    ops.softplus: _always(Facts(positive=True)),
+    **dict.fromkeys((ops.log_sigmoid, ops.log_softmax), _always(Facts(zero=True))),
+    **dict.fromkeys((ops.expm1, ops.sinh, ops.cosh), _growing),
     **dict.fromkeys((ops.sqrt, ops.square), _root),
     **dict.fromkeys((ops.sum, ops.mean, ops.prod), _total),
     **dict.fromkeys((ops.matmul, ops.dot, REGISTRY["einsum"]), _contraction),

@@ -380,6 +380,23 @@ def test_a_pickled_graph_remembers_edits_and_the_values_of_gradients() -> None:
     np.testing.assert_array_equal(V.grad, 3 * W.data**2)
 
 
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_a_copied_graph_knows_of_edits_before_and_after(copied: Callable[[Any], Any]) -> None:
+    W = param([1.0, 2.0], "W")
+    view, cost = W.detach(), (W * W).sum()
+    V, alias, after = copied((W, view, cost))
+    alias[0] = 7.0  # the memory of V
+    with pytest.raises(tg.StaleValueError, match="W"):
+        after.backward()
+    V, after = copied((W, cost))
+    V.data[0] = 7.0
+    with pytest.raises(tg.StaleValueError, match="W"):
+        after.backward()
+    W.data[0] = 7.0  # seen when somebody asks
+    with pytest.raises(tg.StaleValueError, match="W"):
+        copied(cost).backward()
+
+
 def test_s48_an_op_is_pickled_by_name_or_not_at_all() -> None:
     assert pickle.loads(pickle.dumps(tg.REGISTRY["exp"])) is tg.REGISTRY["exp"]
     five_exp = tg.custom_vjp(np.exp, lambda g, z, x: 5 * g * z)

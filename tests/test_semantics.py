@@ -86,6 +86,10 @@ def test_s5_arrays_like_a_tensor_are_plain() -> None:
         assert type(z) is np.ndarray
         assert (z.shape, z.dtype) == ((2, 3), np.float32)
         z[...] = 1  # it is the caller's own
+    for fill in (lambda: np.full_like(t, t[0]), lambda: np.full_like(t, fill_value=t[0])):
+        with pytest.raises(TypeError, match="requires a gradient"):
+            fill()
+    assert np.full_like(t, Tensor(2.0)).tolist() == [[2.0] * 3] * 2
 
 
 def test_s6_tests_of_values_are_plain() -> None:

@@ -188,3 +188,17 @@ def test_a_nan_from_infinities_is_new() -> None:
     at_infinity = Tensor([np.inf, 1.0], name="x")
     assert "nan at element [0]" in told(lambda: at_infinity - at_infinity)
     assert "nan at element [1]" in told(lambda: Tensor([1.0, 0.0]) * Tensor([1.0, np.inf]))
+
+
+def test_s131_a_compiled_function_is_watched_as_it_is_written() -> None:
+    x = np.array([0.0, 1.0])
+    f = tg.compile(lambda x: tg.log(x).sum())
+    slope = tg.compile(tg.grad(lambda x: np.sqrt(x).sum()))
+    with np.errstate(divide="ignore"):
+        f(x), slope(x)
+    for run, said in ((lambda: f(x), "log"), (lambda: slope(x), "backward through sqrt")):
+        with debug(), pytest.raises(NonFiniteError, match=said):
+            run()
+    with debug():
+        assert f(np.ones(2)) == 0.0
+    assert tg.Tensor(1.0, requires_grad=True).requires_grad

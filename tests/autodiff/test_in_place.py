@@ -258,3 +258,30 @@ def test_data_of_a_result_as_data_of_a_leaf_says_that_it_is_read_only() -> None:
             write()
     with pytest.raises(ValueError, match=r"W \(2,\).*read-only.*copy"):
         W[0] = 1.0
+
+
+def test_positions_and_conditions_are_copied_too() -> None:
+    x, i, m = param([1.0, 2.0, 3.0]), np.array([0, 1]), np.array([True, False, True])
+    cost = (np.take(x, i) * [1.0, 10.0]).sum() + np.where(m, x * 100.0, 0.0).sum()
+    cost = cost + tg.where(m, 0.0, x * 1000.0).sum()
+    i[0], m[:] = 2, False
+    cost.backward()
+    np.testing.assert_array_equal(x.grad, [101.0, 1010.0, 100.0])
+
+
+@pytest.mark.parametrize("change", [("shape", (3, 1)), ("dtype", np.dtype("i8"))])
+def test_another_shape_or_dtype_of_a_handed_out_array_is_an_edit(change: tuple[str, Any]) -> None:
+    W = param([1.0, 2.0, 3.0], "W")
+    cost = (W * W).sum()
+    setattr(W.data, *change)
+    with pytest.raises(StaleValueError, match="W"):
+        cost.backward()
+
+
+def test_what_is_differentiated_by_stays_so_in_a_transform() -> None:
+    def f(x: Any) -> Any:
+        x.requires_grad = False
+        return (x * x).sum()
+
+    with pytest.raises(TypeError, match="being differentiated"):
+        tg.grad(f)(np.ones(2))

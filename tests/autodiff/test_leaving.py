@@ -245,3 +245,24 @@ def test_an_accumulator_of_the_document_stays_plain() -> None:
     told = "".join(traceback.format_exception(caught.value))
     assert "float() of power ()" in told
     assert "out[0] = t" in told
+
+
+def test_scipy_takes_no_number_in_passing() -> None:
+    integrate = pytest.importorskip("scipy.integrate")
+    optimize = pytest.importorskip("scipy.optimize")
+
+    def refuses(f: Callable[[Any], Any]) -> None:
+        with pytest.raises((TypeError, ValueError, RuntimeError, SystemError)):
+            grad(f)(2.0)
+
+    refuses(lambda x: x * integrate.quad(lambda t: t * x, 0, 1)[0])
+    refuses(lambda x: x * integrate.quad(lambda t, a: t * a, 0, 1, args=(x,))[0])
+    refuses(lambda x: x * integrate.quad(lambda t: t, 0, x)[0])
+    refuses(lambda x: x * integrate.solve_ivp(lambda t, y: -x * y, [0, 1], [1.0]).y[0, -1])
+    refuses(lambda x: x * optimize.brentq(lambda t: t * t - x, 0, 5))
+    refuses(lambda x: x * optimize.brentq(lambda t: t * t - 2, 0, x))
+    refuses(lambda x: x * optimize.minimize_scalar(lambda t: (t - x) ** 2).x)
+    # Those that compute in Python stay in the graph: d/dx x √x.
+    assert grad(lambda x: x * optimize.newton(lambda t: t * t - x, 1.0))(2.0) == pytest.approx(
+        1.5 * 2.0**0.5
+    )

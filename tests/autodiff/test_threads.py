@@ -148,3 +148,31 @@ def test_threads_share_a_compiled_function_and_a_graph() -> None:
             np.testing.assert_array_equal(td.gradients(cost, W), 2 * W.data)
 
     in_threads(4, work)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_s133_a_process_forked_while_a_thread_compiles_is_not_stuck() -> None:
+    script = (
+        "import os, signal, threading, warnings\n"
+        "warnings.simplefilter('ignore')\n"  # fork beside threads
+        "import numpy as np, tinygrad_dnn as td\n"
+        "x, done = np.ones(3), []\n"
+        "f = td.compile(lambda x, s: np.tanh(x) * s)\n"
+        "def spin():\n"
+        "    while not done:\n"
+        "        f(x, float(len(spun)))\n"
+        "        spun.append(0)\n"
+        "spun = []\n"
+        "threading.Thread(target=spin).start()\n"
+        "for k in range(20):\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        signal.alarm(20)\n"
+        "        f(x, -1.0), td.compile(td.grad(lambda x: (x * x).sum()))(x)\n"
+        "        os._exit(0)\n"
+        "    if os.waitpid(pid, 0)[1]:\n"
+        "        done.append(pid)\n"
+        "        raise SystemExit('stuck')\n"
+        "done.append(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import itertools
 import sys
 import types
@@ -164,6 +165,16 @@ def drawn_by_a_spawned_seed() -> Any:
     )
 
 
+def read_on() -> Any:
+    lines = io.StringIO("1\n2\n3\n4\n5\n6\n")
+    return lambda x: x * float(lines.readline()), "changes lines"
+
+
+def read_line_by_line() -> Any:
+    lines = io.StringIO("1\n2\n3\n4\n5\n6\n")
+    return lambda x: x * float(next(lines)), "changes lines"
+
+
 def returned_as_an_object() -> Any:
     return lambda x: types.SimpleNamespace(cost=x.sum()), "returns a SimpleNamespace"
 
@@ -187,7 +198,7 @@ def left_behind() -> Any:
     [written, written_by_out, written_to_a_view, counted, counted_by_nonlocal, noted, moved,
      advanced, advanced_generator, left_behind, kept_for_nobody, kept_in_a_global, swallowed,
      in_a_thread, changed_in_a_tensor, drawn_by_a_bit_generator, drawn_by_a_spawned_seed,
-     returned_as_an_object, returned_as_a_generator],
+     read_on, read_line_by_line, returned_as_an_object, returned_as_a_generator],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_s75_what_only_the_first_call_would_do_is_refused(make: Callable[[], Any]) -> None:

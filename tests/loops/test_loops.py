@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from typing import Any
 
@@ -247,3 +248,10 @@ def test_the_former_names_answer_and_warn() -> None:
         assert loop.told == loop.summary
     with pytest.warns(DeprecationWarning, match="Snapshot.beside is now called accumulators"):
         assert loop.snapshot().beside == {}
+
+
+def test_s134_a_loop_is_not_copied() -> None:
+    loop = compile_loop(lambda c: ({"a": c["a"] * 2.0}, c["a"]), carry={"a": np.ones(2)})
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"snapshot\(\).*resume"):
+            copied(loop)

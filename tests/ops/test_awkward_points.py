@@ -246,3 +246,28 @@ def test_s36_a_tensor_used_twice_has_the_sum_of_both_gradients() -> None:
     np.testing.assert_allclose(
         tg.grad(lambda x: (x @ x.T).sum())(x), np.tile(2 * x.sum(axis=0), (3, 1))
     )
+
+
+FINITE: dict[str, Callable[[Any], Any]] = {
+    "softplus": tg.softplus,
+    "log_sigmoid": tg.log_sigmoid,
+    "logaddexp": lambda x: np.logaddexp(x, 0.0) + np.logaddexp(1.0, x),
+    "softmax": lambda x: tg.softmax(np.stack([x, 0.0 * x]))[0],
+    "log_softmax": lambda x: tg.log_softmax(np.stack([x, 0.0 * x]))[0],
+    "logsumexp": lambda x: tg.logsumexp(np.stack([x, 0.0 * x])),
+}
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_s132_what_is_made_finite_has_finite_derivatives_of_any_order(name: str) -> None:
+    f = FINITE[name]
+    for order in (1, 2, 3):
+        f = tg.grad(f)
+        program = tg.compile(f)
+        for x in (-1e300, -1e4, -745.0, -37.0, 0.0, 1e-300, 37.0, 710.0, 1e4, 1e300):
+            assert np.isfinite(f(np.array(x))), (order, x)
+            assert np.isfinite(program(np.array(x))), (order, x)
+            if abs(x) < 1.0 and order == 2 and "log" in name:
+                assert abs(f(np.array(x))) == pytest.approx(
+                    0.25 * (1.0 + (name == "logaddexp") * 0.786448), rel=1e-5
+                )

@@ -256,8 +256,10 @@ def _may_be(x: Any, beside: Any, *numbers: float) -> bool:
     """Whether one of these numbers is in a constant, or may be in data of the shape that stands
     beside it, as labels do.
     """
-    data = isinstance(x, Node) and x.op is None and x.shape == getattr(beside, "shape", None)
-    return data or _some(x, *numbers)
+    data = isinstance(x, np.ndarray) if not isinstance(x, Node) else x.op is None
+    if data and not is_constant(x):
+        return bool(x.shape == getattr(beside, "shape", None))
+    return _some(x, *numbers)
 
 
 def _power(of: Of, node: Node) -> Facts:

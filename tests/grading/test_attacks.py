@@ -157,6 +157,28 @@ def test_s105_a_failure_of_one_file_loses_no_other(
     assert "class/c.py" in Path("t.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes and devices as files")
+def test_what_is_no_file_is_that_files_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("class/folder.py").mkdir(parents=True)
+    Path("class/a.py").write_text(FEW, encoding="utf-8")
+    Path("class/lost.py").symlink_to("nowhere.py")
+    Path("class/round.py").symlink_to("round.py")
+    Path("class/endless.py").symlink_to("/dev/zero")
+    os.mkfifo("class/pipe.py")
+    assert main(["check", "class"]) == 1
+    told = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert "2 right" in told["class/a.py"]
+    assert "No such file" in told["class/lost.py"]
+    assert "symbolic links" in told["class/round.py"]
+    assert "not a regular file" in told["class/endless.py"]
+    assert "not a regular file" in told["class/pipe.py"]
+    assert len(told) == 5
+    assert main(["check", "class/pipe.py"]) == 2
+
+
 def test_results_are_written_also_when_grading_is_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -236,6 +236,7 @@ def test_files_of_which_nothing_can_be_graded(
 ) -> None:
     found = graded(tmp_path, text, name)
     assert problem in found.problem
+    assert "None" not in found.problem
     assert not found.present
     assert not found.right
     assert str(found)

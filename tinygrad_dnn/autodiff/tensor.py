@@ -169,8 +169,9 @@ def _unchanging(
     kept = {i: inputs[i].copy() for i in op.places if type(inputs[i]) is _ndarray}
     if not kept:
         return inputs, arrays
-    return tuple([*map(kept.get, range(len(inputs)), inputs)]), tuple(
-        [*map(kept.get, range(len(arrays)), arrays)]
+    return (
+        tuple(kept.get(i, x) for i, x in enumerate(inputs)),
+        tuple(kept.get(i, x) for i, x in enumerate(arrays)),
     )
 
 

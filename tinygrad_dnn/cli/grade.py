@@ -95,7 +95,7 @@ def _files(what: str) -> Iterator[Path]:
             raise ValueError(f"{what}: expected Python files (.py), notebooks (.ipynb) or a folder")
         yield path
         return
-    there = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    there = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and not p.is_dir())
     mine = [
         p
         for p in there

@@ -70,7 +70,8 @@ def grade(
         text = source(path)
     except SyntaxError as error:
         shown = f": {error.text.strip()}" if error.text else ""
-        return Grades(path, problem=visible(f"line {error.lineno}: {error.msg}{shown}"))
+        where = "" if error.lineno is None else f"line {error.lineno}: "
+        return Grades(path, problem=visible(f"{where}{error.msg}{shown}"))
     except ValueError as error:
         return Grades(path, problem=visible(str(error)))
     except (RecursionError, MemoryError) as error:

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from stat import S_ISREG
 from types import ModuleType
 
 SUFFIXES = (".py", ".ipynb")
@@ -39,10 +40,14 @@ def source(path: Path) -> str:
     Raises:
         OSError: it can't be read.
         SyntaxError: it is no Python.
-        ValueError: it is no notebook, holds null bytes, or is larger than anybody's homework.
+        ValueError: it is no notebook and no regular file, holds null bytes, or is larger than
+            anybody's homework.
         RecursionError, MemoryError: it is nested too deeply.
     """
-    if (size := path.stat().st_size) > LARGEST:
+    about = path.stat()
+    if not S_ISREG(about.st_mode):  # a device has no end, and a pipe may have no beginning
+        raise ValueError("not a regular file")
+    if (size := about.st_size) > LARGEST:
         raise ValueError(f"{size >> 20} MiB: expected at most {LARGEST >> 20} MiB")
     raw = path.read_bytes()
     if path.suffix == ".ipynb":

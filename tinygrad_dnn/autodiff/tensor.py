@@ -595,7 +595,10 @@ def pull(
         now = tick()
         for node in found:
             node.swept = now
-        return {n: settled(g, "backward", writeable=True, dtype=n.dtype) for n, g in found.items()}
+        return {
+            n: settled(_in_order(g, n), "backward", writeable=True, dtype=n.dtype)
+            for n, g in found.items()
+        }
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
     with mode(recording=True, since=0):  # in a rule everything is still to be differentiated
@@ -604,6 +607,7 @@ def pull(
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
     for node, g in found.items():
+        g = found[node] = _in_order(g, node)
         if not isinstance(g, Tensor):
             found[node] = g = Tensor(g)
         if node.name and g.node.op is not None and g.node.name is None:
@@ -616,6 +620,11 @@ def pull(
         for node, g in found.items()
         if (node.op is None if asked is None else node in asked) or (keep and keep(node))
     }
+
+
+def _in_order(g: Any, node: Node) -> Any:
+    """A gradient in its tensor's byte order, which the sum of two uses has not."""
+    return g if g.dtype is node.dtype or g.dtype == node.dtype else g.astype(node.dtype)
 
 
 def _checked_name(name: str | None) -> str | None:

@@ -275,6 +275,12 @@ def test_a_model_that_can_not_be_set_aside_stays_where_it_is(
     assert [p.name for p in Path("run").glob("model*")] == ["model.h5"]
 
 
+def test_a_folder_in_the_models_place_is_named(folder: Path, capsys: Out) -> None:
+    Path("run/model.h5").mkdir(parents=True)
+    assert "run/model.h5: is a folder; move it away" in complaint(capsys, *QUICK)
+    assert [p.name for p in Path("run").glob("model*")] == ["model.h5"]
+
+
 # --- going on -------------------------------------------------------------------------------------
 
 

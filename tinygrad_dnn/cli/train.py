@@ -228,7 +228,13 @@ def _description(settings: Settings, data: Examples) -> str:
 
 
 def _set_aside(model: Path) -> Path:
-    """Rename the model of an earlier run, to a name that no other one has."""
+    """Rename the model of an earlier run, to a name that no other one has.
+
+    Raises:
+        ValueError: a folder stands in its place.
+    """
+    if model.is_dir():
+        raise ValueError(f"{model}: is a folder; move it away, or choose another --out")
     for k in count(1):
         kept = model.with_suffix(f".{k}{model.suffix}")
         try:

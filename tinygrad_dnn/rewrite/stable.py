@@ -55,7 +55,7 @@ LN2, LN10 = logarithm(2), logarithm(10)
 form = partial(Row, rounds=True, awkward=OVERFLOWS)
 down = partial(Row, rounds=True, exponential="x")
 exact = partial(Row, exponential="x")
-below_one = partial(Row, where=when.x_is_within_one, rounds=True, positive="x")
+below_one = partial(Row, where=when.x_is_within_one, rounds=True, hyperbolic="x")
 above = partial(Row, rounds=True, awkward="where tanh rounds to 1")
 
 EXP_OF_LOG_SOFTMAX = Row(
@@ -156,7 +156,7 @@ ARITHMETIC = (
     down("log1p of a negative", lambda x: (log1p(-x), log(1 - x)), when.x_has_complement),
     down(
         "log1p of what is above −1", lambda x: (log1p(x), log(1 + x)), when.x_is_above,
-        exponential="",
+        exponential="", hyperbolic="x",
     ),
     down("log1p", lambda x: (log1p(x), softplus(log(x))), when.x_overflows),
     down("log of 1 more", lambda x: (log(1 + x), softplus(log(x))), when.x_overflows),
@@ -169,9 +169,9 @@ ARITHMETIC = (
     below_one(
         "log of 1 − a product with itself", lambda x: (log(1 - x * x), log(1 - x) + log(1 + x)),
     ),
-    above(
+    Row(
         "log of 1 − a tanh computed twice",
-        lambda x: (log(1 - tanh(x) * tanh(x)), log(1 - tanh(x)) + log(1 + tanh(x))),
+        lambda x: (log(1 - tanh(x) * tanh(x)), log(1 - tanh(x)) + log(1 + tanh(x))), rounds=True,
     ),
     down("log of a complement's complement", lambda x: (log(1 - (1 - x)), log(x)), when.x_has_log),
     down("log to base 2", lambda x: (log2(x), log(x) * (1 / LN2)), when.x_saturates),
@@ -279,7 +279,8 @@ def _moved(op: Op) -> tuple[Row, ...]:
         row(f"log before {name}", _line(op, log), when.float_has_log),
         row(f"log of a complement before {name}", _line(op, _log_of_complement),
             when.float_has_complement),
-        row(f"log of 1 more before {name}", _line(op, lambda x: log(1 + x)), when.float_is_above),
+        row(f"log of 1 more before {name}", _line(op, lambda x: log(1 + x)), when.float_is_above,
+            exponential="", hyperbolic="x"),
     )  # fmt: skip
 
 

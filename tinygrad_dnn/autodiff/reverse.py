@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush, heapreplace
 from threading import RLock
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -79,7 +78,11 @@ def note_sight(leaf: Leaf) -> None:
 
 def fingerprint(x: Any) -> int | None:
     """A checksum of an array's values; None for what is not in this machine's memory."""
-    return crc32(x.tobytes()) if isinstance(x, np.ndarray) else None
+    if not isinstance(x, np.ndarray):
+        return None
+    from zlib import crc32  # few programs come here
+
+    return crc32(x.tobytes())
 
 
 def _last_written(leaf: Leaf) -> tuple[int, str]:

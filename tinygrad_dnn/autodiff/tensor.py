@@ -6,11 +6,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from sys import getrefcount
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_dnn.autodiff.absent import Absent
 from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
@@ -44,6 +43,9 @@ from tinygrad_dnn.graph import (
 )
 from tinygrad_dnn.ops import Op, identity, setitem
 from tinygrad_dnn.ops.declare import locked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray

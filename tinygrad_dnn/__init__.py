@@ -5,7 +5,7 @@ The names live in `tinygrad_dnn.api` and are loaded on first use, so that the co
 """
 
 from importlib import import_module
-from pathlib import Path
+from os.path import dirname, isfile, join
 from typing import Any
 
 __version__ = "0.1.0"
@@ -19,10 +19,10 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> Any:
-    here = Path(__file__).parent
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if (here / name).is_dir() or (here / f"{name}.py").exists():
+    here = join(dirname(__file__), name)
+    if isfile(f"{here}.py") or isfile(join(here, "__init__.py")):
         return import_module(f"{__name__}.{name}")
     api = import_module("tinygrad_dnn.api")
     if not hasattr(api, name):

@@ -8,7 +8,6 @@ and `p` between 0 and 1. A name leaves its table when it comes to work.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 
 def _by_name(advice: Mapping[str, str]) -> dict[str, str]:
@@ -391,5 +390,7 @@ def advice(table: Mapping[str, str], name: str, known: Iterable[str] = ()) -> st
     """What an error about a name adds: `; instead: ...`, or the known name that is nearest."""
     if name in table:
         return f"; instead: {table[name]}"
+    from difflib import get_close_matches  # an error may take its time, an import may not
+
     near = get_close_matches(name, [k for k in known if not k.startswith("_")], n=1, cutoff=0.75)
     return f"; did you mean {near[0]!r}?" if near else ""

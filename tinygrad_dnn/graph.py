@@ -106,6 +106,9 @@ def nobody() -> None:
     """The weak reference of a leaf that no Tensor holds."""
 
 
+_UNSEEN: tuple[Any, int | None] = (None, None)
+
+
 class Memory:
     """What happened to the memory of a leaf, shared by all leaves that share that memory.
 
@@ -121,7 +124,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.edited = self.used = self.freed = self.seen = 0
-        self.sight: tuple[Any, int | None] = (None, None)
+        self.sight = _UNSEEN
 
     def __reduce__(self) -> Any:
         # Leaves that share it go on to share one. Its times are no times of another process.
@@ -138,9 +141,17 @@ class Leaf(Node):
     __slots__ = ("__weakref__", "memory", "replaced", "tensor", "value", "variable")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
-        scope = MODE.get().scope
-        super().__init__(None, (), NO_META, value.shape, value.dtype, requires_grad, scope=scope)
+        # Node's own __init__ written out, as in `tensor.record`.
+        self.op = self.saved = self.grad = None
+        self.inputs = self.wanted = ()
+        self.meta = NO_META
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.requires_grad = requires_grad
+        self.scope = MODE.get().scope
+        self.index = tick()
         self.name = name
+        self.swept = 0
         self.value = value
         self.memory = Memory()
         self.replaced = 0

@@ -101,7 +101,7 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_s101_a_signal_saves_and_stops_and_a_second_one_waits(name: str, start: Any) -> None:
     number = signal.Signals[name]
     heard = f"import signal; signal.signal({int(number)}, signal.SIG_DFL)\n"  # also under nohup

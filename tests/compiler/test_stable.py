@@ -94,6 +94,86 @@ def test_float32_too() -> None:
     np.testing.assert_allclose(slope, [[-1, -0.04742587]], rtol=1e-5)
 
 
+# --- 1 − tanh² and 1 − softmax --------------------------------------------------------------------
+
+WIDE = np.longdouble
+POINTS = np.array([-1e3, -20.0, -0.7, 0.0, 0.3, 3.0, 25.0, 1e3])
+RISES = np.array([[1e3, -1e3, 0.0, 2.0], [-1e3, 1e3, 1e3, 0.0], [0.3, -0.2, 1.0, 2.0],
+                  [40.0, 0.0, -1.0, 1.5], [1e3, 999.0, -1e3, 0.0]])  # fmt: skip
+WEIGHTS = np.array([1.0, 2.0, -0.5, 3.0])
+
+
+def shares(z: Any, top: Any) -> Any:
+    e = np.exp(z - top)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+TANH: dict[str, Callable[[Any], Any]] = {
+    "a power": lambda z: np.log(1 - np.tanh(z) ** 2),
+    "square": lambda z: np.log(1 - np.square(np.tanh(z))),
+    "a product": lambda z: (lambda y: np.log(1 - y * y))(np.tanh(z)),
+    "computed twice": lambda z: np.log(1 - np.tanh(z) * np.tanh(z)),
+    "factors": lambda z: (lambda y: np.log((1 - y) * (1 + y)))(np.tanh(z)),
+    "two logs": lambda z: (lambda y: np.log(1 - y) + np.log(y + 1))(np.tanh(z)),
+    "log1p": lambda z: np.log1p(-(np.tanh(z) ** 2)),
+    "two log1p": lambda z: (lambda y: np.log1p(-y) + np.log1p(y))(np.tanh(z)),
+    "negative": lambda z: np.log(-(np.tanh(z) ** 2 - 1)),
+    "layout": lambda z: np.log((1 - np.tanh(z).reshape(1, -1) ** 2).T[:, 0]),
+    "chosen": lambda z: np.log(np.where(np.ones(8, bool), 1 - np.tanh(z) ** 2, 1.0)),
+    "a root": lambda z: 2 * np.log(np.sqrt(1 - np.tanh(z) ** 2)),
+    "cosh": lambda z: -2 * np.log(np.cosh(z)),
+    "over cosh²": lambda z: np.log(1 / np.cosh(z) ** 2),
+    "sech²": lambda z: np.log((1 / np.cosh(z)) ** 2),
+    "exponentials": lambda z: np.log(4 / (np.exp(z) + np.exp(-z)) ** 2),
+}
+SHARES: dict[str, Callable[[Any], Any]] = {
+    "softmax": lambda z: np.log(1 - td.softmax(z, axis=1)),
+    "its columns": lambda z: np.log(1 - td.softmax(z.T, axis=0)).T,
+    "log1p": lambda z: np.log1p(-td.softmax(z, axis=1)),
+    "negative": lambda z: np.log(-(td.softmax(z, axis=1) - 1)),
+    "by hand": lambda z: np.log(1 - shares(z, 0.0)),
+    "by hand, shifted": lambda z: np.log(1 - shares(z, z.max(axis=1, keepdims=True))),
+    "by logsumexp": lambda z: np.log(1 - np.exp(z - td.logsumexp(z, axis=1, keepdims=True))),
+    "by log_softmax": lambda z: np.log1p(-np.exp(td.log_softmax(z, axis=1))),
+    "one by one": lambda z: np.stack([np.log(1 - td.softmax(z, axis=1)[:, k]) for k in range(4)], 1),
+    "a power": lambda z: np.log((1 - td.softmax(z, axis=1)) ** 2) / 2,
+}
+
+
+@pytest.mark.parametrize("name", TANH)
+def test_s144_log_of_1_minus_tanh_squared(name: str) -> None:
+    value, slope = compile(value_and_grad(lambda z: TANH[name](z).sum()))(POINTS)
+    values = compile(TANH[name])(POINTS)
+    wide = np.abs(POINTS.astype(WIDE))
+    truth = 2 * (np.log(WIDE(2)) - wide - np.log1p(np.exp(-2 * wide)))
+    np.testing.assert_allclose(values, truth.astype(float), rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(value, float(truth.sum()), rtol=1e-14)
+    np.testing.assert_allclose(slope, (-2 * np.tanh(POINTS.astype(WIDE))).astype(float), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_s144_log_of_1_minus_a_softmax(name: str) -> None:
+    values = compile(SHARES[name])(RISES)
+    slope = compile(td.grad(lambda z: (SHARES[name](z) * WEIGHTS).sum()))(RISES)
+    e = np.exp(RISES.astype(WIDE))
+    p = e / e.sum(axis=1, keepdims=True)
+    truth, pulls = np.zeros_like(e), np.zeros_like(e)
+    for i in range(4):
+        others = np.delete(np.arange(4), i)
+        rest = e[:, others].sum(axis=1, keepdims=True)
+        small = np.minimum(p[:, [i]], 0.5)
+        by_others = np.log(rest) - np.log(e.sum(axis=1, keepdims=True))
+        truth[:, [i]] = np.where(p[:, [i]] < 0.5, np.log1p(-small), by_others)
+        pulls[:, others] += WEIGHTS[i] * e[:, others] / rest
+        pulls -= WEIGHTS[i] * p
+    np.testing.assert_allclose(values, truth.astype(float), rtol=1e-13)
+    np.testing.assert_allclose(slope, pulls.astype(float), rtol=1e-12, atol=1e-15)
+
+
+def test_s144_a_share_that_is_alone_is_all() -> None:
+    assert compile(lambda z: np.log(1 - td.softmax(z)))(np.array([3.0])) == -np.inf
+
+
 # --- every way to ask for a gradient --------------------------------------------------------------
 
 
@@ -245,13 +325,13 @@ def test_the_rewrites_before_a_sweep_are_listed() -> None:
 # --- what can't be mended -------------------------------------------------------------------------
 
 SPOILED: dict[str, Callable[[Any], Any]] = {
-    "log(1 − P)": lambda z: np.log(1 - named(td.softmax(z), "P")),
+    "√(1 − P)": lambda z: np.sqrt(1 - named(td.softmax(z), "P")),
     "log(P constant(2, 1))": lambda z: np.log(named(td.softmax(z), "P") @ np.ones((2, 1))),
     "1 / A": lambda z: 1 / named(td.sigmoid(z), "A"),
     "(1 − A)^0.5": lambda z: (1 - named(td.sigmoid(z), "A")) ** 0.5,
-    "log(1 − t²)": lambda z: np.log(1 - named(np.tanh(z), "t") ** 2),
+    "log(1 − t³)": lambda z: np.log(1 - named(np.tanh(z), "t") ** 3),
     "√A": lambda z: np.sqrt(named(td.sigmoid(z), "A")),
-    "log1p(−P)": lambda z: np.log1p(-named(td.softmax(z), "P")),
+    "log1p(−t³)": lambda z: np.log1p(-(named(np.tanh(z), "t") ** 3)),
 }
 SOUND: dict[str, Callable[[Any], Any]] = {
     "log of a sigmoid": lambda z: np.log(td.sigmoid(z)),
@@ -289,7 +369,7 @@ def test_s93_what_cannot_be_mended_is_named_once(told: str) -> None:
 def test_a_loop_names_it_too() -> None:
     z = np.array([[0.5, 0.25]])
     with pytest.warns(SaturationWarning, match=r"1 − P") as caught:
-        loop = compile_loop(lambda c: (c, SPOILED["log(1 − P)"](c)), carry=z)
+        loop = compile_loop(lambda c: (c, SPOILED["√(1 − P)"](c)), carry=z)
     assert len(caught) == 1
     loop.step()
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tinygrad_dnn import Tensor, exp, log, matmul, negative, sigmoid
+from tinygrad_dnn import Tensor, exp, log, matmul, negative, sigmoid, tanh
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.graph import trace
@@ -87,9 +87,13 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
             if among:
                 share = rng.choice([0.05, 0.2, 0.7])
                 x = np.where(rng.random(shape) < share, rng.choice(among, shape), x)
+        if letter in row.rounded:
+            x = x * 1e-17
         values[letter] = Tensor(x, name=letter)
         if letter in row.exponential:
             values[letter] = EXPONENTIALS[rng.integers(len(EXPONENTIALS))](values[letter])
+        if letter in row.hyperbolic:
+            values[letter] = tanh(values[letter])
     return values
 
 

@@ -14,14 +14,16 @@ Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, 
 
 def as_data(data: Any) -> Array:
     """Return a leaf's data: real numbers, as an array of the kind that came in, not copied."""
-    if hasattr(type(data), "__record__"):
+    kind = type(data)
+    if kind is np.ndarray and data.dtype.kind in "fiub":
+        return data
+    if hasattr(kind, "__record__"):
         if data.requires_grad:
             raise TypeError(
                 f"Tensor: {describe(data.node)} is a Tensor with a recipe, which would be lost; "
                 "use it as it is, or .detach() it"
             )
         return data._array
-    kind = type(data)
     if kind is not np.ndarray and isinstance(data, (np.matrix, np.ma.MaskedArray)):
         raise TypeError(
             f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "

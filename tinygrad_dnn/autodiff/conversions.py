@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_dnn.autodiff.reverse import note_sight
-from tinygrad_dnn.formula.html import value_html
-from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.glossary import LOST
 from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
     class Recorded(np.object_):  # type: ignore[misc]  # final to checkers of types alone
         """What checkers take for the elements of a Tensor where NumPy's functions are given one:
@@ -121,6 +119,8 @@ class Conversions:
         return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
 
     def __repr__(self) -> str:
+        from tinygrad_dnn.formula.text import formula
+
         leaves_graph(self.node, "its text (print, str, an f-string)")
         body = (
             np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=50)
@@ -139,5 +139,7 @@ class Conversions:
         return f"Tensor({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
+        from tinygrad_dnn.formula.html import value_html
+
         leaves_graph(self.node, "its text")
         return value_html(self.node, self._array)

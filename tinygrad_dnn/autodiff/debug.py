@@ -10,7 +10,6 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.errors import operand
 from tinygrad_dnn.autodiff.reverse import StaleValueError, fingerprint
-from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.graph import Leaf, Node, Observer, describe, mode
 from tinygrad_dnn.ops import Op, sigmoid
 
@@ -64,6 +63,8 @@ class Watch(Observer):
         prints = self.seen.get(node, ())
         for who, was, value in zip((node, *node.inputs), prints, node.saved or (), strict=False):
             if was is not None and fingerprint(value) != was:
+                from tinygrad_dnn.formula.text import formula
+
                 alias = " (through an alias of its array)" if isinstance(who, Leaf) else ""
                 raise StaleValueError(
                     f"debug: {operand(who)}{alias} was edited in place after {describe(node)} = "
@@ -75,6 +76,8 @@ class Watch(Observer):
         at = _new_bad(gx, [g])
         if at is None:
             return
+        from tinygrad_dnn.formula.text import formula
+
         x = node.inputs[i]
         slope = "" if not node.op.elementwise else "; its slope there is not finite"
         value = x.value[at] if isinstance(x, Leaf) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,16 @@ def _called_as(function: Callable[..., Any], ours: Callable[..., Any]) -> Callab
     """Our function under NumPy's signature: its names of the arrays, its order of the settings, and
     those that we lack as long as they have their default (`out=None`).
     """
-    try:
-        signature = inspect.signature(function)
-    except ValueError:  # one in C that does not say
-        return ours
     if isinstance(ours, Op):
         n, places, names = len(ours.arrays), len(ours.positional), frozenset(ours.settings)
     else:
-        n, places, names = 1, len(inspect.signature(ours).parameters) - 1, frozenset[str]()
+        n, places, names = 1, ours.__code__.co_argcount - 1, frozenset[str]()
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if n <= len(args) <= n + places and names.issuperset(kwargs):
+            return ours(*args, **kwargs)
+        signature = _signature(function)
+        if signature is None:
             return ours(*args, **kwargs)
         settings = dict(signature.bind(*args, **kwargs).arguments)
         arrays = [settings.pop(name) for name in [*settings][:n]]
@@ -102,6 +102,15 @@ def _called_as(function: Callable[..., Any], ours: Callable[..., Any]) -> Callab
         return ours(*arrays, **settings)
 
     return call
+
+
+@cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """NumPy's, looked up when it is needed: all of them would take long to import."""
+    try:
+        return inspect.signature(function)
+    except ValueError:  # one in C that does not say
+        return None
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -12,7 +12,7 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.indexing import plain_index, positions
-from tinygrad_dnn.glossary import ATTRIBUTES, OPERATORS, advice
+from tinygrad_dnn.glossary import OPERATORS, advice
 from tinygrad_dnn.graph import NO_META, describe
 from tinygrad_dnn.ops.shape import in_order
 
@@ -174,14 +174,6 @@ class Operators(Conversions):
         __divmod__ = __rdivmod__ = _without_rule("divmod()")
         __round__ = _without_rule("round()")
         __xor__ = __rxor__ = _without_rule("^")
-
-        def __getattr__(self, name: str) -> Any:
-            known = () if name.startswith("_") else dir(type(self))  # NumPy asks for private ones
-            raise AttributeError(
-                f"a Tensor has no attribute {name!r}{advice(ATTRIBUTES, name, known)}",
-                name=name,
-                obj=self,
-            )
 
     # --- NumPy's methods: of its further arguments (`others`) those that change nothing ------
 

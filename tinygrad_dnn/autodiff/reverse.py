@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush, heapreplace
 from threading import RLock
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -83,6 +82,8 @@ def fingerprint(x: Any) -> int | None:
     """
     if not isinstance(x, np.ndarray):
         return None
+    from zlib import crc32  # few programs come here
+
     return crc32(x.tobytes(), crc32(f"{x.shape} {x.dtype}".encode()))
 
 

@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from sys import getrefcount
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinygrad_dnn.autodiff.absent import Absent
 from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
 from tinygrad_dnn.autodiff.coerce import (
     Array,
@@ -43,6 +43,9 @@ from tinygrad_dnn.graph import (
 )
 from tinygrad_dnn.ops import Op, identity, setitem
 from tinygrad_dnn.ops.declare import locked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -126,14 +129,13 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             if now.tracer is None:
                 return _unrecorded(z, args)
             wants = 0
-    if type(z) is _ndarray:
-        _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
     t._array = z
-    if op.view and type(z) is _ndarray and z.base is not None:
-        t._memory = _memory_of(args)
-    else:
-        t._memory = None
+    t._memory = None
+    if type(z) is _ndarray:
+        _set_flags(z, False)  # results are read-only
+        if op.view and z.base is not None:
+            t._memory = _memory_of(args)
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -204,7 +206,7 @@ def _memory_of(args: Sequence[Any]) -> _Shown | None:
     return None
 
 
-class Tensor(Operators, NumpyProtocols):
+class Tensor(Operators, NumpyProtocols, Absent):
     """An array that records what is computed from it, so that gradients can flow back to it.
 
     Args:
@@ -231,8 +233,9 @@ class Tensor(Operators, NumpyProtocols):
         if others:
             refuse_others("Tensor", others)
         value = as_data(data)
-        _checked_name(name)
-        if requires_grad:
+        if name is not None:
+            _checked_name(name)
+        if requires_grad and value.dtype is not _FLOAT64:
             require_float(value.dtype, name)
         self._array = value
         self._memory = None

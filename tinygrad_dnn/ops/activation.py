@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
-from tinygrad_dnn.ops.elementwise import SATURATED, floating, logistic
+from tinygrad_dnn.ops.elementwise import SATURATED, floating, logistic, rounding
 
 __all__ = [
     "leaky_relu",
@@ -94,23 +94,19 @@ def logaddexp(x, y, /):
     return np.logaddexp(x, y)
 
 
-NEAR_ONE = 0.9375  # from here on 1 − p is said to have lost something
-
-
 def _balanced(gx, p, axis):
-    # Along the axis gx adds up to 0, but that 1 − p is rounded where the share p is all but 1:
-    # there gx is what the others leave.
-    left = np.sum(gx, axis=axis, keepdims=True)
-    return gx - left * (p > NEAR_ONE)
+    # Σ gx along the axis is 0, but where a share p is all but 1 the difference that it came from
+    # was rounded: there gx is what the others leave. (Written so that NumPy adds in place.)
+    return p * -rounding(gx.sum(axis=axis, keepdims=True)) + gx
 
 
 def _softmax(g, z, axis):
-    return _balanced(z * (g - np.sum(g * z, axis=axis, keepdims=True)), z, axis)
+    return _balanced(z * (g - (g * z).sum(axis=axis, keepdims=True)), z, axis)
 
 
 def _log_softmax(g, z, axis):
     p = np.exp(z)
-    return _balanced(g - p * np.sum(g, axis=axis, keepdims=True), p, axis)
+    return _balanced(g - p * g.sum(axis=axis, keepdims=True), p, axis)
 
 
 @op(
@@ -125,8 +121,8 @@ def softmax(x, /, axis=-1):
     x = floating(x)
     if 0 in x.shape:  # there is no maximum of nothing
         return np.exp(x)
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 @op(
@@ -141,5 +137,58 @@ def log_softmax(x, /, axis=-1):
     x = floating(x)
     if 0 in x.shape:
         return np.exp(x)
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def _without_the_largest(x, top, axis):
+    """Where one x alone is the largest, and the others, −∞ in its place, with the largest of them
+    (0 where they are all −∞).
+    """
+    largest = x == top
+    lone = largest & (np.sum(largest, axis=axis, keepdims=True) == 1)
+    others = np.where(lone, -np.inf, x)
+    second = others.max(axis=axis, keepdims=True)
+    return lone, others, np.where(np.isfinite(second), second, 0)
+
+
+def _log_others(g, x, axis):
+    # ∂zᵢ/∂xⱼ = (pⱼ − δᵢⱼ) pᵢ / (1 − pᵢ), and of the largest share qⱼ pᵢ for j ≠ i, q being the
+    # shares that the others have among themselves.
+    top = x.max(axis=axis, keepdims=True)
+    lone, others, second = _without_the_largest(x, top, axis)
+    e, q = np.exp(x - top), np.exp(others - second)
+    total = e.sum(axis=axis, keepdims=True)
+    p, q = e / total, q / np.maximum(q.sum(axis=axis, keepdims=True), 1)  # below 1 if there is none
+    at_largest = np.where(lone, g * p, 0)
+    elsewhere = np.where(lone, 0, g * e / (total - np.where(lone, 0, e)))
+    return (
+        p * elsewhere.sum(axis=axis, keepdims=True)
+        - elsewhere
+        + q * at_largest.sum(axis=axis, keepdims=True)
+        - at_largest
+    )
+
+
+@op(
+    "log(1 − softmax_{axis}({x}))",
+    vjp=_log_others,
+    cases=AXIS_CASES,
+    composite=True,
+    analytic=False,
+)
+def log_others(x, /, axis=-1):
+    """log(1 − softmax(x)) along an axis: of each share what the others have, −∞ of a lone one."""
+    x = floating(x)
+    if 0 in x.shape:
+        return np.exp(x)
+    top = x.max(axis=axis, keepdims=True)
+    lone, others, second = _without_the_largest(x, top, axis)
+    e = np.exp(x - top)
+    total = e.sum(axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value where there are no others
+        rest = np.log(np.exp(others - second).sum(axis=axis, keepdims=True))
+    # A share that is not alone the largest is at most one half, and 1 − p loses nothing.
+    return np.where(
+        lone, rest + (second - top) - np.log(total), np.log1p(-np.where(lone, 0, e / total))
+    )

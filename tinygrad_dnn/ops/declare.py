@@ -163,8 +163,6 @@ class Op:
         # The number of arguments of a call that needs no sorting out: arrays and nothing else.
         self.simple = -1 if self.many or self.settings else len(self.arrays)
         self.formula = formula
-        if isinstance(formula, str):
-            formula_of(formula)  # what is no template is refused here
         self.elementwise = elementwise
         self.selects = selects
         self.view = view
@@ -189,6 +187,8 @@ class Op:
         # Declared by the project. What others declare may be random, or count its calls, so it is
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
         self.builtin = forward.__module__.startswith(__package__)
+        if isinstance(formula, str) and not self.builtin:
+            formula_of(formula)  # what is no template is refused here
         self.differentiable = any(self.rules)
         # The arrays that say which elements of the others are meant: a condition, positions.
         self.places = tuple(i for i, r in enumerate(self.rules) if r is None and any(self.rules))
@@ -340,9 +340,19 @@ class Op:
                 *(f"{k}={source(v)}" for k, v in asked.keyword.items()),
             ]
         )
-        # Written out once per op, because a sweep calls it once per recorded op.
         called = rule if self.builtin else _unwritten(rule)
-        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=called, shape=_shape)
+        made: list[Callable[..., Any]] = []
+
+        # Written out, because a sweep calls it once per recorded op, when it is first called:
+        # whoever imports the project calls few of all rules.
+        def first(g: Any, saved: tuple[Any, ...], node: Any, i: int) -> Any:
+            if not made:
+                source = f"lambda g, saved, node, i: rule({call})"
+                made.append(_lambda(source, rule=called, shape=_shape))
+                self.pulls = tuple(made[0] if pull is first else pull for pull in self.pulls)
+            return made[0](g, saved, node, i)
+
+        return first
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]

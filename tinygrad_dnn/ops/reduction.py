@@ -42,7 +42,7 @@ def axes(axis, shape):
 def unreduced(g, axis, shape):
     """g with the reduced axes in place, of length 1, whether they were kept or not."""
     over = axes(axis, shape)
-    return np.reshape(g, tuple(1 if i in over else n for i, n in enumerate(shape)))
+    return g.reshape(tuple([1 if i in over else n for i, n in enumerate(shape)]))
 
 
 def spread(g, axis, shape):
@@ -197,7 +197,7 @@ def _logsumexp(g, z, x, x_shape, axis):
     nothing = top == -np.inf  # all elements are −∞, and their slopes 0
     # eˣ⁻ᶻ over its sum, which is 1 but that z was rounded.
     shares = np.exp(x - np.where(nothing, 0, top))
-    whole = np.sum(shares, axis=axis, keepdims=True)
+    whole = shares.sum(axis=axis, keepdims=True)
     return unreduced(g, axis, x_shape) / np.where(nothing, 1, whole) * shares
 
 

@@ -10,7 +10,7 @@ from numpy import signbit
 
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
-from tinygrad_dnn.rewrite.saturation import Facts
+from tinygrad_dnn.rewrite.saturation import Facts, is_in_place, is_share
 from tinygrad_dnn.rewrite.terms import Match, is_constant, is_number
 
 # --- numbers and arrays ---------------------------------------------------------------------------
@@ -253,6 +253,22 @@ def x_has_complement(m: Match) -> bool:
     return _of(m, m["x"]).complement
 
 
+def x_is_above(m: Match) -> bool:
+    """So has that of 1 + x."""
+    return _of(m, m["x"]).above
+
+
+def x_is_within_one(m: Match) -> bool:
+    """So have those of 1 − x and 1 + x."""
+    x = _of(m, m["x"])
+    return x.complement and x.above
+
+
+def float_is_above(m: Match) -> bool:
+    """So has that of 1 + x, which is of the floating-point numbers, as the result is."""
+    return _floats(m) and x_is_above(m)
+
+
 def float_has_log(m: Match) -> bool:
     """So has that of x, which is of the floating-point numbers, as the result is."""
     return _floats(m) and x_has_log(m)
@@ -279,8 +295,8 @@ def x_and_y_have_logs(m: Match) -> bool:
 
 
 def terms_have_logs(m: Match) -> bool:
-    """So has that of x + y."""
-    return _of(m, m.root.inputs[0]).log
+    """So has that of x + y, from those of x and y."""
+    return _of(m, m.root.inputs[0]).log and x_and_y_have_logs(m)
 
 
 def choices_have_logs(m: Match) -> bool:
@@ -315,11 +331,17 @@ def log_of_length(m: Match) -> Mapping[str, Any] | bool:
 def sum_stands_in_place(m: Match) -> bool:
     """x may overflow, and its sum broadcasts along the axis that was summed over."""
     exponential, total = m.root.inputs
-    shape = exponential.shape
-    over = axes(m["axis"], shape)
-    kept = tuple(1 if i in over else n for i, n in enumerate(shape))
-    in_place = (1,) * (len(shape) - len(total.shape)) + tuple(total.shape) == kept
-    return in_place and bool(over) and _of(m, exponential).inf
+    return is_in_place(total) and _of(m, exponential).inf
+
+
+def log_sum_stands_in_place(m: Match) -> bool:
+    """The logarithm of the sum broadcasts along the axis that was summed over."""
+    return is_in_place(m.root.inputs[0].inputs[1])
+
+
+def share_of_a_sum(m: Match) -> bool:
+    """x is what a softmax is of: its sum broadcasts along the axis that was summed over."""
+    return is_share(m.root.inputs[0].inputs[1])
 
 
 def weighted_terms(m: Match) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_dnn import ops
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.terms import is_constant
 
 
@@ -27,6 +28,7 @@ class Facts(NamedTuple):
     Attributes:
         log: it is above 0, and its logarithm has a form without it.
         complement: so is 1 − x.
+        above: so is 1 + x.
         positive: it is not below 0.
         zero, one, inf: it may round to 0, round to ±1, overflow, without being so exactly.
         top: along the axes that its exponent was reduced by, the largest element is 1.
@@ -34,6 +36,7 @@ class Facts(NamedTuple):
 
     log: bool = False
     complement: bool = False
+    above: bool = False
     positive: bool = False
     zero: bool = False
     one: bool = False
@@ -181,6 +184,7 @@ def _one_of(of: Of, given: Sequence[Any]) -> Facts:
     return Facts(
         all(logs) and any(f.log for f in found),
         all(complements) and any(f.complement for f in found),
+        False,
         all(f.positive for f in found),
         any(f.zero for f in found),
         any(f.one for f in found),
@@ -190,7 +194,8 @@ def _one_of(of: Of, given: Sequence[Any]) -> Facts:
 
 
 def _negative(of: Of, node: Node) -> Facts:
-    return of(node.inputs[0])._replace(log=False, complement=False, positive=False, top=False)
+    f = of(node.inputs[0])
+    return f._replace(log=False, complement=f.above, above=f.complement, positive=False, top=False)
 
 
 def _product(of: Of, node: Node) -> Facts:
@@ -198,7 +203,20 @@ def _product(of: Of, node: Node) -> Facts:
     f, g = of(x), of(y)
     one = (f.one and _has_sign(y)) or (g.one and _has_sign(x))
     positive, log = f.positive and g.positive, _logs(f, x, g, y)
-    return Facts(log, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
+    if _are_one(x, y):
+        return _squared(f)
+    return Facts(log, False, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
+
+
+def _are_one(x: Any, y: Any) -> bool:
+    """Whether both are one value, computed once or twice."""
+    if not isinstance(x, Node) or not isinstance(y, Node):
+        return False
+    return x is y or (x.op is y.op is ops.tanh and x.inputs[0] is y.inputs[0])
+
+
+def _squared(f: Facts) -> Facts:
+    return f._replace(complement=f.complement and f.above, above=False, positive=True, top=False)
 
 
 def _logs(f: Facts, x: Any, g: Facts, y: Any) -> bool:
@@ -209,12 +227,29 @@ def _quotient(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
     positive, log = f.positive and g.positive, _logs(f, x, g, y)
-    return Facts(log, False, positive, f.zero or g.inf, False, f.inf or g.zero)
+    complement = is_share(node)
+    return Facts(log, complement, False, positive, f.zero or g.inf, complement, f.inf or g.zero)
+
+
+def is_share(node: Node) -> bool:
+    """Whether a quotient is eˣ / Σ eˣ, of two terms or more along the axes that are summed over."""
+    x, total = node.inputs
+    if not (isinstance(x, Node) and isinstance(total, Node)):
+        return False
+    return x.op is ops.exp and total.op is ops.sum and total.inputs[0] is x and is_in_place(total)
+
+
+def is_in_place(total: Node) -> bool:
+    """Whether a sum broadcasts against what was summed, along the axes that it was summed over."""
+    shape = total.inputs[0].shape
+    over = axes(total.meta["axis"], shape)
+    kept = tuple(1 if i in over else n for i, n in enumerate(shape))
+    return bool(over) and (1,) * (len(shape) - len(total.shape)) + tuple(total.shape) == kept
 
 
 def _reciprocal(of: Of, node: Node) -> Facts:
     f = of(node.inputs[0])
-    return Facts(f.log, False, f.positive, f.inf, False, f.zero)
+    return Facts(f.log, positive=f.positive, zero=f.inf, inf=f.zero)
 
 
 def _sum_of_two(of: Of, node: Node) -> Facts:
@@ -223,18 +258,20 @@ def _sum_of_two(of: Of, node: Node) -> Facts:
     positive, inf = f.positive and g.positive, f.inf or g.inf
     if not (is_constant(x) or is_constant(y)):
         zero = _cancel(f, x, g, y) if not positive else f.zero and g.zero
-        return Facts(f.log and g.log, False, positive, zero, f.one or g.one, inf)
+        return Facts(f.log and g.log, positive=positive, zero=zero, one=f.one or g.one, inf=inf)
+    if (f.above and _every(y, np.equal, 1)) or (g.above and _every(x, np.equal, 1)):
+        return Facts(log=True, positive=True, zero=f.one or g.one, inf=inf)
     # A constant above 0 keeps what is positive off 0, so that overflow alone needs logarithms.
     kept = positive and (above_zero(x) or above_zero(y))
     zero, log = not kept and _cancel(f, x, g, y), inf and _logs(f, x, g, y)
-    return Facts(log, False, positive, zero, _meet(f, x, g, y), inf)
+    return Facts(log, positive=positive, zero=zero, one=_meet(f, x, g, y), inf=inf)
 
 
 def _difference(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
     if _every(x, np.equal, 1) and (g.complement or g.log):
-        return Facts(g.complement, g.log, g.complement, g.one, g.zero, g.inf)
+        return Facts(g.complement, g.log, False, g.complement, g.one, g.zero, g.inf)
     return Facts(zero=_cancel(f, x, g, y), one=_meet(f, x, g, y), inf=f.inf or g.inf)
 
 
@@ -265,18 +302,24 @@ def _may_be(x: Any, beside: Any, *numbers: float) -> bool:
 def _power(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f = of(x)
+    if _every(y, np.equal, 2):
+        return _squared(f)
     down = not _every(y, np.greater_equal, 0)
     zero, inf = f.zero or (f.inf and down), f.inf or (f.zero and down)
-    return Facts(f.log, False, f.positive, zero, f.one, inf)
+    return Facts(f.log, positive=f.positive, zero=zero, one=f.one, inf=inf)
 
 
 def _root(of: Of, node: Node) -> Facts:
-    return of(node.inputs[0])._replace(complement=False, top=False)
+    return of(node.inputs[0])._replace(complement=False, above=False, top=False)
+
+
+def _square(of: Of, node: Node) -> Facts:
+    return _squared(of(node.inputs[0]))
 
 
 def _total(of: Of, node: Node) -> Facts:
     f = of(node.inputs[0])
-    return Facts(f.log, False, f.positive, f.zero and not f.top, f.one, f.inf)
+    return Facts(f.log, positive=f.positive, zero=f.zero and not f.top, one=f.one, inf=f.inf)
 
 
 def _contraction(of: Of, node: Node) -> Facts:
@@ -288,7 +331,7 @@ def _contraction(of: Of, node: Node) -> Facts:
 
 def _limited(of: Of, node: Node) -> Facts:
     """max(x, y), clip(x, a, b): a constant above 0 keeps it off 0."""
-    facts = _one_of(of, node.inputs)._replace(log=False, complement=False)
+    facts = _one_of(of, node.inputs)._replace(log=False, complement=False, above=False)
     return facts._replace(zero=facts.zero and not any(map(above_zero, node.inputs)))
 
 
@@ -306,7 +349,7 @@ def _logarithm(of: Of, node: Node) -> Facts:
 def _growing(of: Of, node: Node) -> Facts:
     """eˣ − 1 and the like: they overflow, and are 0 or 1 where x is 0."""
     f = of(node.inputs[0])
-    return Facts(positive=node.op is ops.cosh, zero=f.zero, one=True, inf=True)
+    return Facts(zero=f.zero, one=True, inf=True)
 
 
 def _exponential_of_base(of: Of, node: Node) -> Facts:
@@ -321,12 +364,12 @@ def _always(facts: Facts) -> Rule:
     return lambda of, node: facts
 
 
-SOFTMAX = Facts(log=True, positive=True, zero=True, one=True)
+SHARE = Facts(log=True, complement=True, positive=True, zero=True, one=True)
 _RULES: dict[Any, Rule] = {
     ops.exp: _exponential,
-    ops.sigmoid: _always(SOFTMAX._replace(complement=True)),
-    ops.softmax: _always(SOFTMAX),
-    ops.tanh: _always(Facts(one=True)),
+    **dict.fromkeys((ops.sigmoid, ops.softmax), _always(SHARE)),
+    ops.tanh: _always(Facts(complement=True, above=True, one=True)),
+    ops.cosh: _always(Facts(log=True, positive=True, one=True, inf=True)),
     **dict.fromkeys((*MOVES, ops.identity, ops.stop_gradient, ops.astype), _unchanged),
     ops.where: _choice,
     **dict.fromkeys((ops.concatenate, ops.stack), _joined),
@@ -341,8 +384,9 @@ _RULES: dict[Any, Rule] = {
     **dict.fromkeys((ops.log, ops.log2, ops.log10), _logarithm),
     ops.softplus: _always(Facts(positive=True)),
     **dict.fromkeys((ops.log_sigmoid, ops.log_softmax), _always(Facts(zero=True))),
-    **dict.fromkeys((ops.expm1, ops.sinh, ops.cosh), _growing),
-    **dict.fromkeys((ops.sqrt, ops.square), _root),
+    **dict.fromkeys((ops.expm1, ops.sinh), _growing),
+    ops.sqrt: _root,
+    ops.square: _square,
     **dict.fromkeys((ops.sum, ops.mean, ops.prod), _total),
     **dict.fromkeys((ops.matmul, ops.dot, REGISTRY["einsum"]), _contraction),
     **dict.fromkeys((ops.maximum, ops.minimum, REGISTRY["clip"]), _limited),

@@ -18,6 +18,7 @@ from tinygrad_dnn.ops import (
     Op,
     astype,
     concatenate,
+    cosh,
     exp,
     log,
     log1p,
@@ -48,12 +49,14 @@ from tinygrad_dnn.rewrite.saturation import MOVES
 from tinygrad_dnn.rewrite.terms import Row
 
 OVERFLOWS = "where an exponential overflows or underflows"
-EINSUM = REGISTRY["einsum"]
+EINSUM, LOG_OTHERS = REGISTRY["einsum"], REGISTRY["log_others"]
 LN2, LN10 = logarithm(2), logarithm(10)
 
 form = partial(Row, rounds=True, awkward=OVERFLOWS)
 down = partial(Row, rounds=True, exponential="x")
 exact = partial(Row, exponential="x")
+below_one = partial(Row, where=when.x_is_within_one, rounds=True, hyperbolic="x")
+above = partial(Row, rounds=True, awkward="where tanh rounds to 1")
 
 EXP_OF_LOG_SOFTMAX = Row(
     "exponential of a log of a softmax",
@@ -76,6 +79,12 @@ FORMS = (
     Row("half of 1 − tanh", lambda x: ((1 - tanh(x)) / 2, sigmoid(-2 * x)), rounds=True),
     form(
         "tanh", lambda x: ((exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x)), awkward=NOT_FINITE
+    ),
+    form(
+        "softmax by logsumexp",
+        lambda x, axis, keepdims: (exp(x - logsumexp(x, axis, keepdims=keepdims)), softmax(x, axis)),
+        when.log_sum_stands_in_place, awkward=NOT_FINITE,
+        cases=({"x": (3, 4), "axis": 0, "keepdims": True},),
     ),
     form(
         "softmax",
@@ -121,6 +130,22 @@ ARRIVED = (
         ),
         rounds=True, awkward="where every exponential underflows or one overflows", cases=AXES,
     ),
+    Row(
+        "log of a softmax's complement",
+        lambda x, axis: (log(1 - softmax(x, axis)), LOG_OTHERS(x, axis)),
+        rounds=True, awkward="where the softmax rounds to 1", cases=({"x": (3, 4), "axis": 0},),
+    ),
+    Row(
+        "log of a share's complement",
+        lambda x, axis, keepdims: (
+            log(1 - exp(x) / sum(exp(x), axis, keepdims=keepdims)), LOG_OTHERS(x, axis)
+        ),
+        when.share_of_a_sum, rounds=True, awkward=f"where a share rounds to 1, and {OVERFLOWS}",
+        cases=({"x": (3, 4), "axis": 0, "keepdims": True},),
+    ),
+    above("log of 1 − tanh", lambda x: (log(1 - tanh(x)), LN2 - softplus(2 * x))),
+    above("log of 1 + tanh", lambda x: (log(1 + tanh(x)), LN2 - softplus(-2 * x))),
+    form("log of cosh", lambda x: (log(cosh(x)), logaddexp(x, -x) - LN2)),
     LOG_OF_EXP,
     form("softplus", lambda x: (log(1 + exp(x)), softplus(x))),
     form("softplus by log1p", lambda x: (log1p(exp(x)), softplus(x))),
@@ -129,8 +154,25 @@ ARRIVED = (
 # What it goes through.
 ARITHMETIC = (
     down("log1p of a negative", lambda x: (log1p(-x), log(1 - x)), when.x_has_complement),
+    down(
+        "log1p of what is above −1", lambda x: (log1p(x), log(1 + x)), when.x_is_above,
+        exponential="", hyperbolic="x",
+    ),
     down("log1p", lambda x: (log1p(x), softplus(log(x))), when.x_overflows),
     down("log of 1 more", lambda x: (log(1 + x), softplus(log(x))), when.x_overflows),
+    below_one(
+        "log of 1 − a square", lambda x: (log(1 - square(x)), log(1 - x) + log(1 + x)),
+    ),
+    below_one(
+        "log of 1 − a second power", lambda x: (log(1 - power(x, 2)), log(1 - x) + log(1 + x)),
+    ),
+    below_one(
+        "log of 1 − a product with itself", lambda x: (log(1 - x * x), log(1 - x) + log(1 + x)),
+    ),
+    Row(
+        "log of 1 − a tanh computed twice",
+        lambda x: (log(1 - tanh(x) * tanh(x)), log(1 - tanh(x)) + log(1 + tanh(x))), rounds=True,
+    ),
     down("log of a complement's complement", lambda x: (log(1 - (1 - x)), log(x)), when.x_has_log),
     down("log to base 2", lambda x: (log2(x), log(x) * (1 / LN2)), when.x_saturates),
     down("log to base 10", lambda x: (log10(x), log(x) * (1 / LN10)), when.x_saturates),
@@ -226,7 +268,7 @@ def _line(op: Op, outer: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any]]
     return line
 
 
-def _moved(op: Op) -> tuple[Row, Row]:
+def _moved(op: Op) -> tuple[Row, ...]:
     """Rows of an op that moves elements, or casts them: the logarithm goes before it."""
     cases = tuple(dict(zip("xi", c.shapes, strict=False)) | op.defaults | c.meta for c in op.cases)
     if op is astype:
@@ -237,6 +279,8 @@ def _moved(op: Op) -> tuple[Row, Row]:
         row(f"log before {name}", _line(op, log), when.float_has_log),
         row(f"log of a complement before {name}", _line(op, _log_of_complement),
             when.float_has_complement),
+        row(f"log of 1 more before {name}", _line(op, lambda x: log(1 + x)), when.float_is_above,
+            exponential="", hyperbolic="x"),
     )  # fmt: skip
 
 

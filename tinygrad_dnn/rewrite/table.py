@@ -34,7 +34,7 @@ from tinygrad_dnn.ops import (
     sum,
     where,
 )
-from tinygrad_dnn.ops.activation import NEAR_ONE
+from tinygrad_dnn.ops.elementwise import rounding
 from tinygrad_dnn.rewrite import conditions as when
 from tinygrad_dnn.rewrite.rows import (
     CANCELLED,
@@ -97,8 +97,8 @@ ONLY_ON_PAPER = (
     EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row(
-        "no rounding on paper", lambda x, y: (x * (y > NEAR_ONE), 0),
-        zeros=True, positive="y", awkward="where y is all but 1, and 1 − y rounds",
+        "no rounding on paper", lambda x, y: (x * -rounding(y), 0),
+        rounds=True, zeros=True, awkward=NOT_FINITE, rounded="y",
     ),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(
@@ -159,6 +159,8 @@ ONLY_ON_PAPER = (
     Row("number in front", lambda c, x: (x * c, c * x), when.an_array, as_written=True),
 )  # fmt: skip
 
+ROUNDING = Row("rounding", lambda x: (rounding(x), x), floats=False)
+
 # For a graph in which the relu can still be seen.
 POSITIVE = Row("positive part", lambda x: (relu(x) > 0, x > 0), floats=False)
 
@@ -191,7 +193,7 @@ def _implied(ops: Iterable[Op]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-_APART = ("identity", "stop_gradient")  # what they do is not arithmetic
+_APART = ("identity", "rounding", "stop_gradient")  # what they do is not arithmetic
 REPEATED = _implied(
     op
     for name, op in list(REGISTRY.items())
@@ -215,7 +217,7 @@ def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN,
+    *SIGNS, ZERO, ROUNDING, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN,
     *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (

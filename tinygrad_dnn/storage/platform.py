@@ -31,10 +31,10 @@ OPEN_FILES_MOVE = sys.platform != "win32"
 
 STOP_SIGNALS = tuple(
     signal.Signals(getattr(signal, name))
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
     if hasattr(signal, name)
 )
-"""What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal."""
+"""What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal, Ctrl-\\."""
 FORKS = sys.platform == "linux" and hasattr(os, "fork")
 """Whether a process may be forked from one that has loaded NumPy: elsewhere its matrix library,
 or the system's own, may not survive that."""

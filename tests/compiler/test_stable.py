@@ -135,7 +135,9 @@ SHARES: dict[str, Callable[[Any], Any]] = {
     "by hand, shifted": lambda z: np.log(1 - shares(z, z.max(axis=1, keepdims=True))),
     "by logsumexp": lambda z: np.log(1 - np.exp(z - td.logsumexp(z, axis=1, keepdims=True))),
     "by log_softmax": lambda z: np.log1p(-np.exp(td.log_softmax(z, axis=1))),
-    "one by one": lambda z: np.stack([np.log(1 - td.softmax(z, axis=1)[:, k]) for k in range(4)], 1),
+    "one by one": lambda z: np.stack(
+        [np.log(1 - td.softmax(z, axis=1)[:, k]) for k in range(4)], 1
+    ),
     "a power": lambda z: np.log((1 - td.softmax(z, axis=1)) ** 2) / 2,
 }
 

@@ -154,7 +154,7 @@ def test_s144_log_of_1_minus_tanh_squared(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_s144_log_of_1_minus_a_softmax(name: str) -> None:
+def test_log_of_1_minus_a_softmax(name: str) -> None:
     values = compile(SHARES[name])(RISES)
     slope = compile(td.grad(lambda z: (SHARES[name](z) * WEIGHTS).sum()))(RISES)
     e = np.exp(RISES.astype(WIDE))
@@ -172,7 +172,7 @@ def test_s144_log_of_1_minus_a_softmax(name: str) -> None:
     np.testing.assert_allclose(slope, pulls.astype(float), rtol=1e-12, atol=1e-15)
 
 
-def test_s144_a_share_that_is_alone_is_all() -> None:
+def test_a_share_that_is_alone_is_all() -> None:
     assert compile(lambda z: np.log(1 - td.softmax(z)))(np.array([3.0])) == -np.inf
 
 

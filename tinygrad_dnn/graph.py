@@ -353,17 +353,33 @@ _ORDINARY = Mode(True, None, ())
 MODE: ContextVar[Mode] = ContextVar("tinygrad_dnn mode", default=_ORDINARY)
 
 
-@contextmanager
-def mode(**changes: Any) -> Iterator[Mode]:
+class _Changed:
+    """The block of `mode`: a class, since a generator takes longer than many an op."""
+
+    __slots__ = ("_changes", "_token")
+
+    def __init__(self, changes: Mapping[str, Any]) -> None:
+        self._changes = changes
+
+    def __enter__(self) -> Mode:
+        now, changed = MODE.get(), self._changes.get
+        new = Mode(
+            changed("recording", now.recording),
+            changed("watch", now.watch),
+            changed("scope", now.scope),
+            changed("tracer", now.tracer),
+            changed("since", now.since),
+        )
+        self._token = MODE.set(new)
+        return new
+
+    def __exit__(self, *error: object) -> None:
+        MODE.reset(self._token)
+
+
+def mode(**changes: Any) -> _Changed:
     """Change what the names of a Mode say for the block, and restore it whatever happens."""
-    now = MODE.get()
-    names = ("recording", "watch", "scope", "tracer", "since")
-    values = {name: getattr(now, name) for name in names} | changes
-    token = MODE.set(Mode(**values))
-    try:
-        yield MODE.get()
-    finally:
-        MODE.reset(token)
+    return _Changed(changes)
 
 
 def traced() -> bool:

@@ -1,4 +1,4 @@
-"""Several threads on the same leaves (line S107 of the page)."""
+"""Several threads on the same leaves (lines S107, S140 to S143 of the page)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dnn as td
-from tinygrad_dnn import StaleValueError, Tensor
+from tinygrad_dnn import FreedGraphError, StaleValueError, Tensor
 from tinygrad_dnn.autodiff import reverse
 
 
@@ -101,7 +101,7 @@ def test_an_edit_is_counted_although_another_thread_counts_an_older_one(
         cost.backward()
 
 
-def test_modes_are_each_threads_own() -> None:
+def test_s141_modes_are_each_threads_own() -> None:
     seen = []
     with td.no_grad():
         thread = threading.Thread(target=lambda: seen.append((param([1.0]) * 2).requires_grad))
@@ -110,8 +110,31 @@ def test_modes_are_each_threads_own() -> None:
     assert seen == [True]
 
 
+def test_s142_of_threads_that_sweep_one_graph_each_adds_all_or_nothing() -> None:
+    for _ in range(30):
+        W = param(np.ones(50), "W")
+        t = W
+        for _ in range(20):
+            t = t * 1.0 + W * 0.0
+        cost = t.sum()
+        freed: list[Exception] = []
+
+        def work(cost: Any = cost, freed: list[Exception] = freed) -> None:
+            try:
+                cost.backward()
+            except FreedGraphError as error:
+                freed.append(error)
+
+        in_threads(4, work)
+        np.testing.assert_array_equal(W.grad, np.full(50, 4.0 - len(freed)))
+    cost = (W * W).sum()
+    W.zero_grad()
+    in_threads(4, lambda: cost.backward(free=False))
+    np.testing.assert_array_equal(W.grad, np.full(50, 8.0))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
-def test_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
+def test_s143_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
     script = (
         "import os, threading, time, warnings\n"
         "warnings.simplefilter('ignore', DeprecationWarning)\n"  # fork beside threads
@@ -136,7 +159,7 @@ def test_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
 
 
-def test_threads_share_a_compiled_function_and_a_graph() -> None:
+def test_s140_threads_share_a_compiled_function_and_a_graph() -> None:
     f = td.compile(lambda x: np.exp(x) @ x)
     W = param(np.linspace(0.0, 1.0, 50))
     cost = (W * W).sum()

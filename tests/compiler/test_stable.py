@@ -135,7 +135,9 @@ SHARES: dict[str, Callable[[Any], Any]] = {
     "by hand, shifted": lambda z: np.log(1 - shares(z, z.max(axis=1, keepdims=True))),
     "by logsumexp": lambda z: np.log(1 - np.exp(z - td.logsumexp(z, axis=1, keepdims=True))),
     "by log_softmax": lambda z: np.log1p(-np.exp(td.log_softmax(z, axis=1))),
-    "one by one": lambda z: np.stack([np.log(1 - td.softmax(z, axis=1)[:, k]) for k in range(4)], 1),
+    "one by one": lambda z: np.stack(
+        [np.log(1 - td.softmax(z, axis=1)[:, k]) for k in range(4)], 1
+    ),
     "a power": lambda z: np.log((1 - td.softmax(z, axis=1)) ** 2) / 2,
 }
 
@@ -152,7 +154,7 @@ def test_s144_log_of_1_minus_tanh_squared(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_s144_log_of_1_minus_a_softmax(name: str) -> None:
+def test_log_of_1_minus_a_softmax(name: str) -> None:
     values = compile(SHARES[name])(RISES)
     slope = compile(td.grad(lambda z: (SHARES[name](z) * WEIGHTS).sum()))(RISES)
     e = np.exp(RISES.astype(WIDE))
@@ -170,7 +172,7 @@ def test_s144_log_of_1_minus_a_softmax(name: str) -> None:
     np.testing.assert_allclose(slope, pulls.astype(float), rtol=1e-12, atol=1e-15)
 
 
-def test_s144_a_share_that_is_alone_is_all() -> None:
+def test_a_share_that_is_alone_is_all() -> None:
     assert compile(lambda z: np.log(1 - td.softmax(z)))(np.array([3.0])) == -np.inf
 
 

@@ -104,6 +104,10 @@ def settled(z: Any, who: str, writeable: bool = False, dtype: Any = None) -> Any
     Args:
         dtype: of the 0-d array, since a scalar has no byte order.
     """
+    if type(z) is np.ndarray:
+        if not writeable:
+            z.setflags(write=False)
+        return z
     if isinstance(z, (np.generic, float, int)):
         z = np.asarray(z, dtype)
     if not hasattr(z, "dtype") or not hasattr(z, "shape"):

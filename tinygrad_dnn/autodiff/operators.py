@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -330,11 +329,6 @@ class Operators(Conversions):
     def astype(self, dtype: Any, *, copy: bool = True) -> Self:
         """The values in another dtype, always a copy; the gradient comes back in this one."""
         return self.__record__(ops.astype, (self,), {"dtype": dtype})
-
-
-for _name, _method in [*vars(Operators).items(), *vars(Conversions).items()]:
-    if isinstance(_method, FunctionType):  # Python's own messages say Tensor.sum()
-        _method.__qualname__ = f"Tensor.{_name}"
 
 
 def _one_or_many(numbers: tuple[Any, ...]) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from sys import getrefcount
-from typing import TYPE_CHECKING, Any, cast
+from types import FunctionType
+from typing import Any, cast
 from weakref import ref
 
 import numpy as np
@@ -23,11 +22,11 @@ from tinygrad_dnn.autodiff.coerce import (
 )
 from tinygrad_dnn.autodiff.errors import explained, refuse_others
 from tinygrad_dnn.autodiff.evaluate import replay
-from tinygrad_dnn.autodiff.indexing import plain_index
+from tinygrad_dnn.autodiff.leaf_data import checked_name
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
-from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.pickling import flattened, restored
-from tinygrad_dnn.autodiff.reverse import SHARED, keep_gradients, note_edit, sweep
+from tinygrad_dnn.autodiff.reverse import keep_gradients, sweep
+from tinygrad_dnn.autodiff.writing import Shown, Writing
 from tinygrad_dnn.graph import (
     MODE,
     NO_META,
@@ -37,15 +36,11 @@ from tinygrad_dnn.graph import (
     in_transform,
     leaves_graph,
     mode,
-    nobody,
     tick,
     traced,
 )
-from tinygrad_dnn.ops import Op, identity, setitem
+from tinygrad_dnn.ops import Op, identity
 from tinygrad_dnn.ops.declare import locked
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -135,7 +130,9 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
         if op.view and z.base is not None:
-            t._memory = _memory_of(args)
+            t._memory = args[0]._memory if len(args) == 1 else None
+            if t._memory is None:
+                t._memory = _memory_of(args)
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -189,24 +186,18 @@ def _unrecorded(z: Any, args: Sequence[Any]) -> Tensor:
     return t
 
 
-class _Shown:
-    """Held by every Tensor that shows one memory: as often as it is held, so many there are."""
-
-    __slots__ = ()
-
-
-def _memory_of(args: Sequence[Any]) -> _Shown | None:
+def _memory_of(args: Sequence[Any]) -> Shown | None:
     """What a Tensor has in common with the one among the arguments whose memory it shows."""
     for x in args:
         if isinstance(x, Tensor):
             memory = x._memory
             if memory is None:
-                memory = x._memory = _Shown()
+                memory = x._memory = Shown()
             return memory
     return None
 
 
-class Tensor(Operators, NumpyProtocols, Absent):
+class Tensor(Writing, NumpyProtocols, Absent):
     """An array that records what is computed from it, so that gradients can flow back to it.
 
     Args:
@@ -223,7 +214,7 @@ class Tensor(Operators, NumpyProtocols, Absent):
     __slots__ = ("__weakref__", "_array", "_memory", "node")
 
     _array: Array
-    _memory: _Shown | None  # None where no other Tensor was made on this one's memory
+    _memory: Shown | None  # None where no other Tensor was made on this one's memory
     node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
@@ -234,7 +225,7 @@ class Tensor(Operators, NumpyProtocols, Absent):
             refuse_others("Tensor", others)
         value = as_data(data)
         if name is not None:
-            _checked_name(name)
+            checked_name(name)
         if requires_grad and value.dtype is not _FLOAT64:
             require_float(value.dtype, name)
         self._array = value
@@ -246,102 +237,6 @@ class Tensor(Operators, NumpyProtocols, Absent):
             _share_edits(data.node, leaf)
 
     # --- what it is --------------------------------------------------------------------------
-
-    @property
-    def data(self) -> NDArray[Any]:
-        """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
-        array: NDArray[Any] = self._handed_out(".data")
-        return array
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        leaf = self._own_leaf("assign to .data of")
-        _refuse_traced(leaf)
-        if value is self._array:  # t.data -= ... edits in place, then assigns the same array
-            note_edit(leaf)
-            return
-        new = as_data(value)
-        if new.shape != self.shape or new.dtype != self.dtype:
-            raise ValueError(
-                f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
-                "make a new Tensor for another shape or dtype"
-            )
-        self._refuse_variable()
-        self._array = leaf.value = new
-        leaf.replaced = tick()
-
-    def _own_leaf(self, what: str) -> Leaf:
-        if isinstance(self.node, Leaf):
-            return self.node
-        raise TypeError(
-            f"cannot {what} {describe(self.node)}: it is the result of {self.node.op.name}, and "
-            "results are read-only; build a new expression (where, setitem) or edit a detached copy"
-        )
-
-    @property
-    def grad(self) -> NDArray[Any]:
-        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None.
-
-        Its type is that of an array, which it nearly always is where it is read.
-        """
-        node = self.node
-        if node.grad is None and node.op is None and traced():
-            MODE.get().tracer.refuse_grad(node)
-        if node.grad is None and node.op is not None and node.requires_grad and node.saved is None:
-            warnings.warn(
-                f"grad: {describe(node)} is not a leaf but the result of {node.op.name}, so "
-                "backward() kept no gradient for it; ask with backward(keep=[...]). (A parameter "
-                "is updated by W.data -= ..., or W -= ... inside no_grad(); W = W - ... is a new "
-                "tensor.)",
-                stacklevel=2,
-            )
-        gradient: NDArray[Any] = node.grad
-        return gradient
-
-    @grad.setter
-    def grad(self, value: Any) -> None:
-        if value is not None and not isinstance(value, Tensor):
-            value = as_data(value)
-        if value is not None and value.shape != self.shape:
-            raise ValueError(
-                f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
-            )
-        with SHARED:
-            self.node.grad = value
-
-    def zero_grad(self, **others: None) -> None:
-        """Forget the gradient; `backward` adds to what is there."""
-        if others:
-            refuse_others("zero_grad", others)
-        with SHARED:
-            self.node.grad = None
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether a gradient flows to it; what was recorded before a change is not affected."""
-        return bool(self.node.requires_grad)
-
-    @requires_grad.setter
-    def requires_grad(self, value: bool) -> None:
-        leaf = self._own_leaf("change requires_grad of")
-        if bool(value) == leaf.requires_grad:
-            return
-        self._refuse_variable()
-        if value:
-            require_float(leaf.dtype, leaf.name)
-        # Graphs that hold the old node saved their values for the old answer.
-        self.node = fresh = Leaf(self._array, bool(value), leaf.name)
-        fresh.scope, fresh.grad, fresh.memory = leaf.scope, leaf.grad, leaf.memory
-        fresh.tensor = ref(self)
-
-    @property
-    def name(self) -> str | None:
-        """The name used in errors, formulas and pictures."""
-        return cast("str | None", self.node.name)
-
-    @name.setter
-    def name(self, value: str | None) -> None:
-        self.node.name = _checked_name(value)
 
     @property
     def op(self) -> Op | None:
@@ -398,88 +293,6 @@ class Tensor(Operators, NumpyProtocols, Absent):
         found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
         keep_gradients(found, free)
 
-    # --- writing -----------------------------------------------------------------------------
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if self._is_recorded(value):
-            self._move(plain_index(index), value)
-            return
-        leaf = self._own_leaf("write into")
-        _refuse_traced(leaf)
-        self._refuse_variable()
-        if not getattr(getattr(self._array, "flags", None), "writeable", True):
-            raise ValueError(
-                f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
-                "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
-            )
-        self._array[plain_index(index)] = value_of(value)
-        note_edit(leaf)
-
-    def _refuse_variable(self) -> None:
-        """What a transform differentiates by has the value that the gradient is asked at."""
-        node = self.node
-        if node.op is not None or node.variable:
-            raise TypeError(
-                f"cannot change {describe(node)} unrecorded in a function that is being "
-                "differentiated: the gradient would be another function's; write A = A + 1 or "
-                "A[...] = ... outside no_grad()"
-            )
-
-    def _is_recorded(self, value: Any) -> bool:
-        """Whether a write of this value makes a new node; else it changes the memory in place."""
-        node, now = self.node, MODE.get()
-        if now.tracer is not None:
-            return bool(now.tracer.owns(node))
-        if not now.recording:
-            return False
-        tracked = isinstance(value, Tensor) and value.requires_grad
-        if tracked and node.op is None and node.requires_grad and not node.variable:
-            raise TypeError(
-                f"cannot write {describe(value.node)} into {describe(node)}, a parameter: it would "
-                "be one no more; write .data, or build a new array with np.where, np.stack or "
-                "np.concatenate"
-            )
-        return tracked or node.op is not None or node.variable
-
-    def _move(self, index: Any, value: Any) -> None:
-        """A recorded write: this Tensor becomes the result, and what was computed stays as it is.
-
-        Raises:
-            TypeError: another Tensor on the same memory would not see it; or whole numbers would
-                lose the value's gradient.
-        """
-        node = self.node
-        # Held by this Tensor and by the call that counts.
-        if self._memory is not None and getrefcount(self._memory) > 2:
-            raise TypeError(
-                f"cannot write into {describe(node)} while another Tensor shows its memory and "
-                "would not see it, as t[0], t.T and t.detach() do, and t itself in t[0][1] = u: "
-                "write t[0, 1] = u, del the other Tensor, or copy it with copy.copy(t[0])"
-            )
-        if isinstance(value, Tensor) and value.requires_grad and self.dtype.kind != "f":
-            raise TypeError(
-                f"cannot write {describe(value.node)} into {describe(node)} of {self.dtype}, which "
-                "would lose its gradient; make it of floats: Tensor(np.zeros(3))"
-            )
-        moved = record(setitem, (self, value), {"index": index})
-        if isinstance(node, Leaf):
-            node.tensor = nobody
-        self._array, self.node = moved._array, moved.node
-
-    def _in_place(self, op: Op, other: Any) -> Tensor:
-        """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
-        _refuse_traced(self.node)
-        now = MODE.get()
-        if not now.recording and self.requires_grad and self.node.index > now.since:
-            self._refuse_variable()
-        if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
-            return record(op, (self, other), NO_META)
-        new = record(op, (self, other), NO_META)._array
-        if new.shape != self.shape:
-            raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
-        self[...] = new
-        return self
-
     # --- as a Python object ------------------------------------------------------------------
 
     __hash__ = object.__hash__
@@ -511,6 +324,12 @@ class Tensor(Operators, NumpyProtocols, Absent):
         if isinstance(self.node, Leaf):
             return handle, (self.node,)
         return _restored, (flattened(self.node), self._array)
+
+
+for _base in Tensor.__mro__[1:]:
+    for _name, _method in vars(_base).items():
+        if isinstance(_method, FunctionType):  # Python's own messages say Tensor.sum()
+            _method.__qualname__ = f"Tensor.{_name}"
 
 
 class _Handle(Tensor):
@@ -630,12 +449,6 @@ def _in_order(g: Any, node: Node) -> Any:
     return g if g.dtype is node.dtype or g.dtype == node.dtype else g.astype(node.dtype)
 
 
-def _checked_name(name: str | None) -> str | None:
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"Tensor: expected a string as name, got {name!r}")
-    return name
-
-
 def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
@@ -643,12 +456,6 @@ def _share_edits(one: Any, other: Node) -> None:
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.after_alias(one, other)
-
-
-def _refuse_traced(node: Any) -> None:
-    tracer = MODE.get().tracer
-    if tracer is not None:
-        tracer.refuse_write(node)
 
 
 def _restored(records: Any, data: Any) -> Tensor:

@@ -82,7 +82,9 @@ FORMS = (
     ),
     form(
         "softmax by logsumexp",
-        lambda x, axis, keepdims: (exp(x - logsumexp(x, axis, keepdims=keepdims)), softmax(x, axis)),
+        lambda x, axis, keepdims: (
+            exp(x - logsumexp(x, axis, keepdims=keepdims)), softmax(x, axis)
+        ),
         when.log_sum_stands_in_place, awkward=NOT_FINITE,
         cases=({"x": (3, 4), "axis": 0, "keepdims": True},),
     ),

@@ -217,8 +217,8 @@ def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, ROUNDING, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN,
-    *REPEATED,
+    *SIGNS, ZERO, ROUNDING, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT,
+    *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,

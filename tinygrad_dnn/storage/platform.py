@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import select
 import signal
-import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a command line that only helps does without
+    import subprocess
+    from pathlib import Path
 
 
 def _module(name: str) -> Any:
@@ -34,7 +35,7 @@ STOP_SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
     if hasattr(signal, name)
 )
-"""What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal, Ctrl-\\."""
+"""What asks a process to end and lets it finish something: Ctrl-C, Ctrl-\\, kill, no terminal."""
 FORKS = sys.platform == "linux" and hasattr(os, "fork")
 """Whether a process may be forked from one that has loaded NumPy: elsewhere its matrix library,
 or the system's own, may not survive that."""
@@ -109,7 +110,7 @@ def synchronise_folder(folder: Path) -> None:
 def private_descriptor(descriptor: int) -> int:
     """Move an open file to a number that nobody guesses, and that no started program inherits."""
     if _fcntl is not None:
-        lowest = random.SystemRandom().randrange(64, 200)
+        lowest = 64 + int.from_bytes(os.urandom(4), "little") % 136
         with contextlib.suppress(OSError):
             moved: int = _fcntl.fcntl(descriptor, _fcntl.F_DUPFD_CLOEXEC, lowest)
             os.close(descriptor)

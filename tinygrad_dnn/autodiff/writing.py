@@ -1,0 +1,99 @@
+"""Writing into a Tensor: in place and counted, or recorded as a new node."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any, Self
+
+from tinygrad_dnn.autodiff.conversions import Conversions
+from tinygrad_dnn.autodiff.indexing import plain_index
+from tinygrad_dnn.autodiff.leaf_data import LeafData, refuse_traced
+from tinygrad_dnn.autodiff.operators import Operators
+from tinygrad_dnn.autodiff.reverse import note_edit
+from tinygrad_dnn.graph import MODE, NO_META, Leaf, describe, nobody
+from tinygrad_dnn.ops import Op, setitem
+
+
+class Shown:
+    """Held by every Tensor that shows one memory: as often as it is held, so many there are."""
+
+    __slots__ = ()
+
+
+class Writing(Operators, LeafData):
+    """`t[i] = u`, and `t += u` on a parameter."""
+
+    __slots__ = ()
+
+    node: Any
+    _memory: Shown | None  # None where no other Tensor was made on this one's memory
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if self._is_recorded(value):
+            self._move(plain_index(index), value)
+            return
+        leaf = self._own_leaf("write into")
+        refuse_traced(leaf)
+        self._refuse_variable()
+        if not getattr(getattr(self._array, "flags", None), "writeable", True):
+            raise ValueError(
+                f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
+                "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
+            )
+        self._array[plain_index(index)] = value._array if isinstance(value, Conversions) else value
+        note_edit(leaf)
+
+    def _is_recorded(self, value: Any) -> bool:
+        """Whether a write of this value makes a new node; else it changes the memory in place."""
+        node, now = self.node, MODE.get()
+        if now.tracer is not None:
+            return bool(now.tracer.owns(node))
+        if not now.recording:
+            return False
+        tracked = isinstance(value, Conversions) and value.node.requires_grad
+        if tracked and node.op is None and node.requires_grad and not node.variable:
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)}, a parameter: it would "
+                "be one no more; write .data, or build a new array with np.where, np.stack or "
+                "np.concatenate"
+            )
+        return tracked or node.op is not None or node.variable
+
+    def _move(self, index: Any, value: Any) -> None:
+        """A recorded write: this Tensor becomes the result, and what was computed stays as it is.
+
+        Raises:
+            TypeError: another Tensor on the same memory would not see it; or whole numbers would
+                lose the value's gradient.
+        """
+        node = self.node
+        # Held by this Tensor and by the call that counts.
+        if self._memory is not None and getrefcount(self._memory) > 2:
+            raise TypeError(
+                f"cannot write into {describe(node)} while another Tensor shows its memory and "
+                "would not see it, as t[0], t.T and t.detach() do, and t itself in t[0][1] = u: "
+                "write t[0, 1] = u, del the other Tensor, or copy it with copy.copy(t[0])"
+            )
+        if isinstance(value, Conversions) and value.node.requires_grad and self.dtype.kind != "f":
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)} of {self.dtype}, which "
+                "would lose its gradient; make it of floats: Tensor(np.zeros(3))"
+            )
+        moved = self.__record__(setitem, (self, value), {"index": index})
+        if isinstance(node, Leaf):
+            node.tensor = nobody
+        self._array, self.node = moved._array, moved.node
+
+    def _in_place(self, op: Op, other: Any) -> Self:
+        """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
+        refuse_traced(self.node)
+        now = MODE.get()
+        if not now.recording and self.requires_grad and self.node.index > now.since:
+            self._refuse_variable()
+        if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
+            return self.__record__(op, (self, other), NO_META)
+        new = self.__record__(op, (self, other), NO_META)._array
+        if new.shape != self.shape:
+            raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
+        self[...] = new
+        return self

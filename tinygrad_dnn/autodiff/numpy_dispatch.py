@@ -13,15 +13,16 @@ import numpy as np
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.graph import NO_META
-from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
 
-UFUNCS: dict[Any, Op] = {
+UFUNCS: dict[Any, Op | Composed] = {
     ufunc: op
     for name, op in REGISTRY.items()
     if isinstance(ufunc := getattr(np, name, None), np.ufunc)
 }
+UFUNCS |= {f.plain: f for f in COMPOSED.values() if isinstance(f.plain, np.ufunc)}
 
 # `mask & t` with an array on the left is NumPy's; of truth values it is the logical function.
 _OF_TRUTHS = {
@@ -77,6 +78,22 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+def _argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
+    return ops.argsort(a, axis)
+
+
+def _argpartition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: None = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.argpartition: order= is for structured arrays")
+    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else int(kth), axis)
+
+
 def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     if out is not None:
         raise TypeError("np.take: cannot write a Tensor into out=")
@@ -88,14 +105,33 @@ def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = 
     return ops.take(a, indices, axis)
 
 
+def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
+    """The op where its own settings are all that is given, else the function with all of NumPy's.
+
+    `np.sum(x, axis=0)` is the op `sum`; `np.sum(x, where=mask)` is composed of several.
+    """
+    settings = {*op.settings}
+
+    def called(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if not args and kwargs.keys() <= settings and hasattr(type(a), "__record__"):
+            return op(a, **kwargs)
+        return whole(a, *args, **kwargs)
+
+    return called
+
+
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
 _OF_SHAPES = (
-    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like",
+    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "iscomplexobj",
+    "isrealobj",
 )  # fmt: skip
 _OF_VALUES = (
-    "allclose", "array_equal", "isclose", "argsort", "nonzero", "count_nonzero", "any", "all",
-    "array_repr", "array_str", "array2string", "result_type", "can_cast", "shares_memory",
-    "may_share_memory",
+    "allclose", "array_equal", "array_equiv", "isclose", "argwhere",
+    "nonzero", "flatnonzero", "count_nonzero", "any", "all", "searchsorted", "digitize",
+    "bincount", "lexsort", "nanargmax", "nanargmin", "isneginf", "isposinf", "iscomplex",
+    "isreal", "isin", "tril_indices_from", "triu_indices_from", "diag_indices_from",
+    "array_repr", "array_str", "array2string", "result_type", "can_cast", "min_scalar_type",
+    "common_type", "shares_memory", "may_share_memory", "histogram_bin_edges",
 )  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -106,7 +142,13 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
+FUNCTIONS |= {
+    f.plain: _of_few(REGISTRY[f.name], f) if f.name in REGISTRY else f
+    for f in COMPOSED.values()
+    if f.plain not in UFUNCS
+}
 FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip, np.take: _take}
+FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
 
 
 class NumpyProtocols:
@@ -128,7 +170,7 @@ class NumpyProtocols:
                 f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.prod, "
                 "np.max or np.cumsum"
             )
-        op = UFUNCS.get(ufunc)
+        op: Op | Composed | None = UFUNCS.get(ufunc)
         if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
@@ -136,6 +178,8 @@ class NumpyProtocols:
         options = {k: v for k, v in kwargs.items() if k != "out"}
         if options:
             raise TypeError(f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule")
+        if isinstance(op, Composed):
+            return op(*inputs)
         return self.__record__(op, inputs, NO_META)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

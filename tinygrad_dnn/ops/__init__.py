@@ -2,20 +2,26 @@
 
 from tinygrad_dnn.ops import (
     activation,
+    compose,
     declare,
+    division,
     elementwise,
     linalg,
     logic,
+    numpy_functions,
     positions,
     reduction,
     shape,
 )
 from tinygrad_dnn.ops.activation import *
+from tinygrad_dnn.ops.compose import *
 from tinygrad_dnn.ops.declare import *
+from tinygrad_dnn.ops.division import *
 from tinygrad_dnn.ops.elementwise import *
 from tinygrad_dnn.ops.elementwise import absolute
 from tinygrad_dnn.ops.linalg import *
 from tinygrad_dnn.ops.logic import *
+from tinygrad_dnn.ops.numpy_functions import *
 from tinygrad_dnn.ops.positions import *
 from tinygrad_dnn.ops.reduction import *
 from tinygrad_dnn.ops.shape import *
@@ -24,7 +30,10 @@ abs = absolute
 
 __all__ = ["abs"]
 __all__ += activation.__all__
+__all__ += compose.__all__
+__all__ += numpy_functions.__all__
 __all__ += declare.__all__
+__all__ += division.__all__
 __all__ += elementwise.__all__
 __all__ += linalg.__all__
 __all__ += logic.__all__

@@ -14,27 +14,41 @@ __all__ = [
     "absolute",
     "add",
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
     "arctan2",
+    "arctanh",
     "astype",
+    "cbrt",
     "clip",
+    "copysign",
     "cos",
     "cosh",
+    "deg2rad",
     "divide",
     "exp",
+    "exp2",
     "expm1",
+    "fmax",
+    "fmin",
+    "heaviside",
+    "hypot",
     "identity",
+    "ldexp",
     "log",
     "log1p",
     "log2",
     "log10",
     "logaddexp",
+    "logaddexp2",
     "maximum",
     "minimum",
     "multiply",
     "negative",
     "power",
+    "rad2deg",
     "reciprocal",
     "sign",
     "sin",
@@ -162,6 +176,28 @@ def sqrt(x, /):
     return np.sqrt(x)
 
 
+@elementwise("∛{x}", vjp=lambda g, z: g / (3 * z * z), domain=(POSITIVE,), analytic=False)
+def cbrt(x, /):
+    """Cube root, of negative numbers too; its slope at 0 is +∞, as the limit is."""
+    return np.cbrt(x)
+
+
+def _per(g, x, z):
+    # ∂√(x² + y²)/∂x = x/z, and 0 at the tip of the cone, where x = y = 0.
+    return g * (x / np.where(z == 0, 1, z))
+
+
+@elementwise(
+    "hypot({x}, {y})",
+    vjp=(lambda g, x, z: _per(g, x, z), lambda g, y, z: _per(g, y, z)),
+    kinks=(At(0.0, 0.0, slopes=(0.0, 0.0)),),
+    analytic=False,
+)
+def hypot(x, y, /):
+    """√(x² + y²) without overflow; the slopes at 0, 0 are 0."""
+    return np.hypot(x, y)
+
+
 @elementwise(
     "|{x}|", vjp=lambda g, x: g * np.sign(x), kinks=(At(0.0, slopes=(0.0,)),), analytic=False
 )
@@ -178,6 +214,26 @@ def sign(x, /):
     return np.sign(x)
 
 
+@elementwise(
+    "copysign({x}, {y})",
+    vjp=(lambda g, x, y: np.where(np.signbit(x) == np.signbit(y), g, -g), None),
+    analytic=False,
+)
+def copysign(x, y, /):
+    """|x| with the sign of y, which −0 has too; no gradient passes to y."""
+    return np.copysign(x, y)
+
+
+@elementwise(
+    "heaviside({x}, {y})",
+    vjp=(None, lambda g, x: np.where(x == 0, g, 0)),
+    analytic=False,
+)
+def heaviside(x, y, /):
+    """0 below 0, 1 above, and y at 0; the slope in x is 0 everywhere."""
+    return np.heaviside(x, y)
+
+
 # --- exponentials and logarithms ------------------------------------------------------------------
 
 
@@ -185,6 +241,22 @@ def sign(x, /):
 def exp(x, /):
     """Exponential eˣ."""
     return np.exp(x)
+
+
+@elementwise("exp2({x})", vjp=lambda g, z: g * z * LN2)
+def exp2(x, /):
+    """Power 2ˣ."""
+    return np.exp2(x)
+
+
+@elementwise(
+    "{x} · 2^{y}",
+    vjp=(lambda g, y: g * np.exp2(y), None),
+    domain=((-2, 2), range(-3, 4)),
+)
+def ldexp(x, y, /):
+    """x · 2ʸ for integers y."""
+    return np.ldexp(x, y)
 
 
 @elementwise("expm1({x})", vjp=lambda g, z: g * (z + 1))
@@ -241,6 +313,21 @@ def _share(g, z, x):
 def logaddexp(x, y, /):
     """log(eˣ + eʸ) without overflow."""
     return np.logaddexp(x, y)
+
+
+def _share2(g, x, y):
+    # 2ˣ/(2ˣ + 2ʸ) from the difference of the two, which is not rounded; ½ each where both are ±∞.
+    return g / (1 + np.exp2(np.where(x == y, 0, y - x)))
+
+
+@elementwise(
+    "logaddexp2({x}, {y})",
+    vjp=(lambda g, x, y: _share2(g, x, y), lambda g, x, y: _share2(g, y, x)),
+    analytic=False,
+)
+def logaddexp2(x, y, /):
+    """log₂(2ˣ + 2ʸ) without overflow."""
+    return np.logaddexp2(x, y)
 
 
 # --- trigonometric and hyperbolic -----------------------------------------------------------------
@@ -311,6 +398,41 @@ def tanh(x, /):
     return np.tanh(x)
 
 
+@elementwise("arcsinh({x})", vjp=lambda g, x: g / np.hypot(1, x), analytic=False)
+def arcsinh(x, /):
+    """Inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+@elementwise(
+    "arccosh({x})",
+    vjp=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),
+    domain=((1.2, 4.0),),
+    analytic=False,
+)
+def arccosh(x, /):
+    """Inverse hyperbolic cosine of x ≥ 1; its slope at 1 is +∞."""
+    return np.arccosh(x)
+
+
+@elementwise("arctanh({x})", vjp=lambda g, x: g / ((1 - x) * (1 + x)), domain=(UNIT,))
+def arctanh(x, /):
+    """Inverse hyperbolic tangent."""
+    return np.arctanh(x)
+
+
+@elementwise("deg2rad({x})", vjp=lambda g: np.deg2rad(g))
+def deg2rad(x, /):
+    """Degrees as radians, x π/180."""
+    return np.deg2rad(x)
+
+
+@elementwise("rad2deg({x})", vjp=lambda g: np.rad2deg(g))
+def rad2deg(x, /):
+    """Radians as degrees, x 180/π."""
+    return np.rad2deg(x)
+
+
 # --- choice ---------------------------------------------------------------------------------------
 
 
@@ -340,6 +462,36 @@ def maximum(x, y, /):
 def minimum(x, y, /):
     """The smaller of x and y; where they are equal each gets half of the gradient."""
     return np.minimum(x, y)
+
+
+@elementwise(
+    "fmax({x}, {y})",
+    vjp=(
+        lambda g, x, y: _winner(g, (x > y) | (y != y), x == y),
+        lambda g, x, y: _winner(g, (y > x) | ((x != x) & (y == y)), x == y),
+    ),
+    flat=TAKES_NOTHING,
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
+    analytic=False,
+)
+def fmax(x, y, /):
+    """The larger of x and y, the other one where one is NaN; equal ones halve the gradient."""
+    return np.fmax(x, y)
+
+
+@elementwise(
+    "fmin({x}, {y})",
+    vjp=(
+        lambda g, x, y: _winner(g, (x < y) | (y != y), x == y),
+        lambda g, x, y: _winner(g, (y < x) | ((x != x) & (y == y)), x == y),
+    ),
+    flat=TAKES_NOTHING,
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
+    analytic=False,
+)
+def fmin(x, y, /):
+    """The smaller of x and y, the other one where one is NaN; equal ones halve the gradient."""
+    return np.fmin(x, y)
 
 
 @elementwise(

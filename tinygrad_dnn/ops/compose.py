@@ -1,0 +1,125 @@
+"""Functions composed of ops: NumPy's functions that need no derivative rule of their own.
+
+One declaration holds a function's forward, written with functions that record, and the cases that
+the tests try. Its gradient is that of its ops. What one call records lies in one scope, `Call`,
+which pictures draw as one box that opens.
+
+    @composed(np.vstack, cases=(Case((2, 3), (3,)),), many=True)
+    def vstack(tup):
+        return np.concatenate([np.atleast_2d(x) for x in tup])
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tinygrad_dnn.graph import Call, scope
+from tinygrad_dnn.ops.declare import Case
+
+__all__ = ["COMPOSED", "Composed", "composed"]
+
+COMPOSED: dict[str, Composed] = {}
+
+
+class Composed:
+    """A function composed of ops; called with plain arrays alone it is NumPy's own.
+
+    Attributes:
+        forward: the function on Tensors.
+        plain: NumPy's function.
+        cases: example arguments: arrays of the given shapes, and keyword arguments.
+        many: whether the arrays are given as one sequence, as to `np.vstack`.
+        domain: for each array the interval or values that the tests draw it from.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        plain: Callable[..., Any] | None,
+        cases: Sequence[Case],
+        many: bool,
+        domain: Sequence[Any],
+    ) -> None:
+        self.forward, self.plain = forward, plain or forward
+        self.cases, self.many, self.domain = tuple(cases), many, tuple(domain)
+        self.name = self.__name__ = forward.__name__
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
+        self.__signature__ = inspect.signature(forward)
+        where = getattr(plain, "__module__", "numpy").replace("numpy", "np", 1)
+        self.shown = f"{where}.{self.name}" if plain else self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """NumPy's function; with a Tensor among the arguments its ops are recorded."""
+        arity = _tensors([*args, *kwargs.values()])
+        if not arity:
+            return self.plain(*args, **kwargs)
+        try:
+            given = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
+            ) from None
+        with scope(Call(self.name, _settings(given.arguments), arity)):
+            return self.forward(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<function {self.shown}, composed of ops>"
+
+    def __deepcopy__(self, memo: Any) -> Composed:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _named, (self.name,)
+
+
+def _named(name: str) -> Composed:
+    return COMPOSED[name]
+
+
+def _tensors(arguments: Sequence[Any]) -> int:
+    """How many Tensors there are among the arguments, and in lists of lists of them."""
+    stack, found = list(arguments), 0
+    while stack:
+        x = stack.pop()
+        if hasattr(type(x), "__record__"):
+            found += 1
+        elif isinstance(x, (list, tuple)):
+            stack += x
+    return found
+
+
+def _settings(given: Mapping[str, Any]) -> str:
+    """The arguments that are no arrays, as they are written in a call: `axis=1`."""
+    return ", ".join(
+        f"{name}={value!r}"
+        for name, value in given.items()
+        if isinstance(value, (int, float, str, bool, tuple)) and not _tensors([value])
+    )
+
+
+def composed(
+    plain: Callable[..., Any] | None = None,
+    *,
+    cases: Sequence[Case],
+    many: bool = False,
+    domain: Sequence[Any] = (),
+) -> Callable[[Callable[..., Any]], Composed]:
+    """Declare a function composed of ops, see the head of this file.
+
+    Args:
+        plain: NumPy's function of which it is the counterpart; None where NumPy has none.
+        cases: example arguments, which the tests try; at least one.
+        many: whether the arrays of a case are given as one sequence.
+        domain: for each array the interval that the tests draw its elements from.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Composed:
+        if not cases:
+            raise ValueError(f"composed: expected at least one case for {forward.__name__}")
+        made = Composed(forward, plain, cases, many, domain)
+        COMPOSED[made.name] = made
+        return made
+
+    return declare

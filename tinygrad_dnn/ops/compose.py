@@ -32,6 +32,7 @@ class Composed:
         cases: example arguments: arrays of the given shapes, and keyword arguments.
         many: whether the arrays are given as one sequence, as to `np.vstack`.
         domain: for each array the interval or values that the tests draw it from.
+        arrange: makes of drawn arrays such as the function asks for: sorted, definite.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Composed:
         cases: Sequence[Case],
         many: bool,
         domain: Sequence[Any],
+        arrange: Callable[..., Sequence[Any]] | None,
     ) -> None:
         self.forward, self.plain = forward, plain or forward
         self.cases, self.many, self.domain = tuple(cases), many, tuple(domain)
+        self.arrange = arrange
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.__signature__ = inspect.signature(forward)
@@ -105,6 +108,7 @@ def composed(
     cases: Sequence[Case],
     many: bool = False,
     domain: Sequence[Any] = (),
+    arrange: Callable[..., Sequence[Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Composed]:
     """Declare a function composed of ops, see the head of this file.
 
@@ -113,12 +117,13 @@ def composed(
         cases: example arguments, which the tests try; at least one.
         many: whether the arrays of a case are given as one sequence.
         domain: for each array the interval that the tests draw its elements from.
+        arrange: makes of drawn arrays such as the function asks for: sorted, positive definite.
     """
 
     def declare(forward: Callable[..., Any]) -> Composed:
         if not cases:
             raise ValueError(f"composed: expected at least one case for {forward.__name__}")
-        made = Composed(forward, plain, cases, many, domain)
+        made = Composed(forward, plain, cases, many, domain, arrange)
         COMPOSED[made.name] = made
         return made
 

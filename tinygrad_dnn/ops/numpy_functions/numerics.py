@@ -25,6 +25,10 @@ def _array(x):
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
+def _wide(x, dtype):
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
 def _along(axis, part):
     return (slice(None),) * axis + (part,)
 
@@ -144,7 +148,8 @@ def gradient(f, *varargs, axis=None, edge_order=1):
         Case((2, 3), (3,), (3,), left=0.0, right=1.0),
         Case((), (3,), (3,)),
     ),
-    domain=((0.2, 2.9), np.array([0.0, 1.5, 3.0]), (-2, 2)),
+    domain=((0.2, 2.9), (-0.5, 3.5), (-2, 2)),
+    arrange=lambda x, xp, fp: [x, np.sort(xp), fp],
 )
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Piecewise linear through the points (xp, fp), whose xp increase; differentiable in all three.
@@ -153,7 +158,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     """
     if period is not None:
         raise TypeError("interp: period= has no rule here; extend xp and fp by a point each side")
-    x, xp, fp = _array(x), _array(xp), _array(fp)
+    x, xp, fp = (_wide(_array(v), np.float64) for v in (x, xp, fp))
     n = xp.shape[0]
     if fp.shape != xp.shape or not n:
         raise ValueError(f"interp: expected xp and fp of one length, got {xp.shape} and {fp.shape}")
@@ -201,14 +206,12 @@ def _two_vectors(a, v, who):
     return a, v
 
 
-@composed(np.convolve, cases=tuple(Case(*c.shapes, **c.meta) for c in SIGNALS))
+@composed(np.convolve, cases=SIGNALS)
 def convolve(a, v, mode="full"):
     """Σ_k a[k] v[i − k]: the longer slid over the other, reversed."""
     a, v = _two_vectors(a, v, "convolve")
     if v.shape[0] > a.shape[0]:
         a, v = v, a
-    if mode == "same" and v.shape[0] % 2 == 0:
-        return np.convolve(a, v)[(v.shape[0] - 1) // 2 :][: a.shape[0]]
     return _slid(a, v[::-1], mode, "convolve")
 
 
@@ -220,9 +223,6 @@ def correlate(a, v, mode="valid"):
     a, v = _two_vectors(a, v, "correlate")
     if v.shape[0] > a.shape[0]:
         return correlate.forward(v, a, mode)[::-1]
-    if mode == "same":
-        whole = _slid(a, v, "full", "correlate")
-        return whole[v.shape[0] // 2 :][: a.shape[0]]
     return _slid(a, v, mode, "correlate")
 
 
@@ -242,6 +242,7 @@ def vander(x, N=None, increasing=False):
     if len(x.shape) != 1:
         raise ValueError(f"vander: expected one axis, got {x.shape}")
     N = x.shape[0] if N is None else N
+    x = _wide(x, np.promote_types(x.dtype, int))
     powers = [np.ones_like(x)]
     for _ in range(N - 1):
         powers.append(powers[-1] * x)
@@ -267,6 +268,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     X = _variables(m, rowvar)
     if y is not None:
         X = np.concatenate([X, _variables(y, rowvar)])
+    X = _wide(X, dtype or np.result_type(X.dtype, np.float64))  # in double, as NumPy does
     ddof = (0 if bias else 1) if ddof is None else ddof
     X = X - np.mean(X, axis=1, keepdims=True)
     return np.squeeze(X @ np.transpose(X) / (X.shape[1] - ddof))
@@ -275,15 +277,22 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
 @composed(np.corrcoef, cases=(Case((3, 5)), Case((2, 6))))
 def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     """Correlations of variables in rows, observed in columns."""
-    c = np.cov(x, y, rowvar)
+    c = np.cov(x, y, rowvar, dtype=dtype)
     if len(c.shape) == 0:
         return c / c
     d = np.sqrt(np.diagonal(c))
     return np.clip(c / np.reshape(d, (-1, 1)) / d, -1, 1)
 
 
-@composed(np.unwrap, cases=(Case((5,)),), domain=((0.1, 9.0),))
+@composed(np.unwrap, cases=(Case((5,)), Case((3, 2), axis=0, period=4)), domain=((0.1, 9.0),))
 def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
-    """Jumps of more than half a period taken out; the slope is 1."""
-    plain = p.numpy()
-    return p + (np.unwrap(plain, discont, axis, period=period) - plain)
+    """Jumps of more than half a period along an axis taken out; the slope is 1."""
+    axis = normalize_axis_index(axis, len(p.shape))
+    half = period / 2
+    steps = np.diff(p, axis=axis)
+    short = np.remainder(steps + half, period) - half
+    short = np.where((short == -half) & (steps > 0), half, short)
+    jumps = np.absolute(steps) >= (half if discont is None else np.maximum(discont, half))
+    turns = np.where(jumps, short - steps, np.zeros((), p.dtype))
+    moved = p[_along(axis, slice(1, None))] + np.cumsum(turns, axis=axis)
+    return np.concatenate([p[_along(axis, slice(0, 1))], moved], axis=axis)

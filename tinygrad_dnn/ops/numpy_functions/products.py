@@ -84,14 +84,11 @@ def tensordot(a, b, axes=2):
         )
     free = [i for i in range(n) if i not in one]
     left = [i for i in range(m) if i not in other]
+    kept = [a.shape[i] for i in free], [b.shape[i] for i in left]
     k = prod(lengths[0])
-    rows = np.reshape(
-        np.transpose(a, (*free, *one)), (-1 if k else prod(map(a.shape.__getitem__, free)), k)
-    )
-    columns = np.reshape(
-        np.transpose(b, (*other, *left)), (k, -1 if k else prod(map(b.shape.__getitem__, left)))
-    )
-    return np.reshape(rows @ columns, (*(a.shape[i] for i in free), *(b.shape[i] for i in left)))
+    rows = np.reshape(np.transpose(a, (*free, *one)), (prod(kept[0]), k))
+    columns = np.reshape(np.transpose(b, (*other, *left)), (k, prod(kept[1])))
+    return np.reshape(rows @ columns, (*kept[0], *kept[1]))
 
 
 @composed(np.kron, cases=(Case((2, 3), (2, 2)), Case((2,), (3,)), Case((2, 2), (2,))))

@@ -14,7 +14,7 @@ import pytest
 import tinygrad_dnn as td
 import viz
 from tinygrad_dnn import COMPOSED, Case, Tensor
-from tinygrad_dnn.check import op_check
+from tinygrad_dnn.check.op_check import sampled
 from tinygrad_dnn.ops.compose import Composed
 from viz.folding.fold import fold
 from viz.folding.scopes import homes_of
@@ -38,11 +38,6 @@ OF_STORAGE = {
 
 
 CONSTANT = {"around", "fix", "round"}  # piecewise: no gradient passes
-
-
-def sampled(f: Composed, case: Case) -> list[Any]:
-    drawn = op_check.sampled(f, case)
-    return list(f.arrange(*drawn)) if f.arrange else drawn
 
 
 def applied(f: Any, given: Composed, arrays: Sequence[Any], meta: dict[str, Any]) -> list[Any]:

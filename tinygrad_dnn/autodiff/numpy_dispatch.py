@@ -143,11 +143,21 @@ FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items(
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
 FUNCTIONS |= {
-    f.plain: _of_few(REGISTRY[f.name], f) if f.name in REGISTRY else f
+    f.plain: _of_few(REGISTRY[f.name], f)
+    if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
+    else f
     for f in COMPOSED.values()
     if f.plain not in UFUNCS
 }
 FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip, np.take: _take}
+FUNCTIONS |= {
+    getattr(np.linalg, name): REGISTRY[name]
+    for name in ("det", "inv", "pinv", "solve", "outer", "trace", "matmul")
+}
+FUNCTIONS |= {
+    getattr(np.linalg, name): COMPOSED[name]
+    for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
+}
 FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
 
 

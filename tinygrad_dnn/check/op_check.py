@@ -53,14 +53,14 @@ def cases_of(op: Op) -> list[Case]:
 
 def sampled(op: Op, case: Case, seed: int = 0) -> list[Any]:
     """Arrays for a case: values inside the op's domain, at a distance from 0 and from each other,
-    so that a difference never steps across a kink or a tie.
+    so that a difference never steps across a kink or a tie; arranged as the op asks for.
     """
     rng = np.random.default_rng(seed)
     for attempt in range(100):
         arrays = [_spread(op, k, s, attempt, rng) for k, s in enumerate(case.shapes)]
         values = np.sort([0.0, *(v for x in arrays if x.dtype.kind == "f" for v in x.flat)])
         if np.all(np.diff(values) > APART):
-            return arrays
+            return list(op.arrange(*arrays)) if op.arrange else arrays
     raise ValueError(
         f"check_op: no room for distinct values in the domain {op.domain} of {op.name}"
     )

@@ -6,6 +6,7 @@ from tinygrad_dnn.ops import (
     declare,
     division,
     elementwise,
+    factorization,
     linalg,
     logic,
     numpy_functions,
@@ -19,6 +20,7 @@ from tinygrad_dnn.ops.declare import *
 from tinygrad_dnn.ops.division import *
 from tinygrad_dnn.ops.elementwise import *
 from tinygrad_dnn.ops.elementwise import absolute
+from tinygrad_dnn.ops.factorization import *
 from tinygrad_dnn.ops.linalg import *
 from tinygrad_dnn.ops.logic import *
 from tinygrad_dnn.ops.numpy_functions import *
@@ -35,6 +37,7 @@ __all__ += numpy_functions.__all__
 __all__ += declare.__all__
 __all__ += division.__all__
 __all__ += elementwise.__all__
+__all__ += factorization.__all__
 __all__ += linalg.__all__
 __all__ += logic.__all__
 __all__ += positions.__all__

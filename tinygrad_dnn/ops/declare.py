@@ -139,6 +139,7 @@ class Op:
         undefined: str | None = None,
         remedy: str = "",
         flat: str = "",
+        arrange: Callable[..., Sequence[Any]] | None = None,
         name: str | None = None,
     ) -> None:
         self.forward = self.compute = forward
@@ -178,6 +179,7 @@ class Op:
         self.undefined = undefined
         self.remedy = remedy
         self.flat = flat
+        self.arrange = arrange
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)

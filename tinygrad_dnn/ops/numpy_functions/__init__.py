@@ -3,6 +3,7 @@
 from tinygrad_dnn.ops.numpy_functions import (
     elementwise,
     joining,
+    linalg,
     numerics,
     order,
     products,
@@ -11,6 +12,7 @@ from tinygrad_dnn.ops.numpy_functions import (
 )
 from tinygrad_dnn.ops.numpy_functions.elementwise import *
 from tinygrad_dnn.ops.numpy_functions.joining import *
+from tinygrad_dnn.ops.numpy_functions.linalg import *
 from tinygrad_dnn.ops.numpy_functions.numerics import *
 from tinygrad_dnn.ops.numpy_functions.order import *
 from tinygrad_dnn.ops.numpy_functions.products import *
@@ -20,6 +22,7 @@ from tinygrad_dnn.ops.numpy_functions.shaping import *
 __all__: list[str] = []
 __all__ += elementwise.__all__
 __all__ += joining.__all__
+__all__ += linalg.__all__
 __all__ += numerics.__all__
 __all__ += order.__all__
 __all__ += products.__all__

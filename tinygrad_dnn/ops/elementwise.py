@@ -36,7 +36,6 @@ __all__ = [
     "heaviside",
     "hypot",
     "identity",
-    "ldexp",
     "log",
     "log1p",
     "log2",
@@ -216,7 +215,8 @@ def sign(x, /):
 
 @elementwise(
     "copysign({x}, {y})",
-    vjp=(lambda g, x, y: np.where(np.signbit(x) == np.signbit(y), g, -g), None),
+    vjp=(lambda g, x, y: g * np.sign(x) * np.copysign(1, y), None),
+    kinks=(At(0.0, 1.0, slopes=(0.0, None)),),
     analytic=False,
 )
 def copysign(x, y, /):
@@ -247,22 +247,6 @@ def exp(x, /):
 def exp2(x, /):
     """Power 2ˣ."""
     return np.exp2(x)
-
-
-@elementwise(
-    "{x} · 2^{y}",
-    vjp=(lambda g, y: g * np.exp2(y), None),
-    domain=((-2, 2), range(-3, 4)),
-)
-def ldexp(x, y, /):
-    """x · 2ʸ for integers y."""
-    return np.ldexp(x, y)
-
-
-@elementwise("expm1({x})", vjp=lambda g, z: g * (z + 1))
-def expm1(x, /):
-    """eˣ − 1, exact for small x."""
-    return np.expm1(x)
 
 
 @elementwise(
@@ -316,8 +300,9 @@ def logaddexp(x, y, /):
 
 
 def _share2(g, x, y):
-    # 2ˣ/(2ˣ + 2ʸ) from the difference of the two, which is not rounded; ½ each where both are ±∞.
-    return g / (1 + np.exp2(np.where(x == y, 0, y - x)))
+    # 2ˣ/(2ˣ + 2ʸ) from the difference, which is not rounded; 0 where both are −∞.
+    none = x == -np.inf
+    return np.where(none, 0, g / (1 + np.exp2(y - np.where(none, 0, x))))
 
 
 @elementwise(

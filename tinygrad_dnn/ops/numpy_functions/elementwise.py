@@ -12,6 +12,7 @@ __all__ = [
     "fabs",
     "fix",
     "float_power",
+    "ldexp",
     "nan_to_num",
     "positive",
     "radians",
@@ -54,6 +55,14 @@ def float_power(x1, x2, /):
         return np.astype(x, dtype) if hasattr(x, "dtype") and x.dtype != dtype else x
 
     return np.power(wide(x1), wide(x2))
+
+
+@composed(np.ldexp, cases=(Case((2, 3), (2, 3)),), domain=((-2, 2), range(-3, 4)))
+def ldexp(x1, x2, /):
+    """x1 · 2ˣ² for integers x2."""
+    dtype = getattr(x1, "dtype", np.dtype(float))
+    x2 = x2 if hasattr(x2, "dtype") else np.asarray(x2)
+    return x1 * np.exp2(x2.astype(dtype))
 
 
 @composed(np.divmod, cases=(Case((2, 3), (3,)),), domain=((4.1, 4.4), (1.6, 1.9)))

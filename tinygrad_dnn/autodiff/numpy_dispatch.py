@@ -131,7 +131,7 @@ _OF_VALUES = (
     "bincount", "lexsort", "nanargmax", "nanargmin", "isneginf", "isposinf", "iscomplex",
     "isreal", "isin", "tril_indices_from", "triu_indices_from", "diag_indices_from",
     "array_repr", "array_str", "array2string", "result_type", "can_cast", "min_scalar_type",
-    "common_type", "shares_memory", "may_share_memory", "histogram_bin_edges",
+    "common_type", "shares_memory", "may_share_memory",
 )  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {

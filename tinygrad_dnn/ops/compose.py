@@ -102,6 +102,22 @@ def _settings(given: Mapping[str, Any]) -> str:
     )
 
 
+def plain(name: str, argument: str, x: Any) -> Any:
+    """The values of an argument that has no gradient by nature, as positions and shapes have none.
+
+    Raises:
+        TypeError: it requires a gradient, which would be lost.
+    """
+    if not hasattr(type(x), "__record__"):
+        return x
+    if x.requires_grad:
+        raise TypeError(
+            f"{name}: expected {argument} as plain numbers, got a Tensor that requires a gradient, "
+            f"for which there is no rule; give {argument}.data"
+        )
+    return x.numpy()
+
+
 def composed(
     plain: Callable[..., Any] | None = None,
     *,

@@ -216,7 +216,7 @@ def sign(x, /):
 @elementwise(
     "copysign({x}, {y})",
     vjp=(lambda g, x, y: g * np.sign(x) * np.copysign(1, y), None),
-    kinks=(At(0.0, 1.0, slopes=(0.0, None)),),
+    kinks=(At(0.0, 1.0, slopes=(0.0, 0.0)),),
     analytic=False,
 )
 def copysign(x, y, /):
@@ -247,6 +247,12 @@ def exp(x, /):
 def exp2(x, /):
     """Power 2ˣ."""
     return np.exp2(x)
+
+
+@elementwise("expm1({x})", vjp=lambda g, z: g * (z + 1))
+def expm1(x, /):
+    """eˣ − 1, exact for small x."""
+    return np.expm1(x)
 
 
 @elementwise(

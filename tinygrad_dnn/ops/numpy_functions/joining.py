@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -128,6 +128,7 @@ def _leaves(nested):
 )
 def insert(arr, obj, values, axis=None):
     """Values put before the given positions along an axis, or of the flattened array."""
+    obj = plain("insert", "obj", obj)
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))

@@ -5,7 +5,7 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 
 import numpy as np
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.reduction import axes, length
 
@@ -77,7 +77,7 @@ def _quantile(name, a, q, axis, method, keepdims, counts=None):
     """
     if method not in METHODS:
         raise ValueError(f"{name}: expected a method of {', '.join(METHODS)}, got {method!r}")
-    q = q.numpy() if hasattr(q, "node") else np.asarray(q, dtype=float)
+    q = np.asarray(plain(name, "q", q), dtype=float)
     if q.size and not (np.all(q >= 0) and np.all(q <= 1)):
         raise ValueError(f"{name}: expected quantiles from 0 to 1, got {q.min()} to {q.max()}")
     if q.ndim:  # an array of quantiles takes part in the dtype, a number does not
@@ -174,7 +174,7 @@ def percentile(
 ):
     """Percentiles q, from 0 to 100, along axes."""
     _refuse_weights("percentile", weights)
-    return _quantile("percentile", a, _of_hundred(q), axis, method, keepdims is True)
+    return _quantile("percentile", a, _of_hundred("percentile", q), axis, method, keepdims is True)
 
 
 @composed(np.nanquantile, cases=QUANTILES)
@@ -193,11 +193,13 @@ def nanpercentile(
     """Percentiles along axes of the numbers that are not NaN."""
     _refuse_weights("nanpercentile", weights)
     counts = _counts(a, axis)
-    return _quantile("nanpercentile", a, _of_hundred(q), axis, method, keepdims is True, counts)
+    return _quantile(
+        "nanpercentile", a, _of_hundred("nanpercentile", q), axis, method, keepdims is True, counts
+    )
 
 
-def _of_hundred(q):
-    return np.asarray(q.numpy() if hasattr(q, "node") else q) / 100
+def _of_hundred(name, q):
+    return np.asarray(plain(name, "q", q)) / 100
 
 
 def _refuse_weights(name, weights):

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -222,7 +222,7 @@ def delete(arr, obj, axis=None):
     """Elements at positions along an axis, or of the flattened array, left out."""
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    left = np.delete(np.arange(arr.shape[axis]), obj)
+    left = np.delete(np.arange(arr.shape[axis]), plain("delete", "obj", obj))
     return np.take(arr, left, axis=axis)
 
 
@@ -235,13 +235,13 @@ def compress(condition, a, axis=None):
     """The slices along an axis, or elements of the flattened array, where the condition holds."""
     if axis is None:
         a, axis = np.ravel(a), 0
-    return np.take(a, np.flatnonzero(np.asarray(condition)), axis=axis)
+    return np.take(a, np.flatnonzero(plain("compress", "condition", condition)), axis=axis)
 
 
 @composed(np.extract, cases=(Case((2, 3), (2, 3)),), domain=(bool, (-2, 2)))
 def extract(condition, arr):
     """The elements where the condition holds, in one axis."""
-    where = np.flatnonzero(np.ravel(condition))
+    where = np.flatnonzero(plain("extract", "condition", condition))
     return np.take(np.ravel(arr), where)
 
 

@@ -134,6 +134,9 @@ _OF_VALUES = (
     "common_type", "shares_memory", "may_share_memory",
 )  # fmt: skip
 
+# Those of them that answer with plain values.
+VALUES = frozenset(getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES))
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     function: ours
     for name, ours in _OURS.items()

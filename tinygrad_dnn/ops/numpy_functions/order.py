@@ -107,12 +107,12 @@ def _between(rows, place, q, n, counts):
         # As NumPy rounds: from the nearer neighbour.
         z = x + (y - x) * part if part < 0.5 else y - (y - x) * (1 - part)
         return z + _nan_of(rows)
-    at = np.maximum(np.minimum(place(q, counts), counts - 1), 0)
-    low = np.floor(at)
-    part = np.expand_dims(at - low, -1).astype(rows.dtype)
-    low = np.expand_dims(low, -1).astype(int)
-    high = np.minimum(low + 1, n - 1)
-    x, y = (np.take_along_axis(rows, i, axis=-1) for i in (low, high))
+    places = np.maximum(np.minimum(place(q, counts), counts - 1), 0)
+    before = np.floor(places)
+    part = np.expand_dims(places - before, -1).astype(rows.dtype)
+    before = np.expand_dims(before, -1).astype(int)
+    after = np.minimum(before + 1, n - 1)
+    x, y = (np.take_along_axis(rows, i, axis=-1) for i in (before, after))
     z = np.where(part == 0, x, np.where(part < 0.5, x + (y - x) * part, y - (y - x) * (1 - part)))
     return np.squeeze(z, -1)
 

@@ -21,9 +21,20 @@ from tinygrad_dnn.ops.compose import Composed
 
 TABLE = Path(__file__).with_name("numpy_coverage.md")
 WRITE = "python tests/numpy_coverage.py"
-MODULES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft, "np.lib.stride_tricks": stride_tricks}
+MODULES = {
+    "np": np,
+    "np.linalg": np.linalg,
+    "np.fft": np.fft,
+    "np.lib.stride_tricks": stride_tricks,
+}
 
-OP, COMPOSED, FROM_VALUES, MAKES, REFUSED = "op", "composed", "values only", "makes arrays", "refused"
+OP, COMPOSED, FROM_VALUES, MAKES, REFUSED = (
+    "op",
+    "composed",
+    "values only",
+    "makes arrays",
+    "refused",
+)
 MEANING = {
     OP: "recorded, with a derivative rule of its own",
     COMPOSED: "recorded as several ops, drawn as one box that opens",
@@ -43,10 +54,8 @@ class Row(NamedTuple):
 
 def kind_of(function: Any) -> str:
     """Which of the five it is, asked of the tables that dispatch."""
-    if isinstance(function, np.ufunc):
-        ours = UFUNCS.get(function)
-    else:
-        ours = FUNCTIONS.get(function)
+    table = UFUNCS if isinstance(function, np.ufunc) else FUNCTIONS
+    ours = table.get(function)
     if ours is None:
         return REFUSED if _dispatches(function) else MAKES
     if function in VALUES:

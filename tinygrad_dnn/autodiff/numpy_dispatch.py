@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dnn import ops
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
+from tinygrad_dnn.ops.numpy_functions.reductions import scanned
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
 
@@ -131,11 +132,11 @@ _OF_VALUES = (
     "bincount", "lexsort", "nanargmax", "nanargmin", "isneginf", "isposinf", "iscomplex",
     "isreal", "isin", "tril_indices_from", "triu_indices_from", "diag_indices_from",
     "array_repr", "array_str", "array2string", "result_type", "can_cast", "min_scalar_type",
-    "common_type", "shares_memory", "may_share_memory",
+    "common_type", "ix_", "isnat", "ravel_multi_index", "shares_memory", "may_share_memory",
 )  # fmt: skip
 
 # Those of them that answer with plain values.
-VALUES = frozenset(getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES))
+VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)} | {np.linalg.matrix_rank}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     function: ours
@@ -145,6 +146,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
+FUNCTIONS[np.linalg.matrix_rank] = _values(np.linalg.matrix_rank)
 FUNCTIONS |= {
     f.plain: _of_few(REGISTRY[f.name], f)
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
@@ -164,6 +166,43 @@ FUNCTIONS |= {
 FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
 
 
+# The reduction and the running one that a ufunc's methods are; of the other ufuncs they refuse.
+_REDUCED = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logaddexp: ops.logsumexp,
+}
+
+
+def _method(ufunc: Any, method: str) -> Callable[..., Any]:
+    """`np.add.reduce`, `np.add.accumulate`, `np.subtract.outer` on Tensors."""
+    if method == "outer":
+        return lambda a, b: ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+    if ufunc in _REDUCED and method == "reduce":
+
+        def reduce(a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, **more: Any):
+            more |= {} if dtype is None else {"dtype": dtype}
+            return _REDUCED[ufunc](a, axis=axis, keepdims=keepdims, **more)
+
+        return reduce
+    if ufunc in _REDUCED and method == "accumulate":
+
+        def accumulate(a: Any, axis: int = 0, dtype: Any = None) -> Any:
+            a = a if dtype is None else ops.astype(a, dtype)
+            return scanned(ufunc, a, axis)
+
+        return accumulate
+    working = (
+        "np.add, np.multiply, np.maximum, np.minimum and np.logaddexp have reduce and accumulate"
+    )
+    remedy = {"at": "use np.where, or add with x[index]", "reduceat": "use np.split and np.sum"}
+    raise TypeError(
+        f"np.{ufunc.__name__}.{method} has no derivative rule; {remedy.get(method, working)}"
+    )
+
+
 class NumpyProtocols:
     """The methods that NumPy calls when a Tensor is among its arguments."""
 
@@ -179,10 +218,7 @@ class NumpyProtocols:
                 "; write array = array + tensor, or use tensor.data"
             )
         if method != "__call__":
-            raise TypeError(
-                f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.prod, "
-                "np.max or np.cumsum"
-            )
+            return _method(ufunc, method)(*inputs, **kwargs)
         op: Op | Composed | None = UFUNCS.get(ufunc)
         if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
             op = _OF_TRUTHS.get(ufunc)

@@ -121,7 +121,7 @@ def plain(name: str, argument: str, x: Any) -> Any:
 def composed(
     plain: Callable[..., Any] | None = None,
     *,
-    cases: Sequence[Case],
+    cases: Sequence[Case] | None,
     many: bool = False,
     domain: Sequence[Any] = (),
     arrange: Callable[..., Sequence[Any]] | None = None,
@@ -130,16 +130,17 @@ def composed(
 
     Args:
         plain: NumPy's function of which it is the counterpart; None where NumPy has none.
-        cases: example arguments, which the tests try; at least one.
+        cases: example arguments, which the tests try; at least one. None where the arguments are
+            no arrays, as the functions that `np.piecewise` takes.
         many: whether the arrays of a case are given as one sequence.
         domain: for each array the interval that the tests draw its elements from.
         arrange: makes of drawn arrays such as the function asks for: sorted, positive definite.
     """
 
     def declare(forward: Callable[..., Any]) -> Composed:
-        if not cases:
+        if cases is not None and not cases:
             raise ValueError(f"composed: expected at least one case for {forward.__name__}")
-        made = Composed(forward, plain, cases, many, domain, arrange)
+        made = Composed(forward, plain, cases or (), many, domain, arrange)
         COMPOSED[made.name] = made
         return made
 

@@ -7,15 +7,20 @@ from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "around",
+    "conj",
+    "conjugate",
+    "copy",
     "degrees",
     "divmod",
     "fabs",
     "fix",
     "float_power",
+    "imag",
     "ldexp",
     "nan_to_num",
     "positive",
     "radians",
+    "real",
     "round",
 ]
 
@@ -101,3 +106,30 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     finite = np.where(np.isnan(x), nan, x)
     finite = np.where(x == np.inf, posinf, finite)
     return np.where(x == -np.inf, neginf, finite)
+
+
+@composed(np.conjugate, cases=(Case((2, 3)),))
+def conjugate(x, /):
+    """x itself: of real numbers."""
+    return +x
+
+
+conj = conjugate
+
+
+@composed(np.real, cases=(Case((2, 3)),))
+def real(val):
+    """x itself: of real numbers."""
+    return +val
+
+
+@composed(np.imag, cases=(Case((2, 3)),))
+def imag(val):
+    """0: of real numbers."""
+    return val * 0
+
+
+@composed(np.copy, cases=(Case((2, 3)),))
+def copy(a, order="K", subok=False):
+    """x itself: results are read-only, so a copy is not needed to keep them."""
+    return +a

@@ -71,9 +71,8 @@ def tensordot(a, b, axes=2):
     a, b = _array(a), _array(b)
     n, m = len(a.shape), len(b.shape)
     if np.ndim(axes) == 0 and not isinstance(axes, (tuple, list)):
-        given = [range(n - int(axes), n), range(int(axes))]
-    else:
-        given = [x if np.iterable(x) else (x,) for x in axes]
+        axes = (tuple(range(n - int(axes), n)), tuple(range(int(axes))))
+    given = [x if np.iterable(x) else (x,) for x in axes]
     one = tuple(normalize_axis_index(int(i), n) for i in given[0])
     other = tuple(normalize_axis_index(int(i), m) for i in given[1])
     lengths = [a.shape[i] for i in one], [b.shape[i] for i in other]

@@ -15,6 +15,8 @@ from tinygrad_dnn.ops.declare import Case
 __all__ = [
     "average",
     "cumprod",
+    "cumulative_prod",
+    "cumulative_sum",
     "nancumprod",
     "nancumsum",
     "nanmax",
@@ -229,21 +231,52 @@ def nanmin(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
 # --- running and weighted -------------------------------------------------------------------------
 
 
-@composed(np.cumprod, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0)))
-def cumprod(a, axis=None, dtype=None):
-    """Running product along an axis, or of the flattened array; slopes are right at zeros too.
+def scanned(of_two, a, axis):
+    """The running result of an associative function along an axis: add gives the running sum.
 
-    Doubles the stretch that each element has multiplied, log₂ n times.
+    Doubles the stretch that each element has taken in, log₂ n times.
     """
-    a = _with(a, dtype, True, 0)
-    if axis is None:
-        a, axis = np.ravel(a), 0
     rows = np.moveaxis(a, axis, 0)
     n, stretch = rows.shape[0], 1
     while stretch < n:
-        rows = np.concatenate([rows[:stretch], rows[stretch:] * rows[:-stretch]])
+        rows = np.concatenate([rows[:stretch], of_two(rows[stretch:], rows[:-stretch])])
         stretch *= 2
     return np.moveaxis(rows, 0, axis)
+
+
+@composed(np.cumprod, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0)))
+def cumprod(a, axis=None, dtype=None):
+    """Running product along an axis, or of the flattened array; slopes are right at zeros too."""
+    a = _with(a, dtype, True, 0)
+    return scanned(np.multiply, np.ravel(a), 0) if axis is None else scanned(np.multiply, a, axis)
+
+
+def _cumulative(name, x, axis, dtype, include_initial, run, neutral):
+    if axis is None:
+        if len(x.shape) > 1:
+            raise ValueError(f"{name}: expected axis= for an array of shape {x.shape}")
+        axis = 0
+    z = run(_with(x, dtype, True, 0), axis=axis)
+    if not include_initial:
+        return z
+    axis %= len(x.shape)
+    shape = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
+    return np.concatenate([np.full(shape, neutral, z.dtype), z], axis=axis)
+
+
+RUNNING = (Case((4,)), Case((2, 3), axis=1, include_initial=True))
+
+
+@composed(np.cumulative_sum, cases=RUNNING)
+def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
+    """Running sum along an axis, from 0 where `include_initial` holds."""
+    return _cumulative("cumulative_sum", x, axis, dtype, include_initial, np.cumsum, 0)
+
+
+@composed(np.cumulative_prod, cases=RUNNING)
+def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
+    """Running product along an axis, from 1 where `include_initial` holds."""
+    return _cumulative("cumulative_prod", x, axis, dtype, include_initial, np.cumprod, 1)
 
 
 @composed(np.nancumsum, cases=(Case((2, 3)), Case((2, 3), axis=1)))

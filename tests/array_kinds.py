@@ -35,6 +35,7 @@ REASONS = {
     ("dask", "roll"): "Dask wants one shift for each axis",
     ("dask", "scatter"): "adding at positions is `np.add.at`, which Dask has not",
     ("dask", "scatter_add"): "adding at positions is `np.add.at`, which Dask has not",
+    ("dask", "setitem"): "Dask assigns at slices and one 1-d list of positions, without a new axis",
     ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
 }

@@ -16,7 +16,12 @@ from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.ops import Case, Op
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
-SELECT = {"where", "getitem", "take"}  # where these drop a value, nothing reaches what it came from
+SELECT = {
+    "where",
+    "getitem",
+    "setitem",
+    "take",
+}  # where these drop a value, nothing reaches what it came from
 
 # Calls that the declarations' own cases leave out.
 MORE_CASES: dict[str, tuple[Case, ...]] = {"sum": (Case((), axis=0),)}

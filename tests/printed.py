@@ -17,7 +17,7 @@ import numpy as np
 SMALL = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
 LOW = {c: i for i, c in enumerate("ᵢⱼₖₗₚᵣₛₜᵤᵥ")}
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|[A-Za-zδ_]\w*)"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|[A-Za-zδ_]\w*)"
     r"|(?P<low>[ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]+)|(?P<high>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|(?P<sign>\S))",
     re.ASCII,
 )
@@ -199,7 +199,7 @@ class Reader:
     def index(self) -> Any:
         inside = self.bracketed()
         assert "…" not in inside, inside
-        found = eval(f"s_[{inside}]", {"s_": np.s_})
+        found = eval(f"s_[{inside}]".replace("−", "-"), {"s_": np.s_})
         parts = found if isinstance(found, tuple) else (found,)
         parts = tuple(np.array(p) if isinstance(p, list) else p for p in parts)
         return parts if isinstance(found, tuple) else parts[0]
@@ -220,7 +220,7 @@ class Reader:
                 value = self.loosest() * 1.0
                 self.need("]")
                 return value
-            return float(word)
+            return float(word.replace("−", "-"))
         if kind == "name":
             return self.called(word, shape)
         if word == "[":
@@ -267,6 +267,8 @@ class Reader:
             operands = self.several(")")
             self.need(")")
             return np.einsum(subscripts, *operands)
+        if word == "set":
+            return self.assigned()
         xs, more = self.arguments()
         if word in TO_SHAPE:
             to = more.pop("→", shape)
@@ -289,6 +291,21 @@ class Reader:
             return np.asarray(xs[0]).astype(function)
         assert function, f"unknown {word!r} in {self.text!r}"
         return function(*xs, **more)
+
+    def assigned(self) -> Any:
+        """What (x[1] = y) gives; x may be indexed itself: x[0][1] is x[0], assigned at 1."""
+        self.need("(")
+        start, depth, opened = self.at, 0, self.at
+        while depth or self.peek()[1] != "=":
+            _, sign = self.next()
+            opened = self.at - 1 if sign == "[" and not depth else opened
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
+        z = np.array(evaluated(self.text[start:opened], self.names))
+        at = Reader(self.text[opened : self.at], self.names).index()
+        self.need("=")
+        z[at] = self.loosest()
+        self.need(")")
+        return z
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Positional and named arguments; what x leads to in f(x → (3, 4)[0])."""

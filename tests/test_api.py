@@ -124,6 +124,27 @@ def test_numpy_is_loaded_with_the_first_name_not_before() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_dir_lists_what_there_is_and_hides_what_is_inside() -> None:
+    names = {n for n in dir(tinygrad_dnn) if not n.startswith("_")}
+    assert names >= PYTHONS
+    assert {"optim", "network", "train", "textbook", "Tensor", "compile_loop"} <= names
+    assert not {"Any", "Path", "import_module", "typing", "importlib", "api", "autodiff"} & names
+    for name in names:
+        getattr(tinygrad_dnn, name)
+
+
+def test_modules_need_no_import_of_their_own() -> None:
+    script = (
+        "import tinygrad_dnn as td\n"
+        "assert td.optim.gradient_descent and td.network.cost_of and td.check.check_op\n"
+        "assert td.optim is __import__('tinygrad_dnn.optim').optim\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_version_is_said_in_one_voice() -> None:
     assert metadata.version("tinygrad-dnn") == tinygrad_dnn.__version__
     project = Path(__file__).parents[1] / "pyproject.toml"

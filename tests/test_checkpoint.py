@@ -397,3 +397,20 @@ def test_too_much_text_is_not_saved(path):
 def test_save_takes_a_checkpoint(path):
     with pytest.raises(TypeError, match="save: expected a Checkpoint, got dict"):
         save(path, {})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"layer_dims": (1,) * 100_000},
+        {"x_shape": (1,) * 100_000 + (7,)},
+        {"iteration": 10**5000},
+        {"x_scale": 10**5000},
+        {"settings": {"a" * 100_000: object()}},
+        {"settings": {"a": "\udcff" * 100_000}},
+    ],
+)
+def test_a_long_value_gives_a_short_message(fields):
+    with pytest.raises((TypeError, ValueError)) as refused:
+        example(**fields)
+    assert len(str(refused.value)) < 1000

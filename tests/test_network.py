@@ -233,12 +233,14 @@ def test_gradient_descent_is_the_documents_update(dtype: str) -> None:
     parameters = {k: rng.normal(size=(2, 3)).astype(dtype) for k in ("W1", "b1")}
     slopes = {k: rng.normal(size=(2, 3)).astype(dtype) for k in ("W1", "b1")}
     before = {k: p.copy() for k, p in parameters.items()}
+    slopes_before = {k: g.copy() for k, g in slopes.items()}
     expected = {k: p - 0.3 * slopes[k] for k, p in parameters.items()}
     updated = gradient_descent(parameters, slopes, 0.3)
     for name, p in updated.items():
         assert p.dtype == dtype
         np.testing.assert_array_equal(p, expected[name])
         np.testing.assert_array_equal(parameters[name], before[name])
+        np.testing.assert_array_equal(slopes[name], slopes_before[name])
 
 
 def test_a_gradient_that_does_not_fit_is_refused_by_name() -> None:

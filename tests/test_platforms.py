@@ -79,7 +79,7 @@ def test_the_modules_are_away_there(elsewhere: Path) -> None:
 def test_every_module_is_imported(elsewhere: Path) -> None:
     names = run(elsewhere, "-c", IMPORT_ALL).split()
     assert len(names) > 150
-    assert "tinygrad_dnn.grading.worker" in names
+    assert "tinygrad_dnn.isolation.worker" in names
 
 
 def test_a_network_is_trained_checked_and_drawn(elsewhere: Path) -> None:

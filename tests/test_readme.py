@@ -88,7 +88,7 @@ def test_the_errors_are_what_the_guide_says(session) -> None:
     (transcript,) = TRANSCRIPT.findall(text_of(page))
     first, *statements = re.split(r"^>>> ", transcript, flags=re.MULTILINE)[1:]
     exec(first, names)  # an import
-    assert len(statements) == 3
+    assert len(statements) == 4
     for statement in statements:
         code, said = statement.split("\n", 1)
         refusal = pytest.raises((TypeError, ValueError, FloatingPointError))

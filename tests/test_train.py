@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from tinygrad_dnn.train import (
     train,
 )
 
+train_module = importlib.import_module("tinygrad_dnn.train")
 DIMS = (6, 5, 3, 1)
 
 
@@ -453,3 +457,26 @@ def test_states_that_are_kept_stay_what_they_were(problem: tuple[Any, Any]) -> N
     for iteration, view in views:
         expected = train(X, Y, settings, iteration).parameters["W1"].T[1:]
         assert view.tobytes() == expected.tobytes()
+
+
+def test_small_products_run_on_one_thread_of_blas_while_training(
+    problem: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, Y = problem
+    inside: list[tuple[int, str]] = []
+
+    @contextmanager
+    def limits(limits: int, user_api: str) -> Iterator[None]:
+        inside.append((limits, user_api))
+        yield
+        inside.clear()
+
+    seen: list[Any] = []
+    settings = Settings((X.shape[0], 3, 1))
+    monkeypatch.setattr(train_module, "threadpool_limits", limits)
+    train(X, Y, settings, 1, after=lambda *_: seen.append(list(inside)))
+    assert seen == [[(1, "blas")]]
+    assert not inside
+    monkeypatch.setattr(train_module, "SMALL_PRODUCT", 3 * X.size)  # the first layer's is as large
+    train(X, Y, settings, 1, after=lambda *_: seen.append(list(inside)))
+    assert seen[1:] == [[]]

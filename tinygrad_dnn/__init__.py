@@ -1,36 +1,41 @@
 """A computational-graph engine on NumPy: write an expression, get its gradients and its picture.
 
 The names live in `tinygrad_dnn.api` and are loaded on first use, so that the command line answers
-`--help` before NumPy is imported.
+`--help` before NumPy is imported. What types they have stands in `__init__.pyi`.
 """
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tinygrad_dnn.api import *
-    from tinygrad_dnn.compiler import compile as compile
-    from tinygrad_dnn.ops import abs as abs
-    from tinygrad_dnn.ops import max as max
-    from tinygrad_dnn.ops import min as min
-    from tinygrad_dnn.ops import sum as sum
+from typing import Any
 
 __version__ = "0.1.0"
 
 
+# What is imported by name: `tinygrad_dnn.optim` and so on.
+_MODULES = (
+    "check", "checkpoint", "data", "formula", "grading", "graph", "network", "ops", "optim",
+    "rewrite", "textbook", "train",
+)  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
     here = Path(__file__).parent
-    dunder = name.startswith("__") and name != "__all__"
-    if dunder or (here / name).is_dir() or (here / f"{name}.py").exists():
-        raise AttributeError(name)  # a module or package: the import system opens it
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if (here / name).is_dir() or (here / f"{name}.py").exists():
+        return import_module(f"{__name__}.{name}")
     api = import_module("tinygrad_dnn.api")
     if not hasattr(api, name):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from tinygrad_dnn.glossary import MODULE, advice
+
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}{advice(MODULE, name, __dir__())}"
+        )
     globals().update({n: v for n, v in vars(api).items() if not n.startswith("__")})
     globals()["__all__"] = api.__all__
     return getattr(api, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module("tinygrad_dnn.api").__all__})
+    dunders = [n for n in globals() if n.startswith("__")]
+    return sorted({*dir(import_module("tinygrad_dnn.api")), *_MODULES, *dunders})

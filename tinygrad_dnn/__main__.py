@@ -2,7 +2,7 @@
 
 import sys
 
-from tinygrad_dnn.cli.main import main
+from tinygrad_dnn.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -4,14 +4,15 @@ Checkers and compiler are opened when one of them is asked for: whoever only com
 """
 
 import importlib
+import inspect
 import typing
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
-    custom_vjp,
     grad,
     gradients,
     hessian,
@@ -84,3 +85,8 @@ def __getattr__(name: str) -> typing.Any:
         raise AttributeError(name)
     globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
     return found
+
+
+def __dir__() -> list[str]:
+    public = (n for n, x in globals().items() if not (n.startswith("_") or inspect.ismodule(x)))
+    return sorted({*public, *_LATER})

@@ -38,6 +38,7 @@ _FLOATS = ("float32", "float64")
 _NUMBERS = (*_FLOATS, "int64")
 _ARRAY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_SHOWN = 32  # sizes in a message
 _LARGEST_SETTING = 2**256 - 1
 _DESCRIBED = (
     "layer_dims",
@@ -241,11 +242,12 @@ def _require_names(got: Iterable[str], expected: Iterable[str], where: str) -> N
 
 def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
-    return ", ".join(ordered[:8]) + (", ..." if len(ordered) > 8 else "")
+    return ", ".join(map(validate.printable, ordered[:8])) + (", ..." if len(ordered) > 8 else "")
 
 
 def _dashed(layer_dims: Sequence[int]) -> str:
-    return "-".join(map(str, layer_dims))
+    some = layer_dims if len(layer_dims) <= _SHOWN else (*layer_dims[:_SHOWN], "...")
+    return "-".join(map(str, some))
 
 
 # One function per field: the value as it is kept, or an error that names the field.
@@ -299,7 +301,9 @@ def _costs(value: object, iteration: int) -> tuple[tuple[int, float], ...]:
 
 def _settings(value: object) -> dict[str, Scalar]:
     settings = validate.mapping(value, "settings")
-    return {key: _setting(given, f"settings[{key!r}]") for key, given in settings.items()}
+    return {
+        key: _setting(given, f"settings[{validate.short(key)}]") for key, given in settings.items()
+    }
 
 
 def _setting(given: object, name: str) -> Scalar:
@@ -343,7 +347,9 @@ def _x_shape(value: object, n_x: int) -> tuple[int, ...]:
     lengths = enumerate(validate.sequence(value, "x_shape"))
     shape = tuple(validate.integer(length, f"x_shape[{i}]", 1) for i, length in lengths)
     if math.prod(shape) != n_x:
-        raise ValueError(f"x_shape: expected a shape of n_x = {n_x} numbers, got {shape}")
+        raise ValueError(
+            f"x_shape: expected a shape of n_x = {n_x} numbers, got {validate.short(shape)}"
+        )
     return shape
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import accumulate, count
-from math import prod
+from math import inf, prod
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -41,7 +41,8 @@ class Node:
 
     `inputs` holds a `Node` per recorded input and the plain value of every constant; `wanted` are
     the positions of those that required a gradient when it was recorded. `saved` holds
-    (z, x, y, ...) with None for what no rule reads, or is None once the values were freed.
+    (z, x, y, ...) with None for what no rule reads, or is None once the values were freed. `swept`
+    is when a sweep that records nothing last passed it and kept its values, 0 if none did.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Node:
         "saved",
         "scope",
         "shape",
+        "swept",
         "wanted",
     )
 
@@ -84,6 +86,7 @@ class Node:
         self.index = tick()
         self.name: str | None = None
         self.grad: Any = None
+        self.swept = 0
 
     @property
     def input_shapes(self) -> Shapes:
@@ -103,31 +106,47 @@ def nobody() -> None:
     """The weak reference of a leaf that no Tensor holds."""
 
 
+class Memory:
+    """What happened to the memory of a leaf, shared by all leaves that share that memory.
+
+    Attributes:
+        edited: the time of the last counted in-place write; 0, as below, for never.
+        used: when an op last read it.
+        freed: when a `backward` that frees what it passes last reached it.
+        seen: when the array was handed out after it had been used.
+        sight: that array and its fingerprint then.
+    """
+
+    __slots__ = ("edited", "freed", "seen", "sight", "used")
+
+    def __init__(self) -> None:
+        self.edited = self.used = self.freed = self.seen = 0
+        self.sight: tuple[Any, int | None] = (None, None)
+
+
 class Leaf(Node):
     """A value that no op made: a parameter, or data.
 
-    `edits` holds the time of the last counted in-place write to its memory, and is shared by all
-    leaves that share that memory; `replaced` is the time when it was last given another array;
-    `used` is when an op last read it, `swept` when `backward` last reached it, and `seen` the time
-    and fingerprint of its value when it was handed out in between.
+    `replaced` is the time when it was last given another array; `variable` says that it is what a
+    transform differentiates by: its array is the caller's, so a write makes a copy and is recorded.
     """
 
-    __slots__ = ("__weakref__", "edits", "replaced", "seen", "swept", "tensor", "used", "value")
+    __slots__ = ("__weakref__", "memory", "replaced", "tensor", "value", "variable")
 
     def __init__(self, value: Any, requires_grad: bool, name: str | None) -> None:
         scope = MODE.get().scope
         super().__init__(None, (), NO_META, value.shape, value.dtype, requires_grad, scope=scope)
         self.name = name
         self.value = value
-        self.edits = [0]
-        self.replaced = self.used = self.swept = 0
-        self.seen: tuple[int, int | None] = (0, None)
+        self.memory = Memory()
+        self.replaced = 0
+        self.variable = False
         self.tensor: Any = nobody  # a weak reference to the Tensor, once there is one
 
     @property
     def changed(self) -> int:
         """The time of the last counted change of its value."""
-        return max(self.edits[0], self.replaced)
+        return max(self.memory.edited, self.replaced)
 
     def __reduce__(self) -> Any:
         # A gradient with a recipe would pull in the graph that holds this leaf: its values alone.
@@ -283,20 +302,27 @@ class Observer:
 
 
 class Mode:
-    """Whether ops are recorded, who watches them (an `Observer`), the scope they belong to, and the
+    """Whether ops are recorded, who watches them (an `Observer`), the scope they belong to, the
     tracer that writes a whole function down (`compile`): then everything is recorded, and no value
-    may leave the graph.
+    may leave the graph; and since when whatever requires a gradient is still to be differentiated,
+    as it is inside the function of a transform.
     """
 
-    __slots__ = ("plain", "recording", "scope", "tracer", "watch")
+    __slots__ = ("plain", "recording", "scope", "since", "tracer", "watch")
 
     def __init__(
-        self, recording: bool, watch: Observer | None, scope: tuple[str, ...], tracer: Any = None
+        self,
+        recording: bool,
+        watch: Observer | None,
+        scope: tuple[str, ...],
+        tracer: Any = None,
+        since: float = inf,
     ) -> None:
         self.recording = recording
         self.watch = watch
         self.scope = scope
         self.tracer = tracer
+        self.since = since
         # The usual case, asked once per op.
         self.plain = recording and watch is None and tracer is None
 
@@ -309,8 +335,8 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_dnn mode", default=_ORDINARY)
 def mode(**changes: Any) -> Iterator[Mode]:
     """Change what the names of a Mode say for the block, and restore it whatever happens."""
     now = MODE.get()
-    values = {name: getattr(now, name) for name in ("recording", "watch", "scope", "tracer")}
-    values |= changes
+    names = ("recording", "watch", "scope", "tracer", "since")
+    values = {name: getattr(now, name) for name in names} | changes
     token = MODE.set(Mode(**values))
     try:
         yield MODE.get()
@@ -328,6 +354,41 @@ def leaves_graph(node: Node, how: str) -> None:
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.refuse_read(node, how)
+
+
+def in_transform(node: Node) -> bool:
+    """Whether a node belongs to the function of a transform that is running, and is recorded."""
+    now = MODE.get()
+    return now.recording and node.index > now.since
+
+
+def pending(node: Node) -> bool:
+    """Whether a gradient may still flow to a node: it needs one, and no sweep has passed it since
+    it was made (a leaf: since an op read it).
+    """
+    if not (node.requires_grad and MODE.get().recording):
+        return False
+    if in_transform(node):
+        return True
+    if isinstance(node, Leaf):
+        return node.swept <= node.memory.used
+    return node.saved is not None and not node.swept
+
+
+def leaves_unasked(node: Node, how: str) -> None:
+    """A value is about to leave the graph in passing, by float() or the like.
+
+    Raises:
+        TypeError: its gradient is pending, and what is computed from the number would have none.
+    """
+    leaves_graph(node, how)
+    if pending(node):
+        raise TypeError(
+            f"{how} of {describe(node)} would lose its gradient, which is still pending (math, '%f'"
+            " and an element of a plain array call it). To stay in the graph: NumPy's function "
+            "(np.exp for math.exp), np.stack, np.where, or a Tensor as buffer (out = "
+            "Tensor(np.zeros(3)); out[0] = t). For the bare number: .item(), or backward() first"
+        )
 
 
 @contextmanager

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from tinygrad_dnn.glossary import MODULE, advice
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        hint = advice(MODULE, name, globals())
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
 
 
 def check_learning_rate(rate: float) -> float:
@@ -24,23 +32,32 @@ def check_learning_rate(rate: float) -> float:
 def gradient_descent(
     parameters: Mapping[str, Any], gradients: Mapping[str, Any], learning_rate: float
 ) -> dict[str, Any]:
-    """W ← W − α dW for every parameter, into the gradients' own memory; returns the new parameters.
+    """W ← W − α dW for every parameter; returns the new parameters.
 
-    The old parameters are left as they were, the gradients are used up. The rate is a Python
-    number, so float32 parameters stay float32.
+    Parameters and gradients are left as they were. The rate is a Python number, so float32
+    parameters stay float32.
 
     Raises:
+        TypeError: they do not come in dicts by name.
         ValueError: a gradient is missing or has another shape than its parameter.
     """
+    for given in (parameters, gradients):
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                "gradient_descent: expected a dict of arrays by name, {'W1': ...}, and one of "
+                f"gradients, got {type(given).__name__}"
+            )
     updated = {}
     for name, p in parameters.items():
-        step = gradients.get(name)
-        if step is None or step.shape != p.shape:
+        slope = gradients.get(name)
+        if slope is None or slope.shape != p.shape:
             raise ValueError(
                 f"gradient_descent: expected a gradient of shape {p.shape} for {name}, "
-                f"got {'none' if step is None else step.shape}"
+                f"got {'none' if slope is None else slope.shape}"
             )
-        step *= learning_rate
-        plain = isinstance(p, np.ndarray) and isinstance(step, np.ndarray)  # Tensors record
-        updated[name] = np.subtract(p, step, out=step) if plain else p - step
+        if isinstance(p, np.ndarray) and isinstance(slope, np.ndarray):
+            step = np.multiply(slope, learning_rate, out=np.empty_like(slope))
+            updated[name] = np.subtract(p, step, out=step)
+        else:  # Tensors record
+            updated[name] = p - slope * learning_rate
     return updated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -29,9 +30,19 @@ from tinygrad_dnn.network import (
 )
 from tinygrad_dnn.optim import check_learning_rate, gradient_descent
 
+try:
+    from threadpoolctl import threadpool_limits
+except ImportError:  # a package without it trains as well, but may wait
+
+    def threadpool_limits(limits: int, user_api: str) -> AbstractContextManager[Any]:
+        """Leave the threads as they are."""
+        return nullcontext()
+
+
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 RECORD_EVERY = 100  # iterations between recorded costs, as the document prints them
+SMALL_PRODUCT = 2**22  # multiplications: less than a millisecond
 REFRESH = 500  # iterations after which a loop begins anew from whole parameters
 
 
@@ -193,24 +204,33 @@ def train(
     """
     X, Y = check_examples(X, Y, settings)
     good = state = begin(settings) if start is None else _check_start(start, settings)
-    advance = _advancing(X, Y, settings, state, note) if state.iteration < iterations else None
-    while advance is not None and state.iteration < iterations:
-        with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
-            value, after_it, broken = advance(state)
-            if not math.isfinite(value):
-                what = f"the cost became {value}"
-                raise DivergedError(_divergence(what, X, Y, state, settings), good)
-            if broken is not None:
-                what = f"{broken} got NaN or inf among its numbers"
-                raise DivergedError(_divergence(what, X, Y, state, settings), state)
-        costs = state.costs
-        if state.iteration % RECORD_EVERY == 0:
-            costs = (*costs, (state.iteration, value))
-        good = state
-        state = replace(after_it, costs=costs)
-        if after is not None:
-            after(state, value)
+    with _blas_threads(settings, X.shape[1]):
+        advance = _advancing(X, Y, settings, state, note) if state.iteration < iterations else None
+        while advance is not None and state.iteration < iterations:
+            with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
+                value, after_it, broken = advance(state)
+                if not math.isfinite(value):
+                    what = f"the cost became {value}"
+                    raise DivergedError(_divergence(what, X, Y, state, settings), good)
+                if broken is not None:
+                    what = f"{broken} got NaN or inf among its numbers"
+                    raise DivergedError(_divergence(what, X, Y, state, settings), state)
+            costs = state.costs
+            if state.iteration % RECORD_EVERY == 0:
+                costs = (*costs, (state.iteration, value))
+            good = state
+            state = replace(after_it, costs=costs)
+            if after is not None:
+                after(state, value)
     return state
+
+
+def _blas_threads(settings: Settings, m: int) -> AbstractContextManager[Any]:
+    """One thread for matrix products where the largest is too small to gain by a second: on a busy
+    machine each would wait for it. The rule knows sizes alone, so that a run keeps its bits.
+    """
+    largest = m * max(a * b for a, b in pairwise(settings.layer_dims))
+    return threadpool_limits(1, "blas") if largest < SMALL_PRODUCT else nullcontext()
 
 
 # From a state: the cost it has, the next state but for its costs, and the parameter of that, if

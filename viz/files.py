@@ -22,3 +22,12 @@ def write(path: Path, data: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
     return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """As `write`, in UTF-8; a byte of a file name that does not decode is written `\\udcff`.
+
+    Raises:
+        OSError: as `write`.
+    """
+    return write(path, text.encode(errors="backslashreplace"))

@@ -33,7 +33,7 @@ def test_gradients_are_those_of_backward_bit_for_bit_and_the_graph_is_left_alone
     ours = backward_again(forward_again(graph))
     assert [node.saved for node in graph] == saved
     assert all(node.grad is None for node in graph)
-    assert all(leaf.used for leaf in graph.leaves if leaf.requires_grad)
+    assert all(leaf.memory.used for leaf in graph.leaves if leaf.requires_grad)
     cost.backward(keep=True)
     forward = forward_again(graph)
     ours = backward_again(forward)

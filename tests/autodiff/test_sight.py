@@ -37,7 +37,7 @@ def test_it_is_found_for_either_argument_and_in_gradients() -> None:
 def test_looking_is_free() -> None:
     W = param(1.0, 2.0)
     assert W.data.sum() == 3.0
-    assert W.node.seen == (0, None)  # nothing has used it yet
+    assert W.node.memory.seen == 0  # nothing has used it yet
     cost = (W * W).sum()
     assert W.data.tolist() == [1.0, 2.0]
     cost.backward()
@@ -48,7 +48,7 @@ def test_after_backward_nothing_waits_and_nothing_is_taken_down() -> None:
     W = param(1.0, 2.0)
     (W * W).sum().backward()
     W.data[0] = 5.0
-    assert W.node.seen == (0, None)
+    assert W.node.memory.seen == 0
     W.zero_grad()
     (W * W).sum().backward()
     np.testing.assert_array_equal(W.grad, [10.0, 4.0])
@@ -113,3 +113,14 @@ def test_a_counted_edit_is_asked_after_where_the_gradient_comes_from_only() -> N
         gradients(cost, V)
     with pytest.raises(StaleValueError, match=r"V \(2,\) was edited in place"):
         cost.backward()
+
+
+def test_an_edit_is_not_forgotten_when_the_array_is_handed_out_again() -> None:
+    W = param(1.0, 2.0)
+    first = (W * W).sum()
+    W.data[0] = 5.0
+    second = (W * W).sum()
+    assert W.data[0] == 5.0
+    np.testing.assert_array_equal(gradients(second, W), [10.0, 4.0])
+    with pytest.raises(StaleValueError, match=r"W \(2,\) was edited"):
+        first.backward()

@@ -289,3 +289,18 @@ def test_a_rule_may_have_nothing_to_say() -> None:
     truth = parameter([1.0, 0.0])
     where(truth, truth, 2.0).sum().backward()
     same(truth.grad, [1.0, 0.0])
+
+
+def test_a_sweep_that_keeps_the_values_is_remembered() -> None:
+    W = parameter([1.0, 2.0])
+    for keep in (False, True):
+        cost = (W * W).sum()
+        cost.backward(keep=keep)
+        assert float(cost) == 5.0  # nothing is lost with the number any more
+    cost = (W * W).sum()
+    gradients(cost, W)
+    assert float(cost) == 5.0
+    cost = (W * W).sum()
+    gradients(cost, W, create_graph=True)
+    with pytest.raises(TypeError, match="would lose its gradient"):
+        float(cost)

@@ -81,7 +81,7 @@ def test_s65_nested_derivatives_keep_their_variables_apart() -> None:
 
 def test_s66_a_function_returns_a_tensor() -> None:
     x = np.ones(2)
-    for wrong in (lambda x: None, lambda x: (x.sum(), x.sum()), lambda x: float(x.sum()),
+    for wrong in (lambda x: None, lambda x: (x.sum(), x.sum()), lambda x: x.sum().item(),
                   lambda x: np.sum(x.data)):  # fmt: skip
         for transform in (grad(wrong), tg.jacobian(wrong), tg.hessian(wrong)):
             with pytest.raises(TypeError, match="return a Tensor"):
@@ -263,7 +263,7 @@ def test_loops_conditions_and_closures_are_plain_python() -> None:
 def test_a_root_found_by_newtons_method_is_differentiated_through_its_loop() -> None:
     def root(a: Any) -> Any:
         x = a
-        while abs(float(x * x - a)) > 1e-13:
+        while abs((x * x - a).item()) > 1e-13:
             x = x - (x * x - a) / (2 * x)
         return x
 

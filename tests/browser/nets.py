@@ -134,3 +134,76 @@ def chain() -> Tensor:
     for _ in range(10_000):
         y = y * 1.0001
     return named(y, "y")
+
+
+# --- models whose authors did not have the page in mind ------------------------------------------
+
+
+def weights(rng: np.random.Generator, *shape: int, name: str | None = None) -> Tensor:
+    return Tensor(rng.normal(size=shape) / np.sqrt(shape[-1]), requires_grad=True, name=name)
+
+
+def scalar_mlp() -> Tensor:
+    """A perceptron of single numbers, 2 inputs, 3 hidden units."""
+    rng = np.random.default_rng(1)
+    xs = [Tensor(v, name=f"x{i}") for i, v in enumerate((0.5, -1.0))]
+    for layer, units in enumerate((3, 1), start=1):
+        outputs = []
+        for j in range(units):
+            s = Tensor(0.1, requires_grad=True, name=f"b{layer}{j}")
+            for i, x in enumerate(xs):
+                s = s + Tensor(rng.normal(), requires_grad=True, name=f"w{layer}{j}{i}") * x
+            outputs.append(named(tanh(s), f"a{layer}{j}"))
+        xs = outputs
+    return named((xs[0] - 1.0) ** 2, "loss")
+
+
+def residual() -> Tensor:
+    """12 blocks, each added to what it reads."""
+    rng = np.random.default_rng(2)
+    h = Tensor(rng.normal(size=(4, 3)), name="X")
+    for k in range(1, 13):
+        h = h + relu(weights(rng, 4, 4, name=f"W{k}") @ h + weights(rng, 4, 1, name=f"b{k}"))
+    return named((h * h).sum() / 3.0, "cost")
+
+
+def recurrent() -> Tensor:
+    """20 steps of a recurrent net with shared weights and unnamed states."""
+    rng = np.random.default_rng(3)
+    Wx, Wh, b = weights(rng, 3, 2, name="Wx"), weights(rng, 3, 3, name="Wh"), weights(rng, 3, 1)
+    h = Tensor(np.zeros((3, 1)), name="h0")
+    for t in range(20):
+        h = tanh(Wx @ Tensor(rng.normal(size=(2, 1)), name=f"x{t}") + Wh @ h + b)
+    return named(((h - 0.5) ** 2).sum(), "loss")
+
+
+def attention() -> Tensor:
+    """One head over 5 positions."""
+    rng = np.random.default_rng(4)
+    X = Tensor(rng.normal(size=(5, 4)), name="X")
+    Q, K, V = (named(X @ weights(rng, 4, 4, name=f"W{k}"), k) for k in "QKV")
+    scores = Q @ K.T / 2.0
+    e = exp(scores - scores.max(axis=1, keepdims=True))
+    A = named(e / e.sum(axis=1, keepdims=True), "A")
+    return named(((A @ V) ** 2).mean(), "loss")
+
+
+def siamese() -> Tensor:
+    """Two inputs through the same weights, their distance."""
+    rng = np.random.default_rng(5)
+    W1, W2 = weights(rng, 5, 3, name="W1"), weights(rng, 2, 5, name="W2")
+    u, v = (W2 @ relu(W1 @ Tensor(rng.normal(size=(3, 4)), name=k)) for k in ("left", "right"))
+    return named(((u - v) ** 2).sum(), "distance")
+
+
+def autoencoder() -> Tensor:
+    """A variational autoencoder: reconstruction and divergence."""
+    rng = np.random.default_rng(6)
+    X = Tensor(rng.normal(size=(6, 4)), name="X")
+    h = tanh(weights(rng, 5, 6, name="We") @ X)
+    mu = named(weights(rng, 2, 5, name="Wm") @ h, "mu")
+    logvar = named(weights(rng, 2, 5, name="Wv") @ h, "logvar")
+    z = named(mu + exp(0.5 * logvar) * Tensor(rng.normal(size=(2, 4)), name="eps"), "z")
+    error = ((tanh(weights(rng, 6, 2, name="Wd") @ z) - X) ** 2).sum()
+    divergence = -0.5 * (1.0 + logvar - mu * mu - exp(logvar)).sum()
+    return named((error + divergence) / 4.0, "loss")

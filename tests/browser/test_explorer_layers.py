@@ -89,7 +89,7 @@ def test_what_is_in_a_box_that_never_unfolds_can_be_reached(stepper: Open) -> No
     assert page.find("#panel .inside").inner_text().startswith("drawn inside ops 1 … ")
     assert page.cells() == {}
     page.press("Escape").to(200)  # in the midst of it
-    assert page.find("#panel .members [aria-current=step]").inner_text() == "y200 = y199 ⊙ 1.01"
+    assert page.find("#panel .members [aria-current=step]").inner_text() == "y200 = y199 · 1.01"
     assert "197 before these and 143 after these" in page.find("#panel").inner_text()
     page.find("#panel .members [aria-current=step] button").click()
     assert page.cells()["value"].keys() == {0, 1, 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import call, complaint, run, train_model
+from commands import call, complaint, train_model
 
 OWN = """
 import numpy as np
@@ -81,16 +81,6 @@ def test_files_by_their_ending(
     text = Path(name).read_text(encoding="utf-8")
     assert inside in text
     assert ("Logistic regression" in text) == (name != "d.txt")
-
-
-def test_a_terminal_without_such_signs_is_told_what_to_do(here: Path) -> None:
-    done = run("derive", "own.py:cost", cwd=here, PYTHONIOENCODING="ascii")
-    assert done.returncode == 2
-    assert done.stderr == (
-        "tinygrad-dnn derive: this terminal has no signs such as \\u03a3; "
-        "write a file with -o, or set PYTHONIOENCODING=utf-8\n"
-    )
-    assert run("derive", "--help", cwd=here, PYTHONIOENCODING="ascii").returncode == 0
 
 
 def test_bad_input_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

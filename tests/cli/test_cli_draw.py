@@ -131,11 +131,11 @@ def test_a_file_may_bear_the_name_of_a_library(folder: Path) -> None:
 
 
 def test_several_tensors_values_and_methods() -> None:
-    assert {"relu(W1 X)", "W1 ⊙ 2"} <= set(labels(drawn("mynet:several")))
-    assert {"first = W1 ⊙ 2", "second = W1 + 1"} <= set(labels(drawn("mynet:by_name")))
-    assert "value = W1 ⊙ 3" in labels(drawn("mynet:value"))
-    assert "Σ W1 ⊙ 2" in labels(drawn("mynet:Model.loss"))
-    assert "Q = W1 ⊙ 4" in labels(drawn("mynet:dressed"))
+    assert {"relu(W1 X)", "W1 · 2"} <= set(labels(drawn("mynet:several")))
+    assert {"first = W1 · 2", "second = W1 + 1"} <= set(labels(drawn("mynet:by_name")))
+    assert "value = W1 · 3" in labels(drawn("mynet:value"))
+    assert "Σ W1 · 2" in labels(drawn("mynet:Model.loss"))
+    assert "Q = W1 · 4" in labels(drawn("mynet:dressed"))
 
 
 def test_what_is_wrong_is_marked_with_the_reason_and_numpy_does_not_warn_as_well() -> None:

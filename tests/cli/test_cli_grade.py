@@ -91,6 +91,26 @@ def test_a_table_is_no_formula(capsys: Out) -> None:
     assert "\n'=1+1.py,1,1," in Path("t.csv").read_text(encoding="utf-8").replace("\r", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("\t=1+1", "'\\t=1+1"), ("\r=1", "'\\r=1"), (" @x", "' @x"), ("\"+1", "'\"+1"),
+     ("\uff1d1", "'\uff1d1"), ("a=1", "a=1"), ("a\x1b[2J", "a\\x1b[2J")],
+)  # fmt: skip
+def test_no_name_of_a_file_is_a_formula_or_moves_the_cursor(
+    name: str, cell: str, capsys: Out
+) -> None:
+    write(**{name: "def f(:\n", "good": "def f(:\n"})
+    assert call("check", f"{name}.py", "good.py", "--csv", "t.csv") == UNUSABLE
+    out = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    with Path("t.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [f"{cell}.py", "good.py"]
+    assert call("check", f"{name}.py", "--json") == UNUSABLE
+    out = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert json.loads(out)["file"] == f"{name}.py"
+
+
 def test_all_right_in_a_folder(folder: Path) -> None:
     (folder / "class").mkdir()
     for name in ("a", "b"):

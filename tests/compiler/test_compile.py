@@ -279,6 +279,7 @@ def test_defaults_and_keywords_come_to_the_same() -> None:
         compiled()
 
 
+@pytest.mark.filterwarnings("ignore:compile. <lambda> was written again")
 def test_no_more_programs_are_kept_than_it_says() -> None:
     f = compile(lambda x, k: x * k)
     for k in range(LIMIT + 5):
@@ -685,3 +686,16 @@ def test_a_function_that_a_transformation_made_has_a_quick_test_too() -> None:
     assert f.program.guard(x, x)
     assert not f.program.guard(x)
     assert not f.program.guard(x, np.ones(4))
+
+
+def test_truth_values_of_an_array_beside_a_tensor_are_compiled() -> None:
+    mask = np.array([True, True, False])
+
+    def f(x: Any) -> Any:
+        return np.where((mask & (x > 0)) | (x > 5), x * x, 0.0).sum()
+
+    for x in (np.array([1.0, -2.0, 3.0]), np.array([4.0, 5.0, 6.0])):
+        value, slope = value_and_grad(f)(x)
+        found = compile(value_and_grad(f), rewrite=False)(x)
+        same(found[0], value)
+        same(found[1], slope)

@@ -49,7 +49,7 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: x + -y, "x + (−y)"),
         (lambda: x - -y * z, "x − (−y ⊙ z)"),
         (lambda: -y + x, "−y + x"),
-        (lambda: x - -2.5, "x − (-2.5)"),
+        (lambda: x - -2.5, "x − (−2.5)"),
         (lambda: tg.sum(-x), "Σ (−x)"),
         (lambda: -(x + y), "−(x + y)"),
         (lambda: x**2, "x²"),
@@ -57,7 +57,7 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: x**-1, "x⁻¹"),
         (lambda: x**-12 * y, "x⁻¹² ⊙ y"),
         (lambda: x**0.5, "x^0.5"),
-        (lambda: x**-0.5, "x^(-0.5)"),
+        (lambda: x**-0.5, "x^(−0.5)"),
         (lambda: x**y, "x^y"),
         (lambda: x ** tg.exp(y), "x^exp(y)"),
         (lambda: x ** (y > 0), "x^1[y > 0]"),
@@ -81,17 +81,17 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: (x > y) & ((y < z) | (x == 1.0)), "x > y and (y < z or x = 1)"),
         (lambda: (x + y)[0, 1:], "(x + y)[0, 1:]"),
         (lambda: x[np.array([1, 0])], "x[[1, 0]]"),
-        (lambda: tg.where(x > 0, x, 0.1 * x), "where(x > 0, x, 0.1 ⊙ x)"),
+        (lambda: tg.where(x > 0, x, 0.1 * x), "where(x > 0, x, 0.1 · x)"),
         (lambda: np.concatenate([x, y + z]), "[x, y + z]ᵢ"),
         (lambda: np.einsum("ij,jk->ik", x, y), "einsum(ij,jk→ik; x, y)"),
-        (lambda: x * -2.5, "x ⊙ -2.5"),
+        (lambda: x * -2.5, "x · (−2.5)"),
         (lambda: x - np.ones(2), "x − constant(2,)"),
-        (lambda: x * np.float64(0.25), "x ⊙ 0.25"),
+        (lambda: x * np.float64(0.25), "x · 0.25"),
         (lambda: x / 3 + 1 / 3, "x / 3 + 1/3"),
         (lambda: x / (1 / 3), "x / (1/3)"),
         (lambda: x ** (2 / 3), "x^(2/3)"),
-        (lambda: x * np.float32(1 / 3), "x ⊙ 1/3"),
-        (lambda: x * 0.12345678, "x ⊙ 0.123457"),
+        (lambda: x * np.float32(1 / 3), "x · 1/3"),
+        (lambda: x * 0.12345678, "x · 0.123457"),
         (lambda: y / tg.sqrt(x + 1), "y / √(x + 1)"),
         (lambda: tg.sqrt(tg.square(x)), "√(x²)"),
         (lambda: tg.square(tg.sqrt(x)), "(√x)²"),
@@ -123,7 +123,7 @@ def test_names_given_when_printing_go_before_the_tensors_own() -> None:
     assert formula(node, {node.inputs[0]: "a"}) == "a ⊙ y"
     assert formula(x.node) == "x"
     assert formula(Tensor([1.0, 2.0]).node) == "tensor"
-    assert formula((Tensor([1.0, 2.0]) * 2).node) == "tensor(2,) ⊙ 2"
+    assert formula((Tensor([1.0, 2.0]) * 2).node) == "tensor(2,) · 2"
 
 
 def test_a_long_formula_names_its_parts_or_leaves_them_out() -> None:
@@ -177,7 +177,7 @@ FROM_SMALL = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 def read(text: str, names: dict[str, float]) -> float:
     """The value of a formula by the usual precedence of its signs."""
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda m: f"**({m[0].translate(FROM_SMALL)})", text)
-    for sign, python in (("⊙", "*"), ("−", "-"), ("^", "**"), ("√", "~")):
+    for sign, python in (("⊙", "*"), ("·", "*"), ("−", "-"), ("^", "**"), ("√", "~")):
         text = text.replace(sign, python)
     text = re.sub(r"\d+(\.\d+)?", lambda m: f"Read({m[0]})", text)
     known = {name: Read(value) for name, value in names.items()}

@@ -134,8 +134,8 @@ long = np.arange(100) % 3
         (lambda: x - x.sum(), "x − Σ x"),
         (lambda: x - x.sum(keepdims=True), "x − Σᵢⱼ x"),
         (lambda: x * t.sum(axis=(0, -1)).sum(), "x ⊙ (Σ Σ₍ᵢₖ₎ t)"),
-        (lambda: 0.5 * x.mean(axis=1, keepdims=True), "0.5 ⊙ mean(x)"),
-        (lambda: 0.5 * x.mean(axis=1), "0.5 ⊙ mean₍ⱼ₎(x)"),
+        (lambda: 0.5 * x.mean(axis=1, keepdims=True), "0.5 · mean(x)"),
+        (lambda: 0.5 * x.mean(axis=1), "0.5 · mean₍ⱼ₎(x)"),
         (lambda: -x.max(axis=1, keepdims=True) / 2, "−max(x) / 2"),
         (lambda: x.sum() * x.max(axis=1, keepdims=True), "(Σ x) ⊙ maxⱼ(x)"),  # two could be meant
         (lambda: tg.softmax(x), "softmaxⱼ(x)"),

@@ -208,6 +208,17 @@ def test_s62_saturated_functions_are_finite_and_quiet() -> None:
     equal(slope(lambda x: np.logaddexp(x, -INF), [-INF]), [0])
 
 
+@pytest.mark.parametrize("kind", ["?", "b", "B", "h", "H", "i", "I", "l", "L"])
+def test_whole_numbers_meet_exponentials_as_the_floats_they_are(kind: str) -> None:
+    """−x of an unsigned number, and x − max x, would wrap around."""
+    x = np.array([-128, 0, 127, 5, 3] if kind == "b" else [1, 0, 1, 2, 3]).astype(kind)
+    for f in (tg.sigmoid, tg.log_sigmoid, tg.softplus, tg.softmax, tg.log_softmax, tg.logsumexp):
+        found = f(x)
+        assert found.dtype == np.result_type(x, np.float16)
+        np.testing.assert_allclose(found, f(x.astype(float)), rtol=5e-3, atol=1e-3)
+        np.testing.assert_array_equal(tg.compile(f)(x), found)
+
+
 def test_s63_a_nan_that_is_used_is_seen() -> None:
     x = [NAN, 1.0]
     with np.errstate(invalid="ignore"):

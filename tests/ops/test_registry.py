@@ -394,3 +394,22 @@ def test_an_option_without_a_rule_is_refused_by_name(option: str) -> None:
     value = {"dtype": np.float32, "where": x.data > 0, "initial": 2.0, "out": np.zeros(())}[option]
     with pytest.raises(TypeError, match=f"sum: no argument '{option}'"):
         np.sum(x, **{option: value})
+
+
+def test_an_op_of_np_linalg_is_measured_in_the_floats_that_it_takes() -> None:
+    """np.linalg has no wide floats, so differences of 64 bits are taken."""
+
+    def declared(sign: float) -> Op:
+        return Op(
+            lambda x, /: np.linalg.inv(x + 5.0 * np.eye(x.shape[-1], dtype=x.dtype)),
+            "inv({x})",
+            lambda g, z: sign * np.transpose(z) @ g @ np.transpose(z),
+            cases=(Case((3, 3)),),
+            name="inverse",
+        )
+
+    check_op(declared(-1.0))
+    with pytest.raises(AssertionError, match="gradient of argument 0"):
+        check_op(declared(1.0))
+    with pytest.raises(TypeError, match="check_gradients"):
+        check_op(np.sin)

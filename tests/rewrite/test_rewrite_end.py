@@ -116,7 +116,7 @@ def test_rows_that_call_each_other_deeply_take_more_passes() -> None:
 
 
 def test_after_so_many_steps_the_rest_stays(x: Tensor) -> None:
-    y = np.negative(-(x * 1 + 0)) / 2
+    y = np.negative(-(x * 1 - 0)) / 2
     every = made(y)
     assert len(every.steps) > 3
     for k in range(len(every.steps) + 1):

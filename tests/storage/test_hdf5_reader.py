@@ -226,7 +226,7 @@ def test_a_gzip_chunk_that_unfolds_to_more_than_a_chunk(path, checksum):
             "x", (2**20,), "u1", chunks=(2**20,), compression=9, fletcher32=checksum
         )
         x.id.write_direct_chunk((0,), blob + bytes(4 * checksum))
-    refuse(path, words=r"the gzip chunk at \(0,\) unfolds to more than the 1,048,580 bytes")
+    refuse(path, words=r"the chunk at \(0,\) unfolds to more than the 1,048,576 bytes")
 
 
 def test_a_gzip_chunk_larger_than_its_content(path):
@@ -261,6 +261,42 @@ def test_refusing_a_gzip_trap_takes_no_memory(path):
     kilobytes, words = done.stdout.split(" ", 1)
     assert "taken for a trap" in words
     assert int(kilobytes) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("how", "blob"),
+    [
+        ({"compression": "gzip"}, zlib.compress(b"pixels")),
+        ({"compression": "gzip", "shuffle": True}, zlib.compress(b"pixels")),
+        ({"compression": "gzip", "fletcher32": True}, zlib.compress(b"pixels") + bytes(4)),
+        ({"compression": "lzf"}, b"\x05pixels"),
+        ({"compression": "lzf"}, b"\x05pixels\xe0\xff\x00\x20\x00"),
+        ({"fletcher32": True}, b"abc"),
+    ],
+)
+def test_a_chunk_that_unfolds_to_less_than_a_chunk(path, how, blob):
+    """The HDF5 library would take the memory behind it for pixels, or crash."""
+    with h5py.File(path, "w") as file:
+        x = file.create_dataset("x", (2**20,), "u1", chunks=(2**20,), **how)
+        x.id.write_direct_chunk((0,), blob)
+    refuse(path, words=r"damaged: the chunk at \(0,\) has -?\d+ bytes of 1,048,576", error=OSError)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lzf", None])
+def test_honest_chunks_of_every_kind(path, compression):
+    """Flat, repetitive and noisy ones: what does not shrink is stored as it is."""
+    noise = np.random.default_rng(0).integers(0, 256, (30, 1000)).astype("u1")
+    x = np.concatenate([noise, np.tile(noise[:1], (20, 1)), np.zeros((21, 1000), "u1")])
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=x, chunks=(10, 400), compression=compression)
+    with open_h5(path) as file:
+        np.testing.assert_array_equal(read_h5(open_h5_dataset(file, "x")), x)
+
+
+def test_names_that_would_act_on_a_terminal_are_escaped(path):
+    with h5py.File(path, "w") as file:
+        file["\x1b[31mred\n"] = np.ones(3)
+    refuse(path, words=r"the file holds \\x1b\[31mred\\n \(3,\) of float64")
 
 
 def test_chunks_that_were_never_written(path):

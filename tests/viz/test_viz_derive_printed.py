@@ -176,7 +176,11 @@ def test_the_documents_network(cost_of: str) -> None:
     compared(viz.derive(cost), cost, of_graph(cost), rtol=1e-9)
 
 
-OF_CONSTANTS = ("prod", "sign")  # arrays that nobody named are printed by their shape alone
+OF_CONSTANTS = (
+    "prod",
+    "setitem",
+    "sign",
+)  # arrays that nobody named are printed by their shape alone
 
 
 @pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))

@@ -137,7 +137,7 @@ def test_numbers_stand_in_the_formula_and_arrays_have_a_box() -> None:
     assert picture.lines["n2c1"] == ["constant", "(2, 3) float64"]
     used = [(tail, head) for tail, head, _ in picture.arrows if tail == "n2c1"]
     assert used == [("n2c1", "n2"), ("n2c1", "n4")]  # one array, used twice
-    assert "2.5 ⊙ x" in picture.titles()
+    assert "2.5 · x" in picture.titles()
 
 
 def test_equal_arrays_that_are_not_the_same_have_their_own_boxes() -> None:

@@ -68,8 +68,8 @@ def test_a_run_of_layers_ends_before_an_output_that_the_formula_shows() -> None:
     with scope("two"):
         two = named(relu(one * 2.0), "two")
     assert [g.formula for g in folded(one, two, folded=True)] == [
-        "one = relu(… ⊙ 2)",
-        "two = relu(one ⊙ 2)",
+        "one = relu(… · 2)",
+        "two = relu(one · 2)",
     ]
 
 

@@ -29,6 +29,7 @@ def classes() -> Derivation:
         ("x − Σ₍ᵢ₎ x", True, True, False),
         ("scatter(dy → (4, 3)[1:4])", False, False, True),
         ("log₂(x)", False, False, False),
+        ("set(x[0] = y)", False, False, False),
     ],
 )
 def test_it_says_what_occurs(text: str, letters: bool, gone: bool, put: bool) -> None:
@@ -36,7 +37,8 @@ def test_it_says_what_occurs(text: str, letters: bool, gone: bool, put: bool) ->
     assert ("run along the first" in told) == ("Σ without a letter" in told) == letters
     assert ("in brackets" in told) == gone
     assert ("scatter(x → s[p])" in told) == put
-    assert bool(told) == (letters or put)
+    assert ("set(x[p] = y)" in told) == ("set(" in text)
+    assert bool(told) == (letters or put or "set(" in text)
 
 
 def test_the_documents_page_needs_none(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_gradient_of_several_goes_by_the_name_of_whose_rule_it_is() -> None:
     seen = by_title(told(named(left + right, "total"))[0])
     assert seen["left"]["gradientName"] == "dleft"
     assert [p["text"] for p in seen["left"]["contributions"]] == ["dtotal"]
-    assert [p["text"] for p in seen["x"]["contributions"]] == ["dleft ⊙ 2"]
+    assert [p["text"] for p in seen["x"]["contributions"]] == ["dleft · 2"]
     assert [p["text"] for p in seen["y"]["contributions"]] == ["dright ⊙ right"]
 
 

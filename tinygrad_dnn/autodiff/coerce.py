@@ -30,6 +30,13 @@ def as_data(data: Any) -> Array:
     foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
     try:
         value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+    except TypeError:
+        if _holds_tensors(data):
+            raise TypeError(
+                "Tensor: got a list of Tensors, whose gradients would be lost; np.stack([t, u]) "
+                "makes one Tensor of them, np.concatenate([t, u]) joins arrays"
+            ) from None
+        raise
     except ValueError:  # rows of different lengths
         raise ValueError(
             f"Tensor: expected rows of one length, got a ragged {kind.__name__}; pad it, or make "
@@ -39,10 +46,24 @@ def as_data(data: Any) -> Array:
         hint = (
             "split it into real and imaginary parts"
             if value.dtype.kind == "c"
+            else "compare with `is None`; of parameters leave it out"
+            if data is None
             else "convert it to numbers first"
         )
         raise TypeError(f"Tensor: expected real numbers, got {value.dtype}; {hint}")
     return value
+
+
+def _holds_tensors(data: Any) -> bool:
+    """Whether a list, however deep it lies, has a Tensor in it."""
+    stack = [data]
+    while stack:
+        x = stack.pop()
+        if hasattr(type(x), "__record__"):
+            return True
+        if isinstance(x, (list, tuple)):
+            stack += x
+    return False
 
 
 def as_constant(a: Any, op: Op) -> Any:
@@ -75,10 +96,14 @@ def require_float(dtype: Any, name: str | None) -> None:
         )
 
 
-def settled(z: Any, who: str, writeable: bool = False) -> Any:
-    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only."""
+def settled(z: Any, who: str, writeable: bool = False, dtype: Any = None) -> Any:
+    """A result as an array: a NumPy scalar becomes a 0-d array, a NumPy result is read-only.
+
+    Args:
+        dtype: of the 0-d array, since a scalar has no byte order.
+    """
     if isinstance(z, (np.generic, float, int)):
-        z = np.asarray(z)
+        z = np.asarray(z, dtype)
     if not hasattr(z, "dtype") or not hasattr(z, "shape"):
         raise TypeError(f"{who}: expected an array as result, got {type(z).__name__}")
     if isinstance(z, np.ndarray) and not writeable:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tinygrad_dnn.autodiff.reverse import note_sight
 from tinygrad_dnn.formula.html import value_html
 from tinygrad_dnn.formula.text import formula
-from tinygrad_dnn.graph import Node, describe, leaves_graph
+from tinygrad_dnn.glossary import LOST
+from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
+
+if TYPE_CHECKING:
+
+    class Recorded(np.object_):  # type: ignore[misc]  # final to checkers of types alone
+        """What checkers take for the elements of a Tensor where NumPy's functions are given one:
+        no number, for then `array * tensor` would be an array to them.
+        """
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Conversions:
@@ -41,10 +53,17 @@ class Conversions:
 
     def numpy(self) -> Any:
         """The plain array; the same memory, read-only for a result."""
-        return self._read(".numpy()")
+        return self._handed_out(".numpy()")
 
     def _read(self, how: str) -> Any:
         leaves_graph(self.node, how)
+        return self._array
+
+    def _handed_out(self, how: str) -> Any:
+        """The array itself, whose edits must not go unnoticed."""
+        leaves_graph(self.node, how)
+        if isinstance(self.node, Leaf):
+            note_sight(self.node)
         return self._array
 
     def item(self) -> Any:
@@ -55,19 +74,21 @@ class Conversions:
 
     def tolist(self) -> Any:
         """The values as nested lists."""
-        return self._read(".tolist()").tolist()
+        leaves_unasked(self.node, ".tolist()")
+        return self._array.tolist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Recorded]:
         if self.node.requires_grad:
             raise TypeError(
                 f"{describe(self.node)} requires a gradient, which a plain array would lose; "
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
-                "function that tinygrad_dnn has a rule for"
+                f"function that tinygrad_dnn has a rule for. {LOST}"
             )
         how = "np.asarray()"
         if self.dtype.kind in "iu":
             how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
-        return np.array(self._read(how), dtype=dtype, copy=copy)
+        plain: NDArray[Recorded] = np.array(self._handed_out(how), dtype=dtype, copy=copy)
+        return plain
 
     def __contains__(self, value: Any) -> bool:
         return bool(
@@ -75,11 +96,11 @@ class Conversions:
         )
 
     def __float__(self) -> float:
-        leaves_graph(self.node, "float()")
+        leaves_unasked(self.node, "float()")
         return float(self.item())
 
     def __int__(self) -> int:
-        leaves_graph(self.node, "int()")
+        leaves_unasked(self.node, "int()")
         return int(self.item())
 
     def __index__(self) -> int:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Node, describe
 from tinygrad_dnn.ops import Op
+
+_SHORT = Repr()  # a setting of 100,000 numbers is cut short
+_SHORT.maxtuple = _SHORT.maxlist = _SHORT.maxdict = 32
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
+
+
+def refuse_others(who: str, others: Mapping[str, Any]) -> None:
+    """Raise TypeError for keyword arguments that are not ours; None, the default of `out` and the
+    like, says nothing.
+    """
+    for name, value in others.items():
+        if value is not None or name not in ("dtype", "out"):
+            raise TypeError(f"{who}: no argument {name!r} here{advice(ARGUMENTS, name)}")
 
 
 def operand(x: Any) -> str:
@@ -33,7 +48,7 @@ def explained(
 
 
 def _settings(meta: Mapping[str, Any]) -> str:
-    return "".join(f"{k}={v!r}: " for k, v in meta.items() if v is not None)
+    return "".join(f"{k}={_SHORT.repr(v)}: " for k, v in meta.items() if v is not None)
 
 
 def _mismatch(op: Op, shapes: Sequence[tuple[int, ...]]) -> str | None:

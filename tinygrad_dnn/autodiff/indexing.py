@@ -56,7 +56,10 @@ def plain_index(index: Any) -> Any:
         return tuple(map(plain_index, index))
     if isinstance(index, Conversions):
         scalar = not index.node.shape and index.node.dtype != bool
-        value = index._read("its use as an index, as a mask or beside others,")
+        value = index._read(
+            "its use as an index beside others, or as a mask, (np.take(x, i, axis) takes positions "
+            "along one axis; of labels give the one-hot columns Y: (Y * x).sum(axis=0))"
+        )
         return value.item() if scalar else value.copy()
     if isinstance(index, list):
         return np.array(index) if index else np.zeros(0, dtype=np.intp)

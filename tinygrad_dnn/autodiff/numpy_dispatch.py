@@ -6,17 +6,22 @@ NumPy function that is not in these tables refuses, by name.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
 from tinygrad_dnn.ops.numpy_functions.reductions import scanned
+from tinygrad_dnn.ops.shape import in_order
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
+del _OURS["identity"]  # NumPy's is a matrix
 
 UFUNCS: dict[Any, Op | Composed] = {
     ufunc: op
@@ -59,10 +64,56 @@ def _plain(x: Any) -> Any:
     return x.numpy() if hasattr(type(x), "__record__") else x
 
 
-def _where(condition: Any, *branches: Any) -> Any:
-    if len(branches) != 2:
+def _called_as(function: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """Our function under NumPy's signature: its names of the arrays, its order of the settings, and
+    those that we lack as long as they have their default (`out=None`).
+    """
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # one in C that does not say
+        return ours
+    if isinstance(ours, Op):
+        n, places, names = len(ours.arrays), len(ours.positional), frozenset(ours.settings)
+    else:
+        n, places, names = 1, len(inspect.signature(ours).parameters) - 1, frozenset[str]()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if n <= len(args) <= n + places and names.issuperset(kwargs):
+            return ours(*args, **kwargs)
+        settings = dict(signature.bind(*args, **kwargs).arguments)
+        arrays = [settings.pop(name) for name in [*settings][:n]]
+        settings |= settings.pop("kwargs", {})
+        for name, value in list(settings.items()):
+            parameter = signature.parameters.get(name)
+            if parameter is not None and _is_default(value, parameter.default):
+                del settings[name]
+        if "correction" in settings:
+            settings["ddof"] = settings.pop("correction")
+        return ours(*arrays, **settings)
+
+    return call
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is default or (isinstance(value, (str, bool)) and value == default)
+
+
+def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    if copy is False:
+        raise ValueError("np.reshape: copy=False is not for Tensors; leave it out")
+    return in_order(a, shape, order)
+
+
+def _einsum(*operands: Any, out: None = None, optimize: Any = False) -> Any:
+    if out is not None:
+        raise TypeError("np.einsum: cannot write a Tensor into out=")
+    return ops.einsum(*operands)  # `optimize` changes speed alone
+
+
+def _where(condition: Any, *branches: Any, **named: Any) -> Any:
+    if len(branches) + len(named) != 2:
         raise TypeError("np.where: expected condition, x, y; for positions use np.nonzero(t.data)")
-    return ops.where(condition, *branches)
+    return ops.where(condition, *branches, **named)
 
 
 def _clip(
@@ -137,16 +188,28 @@ _OF_VALUES = (
 
 # Those of them that answer with plain values.
 VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)} | {np.linalg.matrix_rank}
+# They make arrays: `np.zeros(3, like=t)` is an array of the kind that t holds.
+_CREATE = frozenset(
+    getattr(np, name)
+    for name in (
+        "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "empty",
+        "eye", "full", "identity", "ones", "tri", "zeros",
+    )
+)  # fmt: skip
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    function: ours
+    function: _called_as(function, ours)
     for name, ours in _OURS.items()
     if not isinstance(function := getattr(np, name, None), (np.ufunc, type(None)))
 }
-FUNCTIONS |= {getattr(np, alias): _OURS[name] for alias, name in _ALIASES.items()}
+FUNCTIONS |= {
+    getattr(np, alias): _called_as(getattr(np, alias), _OURS[name])
+    for alias, name in _ALIASES.items()
+}
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
 FUNCTIONS[np.linalg.matrix_rank] = _values(np.linalg.matrix_rank)
+FUNCTIONS |= {np.where: _where, np.einsum: _einsum, np.clip: _clip, np.take: _take}
 FUNCTIONS |= {
     f.plain: _of_few(REGISTRY[f.name], f)
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
@@ -154,20 +217,20 @@ FUNCTIONS |= {
     for f in COMPOSED.values()
     if f.plain not in UFUNCS
 }
-FUNCTIONS |= {np.where: _where, np.einsum: ops.einsum, np.clip: _clip, np.take: _take}
 FUNCTIONS |= {
     getattr(np.linalg, name): REGISTRY[name]
-    for name in ("det", "inv", "pinv", "solve", "outer", "trace", "matmul")
+    for name in ("det", "inv", "matmul", "outer", "pinv", "solve", "trace")
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): COMPOSED[name]
     for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
 }
 FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
+FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
 
 # The reduction and the running one that a ufunc's methods are; of the other ufuncs they refuse.
-_REDUCED = {
+_REDUCED: dict[Any, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
     np.maximum: np.max,
@@ -182,7 +245,9 @@ def _method(ufunc: Any, method: str) -> Callable[..., Any]:
         return lambda a, b: ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
     if ufunc in _REDUCED and method == "reduce":
 
-        def reduce(a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, **more: Any):
+        def reduce(
+            a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, **more: Any
+        ) -> Any:
             more |= {} if dtype is None else {"dtype": dtype}
             return _REDUCED[ufunc](a, axis=axis, keepdims=keepdims, **more)
 
@@ -194,12 +259,8 @@ def _method(ufunc: Any, method: str) -> Callable[..., Any]:
             return scanned(ufunc, a, axis)
 
         return accumulate
-    working = (
-        "np.add, np.multiply, np.maximum, np.minimum and np.logaddexp have reduce and accumulate"
-    )
-    remedy = {"at": "use np.where, or add with x[index]", "reduceat": "use np.split and np.sum"}
     raise TypeError(
-        f"np.{ufunc.__name__}.{method} has no derivative rule; {remedy.get(method, working)}"
+        f"np.{ufunc.__name__}.{method} has no derivative rule{advice(UFUNC_METHODS, method)}"
     )
 
 
@@ -210,6 +271,7 @@ class NumpyProtocols:
     __array_priority__ = 1000.0  # for old-style subclasses such as np.matrix
 
     __record__: Callable[[Op, Sequence[Any], Mapping[str, Any]], Any]
+    _array: Any
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
@@ -220,13 +282,16 @@ class NumpyProtocols:
         if method != "__call__":
             return _method(ufunc, method)(*inputs, **kwargs)
         op: Op | Composed | None = UFUNCS.get(ufunc)
-        if op is None and all(np.result_type(_plain(x)).kind == "b" for x in inputs):
+        if op is None and all(np.result_type(getattr(x, "dtype", x)).kind == "b" for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
-            raise _no_rule(f"np.{ufunc.__name__}")
+            raise _no_rule(_module_of(ufunc), ufunc.__name__)
         options = {k: v for k, v in kwargs.items() if k != "out"}
         if options:
-            raise TypeError(f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule")
+            hints = "".join(advice(ARGUMENTS, name) for name in options)
+            raise TypeError(
+                f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule{hints}"
+            )
         if isinstance(op, Composed):
             return op(*inputs)
         return self.__record__(op, inputs, NO_META)
@@ -234,12 +299,26 @@ class NumpyProtocols:
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ours = FUNCTIONS.get(func)
         if ours is None:
-            raise _no_rule(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
+            if func in _CREATE:
+                return func(*args, like=self._array, **kwargs)
+            raise _no_rule(func.__module__, func.__name__)
         return ours(*args, **kwargs)
 
 
-def _no_rule(name: str) -> TypeError:
+def _module_of(ufunc: Any) -> str:
+    """Where a ufunc is from, which it does not say itself: NumPy's and SciPy's are known."""
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
+            return module
+    return ""
+
+
+def _no_rule(module: str, name: str) -> TypeError:
+    """The refusal of a function of some module."""
+    said = f"{module.replace('numpy', 'np')}.{name}".lstrip(".")
+    inner = f"{module.removeprefix('numpy').removeprefix('.')}.{name}".lstrip(".")
+    hint = advice(NUMPY, inner) or advice(NUMPY, name)
     return TypeError(
-        f"{name} has no derivative rule here; write it with functions that have one, declare an "
-        "op for it (tinygrad_dnn.op), or call it on .data for the values alone"
+        f"{said} has no derivative rule here{hint}; else write it with functions that have one, "
+        "declare an op for it (tinygrad_dnn.op), or call it on .data for the values alone"
     )

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.conversions import Conversions
+from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.indexing import plain_index, positions
+from tinygrad_dnn.glossary import ATTRIBUTES, OPERATORS, advice
 from tinygrad_dnn.graph import NO_META, describe
+from tinygrad_dnn.ops.shape import in_order
 
 Axis = int | tuple[int, ...] | None
+
+
+def _without_rule(sign: str) -> Callable[..., Any]:
+    def refuse(self: Any, other: Any = None) -> Any:
+        raise TypeError(
+            f"{sign}: {describe(self.node)}: no derivative rule{advice(OPERATORS, sign)}"
+        )
+
+    return refuse
 
 
 class Operators(Conversions):
@@ -153,7 +166,24 @@ class Operators(Conversions):
             raise TypeError(f"{what}: {describe(self.node)} has no axis")
         return self.node.shape[0]
 
-    # --- NumPy's methods ---------------------------------------------------------------------
+    # --- what is not there: an error that says what is -----------------------------------------
+
+    if not TYPE_CHECKING:  # checkers of types go on to miss it
+        __floordiv__ = __rfloordiv__ = _without_rule("//")
+        __mod__ = __rmod__ = _without_rule("%")
+        __divmod__ = __rdivmod__ = _without_rule("divmod()")
+        __round__ = _without_rule("round()")
+        __xor__ = __rxor__ = _without_rule("^")
+
+        def __getattr__(self, name: str) -> Any:
+            known = () if name.startswith("_") else dir(type(self))  # NumPy asks for private ones
+            raise AttributeError(
+                f"a Tensor has no attribute {name!r}{advice(ATTRIBUTES, name, known)}",
+                name=name,
+                obj=self,
+            )
+
+    # --- NumPy's methods: of its further arguments (`others`) those that change nothing ------
 
     @property
     def T(self) -> Self:
@@ -167,60 +197,93 @@ class Operators(Conversions):
             raise ValueError(f"mT: expected at least 2 axes, got {describe(self.node)}")
         return self.__record__(ops.swapaxes, (self,), {"axis1": -1, "axis2": -2})
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Self:
+    def sum(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
         """Sum over axes."""
+        if others:
+            refuse_others("sum", others)
         return self.__record__(ops.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Self:
+    def mean(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
         """Mean over axes."""
+        if others:
+            refuse_others("mean", others)
         return self.__record__(ops.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def var(self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Self:
+    def var(
+        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+    ) -> Self:
         """Variance over axes."""
+        if others:
+            refuse_others("var", others)
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.var, (self,), meta)
 
-    def std(self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Self:
+    def std(
+        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+    ) -> Self:
         """Standard deviation over axes."""
+        if others:
+            refuse_others("std", others)
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.std, (self,), meta)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Self:
+    def max(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
         """Largest element along axes."""
+        if others:
+            refuse_others("max", others)
         return self.__record__(ops.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Self:
+    def min(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
         """Smallest element along axes."""
+        if others:
+            refuse_others("min", others)
         return self.__record__(ops.min, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False) -> Self:
+    def prod(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
         """Product over axes."""
+        if others:
+            refuse_others("prod", others)
         return self.__record__(ops.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def cumsum(self, axis: int | None = None) -> Self:
+    def cumsum(self, axis: int | None = None, **others: None) -> Self:
         """Running sum along an axis."""
+        if others:
+            refuse_others("cumsum", others)
         return self.__record__(ops.cumsum, (self,), {"axis": axis})
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Self:
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
         """Position of the largest element."""
+        if others:
+            refuse_others("argmax", others)
         return self.__record__(ops.argmax, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Self:
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
         """Position of the smallest element."""
+        if others:
+            refuse_others("argmin", others)
         return self.__record__(ops.argmin, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *shape: Any, order: str = "C", **others: None) -> Self:
         """The same elements in another shape: `t.reshape(2, 3)` or `t.reshape((2, 3))`."""
+        if others:
+            refuse_others("reshape", others)
+        if order != "C":
+            turned: Self = in_order(self, _one_or_many(shape), order)
+            return turned
         return self.__record__(ops.reshape, (self,), {"shape": _one_or_many(shape)})
 
-    def ravel(self) -> Self:
+    def ravel(self, order: str = "C") -> Self:
         """All elements in one axis."""
-        return self.__record__(ops.reshape, (self,), {"shape": -1})
+        return self.reshape(-1, order=order)
 
-    flatten = ravel
+    def flatten(self, order: str = "C") -> Self:
+        """All elements in one axis."""
+        return self.reshape(-1, order=order)
 
-    def transpose(self, *axes: Any) -> Self:
+    def transpose(self, *axes: Any, **others: None) -> Self:
         """Axes reversed, or in the order given: `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
+        if others:
+            refuse_others("transpose", others)
         order = _one_or_many(axes) if axes else None
         meta = {"axes": (order,) if isinstance(order, int) else order}
         return self.__record__(ops.transpose, (self,), meta)
@@ -229,32 +292,57 @@ class Operators(Conversions):
         """Two axes exchanged."""
         return self.__record__(ops.swapaxes, (self,), {"axis1": axis1, "axis2": axis2})
 
-    def squeeze(self, axis: Axis = None) -> Self:
+    def squeeze(self, axis: Axis = None, **others: None) -> Self:
         """Axes of length 1 dropped."""
+        if others:
+            refuse_others("squeeze", others)
         return self.__record__(ops.squeeze, (self,), {"axis": axis})
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
+    def repeat(self, repeats: Any, axis: int | None = None, **others: None) -> Self:
         """Each element repeated."""
+        if others:
+            refuse_others("repeat", others)
         repeated: Self = ops.repeat(self, repeats, axis)
         return repeated
 
-    def clip(self, a_min: Any = None, a_max: Any = None) -> Self:
-        """Elements limited to [a_min, a_max]."""
-        limited: Self = ops.clip(self, a_min, a_max)
+    def clip(
+        self,
+        a_min: Any = None,
+        a_max: Any = None,
+        *,
+        min: Any = None,
+        max: Any = None,
+        **others: None,
+    ) -> Self:
+        """Elements limited to [a_min, a_max], which NumPy's method calls min and max."""
+        if others:
+            refuse_others("clip", others)
+        limited: Self = ops.clip(
+            self, min if a_min is None else a_min, max if a_max is None else a_max
+        )
         return limited
 
-    def dot(self, other: Any) -> Self:
+    def dot(self, other: Any, **others: None) -> Self:
         """NumPy's dot product."""
+        if others:
+            refuse_others("dot", others)
         return self.__record__(ops.dot, (self, other), NO_META)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, **others: None) -> Self:
         """Sum along a diagonal."""
+        if others:
+            refuse_others("trace", others)
         meta = {"offset": offset, "axis1": axis1, "axis2": axis2}
         return self.__record__(ops.trace, (self,), meta)
 
-    def astype(self, dtype: Any) -> Self:
-        """The values in another dtype; the gradient comes back in this one."""
+    def astype(self, dtype: Any, *, copy: bool = True) -> Self:
+        """The values in another dtype, always a copy; the gradient comes back in this one."""
         return self.__record__(ops.astype, (self,), {"dtype": dtype})
+
+
+for _name, _method in [*vars(Operators).items(), *vars(Conversions).items()]:
+    if isinstance(_method, FunctionType):  # Python's own messages say Tensor.sum()
+        _method.__qualname__ = f"Tensor.{_name}"
 
 
 def _one_or_many(numbers: tuple[Any, ...]) -> Any:

@@ -16,7 +16,7 @@ def flattened(node: Node) -> list[Any]:
     graph = trace([node])
     place = {n: i for i, n in enumerate(graph)}
     records = [(n.index, _record(n, place)) for n in graph]
-    records += [(leaf.edits[0], place[leaf]) for leaf in graph.leaves if leaf.edits[0]]
+    records += [(leaf.memory.edited, place[leaf]) for leaf in graph.leaves if leaf.memory.edited]
     return [record for _, record in sorted(records, key=itemgetter(0))]
 
 

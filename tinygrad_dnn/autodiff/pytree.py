@@ -19,6 +19,23 @@ def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
     return _put(layout, iter(leaves))
 
 
+def paths(tree: Any) -> list[str]:
+    """How each array is reached from the whole, in the order of `flatten`: `['layer 1'][0]`."""
+    found: list[str] = []
+    stack = [("", tree)]
+    while stack:
+        at, part = stack.pop()
+        if isinstance(part, dict):
+            inner = [(f"{at}[{key!r}]", x) for key, x in part.items()]
+        elif isinstance(part, (list, tuple)):
+            inner = [(f"{at}[{i}]", x) for i, x in enumerate(part)]
+        else:
+            found.append(at)
+            continue
+        stack += reversed(inner)
+    return found
+
+
 # Functions of their own: one within another that calls itself would hold the arrays in a circle,
 # until Python's collector comes.
 

@@ -8,8 +8,10 @@ its value into something that records, the sweep itself becomes a graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush, heapreplace
+from threading import RLock
 from typing import Any
 from zlib import crc32
 
@@ -17,7 +19,16 @@ import numpy as np
 
 from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
-_last_edit = 0  # the time of the newest counted in-place write, on any leaf
+# The time of the newest counted in-place write, or hand-out of an array, on any leaf: nodes of
+# later times hold nothing stale.
+_last_edit = 0
+
+# Held while what threads share is written: gradients, and the times of edits.
+SHARED = RLock()
+if hasattr(os, "register_at_fork"):  # a child must not find it held by a thread that it lacks
+    os.register_at_fork(
+        before=SHARED.acquire, after_in_parent=SHARED.release, after_in_child=SHARED.release
+    )
 
 Lift = Callable[[Node, Any], Any]
 
@@ -33,15 +44,35 @@ class StaleValueError(RuntimeError):
 def note_edit(leaf: Leaf) -> None:
     """Count an in-place write to a leaf's data: ops recorded before now hold stale values."""
     global _last_edit
-    leaf.edits[0] = _last_edit = tick()
+    with SHARED:  # else an older time could be written over a newer one
+        leaf.memory.edited = _last_edit = tick()
+
+
+def keep_gradients(found: Mapping[Node, Any], free: bool) -> None:
+    """Add what a sweep found to the gradients that are there.
+
+    Args:
+        free: whether the sweep let go of the graph, so that nothing of it is pending any more.
+    """
+    with SHARED:
+        for node, g in found.items():
+            holder = node.tensor() if isinstance(node, Leaf) else None
+            own = node if holder is None else holder.node
+            own.grad = g if own.grad is None else own.grad + g
+            if isinstance(node, Leaf) and free:
+                node.memory.freed = tick()
 
 
 def note_sight(leaf: Leaf) -> None:
-    """Remember what a parameter looks like when its array is handed out between forward and
-    backward, so that an edit through that array (`W.data[0] = 7`) does not go unnoticed.
+    """Remember what a leaf looks like when its array is handed out between forward and backward, so
+    that an edit through that array (`W.data[0] = 7`) does not go unnoticed.
     """
-    if leaf.used > leaf.swept and leaf.used > leaf.seen[0]:
-        leaf.seen = tick(), fingerprint(leaf.value)
+    global _last_edit
+    memory = leaf.memory
+    if memory.used > memory.freed and memory.used > memory.seen:
+        memory.edited = _last_written(leaf)[0]  # what was found so far
+        memory.sight = leaf.value, fingerprint(leaf.value)
+        memory.seen = _last_edit = tick()
 
 
 def fingerprint(x: Any) -> int | None:
@@ -49,14 +80,13 @@ def fingerprint(x: Any) -> int | None:
     return crc32(x.tobytes()) if isinstance(x, np.ndarray) else None
 
 
-def _refuse_edited(leaf: Leaf, saved: Any, node: Node) -> None:
-    """Raise if the array that a rule will read was edited since it was handed out."""
-    if saved is not None and fingerprint(saved) != leaf.seen[1]:
-        raise StaleValueError(
-            f"backward: {describe(leaf)} was edited through its .data after {describe(node)} was "
-            "computed from it, so gradients would be wrong; call backward() before the edit, or "
-            "compute the expression again"
-        )
+def _last_written(leaf: Leaf) -> tuple[int, str]:
+    """When a leaf's memory was last written to, at the earliest, and how."""
+    memory = leaf.memory
+    array, then = memory.sight
+    if memory.seen > memory.edited and fingerprint(array) != then:
+        return memory.seen, "through its .data"
+    return memory.edited, "in place"
 
 
 def _leading(roots: Sequence[Node], wanted: Collection[Node]) -> set[Node]:
@@ -70,20 +100,24 @@ def _leading(roots: Sequence[Node], wanted: Collection[Node]) -> set[Node]:
 
 def _refuse_stale(roots: Sequence[Node], leads: Collection[Node] | None) -> None:
     """Raise if a rule would read a value that was written to after it was recorded."""
-    edited: dict[Node, int] = {}
+    never = (0, "")
+    edited: dict[Node, tuple[int, str]] = {}
     for node in trace(roots):
         if isinstance(node, Leaf):
-            edited[node] = node.edits[0]
+            edited[node] = _last_written(node)
             continue
         if node.op.is_view(node.meta):
             # A view shows its base's memory, and so its base's edits.
-            edited[node] = max((edited.get(x, 0) for x in node.parents), default=0)
+            edited[node] = max((edited.get(x, never) for x in node.parents), default=never)
         if node.saved is None or not (leads is None or node in leads):
             continue
         for x, value in zip(node.inputs, node.saved[1:], strict=True):
-            if value is not None and isinstance(x, Node) and edited.get(x, 0) > node.index:
+            if value is None or not isinstance(x, Node):
+                continue
+            when, how = edited.get(x, never)
+            if when > node.index:
                 raise StaleValueError(
-                    f"backward: {describe(x)} was edited in place after {describe(node)} was "
+                    f"backward: {describe(x)} was edited {how} after {describe(node)} was "
                     f"computed from it, so the gradient of {node.op.name} would be wrong; "
                     "call backward() before the edit, or compute the expression again"
                 )
@@ -164,7 +198,6 @@ def sweep(
                 f"backward: the values of {describe(node)} were freed by an earlier backward; "
                 "call backward(keep=True) the first time to keep them, or compute it again"
             )
-        held = saved  # as it was recorded
         if node.index < _last_edit and not checked:
             _refuse_stale(roots, leads)
             checked = True
@@ -201,8 +234,6 @@ def sweep(
             if watch is not None:
                 watch.after_rule(node, i, g, gx)
             if x.op is None:
-                if x.seen[0] > node.index:
-                    _refuse_edited(x, held[1 + i], node)
                 if x in found:
                     found[x] = found[x] + gx
                 else:  # a leaf's gradient is nobody else's memory
@@ -221,6 +252,8 @@ def sweep(
                     heappush(queue, (-x.index, x))
         if free:
             node.saved = None
+        elif lift is None:
+            node.swept = tick()
 
 
 def pulls_of(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from sys import getrefcount
 from typing import Any, cast
 from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygrad_dnn.autodiff.backward_args import kept_by, seed_of
 from tinygrad_dnn.autodiff.coerce import (
@@ -18,25 +21,28 @@ from tinygrad_dnn.autodiff.coerce import (
     require_float,
     settled,
 )
-from tinygrad_dnn.autodiff.errors import explained
+from tinygrad_dnn.autodiff.errors import explained, refuse_others
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.pickling import flattened, restored
-from tinygrad_dnn.autodiff.reverse import note_edit, note_sight, sweep
+from tinygrad_dnn.autodiff.reverse import SHARED, keep_gradients, note_edit, sweep
 from tinygrad_dnn.graph import (
     MODE,
     NO_META,
     Leaf,
     Node,
     describe,
+    in_transform,
     leaves_graph,
     mode,
+    nobody,
     tick,
     traced,
 )
-from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops import Op, identity, setitem
+from tinygrad_dnn.ops.declare import locked
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray
@@ -50,6 +56,7 @@ _set_flags: Any = np.ndarray.setflags  # (array, write): by position it takes ha
 def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     """Apply an op to Tensors and constants, and remember that it was done."""
     now = MODE.get()
+    recording = now.recording
     index = tick()
     wants = 0  # bit i: argument i requires a gradient
     inputs: Sequence[Any]
@@ -61,8 +68,10 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             x = x._array
             if p.requires_grad:
                 wants = 1
-                if p.op is None:
-                    p.used = index
+                if p.op is None and recording:
+                    p.memory.used = index
+            elif p.op is None and recording:
+                p.memory.used = index
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
         if isinstance(y, Tensor):
@@ -70,16 +79,18 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             y = y._array
             if q.requires_grad:
                 wants += 2
-                if q.op is None:
-                    q.used = index
+                if q.op is None and recording:
+                    q.memory.used = index
+            elif q.op is None and recording:
+                q.memory.used = index
         else:
             q = y = y if type(y) in _PLAIN else as_constant(y, op)
         inputs, arrays = (p, q), (x, y)
     elif len(args) == 1 and isinstance(args[0], Tensor):
         p = args[0].node
         wants = 1 if p.requires_grad else 0
-        if p.op is None:
-            p.used = index
+        if p.op is None and recording:
+            p.memory.used = index
         inputs, arrays = (p,), (args[0]._array,)
     else:
         inputs, arrays = [], []
@@ -89,8 +100,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
                 arrays.append(a._array)
                 if a.node.requires_grad:
                     wants += 1 << i
-                    if a.node.op is None:
-                        a.node.used = index
+                if a.node.op is None and recording:
+                    a.node.memory.used = index
             else:
                 a = a if type(a) in _PLAIN else as_constant(a, op)
                 inputs.append(a)
@@ -109,14 +120,18 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if not now.plain:
         if now.watch is not None:
             now.watch.after_op(op, inputs, arrays, z)
-        if not now.recording:
+        if not recording:
             if now.tracer is None:
-                return _unrecorded(z, inputs)
+                return _unrecorded(z, args)
             wants = 0
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
     t: Tensor = _new(Tensor)
     t._array = z
+    if op.view and type(z) is _ndarray and z.base is not None:
+        t._memory = _memory_of(args)
+    else:
+        t._memory = None
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op
@@ -127,6 +142,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     node.scope = now.scope
     node.index = index
     node.name = node.grad = None
+    node.swept = 0
     node.wanted, save = op.plans[wants]
     if node.wanted:
         node.requires_grad = True
@@ -142,14 +158,33 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     return t
 
 
-def _unrecorded(z: Any, inputs: Sequence[Any]) -> Tensor:
+def _unrecorded(z: Any, args: Sequence[Any]) -> Tensor:
     """A result inside no_grad(): a leaf. A view stays read-only and counts its base's edits."""
     t = Tensor(z)
     if isinstance(z, np.ndarray) and z.base is not None:
         _set_flags(z, False)
-        for x in inputs:
-            _share_edits(x, t.node)
+        t._memory = _memory_of(args)
+        for x in args:
+            if isinstance(x, Tensor):
+                _share_edits(x.node, t.node)
     return t
+
+
+class _Shown:
+    """Held by every Tensor that shows one memory: as often as it is held, so many there are."""
+
+    __slots__ = ()
+
+
+def _memory_of(args: Sequence[Any]) -> _Shown | None:
+    """What a Tensor has in common with the one among the arguments whose memory it shows."""
+    for x in args:
+        if isinstance(x, Tensor):
+            memory = x._memory
+            if memory is None:
+                memory = x._memory = _Shown()
+            return memory
+    return None
 
 
 class Tensor(Operators, NumpyProtocols):
@@ -166,32 +201,37 @@ class Tensor(Operators, NumpyProtocols):
         ValueError: a gradient is asked for integers.
     """
 
-    __slots__ = ("__weakref__", "_array", "node")
+    __slots__ = ("__weakref__", "_array", "_memory", "node")
 
     _array: Array
+    _memory: _Shown | None  # None where no other Tensor was made on this one's memory
     node: Any  # a Node, or the Leaf that this Tensor is
     __record__ = staticmethod(record)
 
-    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = False, name: str | None = None, **others: None
+    ) -> None:
+        if others:
+            refuse_others("Tensor", others)
         value = as_data(data)
         _checked_name(name)
         if requires_grad:
             require_float(value.dtype, name)
         self._array = value
+        self._memory = None
         self.node = leaf = Leaf(value, bool(requires_grad), name)
         leaf.tensor = ref(self)
         if isinstance(data, Tensor):
+            self._memory = _memory_of([data])
             _share_edits(data.node, leaf)
 
     # --- what it is --------------------------------------------------------------------------
 
     @property
-    def data(self) -> Array:
+    def data(self) -> NDArray[Any]:
         """The array. A leaf's may be replaced, or edited with `t.data -= ...`, which is counted."""
-        leaves_graph(self.node, ".data")
-        if isinstance(self.node, Leaf):
-            note_sight(self.node)
-        return self._array
+        array: NDArray[Any] = self._handed_out(".data")
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -206,6 +246,7 @@ class Tensor(Operators, NumpyProtocols):
                 f"data: {describe(leaf)} holds {self.dtype}, got {new.dtype} {new.shape}; "
                 "make a new Tensor for another shape or dtype"
             )
+        self._refuse_variable()
         self._array = leaf.value = new
         leaf.replaced = tick()
 
@@ -214,12 +255,15 @@ class Tensor(Operators, NumpyProtocols):
             return self.node
         raise TypeError(
             f"cannot {what} {describe(self.node)}: it is the result of {self.node.op.name}, and "
-            "results are read-only; build a new expression (where, scatter) or edit a detached copy"
+            "results are read-only; build a new expression (where, setitem) or edit a detached copy"
         )
 
     @property
-    def grad(self) -> Any:
-        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None."""
+    def grad(self) -> NDArray[Any]:
+        """The gradient that `backward` left: an array (a Tensor if create_graph=True), or None.
+
+        Its type is that of an array, which it nearly always is where it is read.
+        """
         node = self.node
         if node.grad is None and node.op is None and traced():
             MODE.get().tracer.refuse_grad(node)
@@ -231,7 +275,8 @@ class Tensor(Operators, NumpyProtocols):
                 "tensor.)",
                 stacklevel=2,
             )
-        return node.grad
+        gradient: NDArray[Any] = node.grad
+        return gradient
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -241,11 +286,15 @@ class Tensor(Operators, NumpyProtocols):
             raise ValueError(
                 f"grad: {describe(self.node)} can't have a gradient of shape {value.shape}"
             )
-        self.node.grad = value
+        with SHARED:
+            self.node.grad = value
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **others: None) -> None:
         """Forget the gradient; `backward` adds to what is there."""
-        self.node.grad = None
+        if others:
+            refuse_others("zero_grad", others)
+        with SHARED:
+            self.node.grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -261,7 +310,7 @@ class Tensor(Operators, NumpyProtocols):
             require_float(leaf.dtype, leaf.name)
         # Graphs that hold the old node saved their values for the old answer.
         self.node = fresh = Leaf(self._array, bool(value), leaf.name)
-        fresh.scope, fresh.grad, fresh.edits = leaf.scope, leaf.grad, leaf.edits
+        fresh.scope, fresh.grad, fresh.memory = leaf.scope, leaf.grad, leaf.memory
         fresh.tensor = ref(self)
 
     @property
@@ -288,6 +337,7 @@ class Tensor(Operators, NumpyProtocols):
     def detach(self) -> Tensor:
         """A leaf with the same data (not copied), through which no gradient flows."""
         alone = Tensor(self._array, name=self.name)
+        alone._memory = _memory_of([self])
         _share_edits(self.node, alone.node)
         return alone
 
@@ -300,6 +350,7 @@ class Tensor(Operators, NumpyProtocols):
         keep: bool | Iterable[Tensor | str] = False,
         create_graph: bool = False,
         free: bool | None = None,
+        **others: None,
     ) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf that requires one.
 
@@ -317,42 +368,90 @@ class Tensor(Operators, NumpyProtocols):
             FreedGraphError: an earlier backward freed the values.
             StaleValueError: a value was edited in place since it was recorded.
         """
+        if others:
+            refuse_others("backward", others)
         seed = seed_of(self, gradient, create_graph)
         kept = kept_by(keep, self.node)
         if free is None:
             free = not create_graph and keep is not True
         found = pull([self.node], [seed], keep=kept, free=free, create_graph=create_graph)
-        for node, g in found.items():
-            holder = node.tensor() if isinstance(node, Leaf) else None
-            own = node if holder is None else holder.node
-            own.grad = g if own.grad is None else own.grad + g
-            if isinstance(node, Leaf):
-                node.swept = tick()
+        keep_gradients(found, free)
 
     # --- writing -----------------------------------------------------------------------------
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if self._is_recorded(value):
+            self._move(plain_index(index), value)
+            return
         leaf = self._own_leaf("write into")
         _refuse_traced(leaf)
-        if isinstance(value, Tensor):
-            if value.requires_grad:
-                raise TypeError(
-                    f"cannot write {describe(value.node)} into {describe(leaf)}: its gradient "
-                    "would be lost; write .data, or build the array with where() or concatenate()"
-                )
-            value = value._array
+        self._refuse_variable()
         if not getattr(getattr(self._array, "flags", None), "writeable", True):
             raise ValueError(
                 f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
                 "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
             )
-        self._array[plain_index(index)] = value
+        self._array[plain_index(index)] = value_of(value)
         note_edit(leaf)
+
+    def _refuse_variable(self) -> None:
+        """What a transform differentiates by has the value that the gradient is asked at."""
+        node = self.node
+        if node.op is not None or node.variable:
+            raise TypeError(
+                f"cannot change {describe(node)} unrecorded in a function that is being "
+                "differentiated: the gradient would be another function's; write A = A + 1 or "
+                "A[...] = ... outside no_grad()"
+            )
+
+    def _is_recorded(self, value: Any) -> bool:
+        """Whether a write of this value makes a new node; else it changes the memory in place."""
+        node, now = self.node, MODE.get()
+        if now.tracer is not None:
+            return bool(now.tracer.owns(node))
+        if not now.recording:
+            return False
+        tracked = isinstance(value, Tensor) and value.requires_grad
+        if tracked and node.op is None and node.requires_grad and not node.variable:
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)}, a parameter: it would "
+                "be one no more; write .data, or build a new array with np.where, np.stack or "
+                "np.concatenate"
+            )
+        return tracked or node.op is not None or node.variable
+
+    def _move(self, index: Any, value: Any) -> None:
+        """A recorded write: this Tensor becomes the result, and what was computed stays as it is.
+
+        Raises:
+            TypeError: another Tensor on the same memory would not see it; or whole numbers would
+                lose the value's gradient.
+        """
+        node = self.node
+        # Held by this Tensor and by the call that counts.
+        if self._memory is not None and getrefcount(self._memory) > 2:
+            raise TypeError(
+                f"cannot write into {describe(node)} while another Tensor shows its memory and "
+                "would not see it, as t[0], t.T and t.detach() do, and t itself in t[0][1] = u: "
+                "write t[0, 1] = u, del the other Tensor, or copy it with copy.copy(t[0])"
+            )
+        if isinstance(value, Tensor) and value.requires_grad and self.dtype.kind != "f":
+            raise TypeError(
+                f"cannot write {describe(value.node)} into {describe(node)} of {self.dtype}, which "
+                "would lose its gradient; make it of floats: Tensor(np.zeros(3))"
+            )
+        moved = record(setitem, (self, value), {"index": index})
+        if isinstance(node, Leaf):
+            node.tensor = nobody
+        self._array, self.node = moved._array, moved.node
 
     def _in_place(self, op: Op, other: Any) -> Tensor:
         """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
         _refuse_traced(self.node)
-        if MODE.get().recording or not isinstance(self.node, Leaf) or not self.requires_grad:
+        now = MODE.get()
+        if not now.recording and self.requires_grad and self.node.index > now.since:
+            self._refuse_variable()
+        if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
             return record(op, (self, other), NO_META)
         new = record(op, (self, other), NO_META)._array
         if new.shape != self.shape:
@@ -365,14 +464,29 @@ class Tensor(Operators, NumpyProtocols):
     __hash__ = object.__hash__
 
     def __copy__(self) -> Tensor:
+        if self.requires_grad and in_transform(self.node):
+            return variable(self)  # a copy of its own would have no gradient
         if isinstance(self.node, Leaf):
             # While a function is recorded nothing is changed in place: the same array will do.
             data = self if traced() else self._array.copy()
             return Tensor(data, self.requires_grad, self.name)
         return _handle(self.node, self._array)
 
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        if self.requires_grad and in_transform(self.node):
+            leaves_graph(self.node, "pickling or deepcopy")
+            return variable(self)
+        made, parts = self.__reduce__()
+        copied: Tensor = made(*deepcopy(parts, memo))
+        return copied
+
     def __reduce__(self) -> Any:
         leaves_graph(self.node, "pickling or deepcopy")
+        if self.requires_grad and in_transform(self.node):
+            raise TypeError(
+                f"pickle: {describe(self.node)} is part of a function that is being differentiated,"
+                " and what is read back would have no gradient; pickle its .data, or use copy.copy"
+            )
         if isinstance(self.node, Leaf):
             return handle, (self.node,)
         return _restored, (flattened(self.node), self._array)
@@ -389,6 +503,10 @@ class _Handle(Tensor):
             self._value = settled(replay([self.node])[self.node], "replay")
         return self._value
 
+    @_array.setter
+    def _array(self, value: Array) -> None:
+        self._value = value
+
 
 # --- from values to Tensors ----------------------------------------------------------------------
 
@@ -396,7 +514,23 @@ class _Handle(Tensor):
 def _handle(node: Node, value: Any) -> Tensor:
     t: Tensor = _new(Tensor)
     t._array = value
+    t._memory = None
     t.node = node
+    return t
+
+
+def variable(x: Any) -> Tensor:
+    """What a transform differentiates by: x as a Tensor that requires a gradient, and whose array
+    nobody can write to, for it is the caller's. Written to, the Tensor moves on to a copy.
+    """
+    if isinstance(x, Tensor) and x.requires_grad:
+        t = record(identity, (x,), NO_META)
+        t._memory = None  # it is nobody's view: x stays as it is whatever is written into t
+        return t
+    t = Tensor(x, requires_grad=True)
+    t._memory = None
+    t.node.variable = True
+    t._array = t.node.value = locked(t._array)
     return t
 
 
@@ -416,6 +550,7 @@ def handle(node: Node) -> Tensor:
     if node.saved is not None and node.saved[0] is not None:
         return _handle(node, node.saved[0])
     t: Tensor = _new(_Handle)
+    t._memory = None
     t.node = node
     return t
 
@@ -433,10 +568,13 @@ def pull(
     asked = None if wanted is None else frozenset(wanted)
     if not create_graph and not traced():
         found = sweep(roots, seeds, wanted=asked, keep=keep, free=free)
-        return {node: settled(g, "backward", writeable=True) for node, g in found.items()}
+        now = tick()
+        for node in found:
+            node.swept = now
+        return {n: settled(g, "backward", writeable=True, dtype=n.dtype) for n, g in found.items()}
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
-    with mode(recording=True):
+    with mode(recording=True, since=0):  # in a rule everything is still to be differentiated
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
     for node, g in found.items():
@@ -463,7 +601,7 @@ def _checked_name(name: str | None) -> str | None:
 def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
-        other.edits = one.edits
+        other.memory = one.memory
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.after_alias(one, other)

@@ -7,7 +7,7 @@ argument, or one the function closed over): then they are Tensors, and can be di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,11 +15,10 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.backward_args import seed_of
 from tinygrad_dnn.autodiff.coerce import as_data
-from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
-from tinygrad_dnn.graph import MODE, Node, describe, mode, trace, traced
-from tinygrad_dnn.ops import Op, identity
-from tinygrad_dnn.ops.handwritten import Handwritten
+from tinygrad_dnn.autodiff.errors import refuse_others
+from tinygrad_dnn.autodiff.pytree import flatten, paths, rebuild
+from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
+from tinygrad_dnn.graph import MODE, Node, describe, mode, tick, trace, traced
 
 Argnums = int | Sequence[int]
 
@@ -30,6 +29,7 @@ def gradients(
     *,
     gradient: Any = None,
     create_graph: bool = False,
+    **others: None,
 ) -> Any:
     """Gradients of a recorded y with respect to any recorded tensors, intermediate ones included.
 
@@ -44,9 +44,12 @@ def gradients(
         An array (or Tensor) per x, of its shape; for a single Tensor just that one.
 
     Raises:
+        TypeError: what is given is no Tensor.
         ValueError: y does not depend on one of the xs, or needs a `gradient`.
     """
-    nodes = [x.node for x in ([xs] if isinstance(xs, Tensor) else xs)]
+    refuse_others("gradients", others)
+    nodes = [_recorded(x).node for x in ([xs] if isinstance(xs, Tensor) else _several(xs))]
+    _recorded(y)
     found = pull(
         [y.node], [seed_of(y, gradient, create_graph)], wanted=nodes, create_graph=create_graph
     )
@@ -58,6 +61,27 @@ def gradients(
             )
     results = [found[node] for node in nodes]
     return results[0] if isinstance(xs, Tensor) else results
+
+
+def _recorded(x: Any) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    raise TypeError(
+        f"gradients: expected recorded Tensors, gradients(y, [x1, x2]), got {type(x).__name__}; "
+        "of a function that is grad(f)(x)"
+    )
+
+
+def _several(xs: Any) -> Sequence[Any]:
+    return xs if isinstance(xs, (list, tuple)) else [xs]
+
+
+def _function(f: Any, who: str) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{who}: expected a function, got {type(f).__name__}; of a recorded Tensor y that is "
+            "y.backward() or gradients(y, x)"
+        )
 
 
 class _Run:
@@ -72,8 +96,14 @@ class _Run:
         leaves, self.layouts = zip(*(flatten(args[i]) for i in argnums), strict=True)
         self.counts = [len(group) for group in leaves]
         self.recording = MODE.get().recording
-        with mode(recording=True):
-            self.variables = [_variable(x) for group in leaves for x in group]
+        began = min(tick(), MODE.get().since)
+        with mode(recording=True, since=began):
+            self.variables = [
+                _variable(x, args[i], k)
+                for i, group in zip(argnums, leaves, strict=True)
+                for k, x in enumerate(group)
+            ]
+            self.nodes = [v.node for v in self.variables]  # f may write into a variable
             args = list(args)
             at = iter(self.variables)
             for i, layout, n in zip(argnums, self.layouts, self.counts, strict=True):
@@ -84,10 +114,15 @@ class _Run:
         """The value, which must be a Tensor."""
         if isinstance(self.value, Tensor):
             return self.value
+        several = isinstance(self.value, (tuple, list, dict))
         raise TypeError(
             "expected the function to return a Tensor computed from the arguments it is "
-            f"differentiated by, got {type(self.value).__name__}: either it does not use them, or "
-            "it leaves the graph (float(), .item(), .data)"
+            f"differentiated by, got {type(self.value).__name__}: "
+            + (
+                "return the one that is differentiated; the others may be put into a list outside"
+                if several
+                else "either it does not use them, or it leaves the graph (float(), .item(), .data)"
+            )
         )
 
     def outside(self, y: Tensor) -> bool:
@@ -96,25 +131,26 @@ class _Run:
             return True
         if not self.recording:
             return False  # inside no_grad() nothing outside is waiting for a gradient
-        fresh = {v.node for v in self.variables if v.node.op is None}
+        fresh = {node for node in self.nodes if node.op is None}
         return any(leaf.requires_grad and leaf not in fresh for leaf in trace([y.node]).leaves)
 
     def pull(self, y: Tensor, seed: Any, create_graph: bool, free: bool = False) -> list[Any]:
         """The gradient for each variable, zeros where y does not depend on it."""
-        nodes = [v.node for v in self.variables]
+        nodes = self.nodes
         if not y.requires_grad:
             found: dict[Node, Any] = {}
         else:
             found = pull([y.node], [seed], wanted=nodes, free=free, create_graph=create_graph)
         return [
-            found[v.node] if v.node in found else np.zeros_like(v._array) for v in self.variables
+            found[node] if node in found else np.zeros_like(v._array)
+            for node, v in zip(nodes, self.variables, strict=True)
         ]
 
     def close(self) -> None:
         """Whatever lies around this run sees its variables as constants from now on."""
-        for v in self.variables:
-            if v.node.op is None:
-                v.node.requires_grad = False
+        for node in self.nodes:
+            if node.op is None:
+                node.requires_grad = False
 
     def grouped(self, flat: Sequence[Any], single: bool) -> Any:
         """Gradients in the structure of the arguments."""
@@ -126,10 +162,18 @@ class _Run:
         return groups[0] if single else tuple(groups)
 
 
-def _variable(x: Any) -> Tensor:
-    if isinstance(x, Tensor) and x.requires_grad:
-        return record(identity, (x,), {})
-    return Tensor(x, requires_grad=True)
+def _variable(x: Any, argument: Any, k: int) -> Tensor:
+    """The variable for x, which is array k of an argument."""
+    try:
+        return variable(x)
+    except (TypeError, ValueError) as error:
+        at = paths(argument)[k]
+        if not at:
+            raise
+        raise type(error)(
+            f"{at} of what is differentiated: {error}; what is no parameter goes into an argument "
+            "of its own"
+        ) from None
 
 
 def _scalar(y: Tensor, who: str) -> Tensor:
@@ -144,13 +188,20 @@ def _scalar(y: Tensor, who: str) -> Tensor:
 def _numbers(argnums: Argnums) -> tuple[Sequence[int], bool]:
     if isinstance(argnums, int):
         return [argnums], True
-    numbers = list(argnums)
+    numbers = list(argnums) if isinstance(argnums, Iterable) else [argnums]
+    if not all(isinstance(i, int) for i in numbers):
+        raise TypeError(
+            f"argnums: expected the position of an argument (0 is the first), or several, got "
+            f"{argnums!r}"
+        )
     if not numbers or len(set(numbers)) < len(numbers):
         raise ValueError(f"argnums: expected different positions, at least one, got {argnums}")
     return numbers, False
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(
+    f: Callable[..., Any], argnums: Argnums = 0, **others: None
+) -> Callable[..., tuple[Any, Any]]:
     """The function that returns f(...) and its gradient with respect to the chosen arguments.
 
     Args:
@@ -160,6 +211,8 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     Raises:
         ValueError: f returns more than one number; an argument holds integers.
     """
+    refuse_others("value_and_grad", others)
+    _function(f, "value_and_grad")
     numbers, single = _numbers(argnums)
 
     @wraps(f)
@@ -174,8 +227,10 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     return run
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Callable[..., Any]:
     """The function that returns the gradient of f; `grad(grad(f))` differentiates twice."""
+    refuse_others("grad", others)
+    _function(f, "grad")
     both = value_and_grad(f, argnums)
 
     @wraps(f)
@@ -187,6 +242,9 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """f(*primals) and the function that pulls a cotangent v back: v ↦ (v · ∂f/∂x for each x)."""
+    _function(f, "vjp")
+    if not primals:
+        raise TypeError("vjp: expected the point too: y, pullback = vjp(f, x)")
     done = _Run(f, primals, range(len(primals)), {})
     y = done.result()
     outside = done.outside(y)
@@ -263,8 +321,10 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return products
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Callable[..., Any]:
     """The function that returns ∂f/∂x, (*f's shape, *x's shape): one sweep per element of f."""
+    refuse_others("jacobian", others)
+    _function(f, "jacobian")
     numbers, single = _numbers(argnums)
 
     @wraps(f)
@@ -348,56 +408,3 @@ def _one(x: Any, i: int, axis: int) -> Any:
     index = [slice(None)] * len(x.shape)
     index[axis] = slice(i, i + 1)
     return x[tuple(index)]
-
-
-def custom_vjp(
-    forward: Callable[..., Any], backward: Callable[..., Any], *, name: str | None = None
-) -> Callable[..., Any]:
-    """Make a differentiable function of a black box and its gradient.
-
-    Args:
-        forward: (*arrays, **options) -> one array.
-        backward: a gradient for each array (a tuple; one alone may be bare), None where there is
-            none. It asks for the cotangent `g`, the result `z`, and forward's own parameters by
-            their names; else it is given exactly (g, z, *arrays). See `ops.handwritten`. Written
-            in NumPy calls it can be differentiated again.
-        name: what pictures and errors call it; the function's own name otherwise.
-
-    Raises:
-        TypeError: (at the first call) backward asks for something else.
-
-    Example: `cube = custom_vjp(lambda x: x**3, lambda g, x: 3 * g * x**2)`.
-    """
-    called = name or getattr(forward, "__name__", "custom").strip("<>")
-
-    def made(n: int, options: Mapping[str, Any]) -> Op:
-        gradient = Handwritten(forward, backward, n, options, f"{called}: the gradient")
-
-        def apply(*arrays: Any) -> Any:
-            return forward(*arrays, **options)
-
-        def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
-            z, *arrays = saved
-            given = gradient(g, z, arrays)
-            slopes = given if isinstance(given, (tuple, list)) else (given,)
-            if len(slopes) != len(arrays):
-                raise ValueError(
-                    f"{called}: backward returned {len(slopes)} gradients for {len(arrays)} arrays"
-                )
-            return [s if s is None or isinstance(s, Tensor) else as_data(s) for s in slopes]
-
-        op = Op(apply, f"{called}({{xs}})", lambda i, g, z, arrays: None, name=called)
-        op.joint = joint
-        return op
-
-    plain: dict[int, Op] = {}  # by the number of arrays, for calls without options
-
-    @wraps(forward)
-    def function(*arrays: Any, **options: Any) -> Any:
-        n = len(arrays)
-        op = made(n, options) if options else plain.get(n)
-        if op is None:
-            op = plain[n] = made(n, {})
-        return op(arrays)
-
-    return function

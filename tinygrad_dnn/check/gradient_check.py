@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.autodiff.retrace import forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
-from tinygrad_dnn.autodiff.transforms import custom_vjp
 from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.report import CANNOT_TELL, WRONG, GradientReport

@@ -93,6 +93,8 @@ class Alone:
                     pulls = pulls_of(self.op, held[0], given, node)
                 gx = pulls[i](held[0], given, node, i)
         except Exception as error:
+            if "read-only" in str(error):
+                raise Broken(MUTATED, "changes what it is given, which others read too") from error
             raise Broken(RAISED, f"raises {type(error).__name__}: {error}") from error
         for was, now, name in zip((g, *saved), held, ("g", "z", *self.names()), strict=True):
             if not same(was, now):

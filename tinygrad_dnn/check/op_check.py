@@ -90,6 +90,11 @@ def check_op(op: Op, seed: int = 0) -> None:
     Raises:
         AssertionError: names the op, the argument, the case, the worst element and both numbers.
     """
+    if not isinstance(op, Op):
+        raise TypeError(
+            f"check_op: expected an op, what @op makes, got {type(op).__name__}; a function is "
+            "checked by check_gradients(f, x)"
+        )
     for case in cases_of(op):
         arrays = sampled(op, case, seed)
         where = f"op {op.name}({case})"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor, value_of
-from tinygrad_dnn.graph import Graph, Leaf, mode, trace
+from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of
+from tinygrad_dnn.graph import Graph, Leaf, mode, tick, trace
 
 NOTHING = (
     "check_gradients: there is nothing to differentiate; give arrays of floats (whole numbers are "
@@ -52,6 +52,8 @@ class Inputs:
             Tensor(np.array(x), requires_grad=True, name=v.name)
             for x, v in zip(values, self.variables, strict=True)
         ]
+        for t in fresh:
+            t.node.variable = True  # as in a transform, a write into it is recorded
         leaves = [x.detach() if isinstance(x, Tensor) else x for x in self.given]
         for k, t in zip(self.places, fresh, strict=True):
             leaves[k] = t
@@ -81,9 +83,12 @@ def called(f: Callable[..., Any], inputs: Inputs, values: Sequence[Any] | None =
         TypeError: f returns something else than Tensors of floats.
         ValueError: no argument is an array of floats, and f returns no Tensor either.
     """
+    began = tick()
     variables, args = inputs.tensors(values)
-    with mode(recording=True), np.errstate(all="ignore"):
+    nodes = [v.node for v in variables]
+    with mode(recording=True, since=began), np.errstate(all="ignore"):
         result = f(*args)
+    variables = [handle(node) for node in nodes]  # f may have written into its own
     outputs = flatten(result)[0]
     for y in outputs or [result]:
         if not isinstance(y, Tensor) and not inputs.variables:

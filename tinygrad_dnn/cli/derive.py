@@ -31,13 +31,7 @@ def run(args: argparse.Namespace) -> int:
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
     if out is None:
-        try:
-            print(derived)
-        except UnicodeEncodeError:
-            raise ValueError(
-                "this terminal has no signs such as Σ; write a file with -o, "
-                "or set PYTHONIOENCODING=utf-8"
-            ) from None
+        print(derived)
     else:
         derived.save(out)
         print(f"{what.description}\nwrote {out}")

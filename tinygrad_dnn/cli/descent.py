@@ -12,7 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from tinygrad_dnn import checkpoint
-from tinygrad_dnn.cli.status import DONE, INTERRUPTED, NO
+from tinygrad_dnn.cli.output import Log, complain
+from tinygrad_dnn.cli.signals import Stop
+from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.train import RECORD_EVERY, DivergedError, Settings, State, accuracy, train
 
 SETS = ("training", "test")  # what the files hold, in this order
@@ -44,7 +46,13 @@ class Run(NamedTuple):
 
 
 def descend(
-    args: argparse.Namespace, settings: Settings, examples: list[Examples], start: Run, model: Path
+    args: argparse.Namespace,
+    settings: Settings,
+    examples: list[Examples],
+    start: Run,
+    model: Path,
+    log: Log,
+    stop: Stop,
 ) -> tuple[Run, int]:
     """Train, show the cost as the document does, save every so often; the last state and status."""
     data = examples[0]
@@ -71,15 +79,16 @@ def descend(
             latest = Run(state, _measured(examples, latest) if recorded else latest.shares)
             if recorded:
                 with bar.external_write_mode():
-                    print(f"Cost after iteration {done}: {cost:f}", flush=True)
+                    log.say(f"Cost after iteration {done}: {cost:f}")
             bar.update()
             if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
                 save(latest)
+            stop.check()
 
         def note(words: str) -> None:
             if not start.state.iteration:  # once in a run
                 with bar.external_write_mode():
-                    print(words, flush=True)
+                    log.say(words)
 
         try:
             train(
@@ -94,17 +103,16 @@ def descend(
             return latest, DONE
         except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
             save(latest)
-            return latest, INTERRUPTED
+            return latest, stop.status
         except DivergedError as diverged:
             bar.close()
             good = Run(
                 diverged.state, _until(latest.shares, diverged.state.iteration), str(diverged)
             )
             save(good)
-            print(
+            complain(
                 f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "
-                f"{diverged.state.iteration}.",
-                file=sys.stderr,
+                f"{diverged.state.iteration}."
             )
             return good, NO
 

@@ -6,17 +6,24 @@ import argparse
 import csv
 import io
 import json
+import os
+import unicodedata
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
+from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
 from tinygrad_dnn.grading.source import SUFFIXES
-from tinygrad_dnn.grading.standins import HELPERS, TESTS
-from viz.files import write
+from tinygrad_dnn.isolation.replies import visible
+from tinygrad_dnn.isolation.standins import HELPERS, TESTS
+from viz.files import write_text
 
 MIB = 1 << 20
+MOST_AT_ONCE = 4
 
 
 def is_homework(what: str) -> bool:
@@ -30,27 +37,54 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--layers: for a network; grading chooses its own")
     files = [f for what in args.what for f in _files(what)]
     folder = len(files) > 1 or Path(args.what[0]).is_dir()
+    if not folder:
+        found = [grade(files[0], limit=args.limit, memory=args.memory * MIB)]
+        _write(args, found)
+        print(_json(found[0].to_dict()) if args.json else found[0])
+        return _status(found)
     found = []
-    for file in files:
-        try:
-            result = grade(file, limit=args.limit, memory=args.memory * MIB)
-        except OSError as error:
-            if not folder:
-                raise
-            result = Grades(file, problem=f"can't be read: {error.strerror}")
-        found.append(result)
-        if folder and not args.json:
-            print(_line(result))
+    try:
+        for result in _graded(files, args):
+            found.append(result)
+            if not args.json:
+                print(_line(result), flush=True)
+    finally:  # what was found is kept, whatever comes in between
+        if found:
+            _write(args, found)
+            if args.json:
+                print(_json([r.to_dict() for r in found]))
+    return _status(found)
+
+
+def _graded(files: Sequence[Path], args: argparse.Namespace) -> Iterator[Grades]:
+    """The files' grades in their order; several are graded at once."""
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE))
+    try:
+        yield from pool.map(lambda file: _one(file, args), files)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one(file: Path, args: argparse.Namespace) -> Grades:
+    """A file's grades; what goes wrong with it is its own affair."""
+    try:
+        return grade(file, limit=args.limit, memory=args.memory * MIB)
+    except OSError as error:
+        return Grades(file, problem=f"can't be read: {error.strerror}")
+    except Exception as error:
+        return Grades(file, problem=visible(f"can't be graded: {type(error).__name__}: {error}"))
+
+
+def _write(args: argparse.Namespace, found: Sequence[Grades]) -> None:
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
-        write(Path(args.csv), _table(found).encode())
-    if args.json:
-        data = [r.to_dict() for r in found]
-        print(json.dumps(data if folder else data[0], indent=2, ensure_ascii=False))
-    elif not folder:
-        print(found[0])
-    return _status(found)
+        write_text(Path(args.csv), _table(found))
+
+
+def _json(data: Any) -> str:
+    """JSON in printable ASCII: whole in any encoding, and a terminal only shows it."""
+    return json.dumps(data, indent=2).replace("\x7f", "\\u007f")
 
 
 def _files(what: str) -> Iterator[Path]:
@@ -77,7 +111,7 @@ def _files(what: str) -> Iterator[Path]:
 def _line(result: Grades) -> str:
     """A file in one line: `ann.py: 9 right, 2 wrong (linear_backward, relu_backward)`."""
     names = ", ".join(g.name for g in result.present if g.status != "right")
-    return f"{result.path}: {result.summary}{f' ({names})' if names else ''}"
+    return printable(f"{result.path}: {result.summary}{f' ({names})' if names else ''}")
 
 
 def _table(found: Sequence[Grades]) -> str:
@@ -93,10 +127,15 @@ def _table(found: Sequence[Grades]) -> str:
 
 
 def _inert(row: Sequence[object]) -> list[object]:
-    """A spreadsheet takes a cell that begins with = for a formula."""
-    return [
-        f"'{c}" if isinstance(c, str) and c.startswith(("=", "+", "-", "@")) else c for c in row
-    ]
+    """A spreadsheet takes a cell that begins with = for a formula, also after a tab or a blank."""
+    return [_inert_cell(c) if isinstance(c, str) else c for c in row]
+
+
+def _inert_cell(text: str) -> str:
+    shown = printable(text)
+    wide = unicodedata.normalize("NFKC", text)  # ＝ is taken for = as well
+    bare = "".join(c for c in wide if c.isprintable()).lstrip(" '\"")
+    return f"'{shown}" if bare.startswith(("=", "+", "-", "@")) else shown
 
 
 def _status(found: Sequence[Grades]) -> int:

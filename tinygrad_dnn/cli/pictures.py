@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import viz
 from tinygrad_dnn.autodiff.retrace import values_and_gradients
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.cli.descent import Examples, Run
+from tinygrad_dnn.cli.output import complain
 from tinygrad_dnn.network import cost_of
 from tinygrad_dnn.train import Settings, predict
 from viz.reports.report import Section, report
@@ -70,7 +70,7 @@ def _graph(out: Path, settings: Settings, data: Examples, run: Run) -> list[Sect
     try:
         path = viz.save(viz.draw(_cost(settings, data, run), merge=True), out / "graph.svg")
     except OSError as error:
-        print(f"graph.svg is left out: {error}", file=sys.stderr)
+        complain(f"graph.svg is left out: {error}")
         return [Section(heading, f"It was not drawn: {error}", None)]
     return [Section(heading, "The expression that was trained, as the engine recorded it.", path)]
 
@@ -80,7 +80,7 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
     try:
         from viz import curves
     except ImportError as error:
-        print(f"costs.png and the other curves are left out: {error}", file=sys.stderr)
+        complain(f"costs.png and the other curves are left out: {error}")
         return [Section("Curves", f"They were left out: {error}", None)]
     data, tested = examples[0], examples[-1]
     what = "test" if len(examples) > 1 else "training"

@@ -18,6 +18,11 @@ from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
 from tinygrad_dnn.train import predict
 
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
+# The formats that are read; Pillow knows more, of which some start other programs (EPS).
+PICTURES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+MAX_PIXELS = (
+    2**26
+)  # of a picture, before it is resized: 64 million, at most 0.8 GiB while it is read
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,20 +98,50 @@ def _picture(name: str, model: Checkpoint) -> Any:
             f"{model.x_shape}, divided by {model.x_scale:g}; predict an HDF5 file of such"
         )
     try:
-        with catch_warnings(action="ignore"), Image.open(name) as image:
-            upright = ImageOps.exif_transpose(image)  # as the camera was held
-            if upright.mode.startswith("I;16"):  # convert() would cut off all above 255
-                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
-            if upright.has_transparency_data:
-                paper = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(paper, upright.convert("RGBA"))
-            flat = upright.convert("RGB" if channels == [3] else "L")
+        with catch_warnings(action="ignore"), Image.open(name, formats=PICTURES) as image:
+            if (size := image.width * image.height) > MAX_PIXELS:
+                raise ValueError(
+                    f"{image.width} x {image.height} are {size:,} pixels, expected at most "
+                    f"{MAX_PIXELS:,}; make it smaller"
+                )
+            ImageOps.exif_transpose(image, in_place=True)  # as the camera was held
+            flat = _eight_bits(image)
+            if flat.has_transparency_data:
+                paper = Image.new("RGBA", flat.size, "white")
+                paper.alpha_composite(flat if flat.mode == "RGBA" else flat.convert("RGBA"))
+                flat = paper
+            mode = "RGB" if channels == [3] else "L"
+            flat = flat if flat.mode == mode else flat.convert(mode)
             return np.asarray(flat.resize((width, height)), dtype=np.float64)
     except UnidentifiedImageError:
         raise ValueError(
-            f"{name}: neither a picture nor an HDF5 file ({', '.join(HDF5_ENDINGS)})"
+            f"{name}: neither a picture ({', '.join(PICTURES)}) nor an HDF5 file "
+            f"({', '.join(HDF5_ENDINGS)})"
         ) from None
     except FileNotFoundError:
         raise
     except Exception as error:  # a decoder that meets damage raises whatever it stumbles over
         raise ValueError(f"{name}: this picture can't be read: {error}") from error
+
+
+def _eight_bits(image: Any) -> Any:
+    """The picture with levels from 0 to 255, which is where convert() cuts other levels off."""
+    from PIL import Image
+
+    levels = np.asarray(image) if image.mode.startswith(("I", "F")) else None
+    if levels is None:
+        return image
+    if image.mode == "F":
+        if not (levels.min() >= 0 and levels.max() <= 1):  # NaN compares false
+            raise ValueError(
+                f"its levels are floats from {levels.min():g} to {levels.max():g}, expected 0 to "
+                "1; divide by its white, or save it with 8 or 16 bits"
+            )
+        levels = np.rint(levels * np.float32(255))
+    elif image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
+        levels = levels // 257
+    else:
+        raise ValueError(
+            "its levels are 32-bit integers, whose white no format says; save it with 8 or 16 bits"
+        )
+    return Image.fromarray(levels.astype(np.uint8))

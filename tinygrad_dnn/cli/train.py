@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
+import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,12 +16,15 @@ import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
+from tinygrad_dnn.cli.output import Log, command_line, complain
 from tinygrad_dnn.cli.pictures import Story, draw_pictures
+from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
+from tinygrad_dnn.storage import platform, sealed_file
 from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
-from viz.files import write
+from viz.files import write_text
 
 MODEL, COSTS, ACCURACIES = "model.h5", "costs.csv", "accuracies.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
@@ -33,34 +37,74 @@ DEFAULT_COST = {"float64": "document", "float32": "stable"}
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, report; the exit status."""
+    log = Log()
     with ExitStack() as opened:
         files = [opened.enter_context(f) for f in _open(args)]
         out = _folder(args.out)
-        model = out / MODEL
-        resumed = checkpoint.load(model) if args.resume else None
-        settings = _settings(args, files[0], resumed)
-        start = _start(settings, files[0], resumed)
-        examples = [_read(args, f, settings) for f in files]
-    print(_description(settings, examples[0]))
-    if resumed is not None:
-        print(f"going on from {model} after iteration {start.iteration}")
-        if start.iteration >= args.iterations:
-            print(f"its {start.iteration} iterations are complete; ask for more with --iterations")
-    elif model.exists():
-        print(f"the model that was there is kept as {_set_aside(model)}")
-    end, status = descend(args, settings, examples, Run(start, _known(resumed)), model)
-    state = end.state
-    _write_costs(out / COSTS, state)
-    _write_accuracies(out / ACCURACIES, end.shares)
-    if status == INTERRUPTED:
-        print(
-            f"interrupted after iteration {state.iteration}; {model} is saved. Go on with:\n"
-            f"  {_again(args)}",
-            file=sys.stderr,
-        )
-    else:
-        _report(args, out, settings, examples, end)
+        with _alone(out):
+            model = out / MODEL
+            resumed = _resumed(model) if args.resume else None
+            settings = _settings(args, files[0], resumed)
+            start = _start(settings, files[0], resumed)
+            examples = [_read(args, f, settings) for f in files]
+            opened.close()
+            status = _train(args, settings, examples, Run(start, _known(resumed)), out, log)
+    log.close()
     return status
+
+
+def _train(
+    args: argparse.Namespace,
+    settings: Settings,
+    examples: list[Examples],
+    start: Run,
+    out: Path,
+    log: Log,
+) -> int:
+    model, begun = out / MODEL, start.state.iteration
+    log.say(_description(settings, examples[0]))
+    if args.resume:
+        log.say(f"going on from {model} after iteration {begun}")
+        if begun >= args.iterations:
+            log.say(f"its {begun} iterations are complete; ask for more with --iterations")
+    elif model.exists():
+        log.say(f"the model that was there is kept as {_set_aside(model)}")
+    with Stop() as stop:
+        end, status = descend(args, settings, examples, start, model, log, stop)
+        _write_costs(out / COSTS, end.state)
+        _write_accuracies(out / ACCURACIES, end.shares)
+    if stop.asked is not None or status == INTERRUPTED:
+        complain(
+            f"interrupted after iteration {end.state.iteration}; {model} is saved. Go on with:\n"
+            f"  {_again(args)}"
+        )
+        return stop.status
+    _report(args, out, settings, examples, end, log)
+    return status
+
+
+def _resumed(model: Path) -> checkpoint.Checkpoint:
+    """The model to go on from; refused at once where the first save would be."""
+    resumed = checkpoint.load(model)
+    sealed_file.require_replaceable(model)
+    return resumed
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Within the block no other run trains in the folder, where the system knows locks."""
+    try:
+        lock = platform.lock_folder(out)
+    except BlockingIOError:
+        raise ValueError(
+            f"--out {out}: another `tinygrad-dnn train` is at work in this folder; wait until it "
+            "ends, or choose another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _known(resumed: checkpoint.Checkpoint | None) -> Shares:
@@ -185,11 +229,18 @@ def _description(settings: Settings, data: Examples) -> str:
 
 def _set_aside(model: Path) -> Path:
     """Rename the model of an earlier run, to a name that no other one has."""
-    kept = next(
-        name for k in count(1) if not (name := model.with_suffix(f".{k}{model.suffix}")).exists()
-    )
-    model.rename(kept)
-    return kept
+    for k in count(1):
+        kept = model.with_suffix(f".{k}{model.suffix}")
+        try:
+            kept.open("xb").close()  # nobody else gets a name that is taken: no model is replaced
+        except FileExistsError:
+            continue
+        try:
+            return model.replace(kept)
+        except BaseException:
+            kept.unlink()
+            raise
+    raise AssertionError  # there is always another number
 
 
 def _program() -> list[str]:
@@ -209,12 +260,12 @@ def _again(args: argparse.Namespace) -> str:
     words += ["--iterations", str(args.iterations), "--out", args.out]
     words += ["--checkpoint-every", str(args.checkpoint_every)]
     words += ["--no-pictures"] if args.no_pictures else []
-    return shlex.join([*words, "--resume"])
+    return command_line([*words, "--resume"], sys.stderr)
 
 
 def _typed() -> str:
     """The command that this is."""
-    return shlex.join([*_program(), *sys.argv[1:]])
+    return command_line([*_program(), *sys.argv[1:]])
 
 
 def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
@@ -224,7 +275,7 @@ def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
         words += [tested.name]
         for name in ("x", "y", "classes"):
             words += [f"--{name}", getattr(args, name)] if getattr(args, name) else []
-    return shlex.join(words)
+    return command_line(words)
 
 
 def _write_accuracies(path: Path, shares: Shares) -> None:
@@ -237,12 +288,12 @@ def _write_accuracies(path: Path, shares: Shares) -> None:
         f"{iteration},{','.join(repr(row[what]) if what in row else '' for what in whats)}\n"
         for iteration, row in sorted(by_iteration.items())
     )
-    write(path, f"{','.join(['iteration', *whats])}\n{rows}".encode())
+    write_text(path, f"{','.join(['iteration', *whats])}\n{rows}")
 
 
 def _write_costs(path: Path, state: State) -> None:
     rows = "".join(f"{iteration},{cost!r}\n" for iteration, cost in state.costs)
-    write(path, f"iteration,cost\n{rows}".encode())
+    write_text(path, f"iteration,cost\n{rows}")
 
 
 def _report(
@@ -251,11 +302,12 @@ def _report(
     settings: Settings,
     examples: list[Examples],
     end: Run,
+    log: Log,
 ) -> None:
     reached = {}
     for e, what in zip(examples, SETS, strict=False):
         reached[what] = float(f"{accuracy(e.X, e.Y, end.state.parameters):.12g}")
-        print(f"Accuracy on the {e.Y.shape[1]} {what} examples: {reached[what]}")
+        log.say(f"Accuracy on the {e.Y.shape[1]} {what} examples: {reached[what]}")
     written = [out / MODEL, out / COSTS, out / ACCURACIES]
     if not args.no_pictures:
         story = Story(
@@ -265,5 +317,5 @@ def _report(
             _use(args, out / MODEL, examples[-1]),
         )
         written += draw_pictures(out, settings, examples, end, story)
-    print("wrote " + ", ".join(map(str, written)))
-    print(f"use it: {_use(args, out / MODEL, examples[-1])}")
+    log.say("wrote " + ", ".join(map(str, written)))
+    log.say(f"use it: {_use(args, out / MODEL, examples[-1])}")

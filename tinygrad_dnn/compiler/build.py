@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.compiler.codegen.buffers import plan
 from tinygrad_dnn.compiler.codegen.constants import Constants
 from tinygrad_dnn.compiler.codegen.lower import Lowered, apart, lower
@@ -32,9 +34,17 @@ def source_of(
         results = [new[x] if isinstance(x, Node) else x for x in results]
         raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
     lowered = lower(graph, raises, share=rewriting)
-    results = _distinct([lowered.place[x] if isinstance(x, Node) else x for x in results], lowered)
+    results = _distinct([_placed(x, lowered) for x in results], lowered)
     planned = plan(lowered, [x for x in results if isinstance(x, Node)])
     return printed(recording, lowered, planned, results, constants), steps
+
+
+def _placed(x: Any, lowered: Lowered) -> Any:
+    """The node that stands for a result, or the array that it always is; what is none stays."""
+    if not isinstance(x, Node):
+        return x
+    found = lowered.place[x]
+    return found if isinstance(found, Node) else np.asarray(found, x.dtype)
 
 
 def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:

@@ -6,7 +6,8 @@ import functools
 import inspect
 import pickle
 import threading
-from collections import OrderedDict
+import warnings
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
@@ -14,17 +15,20 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.guards.guards import Guards
-from tinygrad_dnn.compiler.program import Key, Program, guard_for, key_of, travels
+from tinygrad_dnn.compiler.program import Key, Program, changed_number, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
 from tinygrad_dnn.graph import MODE, traced
 
 LIMIT = 32  # keys of which a compiled function keeps programs
+LONG = 5_000  # ops from which on writing them takes seconds
 SETTINGS = 4  # programs for one key: `training` switched on and off
+MANY = 8  # programs written again for one reason, after which it is said
 
 
 class Compiled:
@@ -37,6 +41,7 @@ class Compiled:
         self._programs: OrderedDict[Key, list[tuple[Program, Guards | None]]] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: tuple[Program, Guards | None] | None = None
+        self._reasons: Counter[str] = Counter()  # why programs were written again
         functools.update_wrapper(self, f)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,9 +88,13 @@ class Compiled:
         given = self._bound(args, kwargs)
         key = key_of(given)
         with self._lock:
+            before = next(reversed(self._programs), key)
             some = self._programs.setdefault(key, [])
             there = next((x for x in some if x[1] is None or x[1].changed() is None), None)
+            reason = None
             if there is None:
+                guards = some[0][1] if some else None
+                reason = changed_number(before, key) if guards is None else guards.changed()
                 there = self._written(args, kwargs)
                 some.insert(0, there)
                 del some[SETTINGS:]
@@ -93,7 +102,20 @@ class Compiled:
             while len(self._programs) > LIMIT:
                 self._programs.popitem(last=False)
             self._latest = there
+        if reason is not None:
+            self._advise(reason)
         return there[0], given
+
+    def _advise(self, reason: str) -> None:
+        """Count why a program was written again; say once that it happens again and again."""
+        self._reasons[reason] += 1
+        if self._reasons[reason] == MANY:
+            warnings.warn(
+                f"compile: {getattr(self, '__name__', 'the function')} was written again {MANY} "
+                f"times because {reason} had another value each time; where that is a number, give "
+                f"it as an argument that is an array, np.asarray({reason}), which is an input",
+                stacklevel=5,  # who called the compiled function
+            )
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if self.f is not None:
@@ -113,6 +135,13 @@ class Compiled:
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
         recording = record(self.f, args, kwargs)
+        if len(recording.graph) > LONG:
+            warnings.warn(
+                f"compile: {recording.name} records {len(recording.graph)} ops; its loops are "
+                "written out, which takes long. Compile one step, and repeat it in Python or by "
+                "compile_loop",
+                stacklevel=5,
+            )
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
         guard = guard_for(recording, call.given, call.kinds, defaults)
@@ -233,13 +262,15 @@ def _arrays(tree: Any) -> Any:
 
 @overload
 def compile(
-    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False
+    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Compiled: ...
 @overload
 def compile(
-    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False
+    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
-def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False) -> Any:
+def compile(
+    f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+) -> Any:
     """f as straight-line NumPy source: one line per op, into buffers that are allocated once.
 
     The first call with given shapes, dtypes and memory orders records f, which may call `grad`,
@@ -248,8 +279,8 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
 
     Arrays and Tensors among the arguments, in dicts, lists and tuples, are inputs; results are
     plain arrays, new ones in every call. Numbers and texts among the arguments are settings: each
-    new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing).
-    The 32 programs used last are kept.
+    new value is a program of its own (pass `np.asarray(rate)` for a number that keeps changing; the
+    eighth program for such a number warns). The 32 programs used last are kept.
 
     What f closes over, and the insides of settings that are objects: Tensors and arrays that ops
     alone read are read anew at every call. Everything else within reach under a name that code has
@@ -273,6 +304,9 @@ def compile(f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False)
         TypeError: a Tensor that requires a gradient is given, or closed over on the way to a
             result, outside `no_grad()`.
     """
+    refuse_others("compile", others)
+    if f is not None and not callable(f):
+        raise TypeError(f"compile: expected a function, got {type(f).__name__}")
     if f is None:
         return lambda g: Compiled(g, rewrite, reuse_outputs)
     return Compiled(f, rewrite, reuse_outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import math
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
@@ -60,6 +61,21 @@ def key_of(given: Mapping[str, Any]) -> Key:
     return tuple(parts)
 
 
+def changed_number(key: Key, other: Key) -> str | None:
+    """The argument in which two keys have different numbers, where that is all the difference."""
+    if len(key) != len(other):
+        return None
+    argument = found = None
+    for part, theirs in zip(key, other, strict=True):
+        if isinstance(part[0], str) and part[0] != HERE:
+            argument = part[0]
+        if part != theirs:
+            if part[0] not in (int, float) or theirs[0] not in (int, float):
+                return None
+            found = argument
+    return found
+
+
 def _order(a: Any) -> Any:
     return layout_of(a) if type(a) is np.ndarray else type(a)
 
@@ -105,6 +121,7 @@ class Program:
         linecache.cache[self.filename] = (
             len(source), None, source.splitlines(keepends=True), self.filename,
         )  # fmt: skip
+        weakref.finalize(self, linecache.cache.pop, self.filename, None).atexit = False
         self._names: dict[str, Any] = dict(self.objects)
         exec(compile(source, self.filename, "exec"), self._names)
 

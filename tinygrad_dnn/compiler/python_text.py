@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 WIDTH = 100
+# What stands in quotes, else one character.
+_TOKENS = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|.""", re.DOTALL)
 
 
 def quoted(x: Any) -> str:
@@ -22,7 +24,12 @@ def dtype_text(dtype: Any) -> str:
     """Return the text that follows a shape: nothing for float64."""
     if dtype == np.float64:
         return ""
-    return ", bool" if dtype.kind == "b" else f", {quoted(dtype.name)}"
+    return ", bool" if dtype.kind == "b" else f", {quoted(dtype_word(dtype))}"
+
+
+def dtype_word(dtype: Any) -> str:
+    """Return the word for a dtype: float32, or >f8 where the bytes lie in the other order."""
+    return str(dtype.name if dtype.isnative else dtype.str)
 
 
 def _order(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
@@ -79,8 +86,10 @@ def wrapped(line: str) -> str:
     if body.startswith("return "):
         *first, last = pieces = [*_pieces(body.removeprefix("return "))]
         head = f"{indent}return {''.join(f'{x}, ' for x in first)}{last[0]}"
-        if first and last[0] in "{[" and last[-1] in "}]" and len(head) <= WIDTH:
+        if body[-1] == last[-1] and last[0] in "{[" and len(head) <= WIDTH:
             return f"{head}{_broken(last[1:-1], indent)}\n{indent}{last[-1]}"
+        if not first and body[-1] != ",":
+            return line  # one value, and no tuple of it
         return f"{indent}return ({_broken(', '.join(pieces), indent)}\n{indent})"
     names, equals, values = body.partition(" = ")
     many = len([*_pieces(values)]) > 1
@@ -120,14 +129,14 @@ def _broken(text: str, indent: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Yield the pieces of a text between the commas outside all brackets."""
+    """Yield the pieces of a text between the commas outside all brackets and quotes."""
     depth, piece = 0, ""
-    for c in text:
-        depth += (c in "([{") - (c in ")]}")
-        if c == "," and not depth:
+    for token in _TOKENS.findall(text):
+        depth += (token in "([{") - (token in ")]}")
+        if token == "," and not depth:
             yield piece.strip()
             piece = ""
         else:
-            piece += c
+            piece += token
     if piece.strip():
         yield piece.strip()

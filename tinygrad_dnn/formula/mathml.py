@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
 
-from tinygrad_dnn.formula.template import POWER, RATIO, UNICODE, Piece, bare
-from tinygrad_dnn.formula.text import printable, written
+from tinygrad_dnn.formula.template import POWER, RATIO, UNICODE, Piece, Script, bare
+from tinygrad_dnn.formula.text import Written, pieces, printable, written
 from tinygrad_dnn.graph import Graph, Node
 
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
@@ -46,10 +47,23 @@ def text_and_mathml(
     longest: int,
     known: Mapping[str, str] | None = None,
     beside: bool = True,
+    within: dict[Node, Written] | None = None,
 ) -> dict[Node, tuple[str, str]]:
-    """Each op node's formula both as text and as `mathml` gives it."""
-    both = written(graph, names, longest, [UNICODE, MathML(known or {})], beside=beside)
+    """Each op node's formula both as text and as `mathml` gives it.
+
+    Args:
+        within: `text_and_mathml_pieces` of another graph, which this one is computed from.
+    """
+    scripts: list[Script] = [UNICODE, MathML(known or {})]
+    both = written(graph, names, longest, scripts, beside=beside, known=within)
     return {node: (text, markup) for node, (text, markup) in both.items()}
+
+
+def text_and_mathml_pieces(
+    graph: Graph, names: Mapping[Node, str], longest: int
+) -> dict[Node, Written]:
+    """What stands within other formulas for each op node, both as text and as MathML."""
+    return pieces(graph, names, longest, [UNICODE, MathML({})])
 
 
 def equation(left: str, right: str | None = None, sign: str = "=") -> str:
@@ -154,6 +168,7 @@ def _minus(text: str) -> str:
     return _tokens(text.replace("-", "−"))
 
 
+@lru_cache(maxsize=1000)  # the signs of templates and small numbers come again and again
 def _tokens(text: str) -> str:
     """Letters, numbers and signs of a template as elements: `log₂(` is log with a lowered 2, (."""
 

@@ -34,10 +34,13 @@ def wording(node: Node, beside: bool) -> Formula:
     declared = op.formula
     if callable(declared):
         code = declared.__code__
-        known = {**meta, "z_shape": node.shape, "beside": beside}
+        plain = (x for x in node.inputs if not isinstance(x, Node))
+        numbers = sum(getattr(x, "shape", ()) == () for x in plain)
+        known = {**meta, "z_shape": node.shape, "beside": beside, "numbers": numbers}
         known |= {f"{a}_shape": s for a, s in zip(op.arrays, node.input_shapes, strict=False)}
         names = code.co_varnames[: code.co_argcount]
-        return formula_of(declared(**{name: known[name] for name in names}))
+        told = declared(**{name: known[name] for name in names})
+        return told if isinstance(told, Formula) else formula_of(told)
     formula = formula_of(declared)
     if not meta:
         return formula

@@ -116,7 +116,7 @@ class Formula:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
         else:
             self.level, needed = ATOM, [0 for _ in places]  # exp(x)
-        signs = between == ["+"] or between == ["−"] or (needed == [_SUM] and first in "ΣΠ")
+        signs = between in (["+"], ["−"], ["·"]) or (needed == [_SUM] and first in "ΣΠ")
         self.after_sign = places[-1] if signs else ""
         if level is not None:
             self.level = level
@@ -187,7 +187,7 @@ class Formula:
         text, level = given
         around = self.brackets(place, level)
         if around is None and place == self.after_sign and _SIGNED.match(text):
-            around = ("(", ")")  # x + (−y), Σ (−x)
+            around = ("(", ")")  # x + (−y), x · (−2), Σ (−x)
         return text if around is None else script.held(text, around)
 
 
@@ -232,6 +232,7 @@ def _parts(template: str) -> list[Part]:
 
 # --- plain text -----------------------------------------------------------------------------------
 
+_HYPHEN = re.compile(r"-(?=[\d.]|inf)")
 _HIGH = dict(zip("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻", strict=True))
 _LOW = dict(zip("0123456789()ijklprstuv ", [*"₀₁₂₃₄₅₆₇₈₉₍₎ᵢⱼₖₗₚᵣₛₜᵤᵥ", ""], strict=True))
 
@@ -246,8 +247,8 @@ class Unicode:
         return name
 
     def plain(self, text: str) -> str:
-        """The text as it is."""
-        return text
+        """The text, with signs of minus where there are hyphens before figures: −0.5, 1e−05."""
+        return _HYPHEN.sub("−", text)
 
     def listed(self, texts: Sequence[str]) -> str:
         """`x, y, z`."""

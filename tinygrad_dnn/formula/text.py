@@ -92,34 +92,53 @@ def written(
     scripts: Sequence[Script],
     style: Style = own_formula,
     beside: bool = True,
+    known: dict[Node, Written] | None = None,
     whole: bool = False,
 ) -> dict[Node, tuple[str, ...]]:
     """Each op node's formula in several scripts; the length in the first decides for all.
 
     Args:
         beside: whether each stands beside its own shape.
+        known: `pieces` of other graphs, which the nodes of this one are computed from.
         whole: whether the result of a composed function is written as its call, `median(x)`, on
             its own line too, and not only where it is read.
     """
-    within = _Pen(names, scripts, style, False)
+    within = pieces(graph, names, longest, scripts, style, known)
+    done = ChainMap(within, known or {})
     alone = _Pen(names, scripts, style, True)
     calls = calls_of(graph)
-    done: dict[Node, Written] = {}
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
-    for node in graph:
-        if node.op is None:
-            continue
-        done[node] = within.fitted(node, done, longest)
+    for node in within:
         handed = passed_on(node, names)
         if beside and (node.meta or handed in lines):
             inputs = ChainMap({handed: lines[handed]}, done) if handed in lines else done
             lines[node] = alone.fitted(node, inputs, longest)
-        if node in calls:  # as a whole for its readers; its own line says what the last op does
-            lines.setdefault(node, done[node])
-            done[node] = within.called(calls[node], done, longest)
+        if node in calls:  # its own line says what the last op does
+            lines.setdefault(node, alone.fitted(node, done, longest))
             if whole:
                 del lines[node]
-    return {node: lines.get(node, made)[0] for node, made in done.items()}
+    return {node: lines.get(node, made)[0] for node, made in within.items()}
+
+
+def pieces(
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int,
+    scripts: Sequence[Script],
+    style: Style = own_formula,
+    known: dict[Node, Written] | None = None,
+) -> dict[Node, Written]:
+    """Each op node as it is written where it stands within a formula, see `written`."""
+    pen = _Pen(names, scripts, style, False)
+    calls = calls_of(graph)
+    own: dict[Node, Written] = {}
+    done = ChainMap(own, known or {})
+    for node in graph:
+        if node in calls:
+            own[node] = pen.called(calls[node], done, longest)
+        elif node.op is not None:
+            own[node] = pen.fitted(node, done, longest)
+    return own
 
 
 class _Pen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
 from tinygrad_dnn.check.diagnosis.numbers import EPS, as_array, close
 from tinygrad_dnn.grading.function import Case, Setting
 from tinygrad_dnn.grading.outcome import Output
-from tinygrad_dnn.grading.process import Ended
+from tinygrad_dnn.isolation.process import Ended
 
 
 class Finding(NamedTuple):
@@ -22,6 +23,15 @@ class Finding(NamedTuple):
     diagnosis: Diagnosis
     group: str
     activation: str
+
+
+class Group(NamedTuple):
+    """Outputs that are compared together."""
+
+    order: int
+    name: str
+    activation: str
+    members: list[tuple[Case, Output]]
 
 
 @dataclass
@@ -34,20 +44,54 @@ class Attempt:
     unusable: list[tuple[Case, str]] = field(default_factory=list)
     errors: list[tuple[Case, dict[str, Any]]] = field(default_factory=list)
     changed: list[tuple[Case, str]] = field(default_factory=list)
+    borrowed: set[str] = field(default_factory=set)  # how others computed in its place
     ended: tuple[Case, Ended] | None = None
     no_arguments: bool = False  # what makes them failed
-    findings: list[Finding] = field(default_factory=list)
-    order: int = 0  # of the findings
-    accepted: list[str] = field(default_factory=list)
     cut: str = ""  # said where not all cases were tried
 
     @property
     def right(self) -> bool:
         """Whether nothing is wrong, on any case."""
         return not (
-            self.unusable or self.errors or self.changed or self.ended or self.findings
-            or self.no_arguments
+            self.unusable or self.errors or self.changed or self.ended or self.no_arguments
+            or self.borrowed or self._compared[0]
         ) and bool(self.outputs)  # fmt: skip
+
+    @property
+    def accepted(self) -> list[str]:
+        """The words for other right answers."""
+        return self._compared[1]
+
+    @cached_property
+    def _compared(self) -> tuple[list[Group], list[str]]:
+        """The groups of outputs that are wrong, and the words for other right answers."""
+        groups: dict[tuple[int, str, str], list[tuple[Case, Output]]] = {}
+        for case, output in self.outputs:
+            key = (output.order, output.group, output.activation)
+            groups.setdefault(key, []).append((case, output))
+        wrong, accepted = [], []
+        for key, members in sorted(groups.items(), key=lambda g: g[0][0]):
+            if all(agrees(o) for _, o in members):
+                continue
+            if words := _accepted([o for _, o in members]):
+                accepted.append(words)
+            else:
+                wrong.append(Group(*key, members))
+        return wrong, accepted
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the outputs, group by group; what follows from it is left out."""
+        found: list[Finding] = []
+        wrong = [] if self.ended or self.no_arguments else self._compared[0]
+        for group in wrong:
+            if group.order > wrong[0].order:
+                break
+            trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in group.members]
+            diagnosis = compare_trials(trials)
+            case, _ = group.members[diagnosis.trial]
+            found.append(Finding(case, diagnosis, group.name, group.activation))
+        return found
 
     @property
     def showing_all(self) -> Case:
@@ -65,36 +109,17 @@ class Attempt:
         """Whether a mistake was recognised."""
         return any(f.diagnosis.explanations for f in self.findings)
 
-    def diagnose(self) -> None:
-        """Compare the outputs, group by group; those that follow from wrong ones are left out."""
-        groups: dict[Any, list[tuple[Case, Output]]] = {}
-        for case, output in self.outputs:
-            key = (output.order, output.group, output.activation)
-            groups.setdefault(key, []).append((case, output))
-        for (order, group, activation), members in sorted(groups.items(), key=lambda g: g[0][0]):
-            if self.findings and order > self.order:
-                return
-            if words := _accepted([o for _, o in members]):
-                self.accepted.append(words)
-                continue
-            trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in members]
-            diagnosis = compare_trials(trials)
-            if not diagnosis.right:
-                self.order = order
-                case, _ = members[diagnosis.trial]
-                self.findings.append(Finding(case, diagnosis, group, activation))
-
 
 def agrees(o: Output) -> bool:
     """Whether an output is right to rounding."""
-    return compare_trials([Trial(o.yours, o.truth, None, o.size)]).right
+    return near(o.yours, o.truth, o.size)
 
 
 def _accepted(outputs: Sequence[Output]) -> str:
     """The words for another right answer that all of them give, or ""."""
     for words in outputs[0].accepted:
         if all(words in o.accepted and near(o.yours, o.accepted[words], o.size) for o in outputs):
-            return "" if all(map(agrees, outputs)) else words
+            return words
     return ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from tinygrad_dnn.grading.example import Program, beside, example
 from tinygrad_dnn.grading.forward import FORWARD, PREDICT
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.grades import (
+    BORROWED,
     CRASHED,
     MEMORY,
     MISSING,
@@ -26,12 +26,19 @@ from tinygrad_dnn.grading.grades import (
 )
 from tinygrad_dnn.grading.models import INITIAL, MODELS
 from tinygrad_dnn.grading.outcome import Unusable
-from tinygrad_dnn.grading.process import Ended, Loaded, Process
 from tinygrad_dnn.grading.source import locate, source
+from tinygrad_dnn.isolation.process import Ended, Loaded, Process
+from tinygrad_dnn.isolation.replies import visible
 
 FUNCTIONS: tuple[Function, ...] = (*INITIAL, *FORWARD, *BACKWARD, PREDICT, *MODELS)
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
 LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
+BORROWS = {
+    "textbook": "it calls the document's own {name} (tinygrad_dnn.textbook) and does not compute",
+    "engine": "it has the engine of tinygrad_dnn compute, and does not compute by itself",
+    "exec": "it runs a {name} that exec has made of a text, which does not stand in the file",
+    "foreign": "its code does not stand in the file: exec has made it, or it is somebody else's",
+}
 
 
 def grade(
@@ -62,9 +69,11 @@ def grade(
         text = source(path)
     except SyntaxError as error:
         shown = f": {error.text.strip()}" if error.text else ""
-        return Grades(path, problem=f"line {error.lineno}: {error.msg}{shown}")
+        return Grades(path, problem=visible(f"line {error.lineno}: {error.msg}{shown}"))
     except ValueError as error:
-        return Grades(path, problem=str(error))
+        return Grades(path, problem=visible(str(error)))
+    except (RecursionError, MemoryError) as error:
+        return Grades(path, problem=f"too deep or too large to be parsed ({type(error).__name__})")
     with Process(path, text, limit, memory) as process:
         try:
             loaded = process.load()
@@ -93,6 +102,8 @@ class _Grader:
         about = self.loaded.functions.get(function.name)
         if about is None:
             return Grade(function.name, MISSING)
+        if about["foreign"]:
+            return self._borrowed(function, {"foreign"})
         faulty = self._faulty(function.name)
         cases = list(function.cases())
         attempts: list[Attempt] = []
@@ -134,33 +145,45 @@ class _Grader:
             tried.no_arguments = True
             return tried
         self.process.ready()
-        started = time.monotonic()
-        for done, case in enumerate(cases):
-            if time.monotonic() - started > self.process.limit:
-                tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
-                break
-            try:
-                reply = self.process.run(case.given, setting.lines, function.call, replaced)
-            except Ended as ended:
-                tried.ended = (case, ended)
-                return tried
-            if "error" in reply:
-                if reply["early"] and setting.makers:
-                    tried.no_arguments = True
-                    return tried
-                tried.errors.append((case, reply["error"]))
-                if reply["error"]["kind"] == "memory":
-                    break
-                continue
-            for name in reply["changed"]:
-                if not name.startswith(function.may_change or ("\0",)):
-                    tried.changed.append((case, name))
-            try:
-                tried.outputs += [(case, o) for o in function.judge(case, reply["value"])]
-            except Unusable as error:
-                tried.unusable.append((case, str(error)))
-        tried.diagnose()
+        job = {
+            "function": function.name, "cases": [dict(c.given) for c in cases],
+            "lines": [*setting.lines], "call": function.call, "replace": [*replaced],
+            "stop_early": bool(setting.makers),
+        }  # fmt: skip
+        done = 0
+        try:
+            for done, reply in enumerate(self.process.run(job), 1):
+                self._heard(tried, function, cases[done - 1], reply)
+        except Ended as ended:
+            tried.ended = (cases[min(done, len(cases) - 1)], ended)
+            return tried
+        if tried.no_arguments:
+            return tried
+        if done < len(cases) and not any(e["kind"] == "memory" for _, e in tried.errors):
+            tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
         return tried
+
+    def _heard(
+        self, tried: Attempt, function: Function, case: Case, reply: Mapping[str, Any]
+    ) -> None:
+        """Note the outcome of one case."""
+        if "error" in reply:
+            if reply["early"] and tried.setting.makers:
+                tried.no_arguments = True
+            else:
+                tried.errors.append((case, reply["error"]))
+            return
+        tried.borrowed |= set(reply["borrowed"])
+        for name in reply["changed"]:
+            if not name.startswith(function.may_change or ("\0",)):
+                tried.changed.append((case, name))
+        try:
+            tried.outputs += [(case, o) for o in function.judge(case, reply["value"])]
+        except Unusable as error:
+            tried.unusable.append((case, str(error)))
+        except Exception as error:  # whatever a stranger's value can do to a judge
+            words = f"returns what can't be compared ({type(error).__name__}: {error})"
+            tried.unusable.append((case, visible(words)))
 
     def _is_slow(self, name: str) -> bool:
         """Whether it, or what it calls, is known not to come back."""
@@ -210,7 +233,14 @@ class _Grader:
         shown = self._example(reader, failed, failed.findings[0].case) if failed.findings else None
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
 
+    def _borrowed(self, function: Function, ways: Iterable[str]) -> Grade:
+        line = self.loaded.functions[function.name]["line"] or None
+        words = tuple(BORROWS[way].format(name=function.name) for way in sorted(ways))
+        return Grade(function.name, BORROWED, words, line=line)
+
     def _not_right(self, function: Function, a: Attempt) -> Grade:
+        if a.borrowed:
+            return self._borrowed(function, a.borrowed)
         line = self.loaded.functions[function.name]["line"] or None
         notes = [a.cut] if a.cut else []
         if a.replaced:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.check.diagnosis import Diagnosis
+from tinygrad_dnn.isolation.replies import visible
 
 RIGHT, WRONG, MISSING, CRASHED = "right", "wrong", "missing", "crashed"
-SLOW, MEMORY = "timed out", "out of memory"
-STATUSES = (RIGHT, WRONG, CRASHED, SLOW, MEMORY, MISSING)
-MARKS = {RIGHT: "✓", WRONG: "✗", CRASHED: "✗", SLOW: "✗", MEMORY: "✗", MISSING: "–"}
+SLOW, MEMORY, BORROWED = "timed out", "out of memory", "borrowed"
+STATUSES = (RIGHT, WRONG, CRASHED, SLOW, MEMORY, BORROWED, MISSING)
+MARKS = dict.fromkeys(STATUSES, "✗") | {RIGHT: "✓", MISSING: "–"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Grade:
 
     Attributes:
         name: of the function.
-        status: "right", "wrong", "crashed", "timed out", "out of memory", or "missing".
+        status: "right", "wrong", "crashed", "timed out", "out of memory", "borrowed" where others
+            computed in its place, or "missing".
         words: what is to be said, in sentences; empty where it is right or missing.
         notes: what else was noticed.
         diagnoses: of each result that is wrong.
@@ -105,21 +107,23 @@ class Grades:
         return ", ".join(f"{n} {s}" for s, n in counts.items() if n)
 
     def __str__(self) -> str:
-        said = [f"{self.path}: {self.summary}", *(f"  {n}" for n in self.notes)]
+        """A stranger's words in it can neither move the cursor nor pass for lines of their own."""
+        said = [_indented(f"{self.path}: {self.summary}")]
+        said += [f"  {_indented(n)}" for n in self.notes]
         for g in self.present:
             if g.status == RIGHT:
                 said.append(f"{MARKS[RIGHT]} {g.name}")
             else:
                 where = f" (line {g.line})" if g.line else ""
                 said.append(f"\n{MARKS[g.status]} {g.name}{where}: {g.status}")
-            said += [f"    {w}" for w in (*g.words, *g.notes)]
+            said += [f"    {_indented(w)}" for w in (*g.words, *g.notes)]
             said += [f"    line {n}, in {f}: {t}" for n, f, t in g.lines]
             if g.example:
                 said += ["", *(f"        {line}".rstrip() for line in g.example.splitlines()), ""]
         missing = [g.name for g in self.grades if not g.present]
         if missing and self.present:
             said.append(f"{MARKS[MISSING]} missing: {', '.join(missing)}")
-        return "\n".join(said)
+        return visible("\n".join(said), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -131,3 +135,7 @@ class Grades:
             "problem": self.problem,
             "functions": [g.to_dict() for g in self.grades],
         }
+
+
+def _indented(words: str) -> str:
+    return words.replace("\n", "\n      ")

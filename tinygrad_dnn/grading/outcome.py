@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis.numbers import as_array
+from tinygrad_dnn.isolation.messages import Other
+from tinygrad_dnn.isolation.replies import visible
+
+LONG_KEY = 40  # characters of a dictionary's key
 
 
 class Unusable(Exception):
@@ -48,9 +52,9 @@ def several(value: Any, names: Sequence[str]) -> Sequence[Any]:
     Raises:
         Unusable: it is something else.
     """
-    if isinstance(value, (tuple, list)) and len(value) == len(names) and not is_object(value):
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
         for name, x in zip(names, value, strict=True):
-            if is_object(x) and "cache" not in name:
+            if isinstance(x, Other) and "cache" not in name:
                 raise Unusable(f"returns {kind(x)} as {name} where an array is expected")
         return value
     wanted = f"{len(names)} values ({', '.join(names)})"
@@ -63,7 +67,7 @@ def array(value: Any) -> Any:
     Raises:
         Unusable: it is something else.
     """
-    if as_array(value) is None or is_object(value):
+    if as_array(value) is None or isinstance(value, Other):
         raise Unusable(f"returns {kind(value)} where an array is expected{_hint(value)}")
     return value
 
@@ -80,19 +84,9 @@ def dictionary(value: Any, names: Sequence[str]) -> Mapping[str, Any]:
         raise Unusable(f"returns {kind(value)} where a dictionary is expected{_hint(value)}")
     missing = [n for n in names if n not in value]
     if missing:
-        there = ", ".join(list(value)[:8]) or "empty"
+        there = ", ".join(visible(key, LONG_KEY) for key in list(value)[:8]) or "empty"
         raise Unusable(f"lacks {', '.join(missing)} in the dictionary that it returns ({there})")
     return value
-
-
-def is_object(value: Any) -> bool:
-    """Whether it stands for something that is no plain data: ("object", its type)."""
-    return (
-        isinstance(value, tuple)
-        and len(value) == 2
-        and isinstance(value[0], str)
-        and value[0] == "object"
-    )
 
 
 def kind(value: Any) -> str:
@@ -101,8 +95,8 @@ def kind(value: Any) -> str:
         return "None"
     if isinstance(value, np.ndarray):
         return f"an array {value.shape}" if value.ndim else "a number"
-    if is_object(value):
-        return f"a {value[1]}"
+    if isinstance(value, Other):
+        return visible(value.words)
     if isinstance(value, (tuple, list)):
         return f"{len(value)} value{'s' * (len(value) != 1)}"
     if isinstance(value, dict):

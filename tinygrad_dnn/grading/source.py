@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 SUFFIXES = (".py", ".ipynb")
+LARGEST = 64 << 20  # bytes of a file; a notebook may hold pictures
 _MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
 
 
@@ -38,8 +39,11 @@ def source(path: Path) -> str:
     Raises:
         OSError: it can't be read.
         SyntaxError: it is no Python.
-        ValueError: it is no notebook, or holds null bytes.
+        ValueError: it is no notebook, holds null bytes, or is larger than anybody's homework.
+        RecursionError, MemoryError: it is nested too deeply.
     """
+    if (size := path.stat().st_size) > LARGEST:
+        raise ValueError(f"{size >> 20} MiB: expected at most {LARGEST >> 20} MiB")
     raw = path.read_bytes()
     if path.suffix == ".ipynb":
         text = _cells(path, raw)

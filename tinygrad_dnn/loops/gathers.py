@@ -50,14 +50,20 @@ def is_selection(x: Node) -> bool:
     return x.op is scatter_add and x.inputs[0] is _eye(x.shape[0], x.dtype)
 
 
-def _taken_apart(x: Node) -> tuple[Any, Node | None, bool]:
-    """x = a E, or a Eᵀ: the number, the positions (None: it is neither), and whether transposed."""
+def without_number(x: Node) -> tuple[Any, Node]:
+    """x = a y: the number and the rest."""
     a: Any = 1
     while x.op is multiply or x.op is negative:
-        *front, x = x.inputs
-        if not isinstance(x, Node) or any(getattr(f, "shape", ()) for f in front):
-            return 1, None, False
-        a = scaled(front[0] if front else -1.0, a)
+        *front, y = x.inputs
+        if not isinstance(y, Node) or any(getattr(f, "shape", ()) for f in front):
+            break
+        a, x = scaled(front[0] if front else -1.0, a), y
+    return a, x
+
+
+def _taken_apart(x: Node) -> tuple[Any, Node | None, bool]:
+    """x = a E, or a Eᵀ: the number, the positions (None: it is neither), and whether transposed."""
+    a, x = without_number(x)
     inner = x.inputs[0] if is_transpose(x) else x
     if not isinstance(inner, Node) or not is_selection(inner):
         return 1, None, False

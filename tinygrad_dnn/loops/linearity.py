@@ -16,7 +16,15 @@ import numpy as np
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.graph import Leaf, Node, trace
-from tinygrad_dnn.loops.gathers import Picked, found_in, is_selection, moved_out, selection, taken
+from tinygrad_dnn.loops.gathers import (
+    Picked,
+    found_in,
+    is_selection,
+    moved_out,
+    selection,
+    taken,
+    without_number,
+)
 from tinygrad_dnn.loops.gathers import product as product_of
 from tinygrad_dnn.loops.linear_forms import (
     Constant,
@@ -233,6 +241,8 @@ class Walk:
 
     def _joined(self, node: Node, x: Any, y: Any, join: Callable[..., Any]) -> Form | None:
         a, b = self._as_form(x, node), self._as_form(y, node)
+        a = Form({}) if a is None and _is_zero(x) else a  # the 0 that Python's sum begins with
+        b = Form({}) if b is None and _is_zero(y) else b
         return combined(a, b, join) if a is not None and b is not None else None
 
     def _multiply(self, node: Node, x: Any, y: Any) -> Found:
@@ -294,9 +304,10 @@ class Walk:
             # V (M C)ᵀ = (V Cᵀ) Mᵀ
             total: Any = None
             for c, m in g.tails.items():
-                picks = is_selection(m)
-                whole = self._applied(f, c.T, m if picks else None)
-                total = added(total, whole if picks else product_of(whole, turned(m)))
+                a, E = without_number(m)
+                picks = is_selection(E)
+                whole = self._applied(f, c.T, E if picks else None)
+                total = added(total, scaled(a, whole) if picks else product_of(whole, turned(m)))
             node: Node = total
             return node
         if not f.own and f.flipped and not self._own(y):
@@ -326,6 +337,10 @@ class Walk:
         while is_transpose(x):
             x, is_turned = x.inputs[0], not is_turned
         return Constant(x, is_turned)
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, (int, float)) and x == 0
 
 
 def _quotient(part: Any, a: Any) -> Any:

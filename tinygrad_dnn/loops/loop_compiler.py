@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.autodiff.pytree import paths as tree_paths
+from tinygrad_dnn.autodiff.tensor import value_of
 from tinygrad_dnn.compiler.tracing.record import Recording, record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
 from tinygrad_dnn.graph import Node
@@ -69,6 +73,12 @@ def compile_loop(
         RecordingError: the step can't be compiled, see `compile`.
     """
     flat, layout = flatten(carry)
+    for at, x in zip(tree_paths(carry), flat, strict=True):
+        if np.asarray(value_of(x)).dtype.kind not in "fiub":
+            raise TypeError(
+                f"compile_loop: carry{at}: expected arrays in dicts, lists and tuples, got {x!r}; "
+                "it is what the first iteration begins with"
+            )
     began = rebuild(layout, [copied(x) for x in flat])
     fixed = dict(constants or {})
     given = [began, *(_tree(x) for x in inputs)]

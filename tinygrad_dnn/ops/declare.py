@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dnn.formula.template import formula_of
+from tinygrad_dnn.formula.template import Formula, formula_of
+from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops.handwritten import Call, call_of
 
@@ -117,7 +118,7 @@ class Op:
     def __init__(
         self,
         forward: Callable[..., Any],
-        formula: str | Callable[..., str],
+        formula: str | Callable[..., str | Formula],
         vjp: Sequence[Rule | None] | Rule | None,
         *,
         elementwise: bool = False,
@@ -154,7 +155,10 @@ class Op:
         )
         meta = [p for p in params if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         self.settings = tuple(p.name for p in meta)
-        self.positional = tuple(p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD)
+        # After `*arrays` Python takes settings by name alone; a call gives the arrays as one.
+        self.positional = tuple(
+            p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD or self.many
+        )
         self.defaults = {p.name: p.default for p in meta if p.default is not p.empty}
         self.required = frozenset(self.settings) - frozenset(self.defaults)
         # The number of arguments of a call that needs no sorting out: arrays and nothing else.
@@ -184,6 +188,9 @@ class Op:
         self.domain = tuple(domain)
         self.cases = tuple(cases)
         self.rules = self._rules(vjp)
+        # Declared by the project. What others declare may be random, or count its calls, so it is
+        # neither shared nor computed ahead; and what they say of it is not taken for granted.
+        self.builtin = forward.__module__.startswith(__package__)
         self.differentiable = any(self.rules)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
         # Where a cotangent of 0 must give 0 whatever the slope (∞, NaN): the sweep sees to it.
@@ -194,9 +201,6 @@ class Op:
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)
-        # Declared by the project. What others declare may be random, or count its calls, so it is
-        # neither shared nor computed ahead; and what they say of it is not taken for granted.
-        self.builtin = forward.__module__.startswith(__package__)
         if self.builtin and isinstance(ufunc, np.ufunc):
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
@@ -207,8 +211,19 @@ class Op:
         return self.view(meta) if callable(self.view) else self.view
 
     def _apart(self, *arrays: Any, **meta: Any) -> Any:
-        """A user's forward; a result that shares an input's memory is copied, unless declared."""
-        z = self.forward(*arrays, **meta)
+        """A user's forward, which may not write into its arguments; a result that shares an input's
+        memory is copied, unless declared.
+        """
+        arrays = tuple(map(locked, arrays))
+        try:
+            z = self.forward(*arrays, **meta)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.name} writes into its argument, which belongs to the graph; let it write "
+                "into a copy: x = x.copy()"
+            ) from error
         shares = (
             isinstance(z, np.ndarray)
             and not self.view
@@ -240,9 +255,11 @@ class Op:
     def _on_ones(
         self, inputs: Sequence[Any], shapes: Sequence[Any], meta: Mapping[str, Any]
     ) -> Any:
-        # In memory such an input is one number, whatever its shape.
+        # In memory such an input is one number, whatever its shape: 1, or position 0.
         ones = [
-            np.broadcast_to(np.ones((), x.dtype), s) if hasattr(x, "dtype") else x
+            np.broadcast_to(np.array(x.dtype.kind not in "iu", x.dtype), s)
+            if hasattr(x, "dtype")
+            else x
             for x, s in zip(inputs, shapes, strict=True)
         ]
         with np.errstate(all="ignore"):
@@ -322,7 +339,8 @@ class Op:
             ]
         )
         # Written out once per op, because a sweep calls it once per recorded op.
-        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=rule, shape=_shape)
+        called = rule if self.builtin else _unwritten(rule)
+        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=called, shape=_shape)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -336,6 +354,10 @@ class Op:
             arrays, extra = tuple(args[0]) if args else (), tuple(args[1:])
         else:
             arrays, extra = tuple(args[: len(self.arrays)]), tuple(args[len(self.arrays) :])
+            for name in self.arrays[len(arrays) :]:  # the rest by name
+                if name in kwargs:
+                    kwargs = dict(kwargs)
+                    arrays += (kwargs.pop(name),)
         if len(arrays) < len(self.arrays):
             raise TypeError(
                 f"{self.name}: expected {len(self.arrays)} array(s) "
@@ -349,7 +371,8 @@ class Op:
                 meta[name] = value
             elif value is not None:  # NumPy's wrappers pass out=None and the like
                 raise TypeError(
-                    f"{self.name}: no argument {name!r} here; expected {self.__signature__}"
+                    f"{self.name}: no argument {name!r} here"
+                    f"{advice(ARGUMENTS, name, self.settings)}; expected {self.__signature__}"
                 )
         if missing := self.required - meta.keys():
             raise TypeError(f"{self.name}: missing {', '.join(sorted(missing))}")
@@ -405,6 +428,22 @@ def _lambda(source: str, **names: Any) -> Callable[..., Any]:
     return made
 
 
+def locked(x: Any) -> Any:
+    """An array as others may look at it but not write to it; what is none, as it is."""
+    if type(x) is not np.ndarray or not x.flags.writeable:
+        return x
+    x = x.view()
+    x.setflags(write=False)
+    return x
+
+
+def _unwritten(rule: Rule) -> Rule:
+    """A user's rule, which may not write into what it is given: others read that too."""
+    return lambda *args, **kwargs: rule(
+        *map(locked, args), **{name: locked(x) for name, x in kwargs.items()}
+    )
+
+
 def _shape(x: Any) -> tuple[int, ...]:
     shape: tuple[int, ...] = x.shape if hasattr(x, "shape") else np.shape(x)
     return shape
@@ -421,7 +460,10 @@ def named(name: str) -> Op:
 
 
 def op(
-    formula: str | Callable[..., str], *, vjp: Sequence[Rule | None] | Rule | None, **traits: Any
+    formula: str | Callable[..., str | Formula],
+    *,
+    vjp: Sequence[Rule | None] | Rule | None,
+    **traits: Any,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare a function of NumPy arrays as an op, with its derivative.
 
@@ -429,8 +471,9 @@ def op(
         formula: how it is written, places in braces: `"{x} ⊙ {y}"`, `"exp({x})"`; `"Σ_{axis} {x}"`
             has the letters of the axis below, `"{x}^{y}"` a power above. A setting that it does not
             mention is added where it is not its default. Or a function of what it names (settings,
-            `x_shape`, `z_shape`, and `beside`: whether that stands next to it) that gives this, and
-            is taken to mention all.
+            `x_shape`, `z_shape`, `beside`: whether that stands next to it, and `numbers`: how many
+            of the arrays are plain numbers) that gives this or a `Formula`, and is taken to mention
+            all.
         vjp: for each array argument the rule `g -> g · ∂z/∂x`, written in NumPy calls (see above);
             summing over broadcast axes and casting to the input's dtype is done for it.
         elementwise: every element of the result depends on one element of each input.

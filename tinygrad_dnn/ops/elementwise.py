@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from tinygrad_dnn.formula.template import Formula
 from tinygrad_dnn.ops.declare import At, Case, Pole, op
 
 __all__ = [
@@ -92,8 +93,11 @@ def subtract(x, y, /):
     return np.subtract(x, y)
 
 
+_WITH_A_NUMBER = Formula("{x} · {y}", 6, (6, 6))  # binds as x ⊙ y does, not as a dot product
+
+
 @elementwise(
-    "{x} ⊙ {y}",
+    lambda numbers: _WITH_A_NUMBER if numbers else "{x} ⊙ {y}",
     vjp=(lambda g, y: g * y, lambda g, x: g * x),
     multiple=(0, 1),
     infix="⊙",
@@ -134,7 +138,8 @@ def reciprocal(x, /):
 def _power_base(g, x, y):
     # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0, at x = 0 and ∞ too (where 0 · xʸ⁻¹ would be NaN).
     if isinstance(y, (int, float)):
-        return g * y * x ** (y - 1) if y != 0 else np.zeros_like(g)
+        below = x if y == 2 else x ** (y - 1)  # x¹ is x
+        return g * y * below if y != 0 else np.zeros_like(g)
     safe = np.where((y == 0) & ((x == 0) | ~np.isfinite(x)), 1, x)
     return g * y * safe ** (y - 1)
 
@@ -181,22 +186,6 @@ def cbrt(x, /):
     return np.cbrt(x)
 
 
-def _per(g, x, z):
-    # ∂√(x² + y²)/∂x = x/z, and 0 at the tip of the cone, where x = y = 0.
-    return g * (x / np.where(z == 0, 1, z))
-
-
-@elementwise(
-    "hypot({x}, {y})",
-    vjp=(lambda g, x, z: _per(g, x, z), lambda g, y, z: _per(g, y, z)),
-    kinks=(At(0.0, 0.0, slopes=(0.0, 0.0)),),
-    analytic=False,
-)
-def hypot(x, y, /):
-    """√(x² + y²) without overflow; the slopes at 0, 0 are 0."""
-    return np.hypot(x, y)
-
-
 @elementwise(
     "|{x}|", vjp=lambda g, x: g * np.sign(x), kinks=(At(0.0, slopes=(0.0,)),), analytic=False
 )
@@ -237,6 +226,14 @@ def heaviside(x, y, /):
 # --- exponentials and logarithms ------------------------------------------------------------------
 
 
+def floating(x):
+    """x, whole numbers as the floats that np.exp makes of them: −x of a byte wraps around."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or dtype.kind == "f":
+        return x
+    return x.astype(np.result_type(dtype, np.float16))
+
+
 @elementwise("exp({x})", vjp=lambda g, z: g * z)
 def exp(x, /):
     """Exponential eˣ."""
@@ -249,7 +246,7 @@ def exp2(x, /):
     return np.exp2(x)
 
 
-@elementwise("expm1({x})", vjp=lambda g, z: g * (z + 1))
+@elementwise("expm1({x})", vjp=lambda g, x: g * np.exp(x))  # z + 1 has lost eˣ where z is −1
 def expm1(x, /):
     """eˣ − 1, exact for small x."""
     return np.expm1(x)
@@ -290,14 +287,20 @@ def log10(x, /):
     return np.log10(x)
 
 
-def _share(g, z, x):
-    # ∂z/∂x = eˣ⁻ᶻ, and 0 where x = z = −∞ (−∞ − (−∞) would be NaN).
-    return g * np.exp(x - np.where(z == -np.inf, 0, z))
+def logistic(x):
+    """1 / (1 + e⁻ˣ), exact to rounding for every x."""
+    with np.errstate(over="ignore"):  # where e⁻ˣ overflows, 1/∞ = 0 is the right value
+        return 1 / (1 + np.exp(-floating(x)))
+
+
+def _share(g, x, y):
+    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞ (−∞ − (−∞) would be NaN).
+    return g * logistic(x - np.where(x == -np.inf, 0, y))
 
 
 @elementwise(
     "logaddexp({x}, {y})",
-    vjp=(_share, lambda g, z, y: _share(g, z, y)),
+    vjp=(_share, lambda g, x, y: _share(g, y, x)),
     analytic=False,
 )
 def logaddexp(x, y, /):
@@ -342,27 +345,58 @@ def tan(x, /):
     return np.tan(x)
 
 
-@elementwise("arcsin({x})", vjp=lambda g, x: g / np.sqrt(1 - x * x), domain=(UNIT,))
+def _cosine(x):
+    # √(1 − x²) of a sine x; 1 − x is exact near 1, where x² rounds.
+    return np.sqrt((1 - x) * (1 + x))
+
+
+@elementwise("arcsin({x})", vjp=lambda g, x: g / _cosine(x), domain=(UNIT,))
 def arcsin(x, /):
     """Inverse sine."""
     return np.arcsin(x)
 
 
-@elementwise("arccos({x})", vjp=lambda g, x: -g / np.sqrt(1 - x * x), domain=(UNIT,))
+@elementwise("arccos({x})", vjp=lambda g, x: -g / _cosine(x), domain=(UNIT,))
 def arccos(x, /):
     """Inverse cosine."""
     return np.arccos(x)
 
 
-@elementwise("arctan({x})", vjp=lambda g, x: g / (1 + x * x))
+def _arctan(g, x):
+    with np.errstate(over="ignore"):  # where x² overflows, 1/∞ = 0 is the slope, to 1e-308
+        return g / (1 + x * x)
+
+
+@elementwise("arctan({x})", vjp=_arctan)
 def arctan(x, /):
     """Inverse tangent."""
     return np.arctan(x)
 
 
 @elementwise(
+    "hypot({x}, {y})",
+    vjp=(lambda g, z, x: _along(g, x, z), lambda g, z, y: _along(g, y, z)),
+    kinks=(At(0.0, 0.0, slopes=(0.0, 0.0)),),
+    analytic=False,
+)
+def hypot(x, y, /):
+    """√(x² + y²), whose squares do not overflow; the slope at (0, 0) is 0."""
+    return np.hypot(x, y)
+
+
+def _along(g, x, z):
+    return g * (x / np.where(z == 0, 1, z))
+
+
+def _turn(g, x, y):
+    # y / (x² + y²), where the squares overflow, or are 0.
+    r = hypot(x, y)
+    return g * (y / r / r)
+
+
+@elementwise(
     "arctan2({x}, {y})",
-    vjp=(lambda g, x, y: g * y / (x * x + y * y), lambda g, x, y: -g * x / (x * x + y * y)),
+    vjp=(_turn, lambda g, x, y: -_turn(g, y, x)),
     domain=(POSITIVE, POSITIVE),
     analytic=False,
 )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [
     "cumsum",
@@ -192,13 +193,17 @@ def cumsum(x, /, axis=None):
 
 def _logsumexp(g, z, x, x_shape, axis):
     top = unreduced(z, axis, x_shape)
-    # eˣ⁻ᶻ, and 0 where all elements are −∞.
-    return unreduced(g, axis, x_shape) * np.exp(x - np.where(top == -np.inf, 0, top))
+    nothing = top == -np.inf  # all elements are −∞, and their slopes 0
+    # eˣ⁻ᶻ over its sum, which is 1 but that z was rounded.
+    shares = np.exp(x - np.where(nothing, 0, top))
+    whole = np.sum(shares, axis=axis, keepdims=True)
+    return unreduced(g, axis, x_shape) / np.where(nothing, 1, whole) * shares
 
 
 @op("log Σ_{axis} exp({x})", vjp=_logsumexp, cases=CASES, composite=True, analytic=False)
 def logsumexp(x, /, axis=None, *, keepdims=False):
     """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
+    x = floating(x)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value of a slice of −∞

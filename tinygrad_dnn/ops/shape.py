@@ -21,6 +21,7 @@ __all__ = [
     "reshape",
     "roll",
     "scatter",
+    "setitem",
     "split",
     "squeeze",
     "stack",
@@ -119,9 +120,21 @@ def broadcast_to(x, /, shape):
     return np.broadcast_to(x, shape)
 
 
-def ravel(x):
-    """All elements in one axis."""
-    return reshape(x, -1)
+def in_order(x, shape, order="C"):
+    """x in another shape, its elements read and written with the last axis ("C") or the first one
+    ("F") changing fastest; "K" and "A" would depend on how the memory lies.
+    """
+    if order == "F":  # the reverse of every axis, in C order
+        whole = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+        return transpose(reshape(transpose(x), whole[::-1]))
+    if order != "C":
+        raise ValueError(f"reshape: expected order 'C' or 'F', got {order!r}")
+    return reshape(x, shape)
+
+
+def ravel(x, order="C"):
+    """All elements in one axis, in an order as `in_order` has it."""
+    return in_order(x, -1, order)
 
 
 def moveaxis(x, source, destination):
@@ -351,4 +364,46 @@ def scatter(x, /, index, shape):
         z[bare] = np.reshape(x, z[bare].shape)
     else:
         np.add.at(z, index, x)
+    return z
+
+
+def _rest(g, index):
+    return setitem(g, 0.0, index)
+
+
+def _written(g, index):
+    if not is_basic(index) and (at := _overwritten(g.shape, index)).any():
+        return np.where(at, 0.0, g[index])
+    return g[index]
+
+
+def _overwritten(shape, index):
+    """Where an element that is assigned at [index] gives way to a later one at its position."""
+    at = np.zeros(shape, np.intp)
+    order = np.arange(at[index].size).reshape(at[index].shape)
+    at[index] = order
+    return at[index] != order
+
+
+@op(
+    "set({x}[{index}] = {y})",
+    vjp=(_rest, _written),
+    selects=True,
+    analytic=False,  # NumPy writes no complex y into a real x
+    cases=(
+        Case((4, 3), (3,), index=1),
+        Case((4, 3), (), index=(slice(None, None, -2), None, slice(1, 3))),
+        Case((4, 3), (1,), index=(..., 0)),
+        Case((4, 3), (4, 3), index=np.array([0, 2, 2, 0])),
+        Case((4, 3), (2, 1), index=(slice(None), np.array([[0, 1], [1, 1]]))),
+        Case((3,), (2,), index=np.array([True, False, True])),
+        Case((3,), (), index=0),
+    ),
+)
+def setitem(x, y, /, index):
+    """x with y assigned at [index], in x's dtype; of repeated positions the last one counts."""
+    if len(np.shape(y)) > len(x[index].shape):
+        raise ValueError(f"expected no more axes than {x[index].shape} has, got {np.shape(y)}")
+    z = x.copy()
+    z[index] = y
     return z

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from math import inf, prod
 from typing import Any
+
+from numpy import signbit
 
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
@@ -43,9 +45,34 @@ def below_zero(m: Match) -> bool:
     return is_constant(m["c"]) and bool(m["c"] < 0)
 
 
-def opposite(m: Match) -> bool:
+def above_zero(m: Match) -> bool:
+    """c is a constant above 0 and finite: c 0 = 0, −0 stays −0, and ∞ is ∞."""
+    return is_constant(m["c"]) and bool(0 < m["c"] < inf)
+
+
+def above_zero_of_array(m: Match) -> bool:
+    """c is such a constant, x no number."""
+    return an_array(m) and above_zero(m)
+
+
+def below_zero_of_array(m: Match) -> bool:
+    """c is a constant below 0 and finite, x no number."""
+    return an_array(m) and is_constant(m["c"]) and bool(-inf < m["c"] < 0)
+
+
+def above_zero_of_arrays(m: Match) -> bool:
+    """c is such a constant, x and y are no numbers."""
+    return arrays(m) and above_zero(m)
+
+
+def opposite_numbers(m: Match) -> bool:
     """c and k are constants, k = −c."""
     return arrays(m) and is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] == -m["c"])
+
+
+def opposite(m: Match) -> bool:
+    """c is such a constant, k = −c."""
+    return above_zero(m) and opposite_numbers(m)
 
 
 def x_varies(m: Match) -> bool:
@@ -77,9 +104,9 @@ def one_dtype(m: Match) -> bool:
 
 
 def number_out(m: Match) -> bool:
-    """Of x, y and their matrix product the last is the smallest."""
+    """Of x, y and their matrix product the last is the smallest; c is a constant above 0."""
     smallest = size_of(m.root) <= min(size_of(m["x"]), size_of(m["y"]))
-    return smallest and arrays(m) and one_dtype(m)
+    return smallest and above_zero_of_arrays(m) and one_dtype(m)
 
 
 def number_to_x(m: Match) -> bool:
@@ -92,6 +119,16 @@ def number_to_y(m: Match) -> bool:
     """Of x, y and their matrix product y is the smallest."""
     smallest = size_of(m["y"]) < min(size_of(m.root), size_of(m["x"]))
     return smallest and arrays(m) and one_dtype(m)
+
+
+def above_zero_to_x(m: Match) -> bool:
+    """x is the smallest, and c a constant above 0."""
+    return above_zero(m) and number_to_x(m)
+
+
+def above_zero_to_y(m: Match) -> bool:
+    """y is the smallest, and c a constant above 0."""
+    return above_zero(m) and number_to_y(m)
 
 
 def as_large(m: Match) -> bool:
@@ -157,9 +194,10 @@ def nothing_summed(m: Match) -> Mapping[str, Any] | bool:
 
 
 def all_of_a_number(m: Match) -> Mapping[str, Any] | bool:
-    """A number stands so often in what is summed to a number."""
+    """The constant c, which is not −0, stands so often in what is summed to a number."""
     times = prod(m.root.inputs[0].shape)
-    return {"k": times} if m.root.shape == () and is_number(m["x"]) else False
+    number = m.root.shape == () and is_constant(m["c"]) and not (m["c"] == 0 and signbit(m["c"]))
+    return {"k": times} if number else False
 
 
 def undone(m: Match) -> bool:

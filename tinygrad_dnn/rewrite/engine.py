@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import REGISTRY, Op
-from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, swapped
+from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, locked, swapped
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import (
     Match,
@@ -190,7 +190,7 @@ class _Work:
         """An expression in normal form: a node that stands already, a new one, or a constant."""
         if not op.builtin:
             return build(op, inputs, meta, self.scope, like)
-        value = folded(op, inputs, meta)
+        value = folded(op, inputs, meta, like)
         if value is not None:
             return value
         key = key_of(op, inputs, meta)
@@ -229,7 +229,8 @@ class _Work:
             at = len(self.steps)
             self.steps.append(Step(row, found, way, node, node))
             try:
-                result = self._fitted(self._filled(row.right, found), node)
+                dtype = node.dtype if row.floats else None
+                result = self._fitted(self._filled(row.right, found, dtype), node)
             except Unfit:
                 result = None
             if result is not None:
@@ -238,15 +239,22 @@ class _Work:
             del self.steps[at:]
         return node
 
-    def _filled(self, term: Any, found: Match) -> Any:
-        """The right side of a row with everything in place."""
+    def _filled(self, term: Any, found: Match, dtype: Any) -> Any:
+        """The right side of a row with everything in place.
+
+        Raises:
+            Unfit: it would compute in another dtype than this: x − y of two bytes.
+        """
         if isinstance(term, Variable):
             return found[term.letter]
         if not isinstance(term, Term) or term.op is None:
             return term
-        inputs = [self._filled(x, found) for x in term.inputs]
+        inputs = [self._filled(x, found, dtype) for x in term.inputs]
         meta = {k: found[v] if isinstance(v, Setting) else v for k, v in term.meta.items()}
-        return self.make(term.op, inputs, meta or NO_META)
+        x = self.make(term.op, inputs, meta or NO_META)
+        if dtype is not None and getattr(x, "dtype", dtype) != dtype:
+            raise Unfit(f"{term} computes in {x.dtype}, expected {dtype}")
+        return x
 
     def _fitted(self, x: Any, node: Node) -> Any:
         """Return x fitted to the node's shape and dtype; None where it would have another."""
@@ -263,14 +271,13 @@ def _one_dtype(row: Row, way: Any, x: Any) -> bool:
     """Whether all that a pattern computes is of one floating-point dtype, conditions apart.
 
     Whole numbers overflow and truth values add up differently: the rows are about real numbers.
-    Where rounding may differ anyhow, 32 and 64 bits of whole numbers, as labels are, count as such.
     """
     dtype = x.dtype
     stack = [(way, x)]
     while stack:
         term, node = stack.pop()
         if isinstance(term, Term) and term.op is not None:
-            alike = node.dtype == dtype or (row.rounds and node.dtype in _WHOLE)
+            alike = node.dtype == dtype or (row.labels and node.dtype in _WHOLE)
             if not alike and (term.op.differentiable or term.op.stops):
                 return False
             stack += zip(term.inputs, node.inputs, strict=True)
@@ -281,8 +288,4 @@ def _value(leaf: Leaf) -> Any:
     """Return the value of a constant leaf, as nobody can write to it."""
     if not isinstance(leaf.value, np.ndarray):
         return leaf
-    if leaf.shape == ():
-        return leaf.value[()]
-    value = leaf.value.copy()
-    value.setflags(write=False)
-    return value
+    return locked(leaf.value.copy(order="K"))

@@ -83,7 +83,7 @@ def build(
 def _inferred(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         return op.result(inputs, meta)
-    except (TypeError, ValueError, IndexError) as error:
+    except (ArithmeticError, TypeError, ValueError, IndexError) as error:
         raise Unfit from error
 
 
@@ -92,10 +92,11 @@ def _computed(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
         return np.asarray(op.compute(*inputs, **meta))
 
 
-def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], like: Any = None) -> Any:
     """The value of an op on constants, read-only; None where it is not to be computed ahead.
 
-    An array is not made larger, which is what `broadcast_to` is for.
+    An array is not made larger, which is what `broadcast_to` is for. Its byte order is that of
+    `like`, since a scalar that NumPy computes has none.
     """
     if not (op.builtin and all(map(is_constant, inputs))) or op is _BROADCAST:
         return None
@@ -106,13 +107,18 @@ def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any]) -> Any:
                 return python(*inputs)
             return _computed(op, inputs, meta).item()
         z = _computed(op, inputs, meta)
+        if like is not None and z.dtype != like.dtype == z.dtype.newbyteorder():
+            z = z.astype(like.dtype)
     except (ArithmeticError, TypeError, ValueError, IndexError):
         return None
     if z.size > max(map(size_of, inputs)):
         return None
-    if z.shape == ():
-        return z[()]
-    if z.base is not None:
-        z = z.copy()
-    z.setflags(write=False)
-    return z
+    return locked(z.copy() if z.base is not None else z)
+
+
+def locked(value: Any) -> Any:
+    """An array as a constant: NumPy's scalar where it is one number, else read-only."""
+    if value.shape == () and value.dtype.isnative:  # a scalar has no byte order
+        return value[()]
+    value.setflags(write=False)
+    return value

@@ -50,28 +50,18 @@ OPPOSITE = ({"x": (3, 4), "y": (3, 4), "c": 0.3, "k": -0.3},)
 
 NO_QUOTIENT = "where the divisor is 0, infinite or NaN"
 NOT_FINITE = "where a value is infinite or NaN"
-TOO_LARGE = "where a product overflows, underflows or is of 0 and ∞"
+TOO_LARGE = "where a number on the way overflows or underflows"
 
 mathematics = partial(Row, rounds=True, awkward=NOT_FINITE)
 quotient = partial(Row, rounds=True, awkward=NO_QUOTIENT)
 scaled = partial(Row, rounds=True, awkward=TOO_LARGE)
 
-SIGNS = (
+# Of real numbers, which have one zero. For readers: 1 / (x + 0) is not 1 / x where x is −0.
+ONE_ZERO = (
     Row("negative of a difference", lambda x, y: (-(x - y), y - x), zeros=True),
     Row("plus zero", lambda x: (x + 0, x), zeros=True),
-    Row("minus zero", lambda x: (x - 0, x)),
     Row("zero minus", lambda x: (0 - x, -x), zeros=True),
-    Row("times one", lambda x: (x * 1, x)),
-    Row("over one", lambda x: (x / 1, x)),
-    Row("to the power one", lambda x: (power(x, 1), x)),
-    Row("times minus one", lambda x: (x * -1, -x)),
-    Row("minus minus", lambda x: (negative(-x), x)),
-    Row("plus a negative", lambda x, y: (x + -y, x - y)),
-    Row("minus a negative", lambda x, y: (x - -y, x + y)),
     Row("negatives add up", lambda x, y: ((-x) - y, -(x + y)), when.no_larger, zeros=True),
-    Row("sign out of a product", lambda x, y: ((-x) * y, -(x * y)), when.no_larger),
-    Row("sign out of a numerator", lambda x, y: ((-x) / y, -(x / y)), when.no_larger),
-    Row("sign out of a denominator", lambda x, y: (y / (-x), -(y / x)), when.no_larger),
     Row(
         "sign out of a left factor",
         lambda x, y: ((-x) @ y, -(x @ y)), when.no_larger, zeros=True, cases=LEFT,
@@ -87,6 +77,37 @@ SIGNS = (
         ),
         zeros=True, cases=AXES,
     ),
+    Row(
+        "product with a single element",
+        lambda x, y: (x @ y, x * y), when.y_is_single, zeros=True,
+        cases=({"x": (3, 1), "y": (1, 1)},),
+    ),
+    Row(
+        "product of a single element",
+        lambda x, y: (x @ y, x * y), when.x_is_single, zeros=True,
+        cases=({"x": (1, 1), "y": (1, 3)},),
+    ),
+    Row(
+        "sum of one element",
+        lambda x, axis, keepdims, shape=None: (sum(x, axis, keepdims=keepdims), reshape(x, shape)),
+        when.nothing_summed, zeros=True,
+        cases=({"x": (3, 1), "axis": 1, "keepdims": True},
+               {"x": (1, 1), "axis": None, "keepdims": False}),
+    ),
+)  # fmt: skip
+
+SIGNS = (
+    Row("minus zero", lambda x: (x - 0, x)),
+    Row("times one", lambda x: (x * 1, x)),
+    Row("over one", lambda x: (x / 1, x)),
+    Row("to the power one", lambda x: (power(x, 1), x)),
+    Row("times minus one", lambda x: (x * -1, -x)),
+    Row("minus minus", lambda x: (negative(-x), x)),
+    Row("plus a negative", lambda x, y: (x + -y, x - y)),
+    Row("minus a negative", lambda x, y: (x - -y, x + y)),
+    Row("sign out of a product", lambda x, y: ((-x) * y, -(x * y)), when.no_larger),
+    Row("sign out of a numerator", lambda x, y: ((-x) / y, -(x / y)), when.no_larger),
+    Row("sign out of a denominator", lambda x, y: (y / (-x), -(y / x)), when.no_larger),
     Row("sign out of a transpose", lambda x: ((-x).T, -(x.T))),
     Row("number takes the sign", lambda c, x: (-(c * x), (-c) * x), when.constant_number),
 )  # fmt: skip
@@ -151,16 +172,6 @@ SHAPES = (
         ),
         floats=False, cases=({"x": (1,), "first": (3, 1), "shape": (3, 4)},),
     ),
-    Row(
-        "product with a single element",
-        lambda x, y: (x @ y, x * y), when.y_is_single, zeros=True,
-        cases=({"x": (3, 1), "y": (1, 1)},),
-    ),
-    Row(
-        "product of a single element",
-        lambda x, y: (x @ y, x * y), when.x_is_single, zeros=True,
-        cases=({"x": (1, 1), "y": (1, 3)},),
-    ),
 )  # fmt: skip
 
 SUMS = (
@@ -173,19 +184,12 @@ SUMS = (
         when.merged_axes, cases=TWO_AXES,
     ),
     Row(
-        "sum of one element",
-        lambda x, axis, keepdims, shape=None: (sum(x, axis, keepdims=keepdims), reshape(x, shape)),
-        when.nothing_summed, zeros=True,
-        cases=({"x": (3, 1), "axis": 1, "keepdims": True},
-               {"x": (1, 1), "axis": None, "keepdims": False}),
-    ),
-    Row(
         "sum of one number",
-        lambda x, shape, axis, keepdims, k=None: (
-            sum(broadcast_to(x, shape), axis, keepdims=keepdims), k * x
+        lambda c, shape, axis, keepdims, k=None: (
+            sum(broadcast_to(c, shape), axis, keepdims=keepdims), k * c
         ),
-        when.all_of_a_number, rounds=True, zeros=True,
-        cases=({"x": (), "shape": (3, 7), "axis": None, "keepdims": False},),
+        when.all_of_a_number, rounds=True,
+        cases=({"shape": (3, 7), "axis": None, "keepdims": False},),
     ),
 )  # fmt: skip
 
@@ -205,18 +209,52 @@ CANCELLED = (
         "divisor of a term",
         lambda x, y, a: ((x / a + y) * a, x + y * a),
     ),
-    quotient(
+    scaled(
         "factor into the numerator",
         lambda x, y, a: ((x / a) * y, (x * y) / a), when.quotient_as_large,
-    ),
-    scaled(
-        "common factor", lambda x, y, a: (x * a - y * a, (x - y) * a), when.arrays,
     ),
     mathematics(
         "products with complements",
         lambda x, a: (x * (1 - a) - (1 - x) * a, (x - x * a) - (a - x * a)),
+        awkward=f"{NOT_FINITE}, or x the least whole number", labels=True,
     ),
     mathematics("common part of a difference", lambda x, y, a: ((x - a) - (y - a), x - y)),
+)  # fmt: skip
+
+COMMON_FACTOR = scaled(
+    "common factor", lambda x, y, a: (x * a - y * a, (x - y) * a), when.arrays,
+)  # fmt: skip
+
+# A sum is never −0, nor is 0 − 0.
+FROM_ZERO = (
+    Row(
+        "sum of negatives",
+        lambda x, axis, keepdims: (
+            sum(-x, axis, keepdims=keepdims), 0 - sum(x, axis, keepdims=keepdims)
+        ),
+        cases=AXES,
+    ),
+    Row(
+        "sum of negative differences",
+        lambda x, y, axis, keepdims: (
+            sum((-x) - y, axis, keepdims=keepdims), 0 - sum(x + y, axis, keepdims=keepdims)
+        ),
+        cases=AXES,
+    ),
+    Row(
+        "from zero and back",
+        lambda c, x, axis, keepdims: (
+            0 - c * (0 - sum(x, axis, keepdims=keepdims)), c * sum(x, axis, keepdims=keepdims)
+        ),
+        when.above_zero, cases=AXES,
+    ),
+    scaled(
+        "sum of negative multiples",
+        lambda c, x, axis, keepdims: (
+            sum(c * x, axis, keepdims=keepdims), 0 - (-c) * sum(x, axis, keepdims=keepdims)
+        ),
+        when.below_zero_of_array, cases=AXES,
+    ),
 )  # fmt: skip
 
 NUMBERS = (
@@ -227,10 +265,12 @@ NUMBERS = (
         "division by a number", lambda c, x: (x / c, (1 / c) * x), when.an_array,
     ),
     scaled(
-        "common number of a sum", lambda c, x, y: (c * x + c * y, c * (x + y)), when.arrays,
+        "common number of a sum", lambda c, x, y: (c * x + c * y, c * (x + y)),
+        when.above_zero_of_arrays,
     ),
     scaled(
-        "common number of a difference", lambda c, x, y: (c * x - c * y, c * (x - y)), when.arrays,
+        "common number of a difference", lambda c, x, y: (c * x - c * y, c * (x - y)),
+        when.above_zero_of_arrays,
     ),
     scaled(
         "opposite numbers of a sum", lambda c, k, x, y: (c * x + k * y, c * (x - y)),
@@ -245,13 +285,12 @@ NUMBERS = (
         lambda c, x, axis, keepdims: (
             sum(c * x, axis, keepdims=keepdims), c * sum(x, axis, keepdims=keepdims)
         ),
-        when.an_array, cases=AXES,
+        when.above_zero_of_array, cases=AXES,
     ),
     Row("number out of a transpose", lambda c, x: ((c * x).T, c * x.T), when.an_array),
     Row(
         "number out of a choice",
-        lambda c, p, x: (where(p, c * x, 0), c * where(p, x, 0)), when.an_array,
-        zeros=True, awkward="where c is infinite or NaN",
+        lambda c, p, x: (where(p, c * x, 0), c * where(p, x, 0)), when.above_zero,
     ),
 )  # fmt: skip
 
@@ -279,7 +318,7 @@ OUT = (
 IN = (
     scaled(
         "number to the left factor",
-        lambda c, x, y: (c * (x @ y), (c * x) @ y), when.number_to_x, cases=SMALL_LEFT,
+        lambda c, x, y: (c * (x @ y), (c * x) @ y), when.above_zero_to_x, cases=SMALL_LEFT,
     ),
     scaled(
         "number from right to left",
@@ -287,7 +326,7 @@ IN = (
     ),
     scaled(
         "number to the right factor",
-        lambda c, x, y: (c * (x @ y), x @ (c * y)), when.number_to_y, cases=SMALL_RIGHT,
+        lambda c, x, y: (c * (x @ y), x @ (c * y)), when.above_zero_to_y, cases=SMALL_RIGHT,
     ),
     scaled(
         "number from left to right",

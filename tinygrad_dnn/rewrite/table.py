@@ -32,12 +32,16 @@ from tinygrad_dnn.ops import (
     square,
     where,
 )
+from tinygrad_dnn.ops.activation import NEAR_ONE
 from tinygrad_dnn.rewrite import conditions as when
 from tinygrad_dnn.rewrite.rows import (
     CANCELLED,
+    COMMON_FACTOR,
+    FROM_ZERO,
     IN,
     NOT_FINITE,
     NUMBERS,
+    ONE_ZERO,
     OUT,
     SHAPES,
     SIGNS,
@@ -94,9 +98,13 @@ ONLY_ON_PAPER = (
         rounds=True, cases=({"x": (3, 4), "axis": 0},),
     ),
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
+    Row(
+        "no rounding on paper", lambda x, y: (x * (y > NEAR_ONE), 0),
+        zeros=True, positive="y", awkward="where y is all but 1, and 1 − y rounds",
+    ),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(
-        "no infinity on paper", lambda x: (where(x == -inf, 0, x), x),
+        "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
         rounds=False, awkward="where x is −∞",
     ),
     mathematics(
@@ -110,7 +118,9 @@ ONLY_ON_PAPER = (
         ),
         rounds=False, awkward="where y is 0 and x is 0 or not finite",
     ),
-    replace(SIGNS[0], where=when.x_varies),
+    replace(ONE_ZERO[0], where=when.x_varies),
+    *ONE_ZERO[1:],
+    COMMON_FACTOR,
     Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
     Row(
         "sign into a difference", lambda c, x, y: (-(c * (x - y)), c * (y - x)), when.x_varies,
@@ -159,19 +169,28 @@ REPEATED = _implied(
 )
 
 
+# On paper a number is any number, and what stands where is no question of size.
+_ANY_NUMBER = {
+    when.above_zero_of_array: when.an_array,
+    when.above_zero_of_arrays: when.arrays,
+    when.opposite: when.opposite_numbers,
+}
+
+
 def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
-    """The rows whatever the sizes of the arrays."""
+    """The rows whatever the sizes of the arrays, and the sign of a number."""
     sizes = (when.no_larger, when.number_out, when.as_large, when.quotient_as_large)
-    return tuple(replace(row, where=where) if row.where in sizes else row for row in rows)
+    known = dict.fromkeys(sizes, where) | _ANY_NUMBER
+    return tuple(replace(row, where=known.get(row.where, row.where)) for row in rows)
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *NUMBERS, *OUT, *IN, *REPEATED,
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN, *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
-    *_anywhere(row for row in SIGNS[1:] if row.where is not when.constant_number),
+    *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
     *SHAPES, *SUMS, STABLE[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
-    *NUMBERS, *_anywhere(OUT, when.arrays), *REPEATED,
+    *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

@@ -26,10 +26,8 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import REGISTRY, Op
 
 NUMBERS = ("c", "k")
-# Bit for bit the same with the inputs exchanged.
-COMMUTATIVE = frozenset(
-    REGISTRY[name] for name in ("add", "multiply", "maximum", "minimum", "equal", "not_equal")
-)
+# Bit for bit the same with the inputs exchanged: max(0, −0) is not.
+COMMUTATIVE = frozenset(REGISTRY[name] for name in ("add", "multiply", "equal", "not_equal"))
 
 
 _KEEPS_FINITE = frozenset(
@@ -106,7 +104,8 @@ class Row:
         rounds: the two sides may differ in rounding.
         zeros: the two sides may differ in the sign of a zero.
         awkward: where else they differ (an infinity, a division by 0); empty if nowhere.
-        floats: only where everything that the left side computes has one floating-point dtype.
+        floats: only where everything that either side computes has one floating-point dtype.
+        labels: the left side may compute with whole numbers besides, of 32 or 64 bits.
         cases: shapes and settings that tests call the line with; without, arrays that broadcast.
         positive, whole: variables that tests sample between 0 and 1, and as whole numbers.
         as_written: inputs of commutative ops are looked for in this order only.
@@ -119,6 +118,7 @@ class Row:
     zeros: bool = False
     awkward: str = ""
     floats: bool = True
+    labels: bool = False
     cases: tuple[Mapping[str, Any], ...] = ()
     positive: str = ""
     whole: str = ""
@@ -183,10 +183,16 @@ def same(x: Any, y: Any) -> bool:
     )  # 0.0 and −0.0 are two
 
 
+def _every_element_is(x: Any, number: Any) -> bool:
+    """Whether a constant is that number everywhere; −0 is not 0."""
+    zero = number == 0 and np.asarray(x).dtype.kind == "f"
+    return bool(np.all(x == number)) and not (zero and np.signbit(x).any())
+
+
 def matches(term: Any, x: Any, found: Match) -> bool:
     """Whether an input has the form of a term; what variables stand for is added to `found`."""
     if not isinstance(term, Term):
-        return is_constant(x) and bool(np.all(x == term)) and np.size(x) > 0
+        return is_constant(x) and np.size(x) > 0 and _every_element_is(x, term)
     if isinstance(term, Variable):
         if term.letter in found:
             return same(found[term.letter], x)

@@ -16,6 +16,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from tinygrad_dnn.storage.validate import printable
 
 __all__ = [
     "contents",
@@ -40,7 +43,6 @@ MAX_NAMES = 10_000  # entries of a text dataset
 MAX_NAME_BYTES = 1_000  # of one entry
 MAX_SOFT_LINKS = 16  # on the way to one dataset
 BLOCK = 8 * 2**20  # bytes that are read at a time
-GZIP_LIMIT = 1032  # deflate turns no byte into more than this many
 
 FILTERS = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
@@ -186,7 +188,7 @@ def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size
         )
     declared = math.prod(shape) * item_bytes
     if layout == h5py.h5d.CHUNKED:
-        sizes = [size for _, _, size in _chunks(where, dataset)]
+        sizes = _chunk_sizes(where, dataset)
         stored = sum(sizes)
         chunk_bytes = math.prod(dataset.chunks) * item_bytes
         pairs = zip(shape, dataset.chunks, strict=True)
@@ -197,8 +199,7 @@ def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size
                 f"{len(sizes):,} were ever written"
             )
         declared = max(declared, len(sizes) * chunk_bytes)
-        # Deflate adds 5 bytes to 16 kB that it cannot shrink, fletcher32 adds 4, lzf none.
-        if sizes and max(sizes) > chunk_bytes + chunk_bytes // 1000 + 64:
+        if sizes and max(sizes) > _largest(chunk_bytes):
             raise ValueError(
                 f"{where}: a chunk of {chunk_bytes:,} bytes takes {max(sizes):,} in the file; "
                 "its compressed bytes unfold to something else"
@@ -220,15 +221,11 @@ def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size
         )
 
 
-def _chunks(where: str, dataset: h5py.Dataset) -> list[tuple[tuple[int, ...], int, int]]:
-    """Offset, filter mask and stored bytes of every chunk."""
-    found: list[tuple[tuple[int, ...], int, int]] = []
-
-    def note(chunk: Any) -> None:
-        found.append((chunk.chunk_offset, chunk.filter_mask, chunk.size))
-
+def _chunk_sizes(where: str, dataset: h5py.Dataset) -> list[int]:
+    """The stored bytes of every chunk."""
+    found: list[int] = []
     with _library(where):
-        dataset.id.chunk_iter(note)
+        dataset.id.chunk_iter(lambda chunk: found.append(chunk.size))
     return found
 
 
@@ -238,28 +235,70 @@ def _where(dataset: h5py.Dataset) -> str:
     return f"{dataset.file.filename}: dataset {dataset.name.lstrip('/')!r}"
 
 
-def _check_gzip(where: str, dataset: h5py.Dataset) -> None:
-    """No gzip chunk unfolds to more than a chunk; the HDF5 library would unfold it to the end."""
+def _check_chunks(where: str, dataset: h5py.Dataset) -> None:
+    """Every chunk unfolds to exactly the bytes of a chunk.
+
+    The HDF5 library does not look: of one that unfolds to less it takes what lies behind it in
+    memory for values, or crashes; one that unfolds to more it unfolds to the end.
+    """
+    if dataset.chunks is None:
+        return
     plan = dataset.id.get_create_plist()
     filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
-    if h5py.h5z.FILTER_DEFLATE not in filters:
-        return
-    gzip_skipped = 1 << filters.index(h5py.h5z.FILTER_DEFLATE)
-    limit = math.prod(dataset.chunks) * dataset.id.get_type().get_size() + 4  # fletcher32 adds 4
-    for offset, mask, size in _chunks(where, dataset):
-        if mask & gzip_skipped or size * GZIP_LIMIT <= HARMLESS:
-            continue
+    whole = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    counts = (range(0, n, chunk) for n, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    for offset in product(*counts):
         with _library(where):
+            info = dataset.id.get_chunk_info_by_coord(offset)
+            if info.size > _largest(whole):  # another one than the index lists
+                raise OSError(f"{info.size:,} bytes for a chunk of {whole:,}")
             packed = dataset.id.read_direct_chunk(offset)[1]
+        length = len(packed)
+        for k, number in reversed([*enumerate(filters)]):  # as they are undone
+            if info.filter_mask >> k & 1:
+                continue
+            if number == h5py.h5z.FILTER_FLETCHER32:
+                length -= 4
+            elif number in COMPRESSORS:
+                length = _unfolded(where, number, packed[: max(length, 0)], whole + 4)
+        if length > whole:
+            raise ValueError(
+                f"{where}: the chunk at {offset} unfolds to more than the {whole:,} bytes of a "
+                "chunk; taken for a trap"
+            )
+        if length < whole:
+            raise OSError(
+                f"{where}: cannot be read, damaged: the chunk at {offset} has {length:,} bytes "
+                f"of {whole:,}"
+            )
+
+
+def _largest(whole: int) -> int:
+    """The bytes that a chunk may take in the file.
+
+    Deflate adds 5 bytes to 16 kB that it cannot shrink, fletcher32 adds 4, lzf none.
+    """
+    return whole + whole // 1000 + 64
+
+
+def _unfolded(where: str, compressor: int, packed: bytes, limit: int) -> int:
+    """How many bytes a compressed chunk unfolds to; of more than the limit, at least one more."""
+    if compressor == h5py.h5z.FILTER_DEFLATE:
         try:
-            unfolded = len(zlib.decompressobj().decompress(packed, limit + 1))
+            return len(zlib.decompressobj().decompress(packed, limit + 1))
         except zlib.error as error:
             raise OSError(f"{where}: cannot be read, damaged gzip data ({error})") from error
-        if unfolded > limit:
-            raise ValueError(
-                f"{where}: the gzip chunk at {offset} unfolds to more than the {limit:,} bytes "
-                "of a chunk; taken for a trap"
-            )
+    # LZF: a byte below 32 says how many follow as they are, another one how many are repeated.
+    length = at = 0
+    while at < len(packed) and length <= limit:
+        code = packed[at]
+        if code < 32:
+            length, at = length + code + 1, at + code + 2
+        else:
+            long = code >> 5 == 7
+            more = packed[at + 1] if long and at + 1 < len(packed) else 0
+            length, at = length + (code >> 5) + more + 2, at + 2 + long
+    return length
 
 
 def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -273,7 +312,7 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         ValueError: a compressed chunk unfolds to more than a chunk.
     """
     where = _where(dataset)
-    _check_gzip(where, dataset)
+    _check_chunks(where, dataset)
     native = dataset.dtype.newbyteorder("=")
     step = dataset.chunks[0] if dataset.chunks else 1
     row_bytes = max(1, math.prod(dataset.shape[1:]) * native.itemsize)
@@ -337,7 +376,7 @@ def contents(file: h5py.File, limit: int = 20) -> str:
             for key in group.id:
                 if len(found) > limit:
                     break
-                name = prefix + key.decode(errors="replace")
+                name = prefix + printable(key.decode(errors="replace"))
                 if group.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
                     found.append(f"{name} (a link)")
                     continue

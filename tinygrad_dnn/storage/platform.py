@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import select
 import signal
 import subprocess
 import sys
@@ -20,12 +22,24 @@ def _module(name: str) -> Any:
         return None
 
 
-_fcntl, _resource = _module("fcntl"), _module("resource")
+_fcntl, _resource, _msvcrt = (_module(name) for name in ("fcntl", "resource", "msvcrt"))
 
 LOCKS = _fcntl is not None
 """Whether a file can be locked for as long as its descriptor is open."""
 OPEN_FILES_MOVE = sys.platform != "win32"
 """Whether a file can be renamed while it is open."""
+
+STOP_SIGNALS = tuple(
+    signal.Signals(getattr(signal, name))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""What asks a process to end and lets it finish something: Ctrl-C, kill, a closed terminal."""
+FORKS = sys.platform == "linux" and hasattr(os, "fork")
+"""Whether a process may be forked from one that has loaded NumPy: elsewhere its matrix library,
+or the system's own, may not survive that."""
+PIPES_WAIT = hasattr(select, "poll")
+"""Whether a pipe can be waited for with a limit of time."""
 
 BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 NO_WAITING: int = getattr(os, "O_NONBLOCK", 0)  # a pipe or device is refused, not waited for
@@ -40,6 +54,41 @@ def lock(descriptor: int, *, wait: bool = True) -> None:
     """
     if LOCKS:
         _fcntl.flock(descriptor, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed, at the latest when this process ends.
+
+    Returns None where neither the system nor the file system knows such locks.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
+    if _fcntl is None:
+        return None if _msvcrt is None else _lock_file(folder / ".lock")
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # a folder may be writable and not readable
+        return None
+    try:
+        lock(descriptor, wait=False)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return descriptor
+
+
+def _lock_file(path: Path) -> int:
+    """The same with a file in the folder, for Windows, which opens no folders."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY)
+    try:
+        _msvcrt.locking(descriptor, _msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        os.close(descriptor)
+        raise BlockingIOError(error.errno, f"{path} is locked") from None
+    return descriptor
 
 
 def synchronise_folder(folder: Path) -> None:
@@ -57,6 +106,18 @@ def synchronise_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def private_descriptor(descriptor: int) -> int:
+    """Move an open file to a number that nobody guesses, and that no started program inherits."""
+    if _fcntl is not None:
+        lowest = random.SystemRandom().randrange(64, 200)
+        with contextlib.suppress(OSError):
+            moved: int = _fcntl.fcntl(descriptor, _fcntl.F_DUPFD_CLOEXEC, lowest)
+            os.close(descriptor)
+            return moved
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
 def limit_memory(size: int) -> None:
     """Let this process grow by so many bytes, where the system can say so; no core files."""
     if _resource is None:
@@ -71,11 +132,16 @@ def limit_memory(size: int) -> None:
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and what it has started where that can be found."""
+    if hasattr(os, "killpg"):
+        kill_group(process.pid)
     with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        process.kill()
+
+
+def kill_group(pid: int) -> None:
+    """End the processes of a group, if there are any; where the system has groups."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def exit_words(code: int) -> str:

@@ -73,6 +73,21 @@ def write(path: str | os.PathLike[str], body: bytes | memoryview) -> None:
     _synchronise_folder(target.parent)
 
 
+def require_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raise what `write` would raise for the file and the folder there, before there is a body.
+
+    Raises:
+        OSError: the folder is missing, the path is not a regular file or is write-protected.
+    """
+    name = os.fsdecode(path)
+    try:
+        _permissions_of_replaceable(Path(os.path.realpath(name)))
+    except OSError as error:
+        raise _reworded(
+            error, f"{name}: can't be saved to: {error.strerror}. {_remedy(error)}"
+        ) from error
+
+
 def read(path: str | os.PathLike[str]) -> bytes:
     """The verified bytes of a sealed file, user block included.
 

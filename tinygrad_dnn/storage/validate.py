@@ -6,6 +6,7 @@ value of the right kind that cannot stand. NumPy's scalars count as the Python s
 
 import sys
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,30 @@ def plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
+_SHORT = Repr()
+_SHORT.maxtuple = _SHORT.maxlist = 32
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
+def short(value: object) -> str:
+    """A value as a message shows it: of long ones the beginning, of huge integers the size."""
+    if isinstance(value, int) and abs(value) >= 2**128:  # Python prints at most 4300 digits
+        return f"about 2**{value.bit_length() - 1}"
+    return _SHORT.repr(value)
+
+
+def printable(name: str) -> str:
+    """A name from a file with escapes for what would act on a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
 def integer(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
     """An integer from ``least`` to ``most``; a boolean is none."""
     value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
     if not least <= value <= most:
-        raise ValueError(f"{name}: expected an integer from {least} to {most}, got {value}")
+        raise ValueError(f"{name}: expected an integer from {least} to {most}, got {short(value)}")
     return int(value)
 
 
@@ -33,7 +51,7 @@ def real(value: object, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
     if not abs(value) <= sys.float_info.max:  # NaN compares false
-        raise ValueError(f"{name}: expected a finite number, got {value}")
+        raise ValueError(f"{name}: expected a finite number, got {short(value)}")
     return float(value)
 
 
@@ -44,7 +62,7 @@ def text(value: object, name: str) -> str:
     try:
         return value.encode("utf-8").decode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name}: {value!r} cannot be written as UTF-8") from error
+        raise ValueError(f"{name}: {short(value)} cannot be written as UTF-8") from error
 
 
 def sequence(value: object, name: str) -> Sequence[Any]:
@@ -58,7 +76,7 @@ def mapping(value: object, name: str) -> dict[str, Any]:
     """A new dict with the same entries; its keys are strings."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name}: expected a dict, got {type(value).__name__}")
-    return {text(key, f"{name}, key {key!r}"): value[key] for key in value}
+    return {text(key, f"{name}, key {short(key)}"): value[key] for key in value}
 
 
 def array(value: object, name: str, dtypes: Sequence[str]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from viz.derivation.divisor import Divisor, divisor_of
 from viz.derivation.legend import legend
 from viz.derivation.lines import Line, Lines
 from viz.derivation.mathematics import Text, name
-from viz.files import write
+from viz.files import write_text
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of
@@ -269,7 +269,7 @@ class Derivation:
             known = ", ".join(f".{ending}" for ending in ENDINGS)
             raise ValueError(f"save: {path.name}: expected a name ending in {known}")
         printers = {"html": self.html, "tex": self._paper, "txt": self._text}
-        return write(path, printers[kind]().encode())
+        return write_text(path, printers[kind]())
 
     def _text(self) -> str:
         return f"{self}\n"

@@ -13,6 +13,7 @@ _AXES = (
 _GONE = "in brackets, Σ₍ⱼ₎ x, the axis is gone"
 _ALONE = "Σ without a letter is over all; on a line of its own, down to the shape beside it."
 _PUT = "scatter(x → s[p]) is an array of shape s, 0 but for x added at the positions p."
+_SET = "set(x[p] = y) is x with y in place of what stood at the positions p."
 
 
 def legend(texts: Iterable[str]) -> str:
@@ -21,4 +22,5 @@ def legend(texts: Iterable[str]) -> str:
     sentences: list[str] = []
     if _LETTERS.search(whole):
         sentences += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
-    return " ".join([*sentences, *([_PUT] if "scatter(" in whole else [])])
+    sentences += [told for word, told in (("scatter(", _PUT), ("set(", _SET)) if word in whole]
+    return " ".join(sentences)

@@ -25,7 +25,7 @@ from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
 from viz.derivation.algebra import mathematical
 from viz.derivation.divisor import Divisor
-from viz.derivation.mathematics import Text, typeset
+from viz.derivation.mathematics import Text, typeset, typeset_all
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
@@ -182,28 +182,28 @@ class Lines:
         if self.divisor is not None:
             letters[self.divisor.leaf] = self.divisor.name
         outputs = set(forward.graph.outputs)
-        texts: dict[Node, Text] = {}
-        for x in forward.graph:
-            if x.op is not None and (x in self.named or x in outputs):
-                own = letters.pop(copies[x], None)  # its own name is on the left
-                texts[x] = typeset(copies[x], letters, beside=False)
-                if own is not None:
-                    letters[copies[x]] = own
-        return texts
+        shown = [x for x in forward.graph if x.op is not None and (x in self.named or x in outputs)]
+        texts = typeset_all((z for x in shown if isinstance(z := copies[x], Node)), letters)
+        return {
+            x: texts[z] if isinstance(z := copies[x], Node) and z.op else typeset(z, letters)
+            for x in shown
+        }
 
     def _is_scaled(self, x: Node) -> bool:
         return self.scaled and x.op is not None
 
-    def all(self) -> list[Line]:
-        """The lines."""
+    def all(self, most: int | None = None) -> list[Line]:
+        """The lines; with `most`, only those whose rule is made of at most so many nodes."""
         lines: dict[Node, Line] = {}  # by the leaf that stands for the gradient
         for x in self.targets:
-            lines[self.unknown[x]] = self._line(x, lines)
+            raw = self._formula(x, self.owners[x], most)
+            if raw is not None:
+                lines[self.unknown[x]] = self._line(x, raw, lines)
         return list(lines.values())
 
-    def _line(self, x: Node, before: Mapping[Node, Line]) -> Line:
+    def _line(self, x: Node, raw: Node, before: Mapping[Node, Line]) -> Line:
         """The line of one gradient: the shortest of what comes of looking into others or not."""
-        raw = start = self._formula(x, self.owners[x])
+        start = raw
         put_in: tuple[str, ...] = ()
         found: list[Simplified] = []
         for _ in range(DEEPEST + 1):
@@ -219,8 +219,10 @@ class Lines:
         called = str(self.unknown[x].name)
         return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
 
-    def _formula(self, x: Node, owners: Collection[Node]) -> Node:
-        """The gradient of x, cut off at the gradients of the owners, in their measure and its."""
+    def _formula(self, x: Node, owners: Collection[Node], most: int | None) -> Node | None:
+        """The gradient of x, cut off at the gradients of the owners, in their measure and its;
+        None if it is made of more nodes than `most`.
+        """
         known = [z for z in owners if z in self.unknown]
         # Where all of it comes from gradients in that measure, the measure goes through.
         alike = len(known) == len(owners) and all(map(self._is_scaled, known))
@@ -229,7 +231,9 @@ class Lines:
             leaf = self.unknown[z]
             as_it_is = alike or not self._is_scaled(z)
             cut[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
-        root = _cut(self.gradients[x], ChainMap(cut, self.given))
+        root = _cut(self.gradients[x], ChainMap(cut, self.given), most)
+        if root is None:
+            return None
         if self._is_scaled(x):
             return root if alike else self._times(root)
         return self._times(root, inverse=True) if alike and self.scaled else root
@@ -261,8 +265,10 @@ def _length(x: Node) -> int:
     return sum(n.op is not None and n.shape != () for n in trace([x]))
 
 
-def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:
-    """A copy of what leads to a node, with others in place of those it is cut off at."""
+def _cut(root: Any, stops: Mapping[Node, Node], most: int | None = None) -> Any:
+    """A copy of what leads to a node, with others in place of those it is cut off at; None if
+    those are more than `most`.
+    """
     if root in stops or not isinstance(root, Node):
         return stops.get(root, root)
     seen, stack = {root}, [root]
@@ -271,6 +277,8 @@ def _cut(root: Any, stops: Mapping[Node, Node]) -> Any:
             if x not in seen and x not in stops:
                 seen.add(x)
                 stack.append(x)
+        if most is not None and len(seen) > most:
+            return None
     new: dict[Node, Node] = {}
     for node in sorted(seen, key=by_index):
         inputs = [stops.get(x) or new[x] if isinstance(x, Node) else x for x in node.inputs]

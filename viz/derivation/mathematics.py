@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.formula.conventions import readable
@@ -39,6 +39,12 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
     if x in named:
         return name(named[x])
     return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside, whole=True)[x])
+
+
+def typeset_all(nodes: Iterable[Node], named: Mapping[Node, str]) -> dict[Node, Text]:
+    """The right sides of many op nodes of one graph, each as if it stood within a formula."""
+    written_all = written(trace(nodes), named, LONGEST, _SCRIPTS, readable, beside=False)
+    return {node: Text(*texts) for node, texts in written_all.items()}
 
 
 def name(called: str) -> Text:

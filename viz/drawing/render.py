@@ -19,7 +19,7 @@ from typing import Any
 import graphviz
 
 from viz.drawing.svg_fonts import typeset
-from viz.files import write
+from viz.files import write, write_text
 
 # How a whole file of the kind begins and ends.
 FORMATS = {
@@ -67,13 +67,13 @@ def save(picture: Any, path: str | os.PathLike[str], *, timeout: float = 120.0) 
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind == "dot":
-        return write(path, source.encode())
+        return write_text(path, source)
     if kind not in FORMATS:
         known = ", ".join(f".{k}" for k in (*FORMATS, "dot"))
         raise ValueError(f"save: {path.name}: expected a name ending in {known}")
     drawn, complaints = _drawn(picture, kind, timeout)
     if drawn is None:
-        left = write(path.with_suffix(".dot"), source.encode())
+        left = write_text(path.with_suffix(".dot"), source)
         raise OSError(f"save: {path} was not drawn: {complaints}. The DOT text is in {left}")
     return write(path, drawn)
 

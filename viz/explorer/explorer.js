@@ -63,13 +63,18 @@
   function go(k) {
     now = Math.max(0, Math.min(steps.length, k));
     show();
+    sight();
+    if (now === steps.length) {
+      pause();
+    }
+  }
+
+  /** Bring what the present step is about into sight. */
+  function sight() {
     if (now > 0) {
       picture.reveal(picture.seen(steps[now - 1].node));
     } else {
       begin();
-    }
-    if (now === steps.length) {
-      pause();
     }
   }
 
@@ -319,7 +324,15 @@
       }
     };
     frame.addEventListener("wheel", zoom, { passive: false });
-    new ResizeObserver(picture.suit).observe(frame);
+    // Its height changes with every status line that wraps; to zoom then would stop a scroll.
+    let width = frame.clientWidth;
+    new ResizeObserver(() => {
+      if (frame.clientWidth !== width) {
+        width = frame.clientWidth;
+        picture.suit();
+        sight();
+      }
+    }).observe(frame);
     const clicks = {
       first: keys.Home,
       back: keys.ArrowLeft,

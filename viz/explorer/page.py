@@ -20,7 +20,7 @@ from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.timeline import Story
-from viz.files import write
+from viz.files import write_text
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
@@ -118,7 +118,7 @@ def explore(
         }
         for name, group in groups.items()
     }
-    return write(path, _page(story, pictures, teller.legend).encode())
+    return write_text(path, _page(story, pictures, teller.legend))
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

@@ -7,11 +7,17 @@ position in the graph, n4c1 for the constant array that is the second input of n
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
-from tinygrad_dnn.formula.mathml import differential, equation, identifier, text_and_mathml
+from tinygrad_dnn.formula.mathml import (
+    differential,
+    equation,
+    identifier,
+    text_and_mathml,
+    text_and_mathml_pieces,
+)
 from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node, by_index
 from viz.derivation.legend import legend
@@ -73,6 +79,7 @@ class Story:
         self.names = {node: visible(name) for node, name in names.items()}
         self.simpler = {} if backward is None else self._simpler(forward, backward)
         self.formulas = text_and_mathml(self.graph, self.names, self.longest)
+        self._pieces = text_and_mathml_pieces(self.graph, self.names, self.longest)
         self._given: dict[tuple[Node, int], tuple[str, str]] = {}
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something
@@ -109,12 +116,8 @@ class Story:
         """Gradients whose formula gets shorter by algebra: dZ2 = 0.2 · (A2 − Y)."""
         if len(self.named) > DERIVED:
             return {}
-        lines = Lines(forward, backward, self.named, None, scaled=False).all()
-        shorter = (
-            x
-            for x in lines
-            if x.steps and len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER)
-        )
+        lines = Lines(forward, backward, self.named, None, scaled=False).all(STEPS)
+        shorter = (x for x in lines if len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER))
         return {x.node: equation(identifier(x.name), x.text.mathml) for x in shorter}
 
     def _edge(self, node: Node, k: int) -> str:
@@ -214,9 +217,10 @@ class Story:
         # no name and another has: dW1 = dZ1 Xᵀ, where dZ1 is that of W1 X too.
         own = z in self.named or g not in self.named_slopes
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
-        rule = _until(part, names)
+        rule = _until(part, names, self._pieces)
         alone = len(self.parts[z.inputs[i]]) == 1 and z.inputs[i] not in self.graph.outputs
-        return text_and_mathml(rule, names, self.longest, self.marks, beside=alone)[part]
+        written = text_and_mathml(rule, names, self.longest, self.marks, alone, self._pieces)
+        return written[part]
 
     def _steps(self) -> list[Fields]:
         forward = [
@@ -241,12 +245,13 @@ class Story:
         return [*forward, *seeds, *back]
 
 
-def _until(end: Node, names: Mapping[Node, str]) -> Graph:
-    """The steps that lead to a node from what has a name; of very many the last ones."""
+def _until(end: Node, *known: Container[Node]) -> Graph:
+    """The steps that lead to a node from what is known; of very many the last ones."""
     found = {end}
     queue = [end]
     for node in queue:
-        new = [x for x in node.parents if x not in names and x not in found and x.op is not None]
+        steps = (x for x in node.parents if x.op is not None and x not in found)
+        new = [x for x in steps if not any(x in there for there in known)]
         if len(found) + len(new) > STEPS:
             break
         found.update(new)

@@ -25,10 +25,11 @@ def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) 
     Then those inside others, and the levels below.
     """
     found: dict[frozenset[str], View] = {}
+    scopes, position = scope_ids(homes), {node: i for i, node in enumerate(homes)}
     for groups in _candidates(graph, homes, named):
-        view = group_ids(groups, homes)
-        boxes = len(graph) - sum(len(group.members) - 1 for group in view.values())
+        boxes = len(graph) - sum(len(group.members) - 1 for group in groups)
         if boxes <= LIMIT or not found:
+            view = _by_id(groups, scopes, position)
             found.setdefault(frozenset(view), view)
         if len(found) == MOST:
             break
@@ -63,8 +64,12 @@ def _candidates(
 
 def group_ids(groups: Collection[Group], homes: Mapping[Node, Scope]) -> View:
     """Groups by id: a scope keeps its own, others are called after their first node."""
-    scopes = scope_ids(homes)
-    position = {node: i for i, node in enumerate(homes)}
+    return _by_id(groups, scope_ids(homes), {node: i for i, node in enumerate(homes)})
+
+
+def _by_id(
+    groups: Collection[Group], scopes: Mapping[Scope, str], position: Mapping[Node, int]
+) -> View:
     ids: View = {}
     for group in groups:
         own = scopes.get(group.path) if group.path is not None else None

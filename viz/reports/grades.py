@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
-from viz.files import write
+from viz.files import write_text
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 
 MARKS = {
     "right": "✓", "wrong": "✗", "crashed": "!", "timed out": "…", "out of memory": "▲",
-    "missing": "–",
+    "borrowed": "≡", "missing": "–",
 }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def page_of(found: Sequence[Grades], path: Path) -> Path:
         table="" if one else _table(found),
         files="\n".join(_file(r, i, heading=one is None) for i, r in enumerate(found)),
     )
-    return write(path, filled.encode())
+    return write_text(path, filled)
 
 
 def _of_all(found: Sequence[Grades]) -> str:

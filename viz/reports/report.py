@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from viz.files import write
+from viz.files import write_text
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 
@@ -63,7 +63,7 @@ def report(
         facts="\n".join(rows),
         sections="\n".join(map(_section, sections)),
     )
-    return write(Path(path), filled.encode())
+    return write_text(Path(path), filled)
 
 
 def _text(words: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from tinygrad_dnn.check.diagnosis.result import Diagnosis, Explanation, Worst
 
 BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
+OFFSETS = {"added", "rounding"}  # what is found from a difference, not predicted
 FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number without a name
 
 
@@ -104,13 +105,14 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
-    """Return the mistakes that explain every trial."""
-    first = next(t for t in tried if not t.right)
+    """Return the mistakes that explain every trial; asked first where fewest can."""
+    first, *others = sorted(tried, key=lambda t: (t.right, -t.known.truth.size))
     first.test()
     common = first.fits
-    for t in tried:
-        if t is not first:
-            t.test({k[0][0] for k in common})
+    for t in others:
+        if not common:
+            break
+        t.test({k[0] for k in common})
         # Where yours is right a mistake must predict that, if it predicts anything.
         common = {
             k: fit
@@ -169,24 +171,28 @@ class _Tried:
         self.fits: dict[Any, _Fit] = {}
         self.predicted: set[Any] = set()
 
-    def test(self, rows: Container[str] | None = None) -> None:
-        """Put every hypothesis to the numbers, or those of some rows."""
+    def test(self, wanted: Set[Any] | None = None) -> None:
+        """Put every hypothesis to the numbers, or those that are wanted: row and guess."""
         self.fits, self.predicted = {}, set()
         if self.yours is not None:
             with np.errstate(all="ignore"):
-                self._try_all(self.yours, rows)
+                self._try_all(self.yours, wanted)
 
-    def _try_all(self, yours: Array, rows: Container[str] | None) -> None:
+    def _try_all(self, yours: Array, wanted: Set[Any] | None) -> None:
         factors = named_factors(self.known)
+        rows = None if wanted is None else {row for row, _ in wanted}
         for row in HYPOTHESES:
             if rows is not None and row.name not in rows:
                 continue
             for guess in _guesses(row, self.known):
+                key = (row.name, guess.key or guess.says)
+                if wanted is not None and key not in wanted:
+                    continue
                 if not self.right or np.any(guess.array):  # from 0 nothing can be told
-                    self.predicted.add((row.name, guess.key or guess.says))
+                    self.predicted.add(key)
                 for shaped, extra in _shapes(guess.array, yours):
                     self._try(yours, row, guess, shaped, extra, factors)
-        if self.agrees is not None:
+        if self.agrees is not None and (rows is None or rows & OFFSETS):
             self.predicted.add(("added", ""))
             for o in offsets(yours, self.known):
                 of = "added" if o.visible else "rounding"

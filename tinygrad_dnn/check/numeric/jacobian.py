@@ -101,14 +101,22 @@ def measured(
 def measured_gradient(
     f: Callable[..., Any], arrays: Sequence[Any], i: int, g: Any, elementwise: bool = False
 ) -> Any:
-    """∂⟨g, f(arrays)⟩/∂arrays[i], measured in wide floats from differences of f."""
+    """∂⟨g, f(arrays)⟩/∂arrays[i], measured from differences of f, in wide floats where it takes
+    them (np.linalg does not).
+    """
     wide = [np.array(x, WIDE) if x.dtype.kind == "f" else x for x in arrays]
+    try:
+        f(*wide)
+    except TypeError:
+        wide = list(arrays)
 
     def of_one(x: Any) -> Any:
         return f(*wide[:i], x, *wide[i + 1 :])
 
     found = measured(of_one, wide[i], elementwise=elementwise, analytic=False, brief=True)
-    return found.pull(np.broadcast_to(np.asarray(g, WIDE), np.shape(of_one(wide[i].copy())))).value
+    return found.pull(
+        np.broadcast_to(np.asarray(g, wide[i].dtype), np.shape(of_one(wide[i].copy())))
+    ).value
 
 
 def _along(f: Function, x: Any, unit: Any, step: Any, own: Any, how: Mapping[str, bool]) -> Slope:

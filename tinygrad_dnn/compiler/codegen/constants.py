@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.codegen.numpy_source import Unspeakable, forward_of, literal, settings
-from tinygrad_dnn.compiler.python_text import quoted
+from tinygrad_dnn.compiler.python_text import dtype_word, quoted
 from tinygrad_dnn.graph import Node
 
 SHORT = 8  # characters of a number that a name may tell
@@ -64,15 +64,21 @@ class Constants:
         return self._known[key]
 
     def _text(self, x: Any, literal: str | None) -> str:
-        kind = "" if x.dtype == np.float64 else f", {quoted(x.dtype.name)}"
+        word = quoted(dtype_word(x.dtype))
+        if not (x.flags.c_contiguous or x.flags.f_contiguous):
+            memory, first = _memory(x)
+            whole = self._text(memory, None)
+            return f"np.ndarray({x.shape}, {word}, {whole}, {first}, {x.strides})"
+        kind = "" if x.dtype == np.float64 else f", {word}"
+        order = "" if x.flags.c_contiguous else ', order="F"'
         if literal is not None:
             return f"np.array({literal}{kind})"
         if x.dtype.char != "g" and not x.ndim:
             return f"np.array({setting_text(x.item())}{kind})"
         if x.dtype.char != "g" and uniform(x):
-            return f"np.full({x.shape}, {setting_text(x.reshape(-1)[0].item())}{kind})"
+            return f"np.full({x.shape}, {setting_text(x.reshape(-1)[0].item())}{kind}{order})"
         if x.dtype.char != "g" and 0 < x.size <= SPELLED and np.isfinite(x).all():
-            return f"np.array({x.tolist()}{kind})"
+            return f"np.array({x.tolist()}{kind}{order})"
         self.packed = True
         file = io.BytesIO()
         np.save(file, x, allow_pickle=False)
@@ -133,6 +139,15 @@ def _literal(x: Any, written: set[float]) -> str | None:
             if np.array(a * (1 / b), x.dtype).tobytes() == x.tobytes():  # as the rewrites have it
                 return f"{a} * (1 / {b})"
     return None
+
+
+def _memory(x: Any) -> tuple[Any, int]:
+    """The memory that an array lies in, its gaps filled with 0, and where x[0, ...] lies there."""
+    reach = [(n - 1) * step for n, step in zip(x.shape, x.strides, strict=True)]
+    first = -sum(r for r in reach if r < 0)
+    memory = np.zeros((first + sum(r for r in reach if r > 0)) // x.itemsize + 1, x.dtype)
+    np.ndarray(x.shape, x.dtype, memory, first, x.strides)[...] = x
+    return memory, first
 
 
 def _word(literal: str) -> str:

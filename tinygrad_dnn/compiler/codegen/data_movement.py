@@ -120,7 +120,7 @@ def getitem(task: Task) -> list[str] | None:
     """
     node, (x,), out, lowered, _, array = task
     shape, index = node.input_shapes[0], node.meta["index"]
-    *before, i = index if isinstance(index, tuple) else (index,)
+    *before, i = index if isinstance(index, tuple) and index else (index,)
     if not isinstance(i, np.ndarray) or not all(
         isinstance(b, slice) and b == slice(None) for b in before
     ):

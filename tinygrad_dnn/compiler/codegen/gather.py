@@ -45,6 +45,7 @@ def take(task: Task) -> list[str]:
         # Whatever is not in C order np.take would copy whole.
         n = len(node.input_shapes[0])
         x, out, axis = _transposed(x), _transposed(out), n - 1 - axis % n
+        at = _transposed(at) if len(node.input_shapes[1]) > 1 else at
     return [f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")']
 
 

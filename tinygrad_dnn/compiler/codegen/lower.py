@@ -158,7 +158,7 @@ class _Walk:
         with np.errstate(all="ignore"):
             value = np.asarray(op.compute(*arrays, **meta))
         if not any(isinstance(x, Node) for x in inputs):
-            return value
+            return value.copy(order="K") if self.share else value
         if self.share and op is matmul and by_columns(*arrays):
             value = np.asfortranarray(value)
         new = Node(op, tuple(inputs), meta, value.shape, value.dtype, scope=old.scope)

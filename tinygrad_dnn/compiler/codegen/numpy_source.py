@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.python_text import dtype_word
+
 # NumPy's functions that take out= and are no ufuncs.
 TAKE_OUT = frozenset(
     {
@@ -90,7 +92,7 @@ def literal(value: Any) -> ast.expr:
         parts = (None if v is None else literal(v) for v in (value.start, value.stop, value.step))
         return ast.Slice(*parts)
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
-        return ast.Constant(np.dtype(value).name)
+        return ast.Constant(dtype_word(np.dtype(value)))
     if isinstance(value, type) and value in (bool, int, float):
         return ast.Name(value.__name__, ast.Load())
     if isinstance(value, np.generic) and not isinstance(value, np.longdouble):

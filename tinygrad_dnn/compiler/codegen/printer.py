@@ -21,6 +21,7 @@ from tinygrad_dnn.compiler.codegen.statements import Writer, blocks, readers
 from tinygrad_dnn.compiler.python_text import (
     assigned,
     dtype_text,
+    dtype_word,
     empty,
     quoted,
     shaped,
@@ -109,12 +110,16 @@ class _Printer:
             (other, name)
             for m, name in zip(self.plan.results, names, strict=True)
             for other in dict.fromkeys(self.called.values.get(v, name) for v in m.values)
-            if other != name and m.last not in self.plan.copies
+            if other != name and not self._is_copy(m)
         ]
         yield from assigned(others)
 
     def _result(self, memory: Memory) -> str:
-        return self.called.copies.get(memory.last) or self.called.values[memory.last]
+        names = self.called.copies if self._is_copy(memory) else self.called.values
+        return names[memory.last]
+
+    def _is_copy(self, memory: Memory) -> bool:
+        return self.plan.copies.get(memory.last) is memory
 
     def _returned(self) -> str:
         """The result in the function's own structure."""
@@ -246,7 +251,7 @@ class _Printer:
     def _doc(self) -> str:
         inputs = [*dict.fromkeys(self.recording.inputs), *self.recording.captured]
         shapes = ", ".join(f"{self.called.values[x]} {x.shape}" for x in inputs)
-        kinds = ", ".join(sorted({x.dtype.name for x in inputs}))
+        kinds = ", ".join(sorted({dtype_word(x.dtype) for x in inputs}))
         parameters = ", ".join(p for p in self.called.parameters if p is not None)
         signature = f"{self.called.function}({parameters}): {shapes}; {kinds}."
         pairs = zip(self.recording.arguments, self.called.parameters, strict=True)

@@ -19,6 +19,8 @@ from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.linalg import einsum_of
 from tinygrad_dnn.ops.shape import is_basic
 
+Shape = tuple[int, ...]
+
 
 def is_condition(x: Any) -> bool:
     """Whether an operand is an array of truth values."""
@@ -26,8 +28,17 @@ def is_condition(x: Any) -> bool:
 
 
 def _einsum(task: Task) -> list[str]:
-    subscripts = task.node.meta["subscripts"]
-    return [f"np.einsum({subscripts!r}, {', '.join(task.operands)}, out={task.out})"]
+    subscripts, shapes = task.node.meta["subscripts"], task.node.input_shapes
+    call = f"np.einsum({subscripts!r}, {', '.join(task.operands)}"
+    if len(shapes) == 1 and _is_view(subscripts, shapes[0]):
+        return [f"np.copyto({task.out}, {call}))"]  # out= would add it to 0, and 0 + −0 = 0
+    return [f"{call}, out={task.out})"]
+
+
+def _is_view(subscripts: str, shape: Shape) -> bool:
+    """Whether einsum of one array of this shape only rearranges its elements."""
+    x = np.broadcast_to(0.0, shape)
+    return np.may_share_memory(np.einsum(subscripts, x), x)
 
 
 def _reshape(task: Task) -> list[str]:
@@ -61,6 +72,13 @@ def _scatter(task: Task) -> list[str]:
     return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
 
 
+def _setitem(task: Task) -> list[str]:
+    (x, y), out, at = task.operands, task.out, task.settings.get("index")
+    index = parsed(at) if at else literal(task.node.meta["index"])
+    place = ast.Subscript(parsed(out), index, ast.Load())
+    return [f"np.copyto({out}, {x})", f"{ast.unparse(ast.fix_missing_locations(place))} = {y}"]
+
+
 # The lines that write an op's result into `out`, None where there are none. That memory is not an
 # operand's, but for the last of `where`.
 WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
@@ -73,12 +91,11 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.roll: data_movement.roll,
     ops.scatter: _scatter,
     ops.scatter_add: gather.scatter_add,
+    ops.setitem: _setitem,
     ops.take: gather.take,
     ops.tile: data_movement.tile,
     ops.where: _where,
 }
-
-Shape = tuple[int, ...]
 
 
 def _transposed(x: str, z_shape: Shape, meta: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from tinygrad_dnn.compiler.tracing.signature import (
 )
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
+from tinygrad_dnn.rewrite.nodes import locked
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
 
@@ -217,14 +218,13 @@ def _fix_constants(recording: Recording) -> None:
         alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
         # Held by the leaf, by `captured`, and by the call that counts.
         if alone and sys.getrefcount(leaf.value) <= 3:
-            leaf.value.setflags(write=False)
-            constants[leaf] = leaf.value if leaf.shape else leaf.value[()]
+            constants[leaf] = locked(leaf.value)
             del recording.captured[leaf]
     for node in recording.graph:
         if any(x in constants for x in node.parents):
             node.inputs = [constants.get(x, x) if isinstance(x, Node) else x for x in node.inputs]
     recording.results = [
-        constants.get(x, x) if isinstance(x, Node) else x for x in recording.results
+        x.value if isinstance(x, Leaf) and x in constants else x for x in recording.results
     ]
     outputs = tuple(x for x in recording.graph.outputs if x not in constants)
     recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)

@@ -108,6 +108,8 @@ def _call_of(
     A wrapper says whose signature it has; what that leaves out is left to the wrapper, and so is
     everything where the wrapper takes something else.
     """
+    if isinstance(f, np.ufunc):  # its signature has options that exclude each other
+        raise ValueError
     try:
         signature = inspect.signature(f)
     except TypeError:

@@ -57,6 +57,7 @@ class Tracer:
         self._outer = frozenset(outer)
         self._known: set[Node] = set()
         self._began = tick()
+        self._ran = self._began
         self._copies: dict[int, tuple[Any, Any]] = {}  # of the function's own arrays, by id
         self._leaves: dict[Leaf, Any] = {}
 
@@ -172,6 +173,16 @@ class Tracer:
                 "W = W - rate * dW"
             )
 
+    def owns(self, node: Node) -> bool:
+        """Whether a value is the function's own, no argument nor from outside, and its array is
+        held by nobody else, who would wait for a write to show there.
+        """
+        if node.index <= self._ran or not isinstance(node, Leaf) or node.variable:
+            return node.index > self._ran
+        there = self._copies.get(id(node.value))
+        # By the leaf, by its Tensor, by the call that counts; and by the copies that were made.
+        return sys.getrefcount(node.value) <= 3 + (there is not None and there[0] is node.value)
+
     def _called(self, node: Node) -> str:
         name = self.names.get(node)
         return f"{name} {node.shape}" if name else describe(node)
@@ -220,6 +231,7 @@ class Tracer:
         """Record everything in the block."""
         # Whatever a block sets differs from "call".
         errors = np.errstate(all="call", call=_ignore)
+        self._ran = tick()
         with errors, mode(recording=True, watch=None, scope=(), tracer=self):
             yield
 

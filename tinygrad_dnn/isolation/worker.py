@@ -1,8 +1,8 @@
 """The process in which a student's file runs: it loads the file and computes what it is asked.
 
-It speaks to the parent over the two pipes that were its standard input and output; what the
-student's code reads and prints goes nowhere. Messages are pickles of plain data, a length before
-each. Nothing is judged here.
+It answers the grader over a pipe of its own, which programs that the student's code starts do not
+inherit; what the student's code reads and prints goes nowhere. Nothing is judged here, and no
+right answer is known here.
 """
 
 from __future__ import annotations
@@ -14,51 +14,144 @@ import contextlib
 import io
 import linecache
 import os
-import pickle
 import random
 import re
-import struct
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from types import CodeType, FrameType, ModuleType
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import textbook
-from tinygrad_dnn.grading import standins
-from tinygrad_dnn.storage.platform import limit_memory
+from tinygrad_dnn.isolation import standins
+from tinygrad_dnn.isolation.messages import (
+    DEEP,
+    HEAD,
+    Other,
+    TooLarge,
+    decode,
+    encode,
+    lengths,
+    plain,
+)
+from tinygrad_dnn.storage.platform import limit_memory, private_descriptor
 
 SHOWN = 4  # of the student's lines that led to an error
 LONG = 300  # characters of an error's message
-DEEP = 8  # levels of a result that are looked into
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 NAMES = [n for n in textbook.__all__ if n not in ("np", "load_data")]
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Pipe:
-    """Messages to and from the parent."""
+    """Messages to and from the grader, in this process alone.
 
-    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
-        self.reader, self.writer, self.lock = reader, writer, threading.Lock()
+    A copy of the process that a student's `os.fork` leaves behind has nothing to say: it ends
+    where it would ask for work.
+    """
 
-    def send(self, *message: Any) -> None:
-        """A tuple of plain data."""
-        data = pickle.dumps(message)
+    def __init__(self, reader: int, writer: int) -> None:
+        self.reader, self.writer = os.fdopen(reader, "rb"), os.fdopen(writer, "wb")
+        self.lock = threading.Lock()
+        self.owner = os.getpid()
+        self.id = ""  # of the request that is being answered
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._shut)
+
+    def _shut(self) -> None:
+        for stream in (self.reader, self.writer):
+            with contextlib.suppress(OSError):
+                os.close(stream.fileno())
+
+    def send(self, kind: str, what: Any) -> None:
+        """Plain data, as an answer of that kind to the present request.
+
+        Raises:
+            TooLarge: there is too much of it.
+        """
+        data = encode({"id": self.id, "kind": kind, "what": what}, limited=True)
+        self._alone()
         with self.lock:
-            self.writer.write(struct.pack("<Q", len(data)) + data)
+            self.writer.write(data)
             self.writer.flush()
 
     def receive(self) -> Any:
-        """The next message; EOFError where the parent has gone."""
-        head = self.reader.read(8)
-        if len(head) < 8:
+        """What the next request says; EOFError where the grader has gone."""
+        self._alone()
+        head = self.reader.read(HEAD.size)
+        if len(head) < HEAD.size:
             raise EOFError
-        return pickle.loads(self.reader.read(struct.unpack("<Q", head)[0]))
+        request = decode(*(self.reader.read(n) for n in lengths(head, limited=False)))
+        self.id = request["id"]
+        return request["what"]
+
+    def _alone(self) -> None:
+        if os.getpid() != self.owner:
+            os._exit(0)
+
+
+class Borrowing:
+    """Notices a judged function that does not compute by itself.
+
+    Attributes:
+        judged: the name of the function that runs now, or None.
+        found: the ways in which it had others compute: "textbook", "engine", "exec".
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.judged: str | None = None
+        self.found: set[str] = set()
+        self.textbook: dict[str, Callable[..., Any]] = {}
+        vars(textbook)["_noticed"] = self._noticed
+        for name in NAMES:
+            self._replace_code(name, getattr(textbook, name))
+        sys.addaudithook(self._audit)
+
+    def _replace_code(self, name: str, f: Any) -> None:
+        """Let the function itself, which tables and other modules hold as well, be noticed."""
+        self.textbook[name] = FunctionType(f.__code__, f.__globals__, name, f.__defaults__)
+        self.textbook[name].__kwdefaults__ = f.__kwdefaults__
+        space: dict[str, Any] = {}
+        exec(f"def {name}(*args, **kwargs): return _noticed({name!r}, args, kwargs)", space)
+        f.__code__, f.__defaults__, f.__kwdefaults__ = space[name].__code__, None, None
+
+    def _noticed(self, name: str, args: Any, kwargs: Any) -> Any:
+        if self.judged == name:
+            self.found.add("textbook")
+        return self.textbook[name](*args, **kwargs)
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "exec" and self.judged is not None and isinstance(args[0], CodeType):
+            code, file = args[0], args[0].co_filename
+            own = file != self.path and not file.startswith(HERE) and os.path.isfile(file)
+            if not own and any(c.co_name == self.judged for c in _codes(code)):
+                self.found.add("exec")
+
+    @contextlib.contextmanager
+    def during(self, name: str) -> Iterator[None]:
+        """Notice what the function of that name does in the block."""
+        self.found.clear()
+        ticks = _engine_ticks()
+        self.judged = name
+        try:
+            yield
+        finally:
+            self.judged = None
+            later = _engine_ticks()
+            if ticks is not None and later is not None and later > ticks + 1:
+                self.found.add("engine")
+
+
+def _engine_ticks() -> int | None:
+    """How many nodes the engine has made, and one more; None where nobody has imported it."""
+    tick = getattr(sys.modules.get("tinygrad_dnn.graph"), "tick", None)
+    return tick() if tick else None
 
 
 class Watch(threading.Thread):
@@ -96,6 +189,8 @@ class Student:
     def __init__(self, path: str, source: str) -> None:
         self.path = path
         self.source = source
+        self.borrowing = Borrowing(path)
+        self.codes: set[CodeType] = set()  # of the functions that are written in the file
         name = os.path.splitext(os.path.basename(path))[0]
         # A file numpy.py is not NumPy.
         self.module = ModuleType(f"student_{name}" if name in sys.modules else name)
@@ -118,6 +213,7 @@ class Student:
                     ast.Module([statement], []), self.path, "exec", flags, dont_inherit=True
                 )
                 flags |= code.co_flags & FUTURES
+                self.codes.update(_codes(code))
                 with watch.during(limit):
                     exec(code, vars(self.module))
             except BaseException as error:
@@ -126,14 +222,20 @@ class Student:
         return notes
 
     def functions(self) -> dict[str, Any]:
-        """The document's functions that the file defines: line, and which others each calls."""
+        """The document's functions that the file defines: line, which others each calls, and
+        whether the code is not what is written there.
+        """
         found = {}
         for name in NAMES:
             f = vars(self.module).get(name)
             if callable(f) and self._mine(f):
                 code = getattr(f, "__code__", None)
                 called = sorted(_names(code) & set(NAMES) - {name}) if code else []
-                found[name] = {"line": code.co_firstlineno if code else 0, "calls": called}
+                found[name] = {
+                    "line": code.co_firstlineno if code else 0,
+                    "calls": called,
+                    "foreign": code is not None and code not in self.codes,
+                }
         return found
 
     def _mine(self, f: Any) -> bool:
@@ -144,16 +246,43 @@ class Student:
             f, standins.Inert
         )
 
-    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, job: dict[str, Any], pipe: Pipe, watch: Watch, limit: float) -> None:
+        """Run a small program on each of the `cases`, as long as there is time, and tell each
+        outcome; after one that shows that the others fail as well, the rest is left out.
+        """
+        until = time.monotonic() + limit
+        for n, given in enumerate(job["cases"]):
+            if n and time.monotonic() > until:
+                break
+            with watch.during(limit):
+                reply = self.run(job, given)
+            try:
+                self._tell(pipe, n, reply)
+            except MemoryError as error:
+                reply = {"error": _error_data(error, self.path), "early": False}
+                self._tell(pipe, n, reply)
+            if ends_early(reply, job["stop_early"]):
+                break
+        pipe.send("done", None)
+
+    def _tell(self, pipe: Pipe, n: int, reply: dict[str, Any]) -> None:
+        try:
+            pipe.send("ran", [n, reply])
+        except TooLarge as error:
+            pipe.send("ran", [n, reply | {"value": Other(f"too large a result ({error})")}])
+
+    def run(self, job: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Run a small program: lines that prepare, then the call in question.
 
         Args:
-            job: `given` values by name, `lines` of code, the `call`, and `replace`: the names of
-                functions to be taken from the document instead.
+            job: `lines` of code, the `call`, the `function` in question, and `replace`: the names
+                of functions to be taken from the document instead.
+            values: by name.
 
         Returns:
-            `value` as plain data, and `changed`: which variables the call changed in place; or
-            `error`, with `early` where it was raised before the call.
+            `value` as plain data, `changed`: which variables the call changed in place, and
+            `borrowed`: how others computed it; or `error`, with `early` where it was raised before
+            the call.
         """
         globals_ = vars(self.module)
         before = {name: globals_.get(name) for name in job["replace"]}
@@ -161,42 +290,33 @@ class Student:
         np.random.seed(1)
         random.seed(1)
         _reopen()
-        given = dict(job["given"])
         early = True
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                names = {"np": np, "textbook": textbook} | given
+                names = {"np": np, "textbook": textbook} | values
                 names |= {n: globals_[n] for n in NAMES if n in globals_}
                 for line in job["lines"]:
                     exec(line, names)
                 was = _arrays_of(names, job["call"])
                 kept = {at: np.array(x, copy=True) for at, x in was.items()}
                 early = False
-                value = eval(job["call"], names)
+                with self.borrowing.during(job["function"]):
+                    value = eval(job["call"], names)
             changed = [at for at, x in was.items() if not _same(x, kept[at])]
-            return {"value": plain(value), "changed": changed}
+            borrowed = sorted(self.borrowing.found)
+            return {"value": plain(value), "changed": changed, "borrowed": borrowed}
         except BaseException as error:
             return {"error": _error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
 
 
-def plain(x: Any, depth: int = 0) -> Any:
-    """Arrays, numbers, text and their containers as they are, of all else its type's name."""
-    if isinstance(x, np.ndarray):
-        array = np.array(x, copy=True, subok=False)
-        return ("object", "array of objects") if array.dtype.hasobject else array
-    if isinstance(x, np.generic):
-        return plain(np.asarray(x))
-    if x is None or type(x) in (bool, int, float, complex, str):
-        return x
-    if depth < DEEP and isinstance(x, (tuple, list)):
-        items = [plain(v, depth + 1) for v in x]
-        return tuple(items) if isinstance(x, tuple) else items
-    if depth < DEEP and isinstance(x, dict):
-        return {str(k): plain(v, depth + 1) for k, v in x.items()}
-    return ("object", type(x).__name__)
+def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
+    """Whether an outcome shows that other cases need not be tried."""
+    if "error" not in reply:
+        return False
+    return reply["error"]["kind"] == "memory" or (stop_early and reply["early"])
 
 
 def _arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
@@ -229,9 +349,17 @@ def _same(x: Any, y: Any) -> bool:
         return bool(np.array_equal(x, y))
 
 
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of every function that is written within some code, at any depth."""
+    ahead = [code]
+    while ahead:
+        inner = [c for c in ahead.pop().co_consts if isinstance(c, CodeType)]
+        yield from inner
+        ahead += inner
+
+
 def _names(code: CodeType) -> set[str]:
-    inner = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
-    return set(code.co_names).union(*inner)
+    return set(code.co_names).union(*(c.co_names for c in _codes(code)))
 
 
 def _error_data(error: BaseException, path: str) -> dict[str, Any]:
@@ -242,7 +370,7 @@ def _error_data(error: BaseException, path: str) -> dict[str, Any]:
         kind = "exit"
     frames = list(traceback.walk_tb(error.__traceback__))
     try:
-        message = str(error)[:LONG]
+        message = str(error)[: LONG + 1]
     except Exception:
         message = ""
     return {
@@ -257,13 +385,9 @@ def _walk(frame: FrameType | None) -> list[tuple[FrameType, int]]:
     return list(traceback.walk_stack(frame))[::-1] if frame else []
 
 
-def _lines(frames: list[tuple[FrameType, int]], path: str) -> list[tuple[int, str, str]]:
-    """The student's lines of a stack: number, function, text; the innermost last."""
-    return [
-        (line, f.f_code.co_name, linecache.getline(path, line).strip())
-        for f, line in frames
-        if f.f_code.co_filename == path
-    ][-SHOWN:]
+def _lines(frames: list[tuple[FrameType, int]], path: str) -> list[tuple[int, str]]:
+    """The student's lines of a stack: number and function; the innermost last."""
+    return [(line, f.f_code.co_name) for f, line in frames if f.f_code.co_filename == path][-SHOWN:]
 
 
 def _reopen() -> None:
@@ -276,12 +400,18 @@ def _reopen() -> None:
 
 
 def main() -> None:
-    """Serve the parent until it has gone."""
-    pipe = Pipe(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
+    """Serve the grader: requests come by standard input, answers go to standard output."""
+    serve(os.dup(0), os.dup(1))
+
+
+def serve(reader: int, writer: int) -> None:
+    """Load a file and answer requests until the grader has gone."""
+    pipe = Pipe(private_descriptor(reader), private_descriptor(writer))
     for number, way in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, way), number)
     sys.argv = [""]
     task = pipe.receive()
+    os.chdir(task["folder"])
     standins.install()
     builtins.get_ipython = standins.Inert()  # type: ignore[attr-defined]
     builtins.display = standins.Inert()  # type: ignore[attr-defined]
@@ -303,9 +433,4 @@ def main() -> None:
             job = pipe.receive()
         except EOFError:
             return
-        with watch.during(task["limit"]):
-            reply = student.run(job)
-        try:
-            pipe.send("ran", reply)
-        except MemoryError as error:
-            pipe.send("ran", {"error": _error_data(error, task["path"]), "early": False})
+        student.answer(job, pipe, watch, task["limit"])

@@ -76,8 +76,8 @@ __all__ = [
 ]
 __all__ += ops.__all__
 # Importable by name, but no star takes Python's own away.
-for name in ("abs", "compile", "divmod", "max", "min", "round", "sum"):
-    __all__.remove(name)
+_PYTHONS = frozenset(("abs", "compile", "divmod", "max", "min", "round", "sum"))
+__all__ = [name for name in __all__ if name not in _PYTHONS]
 
 
 def __getattr__(name: str) -> typing.Any:

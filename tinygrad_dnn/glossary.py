@@ -278,19 +278,30 @@ ARGUMENTS = _by_name(
 # NumPy's functions and ufuncs, and SciPy's, by the name after the module's.
 NUMPY = _by_name(
     {
-        "`np.sqrt((t * t).sum())`": "norm",
-        "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": "inv",
-        "a `td.custom_vjp` of it and its gradient, e.g. `td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": "linalg.eig linalg.eigvals fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 erf erfc erfinv gamma gammaln loggamma digamma betaln i0 j0 ndtr log_ndtr polyfit",
-        "`np.concatenate([t, u], axis=0)`": "row_stack",
-        "`np.take(v, np.argsort(v))`": "sort_complex",
-        "`np.einsum('ii->i', S)`, or `np.eye(3) * v` for a matrix of it": "fill_diagonal",
+        "`np.linalg.eigh(S)` of a symmetric matrix": "linalg.eig linalg.eigvals roots",
+        "a `td.custom_vjp` of it and its gradient, e.g. "
+        "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": (
+            "fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 erf erfc erfinv gamma gammaln loggamma "
+            "digamma betaln i0 j0 ndtr log_ndtr"
+        ),
+        "`np.linalg.lstsq(np.vander(v.data, 2), v)[0]`": "polyfit",
+        "`np.linalg.norm(t)`": "norm",
+        "`np.linalg.inv(S)`": "inv",
+        "`np.vstack([t, u])`": "row_stack",
+        "`np.sort(v)`": "sort_complex",
+        "`np.where(np.eye(3, dtype=bool), v, S)`": "fill_diagonal",
         "`np.where(t > 0, t, 0.0)`": "place putmask trim_zeros",
-        "`t * np.ones((2, 3))` or `np.broadcast_to(v, (2, 3))` in place of np.full and np.full_like; a Tensor is not written into an array": "copyto put put_along_axis",
-        "`t * 1.0`, or `t.data.copy()` for the values": "array_copy",
-        "the values alone are plain: `np.unique(t.data)`": "unique histogram histogram2d histogramdd in1d intersect1d union1d setdiff1d unique_values savetxt save savez",
-        "`t - u * np.floor(t / u)`": "modf",
+        "`t * np.ones((2, 3))` or `np.broadcast_to(v, (2, 3))` in place of np.full and "
+        "np.full_like; a Tensor is not written into an array": "copyto put put_along_axis",
+        "`np.copy(t)`, or `t.data.copy()` for the values": "array_copy",
+        "the values alone are plain: `np.unique(t.data)`": (
+            "unique histogram histogram2d histogramdd histogram_bin_edges in1d intersect1d "
+            "union1d setdiff1d setxor1d unique_all unique_counts unique_inverse unique_values "
+            "savetxt save savez savez_compressed"
+        ),
+        "`t - np.trunc(t)`, `np.trunc(t)`": "modf",
         "`np.sin(np.pi * t) / (np.pi * t)`": "sinc",
-        "`(t > 0) != (u > 0)`": "bitwise_xor",
+        "`np.logical_xor(t > 0, u > 0)`": "bitwise_xor",
         "`td.sigmoid(t)`": "expit",
         "`td.log_sigmoid(t)`": "log_expit",
         "`td.softmax(t, axis=1)`": "softmax",
@@ -298,15 +309,12 @@ NUMPY = _by_name(
         "`t * np.log(p)`": "xlogy xlog1py entr rel_entr",
         "values are real numbers": "angle real_if_close",
         "`np.exp(t)` with NumPy's own signature": "frexp nextafter spacing",
+        "the same on the values: `np.unravel_index([1, 2], t.shape)`": "unravel_index einsum_path",
     }
 )
 
 # Python's operators that have no rule.
 OPERATORS = {
-    "//": "`np.floor(t / u)`",
-    "%": "`t - u * np.floor(t / u)`",
-    "divmod()": "`np.floor(t / u)`, `t - u * np.floor(t / u)`",
-    "round()": "`np.floor(t + 0.5)`; rounding passes no gradient",
     "^": "`t ** 2` is a power, `(t > 0) != (u > 0)` exclusive or",
 }
 
@@ -321,8 +329,7 @@ LOST = (
 # Methods of NumPy's ufuncs: `np.add.reduce` and the like.
 UFUNC_METHODS = {
     "reduce": "`np.sum(t)`, `np.prod(t)`, `np.max(t)` or `np.min(t)`",
-    "accumulate": "`np.cumsum(t)`",
-    "outer": "`np.outer(v, v)`, `v[:, None] + v` and the like",
+    "accumulate": "`np.cumsum(t)`, `np.maximum.accumulate(t)` and the like",
     "at": "`td.scatter_add(v, [0, 0, 1], shape=(2,))`, which adds at positions in a new array",
     "reduceat": "`np.sum(t[:, :2], axis=1)` for each part",
 }

@@ -12,6 +12,7 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.indexing import plain_index, positions
+from tinygrad_dnn.autodiff.methods import Methods, whole
 from tinygrad_dnn.glossary import ATTRIBUTES, OPERATORS, advice
 from tinygrad_dnn.graph import NO_META, describe
 from tinygrad_dnn.ops.shape import in_order
@@ -28,7 +29,7 @@ def _without_rule(sign: str) -> Callable[..., Any]:
     return refuse
 
 
-class Operators(Conversions):
+class Operators(Methods, Conversions):
     """Operators and methods of a Tensor, in terms of `__record__(op, arrays, metadata)`."""
 
     __slots__ = ()
@@ -169,10 +170,6 @@ class Operators(Conversions):
     # --- what is not there: an error that says what is -----------------------------------------
 
     if not TYPE_CHECKING:  # checkers of types go on to miss it
-        __floordiv__ = __rfloordiv__ = _without_rule("//")
-        __mod__ = __rmod__ = _without_rule("%")
-        __divmod__ = __rdivmod__ = _without_rule("divmod()")
-        __round__ = _without_rule("round()")
         __xor__ = __rxor__ = _without_rule("^")
 
         def __getattr__(self, name: str) -> Any:
@@ -197,67 +194,75 @@ class Operators(Conversions):
             raise ValueError(f"mT: expected at least 2 axes, got {describe(self.node)}")
         return self.__record__(ops.swapaxes, (self,), {"axis1": -1, "axis2": -2})
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def sum(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Sum over axes."""
         if others:
-            refuse_others("sum", others)
+            found: Self = whole(np.sum, self, others, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def mean(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Mean over axes."""
         if others:
-            refuse_others("mean", others)
+            found: Self = whole(np.mean, self, others, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
     def var(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: Any
     ) -> Self:
         """Variance over axes."""
         if others:
-            refuse_others("var", others)
+            found: Self = whole(np.var, self, others, axis=axis, ddof=ddof, keepdims=keepdims)
+            return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.var, (self,), meta)
 
     def std(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: Any
     ) -> Self:
         """Standard deviation over axes."""
         if others:
-            refuse_others("std", others)
+            found: Self = whole(np.std, self, others, axis=axis, ddof=ddof, keepdims=keepdims)
+            return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.std, (self,), meta)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def max(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Largest element along axes."""
         if others:
-            refuse_others("max", others)
+            found: Self = whole(np.max, self, others, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def min(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Smallest element along axes."""
         if others:
-            refuse_others("min", others)
+            found: Self = whole(np.min, self, others, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.min, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def prod(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Product over axes."""
         if others:
-            refuse_others("prod", others)
+            found: Self = whole(np.prod, self, others, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def cumsum(self, axis: int | None = None, **others: None) -> Self:
+    def cumsum(self, axis: int | None = None, **others: Any) -> Self:
         """Running sum along an axis."""
         if others:
-            refuse_others("cumsum", others)
+            found: Self = whole(np.cumsum, self, others, axis=axis)
+            return found
         return self.__record__(ops.cumsum, (self,), {"axis": axis})
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Position of the largest element."""
         if others:
             refuse_others("argmax", others)
         return self.__record__(ops.argmax, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Position of the smallest element."""
         if others:
             refuse_others("argmin", others)
@@ -340,7 +345,11 @@ class Operators(Conversions):
         return self.__record__(ops.astype, (self,), {"dtype": dtype})
 
 
-for _name, _method in [*vars(Operators).items(), *vars(Conversions).items()]:
+for _name, _method in [
+    *vars(Operators).items(),
+    *vars(Methods).items(),
+    *vars(Conversions).items(),
+]:
     if isinstance(_method, FunctionType):  # Python's own messages say Tensor.sum()
         _method.__qualname__ = f"Tensor.{_name}"
 

@@ -131,5 +131,5 @@ def imag(val):
 
 @composed(np.copy, cases=(Case((2, 3)),))
 def copy(a, order="K", subok=False):
-    """x itself: results are read-only, so a copy is not needed to keep them."""
-    return +a
+    """The same values in memory of their own; the gradient passes."""
+    return a.astype(a.dtype)

@@ -108,6 +108,8 @@ ENDS: tuple[End, ...] = (
     ("min", ([1.0, NAN, 3.0],), ([0.0, 1.0, 0.0],)),
     ("logsumexp", ([-INF, -INF],), ([0.0, 0.0],)),
     ("logsumexp", ([-INF, 0.0],), ([0.0, 1.0],)),
+    ("log_weighted_sum", ([3.0, 0.0], [0.0, 1.0]), ([0.0, 1.0], [float(np.exp(3.0)), 1.0])),
+    ("log_weighted_sum", ([-INF, 0.0], [1.0, 1.0]), ([0.0, 1.0], [0.0, 1.0])),
     ("power", (0.0, 1.0), (1.0, 0.0)),
     ("power", (0.0, 2.0), (0.0, 0.0)),
     ("power", (0.0, 3.0), (0.0, 0.0)),
@@ -134,6 +136,7 @@ FAR: tuple[End, ...] = (
     ("arctan", (1e200,), (0.0,)),
     ("hypot", (1e300, 0.0), (1.0, 0.0)),
     ("hypot", (0.0, 0.0), (0.0, 0.0)),
+    ("log_weighted_sum", ([1000.0, 0.0], [1.0, 0.0]), ([1.0, 0.0], [1.0, 0.0])),
     ("softmax", ([1000.0, 0.0],), ([0.0, 0.0],)),
     ("log_softmax", ([1000.0, 0.0],), ([-1.0, 1.0],)),
 )
@@ -184,7 +187,8 @@ def calls(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:
         meta = dict(op.defaults | case.meta)
         rng = np.random.default_rng(0)
         many = [special(op, k) for k in range(len(case.shapes))]
-        for chosen in (many, *([_like(v, x) for x in many] for v in (1.0, 0.0))):
+        alike = [v for v in (1.0, 0.0) if all(v in special(op, k) for k in range(len(many)))]
+        for chosen in (many, *([_like(v, x) for x in many] for v in alike)):
             yield [rng.choice(x, s) for x, s in zip(chosen, case.shapes, strict=True)], meta
         cubes = [rng.choice(x, (3,) * len(s)) for x, s in zip(many, case.shapes, strict=True)]
         if _accepts(op, cubes, meta):

@@ -41,6 +41,7 @@ from tinygrad_dnn.check.report import GradientReport as GradientReport
 from tinygrad_dnn.compiler import compile as compile
 from tinygrad_dnn.compiler.compiled import Compiled as Compiled
 from tinygrad_dnn.compiler.errors import RecordingError as RecordingError
+from tinygrad_dnn.compiler.errors import SaturationWarning as SaturationWarning
 from tinygrad_dnn.graph import Graph as Graph
 from tinygrad_dnn.graph import Leaf as Leaf
 from tinygrad_dnn.graph import Node as Node
@@ -551,6 +552,16 @@ class _LogSoftmax(Op):
     def __call__(self, x: _Plain, axis: _Axis = ...) -> NDArray[Any]: ...
 
 log_softmax: _LogSoftmax
+
+class _LogWeightedSum(Op):
+    @overload
+    def __call__(self, x: Tensor, y: _Operand, axis: _Axis = ..., *, keepdims: bool = ...) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: Tensor, axis: _Axis = ..., *, keepdims: bool = ...) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, y: _Plain, axis: _Axis = ..., *, keepdims: bool = ...) -> NDArray[Any]: ...
+
+log_weighted_sum: _LogWeightedSum
 
 class _Logaddexp(Op):
     @overload

@@ -33,14 +33,16 @@ if typing.TYPE_CHECKING:
         check_gradients,
         check_vjp,
     )
-    from tinygrad_dnn.compiler import Compiled, RecordingError, compile
+    from tinygrad_dnn.compiler import Compiled, RecordingError, SaturationWarning, compile
     from tinygrad_dnn.loops.loop import Loop
     from tinygrad_dnn.loops.loop_compiler import compile_loop
 
 _LATER = dict.fromkeys(
     ("GradientReport", "assert_gradients", "check_gradients", "check_vjp"), "tinygrad_dnn.check"
 )
-_LATER |= dict.fromkeys(("Compiled", "RecordingError", "compile"), "tinygrad_dnn.compiler")
+_LATER |= dict.fromkeys(
+    ("Compiled", "RecordingError", "SaturationWarning", "compile"), "tinygrad_dnn.compiler"
+)
 _LATER |= {"Loop": "tinygrad_dnn.loops.loop", "compile_loop": "tinygrad_dnn.loops.loop_compiler"}
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "Node",
     "NonFiniteError",
     "RecordingError",
+    "SaturationWarning",
     "StaleValueError",
     "Tensor",
     "assert_gradients",

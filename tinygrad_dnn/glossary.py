@@ -49,7 +49,7 @@ ATTRIBUTES = _by_name(
         "`np.where(t > 0, t, 0.0)`": "masked_fill masked_fill_ where masked_select",
         "`td.scatter_add(v, [0, 0, 1], shape=(2,))`": "scatter scatter_ scatter_add scatter_add_",
         "`np.floor(t)`; rounding passes no gradient": "round round_ trunc rint frac floor_ ceil_",
-        "`np.exp(np.cumsum(np.log(p)))` where all are above 0": "cumprod logcumsumexp cummax",
+        "`np.exp(np.cumsum(np.log(p)))` where all are above 0": "cumprod",
         "`t.max() - t.min()`": "ptp aminmax",
         "`np.einsum('ii->i', S)`": "diagonal diag diag_embed",
         "`np.sqrt((t * t).sum())`": "norm renorm",
@@ -58,7 +58,7 @@ ATTRIBUTES = _by_name(
             "index_put_ index_add_ index_fill_ set_ normal_ uniform_ random_ "
             "setflags"
         ),
-        "`t.requires_grad = True`, or `td.Tensor(v.data, requires_grad=True)`": ("requires_grad_"),
+        "`t.requires_grad = True`, or `td.Tensor(v.data, requires_grad=True)`": "requires_grad_",
         "`t.zero_grad()`, or `t.grad = None`": "zero_grad_ clear_grad zerograd cleargrad null_grad",
         "leaves keep gradients, others when asked: `t.sum().backward(keep=[t])`": (
             "retain_grad retains_grad register_hook register_full_backward_hook"
@@ -167,11 +167,12 @@ MODULE = _by_name(
             "cross_entropy CrossEntropyLoss nll_loss NLLLoss softmax_cross_entropy"
         ),
         "`((t - u) ** 2).mean()`": "mse_loss MSELoss mse l2_loss",
-        "`abs(t - u).mean()`": "l1_loss L1Loss smooth_l1_loss huber_loss",
+        "`abs(t - u).mean()`": "l1_loss L1Loss",
         "`np.where(t > 0, t, np.expm1(t))` and the like": "elu ELU selu celu",
         "`t * td.sigmoid(t)`": "silu swish SiLU",
-        "`0.5 * t * (1 + np.tanh(0.7978845608 * (t + 0.044715 * t ** 3)))`": "gelu GELU mish",
-        "`td.relu(t)`": "relu_ relu6 threshold",
+        "`0.5 * t * (1 + np.tanh(0.7978845608 * (t + 0.044715 * t ** 3)))`": "gelu GELU",
+        "`td.relu(t)`": "relu_",
+        "`t.clip(0.0, 6.0)`": "relu6 hardtanh",
         "`t * (np.random.default_rng(0).random(t.shape) < 0.8) / 0.8`": "dropout Dropout",
         "`(t - t.mean(axis=1, keepdims=True)) / t.std(axis=1, keepdims=True)`": (
             "layer_norm LayerNorm batch_norm BatchNorm1d normalize instance_norm group_norm"
@@ -196,7 +197,7 @@ MODULE = _by_name(
             "vmap pmap per_sample_gradients"
         ),
         "`td.custom_vjp(np.exp, lambda g, z: g * z)`": (
-            "custom_jvp custom_gradient defvjp defjvp primitive "
+            "custom_jvp custom_gradient defvjp defjvp primitive"
         ),
         "`td.check_gradients(lambda x: (x * x).sum(), v)`": (
             "gradcheck check_grads check_grad test_util gradgradcheck numerical_grad approx_fprime"
@@ -207,7 +208,7 @@ MODULE = _by_name(
             "set_detect_anomaly detect_anomaly debug_nans checkify set_printoptions profiler"
         ),
         "recording is on but inside `td.no_grad()`": (
-            "enable_grad set_grad_enabled inference_mode is_grad_enabled GradientTape tape "
+            "enable_grad set_grad_enabled inference_mode is_grad_enabled GradientTape tape"
         ),
         "`t.detach()` or `td.stop_gradient(t)`": "detach stop_grad",
         "`np.concatenate([t, u])`": "cat concat hstack vstack append",
@@ -321,9 +322,9 @@ OPERATORS = {
 # What to do where a Tensor would become a plain array.
 LOST = (
     "Tensors in a list: `np.stack([v, v])`, or `np.stack([np.stack([v, v]), np.stack([v, v])])`; "
-    "a product: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random numbers: "
-    "`v + np.random.default_rng(0).normal(size=3)`; pandas and scipy.sparse: first .to_numpy(), "
-    ".toarray() of theirs"
+    "a product with an array: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random "
+    "numbers: `v + np.random.default_rng(0).normal(size=3)`; pandas and scipy.sparse: first "
+    ".to_numpy(), .toarray() of theirs"
 )
 
 # Methods of NumPy's ufuncs: `np.add.reduce` and the like.

@@ -288,6 +288,8 @@ def trace(outputs: Iterable[Node]) -> Graph:
 class Observer:
     """Stands in the mode as `watch` and is called at every op and every derivative rule."""
 
+    for_reading: ClassVar[bool] = False  # whether people read what is recorded, and run it no more
+
     def after_op(self, op: Any, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
         """The forward of an op gave z for arrays, the values of its inputs."""
 

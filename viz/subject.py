@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.listing import distinct_names
+from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node, trace
+
+LONGEST_NAME = 40  # characters of a name in a picture
+SAID = 3  # names that several tensors have which a sentence lists
 
 
 def graph_of(what: Any, who: str = "draw") -> Graph:
@@ -38,6 +44,8 @@ def names_of(
 ) -> dict[Node, str]:
     """The nodes' own names, then those of the variables; the first variable of several wins.
 
+    No two are alike, see `distinct_names`; leaves without a name have one by their position.
+
     Raises:
         TypeError: names is no mapping.
     """
@@ -53,4 +61,26 @@ def names_of(
         node = x.node if issubclass(type(x), Tensor) else x
         if issubclass(type(node), Node) and node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
-    return named | {node: node.name for node in graph if node.name}
+    own = {node: node.name for node in graph if node.name}
+    return distinct_names(graph, named | own, set(graph.leaves))
+
+
+def namesakes(named: Mapping[Node, str]) -> str:
+    """A sentence about tensors of one name, which stand under different names; or nothing."""
+    called: dict[str, list[str]] = {}
+    for node, name in named.items():
+        if node.name:
+            called.setdefault(node.name, []).append(visible(name))
+    several = {name: here for name, here in called.items() if len(here) > 1}
+    told = [
+        f"{len(here)} tensors are named {visible(name)}: in order of creation "
+        f"{', '.join(here if len(here) < 5 else [*here[:2], '...', here[-1]])}."
+        for name, here in islice(several.items(), SAID)
+    ]
+    return " ".join([*told, *(["And so on."] if len(several) > SAID else [])])
+
+
+def visible(text: str, longest: int = LONGEST_NAME) -> str:
+    """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return printable(cut)

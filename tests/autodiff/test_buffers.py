@@ -13,6 +13,7 @@ import tinygrad_dnn as tg
 from tinygrad_dnn import Tensor, check_gradients, compile, custom_vjp, grad, no_grad
 from tinygrad_dnn.compiler.errors import RecordingError
 from tinygrad_dnn.formula.text import formula
+from tinygrad_dnn.ops import Op
 
 
 def close(a: Any, b: Any) -> None:
@@ -318,10 +319,11 @@ def test_s91_a_forward_or_rule_of_ones_own_writes_into_nothing_that_it_is_given(
             call()
     for rule in (
         custom_vjp(lambda x: x * 2.0, backward),
+        Op(lambda x, /: x * 2.0, "2 {x}", backward, name="twice"),
         custom_vjp(lambda x: x * 2.0, lambda g, z, x: np.multiply(x, g, out=x)),
     ):
         with pytest.raises(ValueError, match="read-only"):
-            rule(W).sum().backward()
+            (rule(W) * 3.0).sum().backward()  # its cotangent is an array of its own
     close(x, [1.0, 2.0])
 
 

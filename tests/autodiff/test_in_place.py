@@ -78,7 +78,9 @@ HANDED_OUT = {
 @pytest.mark.parametrize("name", ["W", "X"])
 @pytest.mark.parametrize("hand_out", HANDED_OUT.values(), ids=HANDED_OUT)
 @pytest.mark.parametrize(
-    "product", [lambda W, X: W * W * X, lambda W, X: W.T @ W @ X.T], ids=["arrays", "views"]
+    "product",
+    [lambda W, X: W * W * X, lambda W, X: X * W * W, lambda W, X: W.T @ W @ X.T],
+    ids=["arrays", "data first", "views"],
 )
 def test_an_edit_through_any_array_that_was_handed_out_is_found(
     name: str, hand_out: Any, product: Any

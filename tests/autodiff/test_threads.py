@@ -134,3 +134,17 @@ def test_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
         "    os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
+def test_threads_share_a_compiled_function_and_a_graph() -> None:
+    f = td.compile(lambda x: np.exp(x) @ x)
+    W = param(np.linspace(0.0, 1.0, 50))
+    cost = (W * W).sum()
+
+    def work() -> None:
+        x = np.linspace(0.0, 1.0, 50) * threading.get_ident() / 2.0**64
+        for _ in range(20):
+            assert f(x) == pytest.approx(np.exp(x) @ x)
+            np.testing.assert_array_equal(td.gradients(cost, W), 2 * W.data)
+
+    in_threads(4, work)

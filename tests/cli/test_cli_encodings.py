@@ -15,7 +15,7 @@ from commands import ALONE, DONE, NO, UNUSABLE, call, command, write_split
 
 from tinygrad_dnn.cli.output import command_line, degraded
 
-ENCODINGS = ("cp1252", "cp850", "latin-1", "ascii", "koi8-r", "shift_jis")
+ENCODINGS = ("cp1252", "cp850", "ascii", "koi8-r", "shift_jis")
 QUICK = ("--iterations", 2, "--layers", "48,3,1", "--no-pictures")
 
 OWN = """

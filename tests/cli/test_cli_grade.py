@@ -94,7 +94,7 @@ def test_a_table_is_no_formula(capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("name", "cell"),
     [("\t=1+1", "'\\t=1+1"), ("\r=1", "'\\r=1"), (" @x", "' @x"), ("\"+1", "'\"+1"),
-     ("\uff1d1", "'\uff1d1"), ("a=1", "a=1"), ("a\x1b[2J", "a\\x1b[2J")],
+     ("\uff1d1", "'\uff1d1"), ("a=1", "a=1"), ("a\x1b\x7f", "a\\x1b\\x7f")],
 )  # fmt: skip
 def test_no_name_of_a_file_is_a_formula_or_moves_the_cursor(
     name: str, cell: str, capsys: Out

@@ -11,7 +11,7 @@ from tinygrad_dnn.compiler import compiled
 
 
 def test_a_function_that_records_very_many_ops_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "MANY", 20)
+    monkeypatch.setattr(compiled, "LONG", 20)
 
     @td.compile
     def unrolled(x: td.Tensor) -> td.Tensor:

@@ -48,6 +48,12 @@ def test_no_two_lines_have_one_name() -> None:
     assert "h4_2 + h4" in text
 
 
+def test_a_name_that_was_given_is_kept_by_whom_it_was_given_to() -> None:
+    a, b, c = (Tensor(np.ones(2), name=name) for name in ("W1", "W1", "W1_2"))
+    names = [line.split()[0] for line in str(trace([(a * b * c).node])).splitlines()[:3]]
+    assert names == ["W1", "W1_3", "W1_2"]
+
+
 def test_a_name_with_a_line_break_stays_on_its_line() -> None:
     x = Tensor(np.ones(2), name="x\ny")
     assert str(trace([x.node])) == "x\\ny  (2,)  float64  data\nreturns x\\ny"

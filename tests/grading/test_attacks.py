@@ -186,6 +186,17 @@ def test_a_value_that_breaks_a_judge_is_a_verdict(
     assert "returns what can't be compared (ValueError" in found["two_layer_model"].words[0]
 
 
+def test_a_file_that_is_loaded_only_once_is_judged_as_far_as_that_goes(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    head = f"import os\n{f'if os.path.exists({str(mark)!r}): os._exit(1)' + chr(10)}" * 25
+    body = f"open({str(mark)!r}, 'w').close()\nos._exit(2)"
+    found = graded(tmp_path, head + with_functions(initialize_parameters=body))
+    crashed = dict.fromkeys(("initialize_parameters", *HONEST), "crashed")
+    assert statuses(found) == crashed, str(found)
+    assert "exit status 2" in found["initialize_parameters"].words[0]
+    assert "exit status 1" in found["relu"].words[0]
+
+
 @pytest.mark.parametrize("text", ["x = " + "-" * 10**5 + "1", "x = " + "(" * 10**4, "[" * 300])
 def test_what_the_parser_gives_up_is_a_verdict(text: str, tmp_path: Path) -> None:
     assert graded(tmp_path, text).problem
@@ -340,14 +351,14 @@ def test_a_fork_in_a_function_changes_no_verdict(tmp_path: Path) -> None:
 
 def test_results_too_large_to_be_told_are_wrong_and_named(tmp_path: Path) -> None:
     text = with_functions(
-        sigmoid="return np.zeros((3000, 3000))", compute_cost="return [1.0] * 10**6",
+        sigmoid="return np.zeros((1000, 1000))", compute_cost="return [1.0] * 10**6",
         relu_backward="return 10**5000",
     )  # fmt: skip
     found = graded(tmp_path, text)
     assert statuses(found) == HONEST | dict.fromkeys(
         ("sigmoid", "compute_cost", "relu_backward"), "wrong"
     )
-    assert "returns an array (3000, 3000) of 68 MiB where" in found["sigmoid"].words[0]
+    assert "returns an array (1000, 1000) of 7 MiB where" in found["sigmoid"].words[0]
     assert "returns too large a result" in found["compute_cost"].words[0]
     assert "returns an integer of 16610 bits where" in found["relu_backward"].words[0]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from processes import ends
+from process_end import ends
 from students import RIGHT, Fault, planted
 
 from tinygrad_dnn.grading import Grades, grade

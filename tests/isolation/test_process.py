@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ends
+from process_end import ends
 
 from tinygrad_dnn.isolation import start, stream
 from tinygrad_dnn.isolation.process import Ended, Process
@@ -137,7 +137,9 @@ def test_it_holds_no_engine_and_no_right_answers(way: str, tmp_path: Path) -> No
 def test_programs_that_it_starts_inherit_nothing(way: str, tmp_path: Path) -> None:
     told = tmp_path / "open"
     code = f"import os; open({str(told)!r}, 'w').write(str(os.listdir('/proc/self/fd')))"
-    body = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    body = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}], close_fds=False)"
+    )
     if not Path("/proc/self/fd").exists():
         pytest.skip("no /proc on this system")
     with process(tmp_path, body) as running:
@@ -174,19 +176,21 @@ def test_a_server_that_is_killed_is_replaced_and_its_process_ended(tmp_path: Pat
 
 
 @pytest.mark.skipif(not platform.FORKS, reason="no server on this system")
-def test_nothing_is_left_when_the_grader_ends(tmp_path: Path) -> None:
-    path = tmp_path / "homework.py"
-    path.write_text(RELU.format("pass"), encoding="utf-8")
+def test_nothing_is_left_when_the_grader_is_killed(tmp_path: Path) -> None:
+    path, pids = tmp_path / "homework.py", tmp_path / "pids"
+    path.write_text(
+        f"import os\nopen({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\n"
+        "while True: pass\n",
+        encoding="utf-8",
+    )
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom tinygrad_dnn.isolation import start\n"
+        "import os, sys, time\nfrom pathlib import Path\nfrom threading import Thread\n"
         "from tinygrad_dnn.isolation.process import Process\n"
-        "with Process(Path(sys.argv[1]), open(sys.argv[1]).read(), 5.0, 1 << 29) as p:\n"
-        "    p.load()\n"
-        "    print(p.started.pid, p.started.server.process.pid, flush=True)\n"
-        "    os.kill(os.getpid(), 9)\n"
+        "path, pids = map(Path, sys.argv[1:])\n"
+        "process = Process(path, path.read_text(), 60.0, 1 << 29)\n"
+        "Thread(target=process.load, daemon=True).start()\n"
+        "while not (pids.exists() and pids.read_text()): time.sleep(0.01)\n"
+        "os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
-    )
-    assert len(done.stdout.split()) == 2, done.stderr
-    assert all(map(ends, done.stdout.split()))
+    subprocess.run([sys.executable, "-c", code, str(path), str(pids)], check=False, timeout=60)
+    assert all(map(ends, pids.read_text(encoding="utf-8").split()))

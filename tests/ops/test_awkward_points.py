@@ -69,6 +69,11 @@ def test_s53_a_zero_from_a_selection_meets_no_infinity() -> None:
         equal(slope(lambda x: tg.where(x > 0, joined([np.log(x)]), 0.0), x), [0, 0.25])
         # A zero that no selection wrote is a zero times infinity, and says so.
         assert np.isnan(slope(lambda x: np.sqrt(x) * 0.0, x)[0])
+        assert np.isnan(slope(lambda z: (z - np.log(np.exp(z).sum()))[1], [1000.0, 0.0])[0])
+        # A row that is masked throughout, and left out, spoils no product.
+        mask = np.array([[0.0, 0.0], [-INF, -INF]])
+        found = slope(lambda x: (tg.softmax(mask * x[:, None]) @ np.outer(x, x))[0], [1.0, 2.0])
+        np.testing.assert_allclose(found, [3.0, 3.0])
 
 
 def test_a_zero_cotangent_with_a_finite_slope_stays_differentiable() -> None:

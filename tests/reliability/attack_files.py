@@ -30,7 +30,7 @@ from typing import NamedTuple
 from tinygrad_dnn.grading import Grades, grade
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from processes import ends
+from process_end import ends
 
 LIMIT = 0.5
 AT_ONCE = 4

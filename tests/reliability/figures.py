@@ -81,8 +81,8 @@ def main(size: str, names: list[str]) -> int:
         rows[name] = row(name, found)
         print(rows[name], *found["failures"][:20], sep="\n  ", flush=True)
         failed += bool(found["failures"])
-    if size == "long":
-        write(rows)
+        if size == "long":
+            write(rows)
     return failed
 
 

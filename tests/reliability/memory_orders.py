@@ -182,7 +182,9 @@ def cases() -> Iterator[Case]:
             yield Case(positions.scatter_add, (_picked(s, at, axis),),
                        {"shape": s, "axis": axis}, _positions(at, n))  # fmt: skip
         for index in _indices(s):
-            yield Case(shape.scatter, (np.zeros(s)[index].shape,), {"index": index, "shape": s})
+            picked = np.zeros(s)[index].shape
+            yield Case(shape.scatter, (picked,), {"index": index, "shape": s})
+            yield Case(tg.REGISTRY["setitem"], (s, picked), {"index": index})
 
 
 def _picked(s: tuple[int, ...], at: tuple[int, ...], axis: int | None) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from tinygrad_dnn.ops import REGISTRY
 
 OPS = sorted(name for name, op in REGISTRY.items() if op.builtin)
 SHAPES = [(), (3,), (2, 3), (1, 3), (2, 1), (1, 1), (0,), (2, 0), (1,), (2, 1, 3)]
+AS_IT_IS = [-1, -2]  # in place of a source: a constant in the shape that is needed, C and F
 MADE = ["list", "list, F"]  # constants that are made inside the function
 KINDS = ["C", "C", "F", "reversed", "strided", "read-only", "big-endian", "float32"]
 BITS, CLOSE = "the bits of eager", "eager to rounding"
@@ -61,6 +62,8 @@ def drawn(seed: int) -> Case:
         op = REGISTRY[pick(OPS)]
         k = int(rng.integers(len(cases_of(op))))
         sources = rng.integers(0, known, len(cases_of(op)[k].shapes)).tolist()
+        if rng.random() < 0.4 and len(sources) > 1:  # a constant that is used as it is
+            sources[int(rng.integers(len(sources)))] = int(rng.choice(AS_IT_IS))
         steps.append((op.name, k, tuple(sources)))
         known += 1
     return Case(seed, sorts[0], sorts[1], tuple(steps))
@@ -102,10 +105,12 @@ def function(case: Case) -> Callable[..., Any]:
             op = REGISTRY[name]
             shapes = cases_of(op)[k].shapes
             args = [
-                moved(_some(values[s]), op, i, tuple(shape))
+                literal(op, i, tuple(shape), s)
+                if s in AS_IT_IS
+                else moved(_some(values[s]), op, i, tuple(shape))
                 for i, (s, shape) in enumerate(zip(sources, shapes, strict=True))
             ]
-            if not isinstance(args[0], Tensor):  # of constants alone
+            if not any(isinstance(x, Tensor) for x in args):  # of constants alone
                 args[0] = args[0] + 0 * np.sum(leaves[0]) if args[0].dtype.kind == "f" else args[0]
             meta = cases_of(op)[k].meta
             z = op(args, **meta) if op.many else op(*args, **meta)
@@ -115,6 +120,19 @@ def function(case: Case) -> Callable[..., Any]:
         return sum(np.mean(v * v + v) if np.size(v) else np.sum(v) for v in values)
 
     return f
+
+
+def literal(op: Any, i: int, shape: tuple[int, ...], order: int) -> Any:
+    """A constant for an argument of an op, inside its domain, made of a list as one types it."""
+    domain = op.domain[min(i, len(op.domain) - 1)] if op.domain else (-2.0, 2.0)
+    x = np.random.default_rng(i).random(shape)
+    if domain is bool:
+        x = x > 0.5
+    elif isinstance(domain, range):
+        x = np.asarray(domain)[np.asarray(x * len(domain), int)]
+    else:
+        x = domain[0] + (domain[1] - domain[0]) * x
+    return np.array(x.tolist(), order="CF"[order == AS_IT_IS[1]])
 
 
 def _some(x: Any) -> Any:

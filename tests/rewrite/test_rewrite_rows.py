@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tinygrad_dnn import Tensor, exp, log, matmul, negative
+from tinygrad_dnn import Tensor, exp, log, matmul, negative, sigmoid
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.graph import trace
@@ -30,6 +30,8 @@ ZEROS = (0.0, -0.0, 1.0, -1.0, 2.0)
 USUAL: tuple[float, ...] = ()
 ROUNDING = 100 * np.finfo(float).eps  # of the largest number on the way
 TIMES = 90
+# What variables that come from exponentials are sampled as.
+EXPONENTIALS = (exp, sigmoid)
 
 
 class Sides(NamedTuple):
@@ -76,6 +78,8 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
         shape = case.get(letter, (3, 4))
         if letter in row.whole:
             x: Any = rng.integers(-3, 9, shape)
+        elif letter == "i":
+            x = rng.integers(0, 2, shape)
         elif letter == "p":
             x = rng.random(shape) < 0.5
         else:
@@ -84,6 +88,8 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
                 share = rng.choice([0.05, 0.2, 0.7])
                 x = np.where(rng.random(shape) < share, rng.choice(among, shape), x)
         values[letter] = Tensor(x, name=letter)
+        if letter in row.exponential:
+            values[letter] = EXPONENTIALS[rng.integers(len(EXPONENTIALS))](values[letter])
     return values
 
 

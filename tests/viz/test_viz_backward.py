@@ -165,3 +165,14 @@ def test_a_name_is_just_a_name(name: str) -> None:
 if __name__ == "__main__":
     for name, draw in PICTURES.items():
         (GOLDEN / f"{name}.dot").write_text(draw().source, encoding="utf-8", newline="\n")
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_the_seed_of_an_output_that_another_output_reads_is_one(shape: tuple[int, ...]) -> None:
+    x = Tensor(np.ones(shape), requires_grad=True, name="x")
+    a = named(x * x, "a")
+    titles = Seen(viz.draw([a, named(a * 2, "b")], backward=True).source).titles()
+    assert "da = 1 + db · 2" in titles
+    assert "1" in titles
+    assert "db = 1" in titles
+    assert not [title for title in titles if "tensor" in title]

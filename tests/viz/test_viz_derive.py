@@ -202,3 +202,26 @@ def test_names_of_any_characters_do_no_harm(tmp_path: Path) -> None:
         ElementTree.fromstring(markup)
     assert r"\&x\_1\}" in derived.latex
     assert "\\n" in str(derived)
+
+
+def test_two_tensors_of_one_name_have_two_lines_and_the_remark_says_which_is_which() -> None:
+    first = Tensor(np.array([[0.5, -1.0]]), requires_grad=True, name="W1")
+    second = Tensor(np.array([[2.0]]), requires_grad=True, name="W1")
+    cost = (second @ (first @ Tensor(np.array([[1.0], [3.0]])))).sum()
+    told = viz.derive(cost)
+    assert {line.name: line.text.plain for line in told.lines} == {
+        "dW1": "W1_2ᵀ ⊙ x3ᵀ",
+        "dW1_2": "(W1 x3)ᵀ",
+    }
+    assert "2 tensors are named W1: in order of creation W1, W1_2." in told.remark
+    assert [line.name for line in viz.derive(cost, wrt="W1").lines] == ["dW1", "dW1_2"]
+    assert [line.name for line in viz.derive(cost, wrt=second).lines] == ["dW1_2"]
+    assert "W_{1,2}" in told.latex
+    assert "named" not in viz.derive(first.sum()).remark
+
+
+def test_an_output_that_another_output_reads_starts_at_one() -> None:
+    x = Tensor(np.array([1.0, 2.0]), requires_grad=True, name="x")
+    a = x * x
+    (line,) = viz.derive([a, a * 2]).lines
+    assert line.text.plain == "6 · x"

@@ -55,6 +55,13 @@ def compared(
 
 
 rng = np.random.default_rng(0)
+START = rng.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def from_the_start() -> None:
+    """The same numbers whichever tests ran before."""
+    rng.bit_generator.state = START
 
 
 def parameter(name: str, *shape: int) -> Tensor:

@@ -158,13 +158,13 @@ def test_names_come_from_the_tensors_and_then_from_variables() -> None:
     }  # fmt: skip
     assert seen(both, variables).titles() == ["u", "v", "own", "u ⊙ v", "both = u ⊙ v + own"]
     assert seen(both, names=locals()).titles()[-1] == "both = u ⊙ v + own"
-    assert seen(both).titles()[0] == "tensor"
+    assert seen(both).titles()[0] == "x1"
     assert both.name is None  # drawing names nothing for good
 
 
 def test_an_underscored_variable_names_nothing() -> None:
     u = Tensor(1.0)
-    assert seen(u, {"_": u, "_1": u}).titles() == ["tensor"]
+    assert seen(u, {"_": u, "_1": u}).titles() == ["x1"]
 
 
 @pytest.mark.parametrize("name", WEIRD)
@@ -183,7 +183,7 @@ def test_a_name_is_just_a_name(name: str) -> None:
 
 
 def test_an_empty_name_is_none() -> None:
-    assert seen(Tensor(1.0, name="") + 1.0).titles()[0] == "tensor"
+    assert seen(Tensor(1.0, name="") + 1.0).titles()[0] == "x1"
 
 
 # --- scopes ---------------------------------------------------------------------------------------
@@ -457,3 +457,14 @@ def test_importing_viz_does_not_import_matplotlib() -> None:
 if __name__ == "__main__":
     for name, draw in PICTURES.items():
         (GOLDEN / f"{name}.dot").write_text(draw().source, encoding="utf-8", newline="\n")
+
+
+# --- names that are alike -------------------------------------------------------------------------
+
+
+def test_no_two_boxes_have_one_name_and_the_caption_says_so() -> None:
+    first, second = (Tensor(np.ones((1, 1)), requires_grad=True, name="W1") for _ in range(2))
+    picture = viz.draw(second @ (first @ Tensor(np.ones((1, 1)))) + Tensor(np.ones((1, 1))))
+    titles = Seen(picture.source).titles()
+    assert titles == ["W1", "W1_2", "x3", "W1 x3", "W1_2 W1 x3", "x6", "W1_2 W1 x3 + x6"]
+    assert "2 tensors are named W1: in order of creation W1, W1_2." in picture.source

@@ -23,6 +23,7 @@ GRADES = (
     Grade("compute_cost", "crashed", ("ZeroDivisionError",), lines=((7, "f", "1 / 0 " + EVIL),)),
     Grade("linear_backward", "timed out", ("still running",)),
     Grade("L_model_backward", "out of memory", ("MemoryError",)),
+    Grade("update_parameters", "borrowed", ("it calls the document's own",)),
 )
 
 
@@ -66,7 +67,9 @@ def read(path: Path) -> tuple[str, _Tags]:
 def test_a_file(tmp_path: Path) -> None:
     text, tags = read(page_of([grades()], tmp_path / "ann.html"))
     assert "<h1>ann.py</h1>" in text
-    assert "1 right, 1 wrong, 1 crashed, 1 timed out, 1 out of memory, 12 missing" in text
+    assert (
+        "1 right, 1 wrong, 1 crashed, 1 timed out, 1 out of memory, 1 borrowed, 11 missing" in text
+    )
     assert "dZ is &lt;wrong&gt; &amp; so on" in text
     assert "line 7, in f: 1 / 0 &lt;script&gt;" in text
     assert "a note" in text
@@ -80,7 +83,7 @@ def test_a_class(tmp_path: Path) -> None:
     text, tags = read(page_of([grades("ann.py"), broken, grades("ben.py")], tmp_path / "all.html"))
     assert "In 0 of 3 everything that is there is right." in text
     assert text.count("<tr>") == 4
-    assert len(tags.links) == 3 + 2 * 4  # the files, and what is not right of two
+    assert len(tags.links) == 3 + 2 * 5  # the files, and what is not right of two
     assert text.count("linear_forward") >= 3
     assert 'class="function-name"><span>predict<' not in text  # nobody has it
 

@@ -21,7 +21,7 @@ from drawings import WEIRD, named, neuron, shared, two_layers
 import viz
 from tinygrad_dnn import Tensor, relu, scope
 from viz.drawing import render
-from viz.drawing.labels import visible
+from viz.subject import visible
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"

@@ -16,12 +16,11 @@ from tinygrad_dnn import Tensor, exp, log, relu, sigmoid
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Graph, trace
-from viz.drawing.labels import visible
 from viz.drawing.scene import Scene
 from viz.explorer.arrays import Arrays, statistics
 from viz.explorer.timeline import SHORT, Story
 from viz.folding.scopes import homes_of, hosts_of
-from viz.subject import names_of
+from viz.subject import names_of, visible
 
 
 def told(*t: Tensor, budget: int = 100_000, merge: bool = False) -> tuple[dict[str, Any], Graph]:

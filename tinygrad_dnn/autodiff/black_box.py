@@ -2,10 +2,11 @@
 
 A gradient that asks for what it reads (`g`, `z`, the inputs) is recorded like everything else, so
 it can be differentiated again. What the forward left elsewhere (in a dict, an attribute) is a
-constant to that recording: the derivative of a gradient that reads it would be 0 in silence. So the
-first time that a gradient is recorded, the forward is called at a neighbouring point and the
-gradient once more with the arguments it had: where it then gives something else, its derivative
-with respect to the inputs is refused.
+constant to that recording: the derivative of a gradient that reads it would be 0 in silence, and a
+compiled program would go on with what the first call had saved. So the first time that a gradient
+is recorded, the forward is called at a neighbouring point and the gradient once more with the
+arguments it had: where it then gives something else, its derivative with respect to the inputs is
+refused.
 """
 
 from __future__ import annotations
@@ -36,17 +37,17 @@ def custom_vjp(
         backward: a gradient for each array (a tuple; one alone may be bare), None where there is
             none. It asks for the cotangent `g`, the result `z`, and forward's own parameters by
             their names; else it is given exactly (g, z, *arrays). See `ops.handwritten`. Written
-            in NumPy calls it can be differentiated again.
+            in NumPy calls of these it can be differentiated again, and compiled. What forward
+            saved elsewhere is that of its last call.
         name: what pictures and errors call it; the function's own name otherwise.
 
     Raises:
-        TypeError: (at the first call) backward asks for something else; (in a second derivative)
-            backward reads what forward saved elsewhere.
+        TypeError: (at the first call) backward asks for something else; (in a second derivative,
+            or compiled) backward reads what forward saved elsewhere.
 
     Example: `cube = custom_vjp(lambda x: x**3, lambda g, x: 3 * g * x**2)`.
     """
     called = name or getattr(forward, "__name__", "custom").strip("<>")
-
     looked: dict[int, bool] = {}  # by the number of arrays: whether it reads what forward saved
 
     def made(n: int, options: Mapping[str, Any]) -> Op:
@@ -64,11 +65,13 @@ def custom_vjp(
                     f"{called}: backward returned {len(slopes)} gradients for {len(arrays)} arrays"
                 )
             slopes = [s if s is None or isinstance(s, Tensor) else as_data(s) for s in slopes]
-            if not isinstance(g, Tensor) or traced():  # a tracer refuses a forward that saves
+            if not isinstance(g, Tensor):
                 return slopes
             if n not in looked:
                 looked[n] = _reads_what_was_saved(apply, gradient, value_of(z), arrays, called)
             if looked[n]:
+                if traced():
+                    _refuse(called)
                 once = _once_differentiable(called)
                 return [s if s is None else record(once, (s, *arrays), NO_META) for s in slopes]
             return slopes
@@ -146,9 +149,9 @@ def _once_differentiable(who: str) -> Op:
 
 def _refuse(who: str) -> NoReturn:
     raise TypeError(
-        f"{who}: no second derivative: its backward reads what forward saved outside its "
-        "arguments, which would count as constant; let backward ask for z and the inputs by name "
-        "and compute it from them"
+        f"{who}: no second derivative and no program: its backward reads what forward saved "
+        "outside its arguments, which would count as constant; let backward ask for z and the "
+        "inputs by name and compute it from them"
     )
 
 

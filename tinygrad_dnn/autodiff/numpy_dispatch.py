@@ -64,6 +64,10 @@ def _plain(x: Any) -> Any:
     return x.numpy() if hasattr(type(x), "__record__") else x
 
 
+def _is_truth(x: Any) -> bool:
+    return bool(np.result_type(x.dtype if hasattr(x, "dtype") else x).kind == "b")
+
+
 def _called_as(function: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     """Our function under NumPy's signature: its names of the arrays, its order of the settings, and
     those that we lack as long as they have their default (`out=None`).
@@ -282,7 +286,7 @@ class NumpyProtocols:
         if method != "__call__":
             return _method(ufunc, method)(*inputs, **kwargs)
         op: Op | Composed | None = UFUNCS.get(ufunc)
-        if op is None and all(np.result_type(getattr(x, "dtype", x)).kind == "b" for x in inputs):
+        if op is None and all(_is_truth(x) for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
             raise _no_rule(_module_of(ufunc), ufunc.__name__)

@@ -29,11 +29,13 @@ class Backward(NamedTuple):
         contributions: for (z, i), what the rule of z gives its input i; the gradient of a node is
             the sum over its uses.
         order: the nodes in the order in which their rules ran.
+        seeds: the leaves it starts from, 1 everywhere, one for each output.
     """
 
     gradients: dict[Node, Tensor]
     contributions: dict[tuple[Node, int], Tensor]
     order: list[Node]
+    seeds: frozenset[Node] = frozenset()
 
 
 def forward_again(graph: Graph) -> Forward:
@@ -76,7 +78,8 @@ def backward_again(forward: Forward) -> Backward:
     with mode(watch=seen, scope=()), np.errstate(all="ignore"):
         seeds = [Tensor(np.ones_like(there[node].numpy())) for node in roots]
         found = pull(roots, seeds, keep=lambda node: True, create_graph=True)
-    return Backward(found, seen.contributions, seen.order)
+    starts = frozenset(seed.node for seed in seeds)
+    return Backward(found, seen.contributions, seen.order, starts)
 
 
 def values_and_gradients(result: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,6 +101,8 @@ def values_and_gradients(result: Tensor) -> tuple[dict[str, Any], dict[str, Any]
 
 class _Contributions(Observer):
     """Writes down what each rule gives, and in which order they run."""
+
+    for_reading = True
 
     def __init__(self) -> None:
         self.contributions: dict[tuple[Node, int], Tensor] = {}

@@ -17,6 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.usage import Usage
 from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
 
 # The time of the newest counted in-place write, or hand-out of an array, on any leaf: nodes of
@@ -70,9 +71,10 @@ def note_sight(leaf: Leaf) -> None:
     global _last_edit
     memory = leaf.memory
     if memory.used > memory.freed and memory.used > memory.seen:
-        memory.edited = _last_written(leaf)[0]  # what was found so far
-        memory.sight = leaf.value, fingerprint(leaf.value)
-        memory.seen = _last_edit = tick()
+        with SHARED:
+            memory.edited = _last_written(leaf)[0]  # what was found so far
+            memory.sight = leaf.value, fingerprint(leaf.value)
+            memory.seen = _last_edit = tick()
 
 
 def fingerprint(x: Any) -> int | None:
@@ -167,7 +169,7 @@ def sweep(
     # newest stands apart from the heap, which therefore stays empty along a chain.
     newest: Node | None = None
     queue: list[tuple[int, Node]] = []
-    masked: set[Node] = set()  # nodes whose cotangent may hold zeros that mean "not used"
+    usage: Usage | None = None  # once an op leaves out what was computed
     checked = False
     for root, seed in zip(roots, seeds, strict=True):
         if root.op is None:
@@ -210,6 +212,7 @@ def sweep(
                 saved = _lifted(node, saved, lift)
         if op.selects:
             special = True
+            usage = usage or Usage(unbroadcast, watch is not None and watch.for_reading)
         pulls = op.pulls if not op.many else pulls_of(op, g, saved, node)
         inputs = node.inputs
         for i in node.wanted:
@@ -217,12 +220,15 @@ def sweep(
             if special:
                 if leads is not None and x not in leads:
                     continue
-                hidden = node in masked
-                if hidden or op.selects:
-                    masked.add(x)
-                masks = hidden and op.masks[0 if op.many else i]
-                pull = _masked(pulls[i]) if masks else pulls[i]
-                gx = pull(g, saved, node, i)
+                if usage is None:
+                    gx = pulls[i](g, saved, node, i)
+                else:
+                    if x.op is not None:
+                        usage.note(x, node, i, pulls[i], saved, g, x in cotangents)
+                    if op.masks[0 if op.many else i] and usage.is_partial(node):
+                        gx = usage.slope(pulls[i], g, saved, node, i)
+                    else:
+                        gx = pulls[i](g, saved, node, i)
             else:
                 gx = pulls[i](g, saved, node, i)
             if gx is None:
@@ -270,17 +276,6 @@ class _Once:
     def __init__(self, node: Node) -> None:
         self.meta, self.shape, self.inputs = node.meta, node.shape, node.inputs
         self.input_shapes = node.input_shapes
-
-
-def _masked(pull: Any) -> Any:
-    """A rule that gives 0 where nothing depends on z (g = 0), even if ∂z/∂x is ∞ or NaN there."""
-
-    def masked(g: Any, saved: tuple[Any, ...], node: Node, i: int) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):  # what is left out may be undefined
-            gx = pull(g, saved, node, i)
-        return np.where((g == 0) & ~np.isfinite(gx), 0, gx)
-
-    return masked
 
 
 def _fitting(gx: Any, node: Node, i: int) -> Any:

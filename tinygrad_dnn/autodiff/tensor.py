@@ -539,8 +539,14 @@ def value_of(x: Any) -> Any:
     return x._array if isinstance(x, Tensor) else x
 
 
-def handle(node: Node) -> Tensor:
-    """A Tensor for a node of a graph: for a leaf the one there is, if it lives."""
+def handle(node: Node, value: Any = None) -> Tensor:
+    """A Tensor for a node of a graph: for a leaf the one there is, if it lives.
+
+    Args:
+        value: the node's, where it is at hand.
+    """
+    if value is not None:
+        return _handle(node, value)
     if isinstance(node, Leaf):
         there: Tensor | None = node.tensor()
         if there is None:
@@ -575,6 +581,8 @@ def pull(
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
     with mode(recording=True, since=0):  # in a rule everything is still to be differentiated
+        if tracer is not None:
+            roots = tracer.before_sweep(roots, asked or (), keep, free)
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]
         found = sweep(roots, seeds, wanted=asked, keep=every, free=free, lift=_handle)
     for node, g in found.items():

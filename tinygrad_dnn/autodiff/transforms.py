@@ -73,7 +73,7 @@ def _recorded(x: Any) -> Tensor:
 
 
 def _several(xs: Any) -> Sequence[Any]:
-    return xs if isinstance(xs, (list, tuple)) else [xs]
+    return [xs] if isinstance(xs, (str, np.ndarray)) or not isinstance(xs, Iterable) else [*xs]
 
 
 def _function(f: Any, who: str) -> None:
@@ -121,7 +121,7 @@ class _Run:
             + (
                 "return the one that is differentiated; the others may be put into a list outside"
                 if several
-                else "either it does not use them, or it leaves the graph (float(), .item(), .data)"
+                else "either it does not use them, or it leaves the graph (.item(), .data)"
             )
         )
 

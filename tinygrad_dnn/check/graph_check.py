@@ -241,7 +241,7 @@ class Work:
             reason = (
                 f"the result depends on {name} in a way that was never recorded: along a random "
                 f"direction it changes by {number(moved)}, in the graph by {number(recorded)}; was "
-                "a value taken out with .data, .item() or float()?"
+                "a value taken out with .data or .item()?"
             )
             self._blame(faults.NOT_RECORDED, leaf, None, reason)
             whole = end_to_end(self.f, self.given, own.index(leaf)) if leaf in own else None

@@ -97,7 +97,7 @@ def called(f: Callable[..., Any], inputs: Inputs, values: Sequence[Any] | None =
             raise TypeError(
                 f"check_gradients: expected the function to return Tensors, got "
                 f"{type(y).__name__}: either it does not use its arguments, or it leaves the "
-                "graph (float(), .item(), .data)"
+                "graph (.item(), .data)"
             )
         if y.dtype.kind != "f":
             raise TypeError(

@@ -60,5 +60,5 @@ def source(model: Checkpoint, X: Any, Y: Any, rewriting: bool = True) -> str:
     p = dict(model.parameters)
     calls: list[tuple[Callable[..., Any], tuple[Any, ...]]]
     calls = [(forward, (p, X)), (backward, (p, X, Y)), (step, (p, X, Y))]
-    recordings = [record(f, arguments, {}) for f, arguments in calls]
+    recordings = [record(f, arguments, {}, rewriting) for f, arguments in calls]
     return module_of(recordings, USE.format(rate=rate, m=X.shape[1]), rewriting)

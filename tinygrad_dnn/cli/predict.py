@@ -20,9 +20,8 @@ from tinygrad_dnn.train import predict
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 # The formats that are read; Pillow knows more, of which some start other programs (EPS).
 PICTURES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-MAX_PIXELS = (
-    2**26
-)  # of a picture, before it is resized: 64 million, at most 0.8 GiB while it is read
+# Of a picture before it is resized: a photograph has up to 50 million; read, they take 0.8 GiB.
+MAX_PIXELS = 2**26
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,6 @@ program  the module loaded          -> a function for any thread
 """
 
 from tinygrad_dnn.compiler.compiled import Compiled, compile
-from tinygrad_dnn.compiler.errors import RecordingError
+from tinygrad_dnn.compiler.errors import RecordingError, SaturationWarning
 
-__all__ = ["Compiled", "RecordingError", "compile"]
+__all__ = ["Compiled", "RecordingError", "SaturationWarning", "compile"]

@@ -14,29 +14,32 @@ from tinygrad_dnn.compiler.codegen.module import Source, module
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.codegen.printer import printed
 from tinygrad_dnn.compiler.program import Program
+from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import Recording
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.rewrite import Step, rewrite
+from tinygrad_dnn.rewrite import PROGRAM, Step
 
 
 def source_of(
-    recording: Recording, rewriting: bool = True, constants: Constants | None = None
+    recording: Recording,
+    rewriting: bool = True,
+    constants: Constants | None = None,
+    warns: bool = True,
 ) -> tuple[Source, list[Step]]:
     """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
 
     Args:
         constants: those of a module that it shall share with other functions.
+        warns: of what may not be finite.
     """
-    graph, raises, results = recording.graph, recording.raises, recording.results
-    steps: list[Step] = []
     if rewriting:
-        graph, new, steps = rewrite(graph)
-        results = [new[x] if isinstance(x, Node) else x for x in results]
-        raises = {new[n]: how for n, how in raises.items() if isinstance(new.get(n), Node)}
-    lowered = lower(graph, raises, share=rewriting)
-    results = _distinct([_placed(x, lowered) for x in results], lowered)
+        recording = recording.rewritten(PROGRAM)
+        if warns:
+            warn_saturated(recording)
+    lowered = lower(recording.graph, recording.raises, share=rewriting)
+    results = _distinct([_placed(x, lowered) for x in recording.results], lowered)
     planned = plan(lowered, [x for x in results if isinstance(x, Node)])
-    return printed(recording, lowered, planned, results, constants), steps
+    return printed(recording, lowered, planned, results, constants), recording.steps
 
 
 def _placed(x: Any, lowered: Lowered) -> Any:
@@ -61,10 +64,13 @@ def _distinct(results: Sequence[Any], lowered: Lowered) -> list[Any]:
 
 
 def program_of(
-    recording: Recording, rewriting: bool = True, guard: Callable[..., bool] | None = None
+    recording: Recording,
+    rewriting: bool = True,
+    guard: Callable[..., bool] | None = None,
+    warns: bool = True,
 ) -> Program:
     """Return a recording as a program that runs."""
-    source, steps = source_of(recording, rewriting)
+    source, steps = source_of(recording, rewriting, warns=warns)
     return Program(
         source.text,
         source.called.function,

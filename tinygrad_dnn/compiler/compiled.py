@@ -134,7 +134,7 @@ class Compiled:
                 "compile: this was unpickled without its function, which had no importable name, "
                 "and no program fits these shapes, dtypes and settings; compile it here"
             )
-        recording = record(self.f, args, kwargs)
+        recording = record(self.f, args, kwargs, self.rewrite)
         if len(recording.graph) > LONG:
             warnings.warn(
                 f"compile: {recording.name} records {len(recording.graph)} ops; its loops are "

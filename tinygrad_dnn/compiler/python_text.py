@@ -92,10 +92,10 @@ def wrapped(line: str) -> str:
             return line  # one value, and no tuple of it
         return f"{indent}return ({_broken(', '.join(pieces), indent)}\n{indent})"
     names, equals, values = body.partition(" = ")
-    many = len([*_pieces(values)]) > 1
-    if not equals or not (many or "," in names):
-        return line
-    left = f"({_broken(names, indent)}\n{indent})" if "," in names else names
+    several, many = (len([*_pieces(side)]) > 1 for side in (names, values))
+    if not equals or not (many or several):
+        return line  # a part of one array, x[0, 1:3], is no tuple
+    left = f"({_broken(names, indent)}\n{indent})" if several else names
     left = names if len(names) < WIDTH // 2 else left
     right = f"({_broken(values, indent)}\n{indent})" if many else values
     return f"{indent}{left} = {right}"

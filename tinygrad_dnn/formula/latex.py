@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tinygrad_dnn.formula.template import POWER, RATIO, Piece, bare
 from tinygrad_dnn.formula.text import printable
 
-_NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*)")
+_NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*(?<=[0-9])(?:_[0-9]+)?|)")
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]+")
 _NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where no letter follows
@@ -44,7 +44,7 @@ class LaTeX:
             return rf"\text{{{latex_text(printable(name))}}}"
         prefix, letters, index = found.groups()
         own = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
-        lowered = f"_{{{index}}}" if index else ""
+        lowered = f"_{{{index.replace('_', ',')}}}" if index else ""
         return _PREFIX[prefix] + own + lowered
 
     def plain(self, text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Mapping
 
 from tinygrad_dnn.formula.text import formulas, printable
 from tinygrad_dnn.graph import Graph, Node
@@ -23,7 +24,7 @@ def listed(graph: Graph) -> str:
         Z1  (8, 200)  float64   h4 + b1       in layer 1
         returns Z1
     """
-    names = names_of(graph)
+    names = distinct_names(graph, {n: printable(n.name) for n in graph if n.name}, graph)
     text = formulas(graph, names, SHOWN)
     rows = [
         (
@@ -41,24 +42,27 @@ def listed(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def names_of(graph: Graph) -> dict[Node, str]:
-    """A name for every node, no two alike: its own where it has one."""
+def distinct_names(
+    graph: Graph, named: Mapping[Node, str], others: Container[Node] = ()
+) -> dict[Node, str]:
+    """Names no two of which are alike: the second W1 is W1_2.
+
+    Args:
+        named: the names that nodes have.
+        others: those which are called x4 (leaves) or h4 (results) after their position if they have
+            none.
+    """
     names: dict[Node, str] = {}
-    taken = {printable(node.name) for node in graph if node.name}
+    taken = set(named.values())
     there = set[str]()
+    times = Counter[str]()
     for k, node in enumerate(graph, 1):
-        wanted = printable(node.name) if node.name else f"{'h' if node.op else 'x'}{k}"
-        name = next(
-            n for n in _spellings(wanted) if n not in there and (node.name or n not in taken)
-        )
+        if node not in named and node not in others:
+            continue
+        name = wanted = named.get(node) or f"{'h' if node.op else 'x'}{k}"
+        while name in there or (name in taken and name != named.get(node)):
+            times[wanted] += 1
+            name = f"{wanted}_{times[wanted] + 1}"
         there.add(name)
         names[node] = name
     return names
-
-
-def _spellings(name: str) -> Iterator[str]:
-    yield name
-    k = 2
-    while True:
-        yield f"{name}_{k}"
-        k += 1

@@ -14,7 +14,7 @@ from tinygrad_dnn.formula.template import POWER, RATIO, UNICODE, Piece, Script, 
 from tinygrad_dnn.formula.text import Written, pieces, printable, written
 from tinygrad_dnn.graph import Graph, Node
 
-_NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*)", re.ASCII)
+_NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*(?<=\d)(?:_\d+)?|)", re.ASCII)
 _TOKEN = re.compile(
     r"(?P<mi>[^\W\d_]+(?:_[^\W\d_]+)*|…)|(?P<mn>\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<mo>\S)"
 )
@@ -79,7 +79,8 @@ def identifier(name: str) -> str:
         return f'<mi mathvariant="normal">{escape(printable(name))}</mi>'
     prefix, letters, index = found.groups()
     letter = f"<mi>{letters}</mi>"
-    own = f"<msub>{letter}<mn>{index}</mn></msub>" if index else letter
+    below = index.replace("_", "</mn><mo>,</mo><mn>")
+    own = f"<msub>{letter}{_row(f'<mn>{below}</mn>')}</msub>" if index else letter
     return f"<mrow>{_D}{own}</mrow>" if prefix else own
 
 

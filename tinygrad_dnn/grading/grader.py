@@ -51,9 +51,10 @@ def grade(
     forward functions; a function that calls others of the file is judged with the document's in
     place of those that are wrong, so that one mistake is not counted twice.
 
-    The file runs in a process of its own. Promised is protection against accidents, not against
-    malice: endless loops, crashes, prints, plots, `input()`, changes of the folder or of the
-    random state do not reach the caller or the other functions.
+    The file runs in a process of its own, whose answers are parsed and never run: endless loops,
+    crashes, prints, plots, `input()`, changes of the folder or of the random state do not reach
+    the caller or the other functions. A function that has others compute is called borrowed. What
+    a process of the same user can do to that user's files is not prevented.
 
     Args:
         what: a path to a .py file or a notebook, or a module (its file is run anew).
@@ -144,7 +145,6 @@ class _Grader:
         if any(self._is_slow(maker) for maker in setting.makers):
             tried.no_arguments = True
             return tried
-        self.process.ready()
         job = {
             "function": function.name, "cases": [dict(c.given) for c in cases],
             "lines": [*setting.lines], "call": function.call, "replace": [*replaced],

@@ -7,11 +7,10 @@ from typing import Any
 
 from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.isolation.messages import Malformed
-from tinygrad_dnn.isolation.worker import LONG, NAMES, SHOWN
+from tinygrad_dnn.isolation.worker import LONG, MOST_NOTES, NAMES, SHOWN
 
 KINDS = {"error", "memory", "exit"}
 BORROWED = {"textbook", "engine", "exec"}
-MOST_NOTES = 10_000
 MOST_CHANGED = 1000
 Place = tuple[int, str, str]
 

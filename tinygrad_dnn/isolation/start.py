@@ -163,11 +163,12 @@ _idle: list[_Server] = []
 
 def _take() -> _Server:
     """An idle server, or a new one; a fork of the grader has none of its parent's."""
-    while _idle:
-        server = _idle.pop()
-        if server.owner == os.getpid():
-            return server
-        server.control.close()
+    with contextlib.suppress(IndexError):  # another thread may take the last one
+        while True:
+            server = _idle.pop()
+            if server.owner == os.getpid():
+                return server
+            server.control.close()
     return _Server()
 
 

@@ -42,6 +42,7 @@ from tinygrad_dnn.isolation.messages import (
 from tinygrad_dnn.storage.platform import limit_memory, private_descriptor
 
 SHOWN = 4  # of the student's lines that led to an error
+MOST_NOTES = 1000  # statements of a file that failed
 LONG = 300  # characters of an error's message
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 NAMES = [n for n in textbook.__all__ if n not in ("np", "load_data")]
@@ -427,7 +428,7 @@ def serve(reader: int, writer: int) -> None:
     for name in NAMES:  # those that are missing come from the document
         if not callable(getattr(student.module, name, None)):
             setattr(student.module, name, getattr(textbook, name))
-    pipe.send("loaded", {"functions": functions, "notes": notes})
+    pipe.send("loaded", {"functions": functions, "notes": notes[:MOST_NOTES]})
     while True:
         try:
             job = pipe.receive()

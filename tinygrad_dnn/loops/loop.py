@@ -85,7 +85,7 @@ class Loop:
             results=[*step.carry.values(), *step.results],
             raises=raises,
         )
-        return program_of(whole, self._rewrite)
+        return program_of(whole, self._rewrite, warns=False)
 
     @cached_property
     def _constants(self) -> dict[str, Leaf]:

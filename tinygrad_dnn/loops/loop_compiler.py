@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,13 @@ import numpy as np
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.pytree import paths as tree_paths
 from tinygrad_dnn.autodiff.tensor import value_of
-from tinygrad_dnn.compiler.tracing.record import Recording, record, refuse_attached
+from tinygrad_dnn.compiler.saturated import warn_saturated
+from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
-from tinygrad_dnn.graph import Node
 from tinygrad_dnn.loops.loop import Loop, copied, shown
 from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import reduced
-from tinygrad_dnn.rewrite import rewrite as rewritten
+from tinygrad_dnn.rewrite import PROGRAM
 
 REFRESH = 1000  # iterations
 
@@ -89,9 +88,11 @@ def compile_loop(
             f"compile_loop: {getattr(step, '__name__', 'the step')}: {error}; it is called as "
             "step(carry, *inputs, **constants): name what is another in every step in inputs=[...]"
         ) from None
-    recording = record(step, given, fixed)
+    recording = record(step, given, fixed, rewrite)
     refuse_attached(recording.attached)
-    recording, steps = _rewritten(recording) if rewrite else (recording, [])
+    if rewrite:
+        recording = recording.rewritten(PROGRAM)
+        warn_saturated(recording)
     if not isinstance(recording.layout, tuple) or len(recording.layout) != 2:
         raise TypeError(f"compile_loop: {recording.name} must return a pair (next carry, result)")
     if recording.layout[0] != layout:
@@ -119,15 +120,7 @@ def compile_loop(
         recording.results[len(leaves) :],
     )
     less = reduced(repeated) if strength_reduction else None
-    return Loop(recording, steps, layout, repeated, less, refresh, iteration, rewrite)
-
-
-def _rewritten(recording: Recording) -> tuple[Recording, list[Any]]:
-    """The same function with its graph simplified, and how."""
-    graph, new, steps = rewritten(recording.graph)
-    results = [new[x] if isinstance(x, Node) else x for x in recording.results]
-    raises = {x: how for n, how in recording.raises.items() if isinstance(x := new.get(n), Node)}
-    return replace(recording, graph=graph, results=results, raises=raises), steps
+    return Loop(recording, recording.steps, layout, repeated, less, refresh, iteration, rewrite)
 
 
 def _tree(tree: Any) -> Any:

@@ -193,14 +193,16 @@ class Op:
         self.builtin = forward.__module__.startswith(__package__)
         self.differentiable = any(self.rules)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
-        # Where a cotangent of 0 must give 0 whatever the slope (∞, NaN): the sweep sees to it.
-        self.masks = tuple(
-            elementwise and not selects and bool(self.reads(i)) for i in range(len(self.arrays))
-        )
         # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
         ufunc = getattr(np, self.name, None)
+        # Where what is left out later must give 0 whatever the slope (∞, NaN), see `Usage`.
+        mixes = self.builtin and (contracts or "axis" in self.settings)
+        self.masks = tuple(
+            (elementwise or mixes) and not selects and bool(self.reads(i))
+            for i in range(len(self.arrays))
+        )
         if self.builtin and isinstance(ufunc, np.ufunc):
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:

@@ -138,8 +138,9 @@ def reciprocal(x, /):
 def _power_base(g, x, y):
     # ∂xʸ/∂x = y xʸ⁻¹, and 0 where y = 0, at x = 0 and ∞ too (where 0 · xʸ⁻¹ would be NaN).
     if isinstance(y, (int, float)):
-        below = x if y == 2 else x ** (y - 1)  # x¹ is x
-        return g * y * below if y != 0 else np.zeros_like(g)
+        if y == 0:
+            return np.zeros_like(g)
+        return g * y * (x if y == 2 else x ** (y - 1))  # x¹ is x
     safe = np.where((y == 0) & ((x == 0) | ~np.isfinite(x)), 1, x)
     return g * y * safe ** (y - 1)
 
@@ -388,15 +389,17 @@ def _along(g, x, z):
     return g * (x / np.where(z == 0, 1, z))
 
 
-def _turn(g, x, y):
-    # y / (x² + y²), where the squares overflow, or are 0.
-    r = hypot(x, y)
-    return g * (y / r / r)
+def _turn(g, x, r):
+    # x / r², where the square overflows, or is 0.
+    return g * (x / r / r)
 
 
 @elementwise(
     "arctan2({x}, {y})",
-    vjp=(_turn, lambda g, x, y: -_turn(g, y, x)),
+    vjp=(
+        lambda g, x, y: _turn(g, y, hypot(x, y)),
+        lambda g, x, y: -_turn(g, x, hypot(x, y)),
+    ),
     domain=(POSITIVE, POSITIVE),
     analytic=False,
 )

@@ -11,6 +11,7 @@ from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [
     "cumsum",
+    "log_weighted_sum",
     "logsumexp",
     "max",
     "mean",
@@ -212,3 +213,62 @@ def logsumexp(x, /, axis=None, *, keepdims=False):
         return log_sum
     over = axes(axis, x.shape)
     return np.reshape(log_sum, tuple(n for i, n in enumerate(x.shape) if i not in over))
+
+
+def _weighted(x, y, axis):
+    """eˣ⁻ᵗ and Σ y eˣ⁻ᵗ, where t is the largest x whose weight is not 0."""
+    top = np.max(np.where(y == 0, -np.inf, x), axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(over="ignore"):  # what weighs nothing may be as large as it likes
+        e = np.exp(x - top)
+    return e, np.sum(np.where(y == 0, 0, e) * y, axis=axis, keepdims=True), top
+
+
+def _weighted_x(g, x, y, axis):
+    # ∂z/∂x = y eˣ / Σ y eˣ
+    e, total, _ = _weighted(x, y, axis)
+    shape = np.broadcast_shapes(x.shape, np.shape(y))
+    return unreduced(g, axis, shape) * (np.where(y == 0, 0, e) * y / total)
+
+
+def _weighted_y(g, x, y, axis):
+    # ∂z/∂y = eˣ / Σ y eˣ, where y is 0 too
+    e, total, _ = _weighted(x, y, axis)
+    return unreduced(g, axis, np.broadcast_shapes(np.shape(x), y.shape)) * (e / total)
+
+
+def _log_of_weighted(x_shape, y_shape):
+    # The axes are those of the two together, which a longer y may have more of than x.
+    if len(x_shape) < len(y_shape):
+        return "log_weighted_sum({x}, {y}, {axis}, {keepdims})"
+    return "log Σ_{axis} ({y} ⊙ exp({x}))"
+
+
+@op(
+    _log_of_weighted,
+    vjp=(_weighted_x, _weighted_y),
+    domain=((-2, 2), (0.2, 3.0)),
+    cases=(
+        Case((3, 4), (3, 4)),
+        Case((3, 4), (3, 4), axis=0),
+        Case((2, 3, 4), (3, 1), axis=(0, -1), keepdims=True),
+        Case((3,), (2, 3), axis=1),
+    ),
+    composite=True,
+    analytic=False,
+)
+def log_weighted_sum(x, y, /, axis=None, *, keepdims=False):
+    """log Σ y eˣ over axes, without overflow: `logsumexp` with weights of any sign.
+
+    It is −∞ where all weights are 0.
+
+    With weights of 0 and 1 it picks: where exactly one is 1 it is that x.
+    """
+    _, total, top = _weighted(x, y, axis)
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value where all weights are 0
+        log_sum = np.log(total) + top
+    if keepdims:
+        return log_sum
+    shape = np.broadcast_shapes(x.shape, np.shape(y))
+    over = axes(axis, shape)
+    return np.reshape(log_sum, tuple(n for i, n in enumerate(shape) if i not in over))

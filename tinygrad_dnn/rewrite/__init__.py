@@ -2,8 +2,20 @@
 
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
 from tinygrad_dnn.rewrite.explain import explain
-from tinygrad_dnn.rewrite.rows import STABLE
+from tinygrad_dnn.rewrite.saturation import Saturation
+from tinygrad_dnn.rewrite.stable import STABLE
 from tinygrad_dnn.rewrite.table import PAPER, PROGRAM
 from tinygrad_dnn.rewrite.terms import Match, Row
 
-__all__ = ["PAPER", "PROGRAM", "STABLE", "Match", "Rewritten", "Row", "Step", "explain", "rewrite"]
+__all__ = [
+    "PAPER",
+    "PROGRAM",
+    "STABLE",
+    "Match",
+    "Rewritten",
+    "Row",
+    "Saturation",
+    "Step",
+    "explain",
+    "rewrite",
+]

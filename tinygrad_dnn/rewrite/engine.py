@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import REGISTRY, Op
 from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, locked, swapped
+from tinygrad_dnn.rewrite.saturation import Saturation
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import (
     Match,
@@ -159,6 +160,7 @@ class _Work:
         self.kept: list[Any] = []  # arrays whose identity is in a key must live as long
         self.steps: list[Step] = []
         self.finite = set(finite)
+        self.saturation = Saturation()
         self.limit = limit
         self.depth = 0
         self.waiting = False
@@ -217,7 +219,7 @@ class _Work:
         for row, way in self.index.for_node(node):
             if self.limit is not None and len(self.steps) >= self.limit:
                 return node
-            found = Match(node, self.finite)
+            found = Match(node, self.finite, self.saturation)
             if not matches(way, node, found) or (row.floats and not _one_dtype(row, way, node)):
                 continue
             if row.where is not None:

@@ -64,12 +64,13 @@ def _in_all(done: Rewritten) -> list[str]:
 def texts(steps: Sequence[Step], names: Mapping[Node, str] | None = None) -> list[tuple[str, str]]:
     """Before and after of each step, in the names of what its variables stood for."""
     found = [x for step in steps for x in step.found.values() if isinstance(x, Node)]
-    graph = trace(found)
+    made = [x for step in steps if isinstance(step.after, Node) for x in step.after.parents]
+    graph = trace([*found, *made])
     named = {n: printable(n.name) for n in graph if n.name} | dict(names or {})
     found_in = written(graph, named, LONGEST, [UNICODE], readable, beside=False)
     shown = {n: t[0] for n, t in found_in.items()}
     pen = _Pen(named, shown)
-    return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found)) for s in steps]
+    return [(pen.text(s.way, s.found), pen.text(s.row.right, s.found, s.after)) for s in steps]
 
 
 class _Pen:
@@ -78,18 +79,33 @@ class _Pen:
     def __init__(self, named: Mapping[Node, str], formulas: Mapping[Node, str]) -> None:
         self.named, self.formulas = named, formulas
 
-    def text(self, term: Any, found: Mapping[str, Any]) -> str:
-        return self._written(term, found)[0]
+    def text(self, term: Any, found: Mapping[str, Any], made: Any = None) -> str:
+        """A side of a row; what was made of it tells the names of its parts."""
+        return self._written(term, found, self._parts(term, made))[0]
 
-    def _written(self, term: Any, found: Mapping[str, Any]) -> Piece:
+    @staticmethod
+    def _parts(term: Any, made: Any) -> Sequence[Any]:
+        """What stands for the inputs of a term; nothing where another op was put in its place."""
+        same = isinstance(made, Node) and isinstance(term, Term) and made.op is term.op
+        return made.inputs if same else [None] * len(getattr(term, "inputs", ()))
+
+    def _written(self, term: Any, found: Mapping[str, Any], parts: Sequence[Any]) -> Piece:
         if isinstance(term, Variable):
             return self._value(found[term.letter])
         if not isinstance(term, Term) or term.op is None:
             return self._value(term)
         node = _filled(term, found)
         formula = self._formula(term, node, found)
-        inputs = (self._written(x, found) for x in term.inputs)
-        given = dict(zip(term.op.arrays, inputs, strict=True))
+        inputs = [
+            (self.named[made], ATOM)
+            if isinstance(made, Node) and made in self.named
+            else self._written(x, found, self._parts(x, made))
+            for x, made in zip(term.inputs, parts, strict=True)
+        ]
+        if term.op.many:
+            given = {"xs": (UNICODE.listed([text for text, _ in inputs]), ATOM)}
+        else:
+            given = dict(zip(term.op.arrays, inputs, strict=True))
         places = values(formula, node, beside=False)
         given |= {key: (text, ATOM) for key, text in places.items()}
         return formula.fill(UNICODE, given), formula.level

@@ -10,17 +10,11 @@ from functools import partial
 
 from tinygrad_dnn.ops import (
     broadcast_to,
-    exp,
     identity,
-    log,
-    log_softmax,
-    logsumexp,
     negative,
     power,
     reshape,
     sigmoid,
-    softmax,
-    softplus,
     sum,
     swapaxes,
     transpose,
@@ -96,13 +90,14 @@ ONE_ZERO = (
     ),
 )  # fmt: skip
 
+MINUS_MINUS = Row("minus minus", lambda x: (negative(-x), x))
 SIGNS = (
     Row("minus zero", lambda x: (x - 0, x)),
     Row("times one", lambda x: (x * 1, x)),
     Row("over one", lambda x: (x / 1, x)),
     Row("to the power one", lambda x: (power(x, 1), x)),
     Row("times minus one", lambda x: (x * -1, -x)),
-    Row("minus minus", lambda x: (negative(-x), x)),
+    MINUS_MINUS,
     Row("plus a negative", lambda x, y: (x + -y, x - y)),
     Row("minus a negative", lambda x, y: (x - -y, x + y)),
     Row("sign out of a product", lambda x, y: ((-x) * y, -(x * y)), when.no_larger),
@@ -217,6 +212,16 @@ CANCELLED = (
         "products with complements",
         lambda x, a: (x * (1 - a) - (1 - x) * a, (x - x * a) - (a - x * a)),
         awkward=f"{NOT_FINITE}, or x the least whole number", labels=True,
+    ),
+    mathematics(
+        "slopes of both labels",
+        lambda x, a: ((1 - a) * sigmoid(x) - a * sigmoid(-x), sigmoid(x) - a),
+        awkward=f"{NOT_FINITE}, or a the least whole number", labels=True,
+    ),
+    mathematics(
+        "slopes of both labels turned",
+        lambda x, a: (a * sigmoid(-x) - (1 - a) * sigmoid(x), a - sigmoid(x)),
+        awkward=f"{NOT_FINITE}, or a the least whole number", labels=True,
     ),
     mathematics("common part of a difference", lambda x, y, a: ((x - a) - (y - a), x - y)),
 )  # fmt: skip
@@ -343,26 +348,4 @@ IN = (
     ),
 )  # fmt: skip
 
-STABLE = (
-    Row("sigmoid", lambda x: (1 / (1 + exp(x)), sigmoid(-x))),
-    Row(
-        "log of a sigmoid", lambda x: (log(sigmoid(x)), -softplus(-x)),
-        rounds=True, awkward="where the sigmoid rounds to 0",
-    ),
-    Row(
-        "log of a sigmoid's complement", lambda x: (log(1 - sigmoid(x)), -softplus(x)),
-        rounds=True, awkward="where the sigmoid rounds to 1",
-    ),
-    Row(
-        "log of a sum of exponentials",
-        lambda x, axis, keepdims: (
-            log(sum(exp(x), axis, keepdims=keepdims)), logsumexp(x, axis, keepdims=keepdims)
-        ),
-        rounds=True, awkward="where every exponential underflows or one overflows", cases=AXES,
-    ),
-    Row(
-        "log of a softmax", lambda x, axis: (log(softmax(x, axis)), log_softmax(x, axis)),
-        rounds=True, awkward="where the softmax rounds to 0", cases=({"x": (3, 4), "axis": 0},),
-    ),
-)  # fmt: skip
 ZERO = Row("times zero", lambda x: (x * 0, 0), when.x_is_finite, floats=False, whole="x")

@@ -18,18 +18,20 @@ from tinygrad_dnn.ops import (
     Op,
     broadcast_to,
     exp,
+    hypot,
     isfinite,
     log,
-    log_softmax,
     logical_and,
     logical_not,
     logical_or,
+    logsumexp,
     power,
     reciprocal,
     relu,
+    reshape,
     sigmoid,
-    softmax,
     square,
+    sum,
     where,
 )
 from tinygrad_dnn.ops.activation import NEAR_ONE
@@ -45,13 +47,13 @@ from tinygrad_dnn.rewrite.rows import (
     OUT,
     SHAPES,
     SIGNS,
-    STABLE,
     SUMS,
     ZERO,
     mathematics,
     quotient,
     scaled,
 )
+from tinygrad_dnn.rewrite.stable import EXP_OF_LOG_SOFTMAX, FORMS, LOG_OF_EXP, STABLE
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 ONLY_ON_PAPER = (
@@ -87,16 +89,12 @@ ONLY_ON_PAPER = (
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
     ),
-    mathematics("log of an exponential", lambda x: (log(exp(x)), x)),
+    LOG_OF_EXP,
     mathematics(
         "exponential of a log", lambda x: (exp(log(x)), x),
         awkward="where x is below 0", positive="x",
     ),
-    Row(
-        "exponential of a log of a softmax",
-        lambda x, axis: (exp(log_softmax(x, axis)), softmax(x, axis)),
-        rounds=True, cases=({"x": (3, 4), "axis": 0},),
-    ),
+    EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row(
         "no rounding on paper", lambda x, y: (x * (y > NEAR_ONE), 0),
@@ -106,6 +104,38 @@ ONLY_ON_PAPER = (
     mathematics(
         "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
         rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no infinite divisor on paper", lambda x, y: (where(x == -inf, 1, y), y),
+        rounds=False, awkward="where x is −∞",
+    ),
+    mathematics(
+        "no zero divisor on paper", lambda x: (where(x == 0, 1, x), x),
+        rounds=False, awkward="where x is 0",
+    ),
+    Row(
+        "shares add up to one",
+        lambda x, axis, keepdims, shape: (
+            sum(
+                exp(x - reshape(logsumexp(x, axis, keepdims=keepdims), shape)), axis, keepdims=True
+            ),
+            1,
+        ),
+        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
+        cases=({"x": (3, 4), "axis": 1, "keepdims": False, "shape": (3, 1)},
+               {"x": (4,), "axis": None, "keepdims": False, "shape": (1,)}),
+    ),
+    Row(
+        "shares in place add up to one",
+        lambda x, axis: (
+            sum(exp(x - logsumexp(x, axis, keepdims=True)), axis, keepdims=True), 1
+        ),
+        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
+        cases=({"x": (3, 4), "axis": 1}, {"x": (3, 4), "axis": (0, 1)}),
+    ),
+    Row("difference of squares", lambda x: ((1 - x) * (1 + x), 1 - square(x)), rounds=True),
+    mathematics(
+        "square of a hypotenuse", lambda x, y: (square(hypot(x, y)), square(x) + square(y)),
     ),
     mathematics(
         "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),
@@ -185,12 +215,13 @@ def _anywhere(rows: Iterable[Row], where: Any = None) -> tuple[Row, ...]:
 
 
 PROGRAM: tuple[Row, ...] = (
-    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE, *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN, *REPEATED,
+    *SIGNS, ZERO, *SHAPES, *SUMS, *STABLE[1:], *CANCELLED, *FROM_ZERO, *NUMBERS, *OUT, *IN,
+    *REPEATED,
 )  # fmt: skip
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
-    *SHAPES, *SUMS, STABLE[0],
+    *SHAPES, *SUMS, FORMS[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

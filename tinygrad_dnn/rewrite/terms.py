@@ -76,11 +76,16 @@ Condition = Callable[["Match"], "bool | Mapping[str, Any]"]
 
 
 class Match(dict[str, Any]):
-    """The variables of a row, and what they are; `root` is the node that the left side matched."""
+    """The variables of a row, and what they are.
 
-    def __init__(self, root: Node, finite: Collection[Node] = ()) -> None:
+    Attributes:
+        root: the node that the left side matched.
+        saturation: what is known of what comes from exponentials, a `Saturation`.
+    """
+
+    def __init__(self, root: Node, finite: Collection[Node] = (), saturation: Any = None) -> None:
         super().__init__()
-        self.root = root
+        self.root, self.saturation = root, saturation
         self._finite = finite
 
     def is_finite(self, letter: str) -> bool:
@@ -107,7 +112,8 @@ class Row:
         floats: only where everything that either side computes has one floating-point dtype.
         labels: the left side may compute with whole numbers besides, of 32 or 64 bits.
         cases: shapes and settings that tests call the line with; without, arrays that broadcast.
-        positive, whole: variables that tests sample between 0 and 1, and as whole numbers.
+        positive, whole, exponential: variables that tests sample between 0 and 1, as whole
+            numbers, and as what an exponential or a sigmoid gives.
         as_written: inputs of commutative ops are looked for in this order only.
     """
 
@@ -122,6 +128,7 @@ class Row:
     cases: tuple[Mapping[str, Any], ...] = ()
     positive: str = ""
     whole: str = ""
+    exponential: str = ""
     as_written: bool = False
     left: Any = field(init=False, repr=False)
     right: Any = field(init=False, repr=False)

@@ -1,4 +1,4 @@
-"""Locks, folders, process groups: what not every operating system has, asked for in one place."""
+"""Locks, signals, process groups: what not every operating system has, asked for in one place."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from viz.curves.sheet import check_path, one_sheet, save_figure, set_plain
-from viz.drawing.labels import visible
 from viz.palette import DASHES, PAPER, SERIES
+from viz.subject import visible
 
 BESIDE = 2  # so many runs are named in the picture, more of them to its right
 COLUMN = 24  # names in a column there

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import Op, astype, divide, multiply, negative
+from tinygrad_dnn.ops import Op, astype, broadcast_to, divide, multiply, negative
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
 
@@ -54,8 +54,9 @@ def _copies(
 
 
 def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:
-    if leaf.shape == () and is_one:
-        return leaf.dtype.type(1)
+    if is_one:
+        one = leaf.dtype.type(1)
+        return build(broadcast_to, (one,), {"shape": leaf.shape}, ()) if leaf.shape else one
     bare = leaf.shape == () and not leaf.requires_grad and not leaf.name
     if bare and isinstance(leaf.value, np.ndarray):
         return leaf.value[()]

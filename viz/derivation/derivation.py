@@ -22,7 +22,7 @@ from viz.derivation.mathematics import Text, name
 from viz.files import write_text
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
-from viz.subject import graph_of, names_of
+from viz.subject import graph_of, names_of, namesakes
 
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
@@ -94,7 +94,8 @@ def derive(
     equations = [(lines.named.get(x, ""), text) for x, text in lines.forward.items()]
     known = [printable(named[x]) for x in forward.graph.outputs if x in named]
     of = ", ".join(known) or "the result"
-    return Derivation(every, equations, divisor, of, simplify, steps, title or of)
+    same = namesakes(lines.named)
+    return Derivation(every, equations, divisor, of, simplify, steps, title or of, same)
 
 
 def _wanted(wrt: Any, again: Mapping[Node, Node]) -> list[Any]:
@@ -114,7 +115,7 @@ def _leading_to(wanted: Sequence[Any], lines: Sequence[Line], simplify: bool) ->
     there = {line.name: line for line in lines}
     asked: list[Line] = []
     for x in wanted:
-        found = [ln for ln in lines if ln.node is x or ln.name == f"d{x}"]
+        found = [ln for ln in lines if x in (ln.node, ln.node.name) or ln.name == f"d{x}"]
         if not found:
             raise ValueError(
                 f"derive: wrt: no gradient flows to {x!r}; "
@@ -150,17 +151,23 @@ class Derivation:
         simplify: bool,
         steps: bool,
         title: str,
+        namesakes: str = "",
     ) -> None:
         self.lines, self.forward, self.divisor = list(lines), list(forward), divisor
         self.of, self.simplify, self.title = of, simplify, title
         self._steps = steps and simplify
+        self._namesakes = namesakes
 
     def _right(self, line: Line) -> Text:
         return line.text if self.simplify else line.raw
 
     @property
     def remark(self) -> str:
-        """The meaning of the letters."""
+        """The meaning of the letters, and which tensors of one name are which."""
+        return " ".join(filter(None, (self._convention, self._namesakes)))
+
+    @property
+    def _convention(self) -> str:
         plain = f"derivative of {self.of}"
         if self.divisor is None:
             return f"Each line is the {plain}."

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from math import prod
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
@@ -120,11 +119,7 @@ class Lines:
         self.scaled = scaled and divisor is not None
         self.values = {t.node: t.numpy() for t in forward.tensors}
         self.slopes = {x: g.numpy() for x, g in backward.gradients.items()}
-        self.named = {x: printable(n) for x, n in named.items()} | {
-            x: f"x{k}"
-            for k, x in enumerate(graph.leaves)
-            if x not in named and (x in self.slopes or prod(x.shape) > 1)
-        }
+        self.named = {x: printable(n) for x, n in named.items()}
         self.owners = self._owners(forward)
         outputs = set(graph.outputs)
         targets = [x for x in self.slopes if x in self.named and x not in outputs]
@@ -148,8 +143,7 @@ class Lines:
     def _lay_out(self, forward: Forward, backward: Backward) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
-        roots = (backward.gradients[x].node for x in forward.graph.outputs if x in self.slopes)
-        copies = mathematical(whole, self.divisor, {g for g in roots if g.op is None})
+        copies = mathematical(whole, self.divisor, backward.seeds)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh

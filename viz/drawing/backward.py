@@ -22,6 +22,7 @@ class Both(NamedTuple):
         slopes: the nodes of the backward pass.
         gradients: for every node that one flows to, its gradient.
         beside: for a gradient that is drawn beside a value, that value.
+        seeds: the nodes that the way back starts from, 1 everywhere.
         homes: the scope of each node; a gradient stands where its value stands.
         again: the forward nodes that the nodes which were given became.
     """
@@ -34,6 +35,7 @@ class Both(NamedTuple):
     beside: dict[Node, Node]
     homes: dict[Node, Scope]
     again: dict[Node, Node]
+    seeds: frozenset[Node] = frozenset()
 
 
 def forward_only(graph: Graph, named: Mapping[Node, str], homes: Mapping[Node, Scope]) -> Both:
@@ -101,6 +103,7 @@ def both(
         beside,
         _homes(whole, homes_of(forward.graph), beside),
         {},
+        backward.seeds,
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import graphviz
 
-from viz.drawing.labels import Labels, literal, visible
+from viz.drawing.labels import Labels, literal
 from viz.drawing.layout import Layout
 from viz.drawing.picture import Picture
 from viz.drawing.scene import Scene
 from viz.folding.scopes import Scope
 from viz.palette import BOX, BOX_LINE, INK, LINE, LOOKS, MUTED, PAPER, PROBLEM, PROBLEM_FILL
+from viz.subject import visible
 
 # Graphviz knows the widths of Helvetica without the font; browsers put Arial or Liberation Sans,
 # which have the same widths.

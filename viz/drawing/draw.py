@@ -23,7 +23,7 @@ from viz.folding.fold import Group
 from viz.folding.fold import fold as fold_scopes
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import group_ids
-from viz.subject import graph_of, names_of
+from viz.subject import graph_of, names_of, namesakes
 
 
 def draw(
@@ -88,6 +88,7 @@ def draw(
     hosts = hosts_of(graph, named, homes) if merge else {}
     wanted = () if fold is None else fold
     folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
+    caption = " ".join(filter(None, (caption, namesakes(named))))
     drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
     hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
     numbers = _values(drawn.graph, must=values) if values or problems else {}
@@ -117,8 +118,8 @@ def draw(
         drawn.beside,
     )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    seeds = {g for g in drawn.beside if g.op is None}
-    return picture_of(scene, Labels(drawn.graph, drawn.named, *shown, wrong, seeds), caption)
+    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds)
+    return picture_of(scene, labels, caption)
 
 
 def _node(who: Any) -> Any:

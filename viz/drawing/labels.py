@@ -12,13 +12,13 @@ import graphviz
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.formula.text import formulas, printable
+from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node
 from viz.drawing.problems import Problem
 from viz.folding.fold import Group
 from viz.palette import INK, MUTED, PROBLEM, SLOPE
+from viz.subject import visible
 
-LONGEST_NAME = 40
 LONGEST_FORMULA = 90  # of a named result
 LONGEST_STEP = 48  # of an unnamed step on the way to one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
@@ -48,8 +48,10 @@ class Labels:
         brief: bool = False,
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
-        self.long = formulas(graph, self.named, LONGEST_FORMULA)
-        self.short = formulas(graph, self.named, LONGEST_STEP)
+        # The seed of an output that others read is a term of its gradient: da = 1 + db · 2.
+        called = dict.fromkeys(seeds, "1") | self.named
+        self.long = formulas(graph, called, LONGEST_FORMULA)
+        self.short = formulas(graph, called, LONGEST_STEP)
         self.outputs = frozenset(graph.outputs)
         self.values = values or {}
         self.gradients = gradients or {}
@@ -210,12 +212,6 @@ def number(v: Any) -> str:
         return "∞" if v > 0 else "−∞"
     text = f"{v:.0f}" if v.is_integer() and abs(v) < 1e6 else f"{v:.4g}"
     return re.sub(r"e([+-])0*", lambda found: f"e{found[1].strip('+')}", text).replace("-", "−")
-
-
-def visible(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return printable(cut)
 
 
 def literal(text: str, unescaped: int = 1) -> str:

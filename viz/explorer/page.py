@@ -15,7 +15,7 @@ from typing import Any
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Node
 from viz.drawing.dot import picture_of
-from viz.drawing.labels import LONGEST_FORMULA, Labels, owned, visible
+from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
@@ -25,7 +25,7 @@ from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
-from viz.subject import graph_of, names_of
+from viz.subject import graph_of, names_of, namesakes, visible
 
 SCRIPTS = tuple(  # each reads what stands before it
     f"explorer/explorer{part}.js"
@@ -118,7 +118,8 @@ def explore(
         }
         for name, group in groups.items()
     }
-    return write_text(path, _page(story, pictures, teller.legend))
+    signs = " ".join(filter(None, (teller.legend, namesakes(named))))
+    return write_text(path, _page(story, pictures, signs))
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

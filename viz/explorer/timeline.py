@@ -23,10 +23,10 @@ from tinygrad_dnn.graph import Graph, Node, by_index
 from viz.derivation.legend import legend
 from viz.derivation.lines import Lines
 from viz.drawing.backward import LONGEST_INNER, both
-from viz.drawing.labels import visible
 from viz.drawing.problems import Problem
 from viz.drawing.scene import Scene
 from viz.explorer.arrays import Arrays
+from viz.subject import visible
 
 LONGEST = 100  # characters of a formula
 MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters

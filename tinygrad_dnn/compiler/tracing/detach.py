@@ -22,6 +22,9 @@ class Copy:
         self.by_array: dict[int, Leaf] = {}
         self.raises: dict[Node, dict[str, Any]] = {}
         self.names: dict[Node, str] = tracer.names
+        stabiliser = tracer.stabiliser
+        self._replaced: dict[Node, Node] = {} if stabiliser is None else stabiliser.replaced
+        self._recorded = set(tracer.nodes)
 
     def input(self, node: Leaf) -> Leaf:
         """The input that stands for an argument."""
@@ -33,7 +36,7 @@ class Copy:
     def results(self, results: Sequence[Any]) -> list[Any]:
         """Nodes for the Tensors among the results."""
         for node in self.tracer.nodes:
-            self._op(node)
+            self._made(node)
         for node, g in self.tracer.gradients:
             x, dx = self._resolved(node), self._resolved(g)
             if isinstance(x, Node) and x.name and dx.op is not None and dx.name is None:
@@ -46,6 +49,34 @@ class Copy:
         there = set(nodes)
         self.captured = {leaf: x for leaf, x in self.captured.items() if leaf in there}
         return nodes
+
+    def _made(self, node: Node) -> None:
+        """Make a node and what stands before it now, which may have been recorded later."""
+        stack = [node]
+        while stack:
+            x = self._aliased(stack[-1])
+            there = self._replaced.get(x)
+            needed = x.parents if there is None else (there,)
+            waiting = [] if x in self.new else [n for n in needed if self._is_waiting(n)]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            if x in self.new:
+                continue
+            if there is None:
+                self._op(x)
+            else:
+                self.new[x] = self._resolved(there)
+
+    def _is_waiting(self, node: Node) -> bool:
+        node = self._aliased(node)
+        return node in self._recorded and node not in self.new
+
+    def _aliased(self, node: Node) -> Node:
+        while node in self.tracer.aliases and node not in self.new:
+            node = self.tracer.aliases[node]
+        return node
 
     def _op(self, node: Node) -> None:
         inputs = [
@@ -60,8 +91,7 @@ class Copy:
             self.raises[made] = self.tracer.raises[node]
 
     def _resolved(self, node: Node) -> Any:
-        while node in self.tracer.aliases and node not in self.new:
-            node = self.tracer.aliases[node]
+        node = self._aliased(node)
         if node not in self.new:
             holder = node.tensor() if isinstance(node, Leaf) else None
             value = node.value if isinstance(node, Leaf) else self.tracer.outside[node]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any
 
@@ -26,8 +26,10 @@ from tinygrad_dnn.compiler.tracing.signature import (
     short,
     stand_in,
 )
+from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
-from tinygrad_dnn.graph import MODE, Graph, Leaf, Node
+from tinygrad_dnn.graph import MODE, Graph, Leaf, Node, trace
+from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import locked
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
@@ -47,6 +49,9 @@ class Recording:
         raises: the `np.errstate` settings that an op ran under.
         guards: what it read besides its arguments.
         attached: names of Tensors that it closed over and whose gradients its results would carry.
+        steps: the rewrites that were done, in order.
+        swept: nodes that a backward pass recorded.
+        named: nodes that have a name, which nothing leads to; what comes out equal has it, too.
     """
 
     name: str
@@ -58,11 +63,37 @@ class Recording:
     raises: dict[Node, dict[str, Any]]
     guards: Guards
     attached: tuple[str, ...]
+    steps: list[Step]
+    swept: set[Node]
+    named: list[Node]
 
     @property
     def inputs(self) -> list[Leaf]:
         """The arrays among the arguments."""
         return [x for a in self.arguments for x in a.leaves if x is not None]
+
+    def rewritten(self, rows: Iterable[Row]) -> Recording:
+        """The same function with the rows of a table applied to its graph."""
+        outputs = self.graph.outputs
+        whole = Graph(trace([*outputs, *self.named]).nodes, outputs)
+        graph, new, steps = rewrite(whole, rows)
+
+        def images(nodes: Iterable[Node]) -> list[Node]:
+            return [x for n in nodes if isinstance(x := new.get(n), Node)]
+
+        forward = {*images(n for n in whole if n not in self.swept)}
+        plain = [n for n in whole if n not in self.raises and isinstance(new[n], Node)]
+        usual = {new[n] for n in plain if new[n].op is n.op}
+        raises = {n: how for n, how in self.raises.items() if n in new}
+        return replace(
+            self,
+            graph=graph,
+            results=[new[x] if isinstance(x, Node) else x for x in self.results],
+            raises={x: how for n, how in raises.items() for x in images([n]) if x not in usual},
+            steps=self.steps + steps,
+            swept=_beside(graph, forward, {*images(self.swept)} - forward),
+            named=images(self.named),
+        )
 
     def forget(self) -> None:
         """Let go of the arrays that it was recorded with; a number in their shape remains."""
@@ -70,19 +101,49 @@ class Recording:
             leaf.value = np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
 
-def record(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+def _within(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
+    """Those of the nodes that are computed from leaves of the graph alone."""
+    known: set[Node] = set(graph.leaves)
+    for node in trace(nodes):
+        if node.op is not None and all(x in known for x in node.parents):
+            known.add(node)
+    return [node for node in nodes if node in known]
+
+
+def _beside(graph: Graph, forward: set[Node], swept: set[Node]) -> set[Node]:
+    """What a backward pass computes: all that no forward node is made of without it."""
+    reached: set[Node] = set()
+    stack = list(forward)
+    while stack:
+        node = stack.pop()
+        if node not in reached and node not in swept:
+            reached.add(node)
+            stack += node.parents
+    return {node for node in graph if node not in reached}
+
+
+def record(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    rewriting: bool = True,
+) -> Recording:
     """Run f once on Tensors in place of its arrays, and write down what it does.
+
+    Args:
+        rewriting: write what saturates in a stable form, before it is differentiated; else every
+            op is what f computes.
 
     Raises:
         RecordingError: it reads values, changes what is not its own, draws random numbers, or is
             given something that can't be an input.
     """
-    recording = _recorded(f, args, kwargs)
+    recording = _recorded(f, args, kwargs, rewriting)
     if recording.guards.changed() is not None:
-        recording = _recorded(f, args, kwargs)  # the first call of all may fill a cache
+        recording = _recorded(f, args, kwargs, rewriting)  # the first call of all may fill a cache
     if (name := recording.guards.changed()) is None:
         recording.guards.only_read()
-        return recording
+        return recording.rewritten(STABLE) if rewriting else recording
     raise RecordingError(
         f"compile: {recording.name} changes {name} while it is being recorded, which later calls "
         "would not do; return the new value, and pass the old one as an argument"
@@ -103,12 +164,14 @@ def refuse_attached(names: Sequence[str]) -> None:
         )
 
 
-def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+def _recorded(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], rewriting: bool
+) -> Recording:
     call = Bound(f, args, kwargs)
     flat = flatten([*call.given.values()])[0]
     with _ONE:
         guards = Guards(f, [x for x in flat if not is_array(x)])
-        traced = _Traced(f, call, guards)
+        traced = _Traced(f, call, guards, rewriting)
     sites = traced.tracer.sites
     recording = traced.recording()
     del traced, flat
@@ -120,11 +183,12 @@ def _recorded(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, A
 class _Traced:
     """A run of the function under the tracer."""
 
-    def __init__(self, f: Callable[..., Any], call: Bound, guards: Guards) -> None:
+    def __init__(self, f: Callable[..., Any], call: Bound, guards: Guards, rewriting: bool) -> None:
         self.guards = guards
         self.name = getattr(f, "__name__", type(f).__name__)
         given = [value_of(x) for x in flatten([*call.given.values()])[0]]
-        self.tracer = Tracer(map(id, [*guards.arrays, *guards.values, *given]))
+        outer = map(id, [*guards.arrays, *guards.values, *given])
+        self.tracer = Tracer(outer, Stabiliser() if rewriting else None)
         # An array that stands in two places is two inputs: next time they may differ.
         self.arguments = [(n, *self._stood_in(n, value)) for n, value in call.given.items()]
         values = [rebuild(layout, leaves) for _, layout, leaves in self.arguments]
@@ -165,9 +229,14 @@ class _Traced:
         results = copy.results(self.results)
         distinct = tuple(dict.fromkeys(x for x in results if isinstance(x, Node)))
         graph = Graph(copy.needed(distinct), distinct)
+        stabiliser, swept = self.tracer.stabiliser, self.tracer.swept
+        named = [x for n in self.tracer.nodes if n not in swept
+                 and isinstance(x := copy.new.get(n), Node) and x.name]  # fmt: skip
         return Recording(
             self.name, graph, arguments, copy.captured, self.layout, results, copy.raises,
-            self.guards, self._attached(copy.captured),
+            self.guards, self._attached(copy.captured), stabiliser.steps if stabiliser else [],
+            {x for n in swept if isinstance(x := copy.new.get(n), Node)},
+            _within(graph, named),
         )  # fmt: skip
 
     def _attached(self, captured: Mapping[Leaf, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.bytecode import Site
 from tinygrad_dnn.compiler.errors import RecordingError
+from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick
 
 _LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
@@ -39,12 +40,14 @@ class Tracer:
             by that of the array that it is a view of.
         graded: the stand-ins of arguments that have a gradient, which is no argument.
         refused: what was refused first.
+        swept: what sweeps recorded.
+        stabiliser: rewrites what sweeps start from; None where all is to stay as it is written.
 
     Args:
         outer: ids of the arrays that the function is given or can reach; all others are its own.
     """
 
-    def __init__(self, outer: Iterable[int] = ()) -> None:
+    def __init__(self, outer: Iterable[int] = (), stabiliser: Stabiliser | None = None) -> None:
         self.nodes: list[Node] = []
         self.aliases: dict[Node, Node] = {}
         self.outside: dict[Node, Any] = {}
@@ -54,6 +57,11 @@ class Tracer:
         self.sites: dict[int, set[Site]] = {}
         self.graded: set[Node] = set()
         self.refused: RecordingError | None = None
+        self.swept: set[Node] = set()
+        self.stabiliser = stabiliser
+        self._values: dict[Node, Any] = {}  # kept for recording again
+        self._again = False  # whether that is being done
+        self._sweeps: list[int] = []  # of those under way, how many nodes there were before
         self._outer = frozenset(outer)
         self._known: set[Node] = set()
         self._began = tick()
@@ -68,6 +76,8 @@ class Tracer:
         node = t.node
         self.nodes.append(node)
         self._known.add(node)
+        if self.stabiliser is not None:
+            self._values[node] = t._array
         own = False
         for x, value in zip(node.inputs, arrays, strict=True):
             if isinstance(x, Node):
@@ -99,7 +109,8 @@ class Tracer:
         if not isinstance(x, np.ndarray):
             return x
         if id(x) in self._outer or (x.base is not None and id(x.base) in self._outer):
-            self._note_site(x)
+            if not self._again:
+                self._note_site(x)
             return x
         if not x.flags.writeable:
             return x
@@ -140,8 +151,46 @@ class Tracer:
             self.refused = error
         return error
 
+    def before_sweep(
+        self,
+        roots: Sequence[Node],
+        asked: Collection[Node],
+        keep: Callable[[Node], bool] | None,
+        free: bool,
+    ) -> Sequence[Node]:
+        """The nodes to sweep from, whose values are those of the roots.
+
+        Args:
+            asked, keep: whose gradients are wanted, so that they must be among what is swept.
+            free: whether the sweep frees what it passes.
+        """
+        if self.stabiliser is None:
+            self._sweeps.append(len(self.nodes))
+            return roots
+        replaced = self.stabiliser.replaced
+        earlier = len(replaced)
+        self._again = True
+        try:
+            with np.errstate(all="call", call=_ignore):
+                roots = self.stabiliser.roots(
+                    roots, lambda n: n in asked or bool(keep and keep(n)), self._values, self.names
+                )
+        finally:
+            self._again = False
+        for old in [*replaced][earlier:]:
+            new = replaced[old]
+            if old in self.raises:
+                self.raises[new] = self.raises[old]
+            if old in self.names:
+                self.names.setdefault(new, self.names[old])
+            if free:
+                old.saved = None
+        self._sweeps.append(len(self.nodes))
+        return roots
+
     def after_sweep(self, found: Mapping[Node, Any]) -> None:
         """The gradients that a backward pass found, by what they are the gradient of."""
+        self.swept.update(self.nodes[self._sweeps.pop() :])
         self.gradients += [(node, g.node) for node, g in found.items()]
 
     def after_alias(self, one: Node, leaf: Node) -> None:
@@ -285,7 +334,8 @@ def _engine(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((*ENGINE, "<frozen"))
 
 
-def _users(frame: FrameType) -> bool:
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs code that is not ours, NumPy's or Python's."""
     name = frame.f_code.co_filename
     return not (_engine(frame) or (name.startswith(PYTHON) and "site-packages" not in name))
 
@@ -293,7 +343,7 @@ def _users(frame: FrameType) -> bool:
 def where() -> str:
     """The innermost line that is not ours, NumPy's or Python's: `net.py, line 7: if cost > 1:`."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _users(frame):
+    while frame is not None and not is_users(frame):
         frame = frame.f_back
     return _line(frame.f_code.co_filename, frame.f_lineno) if frame else "in no file"
 
@@ -301,7 +351,7 @@ def where() -> str:
 def line_of(error: BaseException) -> str:
     """The innermost such line on an exception's way."""
     frames = [(tb.tb_frame, tb.tb_lineno) for tb in _tracebacks(error)]
-    outer = [(f.f_code.co_filename, line) for f, line in frames if _users(f)]
+    outer = [(f.f_code.co_filename, line) for f, line in frames if is_users(f)]
     return _line(*outer[-1]) if outer else "in no file"
 
 

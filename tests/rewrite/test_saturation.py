@@ -1,0 +1,112 @@
+"""What is known of values that come from exponentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_dnn as td
+from tinygrad_dnn import Tensor
+from tinygrad_dnn.rewrite import Saturation
+
+X = Tensor(np.array([[0.5, -1.0], [2.0, 0.25]]), requires_grad=True, name="x")
+Y = Tensor(np.array([[0.5, 1.0], [2.0, 0.25]]), name="y")
+A, P, E = td.sigmoid(X), td.softmax(X), np.exp(X)
+
+HAVE_LOGS = {
+    "sigmoid": A,
+    "softmax": P,
+    "exp": E,
+    "moved": np.flip(A.T.reshape(4)[None, 1:]),
+    "product": 0.5 * A * P,
+    "quotient": A / P,
+    "over": 1 / A,
+    "power": A**Y,
+    "root": np.sqrt(A * A),
+    "sum": E.sum(axis=0),
+    "mean": P.mean(),
+    "likelihood": np.prod(A),
+    "complement": 1 - A,
+    "complement twice": 1 - (1 - A),
+    "two terms": A + P,
+    "more than 1": 1 + E,
+    "choice": np.where(Y > 1, A, 1 - A),
+    "choice or 0": np.where(Y > 1, A, 0.0),
+    "joined": np.concatenate([A, P]),
+    "cast": A.astype("float32"),
+}
+HAVE_NONE = {
+    "data": Y,
+    "tanh": np.tanh(X),
+    "negative": -A,
+    "complement of softmax": 1 - P,
+    "weighted": A * Y,
+    "negative constant": A * -1.0,
+    "kept off 0": A + 1e-8,
+    "clipped": np.clip(A, 0.1, 0.9),
+    "difference": A - P,
+    "matrix product": P @ P,
+    "choice or data": np.where(Y > 1, A, Y),
+}
+
+
+@pytest.mark.parametrize("name", HAVE_LOGS)
+def test_what_has_a_logarithm_of_its_own(name: str) -> None:
+    assert Saturation().of(HAVE_LOGS[name].node).log
+
+
+@pytest.mark.parametrize("name", HAVE_NONE)
+def test_what_has_none(name: str) -> None:
+    assert not Saturation().of(HAVE_NONE[name].node).log
+
+
+SPOIL: dict[str, Callable[[], Any]] = {
+    "log": lambda: np.log(1 - P),
+    "log of tanh": lambda: np.log(1 - np.tanh(X)),
+    "log of what overflows": lambda: np.log(E + 5 * Y),
+    "log1p": lambda: np.log1p(-P),
+    "division": lambda: Y / A,
+    "division by what overflows": lambda: Y / (Y + E),
+    "reciprocal": lambda: np.reciprocal(P),
+    "root": lambda: np.sqrt(A),
+    "fraction": lambda: (1 - P) ** 0.5,
+    "unknown power": lambda: (1 - P) ** Y,
+    "negative power": lambda: E**-2,
+    "weighed": lambda: np.log(P @ Y),
+}
+SPOIL_NOTHING: dict[str, Callable[[], Any]] = {
+    "data": lambda: np.log(Y) + Y / Y + Y**0.5,
+    "kept off 0": lambda: np.log(P + 1e-8) + 1 / (A + 0.5),
+    "kept off 0 first": lambda: np.log(1 - A + 1e-8),
+    "square": lambda: (1 - P) ** 2,
+    "shifted": lambda: 1 / np.exp(X - X.max(axis=0, keepdims=True)).sum(axis=0),
+    "at least": lambda: np.log(np.maximum(P, 1e-3)),
+    "tanh": lambda: Y / (2 + np.tanh(X)),
+    "softplus": lambda: np.log(td.softplus(X)),
+    "weighted sums": lambda: td.log_weighted_sum(X, Y, 0),
+}
+
+
+@pytest.mark.parametrize("name", SPOIL)
+def test_what_may_be_infinite_where_something_saturates(name: str) -> None:
+    assert Saturation().spoils(SPOIL[name]().node)
+
+
+@pytest.mark.parametrize("name", SPOIL_NOTHING)
+def test_what_stays_finite(name: str) -> None:
+    saturation = Saturation()
+    stack = [SPOIL_NOTHING[name]().node]
+    while stack:
+        node = stack.pop()
+        assert node.op is None or not saturation.spoils(node)
+        stack += node.parents
+
+
+def test_a_deep_graph_takes_no_recursion() -> None:
+    t = A
+    for _ in range(5000):
+        t = t * A
+    assert Saturation().of(t.node).log

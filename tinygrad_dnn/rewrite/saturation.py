@@ -1,0 +1,276 @@
+"""Values that saturate: what comes from exponentials rounds to 0 or 1, or overflows.
+
+Of each node of a graph it is found out, from the ops that made it alone,
+
+- whether its logarithm can be computed without it (log σ(z) = −softplus(−z)): that is right where
+  the value itself has rounded to 0 or overflowed;
+- whether it may round to 0 or 1, or overflow, although the exact value is none of these: who
+  divides by it, or takes its logarithm or a power of it, may have a gradient of NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dnn import ops
+from tinygrad_dnn.graph import Node
+from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.rewrite.terms import is_constant
+
+
+class Facts(NamedTuple):
+    """What is known of a value.
+
+    Attributes:
+        log: it is above 0, and its logarithm has a form without it.
+        complement: so is 1 − x.
+        positive: it is not below 0.
+        zero, one, inf: it may round to 0, round to ±1, overflow, without being so exactly.
+        top: along the axes that its exponent was reduced by, the largest element is 1.
+    """
+
+    log: bool = False
+    complement: bool = False
+    positive: bool = False
+    zero: bool = False
+    one: bool = False
+    inf: bool = False
+    top: bool = False
+
+
+Of = Callable[[Any], Facts]
+Rule = Callable[[Of, Node], Facts]
+NOTHING = Facts()
+
+# Every element of the result is one of the first array's: what is done to elements may be done
+# before as well as after.
+MOVES: tuple[Op, ...] = (
+    *(op for op in [*REGISTRY.values()] if op.builtin and op.view and not op.transparent),
+    ops.take, ops.roll, ops.repeat, ops.tile,
+)  # fmt: skip
+
+
+class Saturation:
+    """The facts of nodes, each found out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Node, Facts] = {}
+
+    def of(self, x: Any) -> Facts:
+        """What is known of a node or a constant."""
+        if not isinstance(x, Node):
+            return Facts(positive=_every(x, np.greater_equal, 0))
+        stack = [x]
+        while stack:
+            node = stack[-1]
+            rule = _RULES.get(node.op)
+            waiting = [n for n in node.parents if n not in self._known] if rule else []
+            if node in self._known or not waiting:
+                if node not in self._known:
+                    self._known[node] = rule(self.of, node) if rule else NOTHING
+                stack.pop()
+            stack += waiting
+        return self._known[x]
+
+    def have_logs(self, *xs: Any) -> bool:
+        """Whether log x can be computed without x, but for constants, of which not all are."""
+        logs = [self.of(x).log for x in xs]
+        return any(logs) and all(log or above_zero(x) for x, log in zip(xs, logs, strict=True))
+
+    def spoils(self, node: Node) -> bool:
+        """Whether a node makes ∞ or NaN, in its result or its gradient, of what has saturated."""
+        if node.op in (ops.log, ops.log2, ops.log10):
+            x = self.of(node.inputs[0])
+            return x.zero or x.inf
+        if node.op is ops.log1p:
+            x = self.of(node.inputs[0])
+            return x.inf or (x.one and not x.positive)
+        if node.op is ops.divide or node.op is ops.reciprocal:
+            x = self.of(node.inputs[-1])
+            return x.zero or x.inf
+        if node.op is ops.sqrt:
+            return self.of(node.inputs[0]).zero
+        if node.op is ops.power:
+            x, y = self.of(node.inputs[0]), node.inputs[1]
+            if not _every(y, np.greater_equal, 1):
+                return x.zero or (x.inf and not _every(y, np.greater_equal, 0))
+        return False
+
+
+def above_zero(x: Any) -> bool:
+    """Whether it is a constant above 0."""
+    return _every(x, np.greater, 0)
+
+
+def _every(x: Any, compare: Callable[[Any, Any], Any], number: float) -> bool:
+    return is_constant(x) and np.size(x) > 0 and bool(np.all(compare(np.asarray(x), number)))
+
+
+def _is_sign(x: Any) -> bool:
+    """Whether it is a constant 1 or −1."""
+    return _every(x, lambda x, n: np.abs(x) == n, 1)
+
+
+# --- what is known of a result, from what is known of its inputs ----------------------------------
+
+
+def _exponential(of: Of, node: Node) -> Facts:
+    top = _is_below_its_maximum(node.inputs[0])
+    return Facts(log=True, positive=True, zero=True, inf=not top, top=top)
+
+
+def _is_below_its_maximum(x: Any) -> bool:
+    """Whether it is x − max(x), by which softmax is kept from overflowing."""
+    if not isinstance(x, Node) or x.op is not ops.subtract:
+        return False
+    below, top = x.inputs
+    while isinstance(top, Node) and top.op is not None and top.op is not ops.max:
+        if not (top.op in MOVES or top.op.transparent or top.op is ops.where):
+            return False
+        top = _chosen(top)
+    return isinstance(top, Node) and top.op is ops.max and below in (top.inputs[0], _chosen(top))
+
+
+def _chosen(node: Node) -> Any:
+    """The input, or that of a choice in it which is no number: where(…, −∞, x)."""
+    x = node if node.op is ops.where else node.inputs[0]
+    while isinstance(x, Node) and x.op is ops.where:
+        x = next((y for y in x.inputs[1:] if isinstance(y, Node)), None)
+    return x
+
+
+def _unchanged(of: Of, node: Node) -> Facts:
+    return of(node.inputs[0])
+
+
+def _joined(of: Of, node: Node) -> Facts:
+    return _one_of(of, node.inputs)
+
+
+def _choice(of: Of, node: Node) -> Facts:
+    return _one_of(of, node.inputs[1:])
+
+
+def _one_of(of: Of, given: Sequence[Any]) -> Facts:
+    """Each element is one of several arrays'."""
+    found = [of(x) for x in given]
+    fixed = [is_constant(x) for x in given]
+    logs = [f.log or (c and f.positive) for f, c in zip(found, fixed, strict=True)]
+    complements = [f.complement or c for f, c in zip(found, fixed, strict=True)]
+    return Facts(
+        all(logs) and any(f.log for f in found),
+        all(complements) and any(f.complement for f in found),
+        all(f.positive for f in found),
+        any(f.zero for f in found),
+        any(f.one for f in found),
+        any(f.inf for f in found),
+        any(f.top for f in found),
+    )
+
+
+def _negative(of: Of, node: Node) -> Facts:
+    return of(node.inputs[0])._replace(log=False, complement=False, positive=False, top=False)
+
+
+def _product(of: Of, node: Node) -> Facts:
+    x, y = node.inputs
+    f, g = of(x), of(y)
+    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
+    positive, log = f.positive and g.positive, _logs(f, x, g, y)
+    return Facts(log, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
+
+
+def _logs(f: Facts, x: Any, g: Facts, y: Any) -> bool:
+    return (f.log and g.log) or (f.log and above_zero(y)) or (g.log and above_zero(x))
+
+
+def _quotient(of: Of, node: Node) -> Facts:
+    x, y = node.inputs
+    f, g = of(x), of(y)
+    positive, log = f.positive and g.positive, _logs(f, x, g, y)
+    return Facts(log, False, positive, f.zero or g.inf, False, f.inf or g.zero)
+
+
+def _reciprocal(of: Of, node: Node) -> Facts:
+    f = of(node.inputs[0])
+    return Facts(f.log, False, f.positive, f.inf, False, f.zero)
+
+
+def _sum_of_two(of: Of, node: Node) -> Facts:
+    x, y = node.inputs
+    f, g = of(x), of(y)
+    positive, inf = f.positive and g.positive, f.inf or g.inf
+    if not (is_constant(x) or is_constant(y)):
+        return Facts(f.log and g.log, False, positive, f.zero and g.zero, False, inf)
+    # A constant above 0 keeps what is positive off 0, so that overflow alone needs logarithms.
+    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
+    return Facts(inf and _logs(f, x, g, y), False, positive, one and not positive, False, inf)
+
+
+def _difference(of: Of, node: Node) -> Facts:
+    x, y = node.inputs
+    f, g = of(x), of(y)
+    if _every(x, np.equal, 1) and (g.complement or g.log):
+        return Facts(g.complement, g.log, g.complement, g.one, g.zero, g.inf)
+    one = (f.one and _is_sign(y)) or (g.one and _is_sign(x))
+    return Facts(zero=one, inf=f.inf or g.inf)
+
+
+def _power(of: Of, node: Node) -> Facts:
+    x, y = node.inputs
+    f = of(x)
+    down = not _every(y, np.greater_equal, 0)
+    zero, inf = f.zero or (f.inf and down), f.inf or (f.zero and down)
+    return Facts(f.log, False, f.positive, zero, f.one, inf)
+
+
+def _root(of: Of, node: Node) -> Facts:
+    return of(node.inputs[0])._replace(complement=False, top=False)
+
+
+def _total(of: Of, node: Node) -> Facts:
+    f = of(node.inputs[0])
+    return Facts(f.log, False, f.positive, f.zero and not f.top, False, f.inf)
+
+
+def _contraction(of: Of, node: Node) -> Facts:
+    """Products of matrices pick elements, or weigh them."""
+    found = [of(x) for x in node.inputs]
+    zero, inf = any(f.zero for f in found), any(f.inf for f in found)
+    return Facts(positive=all(f.positive for f in found), zero=zero, inf=inf)
+
+
+def _limited(of: Of, node: Node) -> Facts:
+    """max(x, y), clip(x, a, b): a constant above 0 keeps it off 0."""
+    facts = _one_of(of, node.inputs)._replace(log=False, complement=False)
+    return facts._replace(zero=facts.zero and not any(map(above_zero, node.inputs)))
+
+
+def _always(facts: Facts) -> Rule:
+    return lambda of, node: facts
+
+
+SOFTMAX = Facts(log=True, positive=True, zero=True, one=True)
+_RULES: dict[Any, Rule] = {
+    ops.exp: _exponential,
+    ops.sigmoid: _always(SOFTMAX._replace(complement=True)),
+    ops.softmax: _always(SOFTMAX),
+    ops.tanh: _always(Facts(one=True)),
+    **dict.fromkeys((*MOVES, ops.identity, ops.stop_gradient, ops.astype), _unchanged),
+    ops.where: _choice,
+    **dict.fromkeys((ops.concatenate, ops.stack), _joined),
+    ops.negative: _negative,
+    ops.multiply: _product,
+    ops.divide: _quotient,
+    ops.reciprocal: _reciprocal,
+    ops.add: _sum_of_two,
+    ops.subtract: _difference,
+    ops.power: _power,
+    **dict.fromkeys((ops.sqrt, ops.square), _root),
+    **dict.fromkeys((ops.sum, ops.mean, ops.prod), _total),
+    **dict.fromkeys((ops.matmul, ops.dot, REGISTRY["einsum"]), _contraction),
+    **dict.fromkeys((ops.maximum, ops.minimum, REGISTRY["clip"]), _limited),
+}

@@ -194,65 +194,149 @@ class Operators(Methods, Conversions):
             raise ValueError(f"mT: expected at least 2 axes, got {describe(self.node)}")
         return self.__record__(ops.swapaxes, (self,), {"axis1": -1, "axis2": -2})
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
+    def sum(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Sum over axes."""
-        if others:
-            found: Self = whole(np.sum, self, others, axis=axis, keepdims=keepdims)
+        if others or dtype is not None or initial is not None or where is not None:
+            more = {"dtype": dtype, "initial": initial, "where": where}
+            found: Self = whole(np.sum, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
+    def mean(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Mean over axes."""
-        if others:
-            found: Self = whole(np.mean, self, others, axis=axis, keepdims=keepdims)
+        if others or dtype is not None or where is not None:
+            more = {"dtype": dtype, "where": where}
+            found: Self = whole(np.mean, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
     def var(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: Any
+        self,
+        axis: Axis = None,
+        *,
+        ddof: int = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+        correction: Any = None,
+        **others: None,
     ) -> Self:
         """Variance over axes."""
-        if others:
-            found: Self = whole(np.var, self, others, axis=axis, ddof=ddof, keepdims=keepdims)
+        if (
+            others
+            or dtype is not None
+            or where is not None
+            or mean is not None
+            or correction is not None
+        ):
+            more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
+            found: Self = whole(
+                np.var, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
+            )
             return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.var, (self,), meta)
 
     def std(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: Any
+        self,
+        axis: Axis = None,
+        *,
+        ddof: int = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+        correction: Any = None,
+        **others: None,
     ) -> Self:
         """Standard deviation over axes."""
-        if others:
-            found: Self = whole(np.std, self, others, axis=axis, ddof=ddof, keepdims=keepdims)
+        if (
+            others
+            or dtype is not None
+            or where is not None
+            or mean is not None
+            or correction is not None
+        ):
+            more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
+            found: Self = whole(
+                np.std, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
+            )
             return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.std, (self,), meta)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
+    def max(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Largest element along axes."""
-        if others:
-            found: Self = whole(np.max, self, others, axis=axis, keepdims=keepdims)
+        if others or initial is not None or where is not None:
+            more = {"initial": initial, "where": where}
+            found: Self = whole(np.max, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
+    def min(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Smallest element along axes."""
-        if others:
-            found: Self = whole(np.min, self, others, axis=axis, keepdims=keepdims)
+        if others or initial is not None or where is not None:
+            more = {"initial": initial, "where": where}
+            found: Self = whole(np.min, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.min, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False, **others: Any) -> Self:
+    def prod(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Product over axes."""
-        if others:
-            found: Self = whole(np.prod, self, others, axis=axis, keepdims=keepdims)
+        if others or dtype is not None or initial is not None or where is not None:
+            more = {"dtype": dtype, "initial": initial, "where": where}
+            found: Self = whole(np.prod, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def cumsum(self, axis: int | None = None, **others: Any) -> Self:
+    def cumsum(self, axis: int | None = None, *, dtype: Any = None, **others: None) -> Self:
         """Running sum along an axis."""
-        if others:
-            found: Self = whole(np.cumsum, self, others, axis=axis)
+        if others or dtype is not None:
+            more = {"dtype": dtype}
+            found: Self = whole(np.cumsum, self, others | more, axis=axis)
             return found
         return self.__record__(ops.cumsum, (self,), {"axis": axis})
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from tinygrad_dnn.graph import Call, scope
@@ -50,6 +51,7 @@ class Composed:
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.__signature__ = inspect.signature(forward)
+        self._numpys, self._alike = _order(plain, self.__signature__)
         where = getattr(plain, "__module__", "numpy").replace("numpy", "np", 1)
         self.shown = f"{where}.{self.name}" if plain else self.name
 
@@ -58,6 +60,10 @@ class Composed:
         arity = _tensors([*args, *kwargs.values()])
         if not arity:
             return self.plain(*args, **kwargs)
+        own = self.__signature__.parameters
+        kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
+        if len(args) > self._alike:  # NumPy has arguments in between, `out`, that are not here
+            args, kwargs = self._by_name(args, kwargs)
         try:
             given = self.__signature__.bind(*args, **kwargs)
         except TypeError as error:
@@ -67,6 +73,16 @@ class Composed:
         with scope(Call(self.name, _settings(given.arguments), arity)):
             return self.forward(*args, **kwargs)
 
+    def _by_name(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments that stand where NumPy has them, without those that say nothing."""
+        assert self._numpys is not None
+        named = dict(self._numpys.bind(*args, **kwargs).arguments)
+        first = [named.pop(name) for name in list(named)[: int(self._alike)]]
+        own = self.__signature__.parameters
+        return tuple(first), {k: v for k, v in named.items() if k in own or v is not None}
+
     def __repr__(self) -> str:
         return f"<function {self.shown}, composed of ops>"
 
@@ -75,6 +91,21 @@ class Composed:
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
+
+
+def _order(
+    plain: Callable[..., Any] | None, ours: inspect.Signature
+) -> tuple[inspect.Signature | None, float]:
+    """NumPy's signature, and how many arguments stand in the same place in both."""
+    try:
+        theirs = inspect.signature(plain) if plain else None
+    except ValueError:  # one in C does not say
+        theirs = None
+    if theirs is None or any(p.kind is p.VAR_POSITIONAL for p in ours.parameters.values()):
+        return None, inf
+    pairs = zip(ours.parameters, theirs.parameters, strict=False)
+    alike = next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
+    return theirs, alike
 
 
 def _named(name: str) -> Composed:

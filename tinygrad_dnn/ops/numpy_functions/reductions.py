@@ -138,6 +138,15 @@ def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
     return _over(np.sum(off * off, axis=axis, keepdims=True), n, axis, _kept(keepdims))
 
 
+def _deviation(a, axis, dtype, ddof, keepdims, where, mean, correction):
+    if where is True and not _given(mean):
+        ddof = correction if _given(correction) else ddof
+        return reduction.std(_with(a, dtype, True, 0), axis, ddof=ddof, keepdims=_kept(keepdims))
+    v = _variance(a, axis, dtype, ddof, keepdims, where, mean, correction)
+    zero = v == 0
+    return np.where(zero, np.zeros((), v.dtype), np.sqrt(np.where(zero, np.ones((), v.dtype), v)))
+
+
 @composed(np.var, cases=(SOME, Case((3, 4), axis=1, where=MASK, ddof=1)))
 def var(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
@@ -151,12 +160,7 @@ def std(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
 ):
     """Standard deviation over axes; where all elements are equal its slope is 0."""
-    if where is True and not _given(mean):
-        ddof = correction if _given(correction) else ddof
-        return reduction.std(_with(a, dtype, True, 0), axis, ddof=ddof, keepdims=_kept(keepdims))
-    v = _variance(a, axis, dtype, ddof, keepdims, where, mean, correction)
-    zero = v == 0
-    return np.where(zero, np.zeros((), v.dtype), np.sqrt(np.where(zero, np.ones((), v.dtype), v)))
+    return _deviation(a, axis, dtype, ddof, keepdims, where, mean, correction)
 
 
 # --- that skip NaN --------------------------------------------------------------------------------
@@ -172,20 +176,20 @@ def _there(a, where):
 def nansum(a, axis=None, dtype=None, keepdims=False, initial=0, where=True):
     """Sum over axes, NaN as 0."""
     initial = initial if _given(initial) else 0
-    return sum(a, axis, dtype, keepdims, initial, _there(a, where))
+    return sum(a, axis, dtype, keepdims=keepdims, initial=initial, where=_there(a, where))
 
 
 @over_axes(np.nanprod)
 def nanprod(a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
     """Product over axes, NaN as 1."""
     initial = initial if _given(initial) else 1
-    return prod(a, axis, dtype, keepdims, initial, _there(a, where))
+    return prod(a, axis, dtype, keepdims=keepdims, initial=initial, where=_there(a, where))
 
 
 @over_axes(np.nanmean)
 def nanmean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     """Mean over axes of the numbers that are not NaN."""
-    return mean(a, axis, dtype, keepdims, where=_there(a, where))
+    return mean(a, axis, dtype, keepdims=keepdims, where=_there(a, where))
 
 
 @over_axes(np.nanvar)
@@ -193,8 +197,7 @@ def nanvar(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
 ):
     """Variance over axes of the numbers that are not NaN."""
-    there = _there(a, where)
-    return var(a, axis, dtype, ddof, keepdims, where=there, mean=mean, correction=correction)
+    return _variance(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
 
 
 @over_axes(np.nanstd)
@@ -202,8 +205,7 @@ def nanstd(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
 ):
     """Standard deviation over axes of the numbers that are not NaN."""
-    there = _there(a, where)
-    return std(a, axis, dtype, ddof, keepdims, where=there, mean=mean, correction=correction)
+    return _deviation(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
 
 
 def _of_nothing(z, a, axis, keepdims, where):

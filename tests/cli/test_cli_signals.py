@@ -104,7 +104,8 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_s101_a_signal_saves_and_stops_and_a_second_one_waits(name: str, start: Any) -> None:
     number = signal.Signals[name]
-    process = start(sys.executable, "-c", SLOW_SAVE, 0.3, *LONG)
+    heard = f"import signal; signal.signal({int(number)}, signal.SIG_DFL)\n"  # also under nohup
+    process = start(sys.executable, "-c", heard + SLOW_SAVE, 0.3, *LONG)
     wait_for(process, "Cost after iteration 100")
     process.send_signal(number)
     wait_for(process, "saving")

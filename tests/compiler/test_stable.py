@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import cost_spellings as spellings
 import numpy as np
 import pytest
-import spellings
 
 import tinygrad_dnn as td
 from tinygrad_dnn import SaturationWarning, Tensor, compile, compile_loop, value_and_grad

@@ -34,7 +34,7 @@ ATTACKS = {
     "output_encodings": Size(150, 3_000),
     "mutated_files": Size(1_000, 10_000),
     "random_programs": Size(60, 20_000),
-    "growth": Size(200, 5_000),
+    "memory_growth": Size(200, 5_000),
     "processes": Size(10, 200),
 }
 

@@ -15,7 +15,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import spellings
+import cost_spellings as spellings
 
 
 def main() -> int:

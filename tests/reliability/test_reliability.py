@@ -64,7 +64,7 @@ def test_other_bits_and_other_dtypes_are_differences() -> None:
 
 
 def test_a_run_that_grows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    growth = importlib.import_module("growth")
+    growth = importlib.import_module("memory_growth")
     held: list[Any] = []
 
     def leak() -> Any:

@@ -4,7 +4,7 @@ Each workload runs in a forked process of its own: a tenth of the steps to warm 
 measured, and measured again after the others. Python's own memory may differ by 64 kB, the
 process's by 8 MB, the rest not at all. Needs fork and /proc.
 
-    python tests/reliability/growth.py 1000
+    python tests/reliability/memory_growth.py 1000
 """
 
 from __future__ import annotations

@@ -257,8 +257,10 @@ def check_points(op: Op) -> int:
     met = 0
     if op.name in KINKS and not op.differentiable:
         raise AssertionError(f"{op.name}: KINKS states slopes, but there is no rule")
-    if not op.differentiable or "dtype" in op.settings or op.arrange:
-        return met  # of matrices full of ties most are singular
+    if not op.differentiable or "dtype" in op.settings:
+        return met
+    if op.__module__.endswith(".factorization"):
+        return met  # of matrices full of ties most are singular, and LAPACK has no wider floats
     for arrays, meta in calls(op):
         met += _check_slopes(op, arrays, meta)
         repeats = all(np.all(x == x.flat[0]) for x in arrays if x.size)

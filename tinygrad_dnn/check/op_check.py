@@ -166,6 +166,8 @@ def _check_kinks(op: Op) -> None:
         with np.errstate(all="ignore"):  # a slope may be infinite
             z = record(op, xs, op.defaults | point.meta)
             for i, (x, slope) in enumerate(zip(xs, point.slopes, strict=True)):
+                if slope is None:  # no gradient passes there
+                    continue
                 mine = gradients(z, x, gradient=np.ones(z.shape))
                 assert np.allclose(mine, slope, rtol=1e-15, atol=0, equal_nan=True), (
                     f"op {op.name}{point.arrays}: the slope in argument {i} is {mine}, "

@@ -206,7 +206,7 @@ def sign(x, /):
 @elementwise(
     "copysign({x}, {y})",
     vjp=(lambda g, x, y: g * np.sign(x) * np.copysign(1, y), None),
-    kinks=(At(0.0, 1.0, slopes=(0.0, 0.0)),),
+    kinks=(At(0.0, 1.0, slopes=(0.0, None)),),
     analytic=False,
 )
 def copysign(x, y, /):

@@ -375,3 +375,61 @@ def _check_bend(op: Op, args: Sequence[float], bend: float) -> None:
         got = float(gradients(first, x)) if first.requires_grad else 0.0
         if got != bend:
             raise AssertionError(f"{op.name}{tuple(args)}: second derivative {got}, not {bend}")
+
+
+def check_bytes(op: Op) -> None:
+    """What computes floats computes them of whole numbers too: −x of a byte would wrap around.
+
+    Raises:
+        AssertionError: a byte gives another value than the same number as a float.
+    """
+    if len(op.arrays) != 1 or op.many or not op.differentiable or op.required:
+        return
+    x = np.array([1, 2, 3, 100], np.uint8)
+    with np.errstate(all="ignore"):
+        try:
+            mine, truth = op.forward(x), op.forward(x.astype(float))
+        except (TypeError, ValueError, IndexError):  # matrices, or what NumPy has for floats alone
+            return
+    if np.result_type(mine).kind == "f":
+        near = np.isclose(np.asarray(mine, float), truth, rtol=3e-3, equal_nan=True)
+        beyond = ~np.isfinite(np.asarray(mine, float))  # half precision ends at 65504
+        assert np.all(near | beyond), f"{op.name} of bytes: {mine}, of floats: {truth}"
+
+
+def check_one_share(op: Op) -> None:
+    """Slopes where one share of a softmax is all but 1 are what the others leave.
+
+    Raises:
+        AssertionError: a slope is off by more than rounding.
+    """
+    if op.name == "log_weighted_sum":
+        x = np.array([[0.0, 0.0], [2000.0, 2000.0]])
+        t = Tensor(x, requires_grad=True)
+        z = record(op, [t, np.ones((2, 2))], op.defaults | {"axis": 1})
+        slopes = gradients(z, t, gradient=np.ones(2))
+        assert np.allclose(slopes, 0.5), slopes
+        t = Tensor(np.array([0.0, 1000.0]), requires_grad=True)  # what weighs nothing is large
+        with np.errstate(over="raise", invalid="raise"):
+            z = record(op, [t, np.array([1.0, 0.0])], op.defaults)
+            assert np.array_equal(gradients(z, t), [1.0, 0.0])
+        with np.errstate(all="ignore"):
+            whole = record(op, [np.array([np.inf, 0.0]), np.ones(2)], op.defaults).data
+        assert whole == np.inf, whole
+        nothing = record(op, [t, np.zeros(2)], op.defaults).data
+        assert nothing == -np.inf, nothing
+    if op.name not in ("softmax", "log_softmax"):
+        return
+    x = np.array([[37.4, 0.0, 1.0], [1.0, 38.0, 0.5], [0.1, 0.2, 0.3]])
+    g = np.array([[1.0, 0.0, 0.0], [3.0, 0.5, -1.0], [0.7, 0.1, -2.0]])
+    wide, gw = x.astype(WIDE), g.astype(WIDE)
+    p = np.exp(wide - wide.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    if op.name == "softmax":  # Σ_j p_i p_j (g_i − g_j), without a difference from 1
+        truth = np.einsum("ri,rj,rij->ri", p, p, gw[:, :, None] - gw[:, None, :])
+    else:  # g_i Σ_{j≠i} p_j − p_i Σ_{j≠i} g_j
+        others = np.stack([p[:, [k for k in range(3) if k != i]].sum(axis=1) for i in range(3)], 1)
+        truth = gw * others - p * (gw.sum(axis=1, keepdims=True) - gw)
+    t = Tensor(x, requires_grad=True)
+    mine = gradients(record(op, [t], op.defaults | {"axis": 1}), t, gradient=g)
+    assert np.allclose(mine, truth.astype(float), rtol=1e-9, atol=0), (mine, truth)

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import hdf5_archive, random_state, sealed_file, validate
 
 __all__ = ["Checkpoint", "Scalar", "load", "save"]
@@ -242,7 +243,7 @@ def _require_names(got: Iterable[str], expected: Iterable[str], where: str) -> N
 
 def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
-    return ", ".join(map(validate.printable, ordered[:8])) + (", ..." if len(ordered) > 8 else "")
+    return ", ".join(map(printable, ordered[:8])) + (", ..." if len(ordered) > 8 else "")
 
 
 def _dashed(layer_dims: Sequence[int]) -> str:

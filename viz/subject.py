@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.listing import distinct_names
-from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node, trace
 
 LONGEST_NAME = 40  # characters of a name in a picture

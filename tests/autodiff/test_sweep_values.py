@@ -234,3 +234,20 @@ def test_a_handle_stands_for_the_same_node() -> None:
     x = parameter(2.0)
     z = x * x
     same(gradients(handle(z.node), x), 4.0)
+
+
+def test_a_kept_graph_is_still_pending() -> None:
+    """After backward(keep=True) an edit still matters: the graph is swept again."""
+    W = Tensor(np.array([1.0, 2.0]), requires_grad=True, name="W")
+    y = (W * W).sum()
+    y.backward(keep=True)
+    W.data[0] = 7.0
+    with pytest.raises(StaleValueError):
+        y.backward()
+
+
+def test_what_one_selection_leaves_out_is_known_after_another() -> None:
+    x = Tensor(np.array([0.0, 4.0]), requires_grad=True)
+    root, other = np.sqrt(x), x * 2.0
+    (other[1:].sum() + root[1:].sum()).backward()
+    np.testing.assert_array_equal(x.grad, [0.0, 2.25])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -171,20 +172,32 @@ def test_home_is_the_view_with_which_the_page_opened(stepper: Open, make: Any) -
     where = """(one) => [one.scrollLeft, one.scrollTop,
         one.querySelector(".node").getBoundingClientRect().top]"""
     frame = page.find("#graph")
+
+    def within_two_seconds(true: Callable[[Any], bool]) -> bool:
+        """A busy machine scrolls late: the view is asked for until it is there."""
+        for _ in range(40):
+            if true(frame.evaluate(where)):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def comes_back_to(view: Any) -> bool:
+        return within_two_seconds(lambda now: now == view)
+
     opened = frame.evaluate(where)
     page.to(33 if make is documents else page.steps // 2)
-    assert frame.evaluate(where) != opened
+    assert within_two_seconds(lambda now: now != opened)
     page.press("Home")
-    assert frame.evaluate(where) == opened
+    assert comes_back_to(opened)
     page.click("#fold-all")
     folded = frame.evaluate(where)
     page.press("End", "Home").click("#unfold-all")
-    assert frame.evaluate(where) == opened
+    assert comes_back_to(opened)
     page.press("End", "Home").click("#fold-all")
-    assert frame.evaluate(where) == folded
+    assert comes_back_to(folded)
     frame.evaluate("one => one.scrollTo(0, 300)")
     page.press("Home")
-    assert frame.evaluate(where) == folded
+    assert comes_back_to(folded)
 
 
 # --- controls -------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ CHECKS: tuple[Check, ...] = (
     contract.check_shares,
     contract.check_narrow,
     kinks.check_points,
+    kinks.check_bytes,
+    kinks.check_one_share,
     *(test for test in test_registry.EVERY_TEST if "measured" not in test.__name__),
 )
 

@@ -18,7 +18,16 @@ from contract import (
     check_shares,
     check_untaken,
 )
-from kinks import ENDS, FAR, KINKS, SECOND_ENDS, check_ends, check_points
+from kinks import (
+    ENDS,
+    FAR,
+    KINKS,
+    SECOND_ENDS,
+    check_bytes,
+    check_ends,
+    check_one_share,
+    check_points,
+)
 
 from tinygrad_dnn.ops import REGISTRY, Op
 
@@ -49,6 +58,8 @@ def test_every_stated_kink_is_one() -> None:
         check_selection,
         check_shares,
         check_narrow,
+        check_bytes,
+        check_one_share,
     ],
     ids=lambda check: check.__name__,
 )

@@ -31,26 +31,12 @@ from tinygrad_dnn.grading import Grades, grade
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from process_end import ends
+from students import FEW
 
 LIMIT = 0.5
 AT_ONCE = 4
 LONGEST = 60.0  # seconds a file may take on a busy machine; most take less than one
 LONGEST_REPORT = 100_000
-HONEST = """\
-import numpy as np
-
-
-def linear_forward(A, W, b):
-    return np.dot(W, A) + b, (A, W, b)
-
-
-def relu(Z):
-    return np.maximum(0, Z), Z
-
-
-def relu_backward(dA, cache):
-    return dA * (cache > 0)
-"""
 NAMES = ("linear_forward", "relu", "relu_backward")
 TOOLS = """\
 def _started():
@@ -289,11 +275,11 @@ def attack_file(seed: int, canary: Path) -> tuple[str, str, bool]:
     tools = TOOLS.format(canary=str(canary))
     inside = family is VALUES or rng.random() < 0.6
     if not inside:
-        return f"{tools}\n{code}\n\n{HONEST}", "", attack.spoils
+        return f"{tools}\n{code}\n\n{FEW}", "", attack.spoils
     name = rng.choice(("sigmoid", "compute_cost", "linear_backward", "update_parameters",
                        "initialize_parameters_deep", "two_layer_model"))  # fmt: skip
     body = code.replace("\n", "\n    ")
-    text = f"{tools}\n{HONEST}\n\ndef {name}(*_, **__):\n    {body}\n    return None\n"
+    text = f"{tools}\n{FEW}\n\ndef {name}(*_, **__):\n    {body}\n    return None\n"
     return text, name, attack.spoils
 
 

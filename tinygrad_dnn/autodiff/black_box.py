@@ -58,8 +58,7 @@ def custom_vjp(
 
         def joint(g: Any, saved: tuple[Any, ...]) -> Sequence[Any]:
             z, *arrays = saved
-            given = gradient(locked(g), locked(z), [*map(locked, arrays)])
-            slopes = given if isinstance(given, (tuple, list)) else (given,)
+            slopes = _listed(gradient(locked(g), locked(z), [*map(locked, arrays)]))
             if len(slopes) != len(arrays):
                 raise ValueError(
                     f"{called}: backward returned {len(slopes)} gradients for {len(arrays)} arrays"
@@ -94,6 +93,11 @@ def custom_vjp(
     return function
 
 
+def _listed(given: Any) -> list[Any]:
+    """The gradients that a backward returned, of which one alone may be bare."""
+    return [*given] if isinstance(given, (tuple, list)) else [given]
+
+
 def _reads_what_was_saved(
     forward: Callable[..., Any], gradient: Handwritten, z: Any, arrays: Sequence[Any], who: str
 ) -> bool:
@@ -109,8 +113,7 @@ def _reads_what_was_saved(
 
     def slopes_after(points: Sequence[Any]) -> list[Any]:
         forward(*points)
-        given = gradient(g, z, xs)
-        return [*given] if isinstance(given, (tuple, list)) else [given]
+        return _listed(gradient(g, z, xs))
 
     try:
         there, near = slopes_after(xs), slopes_after([_neighbour(x) for x in xs])

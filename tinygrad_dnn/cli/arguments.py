@@ -231,12 +231,10 @@ WHAT = (
 def _draw_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="WHAT", help=WHAT)
-    add(
-        "-o",
-        "--out",
-        metavar="FILE",
-        default="graph.svg",
-        help="the ending says the format: .svg, .png, .pdf, .dot (default graph.svg)",
+    _out_argument(
+        parser,
+        "the ending says the format: .svg, .png, .pdf, .dot (default graph.svg)",
+        "graph.svg",
     )
     add("--backward", action="store_true", help="the backward pass as well: dW1, dZ1, dA1")
     add("--values", action="store_true", help="the numbers too")
@@ -259,13 +257,7 @@ def _draw_arguments(parser: argparse.ArgumentParser) -> None:
 def _explore_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="WHAT", help=WHAT)
-    add(
-        "-o",
-        "--out",
-        metavar="FILE",
-        default="backprop.html",
-        help="the page (default backprop.html)",
-    )
+    _out_argument(parser, "the page (default backprop.html)", "backprop.html")
     add("--title", help="of the page (default: what is explored)")
     _steps_arguments(parser)
     _model_arguments(parser, "5, whose numbers the eye can follow")
@@ -274,7 +266,7 @@ def _explore_arguments(parser: argparse.ArgumentParser) -> None:
 def _derive_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("what", metavar="WHAT", help=WHAT)
-    add("-o", "--out", metavar="FILE", help="a .html, .tex or .txt file instead of the terminal")
+    _out_argument(parser, "a .html, .tex or .txt file instead of the terminal")
     add("--wrt", metavar="NAME", action="append", help="only what leads to the gradient of this")
     add("--title", help="of the page (default: the name of the result)")
     add(
@@ -292,13 +284,17 @@ def _derive_arguments(parser: argparse.ArgumentParser) -> None:
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a model.h5 that train left")
-    add("-o", "--out", metavar="FILE", default="net.py", help="the module (default net.py)")
+    _out_argument(parser, "the module (default net.py)", "net.py")
     add(
         "--literal",
         action="store_true",
         help="compute exactly what is written (default: rewritten, e.g. log σ(Z) from Z)",
     )
     _model_arguments(parser, "all of them")
+
+
+def _out_argument(parser: argparse.ArgumentParser, text: str, default: str | None = None) -> None:
+    parser.add_argument("-o", "--out", metavar="FILE", default=default, help=text)
 
 
 def _steps_arguments(parser: argparse.ArgumentParser) -> None:

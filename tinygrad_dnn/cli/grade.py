@@ -15,7 +15,7 @@ from typing import Any
 
 import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
-from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.isolation.replies import visible

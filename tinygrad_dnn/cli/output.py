@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinygrad_dnn.escapes import undecoded
+
 ERRORS = "tinygrad_dnn.degrade"  # the name of this way among Python's handlers of encoding errors
 
 SIGNS = {
@@ -27,7 +29,6 @@ SIGNS = {
     "≡": "=", "ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "€": "EUR",
 }  # fmt: skip
 MARKS = {"<super>": "^", "<sub>": "_"}
-BYTES_OF_NAMES = 0xDC00  # where Python puts a byte of a file name that does not decode
 
 
 def degraded(text: str) -> str:
@@ -41,8 +42,8 @@ def _degraded(c: str, before: str) -> str:
     """A character in ASCII, given the one before it: x⁻¹ is x^-1, with one mark."""
     if c in SIGNS:
         return SIGNS[c]
-    if BYTES_OF_NAMES <= ord(c) < BYTES_OF_NAMES + 256:
-        return rf"\x{ord(c) - BYTES_OF_NAMES:02x}"
+    if byte := undecoded(c):
+        return byte
     kind, _, _ = unicodedata.decomposition(c).partition(" ")
     mark = MARKS.get(kind, "")
     parts = "".join(_letter(part) for part in unicodedata.normalize("NFKD", c))
@@ -155,8 +156,8 @@ def _quoted(word: str, encoding: str) -> str:
 
 
 def _escaped(c: str) -> str:
-    if BYTES_OF_NAMES <= ord(c) < BYTES_OF_NAMES + 256:
-        return rf"\x{ord(c) - BYTES_OF_NAMES:02x}"
+    if byte := undecoded(c):
+        return byte
     if c in "\\'":
         return "\\" + c
     if c.isascii():

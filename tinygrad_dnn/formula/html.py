@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.mathml import equation, identifier, mathml
-from tinygrad_dnn.formula.text import formulas, printable
+from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Node, trace
 
 SHOWN = 10  # rows and columns of a table; of longer axes both ends

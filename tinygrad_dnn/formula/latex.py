@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.template import POWER, RATIO, Piece, bare
-from tinygrad_dnn.formula.text import printable
 
 _NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*(?<=[0-9])(?:_[0-9]+)?|)")
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Mapping
 
-from tinygrad_dnn.formula.text import formulas, printable
+from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node
 
 SHOWN = 60  # characters of a formula

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.template import POWER, RATIO, UNICODE, Piece, Script, bare
-from tinygrad_dnn.formula.text import Written, pieces, printable, written
+from tinygrad_dnn.formula.text import Written, pieces, written
 from tinygrad_dnn.graph import Graph, Node
 
 _NAME = re.compile(r"(d?)([^\W\d_]+)_?(\d*(?<=\d)(?:_\d+)?|)", re.ASCII)

@@ -22,20 +22,6 @@ from tinygrad_dnn.graph import Graph, Node, trace
 _MOST = 999  # above this a denominator is no longer read at once
 
 
-def printable(text: str) -> str:
-    """Text every character of which shows: a line break as \\n, and as \\xff a byte of a file's
-    name that does not decode, for which Python has a character of its own.
-    """
-    return "".join(
-        c if c.isprintable() else f"\\x{ord(c) - 0xDC00:02x}" if _is_byte(c) else ascii(c)[1:-1]
-        for c in text
-    )
-
-
-def _is_byte(c: str) -> bool:
-    return "\udc80" <= c <= "\udcff"
-
-
 def constant(value: Any) -> str:
     """A constant as a reader would write it: a number as a number or the fraction that it is, an
     array by its shape.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.isolation.messages import Malformed
 from tinygrad_dnn.isolation.worker import LONG, MOST_NOTES, NAMES, SHOWN
 

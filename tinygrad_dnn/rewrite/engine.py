@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import REGISTRY, Op
-from tinygrad_dnn.rewrite.nodes import Unfit, build, folded, key_of, locked, swapped
+from tinygrad_dnn.rewrite.nodes import Unfit, build, constant_value, folded, key_of, swapped
 from tinygrad_dnn.rewrite.saturation import Saturation
 from tinygrad_dnn.rewrite.table import PROGRAM
 from tinygrad_dnn.rewrite.terms import (
@@ -290,4 +290,4 @@ def _value(leaf: Leaf) -> Any:
     """Return the value of a constant leaf, as nobody can write to it."""
     if not isinstance(leaf.value, np.ndarray):
         return leaf
-    return locked(leaf.value.copy(order="K"))
+    return constant_value(leaf.value.copy(order="K"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.conventions import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.formula.settings import values
 from tinygrad_dnn.formula.template import ATOM, UNICODE, Formula, Piece
-from tinygrad_dnn.formula.text import constant, level_of, own_formula, printable, written
+from tinygrad_dnn.formula.text import constant, level_of, own_formula, written
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.ops import multiply
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite

@@ -113,10 +113,10 @@ def folded(op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], like: Any = N
         return None
     if z.size > max(map(size_of, inputs)):
         return None
-    return locked(z.copy() if z.base is not None else z)
+    return constant_value(z.copy() if z.base is not None else z)
 
 
-def locked(value: Any) -> Any:
+def constant_value(value: Any) -> Any:
     """An array as a constant: NumPy's scalar where it is one number, else read-only."""
     if value.shape == () and value.dtype.isnative:  # a scalar has no byte order
         return value[()]

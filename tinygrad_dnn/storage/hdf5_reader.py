@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_dnn.storage.validate import printable
+from tinygrad_dnn.escapes import printable
 
 __all__ = [
     "contents",

@@ -30,11 +30,6 @@ def short(value: object) -> str:
     return _SHORT.repr(value)
 
 
-def printable(name: str) -> str:
-    """A name from a file with escapes for what would act on a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-
-
 def integer(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
     """An integer from ``least`` to ``most``; a boolean is none."""
     value = plain(value)

@@ -11,9 +11,9 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.latex import latex_text, latex_words
 from tinygrad_dnn.formula.mathml import equation
-from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Node
 from viz.derivation.divisor import Divisor, divisor_of
 from viz.derivation.legend import legend

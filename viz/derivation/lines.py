@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
-from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.rewrite import PAPER, rewrite

@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.mathml import (
     differential,
     equation,
@@ -18,7 +19,6 @@ from tinygrad_dnn.formula.mathml import (
     text_and_mathml,
     text_and_mathml_pieces,
 )
-from tinygrad_dnn.formula.text import printable
 from tinygrad_dnn.graph import Graph, Node, by_index
 from viz.derivation.legend import legend
 from viz.derivation.lines import Lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula.text import printable
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import Call, Graph, Node
 from viz.folding.plans import Entry, Folding, Seen
 from viz.folding.scopes import Scope

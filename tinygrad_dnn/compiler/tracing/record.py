@@ -30,7 +30,7 @@ from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import MODE, Graph, Leaf, Node, trace
 from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
-from tinygrad_dnn.rewrite.nodes import locked
+from tinygrad_dnn.rewrite.nodes import constant_value
 
 _ONE = RLock()  # recordings one at a time: each locks the arrays that are within reach
 
@@ -287,7 +287,7 @@ def _fix_constants(recording: Recording) -> None:
         alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
         # Held by the leaf, by `captured`, and by the call that counts.
         if alone and sys.getrefcount(leaf.value) <= 3:
-            constants[leaf] = locked(leaf.value)
+            constants[leaf] = constant_value(leaf.value)
             del recording.captured[leaf]
     for node in recording.graph:
         if any(x in constants for x in node.parents):

@@ -25,11 +25,6 @@ def t(x):
     return np.swapaxes(x, -1, -2)
 
 
-def eye_of(x):
-    """The unit matrix in x's dtype."""
-    return np.eye(x.shape[-1], dtype=x.dtype)
-
-
 def well_conditioned(x, *others):
     """x with a large diagonal, so that it is far from singular; the others as they are."""
     return [x + 4 * np.eye(*x.shape[-2:], dtype=x.dtype), *others]
@@ -37,7 +32,7 @@ def well_conditioned(x, *others):
 
 def definite(x):
     """A symmetric positive definite matrix made of x."""
-    return [x @ t(x) + x.shape[-1] * eye_of(x)]
+    return [x @ t(x) + x.shape[-1] * np.eye(x.shape[-1], dtype=x.dtype)]
 
 
 SQUARE = (Case((3, 3)), Case((2, 2, 2)), Case((1, 1)))
@@ -69,6 +64,7 @@ def _solve_left(g, z, x, y_shape):
         Case((3, 3), (3,)),
         Case((2, 2, 2), (2, 2, 1)),
         Case((2, 2, 2), (2, 3)),
+        Case((2, 3, 3), (3,)),
     ),
     arrange=well_conditioned,
 )
@@ -100,18 +96,19 @@ def slogdet_parts(x, /):
     return np.stack(np.linalg.slogdet(x), axis=-1)
 
 
+def half(x):
+    """Φ: the lower triangle, its diagonal halved."""
+    return 0.5 * (np.tril(x) + np.tril(x, -1))
+
+
 def lower(g):
     """The gradient of what reads the lower triangle of a symmetric matrix alone."""
-    both = g + t(g)
-    return np.tril(both) - eye_of(g) * both * 0.5
+    return half(g + t(g))
 
 
 def _cholesky(g, z):
-    # Φ halves the diagonal of a lower triangle; Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, made symmetric.
-    p = np.tril(t(z) @ g)
-    p = p - 0.5 * eye_of(z) * p
-    s = t(np.linalg.solve(t(z), t(np.linalg.solve(t(z), p))))
-    return lower(0.5 * (s + t(s)))
+    # Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, or its transpose.
+    return lower(np.linalg.solve(t(z), t(np.linalg.solve(t(z), half(t(z) @ g)))))
 
 
 @matrix("cholesky({x})", vjp=_cholesky, cases=SQUARE, arrange=definite, name="cholesky_lower")
@@ -123,16 +120,14 @@ def cholesky_lower(x, /):
 def _reciprocal_gaps(w):
     """1 / (w_j − w_i) for row i and column j, 0 where they are equal."""
     gaps = np.expand_dims(w, -2) - np.expand_dims(w, -1)
-    equal = gaps == 0
-    return np.where(equal, 0, 1 / np.where(equal, 1, gaps))
+    return 1 / np.where(gaps == 0, np.inf, gaps)
 
 
 def _eigh(g, z):
     w, V = z[..., 0, :], z[..., 1:, :]
     gw, gV = g[..., 0, :], g[..., 1:, :]
-    inner = _reciprocal_gaps(w) * (t(V) @ gV) + eye_of(V) * np.expand_dims(gw, -2)
-    s = V @ inner @ t(V)
-    return lower(0.5 * (s + t(s)))
+    inner = _reciprocal_gaps(w) * (t(V) @ gV)
+    return lower((V @ inner + V * np.expand_dims(gw, -2)) @ t(V))
 
 
 @matrix("eigh({x})", vjp=_eigh, cases=SQUARE, arrange=definite, name="eigh_parts")
@@ -154,8 +149,7 @@ def _svd(g, z, x_shape):
     S = np.expand_dims(s, -2)  # scales columns
     one, other = t(U) @ gU, t(V) @ gV
     inner = (F * (one - t(one))) * S + t(S) * (F * (other - t(other)))
-    inner = inner + eye_of(inner) * np.expand_dims(gs, -2)
-    gx = U @ inner @ t(V)
+    gx = (U @ inner + U * np.expand_dims(gs, -2)) @ t(V)
     if m > n:
         rest = gU / S
         gx = gx + (rest - U @ (t(U) @ rest)) @ t(V)
@@ -181,22 +175,16 @@ def svd_parts(x, /):
     return np.concatenate([np.swapaxes(U, -1, -2), s[..., np.newaxis], Vh], axis=-1)
 
 
-def _qr_of_columns(gQ, gR, Q, R):
-    # Ā = (Q̄ + Q copyltu(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, copyltu: the lower triangle copied to the upper.
+def _qr(g, z, x):
+    # x = [X Y] with X = Q R, Qᵀ Y = S; Y and S are empty where there are no more columns than rows.
+    # X̄ = (Q̄ + Q copyltu(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, copyltu: the lower triangle copied to the upper.
+    m = x.shape[-2]
+    Q, R = t(z[..., :m]), z[..., m : 2 * m]
+    gQ, gR, gS = t(g[..., :m]), g[..., m : 2 * m], g[..., 2 * m :]
+    gQ = gQ + x[..., m:] @ t(gS)
     M = R @ t(gR) - t(gQ) @ Q
-    M = np.tril(M) + t(np.tril(M, -1))
-    return t(np.linalg.solve(R, t(gQ + Q @ M)))
-
-
-def _qr(g, z, x, x_shape):
-    m, n = x_shape[-2:]
-    Q, R = t(z[..., :m]), z[..., m:]
-    gQ, gR = t(g[..., :m]), g[..., m:]
-    if m >= n:
-        return _qr_of_columns(gQ, gR, Q, R)
-    # x = [X Y] with X square: X = Q R₁, Qᵀ Y = R₂.
-    gX = _qr_of_columns(gQ + x[..., m:] @ t(gR[..., m:]), gR[..., :m], Q, R[..., :m])
-    return np.concatenate([gX, Q @ gR[..., m:]], axis=-1)
+    gX = t(np.linalg.solve(R, t(gQ + Q @ (np.tril(M) + t(np.tril(M, -1))))))
+    return np.concatenate([gX, Q @ gS], axis=-1)
 
 
 @matrix(

@@ -492,12 +492,13 @@ def minimum(x, y, /):
     return np.minimum(x, y)
 
 
+def _taken(g, z, x, y):
+    return np.where(x == z, np.where(x == y, 0.5 * g, g), 0)
+
+
 @elementwise(
     "fmax({x}, {y})",
-    vjp=(
-        lambda g, x, y: _winner(g, (x > y) | (y != y), x == y),
-        lambda g, x, y: _winner(g, (y > x) | ((x != x) & (y == y)), x == y),
-    ),
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
     flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
@@ -509,10 +510,7 @@ def fmax(x, y, /):
 
 @elementwise(
     "fmin({x}, {y})",
-    vjp=(
-        lambda g, x, y: _winner(g, (x < y) | (y != y), x == y),
-        lambda g, x, y: _winner(g, (y < x) | ((x != x) & (y == y)), x == y),
-    ),
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
     flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def _argpartition(
 ) -> Any:
     if order is not None:
         raise TypeError("np.argpartition: order= is for structured arrays")
-    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else int(kth), axis)
+    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else index(kth), axis)
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:

@@ -1,5 +1,7 @@
 """Elementwise functions composed of others."""
 
+from operator import index
+
 import numpy as np
 
 from tinygrad_dnn.ops.compose import composed
@@ -79,6 +81,7 @@ def divmod(x1, x2, /):
 @composed(np.round, cases=(Case((2, 3)), Case((2, 3), decimals=2)))
 def round(a, decimals=0):
     """The nearest number of so many decimals, of two the even one; its slope is 0."""
+    decimals = index(decimals)
     if decimals == 0:
         return np.rint(a)
     factor = 10.0 ** abs(decimals)
@@ -126,7 +129,7 @@ def real(val):
 @composed(np.imag, cases=(Case((2, 3)),))
 def imag(val):
     """0: of real numbers."""
-    return val * 0
+    return np.where(False, val, np.zeros((), val.dtype))
 
 
 @composed(np.copy, cases=(Case((2, 3)),))

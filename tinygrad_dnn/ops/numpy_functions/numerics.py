@@ -242,6 +242,8 @@ def vander(x, N=None, increasing=False):
     if len(x.shape) != 1:
         raise ValueError(f"vander: expected one axis, got {x.shape}")
     N = x.shape[0] if N is None else N
+    if N < 0:
+        raise ValueError(f"vander: expected N as 0 or more, got {N}")
     x = _wide(x, np.promote_types(x.dtype, int))
     powers = [np.ones_like(x)]
     for _ in range(N - 1):

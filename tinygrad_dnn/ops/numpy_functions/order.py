@@ -4,9 +4,11 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 """
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.numpy_functions.shaping import picked
 from tinygrad_dnn.ops.reduction import axes, length
 
 __all__ = [
@@ -30,7 +32,8 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
         raise TypeError("sort: order= is for structured arrays, which hold no gradients")
     if axis is None:
         a, axis = np.ravel(a), 0
-    return np.take_along_axis(a, np.argsort(a, axis=axis), axis=axis)
+    axis = normalize_axis_index(axis, len(a.shape))
+    return picked(a, np.argsort(a, axis=axis), axis)
 
 
 @composed(np.partition, cases=(Case((5,), kth=2), Case((3, 4), kth=(0, 2), axis=0)))
@@ -38,7 +41,8 @@ def partition(a, kth, axis=-1, kind="introselect", order=None):
     """The k-th smallest at place k, none larger before it, none smaller behind."""
     if axis is None:
         a, axis = np.ravel(a), 0
-    return np.take_along_axis(a, np.argpartition(a, kth, axis=axis), axis=axis)
+    axis = normalize_axis_index(axis, len(a.shape))
+    return picked(a, np.argpartition(a, kth, axis=axis), axis)
 
 
 def _rows(a, axis):

@@ -36,7 +36,7 @@ def polysub(a1, a2):
 
 @composed(np.polymul, cases=TWO)
 def polymul(a1, a2):
-    """The product of two polynomials."""
+    """The product of two polynomials; leading zeros stay."""
     return np.convolve(_vector(a1), _vector(a2))
 
 
@@ -44,6 +44,8 @@ def polymul(a1, a2):
 def polyder(p, m=1):
     """The m-th derivative of a polynomial."""
     p = _vector(p)
+    if m < 0:
+        raise ValueError(f"polyder: expected m as 0 or more, got {m}; see polyint")
     for _ in range(m):
         n = p.shape[0]
         p = p[:-1] * np.arange(n - 1, 0, -1)
@@ -54,6 +56,8 @@ def polyder(p, m=1):
 def polyint(p, m=1, k=None):
     """The m-th integral of a polynomial, with the constants k."""
     p = _vector(p)
+    if m < 0:
+        raise ValueError(f"polyint: expected m as 0 or more, got {m}; see polyder")
     constants = np.zeros(m) if k is None else np.broadcast_to(np.asarray(k, float), (m,))
     for i in range(m):
         n = p.shape[0]

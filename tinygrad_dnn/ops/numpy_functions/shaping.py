@@ -147,6 +147,8 @@ def broadcast_arrays(*args):
 def resize(a, new_shape):
     """The elements in another shape, from the first again where they do not reach."""
     shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"resize: expected lengths of 0 or more, got {new_shape}")
     flat = np.ravel(a)
     count = int(np.prod(shape))
     if not flat.shape[0]:
@@ -197,13 +199,15 @@ def diagflat(v, k=0):
 @composed(np.tril, cases=(Case((3, 4)), Case((2, 3, 3), k=-1)))
 def tril(m, k=0):
     """The lower triangle, 0 above the k-th diagonal."""
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k, dtype=bool), m, np.zeros((), m.dtype))
+    return np.where(np.tri(m.shape[-2:][0], m.shape[-1], k, dtype=bool), m, np.zeros((), m.dtype))
 
 
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k - 1, dtype=bool), np.zeros((), m.dtype), m)
+    return np.where(
+        np.tri(m.shape[-2:][0], m.shape[-1], k - 1, dtype=bool), np.zeros((), m.dtype), m
+    )
 
 
 # --- picking --------------------------------------------------------------------------------------
@@ -233,9 +237,12 @@ def delete(arr, obj, axis=None):
 )
 def compress(condition, a, axis=None):
     """The slices along an axis, or elements of the flattened array, where the condition holds."""
+    condition = plain("compress", "condition", condition)
+    if np.ndim(condition) != 1:
+        raise ValueError(f"compress: expected a condition of one axis, got {np.shape(condition)}")
     if axis is None:
         a, axis = np.ravel(a), 0
-    return np.take(a, np.flatnonzero(plain("compress", "condition", condition)), axis=axis)
+    return np.take(a, np.flatnonzero(condition), axis=axis)
 
 
 @composed(np.extract, cases=(Case((2, 3), (2, 3)),), domain=(bool, (-2, 2)))
@@ -252,12 +259,24 @@ def extract(condition, arr):
 def take_along_axis(arr, indices, axis=-1):
     """For each place the element at a position of its own along an axis."""
     if axis is None:
-        return np.take(np.ravel(arr), indices)
+        arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, len(arr.shape))
-    n, step = arr.shape[axis], prod(arr.shape[axis + 1 :])
-    first = np.take(np.arange(prod(arr.shape)).reshape(arr.shape), [0], axis=axis)
+    if len(indices.shape) != len(arr.shape):
+        raise ValueError(
+            f"take_along_axis: expected indices with {len(arr.shape)} axes, got {indices.shape}"
+        )
+    n = arr.shape[axis]
+    # What lies outside of the axis is sent outside of the array, where `take` refuses it.
     indices = np.where(indices < 0, indices + n, indices)
-    return np.take(np.ravel(arr), first + indices * step)
+    return picked(arr, np.where((indices < 0) | (indices >= n), prod(arr.shape), indices), axis)
+
+
+def picked(arr, positions, axis):
+    """take_along_axis for positions from 0 on that lie in the axis."""
+    step = prod(arr.shape[axis + 1 :])
+    every = np.arange(prod(arr.shape)).reshape(arr.shape)
+    first = every[(slice(None),) * axis + (slice(0, 1),)]
+    return np.take(np.ravel(arr), first + positions * step)
 
 
 @composed(

@@ -205,9 +205,12 @@ def tril(m, k=0):
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(
-        np.tri(m.shape[-2:][0], m.shape[-1], k - 1, dtype=bool), np.zeros((), m.dtype), m
-    )
+    return np.where(_lower(m, k - 1), np.zeros((), m.dtype), m)
+
+
+def _lower(m, k):
+    """Where the lower triangle lies; a vector is every row, as NumPy has it."""
+    return np.tri(m.shape[-2:][0], m.shape[-1], k, dtype=bool)
 
 
 # --- picking --------------------------------------------------------------------------------------

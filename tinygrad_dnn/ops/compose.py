@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.declare import Case
 
@@ -158,6 +160,11 @@ def _settings(given: Mapping[str, Any]) -> str:
         for name, value in given.items()
         if isinstance(value, (int, float, str, bool, tuple)) and not _tensors([value])
     )
+
+
+def as_array(x: Any) -> Any:
+    """x as it is, or as an array where it is a number or a list of numbers."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def plain(name: str, argument: str, x: Any) -> Any:

@@ -4,7 +4,7 @@ from operator import index
 
 import numpy as np
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -68,8 +68,7 @@ def float_power(x1, x2, /):
 def ldexp(x1, x2, /):
     """x1 · 2ˣ² for integers x2."""
     dtype = getattr(x1, "dtype", np.dtype(float))
-    x2 = x2 if hasattr(x2, "dtype") else np.asarray(x2)
-    return x1 * np.exp2(x2.astype(dtype))
+    return x1 * np.exp2(as_array(x2).astype(dtype))
 
 
 @composed(np.divmod, cases=(Case((2, 3), (3,)),), domain=((4.1, 4.4), (1.6, 1.9)))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -132,8 +132,7 @@ def insert(arr, obj, values, axis=None):
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))
-    values = values if hasattr(values, "astype") else np.asarray(values)
-    values = values.astype(arr.dtype)
+    values = as_array(values).astype(arr.dtype)
     if np.ndim(obj) == 0 and np.ndim(values) > 0:
         values = np.moveaxis(values, 0, axis)  # as NumPy has it: its first axis goes there
     n = arr.shape[axis]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -314,7 +314,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         z = np.mean(a, axis=axis, keepdims=keepdims)
         total = np.full(np.shape(z), reduction.length(axis, a.shape), a.dtype)
         return (z, total) if returned else z
-    weights = weights if hasattr(weights, "dtype") else np.asarray(weights)
+    weights = as_array(weights)
     if weights.shape != a.shape:
         if axis is None:
             raise TypeError(
@@ -345,7 +345,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     after = (slice(None),) * axis + (slice(1, None),)
     before = (slice(None),) * axis + (slice(None, -1),)
     if x is not None:
-        x = x if hasattr(x, "dtype") else np.asarray(x)
+        x = as_array(x)
         if len(x.shape) == 1:
             x = np.reshape(x, [-1 if i == axis else 1 for i in range(n)])
         dx = x[after] - x[before]

@@ -222,6 +222,35 @@ def test_wrong_arguments_raise_what_numpy_raises(
         f(*[Tensor(x, requires_grad=True) for x in arrays], **settings)
 
 
+OF_MATRICES: dict[str, Any] = {
+    "inv": lambda x: np.linalg.inv(a=x),
+    "solve": lambda x: np.linalg.solve(x, b=x),
+    "det": lambda x: np.linalg.det(a=x),
+    "pinv": lambda x: np.linalg.pinv(a=x, hermitian=False),
+    "trace": lambda x: np.linalg.trace(x, offset=1),
+    "trace, dtype": lambda x: np.linalg.trace(x, dtype=np.float32),
+    "diagonal": lambda x: np.linalg.diagonal(x, offset=-1),
+    "vecdot": lambda x: np.linalg.vecdot(x, x, axis=1),
+    "cross": lambda x: np.linalg.cross(x, x[0], axis=-1),
+    "matmul": lambda x: np.linalg.matmul(x, x),
+    "matrix_rank": lambda x: np.linalg.matrix_rank(A=x),
+    "outer": lambda x: np.linalg.outer(x[0, 0], x[0, 1]),
+}
+
+
+@pytest.mark.parametrize("f", OF_MATRICES.values(), ids=OF_MATRICES)
+def test_functions_of_matrices_have_them_in_the_last_axes(f: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 3))
+    mine, its = f(Tensor(x, requires_grad=True)), f(x)
+    assert mine.dtype == its.dtype
+    np.testing.assert_allclose(getattr(mine, "data", mine), its, rtol=1e-6)
+
+
+def test_the_outer_product_of_linalg_is_of_vectors() -> None:
+    with pytest.raises(ValueError, match=r"np\.linalg\.outer: expected two vectors"):
+        np.linalg.outer(Tensor(np.ones((2, 2))), np.ones(2))
+
+
 def test_multi_dot_of_stacks_is_refused_as_by_numpy() -> None:
     x = np.ones((2, 2))
     with pytest.raises(np.linalg.LinAlgError):

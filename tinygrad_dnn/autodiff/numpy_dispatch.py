@@ -151,6 +151,29 @@ def _argpartition(
     return ops.argpartition(a, tuple(kth) if np.ndim(kth) else index(kth), axis)
 
 
+# numpy.linalg has functions of the names of others whose matrices lie in the last two axes.
+
+
+def _diagonal_of_matrices(x: Any, /, *, offset: int = 0) -> Any:
+    return COMPOSED["diagonal"](x, offset, -2, -1)
+
+
+def _trace_of_matrices(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return ops.trace(x if dtype is None else ops.astype(x, dtype), offset, -2, -1)
+
+
+def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(
+            f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}"
+        )
+    return ops.outer(x1, x2)
+
+
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return COMPOSED["vecdot"](np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
+
+
 def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     if out is not None:
         raise TypeError("np.take: cannot write a Tensor into out=")
@@ -223,12 +246,17 @@ FUNCTIONS |= {
     if f.plain not in UFUNCS
 }
 FUNCTIONS |= {
-    getattr(np.linalg, name): REGISTRY[name]
-    for name in ("det", "inv", "matmul", "outer", "pinv", "solve", "trace")
+    getattr(np.linalg, name): _called_as(getattr(np.linalg, name), REGISTRY[name])
+    for name in ("det", "inv", "matmul", "pinv", "solve")
 }
 FUNCTIONS |= {
-    getattr(np.linalg, name): COMPOSED[name]
-    for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
+    getattr(np.linalg, name): COMPOSED[name] for name in ("cross", "matrix_transpose", "tensordot")
+}
+FUNCTIONS |= {
+    np.linalg.diagonal: _diagonal_of_matrices,
+    np.linalg.outer: _outer_of_vectors,
+    np.linalg.trace: _trace_of_matrices,
+    np.linalg.vecdot: _vecdot,
 }
 FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)

@@ -27,15 +27,26 @@ ROUNDING = 64 * np.finfo(float).eps
 
 # Why something does not run, in words: one sentence for each (kind, op) that fails, no others.
 REASONS = {
+    ("dask", "argpartition"): "Dask does not sort across its chunks",
+    ("dask", "argsort"): "Dask does not sort across its chunks",
+    ("dask", "cholesky_lower"): "Dask's own linear algebra wants square chunks, and SciPy",
+    ("dask", "det"): "LAPACK wants the whole matrix in one array",
     ("dask", "dot"): "Dask's `dot` takes no 0-d operand; `*` does the same",
+    ("dask", "eigh_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "einsum"): "the gradient of a repeated letter is a `scatter`",
     ("dask", "getitem"): "Dask takes one 1-d list of positions; a gradient is a `scatter`",
+    ("dask", "inv"): "LAPACK wants the whole matrix in one array",
+    ("dask", "pinv"): "LAPACK wants the whole matrix in one array",
+    ("dask", "qr_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "repeat"): "Dask repeats every element equally often",
     ("dask", "reshape"): "Dask merges or splits whole axes only",
     ("dask", "roll"): "Dask wants one shift for each axis",
     ("dask", "scatter"): "adding at positions is `np.add.at`, which Dask has not",
     ("dask", "scatter_add"): "adding at positions is `np.add.at`, which Dask has not",
     ("dask", "setitem"): "Dask assigns at slices and one 1-d list of positions, without a new axis",
+    ("dask", "slogdet_parts"): "LAPACK wants the whole matrix in one array",
+    ("dask", "solve"): "LAPACK wants the whole matrix in one array",
+    ("dask", "svd_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
 }

@@ -12,8 +12,10 @@ import inspect
 from pathlib import Path
 
 import tinygrad_dnn
-from tinygrad_dnn import api
+from tinygrad_dnn import Tensor, api
+from tinygrad_dnn.check.op_check import sampled
 from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.compose import Composed
 
 STUB = Path(tinygrad_dnn.__file__).with_suffix(".pyi")
 HEAD = '''"""The types of the public names, written by tests/stubs.py from the registry of ops."""
@@ -44,11 +46,13 @@ FUNCTIONS = {
 
 def stub() -> str:
     """The text of the file."""
-    ops, functions, others = {}, [], []
+    ops, functions, composed, others = {}, [], [], []
     for name in sorted(dir(api)):
         thing = getattr(api, name)
         if isinstance(thing, Op):
             ops[name] = thing
+        elif isinstance(thing, Composed):
+            composed.append((name, thing))
         elif name in FUNCTIONS:
             functions.append(name)
         else:
@@ -60,6 +64,8 @@ def stub() -> str:
         lines.append(f"class {kind}(Op):\n{_calls(op)}\n{name}: {kind}\n")
     for name in functions:
         lines += _overloads(name, *FUNCTIONS[name])
+    for name, thing in composed:
+        lines += _composed(name, thing)
     lines += ["", "__all__: list[str]", "__version__: str", ""]
     return "\n".join(lines)
 
@@ -102,6 +108,48 @@ def _calls(op: Op) -> str:
             f"    def __call__({', '.join(['self', *arrays, *settings])}) -> {result}: ...",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _composed(name: str, f: Composed) -> list[str]:
+    """The overloads of a composed function: of a Tensor what its first case gives."""
+    given = _given(f)
+    anything = f"def {name}({given}) -> Any: ..."
+    if not f.cases or given.startswith("*"):
+        return [anything]
+    first, comma, rest = given.partition(",")
+    array = "Sequence[Tensor]" if f.many else "Tensor"
+    of_tensors = f"{first.partition(':')[0]}: {array}{comma}{rest}"
+    return [
+        "@overload",
+        f"def {name}({of_tensors}) -> {_result(f)}: ...",
+        "@overload",
+        anything,
+    ]
+
+
+def _given(f: Composed) -> str:
+    """The parameters of a composed function, whatever they are."""
+    found: list[str] = []
+    parameters = [*f.__signature__.parameters.values()]
+    for i, p in enumerate(parameters):
+        if p.kind is p.KEYWORD_ONLY and not any(x.startswith("*") for x in found):
+            found.append("*")
+        star = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        default = "" if star or p.default is p.empty else " = ..."
+        found.append(f"{star}{p.name}: {SETTINGS.get(p.name, 'Any')}{default}")
+        after = parameters[i + 1].kind if i + 1 < len(parameters) else None
+        if p.kind is p.POSITIONAL_ONLY and after is not p.POSITIONAL_ONLY:
+            found.append("/")
+    return ", ".join(found)
+
+
+def _result(f: Composed) -> str:
+    case = f.cases[0]
+    tensors = [Tensor(x) if x.dtype.kind == "f" else x for x in sampled(f, case)]
+    result = f(tensors, **case.meta) if f.many else f(*tensors, **case.meta)
+    if isinstance(result, Tensor):
+        return "Tensor"
+    return {list: "list[Tensor]", tuple: "tuple[Tensor, ...]"}.get(type(result), "Any")
 
 
 def _settings(op: Op) -> list[str]:

@@ -24,6 +24,8 @@ PYTHONS = {
     "max",
     "min",
     "sum",
+    "divmod",
+    "round",
 }  # not in __all__: a star import must not shadow Python's
 NUMPYS = [
     "add", "subtract", "multiply", "divide", "negative", "power", "square", "sqrt", "abs", "sign",

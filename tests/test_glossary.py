@@ -69,8 +69,8 @@ def test_what_is_advised_works(words: str) -> None:
 
 def test_advised_gradients_are_right() -> None:
     given = names()
-    for name in ("linalg.inv", "linalg.solve"):
-        (code,) = re.findall("`(.*?)`", glossary.NUMPY[name])
+    for name in ("fft.fft", "erf"):
+        *_, code = re.findall("`(.*?)`", glossary.NUMPY[name])
         assert td.check_gradients(eval(code, given).sum()).verdict == "right"
 
 
@@ -170,85 +170,22 @@ np.random.normal(v) | normal(size=3)
 np.vectorize(lambda x: x)(v) | .detach()
 a[v] | .data
 a += v | array = array + tensor
-np.add.outer(v, v) | np.outer(v, v)
-np.multiply.outer(v, v) | np.outer(v, v)
 np.add.at(a, [0], v[0]) | td.scatter_add
-np.add.reduce(v) | np.sum
-np.maximum.reduce(v) | np.max
-np.add.accumulate(v) | np.cumsum
 np.add.reduceat(v, [0, 1]) | np.sum(t[
-np.linalg.norm(v) | np.sqrt((t * t).sum())
-np.linalg.inv(S) | td.custom_vjp(np.linalg.inv
-np.linalg.solve(S, v) | td.custom_vjp
-np.linalg.det(S) | td.custom_vjp
-np.linalg.svd(S) | td.custom_vjp
 np.fft.fft(v) | td.custom_vjp
-np.vstack([t, u]) | np.concatenate([t, u], axis=0)
-np.hstack([t, u]) | np.concatenate([t, u], axis=1)
-np.column_stack([v, v]) | np.stack
-np.append(v, v) | np.concatenate
-np.atleast_2d(v) | t[None]
-np.diff(v) | t[:, 1:] - t[:, :-1]
-np.ptp(v) | t.max() - t.min()
-np.average(v, weights=v) | (v * t).sum() / v.sum()
-np.tensordot(t, u, axes=([1], [1])) | np.einsum
-np.inner(v, v) | (v * v).sum()
-np.kron(v, v) | np.einsum
-np.diag(v) | np.eye(3) * v
-np.tril(S) | np.tri
-np.fliplr(t) | np.flip
-np.sort(v) | np.take(v, np.argsort(v))
-np.median(v) | np.argsort
-np.nansum(v) | np.where(np.isnan(t), 0.0, t)
-np.cumprod(v) | np.cumsum(np.log
-np.array_split(v, 2) | np.split
-np.copy(v) | t.data.copy()
 np.unique(v) | np.unique(t.data)
 np.histogram(v) | .data
-np.interp(v, [0, 1], [0, 1]) | custom_vjp
-np.round(v) | np.floor
-np.rint(v) | np.floor
-np.mod(v, 2) | np.floor
-np.cbrt(v) | np.log(p) / 3
-np.exp2(v) | 2.0 ** t
-np.fmax(v, v) | np.maximum
-np.float_power(v, 2) | t ** 2.0
-np.deg2rad(v) | np.pi / 180
-np.arcsinh(v) | np.log(t + np.sqrt
-np.heaviside(v, 0.5) | np.where
-np.select([v > 0], [v]) | np.where
-np.nan_to_num(v) | np.where
-np.conjugate(v) | real numbers
-np.sum(v, dtype=np.float32) | t.astype(np.float32)
-np.sum(v, where=mask) | np.where
-np.sum(v, initial=1.0) | t.sum() + 1.0
 np.exp(v, dtype=np.float32) | t.astype(np.float32)
 np.exp(v, where=mask) | np.where
-v // 2 | np.floor(t / u)
-2 // v | np.floor(t / u)
-v % 2 | t - u * np.floor
-divmod(v, 2) | np.floor
-round(v) | np.floor
 v ^ 2 | t ** 2
 v == None | is None
 v & v | truth values
-v.copy() | t.data.copy()
 v.fill(0) | td.no_grad()
-v.sort() | np.argsort
-v.any() | np.any
-v.all() | np.all
-v.round() | np.floor
-v.take([0]) | np.take
+v.sort() | np.sort
 v.nbytes | t.data.nbytes
 v.strides | t.data
-v.real | real numbers
-v.conj() | real numbers
 v.tobytes() | t.data
-v.diagonal() | np.einsum
-v.ptp() | t.max() - t.min()
-v.cumprod() | np.cumsum
-v.sum(dtype=np.float32) | t.astype
-v.std(correction=1) | ddof=1
+v.ptp() | np.ptp(t)
 t.reshape(shape=(3, 2)) | t.reshape(3, 2)
 t.transpose(axes=(1, 0)) | t.transpose(1, 0)
 t.reshape(3, 2, order='A') | 'C' or 'F'
@@ -305,10 +242,10 @@ t.matmul(S) | t @ v
 t.add(u) | t + u
 t.mul_(2) | td.no_grad()
 t.add_(1.0) | td.no_grad()
-t.norm() | np.sqrt((t * t).sum())
+t.norm() | np.linalg.norm(t)
 t.numel() | t.size
 t.dim() | t.ndim
-t.clone() | t.detach()
+t.clone() | t.copy()
 t.contiguous() | t.data.copy()
 t.cuda() | CuPy
 t.to('cuda') | CuPy
@@ -323,7 +260,7 @@ t.grad_fn | t.op
 t.is_leaf | t.op
 t.expand(4, 2, 3) | np.broadcast_to
 t.masked_fill(t > 0, 0.0) | np.where
-t.gather(1, [0]) | np.take
+t.gather(1, [0]) | t.take
 t.chunk(3) | np.split
 t.backwards() | 'backward'
 t.sum(dim=0) | t.sum(axis=0)

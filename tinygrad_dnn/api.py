@@ -79,11 +79,8 @@ __all__ = [
 ]
 __all__ += ops.__all__
 # Importable by name, but no star takes Python's own away.
-__all__.remove("abs")
-__all__.remove("compile")
-__all__.remove("max")
-__all__.remove("min")
-__all__.remove("sum")
+_PYTHONS = frozenset(("abs", "compile", "divmod", "max", "min", "round", "sum"))
+__all__ = [name for name in __all__ if name not in _PYTHONS]
 
 
 def __getattr__(name: str) -> typing.Any:

@@ -436,6 +436,39 @@ def no_grad() -> Iterator[None]:
         yield
 
 
+class Call(str):
+    """The scope of one call of a function that records several ops.
+
+    Two calls are two scopes, also where their functions are one: equality is identity.
+
+    Attributes:
+        settings: the arguments that are no arrays, `axis=1`.
+        arity: how many Tensors it was given.
+    """
+
+    __slots__ = ("arity", "settings")
+
+    settings: str
+    arity: int
+
+    def __new__(cls, name: str, settings: str = "", arity: int = 1) -> Call:
+        """Of a function's name, and what it was called with."""
+        made = super().__new__(cls, name)
+        made.settings, made.arity = settings, arity
+        return made
+
+    def __reduce__(self) -> tuple[type[Call], tuple[str, str, int]]:
+        return Call, (str(self), self.settings, self.arity)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    __hash__ = object.__hash__
+
+
 @contextmanager
 def scope(name: str) -> Iterator[None]:
     """Nodes made inside the block belong to `name` (nested scopes make a path), e.g. "layer 1"."""

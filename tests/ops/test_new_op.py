@@ -13,10 +13,12 @@ ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 DECLARED = '''
 
-@elementwise("cbrt({x})", vjp=lambda g, z: g / (3 * z * z), domain=(POSITIVE,))
-def cbrt(x, /):
-    """Cube root of x."""
-    return np.cbrt(x)
+@elementwise(
+    "sinc({x})", vjp=lambda g, z, x: g * (np.cos(np.pi * x) - z) / x, domain=(POSITIVE,)
+)
+def sinc(x, /):
+    """sin(πx) / (πx)."""
+    return np.sinc(x)
 '''
 
 USER = """
@@ -25,20 +27,20 @@ import tinygrad_dnn as td
 import viz
 from tinygrad_dnn.check import check_op
 
-x = td.Tensor(np.array([1.0, 8.0, 27.0]), requires_grad=True, name="x")
-assert "cbrt" in td.__all__ and td.REGISTRY["cbrt"] is td.cbrt
-check_op(td.cbrt)
-y = np.cbrt(x)
-assert y.node.op is td.cbrt
+x = td.Tensor(np.array([0.5, 1.0, 1.5]), requires_grad=True, name="x")
+assert "sinc" in td.__all__ and td.REGISTRY["sinc"] is td.sinc
+check_op(td.sinc)
+y = np.sinc(x)
+assert y.node.op is td.sinc
 y.sum().backward()
-np.testing.assert_allclose(x.grad, [1 / 3, 1 / 12, 1 / 27])
-cost = td.cbrt(x).sum()
-assert "cbrt(x)" in viz.draw(cost).source
-assert "cbrt(x)" in str(viz.derive(cost))
-both = lambda x: td.value_and_grad(lambda x: td.cbrt(x).sum())(x)
+np.testing.assert_allclose(x.grad, [-4 / np.pi, -1, 4 / 9 / np.pi])
+cost = td.sinc(x).sum()
+assert "sinc(x)" in viz.draw(cost).source
+assert "sinc(x)" in str(viz.derive(cost))
+both = lambda x: td.value_and_grad(lambda x: td.sinc(x).sum())(x)
 compiled = td.compile(both)
 np.testing.assert_array_equal(compiled(x.data)[1], both(x.data)[1])
-assert "np.cbrt(x" in compiled.source
+assert "np.sinc(x" in compiled.source
 """
 
 
@@ -52,10 +54,10 @@ def used(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_an_op_declared_in_one_file_is_found_everywhere(tmp_path: Path) -> None:
     for name in ("tinygrad_dnn", "viz"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    assert '"cbrt" in td.__all__' in used(tmp_path).stderr  # it is not there yet
+    assert '"sinc" in td.__all__' in used(tmp_path).stderr  # it is not there yet
     file = tmp_path / "tinygrad_dnn" / "ops" / "elementwise.py"
     text = file.read_text(encoding="utf-8")
-    text = text.replace('    "clip",\n', '    "cbrt",\n    "clip",\n', 1) + DECLARED
+    text = text.replace('    "clip",\n', '    "sinc",\n    "clip",\n', 1) + DECLARED
     file.write_text(text, encoding="utf-8")
     done = used(tmp_path)
     assert done.returncode == 0, done.stderr

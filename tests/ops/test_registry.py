@@ -94,6 +94,7 @@ def permits_the_empty_arrays_that_numpy_permits(op: Op) -> None:
                 np.ones_like(x, shape=tuple(0 if n == gone else n for n in x.shape))
                 for x in sampled(op, case)
             ]
+            arrays = list(op.arrange(*arrays)) if op.arrange else arrays
             answers_empty_arrays(op, arrays, **case.meta)
 
 
@@ -372,7 +373,7 @@ def test_no_function_of_numpy_loses_a_gradient_in_silence(function: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "function", [np.sort, np.median, np.linalg.norm, np.linalg.inv, np.fft.fft, np.arctanh, np.modf]
+    "function", [np.linalg.eig, np.linalg.eigvals, np.fft.fft, np.fft.irfft, np.modf, np.frexp]
 )
 def test_a_function_without_a_rule_refuses_by_name(function: Any) -> None:
     told = rf"np\.(linalg\.|fft\.)?{function.__name__}\b.* has no derivative rule"
@@ -380,20 +381,16 @@ def test_a_function_without_a_rule_refuses_by_name(function: Any) -> None:
         function(Tensor(np.eye(3), requires_grad=True))
 
 
-@pytest.mark.parametrize(
-    "function", [np.cross, np.heaviside, np.floor_divide, np.linspace, np.copyto]
-)
+@pytest.mark.parametrize("function", [np.nextafter, np.union1d, np.copyto])
 def test_a_function_of_two_without_a_rule_refuses_by_name(function: Any) -> None:
     with pytest.raises(TypeError, match=rf"np\.{function.__name__}\b.* has no derivative rule"):
         function(np.ones(3), Tensor(np.ones(3), requires_grad=True))
 
 
-@pytest.mark.parametrize("option", ["dtype", "where", "initial", "out"])
-def test_an_option_without_a_rule_is_refused_by_name(option: str) -> None:
+def test_an_option_without_a_rule_is_refused_by_name() -> None:
     x = Tensor(np.ones(3), requires_grad=True)
-    value = {"dtype": np.float32, "where": x.data > 0, "initial": 2.0, "out": np.zeros(())}[option]
-    with pytest.raises(TypeError, match=f"sum: no argument '{option}'"):
-        np.sum(x, **{option: value})
+    with pytest.raises(TypeError, match=r"sum: .*'out'"):
+        np.sum(x, out=np.zeros(()))
 
 
 def test_an_op_of_np_linalg_is_measured_in_the_floats_that_it_takes() -> None:

@@ -66,4 +66,4 @@ relu(W1, W2)  # wrong
 Tensor([1.0], dtype=np.float32)  # wrong
 stable.backward(retain_graph=True)  # wrong
 td.optim.Adam([W1])  # wrong
-A1 // 2 + 1  # wrong
+A1 ^ 2  # wrong

@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,20 @@ import numpy as np
 from tinygrad_dnn import ops
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
-from tinygrad_dnn.ops import REGISTRY, Op
+from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
+from tinygrad_dnn.ops.numpy_functions.reductions import scanned
 from tinygrad_dnn.ops.shape import in_order
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
+_OURS = {name: ours for name, ours in _OURS.items() if not isinstance(ours, Composed)}
 del _OURS["identity"]  # NumPy's is a matrix
 
-UFUNCS: dict[Any, Op] = {
+UFUNCS: dict[Any, Op | Composed] = {
     ufunc: op
     for name, op in REGISTRY.items()
     if isinstance(ufunc := getattr(np, name, None), np.ufunc)
 }
+UFUNCS |= {f.plain: f for f in COMPOSED.values() if isinstance(f.plain, np.ufunc)}
 
 # `mask & t` with an array on the left is NumPy's; of truth values it is the logical function.
 _OF_TRUTHS = {
@@ -149,6 +153,45 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+def _argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
+    return ops.argsort(a, axis)
+
+
+def _argpartition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: None = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.argpartition: order= is for structured arrays")
+    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else index(kth), axis)
+
+
+# numpy.linalg has functions of the names of others whose matrices lie in the last two axes.
+
+
+def _diagonal_of_matrices(x: Any, /, *, offset: int = 0) -> Any:
+    return COMPOSED["diagonal"](x, offset, -2, -1)
+
+
+def _trace_of_matrices(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return ops.trace(x if dtype is None else ops.astype(x, dtype), offset, -2, -1)
+
+
+def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(
+            f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}"
+        )
+    return ops.outer(x1, x2)
+
+
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return COMPOSED["vecdot"](np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
+
+
 def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
     if out is not None:
         raise TypeError("np.take: cannot write a Tensor into out=")
@@ -160,16 +203,37 @@ def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = 
     return ops.take(a, indices, axis)
 
 
+def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
+    """The op where its own settings are all that is given, else the function with all of NumPy's.
+
+    `np.sum(x, axis=0)` is the op `sum`; `np.sum(x, where=mask)` is composed of several.
+    """
+    settings = {*op.settings}
+
+    def called(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if not args and kwargs.keys() <= settings and hasattr(type(a), "__record__"):
+            return op(a, **kwargs)
+        return whole(a, *args, **kwargs)
+
+    return called
+
+
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
 _OF_SHAPES = (
-    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like",
+    "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "iscomplexobj",
+    "isrealobj",
 )  # fmt: skip
 _OF_VALUES = (
-    "allclose", "array_equal", "isclose", "argsort", "nonzero", "count_nonzero", "any", "all",
-    "array_repr", "array_str", "array2string", "result_type", "can_cast", "shares_memory",
-    "may_share_memory",
+    "allclose", "array_equal", "array_equiv", "isclose", "argwhere",
+    "nonzero", "flatnonzero", "count_nonzero", "any", "all", "searchsorted", "digitize",
+    "bincount", "lexsort", "nanargmax", "nanargmin", "isneginf", "isposinf", "iscomplex",
+    "isreal", "isin", "tril_indices_from", "triu_indices_from", "diag_indices_from",
+    "array_repr", "array_str", "array2string", "result_type", "can_cast", "min_scalar_type",
+    "common_type", "ix_", "isnat", "ravel_multi_index", "shares_memory", "may_share_memory",
 )  # fmt: skip
 
+# Those of them that answer with plain values.
+VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)} | {np.linalg.matrix_rank}
 # They make arrays: `np.zeros(3, like=t)` is an array of the kind that t holds.
 _CREATE = frozenset(
     getattr(np, name)
@@ -190,8 +254,65 @@ FUNCTIONS |= {
 }
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
+FUNCTIONS[np.linalg.matrix_rank] = _values(np.linalg.matrix_rank)
 FUNCTIONS |= {np.where: _where, np.einsum: _einsum, np.clip: _clip, np.take: _take}
+FUNCTIONS |= {
+    f.plain: _of_few(REGISTRY[f.name], f)
+    if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
+    else f
+    for f in COMPOSED.values()
+    if f.plain not in UFUNCS
+}
+FUNCTIONS |= {
+    getattr(np.linalg, name): _called_as(getattr(np.linalg, name), REGISTRY[name])
+    for name in ("det", "inv", "matmul", "pinv", "solve")
+}
+FUNCTIONS |= {
+    getattr(np.linalg, name): COMPOSED[name] for name in ("cross", "matrix_transpose", "tensordot")
+}
+FUNCTIONS |= {
+    np.linalg.diagonal: _diagonal_of_matrices,
+    np.linalg.outer: _outer_of_vectors,
+    np.linalg.trace: _trace_of_matrices,
+    np.linalg.vecdot: _vecdot,
+}
+FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
+
+
+# The reduction and the running one that a ufunc's methods are; of the other ufuncs they refuse.
+_REDUCED: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logaddexp: ops.logsumexp,
+}
+
+
+def _method(ufunc: Any, method: str) -> Callable[..., Any]:
+    """`np.add.reduce`, `np.add.accumulate`, `np.subtract.outer` on Tensors."""
+    if method == "outer":
+        return lambda a, b: ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+    if ufunc in _REDUCED and method == "reduce":
+
+        def reduce(
+            a: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, **more: Any
+        ) -> Any:
+            more |= {} if dtype is None else {"dtype": dtype}
+            return _REDUCED[ufunc](a, axis=axis, keepdims=keepdims, **more)
+
+        return reduce
+    if ufunc in _REDUCED and method == "accumulate":
+
+        def accumulate(a: Any, axis: int = 0, dtype: Any = None) -> Any:
+            a = a if dtype is None else ops.astype(a, dtype)
+            return scanned(ufunc, a, axis)
+
+        return accumulate
+    raise TypeError(
+        f"np.{ufunc.__name__}.{method} has no derivative rule{advice(UFUNC_METHODS, method)}"
+    )
 
 
 class NumpyProtocols:
@@ -210,11 +331,8 @@ class NumpyProtocols:
                 "; write array = array + tensor, or use tensor.data"
             )
         if method != "__call__":
-            raise TypeError(
-                f"np.{ufunc.__name__}.{method} has no derivative rule"
-                f"{advice(UFUNC_METHODS, method)}"
-            )
-        op = UFUNCS.get(ufunc)
+            return _method(ufunc, method)(*inputs, **kwargs)
+        op: Op | Composed | None = UFUNCS.get(ufunc)
         if op is None and all(_is_truth(x) for x in inputs):
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
@@ -225,6 +343,8 @@ class NumpyProtocols:
             raise TypeError(
                 f"np.{ufunc.__name__}: {', '.join(options)} has no derivative rule{hints}"
             )
+        if isinstance(op, Composed):
+            return op(*inputs)
         return self.__record__(op, inputs, NO_META)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.indexing import plain_index, positions
+from tinygrad_dnn.autodiff.methods import Methods, whole
 from tinygrad_dnn.glossary import OPERATORS, advice
 from tinygrad_dnn.graph import NO_META, describe
 from tinygrad_dnn.ops.shape import in_order
@@ -27,7 +28,7 @@ def _without_rule(sign: str) -> Callable[..., Any]:
     return refuse
 
 
-class Operators(Conversions):
+class Operators(Methods, Conversions):
     """Operators and methods of a Tensor, in terms of `__record__(op, arrays, metadata)`."""
 
     __slots__ = ()
@@ -168,10 +169,6 @@ class Operators(Conversions):
     # --- what is not there: an error that says what is -----------------------------------------
 
     if not TYPE_CHECKING:  # checkers of types go on to miss it
-        __floordiv__ = __rfloordiv__ = _without_rule("//")
-        __mod__ = __rmod__ = _without_rule("%")
-        __divmod__ = __rdivmod__ = _without_rule("divmod()")
-        __round__ = _without_rule("round()")
         __xor__ = __rxor__ = _without_rule("^")
 
     # --- NumPy's methods: of its further arguments (`others`) those that change nothing ------
@@ -188,67 +185,159 @@ class Operators(Conversions):
             raise ValueError(f"mT: expected at least 2 axes, got {describe(self.node)}")
         return self.__record__(ops.swapaxes, (self,), {"axis1": -1, "axis2": -2})
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def sum(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Sum over axes."""
-        if others:
-            refuse_others("sum", others)
+        if others or dtype is not None or initial is not None or where is not None:
+            more = {"dtype": dtype, "initial": initial, "where": where}
+            found: Self = whole(np.sum, self, others | more, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def mean(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Mean over axes."""
-        if others:
-            refuse_others("mean", others)
+        if others or dtype is not None or where is not None:
+            more = {"dtype": dtype, "where": where}
+            found: Self = whole(np.mean, self, others | more, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
     def var(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+        self,
+        axis: Axis = None,
+        *,
+        ddof: int = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+        correction: Any = None,
+        **others: None,
     ) -> Self:
         """Variance over axes."""
-        if others:
-            refuse_others("var", others)
+        if (
+            others
+            or dtype is not None
+            or where is not None
+            or mean is not None
+            or correction is not None
+        ):
+            more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
+            found: Self = whole(
+                np.var, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
+            )
+            return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.var, (self,), meta)
 
     def std(
-        self, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **others: None
+        self,
+        axis: Axis = None,
+        *,
+        ddof: int = 0,
+        keepdims: bool = False,
+        dtype: Any = None,
+        where: Any = None,
+        mean: Any = None,
+        correction: Any = None,
+        **others: None,
     ) -> Self:
         """Standard deviation over axes."""
-        if others:
-            refuse_others("std", others)
+        if (
+            others
+            or dtype is not None
+            or where is not None
+            or mean is not None
+            or correction is not None
+        ):
+            more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
+            found: Self = whole(
+                np.std, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
+            )
+            return found
         meta = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
         return self.__record__(ops.std, (self,), meta)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def max(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Largest element along axes."""
-        if others:
-            refuse_others("max", others)
+        if others or initial is not None or where is not None:
+            more = {"initial": initial, "where": where}
+            found: Self = whole(np.max, self, others | more, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.max, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def min(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Smallest element along axes."""
-        if others:
-            refuse_others("min", others)
+        if others or initial is not None or where is not None:
+            more = {"initial": initial, "where": where}
+            found: Self = whole(np.min, self, others | more, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.min, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def prod(self, axis: Axis = None, *, keepdims: bool = False, **others: None) -> Self:
+    def prod(
+        self,
+        axis: Axis = None,
+        *,
+        keepdims: bool = False,
+        dtype: Any = None,
+        initial: Any = None,
+        where: Any = None,
+        **others: None,
+    ) -> Self:
         """Product over axes."""
-        if others:
-            refuse_others("prod", others)
+        if others or dtype is not None or initial is not None or where is not None:
+            more = {"dtype": dtype, "initial": initial, "where": where}
+            found: Self = whole(np.prod, self, others | more, axis=axis, keepdims=keepdims)
+            return found
         return self.__record__(ops.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def cumsum(self, axis: int | None = None, **others: None) -> Self:
+    def cumsum(self, axis: int | None = None, *, dtype: Any = None, **others: None) -> Self:
         """Running sum along an axis."""
-        if others:
-            refuse_others("cumsum", others)
+        if others or dtype is not None:
+            more = {"dtype": dtype}
+            found: Self = whole(np.cumsum, self, others | more, axis=axis)
+            return found
         return self.__record__(ops.cumsum, (self,), {"axis": axis})
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Position of the largest element."""
         if others:
             refuse_others("argmax", others)
         return self.__record__(ops.argmax, (self,), {"axis": axis, "keepdims": keepdims})
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **others: None) -> Self:
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **others: Any) -> Self:
         """Position of the smallest element."""
         if others:
             refuse_others("argmin", others)

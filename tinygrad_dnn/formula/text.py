@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.formula.calls import Called, call_formula, calls_of
 from tinygrad_dnn.formula.settings import values, wording
 from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Formula, Script
 from tinygrad_dnn.graph import Graph, Node, trace
@@ -87,22 +88,30 @@ def written(
     style: Style = own_formula,
     beside: bool = True,
     known: dict[Node, Written] | None = None,
+    whole: bool = False,
 ) -> dict[Node, tuple[str, ...]]:
     """Each op node's formula in several scripts; the length in the first decides for all.
 
     Args:
         beside: whether each stands beside its own shape.
         known: `pieces` of other graphs, which the nodes of this one are computed from.
+        whole: whether the result of a composed function is written as its call, `median(x)`, on
+            its own line too, and not only where it is read.
     """
     within = pieces(graph, names, longest, scripts, style, known)
     done = ChainMap(within, known or {})
     alone = _Pen(names, scripts, style, True)
+    calls = calls_of(graph)
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
     for node in within:
         handed = passed_on(node, names)
         if beside and (node.meta or handed in lines):
             inputs = ChainMap({handed: lines[handed]}, done) if handed in lines else done
             lines[node] = alone.fitted(node, inputs, longest)
+        if node in calls:  # its own line says what the last op does
+            lines.setdefault(node, alone.fitted(node, done, longest))
+            if whole:
+                del lines[node]
     return {node: lines.get(node, made)[0] for node, made in within.items()}
 
 
@@ -116,10 +125,13 @@ def pieces(
 ) -> dict[Node, Written]:
     """Each op node as it is written where it stands within a formula, see `written`."""
     pen = _Pen(names, scripts, style, False)
+    calls = calls_of(graph)
     own: dict[Node, Written] = {}
     done = ChainMap(own, known or {})
     for node in graph:
-        if node.op is not None:
+        if node in calls:
+            own[node] = pen.called(calls[node], done, longest)
+        elif node.op is not None:
             own[node] = pen.fitted(node, done, longest)
     return own
 
@@ -169,6 +181,20 @@ class _Pen:
             given |= {k: (text[i], ATOM) for k, text in settings.items()}
             texts.append(formula.fill(script, given))
         return tuple(texts), tuple(formula.level_in(script) for script in self.scripts)
+
+    def called(self, called: Called, done: Mapping[Node, Written], longest: int) -> Written:
+        """A call of a composed function: `median(x, axis=1)`."""
+        formula = call_formula(called.call)
+        refs = [self.reference(x, done) for x in called.inputs]
+
+        def texts(refs: Sequence[Written]) -> tuple[str, ...]:
+            return tuple(
+                formula.fill(script, {"xs": (script.listed([t[i] for t, _ in refs]), ATOM)})
+                for i, script in enumerate(self.scripts)
+            )
+
+        whole = texts(refs)
+        return self.bound(whole if len(whole[0]) <= longest else texts([self.dots]), ATOM)
 
     def read(self, node: Node) -> Sequence[Any]:
         """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does, and what is

@@ -2,20 +2,28 @@
 
 from tinygrad_dnn.ops import (
     activation,
+    compose,
     declare,
+    division,
     elementwise,
+    factorization,
     linalg,
     logic,
+    numpy_functions,
     positions,
     reduction,
     shape,
 )
 from tinygrad_dnn.ops.activation import *
+from tinygrad_dnn.ops.compose import *
 from tinygrad_dnn.ops.declare import *
+from tinygrad_dnn.ops.division import *
 from tinygrad_dnn.ops.elementwise import *
 from tinygrad_dnn.ops.elementwise import absolute
+from tinygrad_dnn.ops.factorization import *
 from tinygrad_dnn.ops.linalg import *
 from tinygrad_dnn.ops.logic import *
+from tinygrad_dnn.ops.numpy_functions import *
 from tinygrad_dnn.ops.positions import *
 from tinygrad_dnn.ops.reduction import *
 from tinygrad_dnn.ops.shape import *
@@ -24,8 +32,12 @@ abs = absolute
 
 __all__ = ["abs"]
 __all__ += activation.__all__
+__all__ += compose.__all__
+__all__ += numpy_functions.__all__
 __all__ += declare.__all__
+__all__ += division.__all__
 __all__ += elementwise.__all__
+__all__ += factorization.__all__
 __all__ += linalg.__all__
 __all__ += logic.__all__
 __all__ += positions.__all__

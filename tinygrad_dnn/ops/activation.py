@@ -5,13 +5,14 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import At, Case, op
-from tinygrad_dnn.ops.elementwise import SATURATED, floating, logistic, rounding
+from tinygrad_dnn.ops.elementwise import LN2, SATURATED, floating, logistic, rounding
 
 __all__ = [
     "leaky_relu",
     "log_sigmoid",
     "log_softmax",
     "logaddexp",
+    "logaddexp2",
     "relu",
     "sigmoid",
     "softmax",
@@ -79,9 +80,14 @@ def softplus(x, /):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def _ahead(x, y):
+    # x − y; −∞ where x is, for −∞ − (−∞) would be NaN.
+    return x - np.where(x == -np.inf, 0, y)
+
+
 def _share(g, x, y):
-    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞ (−∞ − (−∞) would be NaN).
-    return g * sigmoid(x - np.where(x == -np.inf, 0, y))
+    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞.
+    return g * sigmoid(_ahead(x, y))
 
 
 @activation(
@@ -92,6 +98,21 @@ def _share(g, x, y):
 def logaddexp(x, y, /):
     """log(eˣ + eʸ) without overflow."""
     return np.logaddexp(x, y)
+
+
+def _share2(g, x, y):
+    # ∂z/∂x = 2ˣ⁻ᶻ, as for logaddexp.
+    return g * sigmoid(LN2 * _ahead(x, y))
+
+
+@activation(
+    "logaddexp2({x}, {y})",
+    vjp=(_share2, lambda g, x, y: _share2(g, y, x)),
+    analytic=False,
+)
+def logaddexp2(x, y, /):
+    """log₂(2ˣ + 2ʸ) without overflow."""
+    return np.logaddexp2(x, y)
 
 
 def _balanced(gx, p, axis):

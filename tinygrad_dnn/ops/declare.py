@@ -56,7 +56,8 @@ class Case:
 class At:
     """A point where the derivative is a convention: arguments, and the slopes that rules answer.
 
-    `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result.
+    `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result,
+    None for an argument without a rule.
     """
 
     def __init__(self, *arrays: Any, slopes: Sequence[Any], **meta: Any) -> None:
@@ -140,6 +141,7 @@ class Op:
         undefined: str | None = None,
         remedy: str = "",
         flat: str = "",
+        arrange: Callable[..., Sequence[Any]] | None = None,
         name: str | None = None,
     ) -> None:
         self.forward = self.compute = forward
@@ -180,6 +182,7 @@ class Op:
         self.undefined = undefined
         self.remedy = remedy
         self.flat = flat
+        self.arrange = arrange
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)

@@ -15,16 +15,26 @@ __all__ = [
     "absolute",
     "add",
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
     "arctan2",
+    "arctanh",
     "astype",
+    "cbrt",
     "clip",
+    "copysign",
     "cos",
     "cosh",
+    "deg2rad",
     "divide",
     "exp",
+    "exp2",
     "expm1",
+    "fmax",
+    "fmin",
+    "heaviside",
     "hypot",
     "identity",
     "log",
@@ -36,6 +46,7 @@ __all__ = [
     "multiply",
     "negative",
     "power",
+    "rad2deg",
     "reciprocal",
     "sign",
     "sin",
@@ -179,6 +190,12 @@ def sqrt(x, /):
     return np.sqrt(x)
 
 
+@elementwise("∛{x}", vjp=lambda g, z: g / (3 * z * z), domain=(POSITIVE,), analytic=False)
+def cbrt(x, /):
+    """Cube root, of negative numbers too; its slope at 0 is +∞, as the limit is."""
+    return np.cbrt(x)
+
+
 @elementwise(
     "|{x}|", vjp=lambda g, x: g * np.sign(x), kinks=(At(0.0, slopes=(0.0,)),), analytic=False
 )
@@ -193,6 +210,28 @@ def absolute(x, /):
 def sign(x, /):
     """−1, 0 or 1; the slope is 0 everywhere, 0 included."""
     return np.sign(x)
+
+
+@elementwise(
+    "copysign({x}, {y})",
+    vjp=(lambda g, z, x: g * np.sign(x) * np.sign(z), None),
+    kinks=(At(0.0, 1.0, slopes=(0.0, None)),),
+    analytic=False,
+)
+def copysign(x, y, /):
+    """|x| with the sign of y, which −0 has too; no gradient passes to y."""
+    return np.copysign(x, y)
+
+
+@elementwise(
+    "heaviside({x}, {y})",
+    vjp=(None, lambda g, x: np.where(x == 0, g, 0)),
+    kinks=(At(0.0, 0.5, slopes=(None, 1.0)),),
+    analytic=False,
+)
+def heaviside(x, y, /):
+    """0 below 0, 1 above, and y at 0; the slope in x is 0 everywhere."""
+    return np.heaviside(x, y)
 
 
 # --- exponentials and logarithms ------------------------------------------------------------------
@@ -210,6 +249,12 @@ def floating(x):
 def exp(x, /):
     """Exponential eˣ."""
     return np.exp(x)
+
+
+@elementwise("exp2({x})", vjp=lambda g, z: g * z * LN2)
+def exp2(x, /):
+    """Power 2ˣ."""
+    return np.exp2(x)
 
 
 @elementwise("expm1({x})", vjp=lambda g, x: g * np.exp(x))  # z + 1 has lost eˣ where z is −1
@@ -360,6 +405,41 @@ def tanh(x, /):
     return np.tanh(x)
 
 
+@elementwise("arcsinh({x})", vjp=lambda g, x: g / np.hypot(1, x), analytic=False)
+def arcsinh(x, /):
+    """Inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+@elementwise(
+    "arccosh({x})",
+    vjp=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),
+    domain=((1.2, 4.0),),
+    analytic=False,
+)
+def arccosh(x, /):
+    """Inverse hyperbolic cosine of x ≥ 1; its slope at 1 is +∞."""
+    return np.arccosh(x)
+
+
+@elementwise("arctanh({x})", vjp=lambda g, x: g / ((1 - x) * (1 + x)), domain=(UNIT,))
+def arctanh(x, /):
+    """Inverse hyperbolic tangent."""
+    return np.arctanh(x)
+
+
+@elementwise("deg2rad({x})", vjp=lambda g: np.deg2rad(g))
+def deg2rad(x, /):
+    """Degrees as radians, x π/180."""
+    return np.deg2rad(x)
+
+
+@elementwise("rad2deg({x})", vjp=lambda g: np.rad2deg(g))
+def rad2deg(x, /):
+    """Radians as degrees, x 180/π."""
+    return np.rad2deg(x)
+
+
 # --- choice ---------------------------------------------------------------------------------------
 
 
@@ -389,6 +469,34 @@ def maximum(x, y, /):
 def minimum(x, y, /):
     """The smaller of x and y; where they are equal each gets half of the gradient."""
     return np.minimum(x, y)
+
+
+def _taken(g, z, x, y):
+    return np.where(x == z, np.where(x == y, 0.5 * g, g), 0)
+
+
+@elementwise(
+    "fmax({x}, {y})",
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
+    flat=TAKES_NOTHING,
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
+    analytic=False,
+)
+def fmax(x, y, /):
+    """The larger of x and y, the other one where one is NaN; equal ones halve the gradient."""
+    return np.fmax(x, y)
+
+
+@elementwise(
+    "fmin({x}, {y})",
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
+    flat=TAKES_NOTHING,
+    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
+    analytic=False,
+)
+def fmin(x, y, /):
+    """The smaller of x and y, the other one where one is NaN; equal ones halve the gradient."""
+    return np.fmin(x, y)
 
 
 @elementwise(

@@ -13,9 +13,12 @@ from tinygrad_dnn.ops.declare import Case, op
 __all__ = [
     "argmax",
     "argmin",
+    "argpartition",
+    "argsort",
     "ceil",
     "equal",
     "floor",
+    "floor_divide",
     "greater",
     "greater_equal",
     "isfinite",
@@ -26,7 +29,11 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "not_equal",
+    "rint",
+    "signbit",
+    "trunc",
 ]
 
 constant = partial(op, vjp=None, elementwise=True)
@@ -86,6 +93,18 @@ def logical_not(x, /):
     return np.logical_not(x)
 
 
+@constant("{x} xor {y}")
+def logical_xor(x, y, /):
+    """Where one holds and not both."""
+    return np.logical_xor(x, y)
+
+
+@constant("signbit({x})")
+def signbit(x, /):
+    """Where x has a minus sign, as −0 has."""
+    return np.signbit(x)
+
+
 @constant("isnan({x})")
 def isnan(x, /):
     """Where x is not a number."""
@@ -116,6 +135,24 @@ def ceil(x, /):
     return np.ceil(x)
 
 
+@constant("trunc({x})")
+def trunc(x, /):
+    """The integer towards 0, as a float. Piecewise constant: no gradient passes."""
+    return np.trunc(x)
+
+
+@constant("rint({x})")
+def rint(x, /):
+    """The nearest integer, of two the even one, as a float. Piecewise constant, as floor is."""
+    return np.rint(x)
+
+
+@constant("⌊{x} / {y}⌋", domain=((-2, 2), (0.2, 3.0)))
+def floor_divide(x, y, /):
+    """The integer below x / y. Piecewise constant: no gradient passes."""
+    return np.floor_divide(x, y)
+
+
 @op("argmax_{axis}({x})", vjp=None, cases=(Case((3, 4)), Case((3, 4), axis=1)))
 def argmax(x, /, axis=None, *, keepdims=False):
     """Position of the largest element along an axis."""
@@ -126,3 +163,19 @@ def argmax(x, /, axis=None, *, keepdims=False):
 def argmin(x, /, axis=None, *, keepdims=False):
     """Position of the smallest element along an axis."""
     return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@op("argsort({x})", vjp=None, cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)))
+def argsort(x, /, axis=-1):
+    """The positions that put the elements along an axis in order; equal ones stay as they were."""
+    return np.argsort(x, axis=axis, kind="stable")
+
+
+@op(
+    "argpartition({x}, {kth})",
+    vjp=None,
+    cases=(Case((3, 4), kth=1), Case((3, 4), kth=(0, 2), axis=0)),
+)
+def argpartition(x, /, kth, axis=-1):
+    """Positions that put the k-th smallest at place k, none larger before it."""
+    return np.argpartition(x, kth, axis=axis)

@@ -49,7 +49,7 @@ def _copies(
         if prod(node.shape) == 1 and divisor is not None:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
-        new[node] = build(node.op, inputs, node.meta, (), like=node if as_it_was else None)
+        new[node] = build(node.op, inputs, node.meta, node.scope, like=node if as_it_was else None)
     return new
 
 

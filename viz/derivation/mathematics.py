@@ -38,7 +38,7 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
         return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
     if x in named:
         return name(named[x])
-    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside)[x])
+    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside, whole=True)[x])
 
 
 def typeset_all(nodes: Iterable[Node], named: Mapping[Node, str]) -> dict[Node, Text]:

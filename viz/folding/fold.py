@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.graph import Graph, Node
+from tinygrad_dnn.graph import Call, Graph, Node
 from viz.folding.plans import Entry, Folding, Seen
 from viz.folding.scopes import Scope
 from viz.folding.summary import (
     Summary,
+    call_of,
     formula_of,
     result_of,
     size,
@@ -61,6 +62,8 @@ def fold(
 ) -> tuple[list[Group], str]:
     """Fold scopes; or, where nothing is asked for and a graph is large, what makes it readable.
 
+    The call of a function that is composed of ops is one box unless `folded` is False.
+
     Arrows between groups and the other nodes never lead in a circle.
 
     Args:
@@ -80,14 +83,17 @@ def fold(
         TypeError: folded is no collection of names.
     """
     homes = {node: homes.get(node, ()) for node in graph}
-    work = Folding(graph, homes, runs)
+    work = Folding(graph, homes, runs, calls=folded is not False)
     wanted = _wanted(folded, work.scopes, depth, limit)
     depth = 0 if folded is True else depth
     words = _Words(work, names or {})
     if wanted or depth is not None:
         return words.groups(work.seen(work.folded(wanted, depth))), ""
-    if folded is False or limit is None or work.seen(work.folded((), None)).drawn <= limit:
+    if folded is False:
         return [], ""
+    asked = work.seen(work.folded((), None))  # nothing but calls
+    if limit is None or asked.drawn <= limit:
+        return words.groups(asked), ""
     seen = work.readable(limit)
     groups = words.groups(seen)
     return groups, words.of_all(groups, seen)
@@ -156,7 +162,9 @@ class _Words:
         if steps:
             title, text = title_of(entry.ops, steps, paths, self.place), steps.text
             result = result_of(entry.ops, self.work.readers, self.outputs) if path else None
-            if result is not None:
+            if result is not None and path and isinstance(path[-1], Call):
+                formula = call_of(path[-1], result, entry.ops, self.names)
+            elif result is not None:
                 formula = formula_of(result, entry.ops, self.names)
                 if steps.times > 1 and "…" in formula:  # the summary says it better
                     formula = ""

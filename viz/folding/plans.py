@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
 from viz.folding.repeats import repeats
 from viz.folding.scopes import Scope, common, scope_ids
@@ -51,9 +51,12 @@ class Folding:
     Args:
         homes: the scope in which each node stands.
         runs: whether equal scopes in a row are joined.
+        calls: whether the calls of composed functions are folded.
     """
 
-    def __init__(self, graph: Graph, homes: Mapping[Node, Scope], runs: bool) -> None:
+    def __init__(
+        self, graph: Graph, homes: Mapping[Node, Scope], runs: bool, calls: bool = True
+    ) -> None:
         self.graph, self.homes, self.runs = graph, homes, runs
         self.ops = [node for node in graph if node.op is not None]
         self.readers: dict[Node, list[Node]] = {}
@@ -65,6 +68,7 @@ class Folding:
                 elif getattr(x, "shape", None):
                     self.readers_of_arrays.setdefault(id(x), []).append(node)
         self.scopes = list(scope_ids(homes))
+        self.calls = {p for p in self.scopes if isinstance(p[-1], Call)} if calls else set()
         self.outputs = frozenset(graph.outputs if len(set(graph.outputs)) <= FEW else ())
 
     def folded(
@@ -81,7 +85,8 @@ class Folding:
         """
         closed: dict[Scope, Scope | None] = {(): None}
         for path in self.scopes:
-            asked = path in wanted or (depth is not None and len(path) > depth)
+            deep = depth is not None and len(path) > depth
+            asked = path in wanted or path in self.calls or deep
             closed[path] = closed[path[:-1]] or (path if asked and path not in opened else None)
         inside = {n: outer for n in self.ops if (outer := closed[self.homes[n]])}
         row = row_of(self.ops, inside)
@@ -147,6 +152,8 @@ class Folding:
             users = {where[user] for user in self.readers.get(leaf, ())}
             path = closed[self.homes[leaf]]
             only = min(users) if len(users) == 1 and self._is_near(leaf) else None
+            if only is not None and closed[self.homes[row[only].ops[0]]] in self.calls:
+                only = None  # a function's arguments stand before it
             if leaf in self.outputs:
                 apart.append(leaf)
             elif path in first and first[path] <= min(users, default=first[path]):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from itertools import takewhile
 
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 
 Scope = tuple[str, ...]
 
@@ -35,15 +36,28 @@ def hosts_of(
 
 
 def homes_of(graph: Graph) -> dict[Node, Scope]:
-    """The scope in whose box a node stands: its own; for a parameter outside, that of its uses."""
+    """The scope in whose box a node stands: its own; for a parameter outside, that of its uses.
+
+    The call of a function that recorded one op has no box: the op says it all.
+    """
+    calls: Counter[str] = Counter()
+    for node in graph:
+        if node.op is not None:
+            calls.update(name for name in node.scope if isinstance(name, Call))
+    own = {
+        node: tuple(x for x in node.scope if not isinstance(x, Call) or calls[x] > 1)
+        if node.scope
+        else ()
+        for node in graph
+    }
     used: dict[Node, Scope] = {}
     for node in graph:
         for x in node.parents:
-            used[x] = common(used.get(x, node.scope), node.scope)
+            used[x] = common(used.get(x, own[node]), own[node])
     return {
-        node: used.get(node, ())
+        node: tuple(x for x in used.get(node, ()) if not isinstance(x, Call))
         if isinstance(node, Leaf) and node.requires_grad and not node.scope
-        else node.scope
+        else own[node]
         for node in graph
     }
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.formula.calls import read_from_outside
 from tinygrad_dnn.formula.text import formulas
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
 from viz.folding.repeats import codes, step_length
 from viz.folding.scopes import Scope
@@ -113,6 +114,13 @@ def formula_of(result: Node, ops: Collection[Node], named: Mapping[Node, str]) -
     return f"{named[result]} = {text}" if result in named else text
 
 
+def call_of(call: Call, result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:
+    """`m = median(x, axis=1)`: a composed function of what comes from outside."""
+    given = [named.get(x, "…") for x in read_from_outside(call, result, ops)]
+    text = f"{call}({', '.join([*given, *filter(None, [call.settings])])})"
+    return f"{named[result]} = {text}" if result in named else text
+
+
 def title_of(
     ops: Sequence[Node],
     steps: Summary,
@@ -129,7 +137,7 @@ def title_of(
         # Each `with scope("step"):` makes a tuple of its own, which tells how often it was entered.
         entered = len({id(node.scope) for node in ops if node.scope == one})
         many = entered > 1 and steps.times % entered == 0
-        return f"{entered:,} × {one[-1]}" if many else one[-1]
+        return f"{entered:,} × {one[-1]}" if many else str(one[-1])
     if one and other and one != other:
         return f"{one[-1]} … {other[-1]}"
     numbers = [place[node] for node in ops]

@@ -1,0 +1,68 @@
+"""The calls of composed functions in a graph: `median(x, axis=1)` for the ops of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from tinygrad_dnn.formula.template import Formula
+from tinygrad_dnn.graph import Call, Graph, Node
+
+
+class Called(NamedTuple):
+    """One call whose ops give one result.
+
+    Attributes:
+        call: the scope of its ops.
+        inputs: the nodes outside that its ops read, in the order of the formula.
+    """
+
+    call: Call
+    inputs: tuple[Node, ...]
+
+
+def call_formula(call: Call) -> Formula:
+    """The template of a call: its name, its inputs `{xs}`, its settings."""
+    settings = call.settings if "{" not in call.settings else "…"
+    return Formula(f"{call}({', '.join(filter(None, ['{xs}', settings]))})")
+
+
+def calls_of(graph: Graph) -> dict[Node, Called]:
+    """The results of calls of several ops; a call within a call is a part of that."""
+    inside: dict[Call, list[Node]] = {}
+    of: dict[Node, Call] = {}
+    for node in graph:
+        call = next((name for name in node.scope if isinstance(name, Call)), None)
+        if call is not None and node.op is not None:
+            inside.setdefault(call, []).append(node)
+            of[node] = call
+    results: dict[Call, dict[Node, None]] = {call: {} for call in inside}
+    for node in graph:
+        for x in node.parents:
+            if x in of and of.get(node) is not of[x]:
+                results[of[x]][x] = None
+    for node in graph.outputs:
+        if node in of:
+            results[of[node]][node] = None
+    return {
+        node: Called(call, read_from_outside(call, node, ops))
+        for call, ops in inside.items()
+        for node in results[call]
+        if len(ops) > 1 and len(results[call]) == 1
+    }
+
+
+def read_from_outside(call: Call, result: Node, ops: Collection[Node]) -> tuple[Node, ...]:
+    """The nodes not among ops that a result is computed from, as one meets them from left to
+    right in its formula; as often as they were given where each argument is read once.
+    """
+    inside, found = set(ops), list[Node]()
+    stack, seen = [result], set[Node]()
+    while stack:
+        node = stack.pop()
+        if node not in inside:
+            found.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack += reversed(node.parents)
+    return tuple(found if len(found) == call.arity else dict.fromkeys(found))

@@ -1,0 +1,212 @@
+"""Functions composed of ops: NumPy's functions that need no derivative rule of their own.
+
+One declaration holds a function's forward, written with functions that record, and the cases that
+the tests try. Its gradient is that of its ops. What one call records lies in one scope, `Call`,
+which pictures draw as one box that opens.
+
+    @composed(np.vstack, cases=(Case((2, 3), (3,)),), many=True)
+    def vstack(tup):
+        return np.concatenate([np.atleast_2d(x) for x in tup])
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.graph import Call, scope
+from tinygrad_dnn.ops.declare import Case
+
+__all__ = ["COMPOSED", "Composed", "composed"]
+
+COMPOSED: dict[str, Composed] = {}
+
+_REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+
+
+class Composed:
+    """A function composed of ops; called with plain arrays alone it is NumPy's own.
+
+    Attributes:
+        forward: the function on Tensors.
+        plain: NumPy's function.
+        cases: example arguments: arrays of the given shapes, and keyword arguments.
+        many: whether the arrays are given as one sequence, as to `np.vstack`.
+        domain: for each array the interval or values that the tests draw it from.
+        arrange: makes of drawn arrays such as the function asks for: sorted, definite.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        plain: Callable[..., Any] | None,
+        cases: Sequence[Case],
+        many: bool,
+        domain: Sequence[Any],
+        arrange: Callable[..., Sequence[Any]] | None,
+    ) -> None:
+        self.forward, self.plain = forward, plain or forward
+        self.cases, self.many, self.domain = tuple(cases), many, tuple(domain)
+        self.arrange = arrange
+        self.name = self.__name__ = forward.__name__
+        self.__doc__, self.__module__ = forward.__doc__, forward.__module__
+        self.__signature__ = inspect.signature(forward)
+        self._numpys, self._alike = _order(plain, self.__signature__)
+        where = getattr(plain, "__module__", "numpy").replace("numpy", "np", 1)
+        self.shown = f"{where}.{self.name}" if plain else self.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """NumPy's function; with a Tensor among the arguments its ops are recorded."""
+        arity = _tensors([*args, *kwargs.values()])
+        if not arity:
+            return self.plain(*args, **kwargs)
+        own = self.__signature__.parameters
+        kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
+        if len(args) > self._alike:  # NumPy has arguments in between, `out`, that are not here
+            args, kwargs = self._by_name(args, kwargs)
+        try:
+            given = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
+            ) from None
+        try:
+            with scope(Call(self.name, _settings(given.arguments), arity)):
+                return self.forward(*args, **kwargs)
+        except _REFUSALS as error:
+            theirs = self._numpys_refusal(args, kwargs)
+            if theirs is None or isinstance(error, type(theirs)):
+                raise
+            raise theirs from error
+
+    def _by_name(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments that stand where NumPy has them, without those that say nothing."""
+        assert self._numpys is not None
+        named = dict(self._numpys.bind(*args, **kwargs).arguments)
+        first = [named.pop(name) for name in list(named)[: int(self._alike)]]
+        own = self.__signature__.parameters
+        return tuple(first), {k: v for k, v in named.items() if k in own or v is not None}
+
+    def _numpys_refusal(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
+        """What NumPy says to the same arguments, None if it takes them. A function among the
+        arguments is not called again.
+        """
+        if not self.cases:
+            return None
+        try:
+            self.plain(*_arrays(args), **{k: _arrays(v) for k, v in kwargs.items()})
+        except Exception as error:  # of NumPy's own kinds there are many
+            return error
+        return None
+
+    def __repr__(self) -> str:
+        return f"<function {self.shown}, composed of ops>"
+
+    def __deepcopy__(self, memo: Any) -> Composed:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _named, (self.name,)
+
+
+def _order(
+    plain: Callable[..., Any] | None, ours: inspect.Signature
+) -> tuple[inspect.Signature | None, float]:
+    """NumPy's signature, and how many arguments stand in the same place in both."""
+    try:
+        theirs = inspect.signature(plain) if plain else None
+    except ValueError:  # one in C does not say
+        theirs = None
+    if theirs is None or any(p.kind is p.VAR_POSITIONAL for p in ours.parameters.values()):
+        return None, inf
+    pairs = zip(ours.parameters, theirs.parameters, strict=False)
+    alike = next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
+    return theirs, alike
+
+
+def _named(name: str) -> Composed:
+    return COMPOSED[name]
+
+
+def _tensors(arguments: Sequence[Any]) -> int:
+    """How many Tensors there are among the arguments, and in lists of lists of them."""
+    stack, found = list(arguments), 0
+    while stack:
+        x = stack.pop()
+        if hasattr(type(x), "__record__"):
+            found += 1
+        elif isinstance(x, (list, tuple)):
+            stack += x
+    return found
+
+
+def _arrays(x: Any) -> Any:
+    """The arrays of Tensors, in lists of lists of them too."""
+    if isinstance(x, (list, tuple)):
+        return [_arrays(y) for y in x] if type(x) is list else tuple(map(_arrays, x))
+    return x._array if hasattr(type(x), "__record__") else x
+
+
+def _settings(given: Mapping[str, Any]) -> str:
+    """The arguments that are no arrays, as they are written in a call: `axis=1`."""
+    return ", ".join(
+        f"{name}={value!r}"
+        for name, value in given.items()
+        if isinstance(value, (int, float, str, bool, tuple)) and not _tensors([value])
+    )
+
+
+def as_array(x: Any) -> Any:
+    """x as it is, or as an array where it is a number or a list of numbers."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def plain(name: str, argument: str, x: Any) -> Any:
+    """The values of an argument that has no gradient by nature, as positions and shapes have none.
+
+    Raises:
+        TypeError: it requires a gradient, which would be lost.
+    """
+    if not hasattr(type(x), "__record__"):
+        return x
+    if x.requires_grad:
+        raise TypeError(
+            f"{name}: expected {argument} as plain numbers, got a Tensor that requires a gradient, "
+            f"for which there is no rule; give {argument}.data"
+        )
+    return x.numpy()
+
+
+def composed(
+    plain: Callable[..., Any] | None = None,
+    *,
+    cases: Sequence[Case] | None,
+    many: bool = False,
+    domain: Sequence[Any] = (),
+    arrange: Callable[..., Sequence[Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Composed]:
+    """Declare a function composed of ops, see the head of this file.
+
+    Args:
+        plain: NumPy's function of which it is the counterpart; None where NumPy has none.
+        cases: example arguments, which the tests try; at least one. None where the arguments are
+            no arrays, as the functions that `np.piecewise` takes.
+        many: whether the arrays of a case are given as one sequence.
+        domain: for each array the interval that the tests draw its elements from.
+        arrange: makes of drawn arrays such as the function asks for: sorted, positive definite.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Composed:
+        if cases is not None and not cases:
+            raise ValueError(f"composed: expected at least one case for {forward.__name__}")
+        made = Composed(forward, plain, cases or (), many, domain, arrange)
+        COMPOSED[made.name] = made
+        return made
+
+    return declare

@@ -1,0 +1,430 @@
+"""`numpy.linalg`, composed of the ops in `factorization.py` and others."""
+
+from math import prod
+from operator import index
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.factorization import (
+    cholesky_lower,
+    definite,
+    eigh_parts,
+    qr_parts,
+    slogdet_parts,
+    svd_parts,
+    t,
+    well_conditioned,
+)
+from tinygrad_dnn.ops.factorization import (
+    pinv as pseudo_inverse,
+)
+
+__all__ = [
+    "cholesky",
+    "cond",
+    "eigh",
+    "eigvalsh",
+    "expm",
+    "logdet",
+    "lstsq",
+    "matrix_norm",
+    "matrix_power",
+    "multi_dot",
+    "norm",
+    "qr",
+    "slogdet",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vector_norm",
+]
+
+SQUARE = (Case((3, 3)), Case((2, 2, 2)))
+WIDE = (Case((3, 3)), Case((4, 2)), Case((2, 4)))
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues in ascending order, eigenvectors in columns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVDResult(NamedTuple):
+    """U (..., m, k), S (..., k), Vh (..., k, n)."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class QRResult(NamedTuple):
+    """Q (..., m, k), R (..., k, n)."""
+
+    Q: Any
+    R: Any
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant and the logarithm of its size."""
+
+    sign: Any
+    logabsdet: Any
+
+
+def _read_upper(name, a, UPLO):
+    if UPLO not in ("L", "U", "l", "u"):
+        raise ValueError(f"{name}: expected UPLO 'L' or 'U', got {UPLO!r}")
+    return t(a) if UPLO in "uU" else a
+
+
+@composed(np.linalg.eigh, cases=SQUARE, arrange=definite)
+def eigh(a, UPLO="L"):
+    """Eigenvalues and eigenvectors of symmetric matrices, of which one triangle is read: that one
+    has the gradient. Each column's sign is LAPACK's choice: let no result hang on it.
+    """
+    parts = eigh_parts(_read_upper("eigh", a, UPLO))
+    return EighResult(parts[..., 0, :], parts[..., 1:, :])
+
+
+@composed(np.linalg.eigvalsh, cases=SQUARE, arrange=definite)
+def eigvalsh(a, UPLO="L"):
+    """Eigenvalues of symmetric matrices in ascending order, see `eigh`."""
+    return eigh_parts(_read_upper("eigvalsh", a, UPLO))[..., 0, :]
+
+
+@composed(np.linalg.svd, cases=tuple(Case(*c.shapes, full_matrices=False) for c in WIDE))
+def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
+    """Singular value decomposition, reduced: U S Vh = a; or the values alone."""
+    if hermitian:
+        raise ValueError("svd: hermitian=True has no rule here; use np.linalg.eigh")
+    m, n = a.shape[-2:]
+    parts = svd_parts(a)
+    if not compute_uv:
+        return parts[..., m]
+    if full_matrices and m != n:
+        raise ValueError(
+            f"svd: expected full_matrices=False for {a.shape}: what completes a basis is not "
+            "determined, and has no derivative"
+        )
+    return SVDResult(t(parts[..., :m]), parts[..., m], parts[..., m + 1 :])
+
+
+@composed(np.linalg.svdvals, cases=WIDE)
+def svdvals(x, /):
+    """Singular values in descending order."""
+    return svd_parts(x)[..., x.shape[-2]]
+
+
+@composed(np.linalg.qr, cases=WIDE)
+def qr(a, mode="reduced"):
+    """Orthonormal columns Q and upper triangular R with Q R = a."""
+    if mode not in ("reduced", "r"):
+        raise ValueError(f"qr: expected mode 'reduced' or 'r', got {mode!r}")
+    parts, m = qr_parts(a), a.shape[-2]
+    Q, R = t(parts[..., :m]), parts[..., m:]
+    return R if mode == "r" else QRResult(Q, R)
+
+
+@composed(np.linalg.slogdet, cases=SQUARE, arrange=well_conditioned)
+def slogdet(a):
+    """Sign and logarithm of the size of determinants."""
+    parts = slogdet_parts(a)
+    return SlogdetResult(np.sign(parts[..., 0]), parts[..., 1])
+
+
+@composed(cases=SQUARE, arrange=well_conditioned)
+def logdet(a):
+    """Logarithm of the size of determinants, log |det a|; without overflow."""
+    return slogdet_parts(a)[..., 1] if hasattr(a, "node") else np.linalg.slogdet(a)[1]
+
+
+@composed(np.linalg.cholesky, cases=(*SQUARE, Case((2, 2), upper=True)), arrange=definite)
+def cholesky(a, /, *, upper=False):
+    """The lower triangular L with L Lᵀ = a, or the upper one; of a one triangle is read."""
+    return t(cholesky_lower(t(a))) if upper else cholesky_lower(a)
+
+
+@composed(
+    cases=(Case((3, 3), (3,)), Case((3, 3), (3, 2), lower=True), Case((2, 2), (2,), trans=1)),
+    arrange=well_conditioned,
+)
+def solve_triangular(a, b, *, trans=0, lower=False, unit_diagonal=False):
+    """The z with a z = b, or aᵀ z = b; of a one triangle is read, the upper or the lower."""
+    triangle = np.tril(a, -1 if unit_diagonal else 0) if lower else np.triu(a, int(unit_diagonal))
+    if unit_diagonal:
+        triangle = triangle + np.eye(a.shape[-1], dtype=a.dtype)
+    if trans not in (0, 1, "N", "T"):
+        raise ValueError(f"solve_triangular: expected trans 0 or 1, got {trans!r}")
+    return np.linalg.solve(t(triangle) if trans in (1, "T") else triangle, b)
+
+
+@composed(
+    np.linalg.lstsq,
+    cases=(Case((4, 2), (4,)), Case((4, 2), (4, 3)), Case((2, 4), (2,)), Case((3, 3), (3,))),
+)
+def lstsq(a, b, rcond=None):
+    """Least squares for a matrix of full rank: solution, squared residuals (none where there are
+    no more rows than columns), rank, singular values.
+    """
+    if len(a.shape) != 2 or len(b.shape) not in (1, 2):
+        raise np.linalg.LinAlgError(
+            f"lstsq: expected a matrix and a vector or matrix, got {a.shape} and {b.shape}"
+        )
+    m, n = a.shape
+    s = svd_parts(a)[:, m]
+    eps = float(np.finfo(a.dtype).eps)
+    cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else rcond
+    z = pseudo_inverse(a, cut) @ b
+    rank = np.sum(s > cut * s[0])
+    off = b - a @ z
+    residuals = np.reshape(np.sum(off * off, axis=0), (-1,))
+    return z, residuals if m > n else residuals[:0], rank, s
+
+
+@composed(
+    np.linalg.matrix_power,
+    cases=(Case((3, 3), n=3), Case((2, 2, 2), n=0), Case((3, 3), n=-2), Case((2, 2), n=7)),
+    arrange=well_conditioned,
+)
+def matrix_power(a, n):
+    """Square matrices multiplied n times; inverted first where n is negative."""
+    n = index(n)
+    if len(a.shape) < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power: expected square matrices, got {a.shape}")
+    if n == 0:
+        return np.where(False, a, np.eye(a.shape[-1], dtype=a.dtype))
+    square = np.linalg.inv(a) if n < 0 else a
+    n, z = abs(n), None
+    while n:
+        if n % 2:
+            z = square if z is None else z @ square
+        n //= 2
+        square = square @ square if n else square
+    return z
+
+
+@composed(
+    np.linalg.multi_dot,
+    many=True,
+    cases=(Case((2, 3), (3, 4), (4, 2)), Case((3,), (3, 2), (2,)), Case((2, 3), (3, 2))),
+)
+def multi_dot(arrays):
+    """The product of several matrices, in the order that takes the fewest multiplications."""
+    arrays = list(arrays)
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot: expected two arrays or more, got {len(arrays)}")
+    row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
+    arrays[0] = np.reshape(arrays[0], (1, -1)) if row else arrays[0]
+    arrays[-1] = np.reshape(arrays[-1], (-1, 1)) if column else arrays[-1]
+    shapes = [np.shape(x) for x in arrays]
+    if any(len(shape) != 2 for shape in shapes):
+        raise np.linalg.LinAlgError(f"multi_dot: expected matrices, got shapes {shapes}")
+    z = _in_best_order(arrays)
+    return np.reshape(z, z.shape[int(row) : 2 - int(column)]) if row or column else z
+
+
+def _in_best_order(arrays):
+    """The chain of products by dynamic programming (Cormen et al., Introduction to Algorithms)."""
+    k = len(arrays)
+    sizes = [arrays[0].shape[0], *(x.shape[1] for x in arrays)]
+    cost: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(k)}
+    for length in range(1, k):
+        for i in range(k - length):
+            j = i + length
+            cost[i, j] = min(
+                (cost[i, q][0] + cost[q + 1, j][0] + sizes[i] * sizes[q + 1] * sizes[j + 1], q)
+                for q in range(i, j)
+            )
+    made: dict[tuple[int, int], Any] = {(i, i): x for i, x in enumerate(arrays)}
+    order, stack = [], [(0, k - 1)]
+    while stack:
+        i, j = stack.pop()
+        if i < j:
+            order.append((i, j))
+            stack += [(i, cost[i, j][1]), (cost[i, j][1] + 1, j)]
+    for i, j in reversed(order):
+        q = cost[i, j][1]
+        made[i, j] = made[i, q] @ made[q + 1, j]
+    return made[0, k - 1]
+
+
+@composed(np.linalg.tensorinv, cases=(Case((4, 2, 2), ind=1),), arrange=lambda a: [_far(a, 4)])
+def tensorinv(a, ind=2):
+    """The inverse of a as a linear map from its last axes to its first `ind`."""
+    shape = a.shape
+    if ind <= 0:
+        raise ValueError(f"tensorinv: expected ind as 1 or more, got {ind}")
+    square = np.linalg.inv(np.reshape(a, (prod(shape[:ind]), -1)))
+    return np.reshape(square, (*shape[ind:], *shape[:ind]))
+
+
+def _far(a, n):
+    return np.reshape(np.reshape(a, (n, -1)) + 4 * np.eye(n, dtype=a.dtype), a.shape)
+
+
+@composed(
+    np.linalg.tensorsolve, cases=(Case((2, 2, 4), (2, 2)),), arrange=lambda a, b: [_far(a, 4), b]
+)
+def tensorsolve(a, b, axes=None):
+    """The z with tensordot(a, z) = b over all axes of z."""
+    if axes is not None:
+        a = np.moveaxis(a, axes, range(len(a.shape) - len(axes), len(a.shape)))
+    shape = a.shape[len(a.shape) - (len(a.shape) - len(np.shape(b))) :]
+    z = np.linalg.solve(np.reshape(a, (-1, prod(shape))), np.ravel(b))
+    return np.reshape(z, shape)
+
+
+# --- norms ----------------------------------------------------------------------------------------
+
+
+def _root(square):
+    """√ of a sum of squares, with slope 0 at 0."""
+    zero = square == 0
+    one, none = np.ones((), square.dtype), np.zeros((), square.dtype)
+    return np.where(zero, none, np.sqrt(np.where(zero, one, square)))
+
+
+def _vector_norm(x, ord, axis, keepdims):
+    if ord is None or ord == 2:
+        return _root(np.sum(x * x, axis=axis, keepdims=keepdims))
+    size = np.absolute(x)
+    if ord == np.inf:
+        return np.max(size, axis=axis, keepdims=keepdims)
+    if ord == -np.inf:
+        return np.min(size, axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return np.sum((x != 0).astype(x.dtype), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return np.sum(size, axis=axis, keepdims=keepdims)
+    if isinstance(ord, str):
+        raise ValueError(f"norm: expected a number as the order of a vector's norm, got {ord!r}")
+    total = np.sum(size**ord, axis=axis, keepdims=keepdims)
+    zero = total == 0
+    one, none = np.ones((), x.dtype), np.zeros((), x.dtype)
+    return (
+        np.where(zero, none, np.where(zero, one, total) ** (1 / ord))
+        if ord > 0
+        else total ** (1 / ord)
+    )
+
+
+def _matrix_norm(x, ord, axis, keepdims):
+    n = len(x.shape)
+    row, column = normalize_axis_tuple(axis, n)
+    if row == column:
+        raise ValueError(f"norm: expected two different axes, got {axis}")
+    if ord is None or ord in ("fro", "f"):
+        return _root(np.sum(x * x, axis=(row, column), keepdims=keepdims))
+    if ord in (1, -1, np.inf, -np.inf):
+        summed, left = (row, column) if abs(ord) == 1 else (column, row)
+        sums = np.sum(np.absolute(x), axis=summed, keepdims=True)
+        z = (np.max if ord > 0 else np.min)(sums, axis=left, keepdims=True)
+    elif ord in (2, -2, "nuc"):
+        s = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))
+        z = np.sum(s, axis=-1) if ord == "nuc" else s[..., 0 if ord == 2 else -1]
+        if not keepdims:
+            return z
+        return np.expand_dims(z, tuple(sorted((row, column))))
+    else:
+        raise ValueError(
+            "norm: expected ord None, 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2 of a matrix, "
+            f"got {ord!r}"
+        )
+    return z if keepdims else np.squeeze(z, axis=(row, column))
+
+
+@composed(
+    np.linalg.norm,
+    cases=(
+        Case((5,)),
+        Case((3, 4)),
+        Case((3, 4), ord=1),
+        Case((3, 4), ord=-np.inf, keepdims=True),
+        Case((3, 4), ord="nuc"),
+        Case((3, 4), ord=2),
+        Case((3, 4), ord=3, axis=1),
+        Case((2, 3, 4), axis=(0, 2)),
+        Case((5,), ord=-1.5),
+        Case((2, 3, 4)),
+    ),
+)
+def norm(x, ord=None, axis=None, keepdims=False):
+    """Norms of vectors and matrices; the slope of the 2-norm at 0 is 0."""
+    if axis is None:
+        n = len(x.shape)
+        if ord is None:
+            z = _root(np.sum(np.ravel(x) * np.ravel(x)))
+            return np.reshape(z, (1,) * n) if keepdims else z
+        axis = tuple(range(n))
+    axis = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    if len(axis) == 1:
+        return _vector_norm(x, ord, axis[0], keepdims)
+    if len(axis) == 2:
+        return _matrix_norm(x, ord, axis, keepdims)
+    raise ValueError(f"norm: expected one axis or two, got {axis}")
+
+
+@composed(
+    np.linalg.vector_norm,
+    cases=(Case((3, 4)), Case((3, 4), axis=0, ord=1), Case((2, 3), axis=(0, 1), ord=3)),
+)
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    """Norms of vectors along axes; the slope of the 2-norm at 0 is 0."""
+    return _vector_norm(x, ord, axis, keepdims)
+
+
+@composed(np.linalg.matrix_norm, cases=(Case((3, 4)), Case((2, 3, 3), ord="nuc", keepdims=True)))
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    """Norms of matrices in the last two axes."""
+    return _matrix_norm(x, ord, (-2, -1), keepdims)
+
+
+@composed(
+    np.linalg.cond, cases=(Case((3, 3)), Case((4, 2)), Case((3, 3), p=1), Case((3, 3), p="fro"))
+)
+def cond(x, p=None):
+    """Condition numbers: the largest singular value over the least, or ‖x‖ ‖x⁻¹‖."""
+    if p is None or p in (2, -2):
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
+
+
+# --- of matrices alone ----------------------------------------------------------------------------
+
+PADE = (1, 1 / 2, 5 / 44, 1 / 66, 1 / 792, 1 / 15840, 1 / 665280)
+
+
+@composed(cases=(Case((3, 3), squarings=4), Case((2, 2, 2), squarings=5)))
+def expm(a, squarings=None):
+    """Matrix exponential, by scaling, a Padé approximant of order 6 and squaring (Golub and Van
+    Loan, Matrix Computations, 11.3).
+
+    Args:
+        squarings: how often is squared; None for as often as the values of a ask for, which are
+            read for that: a compiled function must say it (so that ‖a‖ ≤ 2^(squarings − 3)).
+    """
+    if squarings is None:
+        plain = a.numpy() if hasattr(a, "node") else np.asarray(a)
+        size = float(np.abs(plain).sum(axis=-2).max(initial=0.0))
+        squarings = max(0, int(np.ceil(np.log2(size))) + 3) if 0 < size < np.inf else 0
+    times = squarings
+    a = a / 2.0**times
+    eye = np.eye(a.shape[-1], dtype=a.dtype)
+    above = below = eye
+    power = eye
+    for k, c in enumerate(PADE[1:], 1):
+        power = a if k == 1 else power @ a
+        above = above + c * power
+        below = below + (-1) ** k * c * power
+    z = np.linalg.solve(below, above)
+    for _ in range(times):
+        z = z @ z
+    return z

@@ -1,0 +1,211 @@
+"""Sorting and what is picked from the sorted: composed of recorded positions and `take`.
+
+The positions are recorded, so that a program sorts anew; no gradient passes through them.
+"""
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.numpy_functions.shaping import picked
+from tinygrad_dnn.ops.reduction import axes, length
+
+__all__ = [
+    "median",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
+    "partition",
+    "percentile",
+    "quantile",
+    "sort",
+]
+
+
+@composed(np.sort, cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)))
+def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+    """Elements in order along an axis (None: of the flattened array), NaN last; of ties each has
+    a place, and the gradient of that place.
+    """
+    if order is not None:
+        raise TypeError("sort: order= is for structured arrays, which hold no gradients")
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, len(a.shape))
+    return picked(a, np.argsort(a, axis=axis), axis)
+
+
+@composed(np.partition, cases=(Case((5,), kth=2), Case((3, 4), kth=(0, 2), axis=0)))
+def partition(a, kth, axis=-1, kind="introselect", order=None):
+    """The k-th smallest at place k, none larger before it, none smaller behind."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, len(a.shape))
+    return picked(a, np.argpartition(a, kth, axis=axis), axis)
+
+
+def _rows(a, axis):
+    """The reduced axes flattened into a last one."""
+    over = axes(axis, a.shape)
+    kept = tuple(i for i in range(len(a.shape)) if i not in over)
+    turned = np.transpose(a, (*kept, *over))
+    return np.reshape(turned, (*(a.shape[i] for i in kept), length(axis, a.shape)))
+
+
+def _reduced_shape(a, axis):
+    over = axes(axis, a.shape)
+    return tuple(1 if i in over else n for i, n in enumerate(a.shape))
+
+
+METHODS = {
+    # The place of quantile q among n sorted elements, from 0 (Hyndman and Fan 1996).
+    "linear": lambda q, n: q * (n - 1),
+    "weibull": lambda q, n: q * (n + 1) - 1,
+    "hazen": lambda q, n: q * n - 0.5,
+    "median_unbiased": lambda q, n: q * (n + 1 / 3) - 2 / 3,
+    "normal_unbiased": lambda q, n: q * (n + 0.25) - 0.625,
+    "interpolated_inverted_cdf": lambda q, n: q * n - 1,
+    "lower": lambda q, n: np.floor(q * (n - 1)),
+    "higher": lambda q, n: np.ceil(q * (n - 1)),
+    "nearest": lambda q, n: np.rint(q * (n - 1)),
+    "midpoint": lambda q, n: (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))) / 2,
+}
+
+
+def _quantile(name, a, q, axis, method, keepdims, counts=None):
+    """Quantiles of the elements along axes, between two neighbours in proportion.
+
+    Args:
+        counts: how many elements of each row count, the first ones once sorted; None for all.
+    """
+    if method not in METHODS:
+        raise ValueError(f"{name}: expected a method of {', '.join(METHODS)}, got {method!r}")
+    q = np.asarray(plain(name, "q", q), dtype=float)
+    if q.size and not (np.all(q >= 0) and np.all(q <= 1)):
+        raise ValueError(f"{name}: expected quantiles from 0 to 1, got {q.min()} to {q.max()}")
+    if q.ndim:  # an array of quantiles takes part in the dtype, a number does not
+        dtype = np.result_type(a.dtype, q.dtype)
+        a = a if a.dtype == dtype else a.astype(dtype)
+    rows = np.sort(_rows(a, axis), axis=-1)
+    n = rows.shape[-1]
+    if not n:
+        raise ValueError(f"{name}: expected elements along axis {axis}, got shape {a.shape}")
+    shape = _reduced_shape(a, axis)
+    place = METHODS[method]
+    parts = [_between(rows, place, float(one), n, counts) for one in q.ravel()]
+    z = np.stack(parts) if parts else np.zeros((0, *rows.shape[:-1]), a.dtype)
+    kept = shape if keepdims else rows.shape[:-1]
+    return np.reshape(z, (*q.shape, *kept))
+
+
+def _between(rows, place, q, n, counts):
+    if counts is None:
+        at = min(max(place(q, n), 0), n - 1)
+        low = int(np.floor(at))
+        part = at - low
+        x = rows[..., low]
+        if not part:
+            return x + _nan_of(rows)
+        y = rows[..., low + 1]
+        # As NumPy rounds: from the nearer neighbour.
+        z = x + (y - x) * part if part < 0.5 else y - (y - x) * (1 - part)
+        return z + _nan_of(rows)
+    places = np.maximum(np.minimum(place(q, counts), counts - 1), 0)
+    before = np.floor(places)
+    part = np.expand_dims(places - before, -1).astype(rows.dtype)
+    before = np.expand_dims(before, -1).astype(int)
+    after = np.minimum(before + 1, n - 1)
+    x, y = (np.take_along_axis(rows, i, axis=-1) for i in (before, after))
+    z = np.where(part == 0, x, np.where(part < 0.5, x + (y - x) * part, y - (y - x) * (1 - part)))
+    return np.squeeze(z, -1)
+
+
+def _nan_of(rows):
+    """NaN where a row holds one, which was sorted to its end; else 0. No gradient passes."""
+    last = rows[..., -1]
+    return np.where(np.isnan(last), np.asarray(np.nan, rows.dtype), np.zeros((), rows.dtype))
+
+
+TWO = (Case((3, 4)), Case((3, 4), axis=0), Case((2, 3, 4), axis=(0, -1), keepdims=True))
+
+
+@composed(np.median, cases=(*TWO, Case((5,))))
+def median(a, axis=None, overwrite_input=False, keepdims=False):
+    """The middle element along axes, or the mean of the two in the middle; NaN if one is NaN."""
+    rows = np.sort(_rows(a, axis), axis=-1)
+    n = rows.shape[-1]
+    if not n:
+        raise ValueError(f"median: expected elements along axis {axis}, got shape {a.shape}")
+    z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
+    z = z + _nan_of(rows)
+    return np.reshape(z, _reduced_shape(a, axis)) if keepdims else z
+
+
+def _counts(a, axis):
+    return np.sum(np.logical_not(np.isnan(_rows(a, axis))), axis=-1)
+
+
+@composed(np.nanmedian, cases=TWO)
+def nanmedian(a, axis=None, overwrite_input=False, keepdims=False):
+    """The median along axes of the numbers that are not NaN."""
+    keepdims = keepdims is True
+    return _quantile("nanmedian", a, 0.5, axis, "linear", keepdims, _counts(a, axis))
+
+
+QUANTILES = (
+    Case((3, 4), q=0.3),
+    Case((3, 4), q=[0.1, 0.5, 1.0], axis=0),
+    Case((2, 3, 4), q=0.8, axis=(0, -1), keepdims=True),
+)
+PERCENTILES = tuple(
+    Case(*c.shapes, **{**c.meta, "q": (np.asarray(c.meta["q"]) * 100).tolist()}) for c in QUANTILES
+)
+
+
+@composed(np.quantile, cases=(*QUANTILES, Case((7,), q=0.4, method="median_unbiased")))
+def quantile(
+    a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
+):
+    """Quantiles q, from 0 to 1, along axes, between neighbours in proportion."""
+    _refuse_weights("quantile", weights)
+    return _quantile("quantile", a, q, axis, method, keepdims is True)
+
+
+@composed(np.percentile, cases=PERCENTILES)
+def percentile(
+    a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
+):
+    """Percentiles q, from 0 to 100, along axes."""
+    _refuse_weights("percentile", weights)
+    return _quantile("percentile", a, _of_hundred("percentile", q), axis, method, keepdims is True)
+
+
+@composed(np.nanquantile, cases=QUANTILES)
+def nanquantile(
+    a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
+):
+    """Quantiles along axes of the numbers that are not NaN."""
+    _refuse_weights("nanquantile", weights)
+    return _quantile("nanquantile", a, q, axis, method, keepdims is True, _counts(a, axis))
+
+
+@composed(np.nanpercentile, cases=PERCENTILES)
+def nanpercentile(
+    a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
+):
+    """Percentiles along axes of the numbers that are not NaN."""
+    _refuse_weights("nanpercentile", weights)
+    counts = _counts(a, axis)
+    return _quantile(
+        "nanpercentile", a, _of_hundred("nanpercentile", q), axis, method, keepdims is True, counts
+    )
+
+
+def _of_hundred(name, q):
+    return np.asarray(plain(name, "q", q)) / 100
+
+
+def _refuse_weights(name, weights):
+    if weights is not None:
+        raise TypeError(f"{name}: weights= has no rule here; repeat elements with np.repeat")

@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pickle import PicklingError
+from types import EllipsisType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
+from tinygrad_dnn.ops import leading
 from tinygrad_dnn.ops.handwritten import Call, call_of
 
 __all__ = [
@@ -132,6 +134,7 @@ class Op:
         analytic: bool = True,
         shape: Callable[..., tuple[int, ...] | None] | None = None,
         contracts: bool = False,
+        carries: leading.Carry | None | EllipsisType = ...,
         transparent: bool = False,
         spreads: bool = False,
         multiple: Sequence[int] = (),
@@ -189,6 +192,7 @@ class Op:
         # Declared by the project. What others declare may be random, or count its calls, so it is
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
         self.builtin = forward.__module__.startswith(__package__)
+        self.carries = self._carried() if carries is ... else carries
         self.differentiable = any(self.rules)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
         # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
@@ -205,6 +209,18 @@ class Op:
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
             self.compute = self._apart
+
+    def _carried(self) -> leading.Carry | None:
+        """How an op of its kind carries a leading axis."""
+        if not self.builtin:
+            return None
+        if self.elementwise:
+            return leading.elementwise
+        if "axis" not in self.settings or self.many:
+            return None
+        if "keepdims" in self.settings:
+            return leading.reduced
+        return leading.flattened if len(self.arrays) == 1 else None
 
     def is_view(self, meta: Mapping[str, Any]) -> bool:
         """Whether, with this metadata, the result may share memory with the input."""
@@ -399,6 +415,10 @@ class Op:
         meta: Mapping[str, Any] = NO_META
         if kwargs or len(args) != self.simple:
             arrays, meta = self.bind(args, kwargs)
+        return self.apply(arrays, meta)
+
+    def apply(self, arrays: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+        """Apply it to arrays and complete metadata."""
         for x in arrays:
             # The type that records says so itself, as NumPy's __array_ufunc__ does.
             record = getattr(type(x), "__record__", None)
@@ -488,6 +508,9 @@ def op(
         stops: the gradient is withheld on purpose, although the result follows the argument.
         shape: of the shapes of its arrays that of the result, or None where it must be computed;
             the dtype is then `np.result_type` of theirs.
+        carries: how it carries a leading axis, see `leading`; None where it is applied n times.
+            An elementwise op, a reduction (with `axis` and `keepdims`) and an op of one array with
+            an `axis` need not say so, if they are the project's.
         contracts: a product: the last axis of the first array against the last but one of the
             second.
         transparent: the result is the input itself, which may stand in its place where nothing is

@@ -391,6 +391,8 @@ class Tensor(Operators, NumpyProtocols):
                 f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
                 "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
             )
+        if isinstance(value, Tensor):
+            _leaves_unrecorded(value.node)
         self._array[plain_index(index)] = value_of(value)
         note_edit(leaf)
 
@@ -469,6 +471,7 @@ class Tensor(Operators, NumpyProtocols):
         if isinstance(self.node, Leaf):
             # While a function is recorded nothing is changed in place: the same array will do.
             data = self if traced() else self._array.copy()
+            _leaves_unrecorded(self.node)
             return Tensor(data, self.requires_grad, self.name)
         return _handle(self.node, self._array)
 
@@ -610,12 +613,21 @@ def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
         other.memory = one.memory
+    _leaves_unrecorded(one)
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.after_alias(one, other)
 
 
+def _leaves_unrecorded(node: Node) -> None:
+    """Tell who watches that a value goes where no op leads."""
+    watch = MODE.get().watch
+    if watch is not None:
+        watch.before_leaving(node)
+
+
 def _refuse_traced(node: Any) -> None:
+    _leaves_unrecorded(node)
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.refuse_write(node)

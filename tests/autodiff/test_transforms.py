@@ -81,13 +81,18 @@ def test_s65_nested_derivatives_keep_their_variables_apart() -> None:
 
 def test_s66_a_function_returns_a_tensor() -> None:
     x = np.ones(2)
-    for wrong in (lambda x: None, lambda x: (x.sum(), x.sum()), lambda x: x.sum().item(),
+    for wrong in (lambda x: None, lambda x: x.sum().item(),
                   lambda x: np.sum(x.data)):  # fmt: skip
         for transform in (grad(wrong), tg.jacobian(wrong), tg.hessian(wrong)):
             with pytest.raises(TypeError, match="return a Tensor"):
                 transform(x)
+    with pytest.raises(TypeError, match=r"float: either it does not use"):
+        tg.jacobian(lambda x: {"a": x, "b": x.sum().item()})(x)
     with pytest.raises(ValueError, match=r"one number, got shape \(2,\)"):
         grad(lambda x: x * 2)(x)
+    for transform in (grad, tg.hessian, tg.value_and_grad):
+        with pytest.raises(TypeError, match=r"got tuple: .*has_aux=True"):
+            transform(lambda x: (x.sum(), x.sum()))(x)
 
 
 def test_s67_transforms_leave_gradients_and_graphs_alone() -> None:

@@ -43,7 +43,9 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case((2, 3), (2,), shape=(4, 3), axis=-2),
     ),
     "pad": (Case((2,), pad_width=1, constant_values=(1.0, 2.0)),),
-    "sum": (Case((2, 3), axis=-1), Case((2, 3), axis=(-1, 0), keepdims=True), Case((2, 3), axis=())),
+    "sum": (
+        Case((2, 3), axis=-1), Case((2, 3), axis=(-1, 0), keepdims=True), Case((2, 3), axis=()),
+    ),
     "softmax": (Case((), axis=-1), Case((2, 3, 2), axis=1)),
     "argmax": (Case((2, 3), keepdims=True), Case((2, 3), axis=-2)),
     "transpose": (Case((2, 3, 4), axes=(-1, 0, 1)), Case(())),
@@ -79,9 +81,7 @@ def carried(op: Op, examples: Sequence[Sequence[Any]], led: Sequence[bool], meta
     first = examples[0]
     shapes = [x.shape for x in first]
     shape = np.asarray(op.apply(first, meta)).shape
-    xs = [
-        np.stack([e[k] for e in examples]) if on else first[k] for k, on in enumerate(led)
-    ]
+    xs = [np.stack([e[k] for e in examples]) if on else first[k] for k, on in enumerate(led)]
     assert op.carries is not None
     return op.carries(One(op.apply, shapes, shape, meta, len(examples)), xs, led)
 

@@ -1,8 +1,8 @@
 """A recorded computation for many examples at once: each op carries a leading axis.
 
 What was computed from one example, or one cotangent, is written down op by op (`Recording`) and
-applied again to all of them, each op as its declaration says (`ops.leading`). An op that can't carry
-the axis is applied to one example after the other.
+applied again to all of them, each op as its declaration says (`ops.leading`). An op that can't
+carry the axis is applied to one example after the other.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def _recorded(f: Callable[..., Any], params: Any, example: Sequence[Any]) -> _Ex
     """The gradient for one example; None where f does not go with Tensors as examples."""
     leaves = [Tensor(x) for x in example]
     seen = Recording(leaves)
-    with mode(recording=True, watch=seen):
-        given = [record(identity, (t,), NO_META) for t in leaves]  # results: f's writes are recorded
+    with mode(recording=True, watch=seen):  # as results: what f writes into them is recorded
+        given = [record(identity, (t,), NO_META) for t in leaves]
     for t in given:
         t._memory = None  # nobody else looks at it
     with mode(watch=seen):
@@ -118,7 +118,10 @@ def _all_at_once(
 def _examples_first(x: Any, axis: int) -> Any:
     """The batch with a leading axis, and the one of the examples with length 1."""
     axis %= len(x.shape)
-    return np.expand_dims(np.moveaxis(x, axis, 0), axis + 1)
+    x = np.moveaxis(x, axis, 0)
+    # In columns each example lies scattered over memory, and would be read so many times.
+    x = np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+    return np.expand_dims(x, axis + 1)
 
 
 def _one(x: Any, i: int, axis: int) -> Any:

@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
     def made(self, values: Iterator[Any]) -> Any:
         """An object with these fields; `__init__` and `__post_init__` are not called again."""
-        whole = object.__new__(self.kind)
+        whole: Any = object.__new__(self.kind)
         for name, value in (*self.others.items(), *zip(self.parts, values, strict=True)):
             object.__setattr__(whole, name, value)  # frozen ones too
         return whole

@@ -1,10 +1,10 @@
 """Functions of functions: gradients, Jacobians and Hessians of any order.
 
-A function here takes arrays, or dicts, lists, tuples and dataclasses of arrays, and returns a Tensor
-computed from them (or a structure of Tensors, where that is said). Results are plain arrays, unless
-they depend on a Tensor that requires a gradient (an argument, or one the function closed over): then
-they are Tensors, and can be differentiated again. None, whole numbers and texts among the arrays of
-a structure stay what they are, and have None as gradient.
+A function here takes arrays, or dicts, lists, tuples and dataclasses of arrays, and returns a
+Tensor computed from them (or a structure of Tensors, where that is said). Results are plain arrays,
+unless they depend on a Tensor that requires a gradient (an argument, or one the function closed
+over): then they are Tensors, and can be differentiated again. None, whole numbers and texts among
+the arrays of a structure stay what they are, and have None as gradient.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tinygrad_dnn.autodiff.pytree import mapped
 from tinygrad_dnn.autodiff.tensor import Tensor, pull
 from tinygrad_dnn.autodiff.variables import Argnums, Run, refuse_no_function, selected
 from tinygrad_dnn.graph import MODE, Node, describe, mode
+
 
 class Transformed:
     """A function made of a function: called as that is, and pickled with it.
@@ -333,9 +334,7 @@ def jacobian(
         done.close()
         return (done.returned(rows), aux) if has_aux else done.returned(rows)
 
-    return Transformed(
-        jacobian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size
-    )
+    return Transformed(jacobian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size)
 
 
 def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
@@ -356,9 +355,7 @@ def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
         return {v.node: np.reshape(rows, (j - i, *y.shape))}
 
     found = in_parts(seen, pulled, seeds, n, chunk_size, outside)
-    return [
-        np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)
-    ]
+    return [np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)]
 
 
 def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:

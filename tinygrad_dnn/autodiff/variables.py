@@ -39,7 +39,8 @@ class Run:
         single: bool = False,
         has_aux: bool = False,
     ) -> None:
-        given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+        given: dict[int | str, Any] = dict(enumerate(args))
+        given.update(kwargs.items())
         places = [_place(f, i, len(args), kwargs) for i in argnums]
         if len({*places}) < len(places):
             raise ValueError(f"argnums: {[*argnums]} name one argument twice")
@@ -288,6 +289,7 @@ def selected(argnums: Argnums) -> tuple[list[int | str], bool]:
 
 
 def refuse_no_function(f: Any, who: str) -> None:
+    """Raise TypeError for what can't be called."""
     if not callable(f):
         raise TypeError(
             f"{who}: expected a function, got {type(f).__name__}; of a recorded Tensor y that is "

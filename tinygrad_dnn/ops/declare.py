@@ -134,7 +134,7 @@ class Op:
         analytic: bool = True,
         shape: Callable[..., tuple[int, ...] | None] | None = None,
         contracts: bool = False,
-        carries: leading.Carry | None | EllipsisType = ...,
+        carries: leading.Carry | EllipsisType | None = ...,
         transparent: bool = False,
         spreads: bool = False,
         multiple: Sequence[int] = (),

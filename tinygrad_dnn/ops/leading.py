@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-__all__ = ["One", "elementwise", "flattened", "in_order", "lined_up", "reduced", "stacked"]
+__all__ = ["One", "elementwise", "flattened", "lined_up", "reduced", "same_order", "stacked"]
 
 
 class One(NamedTuple):
@@ -63,9 +63,7 @@ def lined_up(x: Any, shape: tuple[int, ...], rank: int) -> Any:
 
 
 def _lined(one: One, xs: Sequence[Any], led: Sequence[bool], rank: int) -> list[Any]:
-    return [
-        lined_up(x, s, rank) if on else x for x, on, s in zip(xs, led, one.shapes, strict=True)
-    ]
+    return [lined_up(x, s, rank) if on else x for x, on, s in zip(xs, led, one.shapes, strict=True)]
 
 
 def elementwise(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
@@ -78,7 +76,7 @@ def stacked(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
     return one(*_lined(one, xs, led, max(map(len, one.shapes))))
 
 
-def in_order(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
+def same_order(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
     """The elements keep their order, so that the shape says it all."""
     return one.whole(xs[0])
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import Case, op
-from tinygrad_dnn.ops.leading import in_order, lined_up, moved
+from tinygrad_dnn.ops.leading import lined_up, moved, same_order
 
 __all__ = [
     "broadcast_to",
@@ -47,7 +47,7 @@ def back_to_shape(g, x_shape):
 @view(
     _to_shape("reshape"),
     vjp=back_to_shape,
-    carries=in_order,
+    carries=same_order,
     cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1), Case((3, 3), shape=(9,))),
 )
 def reshape(x, /, shape):
@@ -110,7 +110,7 @@ def swapaxes(x, /, axis1, axis2):
 @view(
     _to_shape("expand_dims"),
     vjp=back_to_shape,
-    carries=in_order,
+    carries=same_order,
     cases=(Case((2, 3), axis=1), Case((2, 3), axis=(0, -1))),
 )
 def expand_dims(x, /, axis):
@@ -121,7 +121,7 @@ def expand_dims(x, /, axis):
 @view(
     _to_shape("squeeze"),
     vjp=back_to_shape,
-    carries=in_order,
+    carries=same_order,
     cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)),
 )
 def squeeze(x, /, axis=None):
@@ -379,7 +379,8 @@ def behind(index):
     """
     parts = index if isinstance(index, tuple) else (index,)
     if not is_basic(index):
-        places = [i for i, p in enumerate(parts) if not is_basic(p) or isinstance(p, (int, np.integer))]
+        of_arrays = [not is_basic(p) or isinstance(p, (int, np.integer)) for p in parts]
+        places = np.flatnonzero(of_arrays)
         if places[-1] - places[0] >= len(places):
             return None
     return (slice(None), *parts)

@@ -14,7 +14,7 @@ from tinygrad_dnn.graph import MODE, Node, mode, tick, trace, traced
 
 Argnums = int | str | Sequence[int | str]
 
-_PASSING = (type(None), bool, int, str)  # parts of a tree of parameters that are none
+_PASSING = (type(None), bool, int, str)  # parts of a tree that are no arrays
 
 
 class Run:
@@ -77,10 +77,10 @@ class Run:
                 raise TypeError(_no_tensor(value))
             self._out, self._out_layout = [value], None
         for k, x in enumerate(self._out):
-            if x is not None and not isinstance(x, Tensor):
+            if type(x) not in _PASSING and not isinstance(x, Tensor):
                 at = paths(value, records=True)[k]
                 raise TypeError(f"{at} of what the function returned: {_no_tensor(x)}")
-        self.results: list[Tensor] = [x for x in self._out if x is not None]
+        self.results: list[Tensor] = [x for x in self._out if isinstance(x, Tensor)]
         if not self.results:
             raise TypeError(_no_tensor(value))
 
@@ -138,11 +138,12 @@ class Run:
     def returned(self, flat: Sequence[Any]) -> Any:
         """One value per result in the structure of what the function returned."""
         at = iter(flat)
-        return rebuild(self._out_layout, [None if x is None else next(at) for x in self._out])
+        found = [next(at) if isinstance(x, Tensor) else None for x in self._out]
+        return rebuild(self._out_layout, found)
 
     def values(self) -> Any:
         """What the function returned: Tensors where they depend on something outside."""
-        return self.returned([self.plain(y) for y in self.results])
+        return rebuild(self._out_layout, [self.plain(x) for x in self._out])
 
     def side(self) -> Any:
         """What the function returned beside, in the same way."""
@@ -177,7 +178,7 @@ class Run:
             flat = [tree]
         else:
             found = matched(rebuild(self._out_layout, self._out), tree, who)
-            flat = [x for x, y in zip(found, self._out, strict=True) if y is not None]
+            flat = [x for x, y in zip(found, self._out, strict=True) if isinstance(y, Tensor)]
         return [_fitted(x, y, who) for x, y in zip(flat, self.results, strict=True)]
 
 

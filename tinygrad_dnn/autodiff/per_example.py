@@ -66,7 +66,7 @@ def per_example_gradients(
     if any(isinstance(x, Tensor) for x in batch):
         first = []  # these were given the values alone
     runs = [one.done for one in first]
-    each = [[x if run.outside([x]) else value_of(x) for x in flat] for run, flat, _ in first]
+    each = [[run.plain(x) for x in flat] for run, flat, _ in first]
     for i in range(len(runs), m):
         done = Run(f, (params, *(_one(x, i, axis) for x in batch)), {}, [0], single=True)
         each.append(done.slopes())

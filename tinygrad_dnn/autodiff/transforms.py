@@ -341,9 +341,30 @@ def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
     """∂y/∂x for each variable x of a run."""
     n, outside = y.size, done.outside([y])
     if n == 0:
-        return [np.zeros((*y.shape, *v.shape), v.dtype) for v in done.variables]
-    if n < FEW or chunk_size == 1 or MODE.get().watch is not None:
-        return _row_by_row(done, y, outside)
+        found = [np.zeros((0, *v.shape), v.dtype) for v in done.variables]
+    elif n < FEW or chunk_size == 1 or MODE.get().watch is not None:
+        found = _row_by_row(done, y, outside)
+    else:
+        found = _all_rows(done, y, outside, chunk_size)
+    found = [
+        np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)
+    ]
+    return [g if isinstance(g, Tensor) or not outside else Tensor(g) for g in found]
+
+
+def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:
+    """A sweep for each element of y."""
+    rows = []
+    for i in range(y.size):
+        seed = np.zeros(y.size, dtype=y.dtype)
+        seed[i] = 1
+        rows.append(done.pull([y], [seed.reshape(y.shape)], outside))
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _all_rows(done: Run, y: Tensor, outside: bool, chunk_size: int | None) -> list[Any]:
+    """One sweep with a leading axis for the elements of y."""
+    n = y.size
     v = Tensor(np.zeros_like(y._array))
     seen = Recording([v])
     with mode(watch=seen), np.errstate(all="ignore"):
@@ -354,20 +375,7 @@ def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
         rows[np.arange(j - i), np.arange(i, j)] = 1
         return {v.node: np.reshape(rows, (j - i, *y.shape))}
 
-    found = in_parts(seen, pulled, seeds, n, chunk_size, outside)
-    return [np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)]
-
-
-def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:
-    rows = []
-    for i in range(y.size):
-        seed = np.zeros(y.size, dtype=y.dtype)
-        seed[i] = 1
-        rows.append(done.pull([y], [seed.reshape(y.shape)], outside))
-    return [
-        np.reshape(np.stack(column), (*y.shape, *v.shape))
-        for column, v in zip(zip(*rows, strict=True), done.variables, strict=True)
-    ]
+    return in_parts(seen, pulled, seeds, n, chunk_size, outside)
 
 
 def hessian(

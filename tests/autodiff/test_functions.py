@@ -183,7 +183,7 @@ def test_positions_are_numbers_or_names() -> None:
         grad(max, argnums="x")(1.0, 2.0)
 
 
-def test_s123_what_is_given_bare_is_the_one_argument() -> None:
+def test_what_is_given_bare_is_the_one_argument() -> None:
     def f(x: Any) -> Any:
         return (x**3).sum()
 

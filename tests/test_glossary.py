@@ -375,12 +375,11 @@ td.checkpoint_sequential(f, 3, a) | td.remat
 td.grad(f, holomorphic=True) | return the cost alone
 td.grad(f, argnums=1.5) | position
 td.grad(f(v)) | gradients(y, x)
-td.grad(lambda x: (f(x), x))(a) | the others
+td.grad(lambda x: (f(x), x))(a) | has_aux=True
 td.grad(f)(3) | 3.0
-td.grad(lambda q: f(q['W']))({'W': a, 'b': None}) | ['b']
-td.grad(lambda q: f(q['W']))({'W': a, 'n': 3}) | ['n']
-td.grad(lambda q: f(q['W']))({'W': a, 'act': 'relu'}) | ['act']
-td.grad(lambda q: f(q[0]['W']))([{'W': a}, (a, [None])]) | [1][1][0]
+td.grad(lambda q: f(q['W']))({'W': a, 'b': np.array([3])}) | ['b']
+td.grad(lambda q: f(q['W']))({'W': a, 'act': np.tanh}) | ['act']
+td.grad(lambda q: f(q[0]['W']))([{'W': a}, (a, [{1, 2}])]) | [1][1][0]
 td.vjp(f) | vjp(f, x)
 td.jvp(f, [a], a) | jvp(f, [x], [t])
 td.compile(f, static_argnums=0) | rewrite=False

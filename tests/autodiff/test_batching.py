@@ -259,6 +259,18 @@ def test_ops_without_a_trait_go_one_after_the_other() -> None:
         del td.REGISTRY["twice_of_mine"]
 
 
+def test_a_rule_that_reads_what_is_saved_elsewhere_has_its_own_for_each_example() -> None:
+    saved = {}
+
+    def forward(z: Any) -> Any:
+        saved["z"] = z
+        return np.tanh(z)
+
+    smooth = td.custom_vjp(forward, lambda g: g / np.cosh(saved["z"]) ** 2)
+    found = per_example_gradients(lambda p, x: smooth(p * x[:, 0]).sum(), X[:, 0], X)
+    close(found, np.stack([x / np.cosh(X[:, 0] * x) ** 2 for x in X.T]))
+
+
 FUNCTIONS: list[Callable[..., Any]] = [
     lambda x: td.tanh(PARAMS["W1"] @ x),
     lambda x: x,

@@ -58,12 +58,12 @@ class Recording(Observer):
         self.lost = self.lost or node in self._led
 
     def repeats(self, first: Recording, results: Sequence[Any], theirs: Sequence[Any]) -> bool:
-        """Whether another recording, of another example, is the same in all that is no example's.
+        """Whether this is how the recording of another example began, in all that is no example's.
 
         Args:
             results, theirs: Tensors or arrays that came of this one, and of the first.
         """
-        if len(self.steps) != len(first.steps):
+        if len(self.steps) > len(first.steps):
             return False
         ours = {x: i for i, x in enumerate([*self.leaves, *(node for node, _ in self.steps)])}
         other = {x: i for i, x in enumerate([*first.leaves, *(node for node, _ in first.steps)])}
@@ -73,7 +73,7 @@ class Recording(Observer):
             j = other.get(y) if isinstance(y, Node) else None
             return i == j and (i is not None or alike(value, its))
 
-        for (a, values), (b, its) in zip(self.steps, first.steps, strict=True):
+        for (a, values), (b, its) in zip(self.steps, first.steps, strict=False):
             if a.op is not b.op or len(values) != len(its) or not alike(a.meta, b.meta):
                 return False
             if not all(map(same, a.inputs, b.inputs, values, its)):

@@ -54,19 +54,19 @@ def per_example_gradients(
         raise ValueError("per_example_gradients: expected at least one example, got none")
     m = sizes.pop()
     batch = tuple(x if hasattr(x, "dtype") else np.asarray(x) for x in batch)
-    first: list[_Example] = []
+    seen: list[_Example] = []
     if m >= FEW and chunk_size != 1 and MODE.get().watch is None:
         for i in range(2):
-            one = _recorded(f, params, [_one(value_of(x), i, axis) for x in batch])
-            first += [] if one is None else [one]
+            one = _recorded(f, params, [_one(value_of(x), i, axis) for x in batch], seen)
+            seen += [] if one is None else [one]
             if one is None or one.seen.lost:
                 break
-        if len(first) == 2 and first[1].seen.repeats(first[0].seen, first[1].flat, first[0].flat):
-            return _all_at_once(first[0], batch, m, axis, chunk_size)
+            if one.repeats:
+                return _all_at_once(seen[0], batch, m, axis, chunk_size)
     if any(isinstance(x, Tensor) for x in batch):
-        first = []  # these were given the values alone
-    runs = [one.done for one in first]
-    each = [[run.plain(x) for x in flat] for run, flat, _ in first]
+        seen = []  # these were given the values alone
+    each = [[one.done.plain(x) for x in one.flat] for one in seen]
+    runs = [one.done for one in seen]
     for i in range(len(runs), m):
         done = Run(f, (params, *(_one(x, i, axis) for x in batch)), {}, [0], single=True)
         each.append(done.slopes())
@@ -77,15 +77,26 @@ def per_example_gradients(
 
 
 class _Example(NamedTuple):
-    """One example: the call of f, the gradient as Tensors, and what was computed."""
+    """f of one example as Tensors, what was computed, and the gradient.
+
+    Attributes:
+        repeats: whether all that is no example's was as for the first one.
+    """
 
     done: Run
-    flat: list[Any]
     seen: Recording
+    flat: list[Any]
+    repeats: bool = False
 
 
-def _recorded(f: Callable[..., Any], params: Any, example: Sequence[Any]) -> _Example | None:
-    """The gradient for one example; None where f does not go with Tensors as examples."""
+def _recorded(
+    f: Callable[..., Any], params: Any, example: Sequence[Any], before: Sequence[_Example]
+) -> _Example | None:
+    """The gradient for one example; None where f does not go with Tensors as examples.
+
+    Args:
+        before: the first example, if this is the second.
+    """
     leaves = [Tensor(x) for x in example]
     seen = Recording(leaves)
     with mode(recording=True, watch=seen):  # as results: what f writes into them is recorded
@@ -95,15 +106,24 @@ def _recorded(f: Callable[..., Any], params: Any, example: Sequence[Any]) -> _Ex
     with mode(watch=seen):
         try:
             done = Run(f, (params, *given), {}, [0], single=True)
-            return _Example(done, done.slopes(create_graph=True), seen)
+            for first in before:
+                # Rules of others may read what is no example's, too.
+                known = all(node.op.builtin for node, _ in first.seen.steps)
+                if known and seen.repeats(first.seen, done.results, first.done.results):
+                    return _Example(done, seen, [], True)
+            # Now, since what a forward saves elsewhere is that of its last call.
+            flat = done.slopes(create_graph=True)
         except Exception:  # it is called with arrays, and says so itself where that is wrong, too
             return None
+    return _Example(
+        done, seen, flat, any(seen.repeats(first.seen, flat, first.flat) for first in before)
+    )
 
 
 def _all_at_once(
     one: _Example, batch: Sequence[Any], m: int, axis: int, chunk_size: int | None
 ) -> Any:
-    done, flat, seen = one
+    done, seen, flat, _ = one
     attached = any(isinstance(x, Tensor) and x.requires_grad for x in batch)
     outside = attached or done.outside(done.results)
     examples = [_examples_first(x if outside else value_of(x), axis) for x in batch]

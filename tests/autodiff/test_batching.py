@@ -135,8 +135,10 @@ def wants_an_array(p: Any, x: Any) -> Any:
     return (p * x[:, 0]).sum()
 
 
-LOOPED = [reads, takes_the_number, copies_it_out, writes_it_into_a_leaf, computes_it_unrecorded,
-          makes_a_tensor_of_it, detaches_it, calls_what_takes_no_tensor, wants_an_array]  # fmt: skip
+LOOPED = [
+    reads, takes_the_number, copies_it_out, writes_it_into_a_leaf, computes_it_unrecorded,
+    makes_a_tensor_of_it, detaches_it, calls_what_takes_no_tensor, wants_an_array,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("f", LOOPED)
@@ -204,14 +206,18 @@ def test_what_lies_outside_has_its_gradient() -> None:
         assert isinstance(found, Tensor)
         np.testing.assert_allclose(found.data, looped.data, 1e-12)
         wanted = [V, Z] if batch is Z else [V]
-        for a, b in zip(td.gradients((found**2).sum(), wanted), td.gradients((looped**2).sum(), wanted),
-                        strict=True):  # fmt: skip
+        ours, theirs = (td.gradients((g**2).sum(), wanted) for g in (found, looped))
+        for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, 1e-11, 1e-13)
-    squares = grad(lambda W: sum((g**2).sum() for g in [per_example_gradients(
-        lambda W, x: td.tanh(W @ x).sum(), W, X)]))  # fmt: skip
-    again = grad(lambda W: sum((grad(lambda W, x: td.tanh(W @ x).sum())(W, X[:, i : i + 1]) ** 2).sum()
-                               for i in range(6)))  # fmt: skip
-    np.testing.assert_allclose(squares(PARAMS["W1"]), again(PARAMS["W1"]), 1e-12)
+
+    def squares(size: int | None) -> Any:
+        def of(W: Any) -> Any:
+            each = per_example_gradients(lambda W, x: td.tanh(W @ x).sum(), W, X, chunk_size=size)
+            return (each**2).sum()
+
+        return grad(of)(PARAMS["W1"])
+
+    np.testing.assert_allclose(squares(None), squares(1), 1e-12)
 
 
 def test_modes_and_compiled_programs() -> None:
@@ -253,7 +259,10 @@ def test_ops_without_a_trait_go_one_after_the_other() -> None:
 
         expected = [grad(f)({"W1": PARAMS["W1"]}, X[:, i : i + 1])["W1"] for i in range(6)]
         close(per_example_gradients(f, {"W1": PARAMS["W1"]}, X)["W1"], np.stack(expected))
-        g = lambda x: twice_of_mine(smooth(PARAMS["W1"] @ x))
+
+        def g(x: Any) -> Any:
+            return twice_of_mine(smooth(PARAMS["W1"] @ x))
+
         close(jacobian(g)(X[:, 0]), jacobian(g, chunk_size=1)(X[:, 0]))
     finally:
         del td.REGISTRY["twice_of_mine"]
@@ -299,7 +308,10 @@ def test_s129_a_jacobian_by_one_sweep_is_that_of_many(k: int) -> None:
         looped = jacobian(f, chunk_size=1)(x)
         for size in (None, 2, 3):
             close(jacobian(f, chunk_size=size)(x), looped)
-        h = lambda x: (f(x) ** 2).sum()
+
+        def h(x: Any) -> Any:
+            return (f(x) ** 2).sum()
+
         close(td.hessian(h)(x), td.hessian(h, chunk_size=1)(x))
         if k != CONSTANT:
             second = jacobian(jacobian(f))(x)

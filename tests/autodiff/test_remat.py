@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import viz
 
 import tinygrad_dnn as td
+import viz
 from tinygrad_dnn import StaleValueError, Tensor, debug, grad, no_grad, remat
 from tinygrad_dnn.graph import trace
 

@@ -371,9 +371,7 @@ def _all_rows(done: Run, y: Tensor, outside: bool, chunk_size: int | None) -> li
         pulled = done.pull([y], [v], create_graph=True)
 
     def seeds(i: int, j: int) -> dict[Node, Any]:
-        rows = np.zeros_like(y._array, shape=(j - i, n))
-        rows[np.arange(j - i), np.arange(i, j)] = 1
-        return {v.node: np.reshape(rows, (j - i, *y.shape))}
+        return {v.node: np.reshape(np.eye(j - i, n, i, dtype=y.dtype), (j - i, *y.shape))}
 
     return in_parts(seen, pulled, seeds, n, chunk_size, outside)
 

@@ -129,13 +129,15 @@ def squeeze(x, /, axis=None):
     return np.squeeze(x[...], axis=axis)  # with nothing to squeeze NumPy returns x itself
 
 
+def _spread_led(one, xs, led):
+    return one(lined_up(xs[0], one.shapes[0], len(one.shape)), shape=(one.n, *one.shape))
+
+
 @view(
     _to_shape("broadcast"),
     spreads=True,
     vjp=lambda g: g,  # the sweep sums over broadcast axes
-    carries=lambda one, xs, led: one(
-        lined_up(xs[0], one.shapes[0], len(one.shape)), shape=(one.n, *one.shape)
-    ),
+    carries=_spread_led,
     cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,)), Case((3, 3), shape=(2, 3, 3))),
 )
 def broadcast_to(x, /, shape):

@@ -45,6 +45,7 @@ class Run:
         if len({*places}) < len(places):
             raise ValueError(f"argnums: {[*argnums]} name one argument twice")
         self._trees = [given[place] for place in places]
+        self._known: dict[Node, bool] = {}  # what was found to depend on something outside
         self._layouts: list[Any] = []
         self._leaves: list[list[Any]] = []
         self.recording = MODE.get().recording
@@ -62,6 +63,7 @@ class Run:
                 given[place] = rebuild(layout, leaves)
             self.variables = [x for leaves in self._leaves for x in leaves if _is_variable(x)]
             self.nodes = [v.node for v in self.variables]  # f may write into a variable
+            self._fresh = frozenset(self.nodes)
             value = f(*(given[i] for i in range(len(args))), **{k: given[k] for k in kwargs})
         self.aux: Any = None
         if has_aux:
@@ -90,9 +92,14 @@ class Run:
             return True
         if not self.recording:
             return False  # inside no_grad() nothing outside is waiting for a gradient
-        fresh = {node for node in self.nodes if node.op is None}
-        leaves = trace([y.node for y in ys]).leaves
-        return any(leaf.requires_grad and leaf not in fresh for leaf in leaves)
+        return any(self._depends(y.node) for y in ys)
+
+    def _depends(self, node: Node) -> bool:
+        if node not in self._known:
+            self._known[node] = any(
+                leaf.requires_grad and leaf not in self._fresh for leaf in trace([node]).leaves
+            )
+        return self._known[node]
 
     def pull(
         self, ys: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool, free: bool = False

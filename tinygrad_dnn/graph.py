@@ -297,7 +297,7 @@ class Observer:
         """A node was recorded."""
 
     def before_leaving(self, node: Node) -> None:
-        """The value of a node is about to be read, written over, or held by another leaf."""
+        """The value of a node is about to be read, written elsewhere, or held by another leaf."""
 
     def before_rule(self, node: Node) -> None:
         """The derivative rules of a node are about to run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -150,9 +151,17 @@ def test_a_value_that_leaves_the_graph_is_each_examples_own(f: Any) -> None:
         return f(p, x)
 
     p, x = np.array([1.0, 2.0]), rng.normal(size=(2, 5))
+    x[:, 0] = [0.5, 1.0]
+    x[:, 1], x[:, 2] = x[:, 0], -x[:, 0]  # the first two say nothing of the third
     expected = np.stack([grad(f)(p, x[:, i : i + 1]) for i in range(5)])
     close(per_example_gradients(counted, p, x), expected)
     assert len(calls) in (5, 6)  # once in vain where it does not take a Tensor
+    Z = Tensor(x, requires_grad=True)
+    if f is reads:
+        found = per_example_gradients(f, p, Z)
+        looped = per_example_gradients(f, p, Z, chunk_size=1)
+        ours, theirs = (td.gradients((g * g).sum(), Z) for g in (found, looped))
+        close(ours, theirs)
 
 
 def test_random_numbers_are_each_examples_own() -> None:
@@ -181,6 +190,14 @@ def test_a_count_is_each_examples_own() -> None:
         return (p * x[:, len(calls) % 2 : 1]).sum() + p.sum()  # another op's settings
 
     close(per_example_gradients(g, np.ones(1), np.ones((1, 4))), np.array([[1.0], [2], [1], [2]]))
+    calls.clear()
+
+    def h(p: Any, x: Any) -> Any:
+        calls.append(1)
+        return ((np.sin if len(calls) % 2 else np.cos)(p) * x).sum()  # another op
+
+    expected = [[np.cos(1)], [-np.sin(1)]] * 2
+    close(per_example_gradients(h, np.ones(1), np.ones((1, 4))), np.array(expected))
 
 
 def test_a_gradient_that_no_example_changes() -> None:
@@ -191,6 +208,47 @@ def test_a_gradient_that_no_example_changes() -> None:
     found = per_example_gradients(lambda w, x: (w @ x).sum(), np.ones(3), X)
     found[...] = 0
     assert X.any()
+
+
+def test_results_are_nobody_elses() -> None:
+    rows, w = X.T.copy(), np.ones(3)
+    found = per_example_gradients(lambda w, x: (x @ w).sum(), w, rows, axis=0)
+    found[...] = 0
+    assert rows.all()
+    p = {"a": w[:, None], "b": w[:, None]}
+    both = per_example_gradients(lambda p, x: ((p["a"] + p["b"]) * x).sum(), p, X)
+    both["a"][...] = 0
+    close(both["b"], X.T[:, :, None])
+
+
+def test_values_are_let_go_on_the_way() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(20):
+            x = np.tanh(x)
+        return x
+
+    x = np.ones(400)
+    value = 400 * 400 * 8
+    jacobian(f)(x)
+    tracemalloc.start()
+    jacobian(f)(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * value  # of 40 such
+
+
+def test_within_debug_a_jacobian_names_what_is_not_finite() -> None:
+    errors = np.errstate(divide="ignore", invalid="ignore")
+    with debug(), errors, pytest.raises(td.NonFiniteError, match="sqrt"):
+        jacobian(np.sqrt)(np.zeros(4))
+
+
+def test_a_batch_that_requires_a_gradient_has_one() -> None:
+    Z = Tensor(X, requires_grad=True)
+    found = per_example_gradients(lambda w, x: td.tanh(w @ x).sum(), np.ones(3), Z)
+    looped = per_example_gradients(lambda w, x: td.tanh(w @ x).sum(), np.ones(3), Z, chunk_size=1)
+    ours, theirs = (td.gradients((g**2).sum(), Z) for g in (found, looped))
+    np.testing.assert_allclose(ours, theirs, 1e-12)
 
 
 def test_what_lies_outside_has_its_gradient() -> None:

@@ -64,6 +64,14 @@ def test_what_comes_beside_keeps_the_gradient_of_what_lies_outside() -> None:
     assert type(g) is np.ndarray
     assert isinstance(aux, Tensor)
     close(td.gradients(aux.sum(), W), [1.0, 1.0])
+
+    def beside(x: Any) -> Any:
+        u = np.exp(x)
+        return u.sum(), u * W
+
+    aux = grad(beside, has_aux=True)(np.zeros(2))[1]
+    aux.sum().backward()
+    close(W.grad, [1.0, 1.0])
     value, (g, aux) = (
         td.value_and_grad(
             lambda y: grad(lambda x: ((x * x * y).sum(), x * y), has_aux=True)(np.ones(2))[1].sum(),
@@ -174,6 +182,12 @@ def test_s122_arguments_by_name() -> None:
 def test_names_that_are_no_arguments(argnums: Any, told: str) -> None:
     with pytest.raises(ValueError, match=f"argnums: .*{told}"):
         grad(lambda W, x, b=1.0: (W @ x).sum() * b, argnums)(np.ones((2, 2)), np.ones(2))
+
+
+def test_a_cotangent_takes_on_the_kind_of_floats() -> None:
+    x = np.ones(2, np.float32)
+    assert td.vjp(lambda x: x, x)[1](np.ones(2))[0].dtype == np.float32
+    assert td.jvp(lambda x: x, x, np.ones(2))[1].dtype == np.float32
 
 
 def test_positions_are_numbers_or_names() -> None:

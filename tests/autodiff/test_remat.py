@@ -120,6 +120,9 @@ def test_inputs_that_depend_on_each_other_are_counted_once() -> None:
     y = x * x
     z = remat(lambda x: x * y)(x)  # x³
     assert td.gradients(z, x) == 27.0
+    slope = td.gradients(z, x, create_graph=True)
+    assert slope.item() == 27.0
+    assert td.gradients(slope, x) == 18.0
 
 
 def f(x: Any) -> Any:
@@ -150,6 +153,8 @@ def test_compiled_debugged_and_unrecorded_it_is_the_function() -> None:
     np.testing.assert_array_equal(program(x), td.compile(grad(f))(x))
     with debug():
         np.testing.assert_array_equal(grad(remat(f))(x), grad(f)(x))
+        with np.errstate(divide="ignore"), pytest.raises(td.NonFiniteError, match="log"):
+            remat(lambda x: np.log(x) * 2)(Tensor(0.0, requires_grad=True))
     with no_grad():
         assert remat(f)(Tensor(x, requires_grad=True)).op is None
     assert type(remat(np.sin)(x)) is np.ndarray

@@ -471,7 +471,6 @@ class Tensor(Operators, NumpyProtocols):
         if isinstance(self.node, Leaf):
             # While a function is recorded nothing is changed in place: the same array will do.
             data = self if traced() else self._array.copy()
-            _leaves_unrecorded(self.node)
             return Tensor(data, self.requires_grad, self.name)
         return _handle(self.node, self._array)
 
@@ -627,7 +626,6 @@ def _leaves_unrecorded(node: Node) -> None:
 
 
 def _refuse_traced(node: Any) -> None:
-    _leaves_unrecorded(node)
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.refuse_write(node)

@@ -194,7 +194,7 @@ def test_a_count_is_each_examples_own() -> None:
 
     def h(p: Any, x: Any) -> Any:
         calls.append(1)
-        return ((np.sin if len(calls) % 2 else np.cos)(p) * x).sum()  # another op
+        return (np.sin if len(calls) % 2 else np.cos)(p * x).sum()  # another op
 
     expected = [[np.cos(1)], [-np.sin(1)]] * 2
     close(per_example_gradients(h, np.ones(1), np.ones((1, 4))), np.array(expected))

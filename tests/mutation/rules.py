@@ -31,8 +31,8 @@ def called(function: FunctionType) -> list[FunctionType]:
 
 
 def reached(op: Op) -> list[FunctionType]:
-    """The rules of an op, its `carries`, and everything of the project's that they call."""
-    stack = [rule for rule in (*op.rules, op.carries) if isinstance(rule, FunctionType)]
+    """The rules of an op and everything of the project's that they call."""
+    stack = [rule for rule in op.rules if isinstance(rule, FunctionType)]
     seen = dict.fromkeys(stack)
     while stack:
         for function in called(stack.pop()):

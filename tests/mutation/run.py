@@ -14,7 +14,6 @@ from typing import Any
 import contract
 import kinks
 import pytest
-import test_leading
 import test_registry
 import test_sight
 import test_sweep
@@ -45,7 +44,6 @@ CHECKS: tuple[Check, ...] = (
     kinks.check_points,
     kinks.check_bytes,
     kinks.check_one_share,
-    test_leading.check_carried,
     *(test for test in test_registry.EVERY_TEST if "measured" not in test.__name__),
 )
 

@@ -42,7 +42,10 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case((2, 2, 3), (2, 2), shape=(4, 3), axis=0),
         Case((2, 3), (2,), shape=(4, 3), axis=-2),
     ),
-    "pad": (Case((2,), pad_width=1, constant_values=(1.0, 2.0)),),
+    "pad": (
+        Case((2,), pad_width=1, constant_values=(1.0, 2.0)),
+        Case((2, 3), pad_width=1, constant_values=((1.0, 2.0), (3.0, 4.0))),
+    ),
     "sum": (
         Case((2, 3), axis=-1), Case((2, 3), axis=(-1, 0), keepdims=True), Case((2, 3), axis=()),
     ),

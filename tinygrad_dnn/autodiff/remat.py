@@ -112,7 +112,6 @@ def _forgotten(named: str, whole: Tensor, read: _Read) -> Tensor:
         )
 
     def gradients(g: Any, saved: tuple[Any, ...]) -> list[Any]:
-        recorded = isinstance(g, Tensor)
         with mode(recording=True):
             again: dict[Node, Tensor] = {}
             for node, x in zip(inputs, saved[1:], strict=True):
@@ -124,8 +123,8 @@ def _forgotten(named: str, whole: Tensor, read: _Read) -> Tensor:
                 again[node] = t = record(node.op, xs, node.meta)
                 t.node.name, t.node.scope = node.name, node.scope
             end = again[last].node
-            del again  # what the sweep has passed is free
-            found = pull([end], [g], wanted=starts, free=not recorded, create_graph=recorded)
+            del again  # values that no rule reads are not kept for the sweep
+            found = pull([end], [g], wanted=starts, create_graph=isinstance(g, Tensor))
         return [found.get(node) for node in starts]
 
     op = Op(forward, f"{named}({{xs}})", lambda i, g, arrays: None, name=named)

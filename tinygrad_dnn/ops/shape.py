@@ -310,10 +310,7 @@ def _tile(g, x_shape, reps):
 
 
 def _tile_led(one, xs, led):
-    rank, reps = len(one.shape), one.meta["reps"]
-    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
-    reps = (1,) * (1 + rank - len(reps)) + reps
-    return one(lined_up(xs[0], one.shapes[0], rank), reps=reps)
+    return one(lined_up(xs[0], one.shapes[0], len(one.shape)))  # a leading axis is not repeated
 
 
 @op(

@@ -218,7 +218,7 @@ class Op:
             return leading.elementwise
         if "axis" not in self.settings or self.many:
             return None
-        if "keepdims" in self.settings:
+        if "keepdims" in self.settings and any(self.rules):  # argmax has one axis, or all flattened
             return leading.reduced
         return leading.flattened if len(self.arrays) == 1 else None
 

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
-from tinygrad_dnn.ops.leading import flattened
 
 __all__ = [
     "argmax",
@@ -117,23 +116,13 @@ def ceil(x, /):
     return np.ceil(x)
 
 
-@op(
-    "argmax_{axis}({x})",
-    vjp=None,
-    carries=flattened,
-    cases=(Case((3, 4)), Case((3, 4), axis=1)),
-)
+@op("argmax_{axis}({x})", vjp=None, cases=(Case((3, 4)), Case((3, 4), axis=1)))
 def argmax(x, /, axis=None, *, keepdims=False):
     """Position of the largest element along an axis."""
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-@op(
-    "argmin_{axis}({x})",
-    vjp=None,
-    carries=flattened,
-    cases=(Case((3, 4)), Case((3, 4), axis=1)),
-)
+@op("argmin_{axis}({x})", vjp=None, cases=(Case((3, 4)), Case((3, 4), axis=1)))
 def argmin(x, /, axis=None, *, keepdims=False):
     """Position of the smallest element along an axis."""
     return np.argmin(x, axis=axis, keepdims=keepdims)

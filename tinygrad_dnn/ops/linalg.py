@@ -248,7 +248,7 @@ def _einsum(i, g, operands, operands_shape, subscripts):
 
 
 def _einsum_led(one, xs, led):
-    terms, result = _einsum_terms(one.meta["subscripts"], one.shapes)
+    terms, result = _einsum_terms(one.meta["subscripts"], tuple(one.shapes))
     used = "".join(terms)
     new = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in used)
     terms = [new + term if on else term for term, on in zip(terms, led, strict=True)]

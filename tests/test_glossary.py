@@ -302,23 +302,23 @@ td.tree_map(f, v) | td.grad
 td.device_put(a) | CuPy
 td.check_grads(f) | td.check_gradients
 td.make_jaxpr(f) | td.compile
-td.grad(f, argnum=0) | argnums=1
-td.value_and_grad(f, argnum=0) | argnums=1
-td.jacobian(f, argnum=0) | argnums=1
-td.grad(f, argnames='x') | argnums=1
-td.grad(f, has_aux=True) | return the cost alone
+td.grad(f, argnum=0) | argnums='b'
+td.value_and_grad(f, argnum=0) | argnums='b'
+td.jacobian(f, argnum=0) | argnums='b'
+td.grad(f, argnames='x') | argnums='b'
+td.grad(f, allow_int=True) | return the cost alone
+td.jacobian(f, vectorize=True) | chunk_size
+td.checkpoint_sequential(f, 3, a) | td.remat
 td.grad(f, holomorphic=True) | return the cost alone
-td.grad(f, argnums='x') | position
 td.grad(f, argnums=1.5) | position
 td.grad(f(v)) | gradients(y, x)
-td.grad(lambda x: (f(x), x))(a) | the others
+td.grad(lambda x: (f(x), x))(a) | has_aux=True
 td.grad(f)(3) | 3.0
-td.grad(lambda q: f(q['W']))({'W': a, 'b': None}) | ['b']
-td.grad(lambda q: f(q['W']))({'W': a, 'n': 3}) | ['n']
-td.grad(lambda q: f(q['W']))({'W': a, 'act': 'relu'}) | ['act']
-td.grad(lambda q: f(q[0]['W']))([{'W': a}, (a, [None])]) | [1][1][0]
+td.grad(lambda q: f(q['W']))({'W': a, 'b': np.array([3])}) | ['b']
+td.grad(lambda q: f(q['W']))({'W': a, 'act': np.tanh}) | ['act']
+td.grad(lambda q: f(q[0]['W']))([{'W': a}, (a, [{1, 2}])]) | [1][1][0]
 td.vjp(f) | vjp(f, x)
-td.jvp(f, a, a) | jvp(f, [x], [t])
+td.jvp(f, [a], a) | jvp(f, [x], [t])
 td.compile(f, static_argnums=0) | rewrite=False
 td.compile(3) | expected a function
 td.compile_loop(lambda W: (W, W), carry=None) | carry

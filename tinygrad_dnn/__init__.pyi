@@ -22,6 +22,8 @@ from tinygrad_dnn import train as train
 from tinygrad_dnn.autodiff.black_box import custom_vjp as custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError as NonFiniteError
 from tinygrad_dnn.autodiff.debug import debug as debug
+from tinygrad_dnn.autodiff.per_example import per_example_gradients as per_example_gradients
+from tinygrad_dnn.autodiff.remat import remat as remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError as FreedGraphError
 from tinygrad_dnn.autodiff.reverse import StaleValueError as StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor as Tensor
@@ -31,7 +33,7 @@ from tinygrad_dnn.autodiff.transforms import hessian as hessian
 from tinygrad_dnn.autodiff.transforms import hvp as hvp
 from tinygrad_dnn.autodiff.transforms import jacobian as jacobian
 from tinygrad_dnn.autodiff.transforms import jvp as jvp
-from tinygrad_dnn.autodiff.transforms import per_example_gradients as per_example_gradients
+from tinygrad_dnn.autodiff.transforms import linearize as linearize
 from tinygrad_dnn.autodiff.transforms import value_and_grad as value_and_grad
 from tinygrad_dnn.autodiff.transforms import vjp as vjp
 from tinygrad_dnn.check.gradient_check import assert_gradients as assert_gradients

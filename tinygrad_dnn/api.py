@@ -10,6 +10,8 @@ import typing
 from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.per_example import per_example_gradients
+from tinygrad_dnn.autodiff.remat import remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
@@ -19,7 +21,7 @@ from tinygrad_dnn.autodiff.transforms import (
     hvp,
     jacobian,
     jvp,
-    per_example_gradients,
+    linearize,
     value_and_grad,
     vjp,
 )
@@ -71,8 +73,10 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "linearize",
     "no_grad",
     "per_example_gradients",
+    "remat",
     "scope",
     "value_and_grad",
     "vjp",

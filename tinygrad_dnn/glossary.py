@@ -181,9 +181,10 @@ MODULE = _by_name(
             "elementwise_grad egrad multigrad"
         ),
         "`td.vjp(np.sin, v)`": "make_vjp vjp_fun linear_transpose",
-        "`td.jvp(np.sin, [v], [v])`": "make_jvp linearize fwd_grad forward_ad",
+        "`td.jvp(np.sin, v, v)`": "make_jvp fwd_grad forward_ad",
+        "`td.remat(np.sin)(t)`": "checkpoint_sequential recompute_grad checkpoint_wrapper",
         "`td.jacobian(np.sin)(v)`": "jacrev jacfwd jac make_ggnvp",
-        "`td.hvp(lambda x: (x ** 3).sum(), [v], [v])`": (
+        "`td.hvp(lambda x: (x ** 3).sum(), v, v)`": (
             "hessian_vector_product make_hvp hessian_tensor_product vhp"
         ),
         "`td.per_example_gradients(lambda w, x: (w @ x).sum(), v, S)`, or broadcasting": (
@@ -246,15 +247,17 @@ ARGUMENTS = _by_name(
         "`np.maximum(t.max(), 0.0)`, `t.sum() + 1.0` and the like": "initial",
         "`t.std(ddof=1)`": "unbiased correction",
         "`t.reshape(3, 2, order='F')`, `np.reshape(t, (3, 2), order='F')`": "order",
-        "`td.grad(lambda a, b: (a * b).sum(), argnums=1)(v, v)`": ("argnum argnames wrt"),
+        "`td.grad(lambda a, b: (a * b).sum(), argnums='b')(v, v)`": ("argnum argnames wrt"),
         "`t.sum().backward(free=False)` keeps the values for another one, `keep=True` gradients "
         "too": "retain_graph retain_grad retain_grads",
         "name them in `td.gradients((t * u).sum(), [t, u])`": "inputs",
         "`t.sum().backward(np.ones(()))`, its first argument, is called gradient": (
             "grad_tensors grad_outputs grad_output grad_tensor grads seed cotangent grad_variables"
         ),
-        "return the cost alone": "has_aux allow_unused is_grads_batched materialize_grads "
-        "holomorphic allow_int strict",
+        "return the cost alone": (
+            "allow_unused is_grads_batched materialize_grads holomorphic allow_int strict"
+        ),
+        "`td.jacobian(np.sin, chunk_size=2)(v)`": "vectorize chunk batched",
         "`td.compile(lambda x: x * 2, rewrite=False)` leaves the program as it is written; what "
         "is no array is a setting by itself": (
             "static_argnums static_argnames fullgraph mode backend dynamic donate_argnums nopython "

@@ -316,6 +316,9 @@ class Observer:
     def after_record(self, node: Node) -> None:
         """A node was recorded."""
 
+    def before_leaving(self, node: Node) -> None:
+        """The value of a node is about to be read, written elsewhere, or held by another leaf."""
+
     def before_rule(self, node: Node) -> None:
         """The derivative rules of a node are about to run."""
 
@@ -389,9 +392,11 @@ def traced() -> bool:
 
 def leaves_graph(node: Node, how: str) -> None:
     """A value is about to leave the graph, by .item() or the like; a tracer refuses."""
-    tracer = MODE.get().tracer
-    if tracer is not None:
-        tracer.refuse_read(node, how)
+    now = MODE.get()
+    if now.watch is not None:
+        now.watch.before_leaving(node)
+    if now.tracer is not None:
+        now.tracer.refuse_read(node, how)
 
 
 def in_transform(node: Node) -> bool:

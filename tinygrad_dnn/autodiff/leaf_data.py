@@ -138,6 +138,13 @@ def checked_name(name: str | None) -> str | None:
     return name
 
 
+def leaves_unrecorded(node: Any) -> None:
+    """Tell who watches that a value goes where no op leads."""
+    watch = MODE.get().watch
+    if watch is not None:
+        watch.before_leaving(node)
+
+
 def refuse_traced(node: Any) -> None:
     """Raise RecordingError for a write to what a whole function that is being recorded reads."""
     tracer = MODE.get().tracer

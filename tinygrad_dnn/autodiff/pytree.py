@@ -1,17 +1,37 @@
-"""Dicts, lists and tuples of arrays as one flat list, and back."""
+"""Dicts, lists, tuples and dataclasses of arrays as one flat list, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
 
 Layout = Any
 
 
-def flatten(tree: Any) -> tuple[list[Any], Layout]:
-    """The arrays of nested dicts, lists and tuples in order, and the layout to rebuild them."""
+class Record(NamedTuple):
+    """The layout of a dataclass: those of its fields, and what else the object has."""
+
+    kind: type
+    parts: dict[str, Layout]
+    others: dict[str, Any]
+
+    def made(self, values: Iterator[Any]) -> Any:
+        """An object with these fields; `__init__` and `__post_init__` are not called again."""
+        whole: Any = object.__new__(self.kind)
+        for name, value in (*self.others.items(), *zip(self.parts, values, strict=True)):
+            object.__setattr__(whole, name, value)  # frozen ones too
+        return whole
+
+
+def flatten(tree: Any, records: bool = False) -> tuple[list[Any], Layout]:
+    """The arrays of nested dicts, lists and tuples in order, and the layout to rebuild them.
+
+    Args:
+        records: look into dataclasses, too.
+    """
     leaves: list[Any] = []
-    return leaves, _taken(tree, leaves)
+    return leaves, _taken(tree, leaves, records)
 
 
 def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
@@ -19,7 +39,13 @@ def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
     return _put(layout, iter(leaves))
 
 
-def paths(tree: Any) -> list[str]:
+def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree, dataclasses included, of what f makes of each leaf."""
+    leaves, layout = flatten(tree, records=True)
+    return rebuild(layout, [f(x) for x in leaves])
+
+
+def paths(tree: Any, records: bool = False) -> list[str]:
     """How each array is reached from the whole, in the order of `flatten`: `['layer 1'][0]`."""
     found: list[str] = []
     stack = [("", tree)]
@@ -29,6 +55,8 @@ def paths(tree: Any) -> list[str]:
             inner = [(f"{at}[{key!r}]", x) for key, x in part.items()]
         elif isinstance(part, (list, tuple)):
             inner = [(f"{at}[{i}]", x) for i, x in enumerate(part)]
+        elif records and _is_record(part):
+            inner = [(f"{at}.{name}", x) for name, x in _parts(part).items()]
         else:
             found.append(at)
             continue
@@ -36,17 +64,30 @@ def paths(tree: Any) -> list[str]:
     return found
 
 
+def _is_record(part: Any) -> bool:
+    return is_dataclass(part) and not isinstance(part, type)
+
+
+def _parts(part: Any) -> dict[str, Any]:
+    return {f.name: getattr(part, f.name) for f in fields(part)}
+
+
 # Functions of their own: one within another that calls itself would hold the arrays in a circle,
 # until Python's collector comes.
 
 
-def _taken(part: Any, leaves: list[Any]) -> Layout:
+def _taken(part: Any, leaves: list[Any], records: bool) -> Layout:
     if isinstance(part, dict):
-        return {key: _taken(value, leaves) for key, value in part.items()}
+        return {key: _taken(value, leaves, records) for key, value in part.items()}
     if isinstance(part, tuple) and hasattr(part, "_fields"):
-        return type(part)(*(_taken(x, leaves) for x in part))
+        return type(part)(*(_taken(x, leaves, records) for x in part))
     if isinstance(part, (list, tuple)):
-        return type(part)(_taken(x, leaves) for x in part)
+        return type(part)(_taken(x, leaves, records) for x in part)
+    if records and _is_record(part):
+        inside = _parts(part)
+        others = {k: v for k, v in getattr(part, "__dict__", {}).items() if k not in inside}
+        taken = {name: _taken(value, leaves, records) for name, value in inside.items()}
+        return Record(type(part), taken, others)
     leaves.append(part)
     return None
 
@@ -56,6 +97,8 @@ def _put(part: Layout, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     if isinstance(part, dict):
         return {key: _put(value, leaves) for key, value in part.items()}
+    if isinstance(part, Record):
+        return part.made(_put(x, leaves) for x in part.parts.values())
     if hasattr(part, "_fields"):
         return type(part)(*(_put(x, leaves) for x in part))
     return type(part)(_put(x, leaves) for x in part)

@@ -22,7 +22,7 @@ from tinygrad_dnn.autodiff.coerce import (
 )
 from tinygrad_dnn.autodiff.errors import explained, refuse_others
 from tinygrad_dnn.autodiff.evaluate import replay
-from tinygrad_dnn.autodiff.leaf_data import checked_name
+from tinygrad_dnn.autodiff.leaf_data import checked_name, leaves_unrecorded
 from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.pickling import flattened, restored
 from tinygrad_dnn.autodiff.reverse import keep_gradients, sweep
@@ -453,6 +453,7 @@ def _share_edits(one: Any, other: Node) -> None:
     """Two leaves on one array: a write through either is counted for both."""
     if isinstance(one, Leaf) and isinstance(other, Leaf):
         other.memory = one.memory
+    leaves_unrecorded(one)
     tracer = MODE.get().tracer
     if tracer is not None:
         tracer.after_alias(one, other)

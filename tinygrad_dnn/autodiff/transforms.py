@@ -1,26 +1,65 @@
 """Functions of functions: gradients, Jacobians and Hessians of any order.
 
-A function here takes arrays, or dicts, lists and tuples of arrays, and returns a Tensor computed
-from them. Results are plain arrays, unless they depend on a Tensor that requires a gradient (an
-argument, or one the function closed over): then they are Tensors, and can be differentiated again.
+A function here takes arrays, or dicts, lists, tuples and dataclasses of arrays, and returns a
+Tensor computed from them (or a structure of Tensors, where that is said). Results are plain arrays,
+unless they depend on a Tensor that requires a gradient (an argument, or one the function closed
+over): then they are Tensors, and can be differentiated again. None, whole numbers and texts among
+the arrays of a structure stay what they are, and have None as gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import update_wrapper, wraps
+from types import MethodType
+from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.backward_args import seed_of
-from tinygrad_dnn.autodiff.coerce import as_data
+from tinygrad_dnn.autodiff.batching import FEW, Recording, in_parts, refuse_size
 from tinygrad_dnn.autodiff.errors import refuse_others
-from tinygrad_dnn.autodiff.pytree import flatten, paths, rebuild
-from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
-from tinygrad_dnn.graph import MODE, Node, describe, mode, tick, trace, traced
+from tinygrad_dnn.autodiff.pytree import mapped
+from tinygrad_dnn.autodiff.tensor import Tensor, pull
+from tinygrad_dnn.autodiff.variables import Argnums, Run, refuse_no_function, selected
+from tinygrad_dnn.graph import MODE, Node, describe, mode
 
-Argnums = int | Sequence[int]
+
+class Transformed:
+    """A function made of a function: called as that is, and pickled with it.
+
+    Args:
+        make, options: make(f, **options) makes it again.
+        run: (f, args, kwargs) -> result.
+    """
+
+    __name__: str
+
+    def __init__(
+        self,
+        make: Callable[..., Transformed],
+        f: Callable[..., Any],
+        run: Callable[..., Any],
+        **options: Any,
+    ) -> None:
+        refuse_no_function(f, make.__name__)
+        update_wrapper(self, f, updated=())
+        self._make, self._run, self._options = make, run, options
+        self.__wrapped__ = f
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the transform makes of f at these arguments."""
+        return self._run(self.__wrapped__, args, kwargs)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Self | MethodType:
+        return self if owner is None else MethodType(self, owner)  # as a method
+
+    def __reduce__(self) -> Any:
+        return _made, (self._make, self.__wrapped__, self._options)
+
+
+def _made(make: Callable[..., Any], f: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    return make(f, **options)
 
 
 def gradients(
@@ -76,335 +115,303 @@ def _several(xs: Any) -> Sequence[Any]:
     return [xs] if isinstance(xs, (str, np.ndarray)) or not isinstance(xs, Iterable) else [*xs]
 
 
-def _function(f: Any, who: str) -> None:
-    if not callable(f):
-        raise TypeError(
-            f"{who}: expected a function, got {type(f).__name__}; of a recorded Tensor y that is "
-            "y.backward() or gradients(y, x)"
-        )
-
-
-class _Run:
-    """One call of a function on fresh variables: what came out, and the variables themselves."""
-
-    def __init__(
-        self, f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], kwargs: Any
-    ) -> None:
-        for i in argnums:
-            if not -len(args) <= i < len(args):
-                raise ValueError(f"argnums: there is no argument {i} among the {len(args)} given")
-        leaves, self.layouts = zip(*(flatten(args[i]) for i in argnums), strict=True)
-        self.counts = [len(group) for group in leaves]
-        self.recording = MODE.get().recording
-        began = min(tick(), MODE.get().since)
-        with mode(recording=True, since=began):
-            self.variables = [
-                _variable(x, args[i], k)
-                for i, group in zip(argnums, leaves, strict=True)
-                for k, x in enumerate(group)
-            ]
-            self.nodes = [v.node for v in self.variables]  # f may write into a variable
-            args = list(args)
-            at = iter(self.variables)
-            for i, layout, n in zip(argnums, self.layouts, self.counts, strict=True):
-                args[i] = rebuild(layout, [next(at) for _ in range(n)])
-            self.value = f(*args, **kwargs)
-
-    def result(self) -> Tensor:
-        """The value, which must be a Tensor."""
-        if isinstance(self.value, Tensor):
-            return self.value
-        several = isinstance(self.value, (tuple, list, dict))
-        raise TypeError(
-            "expected the function to return a Tensor computed from the arguments it is "
-            f"differentiated by, got {type(self.value).__name__}: "
-            + (
-                "return the one that is differentiated; the others may be put into a list outside"
-                if several
-                else "either it does not use them, or it leaves the graph (.item(), .data)"
-            )
-        )
-
-    def outside(self, y: Tensor) -> bool:
-        """Whether y depends on Tensors requiring gradients that this run did not make."""
-        if traced():
-            return True
-        if not self.recording:
-            return False  # inside no_grad() nothing outside is waiting for a gradient
-        fresh = {node for node in self.nodes if node.op is None}
-        return any(leaf.requires_grad and leaf not in fresh for leaf in trace([y.node]).leaves)
-
-    def pull(self, y: Tensor, seed: Any, create_graph: bool, free: bool = False) -> list[Any]:
-        """The gradient for each variable, zeros where y does not depend on it."""
-        nodes = self.nodes
-        if not y.requires_grad:
-            found: dict[Node, Any] = {}
-        else:
-            found = pull([y.node], [seed], wanted=nodes, free=free, create_graph=create_graph)
-        return [
-            found[node] if node in found else np.zeros_like(v._array)
-            for node, v in zip(nodes, self.variables, strict=True)
-        ]
-
-    def close(self) -> None:
-        """Whatever lies around this run sees its variables as constants from now on."""
-        for node in self.nodes:
-            if node.op is None:
-                node.requires_grad = False
-
-    def grouped(self, flat: Sequence[Any], single: bool) -> Any:
-        """Gradients in the structure of the arguments."""
-        at = iter(flat)
-        groups = [
-            rebuild(layout, [next(at) for _ in range(n)])
-            for layout, n in zip(self.layouts, self.counts, strict=True)
-        ]
-        return groups[0] if single else tuple(groups)
-
-
-def _variable(x: Any, argument: Any, k: int) -> Tensor:
-    """The variable for x, which is array k of an argument."""
-    try:
-        return variable(x)
-    except (TypeError, ValueError) as error:
-        at = paths(argument)[k]
-        if not at:
-            raise
-        raise type(error)(
-            f"{at} of what is differentiated: {error}; what is no parameter goes into an argument "
-            "of its own"
-        ) from None
-
-
-def _scalar(y: Tensor, who: str) -> Tensor:
-    if y.size != 1:
-        raise ValueError(
-            f"{who}: expected the function to return one number, got shape {y.shape}; "
-            "reduce it (sum, mean), or use vjp or jacobian"
-        )
-    return y
-
-
-def _numbers(argnums: Argnums) -> tuple[Sequence[int], bool]:
-    if isinstance(argnums, int):
-        return [argnums], True
-    numbers = list(argnums) if isinstance(argnums, Iterable) else [argnums]
-    if not all(isinstance(i, int) for i in numbers):
-        raise TypeError(
-            f"argnums: expected the position of an argument (0 is the first), or several, got "
-            f"{argnums!r}"
-        )
-    if not numbers or len(set(numbers)) < len(numbers):
-        raise ValueError(f"argnums: expected different positions, at least one, got {argnums}")
-    return numbers, False
-
-
 def value_and_grad(
-    f: Callable[..., Any], argnums: Argnums = 0, **others: None
-) -> Callable[..., tuple[Any, Any]]:
+    f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, **others: None
+) -> Transformed:
     """The function that returns f(...) and its gradient with respect to the chosen arguments.
 
     Args:
         f: returns a Tensor of one element.
-        argnums: the position of an argument, or several; each an array or a dict, list or tuple.
+        argnums: the position or name of an argument, or several; each an array, or a dict, list,
+            tuple or dataclass of arrays.
+        has_aux: f returns (that Tensor, anything else), and the function ((value, anything else),
+            gradient).
 
     Raises:
         ValueError: f returns more than one number; an argument holds integers.
+
+    Example: `value_and_grad(lambda W, x: (W @ x).sum(), argnums="W")(W, x)`.
     """
     refuse_others("value_and_grad", others)
-    _function(f, "value_and_grad")
-    numbers, single = _numbers(argnums)
+    numbers, single = selected(argnums)
 
-    @wraps(f, updated=())
-    def run(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        done = _Run(f, args, numbers, kwargs)
-        y = _scalar(done.result(), "grad")
-        outside = done.outside(y)
-        flat = done.pull(y, np.ones_like(y._array), create_graph=outside, free=not outside)
+    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        done = Run(f, args, kwargs, numbers, single=True, has_aux=has_aux)
+        (y,) = done.results
+        flat = done.slopes()
+        value, aux = done.plain(y), done.side()
         done.close()
-        return (y if outside else y._array), done.grouped(flat, single)
+        return (value, aux) if has_aux else value, done.grouped(flat, single)
 
-    return run
+    return Transformed(value_and_grad, f, run, argnums=argnums, has_aux=has_aux)
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Callable[..., Any]:
-    """The function that returns the gradient of f; `grad(grad(f))` differentiates twice."""
+def grad(
+    f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False, **others: None
+) -> Transformed:
+    """The function that returns the gradient of f; `grad(grad(f))` differentiates twice.
+
+    With has_aux f returns (cost, anything else), and the function (gradient, anything else).
+
+    Example: `grad(lambda x: (x * x).sum())(np.ones(3))` is `[2, 2, 2]`.
+    """
     refuse_others("grad", others)
-    _function(f, "grad")
-    both = value_and_grad(f, argnums)
+    numbers, single = selected(argnums)
 
-    @wraps(f, updated=())
-    def run(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        done = Run(f, args, kwargs, numbers, single=True, has_aux=has_aux)
+        flat, aux = done.slopes(), done.side()
+        done.close()
+        found = done.grouped(flat, single)
+        return (found, aux) if has_aux else found
 
-    return run
+    return Transformed(grad, f, run, argnums=argnums, has_aux=has_aux)
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """f(*primals) and the function that pulls a cotangent v back: v ↦ (v · ∂f/∂x for each x)."""
-    _function(f, "vjp")
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """f(*primals) and the function that pulls a cotangent v back: v ↦ (v · ∂f/∂x for each x).
+
+    Args:
+        primals: where; each an array or a structure of arrays.
+        has_aux: f returns (what is differentiated, anything else), which comes as a third result.
+
+    What f returns may be a dict, list, tuple or dataclass of Tensors; v has that structure.
+
+    Example: `y, pullback = vjp(np.sin, x)`, then `pullback(np.ones_like(x))[0]` is cos x.
+    """
+    refuse_no_function(f, "vjp")
     if not primals:
         raise TypeError("vjp: expected the point too: y, pullback = vjp(f, x)")
-    done = _Run(f, primals, range(len(primals)), {})
-    y = done.result()
-    outside = done.outside(y)
+    done = Run(f, primals, {}, range(len(primals)), has_aux=has_aux)
+    ys = done.results
+    outside = done.outside(ys)
 
     def pullback(v: Any) -> tuple[Any, ...]:
-        if np.shape(v) != y.shape:
-            raise ValueError(f"vjp: expected a cotangent of shape {y.shape}, got {np.shape(v)}")
-        recorded = outside or isinstance(v, Tensor)
-        seed = v if recorded else as_data(v)
-        if seed.dtype != y.dtype:
-            seed = seed.astype(y.dtype)
-        groups: tuple[Any, ...] = done.grouped(done.pull(y, seed, recorded), single=False)
-        return groups
+        seeds = done.of_results(v, "vjp: expected a cotangent of")
+        recorded = outside or any(isinstance(g, Tensor) for g in seeds)
+        found: tuple[Any, ...] = done.grouped(done.pull(ys, seeds, recorded), single=False)
+        return found
 
-    return (y if outside else y._array), pullback
+    return (done.values(), pullback, done.side()) if has_aux else (done.values(), pullback)
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """f(*primals) and its linear part there, t ↦ ∂f/∂x · t, which may be asked again and again.
+
+    The pullback v ↦ v · ∂f/∂x is linear in v, so its own derivative by v, pulled back from t, is
+    the answer: f is called once, each t costs one sweep, and there is no second set of rules.
+
+    Args:
+        primals: where; each an array or a structure of arrays. So are the tangents.
+        has_aux: f returns (what is differentiated, anything else), which comes as a third result.
+
+    Example: `y, along = linearize(np.sin, x)`, then `along(t)` is `cos x · t`.
+    """
+    refuse_no_function(f, "linearize")
+    if not primals:
+        raise TypeError("linearize: expected the point too: y, along = linearize(f, x)")
+    value, along, aux = _linearized(f, primals, has_aux, "linearize")
+    return (value, along, aux) if has_aux else (value, along)
+
+
+def _linearized(
+    f: Callable[..., Any], primals: Sequence[Any], has_aux: bool, who: str
+) -> tuple[Any, Callable[..., Any], Any]:
+    done = Run(f, primals, {}, range(len(primals)), has_aux=has_aux)
+    ys = done.results
+    outside = done.outside(ys)
+    vs = [Tensor(np.zeros_like(y._array), requires_grad=y.dtype.kind == "f") for y in ys]
+    pulled = done.pull(ys, vs, create_graph=True)
+    values, aux = done.values(), done.side()
+    done.close()
+
+    def along(*tangents: Any) -> Any:
+        ts = done.of_arguments(tangents, f"{who}: tangent: expected")
+        recorded = outside or any(isinstance(t, Tensor) for t in ts)
+        roots = [
+            (g.node, t)
+            for g, t in zip(pulled, ts, strict=True)
+            if isinstance(g, Tensor) and g.requires_grad
+        ]
+        found: dict[Node, Any] = {}
+        if roots:
+            nodes, seeds = zip(*roots, strict=True)
+            found = pull(nodes, seeds, wanted=[v.node for v in vs], create_graph=recorded)
+        return done.returned([found.get(v.node, np.zeros_like(v._array)) for v in vs])
+
+    return values, along, aux
+
+
+def _several_given(primals: Any, tangents: Any, who: str) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Lists of primals and tangents; what is given bare is the one argument."""
+    if type(primals) in (list, tuple):
+        if type(tangents) not in (list, tuple):
+            raise TypeError(
+                f"{who}: expected a sequence of primals and one of tangents, {who}(f, [x], [t]), "
+                f"or both bare, {who}(f, x, t)"
+            )
+        if len(primals) != len(tangents):
+            raise ValueError(f"{who}: {len(primals)} primals, but {len(tangents)} tangents")
+        return primals, tangents
+    return [primals], [tangents]
+
+
+def jvp(f: Callable[..., Any], primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
     """f(*primals) and its derivative along the tangents, ∂f/∂x · t.
 
-    The pullback v ↦ v · ∂f/∂x is linear in v, so its own gradient along t is the answer: two
-    reverse sweeps, no second set of rules.
+    Args:
+        primals: a list (or tuple) of the arguments of f, or the one argument itself.
+        tangents: likewise, one of the structure of each argument.
+        has_aux: f returns (what is differentiated, anything else), which comes as a third result.
+
+    Example: `jvp(np.sin, x, t)`; `jvp(f, [x, y], [dx, dy])`.
     """
-    if not isinstance(primals, Sequence) or not isinstance(tangents, Sequence):
-        raise TypeError("jvp: expected a sequence of primals and one of tangents: jvp(f, [x], [t])")
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
-    done = _Run(f, primals, range(len(primals)), {})
-    y = done.result()
-    outside = done.outside(y)
-    flat_tangents = [t for group in tangents for t in flatten(group)[0]]
-    _match(done.variables, flat_tangents, "jvp: tangent")
-    v = Tensor(np.zeros_like(y._array), requires_grad=True)
-    pulled = done.pull(y, v, create_graph=True)
-    derivative: Any = np.zeros_like(y._array)
-    roots = [(g, t) for g, t in zip(pulled, flat_tangents, strict=True) if isinstance(g, Tensor)]
-    if roots:
-        inner = sum((g * t).sum() for g, t in roots)
-        if inner.requires_grad:
-            found = pull(
-                [inner.node], [np.ones_like(inner._array)], wanted=[v.node], create_graph=outside
-            )
-            derivative = found.get(v.node, derivative)
-    done.close()
-    return (y if outside else y._array), derivative
+    refuse_no_function(f, "jvp")
+    points, directions = _several_given(primals, tangents, "jvp")
+    value, along, aux = _linearized(f, points, has_aux, "jvp")
+    return (value, along(*directions), aux) if has_aux else (value, along(*directions))
 
 
-def _match(variables: Sequence[Any], given: Sequence[Any], who: str) -> None:
-    if len(variables) != len(given):
-        raise ValueError(f"{who}: expected {len(variables)} arrays, got {len(given)}")
-    for v, t in zip(variables, given, strict=True):
-        if np.shape(t) != v.shape:
-            raise ValueError(f"{who}: expected shape {v.shape}, got {np.shape(t)}")
-
-
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     """Hessian of a scalar f times a vector, ∂²f/∂x² · t, without forming the Hessian.
 
     The gradient of ⟨∇f(x), t⟩ with respect to x.
+
+    Args:
+        primals: a list (or tuple) of the arguments of f, or the one argument itself.
+        tangents: likewise, one of the structure of each argument.
+
+    Returns:
+        A tuple of one product per argument; of a bare one, its product.
+
+    Example: `hvp(lambda x: (x**3).sum(), x, t)` is `6 x t`.
     """
+    refuse_no_function(f, "hvp")
+    points, directions = _several_given(primals, tangents, "hvp")
+    numbers = range(len(points))
 
     def along(*xs: Any) -> Any:
-        slopes = grad(f, argnums=range(len(xs)))(*xs)
-        flat = flatten(slopes)[0]
-        directions = flatten(tuple(tangents))[0]
-        _match(flat, directions, "hvp: tangent")
-        product = sum(
-            np.sum(g * (t if isinstance(t, Tensor) else as_data(t)))
-            for g, t in zip(flat, directions, strict=True)
-        )
+        done = Run(f, xs, {}, numbers, single=True)
+        slopes = done.slopes()
+        ts = done.of_arguments(directions, "hvp: tangent: expected")
+        done.close()
+        product = sum(np.sum(g * t) for g, t in zip(slopes, ts, strict=True))
         return product if isinstance(product, Tensor) else Tensor(product)
 
-    products: tuple[Any, ...] = grad(along, argnums=range(len(primals)))(*primals)
-    return products
+    products = grad(along, argnums=numbers)(*points)
+    return products[0] if type(primals) not in (list, tuple) else products
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0, **others: None) -> Callable[..., Any]:
-    """The function that returns ∂f/∂x, (*f's shape, *x's shape): one sweep per element of f."""
+def jacobian(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    **others: None,
+) -> Transformed:
+    """The function that returns ∂f/∂x, (*f's shape, *x's shape), by one sweep for all of f.
+
+    Args:
+        f: returns a Tensor, or a structure of Tensors: then the result is that structure, each with
+            the structure of x.
+        argnums: as for `grad`.
+        has_aux: f returns (what is differentiated, anything else), and the function (Jacobian,
+            anything else).
+        chunk_size: how many elements of f are swept from at once; as many as fit into 32 MB of
+            the largest intermediate gradient, if not given. With 1 they go one after the other.
+
+    Example: `jacobian(lambda x: W @ x)(x)` is W.
+    """
     refuse_others("jacobian", others)
-    _function(f, "jacobian")
-    numbers, single = _numbers(argnums)
+    numbers, single = selected(argnums)
+    refuse_size(chunk_size)
 
-    @wraps(f, updated=())
-    def run(*args: Any, **kwargs: Any) -> Any:
-        done = _Run(f, args, numbers, kwargs)
-        y = done.result()
-        outside = done.outside(y)
-        rows = []
-        for i in range(y.size):
-            seed = np.zeros(y.size, dtype=y.dtype)
-            seed[i] = 1
-            rows.append(done.pull(y, seed.reshape(y.shape), create_graph=outside))
+    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        done = Run(f, args, kwargs, numbers, has_aux=has_aux)
+        rows = [done.grouped(_jacobians(done, y, chunk_size), single) for y in done.results]
+        aux = done.side()
         done.close()
-        flat = []
-        for j, v in enumerate(done.variables):
-            column = [row[j] for row in rows]
-            shape = (*y.shape, *v.shape)
-            flat.append(
-                np.reshape(np.stack(column), shape) if column else np.zeros(shape, dtype=v.dtype)
-            )
-        return done.grouped(flat, single)
+        return (done.returned(rows), aux) if has_aux else done.returned(rows)
 
-    return run
+    return Transformed(jacobian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size)
 
 
-def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
+def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
+    """∂y/∂x for each variable x of a run."""
+    n, outside = y.size, done.outside([y])
+    if n == 0:
+        found = [np.zeros((0, *v.shape), v.dtype) for v in done.variables]
+    elif n < FEW or chunk_size == 1 or MODE.get().watch is not None:
+        found = _row_by_row(done, y, outside)
+    else:
+        found = _all_rows(done, y, outside, chunk_size)
+    found = [
+        np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)
+    ]
+    return [g if isinstance(g, Tensor) or not outside else Tensor(g) for g in found]
+
+
+def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:
+    """A sweep for each element of y."""
+    rows = []
+    for i in range(y.size):
+        seed = np.zeros(y.size, dtype=y.dtype)
+        seed[i] = 1
+        rows.append(done.pull([y], [seed.reshape(y.shape)], outside))
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _all_rows(done: Run, y: Tensor, outside: bool, chunk_size: int | None) -> list[Any]:
+    """One sweep with a leading axis for the elements of y."""
+    n = y.size
+    v = Tensor(np.zeros_like(y._array))
+    seen = Recording([v])
+    with mode(watch=seen), np.errstate(all="ignore"):
+        pulled = done.pull([y], [v], create_graph=True)
+
+    def seeds(i: int, j: int) -> dict[Node, Any]:
+        return {v.node: np.reshape(np.eye(j - i, n, i, dtype=y.dtype), (j - i, *y.shape))}
+
+    return in_parts(seen, pulled, seeds, n, chunk_size, outside)
+
+
+def hessian(
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    **others: None,
+) -> Transformed:
     """The function that returns ∂²f/∂x² of a scalar f, (*x's shape, *x's shape).
 
     For a dict, list or tuple x it is the structure of x twice over: `hessian(f)(p)["W"]["b"]` is
-    ∂²f/∂W∂b, (*W's shape, *b's shape).
-    """
-    slopes = grad(f)
-
-    @wraps(f, updated=())
-    def run(x: Any, *args: Any, **kwargs: Any) -> Any:
-        leaves, layout = flatten(x)
-
-        def slope(k: int) -> Callable[..., Any]:
-            def of(*given: Any, **named: Any) -> Tensor:
-                g = flatten(slopes(*given, **named))[0][k]
-                return g if isinstance(g, Tensor) else Tensor(g)
-
-            return of
-
-        rows = [jacobian(slope(k))(x, *args, **kwargs) for k in range(len(leaves))]
-        return rebuild(layout, rows)
-
-    return run
-
-
-def per_example_gradients(f: Callable[..., Any], params: Any, *batch: Any, axis: int = -1) -> Any:
-    """The gradient of f(params, one example) for each example of a batch.
+    ∂²f/∂W∂b, (*W's shape, *b's shape). So it is for several arguments.
 
     Args:
-        params: an array or a dict, list or tuple of arrays.
-        batch: arrays whose examples lie along `axis` (the columns of X and Y); f gets each example
-            with that axis kept, of length 1.
+        argnums, has_aux, chunk_size: as for `jacobian`.
 
-    Returns:
-        The structure of params, each array with a leading axis of length m.
+    Example: `hessian(lambda x: (x**3).sum())(x)` is `np.diag(6 * x)`.
     """
-    sizes = {np.shape(x)[axis] for x in batch}
-    if len(sizes) != 1:
-        raise ValueError(
-            f"per_example_gradients: expected arrays of one length along axis {axis}, "
-            f"got shapes {[np.shape(x) for x in batch]}"
-        )
-    if sizes == {0}:
-        raise ValueError("per_example_gradients: expected at least one example, got none")
-    each = []
-    for i in range(sizes.pop()):
-        example = [_one(x, i, axis) for x in batch]
-        flat, layout = flatten(grad(f)(params, *example))
-        each.append(flat)
-    return rebuild(layout, [np.stack(column) for column in zip(*each, strict=True)])
+    refuse_others("hessian", others)
+    selected(argnums)
+    refuse_size(chunk_size)
+
+    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        gradient = grad(f, argnums, has_aux=has_aux)
+
+        @wraps(f, updated=())
+        def slopes(*given: Any, **named: Any) -> Any:
+            found = gradient(*given, **named)
+            if has_aux:
+                return mapped(_as_tensor, found[0]), found[1]
+            return mapped(_as_tensor, found)
+
+        return jacobian(slopes, argnums, has_aux=has_aux, chunk_size=chunk_size)(*args, **kwargs)
+
+    return Transformed(hessian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size)
 
 
-def _one(x: Any, i: int, axis: int) -> Any:
-    """The example at i, with its axis kept."""
-    x = x if isinstance(x, Tensor) else np.asarray(x)
-    index = [slice(None)] * len(x.shape)
-    index[axis] = slice(i, i + 1)
-    return x[tuple(index)]
+def _as_tensor(x: Any) -> Any:
+    return x if x is None or isinstance(x, Tensor) else Tensor(x)

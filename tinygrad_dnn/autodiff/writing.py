@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.indexing import plain_index
-from tinygrad_dnn.autodiff.leaf_data import LeafData, refuse_traced
+from tinygrad_dnn.autodiff.leaf_data import LeafData, leaves_unrecorded, refuse_traced
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.reverse import note_edit
 from tinygrad_dnn.graph import MODE, NO_META, Leaf, describe, nobody
@@ -40,7 +40,10 @@ class Writing(Operators, LeafData):
                 f"cannot write into {describe(leaf)}: its memory is read-only, because it is that "
                 "of a result or of an array that was locked; copy it first: Tensor(t.data.copy())"
             )
-        self._array[plain_index(index)] = value._array if isinstance(value, Conversions) else value
+        if isinstance(value, Conversions):
+            leaves_unrecorded(value.node)
+            value = value._array
+        self._array[plain_index(index)] = value
         note_edit(leaf)
 
     def _is_recorded(self, value: Any) -> bool:

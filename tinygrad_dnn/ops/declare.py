@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pickle import PicklingError
+from types import EllipsisType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
+from tinygrad_dnn.ops import leading
 from tinygrad_dnn.ops.handwritten import Call, call_of
 
 __all__ = [
@@ -133,6 +135,7 @@ class Op:
         analytic: bool = True,
         shape: Callable[..., tuple[int, ...] | None] | None = None,
         contracts: bool = False,
+        carries: leading.Carry | EllipsisType | None = ...,
         transparent: bool = False,
         spreads: bool = False,
         multiple: Sequence[int] = (),
@@ -192,6 +195,7 @@ class Op:
         self.builtin = forward.__module__.startswith(__package__)
         if isinstance(formula, str) and not self.builtin:
             formula_of(formula)  # what is no template is refused here
+        self.carries = self._carried() if carries is ... else carries
         self.differentiable = any(self.rules)
         # The arrays that say which elements of the others are meant: a condition, positions.
         self.places = tuple(i for i, r in enumerate(self.rules) if r is None and any(self.rules))
@@ -210,6 +214,18 @@ class Op:
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
             self.compute = self._apart
+
+    def _carried(self) -> leading.Carry | None:
+        """How an op of its kind carries a leading axis."""
+        if not self.builtin:
+            return None
+        if self.elementwise:
+            return leading.elementwise
+        if "axis" not in self.settings or self.many:
+            return None
+        if "keepdims" in self.settings and any(self.rules):  # argmax has one axis, or all flattened
+            return leading.reduced
+        return leading.flattened if len(self.arrays) == 1 else None
 
     def is_view(self, meta: Mapping[str, Any]) -> bool:
         """Whether, with this metadata, the result may share memory with the input."""
@@ -414,6 +430,10 @@ class Op:
         meta: Mapping[str, Any] = NO_META
         if kwargs or len(args) != self.simple:
             arrays, meta = self.bind(args, kwargs)
+        return self.apply(arrays, meta)
+
+    def apply(self, arrays: Sequence[Any], meta: Mapping[str, Any]) -> Any:
+        """Apply it to arrays and complete metadata."""
         for x in arrays:
             # The type that records says so itself, as NumPy's __array_ufunc__ does.
             record = getattr(type(x), "__record__", None)
@@ -503,6 +523,9 @@ def op(
         stops: the gradient is withheld on purpose, although the result follows the argument.
         shape: of the shapes of its arrays that of the result, or None where it must be computed;
             the dtype is then `np.result_type` of theirs.
+        carries: how it carries a leading axis, see `leading`; None where it is applied n times.
+            An elementwise op, a reduction (with `axis` and `keepdims`) and an op of one array with
+            an `axis` need not say so, if they are the project's.
         contracts: a product: the last axis of the first array against the last but one of the
             second.
         transparent: the result is the input itself, which may stand in its place where nothing is

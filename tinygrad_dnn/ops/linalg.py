@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
-from tinygrad_dnn.ops.shape import scatter
+from tinygrad_dnn.ops.leading import elementwise, lined_up
+from tinygrad_dnn.ops.shape import pair_moved, scatter
 
 __all__ = [
     "dot",
@@ -43,6 +44,26 @@ def _matmul_y(g, x, x_shape, y_shape):
     return np.matmul(_columns(x), g)
 
 
+def _matmul_led(one, xs, led):
+    (x, y), (x_shape, y_shape) = xs, one.shapes
+    if not led[1] and len(y_shape) <= 2:
+        # One product of all rows.
+        return one.whole(one(np.reshape(x, (-1, x_shape[-1])), y))
+    if not led[0] and len(x_shape) == 2 and y_shape[1:] in ((), (1,)):
+        # One product for all columns.
+        return one.whole(one(np.reshape(y, (one.n, x_shape[-1])), _columns(x)))
+    x_shape = x_shape if len(x_shape) > 1 else (1, *x_shape)
+    y_shape = y_shape if len(y_shape) > 1 else (*y_shape, 1)
+    rank = max(len(x_shape), len(y_shape))
+    if led[0]:
+        x = lined_up(np.reshape(x, (one.n, *x_shape)), x_shape, rank)
+    if led[1]:
+        y = lined_up(np.reshape(y, (one.n, *y_shape)), y_shape, rank)
+    if all(led) and x_shape[-1] == 1:  # a sum of one product
+        return one.whole(x * y)
+    return one.whole(one(x, y))
+
+
 def _product_shape(x_shape, y_shape):
     """(n, k) and (k, m) -> (n, m); None for other ranks."""
     if min(len(x_shape), len(y_shape)) != 2 or len(x_shape) != len(y_shape):
@@ -58,6 +79,7 @@ def _product_shape(x_shape, y_shape):
     contracts=True,
     infix="@",
     vjp=(_matmul_x, _matmul_y),  # dW = dZ Aᵀ, dA = Wᵀ dZ
+    carries=_matmul_led,
     cases=(
         Case((2, 3), (3, 4)),
         Case((3,), (3,)),
@@ -99,9 +121,19 @@ def _dot_y(g, x, x_shape, y_shape):
     return np.transpose(gy, order)
 
 
+def _dot_led(one, xs, led):
+    x_shape, y_shape = one.shapes
+    if not x_shape or not y_shape:
+        return elementwise(one._replace(apply=lambda xs, meta: xs[0] * xs[1]), xs, led)
+    if len(y_shape) > 2:
+        return NotImplemented
+    return _matmul_led(one._replace(apply=lambda xs, meta: np.matmul(*xs)), xs, led)
+
+
 @op(
     "{x} · {y}",
     vjp=(_dot_x, _dot_y),
+    carries=_dot_led,
     contracts=True,
     infix="·",
     cases=(
@@ -122,12 +154,19 @@ def dot(x, y, /):
     return np.dot(x, y)
 
 
+def _outer_led(one, xs, led):
+    rows, columns = one.shape
+    x = np.reshape(xs[0], (one.n if led[0] else 1, rows, 1))
+    return x * np.reshape(xs[1], (one.n if led[1] else 1, 1, columns))
+
+
 @op(
     "{x} ⊗ {y}",
     vjp=(
         lambda g, y, x_shape: np.reshape(np.matmul(g, np.reshape(y, (-1,))), x_shape),
         lambda g, x, y_shape: np.reshape(np.matmul(np.reshape(x, (-1,)), g), y_shape),
     ),
+    carries=_outer_led,
     cases=(Case((3,), (4,)), Case((2, 2), (3,)), Case((3,), (2, 2)), Case((2,), (3, 3))),
 )
 def outer(x, y, /):
@@ -148,6 +187,7 @@ def _trace(g, x_shape, offset, axis1, axis2):
 @op(
     "tr({x})",
     vjp=_trace,
+    carries=pair_moved,
     cases=(
         Case((3, 3)),
         Case((2, 4), offset=1),
@@ -207,9 +247,18 @@ def _einsum(i, g, operands, operands_shape, subscripts):
     return scatter(gx, tuple(grid[c] for c in mine), shape)
 
 
+def _einsum_led(one, xs, led):
+    terms, result = _einsum_terms(one.meta["subscripts"], tuple(one.shapes))
+    used = "".join(terms)
+    new = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in used)
+    terms = [new + term if on else term for term, on in zip(terms, led, strict=True)]
+    return one(*xs, subscripts=f"{','.join(terms)}->{new}{result}")
+
+
 @op(
     "einsum({subscripts}; {xs})",
     vjp=_einsum,
+    carries=_einsum_led,
     cases=(
         Case((2, 3), (3, 4), subscripts="ij,jk->ik"),
         Case((2, 3), (3, 4), subscripts="ij,jk"),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.leading import moved
 
 __all__ = [
     "scatter_add",
@@ -41,9 +42,50 @@ def _outside(indices, n):
     return IndexError(f"expected indices from {-n} to {n - 1}, got {got}")
 
 
+def _from_start(indices, n, length):
+    """Positions (n, k) along axes of this length, as (n k,) along all n of them end to end."""
+    counted = take(np.arange(length), np.reshape(indices, (n, -1)))  # refuses what lies outside
+    return np.reshape(counted + length * np.arange(n)[:, None], (-1,))
+
+
+def _scatter_add_led(one, xs, led):
+    x, indices = xs
+    axis, shape, places = one.meta["axis"], one.meta["shape"], one.shapes[1]
+    x = x if led[0] else np.broadcast_to(x, (one.n, *one.shapes[0]))
+    if not led[1]:
+        if axis is None:
+            flat = one(x, indices, shape=(one.n, prod(shape)), axis=1)
+            return one.whole(flat)
+        return one(x, indices, shape=(one.n, *shape), axis=moved(axis, len(shape)))
+    length, rest = (prod(shape), ()) if axis is None else (shape[0], tuple(shape[1:]))
+    if axis is not None and normalize_axis_index(axis, len(shape)):
+        return NotImplemented
+    x = np.reshape(x, (one.n * prod(places), *rest))
+    at = _from_start(indices, one.n, length)
+    return one.whole(one(x, at, shape=(one.n * length, *rest), axis=0))
+
+
+def _take_led(one, xs, led):
+    x, indices = xs
+    axis, shape = one.meta["axis"], one.shapes[0]
+    if axis is None:
+        x, shape = np.reshape(x, (one.n if led[0] else 1, -1)), (prod(shape),)
+        x = x if led[0] else x[0]
+    axis = normalize_axis_index(axis or 0, len(shape))
+    if not led[1]:
+        return one(x, indices, axis=axis + 1)
+    if not led[0]:
+        return np.moveaxis(one(x, indices, axis=axis), axis, 0)
+    if axis:
+        return NotImplemented
+    x = np.reshape(x, (one.n * shape[0], *shape[1:]))
+    return one.whole(one(x, _from_start(indices, one.n, shape[0]), axis=0))
+
+
 @op(
     "scatter({x} → {shape}, {indices})",
     vjp=(lambda g, indices, axis: np.take(g, indices, axis=axis), None),
+    carries=_scatter_add_led,
     domain=((-2.0, 2.0), POSITIONS),
     cases=(
         Case((5,), (5,), shape=(2, 3)),
@@ -67,6 +109,7 @@ def scatter_add(x, indices, /, shape, axis=None):
         lambda g, indices, x_shape, axis: scatter_add(g, indices, shape=x_shape, axis=axis),
         None,
     ),
+    carries=_take_led,
     selects=True,
     domain=((-2.0, 2.0), POSITIONS),
     cases=(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.leading import lined_up, moved, same_order
 
 __all__ = [
     "broadcast_to",
@@ -46,6 +47,7 @@ def back_to_shape(g, x_shape):
 @view(
     _to_shape("reshape"),
     vjp=back_to_shape,
+    carries=same_order,
     cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1), Case((3, 3), shape=(9,))),
 )
 def reshape(x, /, shape):
@@ -60,6 +62,12 @@ def _transpose(g, axes):
     return np.transpose(g, tuple(int(i) for i in np.argsort(order)))
 
 
+def _transpose_led(one, xs, led):
+    rank = len(one.shape)
+    axes = tuple(range(rank))[::-1] if one.meta["axes"] is None else tuple(one.meta["axes"])
+    return one(*xs, axes=(0, *moved(axes, rank)))
+
+
 def _turned(x_shape, axes):
     n = len(x_shape)
     turned = axes is None or normalize_axis_tuple(axes, n) == tuple(range(n))[::-1]
@@ -69,11 +77,18 @@ def _turned(x_shape, axes):
 @view(
     _turned,
     vjp=_transpose,
+    carries=_transpose_led,
     cases=(Case((2, 3)), Case((2, 3, 4), axes=(2, 0, 1)), Case((2, 3, 4), axes=(2, -2, 0))),
 )
 def transpose(x, /, axes=None):
     """Axes reversed, or in the order given."""
     return np.transpose(x, axes)
+
+
+def pair_moved(one, xs, led):
+    """How an op of two axes carries a leading one."""
+    axis1, axis2 = moved((one.meta["axis1"], one.meta["axis2"]), len(one.shapes[0]))
+    return one(*xs, axis1=axis1, axis2=axis2)
 
 
 def _swapped(x_shape, axis1, axis2):
@@ -84,6 +99,7 @@ def _swapped(x_shape, axis1, axis2):
 @view(
     _swapped,
     vjp=lambda g, axis1, axis2: np.swapaxes(g, axis1, axis2),
+    carries=pair_moved,
     cases=(Case((2, 3, 4), axis1=0, axis2=-1),),
 )
 def swapaxes(x, /, axis1, axis2):
@@ -94,6 +110,7 @@ def swapaxes(x, /, axis1, axis2):
 @view(
     _to_shape("expand_dims"),
     vjp=back_to_shape,
+    carries=same_order,
     cases=(Case((2, 3), axis=1), Case((2, 3), axis=(0, -1))),
 )
 def expand_dims(x, /, axis):
@@ -102,17 +119,25 @@ def expand_dims(x, /, axis):
 
 
 @view(
-    _to_shape("squeeze"), vjp=back_to_shape, cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1))
+    _to_shape("squeeze"),
+    vjp=back_to_shape,
+    carries=same_order,
+    cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)),
 )
 def squeeze(x, /, axis=None):
     """Axes of length 1 dropped."""
     return np.squeeze(x[...], axis=axis)  # with nothing to squeeze NumPy returns x itself
 
 
+def _spread_led(one, xs, led):
+    return one(lined_up(xs[0], one.shapes[0], len(one.shape)), shape=(one.n, *one.shape))
+
+
 @view(
     _to_shape("broadcast"),
     spreads=True,
     vjp=lambda g: g,  # the sweep sums over broadcast axes
+    carries=_spread_led,
     cases=(Case((3, 1), shape=(2, 3, 4)), Case((), shape=(2,)), Case((3, 3), shape=(2, 3, 3))),
 )
 def broadcast_to(x, /, shape):
@@ -160,9 +185,17 @@ def _concatenate(i, g, arrays_shape, axis):
     return np.reshape(piece, arrays_shape[i])
 
 
+def _concatenate_led(one, xs, led):
+    axis, xs = one.meta["axis"], one.spread(xs, led)
+    if axis is None:
+        return one(*(np.reshape(x, (one.n, -1)) for x in xs), axis=1)
+    return one(*xs, axis=moved(axis, len(one.shape)))
+
+
 @op(
     "[{xs}]_{axis}",
     vjp=_concatenate,
+    carries=_concatenate_led,
     cases=(
         Case((2, 3), (1, 3)),
         Case((2, 1), (2, 3), (2, 2), axis=-1),
@@ -177,6 +210,7 @@ def concatenate(*arrays, axis=0):
 @op(
     "stack({xs})",
     vjp=lambda i, g, axis: g[(slice(None),) * normalize_axis_index(axis, len(g.shape)) + (i,)],
+    carries=_concatenate_led,
     cases=(Case((2, 3), (2, 3)), Case((2,), (2,), (2,), axis=-1)),
 )
 def stack(*arrays, axis=0):
@@ -228,6 +262,12 @@ def roll(x, /, shift, axis=None):
     return np.roll(x, shift, axis)
 
 
+def _repeat_led(one, xs, led):
+    if one.meta["axis"] is None or not one.shapes[0]:
+        return one(np.reshape(xs[0], (one.n, -1)), axis=1)
+    return one(*xs, axis=moved(one.meta["axis"], len(one.shape)))
+
+
 def _repeat(g, x_shape, repeats, axis):
     if axis is None or not x_shape:
         return np.reshape(_repeat(g, (prod(x_shape),), repeats, 0), x_shape)
@@ -243,6 +283,7 @@ def _repeat(g, x_shape, repeats, axis):
 @op(
     "repeat_{axis}({x}, {repeats})",
     vjp=_repeat,
+    carries=_repeat_led,
     cases=(
         Case((2, 3), repeats=2),
         Case((2, 3), repeats=3, axis=1),
@@ -268,9 +309,14 @@ def _tile(g, x_shape, reps):
     return np.sum(np.reshape(g, pairs), axis=tuple(range(0, 2 * width, 2)))
 
 
+def _tile_led(one, xs, led):
+    return one(lined_up(xs[0], one.shapes[0], len(one.shape)))  # a leading axis is not repeated
+
+
 @op(
     "tile({x}, {reps})",
     vjp=_tile,
+    carries=_tile_led,
     cases=(
         Case((2, 3), reps=2),
         Case((2, 3), reps=(2, 1, 2)),
@@ -288,9 +334,17 @@ def _pad(g, x_shape, pad_width):
     return g[tuple(slice(a, a + n) for (a, _), n in zip(widths, x_shape, strict=True))]
 
 
+def _pad_led(one, xs, led):
+    if np.ndim(one.meta["constant_values"]):
+        return NotImplemented
+    widths = np.broadcast_to(one.meta["pad_width"], (len(one.shape), 2)).tolist()
+    return one(*xs, pad_width=((0, 0), *map(tuple, widths)))
+
+
 @op(
     "pad({x}, {pad_width})",
     vjp=_pad,
+    carries=_pad_led,
     cases=(
         Case((2, 3), pad_width=1),
         Case((3, 2), pad_width=1),
@@ -318,6 +372,19 @@ def is_basic(index):
     )
 
 
+def behind(index):
+    """An index of everything behind a leading axis; None where NumPy would put the axes of arrays
+    in it before that axis, because a slice stands between them.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    if not is_basic(index):
+        of_arrays = [not is_basic(p) or isinstance(p, (int, np.integer)) for p in parts]
+        places = np.flatnonzero(of_arrays)
+        if places[-1] - places[0] >= len(places):
+            return None
+    return (slice(None), *parts)
+
+
 INDEX_CASES = (
     Case((4, 3), index=1),
     Case((4, 3), index=(slice(None, None, -2), None, slice(1, 3))),
@@ -332,9 +399,15 @@ def _getitem(g, x_shape, index):
     return scatter(g, index, x_shape)
 
 
+def _getitem_led(one, xs, led):
+    index = behind(one.meta["index"])
+    return NotImplemented if index is None else one(*xs, index=index)
+
+
 @op(
     "{x}[{index}]",
     vjp=_getitem,
+    carries=_getitem_led,
     selects=True,
     view=lambda meta: is_basic(meta["index"]),
     cases=INDEX_CASES,
@@ -344,9 +417,15 @@ def getitem(x, /, index):
     return x[index]
 
 
+def _scatter_led(one, xs, led):
+    index = behind(one.meta["index"])
+    return NotImplemented if index is None else one(*xs, index=index, shape=(one.n, *one.shape))
+
+
 @op(
     "scatter({x} → {shape}[{index}])",
     vjp=lambda g, index: g[index],
+    carries=_scatter_led,
     cases=(
         Case((3,), index=1, shape=(4, 3)),
         Case((4, 3), index=np.array([0, 2, 2, 0]), shape=(3, 3)),
@@ -385,9 +464,19 @@ def _overwritten(shape, index):
     return at[index] != order
 
 
+def _setitem_led(one, xs, led):
+    index = behind(one.meta["index"])
+    if index is None:
+        return NotImplemented
+    x = xs[0] if led[0] else np.broadcast_to(xs[0], (one.n, *one.shape))
+    room = len(np.empty(one.shape, np.bool_)[one.meta["index"]].shape)
+    return one(x, lined_up(xs[1], one.shapes[1], room) if led[1] else xs[1], index=index)
+
+
 @op(
     "set({x}[{index}] = {y})",
     vjp=(_rest, _written),
+    carries=_setitem_led,
     selects=True,
     analytic=False,  # NumPy writes no complex y into a real x
     cases=(

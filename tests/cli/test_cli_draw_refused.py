@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -92,6 +93,13 @@ def test_functions_that_give_nothing_to_draw(
             ["own.py raised SyntaxError: invalid syntax", "  own.py, line 2: def f(:"],
         ),
         (
+            "def f(): raise BaseException('x')",
+            [
+                "own.py:f raised BaseException: x",
+                "  own.py, line 2, in f: def f(): raise BaseException('x')",
+            ],
+        ),
+        (
             "import not_installed",
             [
                 "own.py raised ModuleNotFoundError: No module named 'not_installed'",
@@ -112,6 +120,22 @@ def test_what_raised_is_told_with_the_users_own_lines(
         assert told[0].startswith(f"tinygrad-dnn draw: {first}")
         assert told[1:] == lines[1:]
     assert not Path("graph.svg").exists()
+
+
+def test_null_bytes_have_no_line(folder: Path) -> None:
+    (folder / "own.py").write_bytes(b"def f(): pass\n\0")
+    done = run("draw", "own.py:f")
+    assert done.stderr.splitlines() == [
+        "tinygrad-dnn draw: own.py raised SyntaxError: source code string cannot contain null bytes"
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names")
+def test_a_name_that_would_act_on_a_terminal_is_told_in_escapes(folder: Path) -> None:
+    text = "from tinygrad_dnn import Tensor\ndef f(): return Tensor(1.0, requires_grad=True) * 2\n"
+    (folder / "own.py").write_text(text, encoding="utf-8")
+    done = run("draw", "own.py:f", "-o", "a\n\x1b[31m.svg")
+    assert done.stdout.splitlines()[-1] == r"wrote a\n\x1b[31m.svg"
 
 
 def test_of_a_deep_recursion_a_few_lines_are_told(folder: Path) -> None:

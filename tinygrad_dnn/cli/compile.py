@@ -15,6 +15,7 @@ from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import examples_of
 from tinygrad_dnn.compiler.build import module_of
 from tinygrad_dnn.compiler.tracing.record import record
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.network import cost_of
 from tinygrad_dnn.train import Settings, iteration_of
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     lines = text.count("\n")
     print(
         f"{args.model}, {layers}, for {X.shape[1]:,} examples: forward, backward and step\n"
-        f"wrote {out}, {lines} lines that need NumPy alone"
+        f"wrote {printable(str(out))}, {lines} lines that need NumPy alone"
     )
     return DONE
 

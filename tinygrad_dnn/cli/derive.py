@@ -9,6 +9,7 @@ from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
+from tinygrad_dnn.escapes import printable
 from viz.derivation.derivation import DOCUMENT, ENDINGS, PLAIN
 
 
@@ -34,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
         print(derived)
     else:
         derived.save(out)
-        print(f"{what.description}\nwrote {out}")
+        print(f"{what.description}\nwrote {printable(str(out))}")
     return DONE

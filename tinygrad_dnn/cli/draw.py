@@ -15,6 +15,7 @@ from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import handle
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import Graph
 from viz.drawing.render import FORMATS
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
     viz.save(picture, out)
-    print(f"{what.description}\nwrote {out}")
+    print(f"{what.description}\nwrote {printable(str(out))}")
     return DONE
 
 

@@ -10,6 +10,7 @@ from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
+from tinygrad_dnn.escapes import printable
 
 FEW = 5  # examples whose numbers can be followed by eye
 
@@ -24,5 +25,5 @@ def run(args: argparse.Namespace) -> int:
         viz.explore(what.graph, out, what.names, merge=merge, title=title)
     except StaleValueError as error:
         raise ValueError(f"{args.what}: {error}") from None
-    print(f"{what.description}\nwrote {out}")
+    print(f"{what.description}\nwrote {printable(str(out))}")
     return DONE

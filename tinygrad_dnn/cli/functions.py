@@ -168,11 +168,11 @@ def _guarded(what: str, work: Callable[[], Any]) -> Any:
         raise
     except SystemExit as error:
         raise ValueError(f"{what} called sys.exit({error.code!r})") from None
-    except Exception as error:
+    except BaseException as error:
         raise ValueError(f"{what} raised {_lines_of(error)}") from error
 
 
-def _lines_of(error: Exception) -> str:
+def _lines_of(error: BaseException) -> str:
     """The error, and below it the user's lines that led there, the innermost last."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [
@@ -183,8 +183,9 @@ def _lines_of(error: Exception) -> str:
     message = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, SyntaxError):
         message = f"{type(error).__name__}: {error.msg}"
-        text = (error.text or "").strip()
-        lines.append(f"{_short(str(error.filename))}, line {error.lineno}: {text}")
+        if error.filename is not None:  # as where null bytes are found
+            text = (error.text or "").strip()
+            lines.append(f"{_short(error.filename)}, line {error.lineno}: {text}")
     return "\n  ".join([message, *lines[-SHOWN_LINES:]])
 
 

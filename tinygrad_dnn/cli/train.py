@@ -21,6 +21,7 @@ from tinygrad_dnn.cli.pictures import Story, draw_pictures
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import platform, sealed_file
 from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
@@ -323,5 +324,5 @@ def _report(
             _use(args, out / MODEL, examples[-1]),
         )
         written += draw_pictures(out, settings, examples, end, story)
-    log.say("wrote " + ", ".join(map(str, written)))
+    log.say("wrote " + ", ".join(printable(str(path)) for path in written))
     log.say(f"use it: {_use(args, out / MODEL, examples[-1])}")

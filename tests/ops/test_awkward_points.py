@@ -40,6 +40,17 @@ def test_s50_slopes_at_kinks() -> None:
     assert [g.tolist() for g in limits] == [[0.0], [0.0], [1.0]]
 
 
+def test_a_huge_exponent_keeps_its_parity() -> None:
+    """From 2/ε on an exponent is even, and y − 1, which is odd, would round to an even number."""
+    for dtype, y in ((np.float64, 1e16), (np.float32, 2.0**25), (np.float16, 4096.0)):
+        x = np.array([-1.0, 1.0, 0.0, -0.5, -3.0, 3.0], dtype)
+        with np.errstate(over="ignore"):
+            found = tg.grad(lambda x, y=y: (x**y).sum())(x)
+        equal(found, np.array([-y, y, 0, 0, -INF, INF], dtype))
+    found = slope(lambda x: x**1e16, [-(1 + 2.0**-50)])
+    np.testing.assert_allclose(found, -1e16 * np.exp(1e16 * 2.0**-50), rtol=1e-2)
+
+
 def test_s51_ties_share_the_gradient() -> None:
     for extreme in (tg.maximum, tg.minimum):
         assert [g.tolist() for g in slope(extreme, [2.0], [2.0], argnums=(0, 1))] == [[0.5], [0.5]]

@@ -176,6 +176,8 @@ def _without_the_largest(x, top, axis):
 def _log_others(g, x, axis):
     # ∂zᵢ/∂xⱼ = (pⱼ − δᵢⱼ) pᵢ / (1 − pᵢ), and of the largest share qⱼ pᵢ for j ≠ i, q being the
     # shares that the others have among themselves.
+    if 0 in x.shape:
+        return g
     top = x.max(axis=axis, keepdims=True)
     lone, others, second = _without_the_largest(x, top, axis)
     e, q = np.exp(x - top), np.exp(others - second)

@@ -125,6 +125,10 @@ _DESCENT = (
     "`td.optim.gradient_descent({'W': S}, {'W': np.ones((3, 3))}, 0.1)` returns the next "
     "parameters, or write `S.data -= 0.1 * np.ones((3, 3))`"
 )
+_RULES = (
+    "`td.optim.adam().init({'W': S})` makes a state, `td.optim.adam().update` a step from it; "
+    "`td.optim.OPTIMISERS` names the rules"
+)
 _NEW_OP = "write it in ops that there are, or declare it with `td.custom_vjp` or `td.op`"
 
 # Names at the top of the package, and in `tinygrad_dnn.optim`.
@@ -154,10 +158,19 @@ MODULE = _by_name(
             "nn Module Linear Sequential Dense Layer Model layers MLP functional F Neuron "
             "Embedding ReLU Sigmoid Tanh Softmax Flatten init models keras modules Params"
         ),
-        _DESCENT: (
-            "SGD Adam AdamW RMSprop Adagrad Adadelta LBFGS Optimizer sgd adam optimizers step "
-            "optimizer apply_updates lr_scheduler Momentum NAdam optax GradientDescent"
+        _DESCENT: ("SGD sgd step apply_updates GradientDescent LBFGS Adadelta"),
+        _RULES: (
+            "Adam AdamW RMSprop Adagrad Optimizer adam optimizers optimizer Momentum NAdam optax "
+            "adamw rmsprop adagrad momentum nesterov"
         ),
+        "`td.optim.cosine(0.1, 100)`, a function from the step to the rate": (
+            "lr_scheduler StepLR CosineAnnealingLR LambdaLR exponential_decay cosine_decay_schedule"
+        ),
+        "`td.optim.reduce_on_plateau(0.1)`": "ReduceLROnPlateau",
+        "`td.optim.clip_by_norm({'W': S}, 1.0)`": (
+            "clip_grad_norm_ clip_grad_norm clip_by_global_norm"
+        ),
+        "`td.optim.clip_by_value({'W': S}, 1.0)`": "clip_grad_value_ clip_by_value",
         "`-(v * np.log(p) + (1 - v) * np.log(1 - p)).mean()`, or from logits "
         "`(td.softplus(t) - v * t).mean()`": (
             "binary_cross_entropy BCELoss BCEWithLogitsLoss bce_loss bce "

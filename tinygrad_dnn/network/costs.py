@@ -118,7 +118,12 @@ def l2_penalty(parameters: Mapping[str, Any], l2: float, m: int) -> Tensor:
     """
     if not 0 <= l2 < float("inf"):
         raise ValueError(f"l2: expected a finite number of 0 or above, got {l2}")
-    squares = [square(W).sum() for name, W in parameters.items() if name.startswith("W")]
+    weights = [
+        W if isinstance(W, Tensor) else Tensor(W, name=name)
+        for name, W in parameters.items()
+        if name.startswith("W")
+    ]
+    squares = [square(W).sum() for W in weights]
     total: Tensor = sum(squares[1:], start=squares[0]) * (l2 / (2 * m))
     total.name = "L2"
     return total

@@ -124,7 +124,7 @@ def l2_penalty(parameters: Mapping[str, Any], l2: float, m: int) -> Tensor:
         if name.startswith("W")
     ]
     squares = [square(W).sum() for W in weights]
-    total: Tensor = sum(squares[1:], start=squares[0]) * (l2 / (2 * m))
+    total: Tensor = l2 * sum(squares[1:], start=squares[0]) / (2 * m)
     total.name = "L2"
     return total
 

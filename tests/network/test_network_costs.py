@@ -194,6 +194,17 @@ def test_s151_labels_outside_the_classes_are_refused(labels: Any, told: str) -> 
             softmax_cost(Tensor(np.zeros((3, len(labels[0])))), np.array(labels))
 
 
+def test_a_compiled_cost_of_a_label_outside_is_nan() -> None:
+    f = compile(value_and_grad(lambda z, y: softmax_cost(z, y)))
+    Z = np.random.default_rng(0).normal(size=(3, 2))
+    assert np.isfinite(f(Z, np.array([[0, 2]]))[0])
+    for wrong in (3, -1):
+        with pytest.warns(RuntimeWarning, match="invalid value"):
+            cost, slope = f(Z, np.array([[0, wrong]]))
+        assert np.isnan(cost)
+        assert np.isnan(slope).any()
+
+
 def test_balanced_weights_let_classes_count_alike() -> None:
     Y = np.array([[0, 0, 0, 1, 3, 3]])
     assert class_weights(Y, 4).tolist() == [6 / 12, 6 / 4, 0, 6 / 8]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_dnn import compile, compile_loop, optim, value_and_grad
+from tinygrad_dnn import compile, compile_loop, optim, tanh, value_and_grad
 
 RATE = 0.05
 STEPS = 200
@@ -154,6 +154,30 @@ def test_a_loop_carries_the_state() -> None:
         carry, _ = step(carry, X, Y)
     np.testing.assert_allclose(numbers(loop.carry), numbers(carry), rtol=1e-9)
     assert loop.carry["state"]["t"] == 50
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [optim.sgd(), optim.momentum(), optim.nesterov(), optim.weight_decay(optim.sgd(), 0.1)],
+    ids=lambda rule: f"{rule.name}-{rule.decay}",
+)
+def test_linear_rules_are_strength_reduced(rule: optim.Optimiser) -> None:
+    """A matrix that only meets constant data is carried as a smaller one."""
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(500, 8)), rng.normal(size=(2, 8))
+
+    def step(carry: Any, X: Any, Y: Any) -> Any:
+        value, gradients = value_and_grad(lambda q: ((tanh(q["W"] @ X) - Y) ** 2).mean())(carry[0])
+        return rule.update(carry[0], gradients, carry[1], 0.01), value
+
+    p: Any = {"W": rng.normal(size=(2, 500)) / 30}
+    carry = (p, rule.init(p))
+    loop = compile_loop(step, carry=carry, constants={"X": X, "Y": Y})
+    assert loop.summary.startswith("strength reduction")
+    for _ in range(20):
+        loop.step()
+        carry, _ = step(carry, X, Y)
+    np.testing.assert_allclose(loop.carry[0]["W"], carry[0]["W"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", optim.OPTIMISERS)

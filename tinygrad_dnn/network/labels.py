@@ -17,8 +17,8 @@ Array = NDArray[Any]
 def one_hot(Y: Any, classes: int, dtype: DTypeLike = np.float64) -> Any:
     """Labels (1, m) from 0 to classes − 1 as columns (classes, m): 1 in the label's row, else 0.
 
-    A Tensor gives a Tensor. Inside `compile` labels are not looked at: one outside the range is a
-    column of zeros there, so check those that training is given; `Dataset.labels` does.
+    A Tensor gives a Tensor. Inside `compile` labels are not looked at when it is written: one
+    outside the range is a column of NaN there, with NumPy's warning.
 
     Raises:
         ValueError: another shape, fewer than two classes, or labels outside their range.
@@ -30,9 +30,11 @@ def one_hot(Y: Any, classes: int, dtype: DTypeLike = np.float64) -> Any:
         )
     if classes < 2:
         raise ValueError(f"one_hot: expected two classes or more, got {classes}")
-    if not (isinstance(Y, Tensor) and traced()):
-        _check_range("one_hot", np.asarray(Y.data if isinstance(Y, Tensor) else Y), classes)
-    return (np.arange(classes).reshape(-1, 1) == Y).astype(dtype)
+    columns = (np.arange(classes).reshape(-1, 1) == Y).astype(dtype)
+    if isinstance(Y, Tensor) and traced():
+        return columns / columns.sum(axis=0, keepdims=True)  # 1, and NaN outside the range
+    _check_range("one_hot", np.asarray(Y.data if isinstance(Y, Tensor) else Y), classes)
+    return columns
 
 
 def smoothed(Y: Any, smoothing: float, classes: int) -> Any:

@@ -321,7 +321,10 @@ def _checked_rate(rate: Any) -> Any:
 
 def _by_path(tree: Tree) -> tuple[dict[str, Any], Any]:
     """The arrays of a tree by their paths, and its layout."""
-    tree = dict(tree) if isinstance(tree, Mapping) else tree
+    if isinstance(tree, Mapping):
+        if not any(isinstance(x, (dict, list, tuple)) for x in tree.values()):  # the usual, quickly
+            return {f"[{key!r}]": x for key, x in tree.items()}, dict.fromkeys(tree)
+        tree = dict(tree)
     leaves, layout = flatten(tree)
     return dict(zip(paths(tree), leaves, strict=True)), layout
 

@@ -343,7 +343,7 @@ def _parameters(who: str, parameters: Tree) -> tuple[dict[str, Any], Any]:
 
 
 def _fitting(expected: str, given: Tree, leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays of `given` for these parameters, each of its parameter's shape and dtype."""
+    """The arrays of `given` by path, those for these parameters of their shapes and dtypes."""
     found = _by_path(given)[0]
     for path, p in leaves.items():
         x: Any = found.get(path)
@@ -356,7 +356,7 @@ def _fitting(expected: str, given: Tree, leaves: Mapping[str, Any]) -> dict[str,
                 f"{expected} of {p.dtype} for {_name(path)}, got {x.dtype}; data and labels of "
                 "that type keep it"
             )
-    return {path: found[path] for path in leaves}
+    return found
 
 
 def _check_parts(optimiser: Optimiser, state: Any) -> None:

@@ -111,6 +111,12 @@ def test_a_stratified_split_keeps_the_shares(onehot: bool) -> None:
         assert (np.diff(x[0]) > 0).all()
 
 
+def test_what_rounding_left_comes_from_the_class_that_lost_most() -> None:
+    Y = np.array([[0] * 7 + [1] * 3])
+    _, _, _, kept = split(np.ones((1, 10)), Y, 0.2, np.random.default_rng(0))
+    assert sorted(kept[0]) == [0, 1]  # 1.4 and 0.6
+
+
 @pytest.mark.parametrize("share", [0.1, 0.15, 0.33, 0.5, 0.9])
 @pytest.mark.parametrize("stratify", [True, False])
 def test_the_parts_have_the_sizes_that_were_asked_for(share: float, stratify: bool) -> None:

@@ -191,6 +191,8 @@ def test_a_rate_is_found_below_where_descent_diverges() -> None:
     np.testing.assert_allclose(ratios, math.log(1e8) / 99)
     assert curve.rates[0] == 1e-6
     assert curve.costs[0] == 0.5 * (9 + 16) + 1 == pytest.approx(curve.smoothed[0])
+    falls = [b - a for a, b in zip(curve.smoothed, curve.smoothed[2:], strict=False)]
+    assert curve.best == curve.rates[falls.index(min(falls)) + 1]  # between the two
     assert len(curve.rates) == len(curve.costs) == len(curve.smoothed) < 100
     adam = optim.find_rate(value_and_grad(quadratic), p, [(a,)] * 60, optimiser=optim.adam())
     assert 0 < adam.best < 10

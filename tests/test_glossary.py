@@ -285,8 +285,8 @@ td.autograd.Function | td.grad
 td.utils.data.DataLoader | td.data.open_dataset
 td.vmap(f) | per_example_gradients
 td.dropout(v) | default_rng
-td.gelu(v) | np.tanh
-td.silu(v) | td.sigmoid
+td.gelu(v) | td.network.gelu(t)
+td.silu(v) | td.network.swish(t)
 td.mse_loss(v, a) | ((t - u) ** 2).mean()
 td.cross_entropy(t, [0, 1]) | td.log_softmax
 td.binary_cross_entropy(p, a) | np.log(p)

@@ -182,15 +182,15 @@ MODULE = _by_name(
         "`((t - u) ** 2).mean()`": "mse_loss MSELoss mse l2_loss",
         "`abs(t - u).mean()`": "l1_loss L1Loss",
         "`np.where(t > 0, t, np.expm1(t))` and the like": "elu ELU selu celu",
-        "`t * td.sigmoid(t)`": "silu swish SiLU",
-        "`0.5 * t * (1 + np.tanh(0.7978845608 * (t + 0.044715 * t ** 3)))`": "gelu GELU",
+        "`td.network.swish(t)`": "silu swish SiLU",
+        "`td.network.gelu(t)`": "gelu GELU",
         "`td.relu(t)`": "relu_",
         "`t.clip(0.0, 6.0)`": "relu6 hardtanh",
         "`t * (np.random.default_rng(0).random(t.shape) < 0.8) / 0.8`": "dropout Dropout",
         "`(t - t.mean(axis=1, keepdims=True)) / t.std(axis=1, keepdims=True)`": (
             "layer_norm LayerNorm batch_norm BatchNorm1d normalize instance_norm group_norm"
         ),
-        "`np.eye(3)[[0, 2]]`": "one_hot",
+        "`np.eye(3)[[0, 2]]`, in columns `td.network.one_hot(np.array([[0, 2]]), 3)`": "one_hot",
         _NEW_OP: (
             "conv1d conv2d conv3d Conv2d max_pool2d MaxPool2d avg_pool2d conv LSTM GRU RNN "
             "MultiheadAttention scaled_dot_product_attention embedding fft linalg special erf "

@@ -18,9 +18,10 @@ from tinygrad_dnn.network.costs import (
     squared_cost,
 )
 from tinygrad_dnn.network.dropout import dropout_masks
+from tinygrad_dnn.network.heads import HEADS
 from tinygrad_dnn.network.initialisers import INITIALISERS, check_layers, initialize_parameters
 from tinygrad_dnn.network.labels import class_weights, example_weights, one_hot
-from tinygrad_dnn.network.model import BINARY_COSTS, COSTS, HEADS, cost_of, forward
+from tinygrad_dnn.network.model import BINARY_COSTS, COSTS, cost_of, forward
 
 __all__ = [
     "ACTIVATIONS",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn import textbook
+from tinygrad_dnn.network.heads import check_head
 
 Array = NDArray[Any]
 
@@ -20,13 +21,6 @@ INITIALISERS = {
     "0.01": "normal · 0.01, the document's listing; deep networks do not learn from it",
 }
 
-# The units of a last layer, by head.
-_LAST = {
-    "sigmoid": (range(1, 2), "1 unit in the last layer (one probability)"),
-    "softmax": (range(2, 2**62), "2 units or more in the last layer, one for each class,"),
-    "linear": (range(1, 2**62), ""),
-}
-
 
 def check_layers(layer_dims: Sequence[int], head: str = "sigmoid") -> tuple[int, ...]:
     """Layer sizes (n_x, n_1, ..., n_L) of a network with this head, as Python's integers.
@@ -35,18 +29,16 @@ def check_layers(layer_dims: Sequence[int], head: str = "sigmoid") -> tuple[int,
         ValueError: fewer than two sizes, one below 1 or not an integer; a last one other than 1
             under "sigmoid", or below 2 under "softmax"; an unknown head.
     """
-    if head not in _LAST:
-        raise ValueError(f"head: expected one of {', '.join(_LAST)}, got {head!r}")
+    last = check_head(head)
     sizes = tuple(layer_dims)
     if len(sizes) < 2:
-        end = "1" if head == "sigmoid" else "n_L"
+        end = last.most or "n_L"
         raise ValueError(f"layers: expected n_x, ..., {end}, at least two sizes, got {sizes}")
     for l, n in enumerate(sizes):
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise ValueError(f"layers: expected positive integers, got {n!r} for layer {l}")
-    allowed, words = _LAST[head]
-    if int(sizes[-1]) not in allowed:
-        raise ValueError(f"layers: expected {words} under a {head}, got {sizes[-1]}")
+    if sizes[-1] < last.least or (last.most is not None and sizes[-1] > last.most):
+        raise ValueError(f"layers: expected {last.units} under a {head}, got {sizes[-1]}")
     return tuple(int(n) for n in sizes)
 
 

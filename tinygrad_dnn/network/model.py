@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.autodiff.tensor import Tensor
@@ -18,14 +17,7 @@ from tinygrad_dnn.network.costs import (
     softmax_cost,
     squared_cost,
 )
-from tinygrad_dnn.ops import sigmoid, softmax
-
-# What the last layer answers with: a probability, one for each class, or its numbers themselves.
-HEADS: dict[str, Callable[[Any], Any] | None] = {
-    "sigmoid": sigmoid,
-    "softmax": partial(softmax, axis=0),
-    "linear": None,
-}
+from tinygrad_dnn.network.heads import check_head
 
 
 class Cost(NamedTuple):
@@ -76,16 +68,14 @@ def forward(
     Raises:
         ValueError: a parameter or mask is missing or one too many, or shapes do not fit; by name.
     """
-    for name, table, got in (
-        ("activation", [*ACTIVATIONS], activation),
-        ("head", [*HEADS], head),
-    ):
-        if got not in table:
-            raise ValueError(f"{name}: expected one of {', '.join(table)}, got {got!r}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}"
+        )
+    last = check_head(head).of
     A = X if isinstance(X, Tensor) else Tensor(X, name="X")
     L = _check_shapes(A.shape, parameters)
     _check_masks(masks, parameters, A.shape[1])
-    last = HEADS[head]
     for l in range(1, L + 1):
         with scope(f"layer {l}"):
             Z = parameters[f"W{l}"] @ A + parameters[f"b{l}"]

@@ -245,12 +245,16 @@ def test_weight_decay_is_apart_from_the_gradient_and_where_it_is_asked_for() -> 
         assert np.allclose(decayed["W1"], l2["W1"]) == same
 
 
-def test_adagrad_and_adam_stand_still_where_the_gradient_is_0() -> None:
-    for name in optim.OPTIMISERS:
-        rule = optim.OPTIMISERS[name](**({"decay": 0.0} if name == "adamw" else {}))
-        p = {"W": np.array([1.5])}
-        after, _ = rule.update(p, {"W": np.zeros(1)}, rule.init(p), 0.1)
-        assert after == p, name
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", optim.OPTIMISERS)
+def test_a_gradient_of_0_moves_nothing(name: str, dtype: Any) -> None:
+    """In float16 an ε of 1e-8 is 0."""
+    rule = optim.OPTIMISERS[name](**({"decay": 0.0} if name == "adamw" else {}))
+    p = {"W": np.array([1.5], dtype)}
+    after, state = rule.update(p, {"W": np.zeros(1, dtype)}, rule.init(p), 0.1)
+    after, _ = rule.update(after, {"W": np.zeros(1, dtype)}, state, 0.1)
+    assert after == p
+    assert after["W"].dtype == dtype
 
 
 def test_an_optimiser_says_what_it_is() -> None:

@@ -74,7 +74,8 @@ def split(
 
     Which ones `rng` draws; both parts keep the order of the whole. Stratified, each class gives its
     share: the parts of m · share are rounded down, and what is missing then comes from the classes
-    that lost most by it, so that the sizes are as without.
+    that lost most by it, so that the sizes are as without. A class of few examples may be missing
+    from a part.
 
     Args:
         X: examples (n_x, m).

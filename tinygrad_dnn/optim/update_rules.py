@@ -199,7 +199,7 @@ def rmsprop(beta: float = 0.99, epsilon: float = 1e-8) -> Optimiser:
 
     def rule(p: Any, g: Any, kept: Remembered, rate: Any, t: Any) -> tuple[Any, Remembered]:
         s = beta * kept["s"] + (1 - beta) * np.square(g)
-        return _descended(p, g / (np.sqrt(s) + epsilon), rate), {"s": s}
+        return _descended(p, g / (np.sqrt(s) + _above_tiny(epsilon, p)), rate), {"s": s}
 
     return Optimiser("rmsprop", rule, {"beta": beta, "epsilon": epsilon}, ("s",))
 
@@ -217,7 +217,7 @@ def adagrad(epsilon: float = 1e-10) -> Optimiser:
 
     def rule(p: Any, g: Any, kept: Remembered, rate: Any, t: Any) -> tuple[Any, Remembered]:
         s = kept["s"] + np.square(g)
-        return _descended(p, g / (np.sqrt(s) + epsilon), rate), {"s": s}
+        return _descended(p, g / (np.sqrt(s) + _above_tiny(epsilon, p)), rate), {"s": s}
 
     return Optimiser("adagrad", rule, {"epsilon": epsilon}, ("s",))
 
@@ -242,8 +242,8 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
         s = beta2 * kept["s"] + (1 - beta2) * np.square(g)
         root = np.sqrt(_one_minus_power(beta2, t))
         step = _in_dtype(root / _one_minus_power(beta1, t), p) * rate
-        p = _descended(p, v / (np.sqrt(s) + _in_dtype(epsilon * root, p)), step)
-        return p, {"v": v, "s": s}
+        below = np.sqrt(s) + _in_dtype(_above_tiny(epsilon, p) * root, p)
+        return _descended(p, v / below, step), {"v": v, "s": s}
 
     settings = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
     return Optimiser("adam", rule, settings, ("v", "s"), counts=True)
@@ -296,6 +296,11 @@ OPTIMISERS: dict[str, Callable[..., Optimiser]] = {
 def _one_minus_power(beta: float, t: Any) -> Any:
     """1 − βᵗ, without the cancellation of 1 − β ** t for small t."""
     return -np.expm1(t * math.log(beta))
+
+
+def _above_tiny(epsilon: float, p: Any) -> float:
+    """ε, or the smallest normal number of p's dtype: in float16 1e-8 is 0, and 0/0 no step."""
+    return max(epsilon, float(np.finfo(p.dtype).tiny))
 
 
 def _in_dtype(x: Any, p: Any) -> Any:

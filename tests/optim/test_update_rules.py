@@ -135,6 +135,25 @@ def test_a_compiled_step_is_the_same_update(name: str, settings: dict[str, float
     assert f.source.count("def step(") == 2  # no second program: rate and t are arguments
 
 
+def test_no_rule_computes_a_gradient_twice() -> None:
+    """A number that is multiplied into a product makes another one of it."""
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(30, 20)), rng.normal(size=(2, 20))
+    p: Any = {"W1": rng.normal(size=(40, 30)), "W2": rng.normal(size=(2, 40))}
+
+    def products(rule: optim.Optimiser) -> int:
+        def step(p: Any, state: Any) -> Any:
+            cost = value_and_grad(lambda q: ((q["W2"] @ tanh(q["W1"] @ X) - Y) ** 2).mean())
+            return rule.update(p, cost(p)[1], state, 0.01)
+
+        f = compile(step)
+        f(p, rule.init(p))
+        return f.source.count("np.matmul(")
+
+    found = {name: products(make()) for name, make in optim.OPTIMISERS.items()}
+    assert set(found.values()) == {5}, found
+
+
 def test_a_loop_carries_the_state() -> None:
     rule = optim.adam()
     rng = np.random.default_rng(4)

@@ -238,7 +238,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
     _above_0("adam", beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def rule(p: Any, g: Any, kept: Remembered, rate: Any, t: Any) -> tuple[Any, Remembered]:
-        v = beta1 * kept["v"] + (1 - beta1) * g
+        v = kept["v"] + (1 - beta1) * (g - kept["v"])  # a number times g would compute g again
         s = beta2 * kept["s"] + (1 - beta2) * np.square(g)
         root = np.sqrt(_one_minus_power(beta2, t))
         step = _in_dtype(root / _one_minus_power(beta1, t), p) * rate

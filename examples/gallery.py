@@ -10,7 +10,7 @@ import numpy as np
 
 import viz
 from tinygrad_dnn import Tensor, log, scope, sigmoid, tanh
-from tinygrad_dnn.network import cost_of, initialize_parameters
+from tinygrad_dnn.network import cost_of, dropout_masks, initialize_parameters
 
 HERE = Path(__file__).parent / "pictures"
 
@@ -73,6 +73,16 @@ def shared():
     return viz.draw(h2, names=locals(), backward=True, values=True)
 
 
+def regularized():
+    """A softmax over three classes, with L2 and with dropout in layer 1."""
+    rng = np.random.default_rng(0)
+    weights = initialize_parameters((4, 6, 3), "he", head="softmax")
+    masks = dropout_masks(weights, 5, 0.8, rng)
+    X, Y = Tensor(rng.random((4, 5)), name="X"), Tensor(np.eye(3)[[0, 1, 2, 2, 0]].T, name="Y")
+    parameters = {k: Tensor(p, requires_grad=True, name=k) for k, p in weights.items()}
+    return viz.draw(cost_of(X, Y, parameters, "softmax", l2=0.7, masks=masks), merge=True)
+
+
 def nan():
     """A NaN hunted down to the saturated sigmoid in which it began."""
     Z = Tensor([[2.0, 40.0, -3.0]], requires_grad=True, name="Z")
@@ -89,7 +99,9 @@ def derivation():
     return viz.derive(network(12288, 20, 7, 5, 1, m=209), title="The document's network")
 
 
-GALLERY = {f.__name__: f for f in (neuron, xor, folded, unfolded, both_passes, shared, nan)}
+GALLERY = {
+    f.__name__: f for f in (neuron, xor, folded, unfolded, both_passes, regularized, shared, nan)
+}
 
 
 def main(folder=HERE):

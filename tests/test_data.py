@@ -330,6 +330,22 @@ def test_default_dataset_never_changes():
     )
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_digits_carry_both_labels(split):
+    with default_dataset(split) as parity, default_dataset(split, labels="digit") as digits:
+        Y = digits.labels(binary=False)
+        assert digits.classes == tuple("0123456789")
+        np.testing.assert_array_equal(parity.images(), digits.images())
+        np.testing.assert_array_equal(parity.labels(), Y % 2 == 0)
+        assert np.bincount(Y[0]).min() > 20
+        with pytest.raises(ValueError, match="expected labels 0 or 1"):
+            digits.labels()
+    with pytest.raises(ValueError, match="expected labels 'parity' or 'digit', got 'both'"):
+        default_dataset(split, labels="both")
+    with pytest.raises(ValueError, match="expected split 'train' or 'test', got 'all'"):
+        default_dataset("all", labels="digit")
+
+
 def test_default_dataset_refuses_another_split():
     with pytest.raises(ValueError, match="expected split 'train' or 'test', got 'all'"):
         default_dataset("all")

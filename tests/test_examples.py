@@ -43,6 +43,23 @@ def test_xor(example, tmp_path) -> None:
     assert (tmp_path / "xor.svg").stat().st_size > 1000
 
 
+def test_digits_softmax(example) -> None:
+    module = example("digits_softmax")
+    right, _ = module.main()
+    assert right >= 0.975
+
+
+def test_regularization(example, tmp_path, capsys) -> None:
+    found = example("regularization").main(str(tmp_path / "regularized.svg"))
+    told = capsys.readouterr().out
+    assert "dW2 = 1.5/m · W2 + 1/m · dZ2 A1ᵀ" in told
+    assert "dZ1 = dA1 ⊙ D1 ⊙ 1[Z1 > 0]" in told
+    plain, plain_right = found.pop("neither")
+    assert plain > 1.05 * max(cost for cost, _ in found.values())
+    assert plain_right < min(right for _, right in found.values())
+    assert (tmp_path / "regularized.svg").stat().st_size > 1000
+
+
 def test_fit_curve(example) -> None:
     module = example("fit_curve")
     p = module.main()

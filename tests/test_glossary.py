@@ -150,6 +150,8 @@ sum([v, v]) |
 abs(v) |
 max(v) |
 td.optim.gradient_descent({'W': v}, {'W': np.ones(3)}, 0.1) |
+td.optim.gradient_descent([a], [a], 0.1) |
+td.optim.adam().init({'W': a}) |
 td.compile(np.sin)(a) |
 td.compile(np.add)(a, a) |
 # --- NumPy: refused ---------------------------------------------------------------------
@@ -196,7 +198,9 @@ td.nn.Linear(3, 4) | td.relu(
 td.nn.functional.relu(v) | td.relu(
 td.nn.Module | td.network
 td.optim.SGD([v], lr=0.1) | td.optim.gradient_descent
-td.optim.Adam([v]) | td.optim.gradient_descent
+td.optim.Adam([v]) | td.optim.adam()
+td.optim.lr_scheduler.StepLR | td.optim.cosine
+td.optim.clip_grad_norm_ | td.optim.clip_by_norm
 td.zeros(3) | np.zeros(3)
 td.randn(2, 3) | default_rng
 td.rand(3) | default_rng
@@ -218,8 +222,8 @@ td.autograd.Function | td.grad
 td.utils.data.DataLoader | td.data.open_dataset
 td.vmap(f) | per_example_gradients
 td.dropout(v) | default_rng
-td.gelu(v) | np.tanh
-td.silu(v) | td.sigmoid
+td.gelu(v) | td.network.gelu(t)
+td.silu(v) | td.network.swish(t)
 td.mse_loss(v, a) | ((t - u) ** 2).mean()
 td.cross_entropy(t, [0, 1]) | td.log_softmax
 td.binary_cross_entropy(p, a) | np.log(p)
@@ -324,7 +328,9 @@ td.compile(3) | expected a function
 td.compile_loop(lambda W: (W, W), carry=None) | carry
 td.compile_loop(lambda W: (W, W), carry={'W': a, 'b': 'x'}) | carry['b']
 td.custom_vjp(lambda x, y: x * y, lambda g, x, y: (g * y, g * x))(a, y=v) | by position
-td.optim.gradient_descent([v], [a], 0.1) | dict
+td.optim.gradient_descent([a], {'W': a}, 0.1) | [0]
+td.optim.gradient_descent({'W': [1.0]}, {'W': a}, 0.1) | ['W'][0]
+td.optim.gradient_descent(3, 3, 0.1) | np.asarray(x, dtype=float)
 td.check.check_op(np.sin) | check_gradients
 td.relu6(v) | t.clip(0.0, 6.0)
 td.softmix | softmax

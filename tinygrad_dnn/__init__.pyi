@@ -13,11 +13,13 @@ from tinygrad_dnn import data as data
 from tinygrad_dnn import formula as formula
 from tinygrad_dnn import grading as grading
 from tinygrad_dnn import graph as graph
+from tinygrad_dnn import metrics as metrics
 from tinygrad_dnn import network as network
 from tinygrad_dnn import ops as ops
 from tinygrad_dnn import optim as optim
 from tinygrad_dnn import rewrite as rewrite
 from tinygrad_dnn import textbook as textbook
+from tinygrad_dnn import textbook_part2 as textbook_part2
 from tinygrad_dnn import train as train
 from tinygrad_dnn.autodiff.black_box import custom_vjp as custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError as NonFiniteError

@@ -122,6 +122,10 @@ _DESCENT = (
     "`td.optim.gradient_descent({'W': S}, {'W': np.ones((3, 3))}, 0.1)` returns the next "
     "parameters, or write `S.data -= 0.1 * np.ones((3, 3))`"
 )
+_RULES = (
+    "`td.optim.adam().init({'W': S})` makes a state, `td.optim.adam().update` a step from it; "
+    "`td.optim.OPTIMISERS` names the rules"
+)
 _NEW_OP = "write it in ops that there are, or declare it with `td.custom_vjp` or `td.op`"
 
 # Names at the top of the package, and in `tinygrad_dnn.optim`.
@@ -148,10 +152,19 @@ MODULE = _by_name(
             "nn Module Linear Sequential Dense Layer Model layers MLP functional F Neuron "
             "Embedding ReLU Sigmoid Tanh Softmax Flatten init models keras modules Params"
         ),
-        _DESCENT: (
-            "SGD Adam AdamW RMSprop Adagrad Adadelta LBFGS Optimizer sgd adam optimizers step "
-            "optimizer apply_updates lr_scheduler Momentum NAdam optax GradientDescent"
+        _DESCENT: ("SGD sgd step apply_updates GradientDescent LBFGS Adadelta"),
+        _RULES: (
+            "Adam AdamW RMSprop Adagrad Optimizer adam optimizers optimizer Momentum NAdam optax "
+            "adamw rmsprop adagrad momentum nesterov"
         ),
+        "`td.optim.cosine(0.1, 100)`, a function from the step to the rate": (
+            "lr_scheduler StepLR CosineAnnealingLR LambdaLR exponential_decay cosine_decay_schedule"
+        ),
+        "`td.optim.reduce_on_plateau(0.1)`": "ReduceLROnPlateau",
+        "`td.optim.clip_by_norm({'W': S}, 1.0)`": (
+            "clip_grad_norm_ clip_grad_norm clip_by_global_norm"
+        ),
+        "`td.optim.clip_by_value({'W': S}, 1.0)`": "clip_grad_value_ clip_by_value",
         "`-(v * np.log(p) + (1 - v) * np.log(1 - p)).mean()`, or from logits "
         "`(td.softplus(t) - v * t).mean()`": (
             "binary_cross_entropy BCELoss BCEWithLogitsLoss bce_loss bce "
@@ -163,15 +176,15 @@ MODULE = _by_name(
         "`((t - u) ** 2).mean()`": "mse_loss MSELoss mse l2_loss",
         "`abs(t - u).mean()`": "l1_loss L1Loss",
         "`np.where(t > 0, t, np.expm1(t))` and the like": "elu ELU selu celu",
-        "`t * td.sigmoid(t)`": "silu swish SiLU",
-        "`0.5 * t * (1 + np.tanh(0.7978845608 * (t + 0.044715 * t ** 3)))`": "gelu GELU",
+        "`td.network.swish(t)`": "silu swish SiLU",
+        "`td.network.gelu(t)`": "gelu GELU",
         "`td.relu(t)`": "relu_",
         "`t.clip(0.0, 6.0)`": "relu6 hardtanh",
         "`t * (np.random.default_rng(0).random(t.shape) < 0.8) / 0.8`": "dropout Dropout",
         "`(t - t.mean(axis=1, keepdims=True)) / t.std(axis=1, keepdims=True)`": (
             "layer_norm LayerNorm batch_norm BatchNorm1d normalize instance_norm group_norm"
         ),
-        "`np.eye(3)[[0, 2]]`": "one_hot",
+        "`np.eye(3)[[0, 2]]`, in columns `td.network.one_hot(np.array([[0, 2]]), 3)`": "one_hot",
         _NEW_OP: (
             "conv1d conv2d conv3d Conv2d max_pool2d MaxPool2d avg_pool2d conv LSTM GRU RNN "
             "MultiheadAttention scaled_dot_product_attention embedding fft linalg special erf topk"

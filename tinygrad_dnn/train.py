@@ -21,7 +21,7 @@ from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.loops.loop import Loop
 from tinygrad_dnn.loops.loop_compiler import compile_loop
 from tinygrad_dnn.network import (
-    COSTS,
+    BINARY_COSTS,
     INITIALISERS,
     check_layers,
     cost_of,
@@ -86,7 +86,7 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layer_dims", check_layers(self.layer_dims))
         object.__setattr__(self, "learning_rate", check_learning_rate(self.learning_rate))
-        for name, known in (("init", INITIALISERS), ("dtype", DTYPES), ("cost", COSTS)):
+        for name, known in (("init", INITIALISERS), ("dtype", DTYPES), ("cost", BINARY_COSTS)):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}"

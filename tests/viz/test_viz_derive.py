@@ -14,6 +14,7 @@ from derivations import SIZES, M, balanced, handle, lines, net, the_documents, v
 import tinygrad_dnn as tg
 import viz
 from tinygrad_dnn import Tensor, network, textbook
+from tinygrad_dnn.graph import trace
 
 # --- the document's network -----------------------------------------------------------------------
 
@@ -104,6 +105,49 @@ def test_the_stable_cost_gives_the_same_lines() -> None:
     del told["dA3"]
     derived = lines(viz.derive(net(3, "stable")[0]))
     assert derived == told | {"dZ3": "σ(Z3) − Y"}  # A3 is not part of that expression
+
+
+def regularized(cost: str, **settings: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """A network of two layers with L2, whose cost is a sum of two results with names."""
+    rng = np.random.default_rng(0)
+    n = 3 if cost == "softmax" else 1
+    head = network.COSTS[cost].head
+    start = network.initialize_parameters((4, 5, n), head=head)
+    held = {k: Tensor(p, requires_grad=True, name=k) for k, p in start.items()}
+    labels = rng.integers(0, max(n, 2), (1, M))
+    Y = labels * 1.0 if n == 1 else np.eye(n)[labels[0]].T
+    X = Tensor(rng.normal(size=(4, M)), name="X")
+    settings["masks"] = network.dropout_masks(start, M, 0.8, rng)
+    return network.cost_of(X, Tensor(Y, name="Y"), held, cost, l2=0.7, **settings), held
+
+
+@pytest.mark.parametrize("convention", ["document", "plain"])
+@pytest.mark.parametrize("cost", ["stable", "softmax", "squared"])
+def test_a_cost_of_named_parts_keeps_the_measure(cost: str, convention: str) -> None:
+    """The gradient of a part is the number 1, and stands in no formula."""
+    result, _ = regularized(cost)
+    nodes = {n.name: n for n in trace([result.node])}
+    derived = viz.derive(result, convention=convention)
+    for line in derived.lines:
+        times = M if line.times_m else 1
+        name = line.name.removeprefix("d")
+        wanted = times * tg.gradients(result, handle(nodes[name]))
+        np.testing.assert_allclose(value(line), wanted, rtol=1e-12, atol=1e-15, err_msg=name)
+
+
+def test_the_regularized_softmax_by_the_courses_formulas() -> None:
+    derived = lines(viz.derive(regularized("softmax")[0]))
+    assert derived == {
+        "dcross_entropy": "m",
+        "dL2": "m",
+        "dZ2": "(Σᵢ Y) ⊙ softmaxᵢ(Z2) − Y",
+        "dW2": "0.7/m · W2 + 1/m · dZ2 A1ᵀ",
+        "db2": "1/m · Σ dZ2",
+        "dA1": "W2ᵀ dZ2",
+        "dZ1": "dA1 ⊙ D1 ⊙ 1[Z1 > 0]",
+        "dW1": "0.7/m · W1 + 1/m · dZ1 Xᵀ",
+        "db1": "1/m · Σ dZ1",
+    }
 
 
 @pytest.mark.parametrize("labels", [bool, np.uint8, np.int64, np.float32, np.float64])

@@ -148,7 +148,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--iterations", type=count, metavar="N", default=2500, help="in all (default 2500)")
     add("--seed", type=seed, help="of the initial weights (default 1)")
-    add("--init", help="sqrt (default), he, or 0.01 as in the document's listing")
+    add("--init", help="sqrt (default), he, glorot, orthogonal, or the document's 0.01")
     add("--dtype", help="float64 (default) or float32")
     add(
         "--cost",

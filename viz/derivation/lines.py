@@ -218,19 +218,29 @@ class Lines:
         None if it is made of more nodes than `most`.
         """
         known = [z for z in owners if z in self.unknown]
-        # Where all of it comes from gradients in that measure, the measure goes through.
+        # Where all of it comes from gradients in that measure, the measure goes through; not where
+        # one was the number 1, which left nothing in the formula to be cut off at.
         alike = len(known) == len(owners) and all(map(self._is_scaled, known))
-        cut: dict[Node, Node] = {}
-        for z in known:
-            leaf = self.unknown[z]
-            as_it_is = alike or not self._is_scaled(z)
-            cut[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
-        root = _cut(self.gradients[x], ChainMap(cut, self.given), most)
+        root = self._cut_at(x, known, alike, most)
+        if alike and root is not None:
+            left = set(trace([root]))
+            if not all(self.unknown[z] in left for z in known):
+                alike = False
+                root = self._cut_at(x, known, alike, most)
         if root is None:
             return None
         if self._is_scaled(x):
             return root if alike else self._times(root)
         return self._times(root, inverse=True) if alike and self.scaled else root
+
+    def _cut_at(self, x: Node, known: Collection[Node], alike: bool, most: int | None) -> Any:
+        """The gradient of x in terms of those of `known`, in the document's measure if alike."""
+        cut: dict[Node, Node] = {}
+        for z in known:
+            leaf = self.unknown[z]
+            as_it_is = alike or not self._is_scaled(z)
+            cut[self.gradients[z]] = leaf if as_it_is else self._times(leaf, inverse=True)
+        return _cut(self.gradients[x], ChainMap(cut, self.given), most)
 
     def _times(self, x: Node, inverse: bool = False) -> Node:
         assert self.divisor is not None

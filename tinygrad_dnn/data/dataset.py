@@ -1,17 +1,4 @@
-"""Labelled examples in HDF5 files: opened lazily, looked at closely, handed out as columns.
-
-The document's layout is ``train_set_x`` (m, px, px, 3) uint8, ``train_set_y`` (m,) integers and
-``list_classes``, the names of the classes; likewise ``test_set_x`` and ``test_set_y``. Any other
-(m, ...) dataset of numbers is opened by its name. The package brings one such file along: the UCI
-handwritten digits of 8x8 pixels, even (1) against odd (0).
-
-    with open_dataset("train_catvnoncat.h5") as cats:
-        X, Y = cats.columns(), cats.labels()  # (12288, 209) and (1, 209)
-
-What is wrong with a file is said by file and dataset: OSError where it cannot be read, ValueError
-where it holds something else. Nothing outside the file is followed; see
-`tinygrad_dnn.storage.hdf5_reader`.
-"""
+"""Labelled examples in an HDF5 file, opened lazily and looked at closely."""
 
 import hashlib
 from contextlib import ExitStack
@@ -33,8 +20,6 @@ from tinygrad_dnn.storage.hdf5_reader import (
     read_h5,
     read_h5_text,
 )
-
-__all__ = ["Dataset", "default_dataset", "open_dataset"]
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -247,18 +232,25 @@ def open_dataset(
     return dataset
 
 
-def default_dataset(split: Split = "train") -> Dataset:
+def default_dataset(
+    split: Split = "train", labels: Literal["parity", "digit"] = "parity"
+) -> Dataset:
     """The handwritten digits that come with the package: 8x8 pixels, even (1) against odd (0).
 
-    ``split`` is "train" (1437 examples) or "test" (360). The data are the "Optical Recognition of
+    ``split`` is "train" (1437 examples) or "test" (360). With ``labels="digit"`` the labels are the
+    digits 0 to 9: ``data.labels(binary=False)``. The data are the "Optical Recognition of
     Handwritten Digits" of E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0,
     doi:10.24432/C50P49; the file beside this module's data says what was changed.
 
     Raises:
-        ValueError: another split.
+        ValueError: another split, or other labels.
     """
+    if labels not in ("parity", "digit"):
+        raise ValueError(f"default_dataset: expected labels 'parity' or 'digit', got {labels!r}")
     with as_file(files("tinygrad_dnn") / "_data" / "digits.h5") as path:
-        return open_dataset(path, split=split)
+        if labels == "parity" or split not in SPLITS:
+            return open_dataset(path, split=split)
+        return open_dataset(path, f"{split}_set_x", f"{split}_set_digit", "list_digits")
 
 
 def _only_split(file: h5py.File) -> Split:

@@ -1,0 +1,130 @@
+"""Examples in mini-batches, and some kept apart for validation; all in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def batches(
+    X: Array, Y: Array, size: int, rng: np.random.Generator
+) -> Iterator[tuple[Array, Array]]:
+    """One epoch: X and Y in mini-batches of `size` columns, in an order that `rng` draws.
+
+    Every example comes once; the last batch is shorter where `size` does not divide m. Batches are
+    copies in the memory order of X and Y. The same state of `rng` gives the same epoch, and one
+    epoch takes one permutation from it:
+
+        for epoch in range(10):
+            for x, y in batches(X, Y, 64, rng):
+                ...
+
+    Args:
+        X: examples (n_x, m).
+        Y: labels (1, m) or (n_L, m).
+        rng: a NumPy Generator, `np.random.default_rng(seed)`.
+
+    Raises:
+        TypeError: `rng` is no Generator, `size` no integer.
+        ValueError: a size that is not from 1 to m, or X and Y of other shapes than those.
+    """
+    X, Y = _columns("batches", X, Y)
+    return _taken(X, Y, batch_positions(X.shape[1], size, rng))
+
+
+def _taken(X: Array, Y: Array, positions: list[Array]) -> Iterator[tuple[Array, Array]]:
+    for at in positions:
+        yield _at(X, at), _at(Y, at)
+
+
+def batch_positions(m: int, size: int, rng: np.random.Generator) -> list[Array]:
+    """The positions of one epoch's batches: a permutation of 0 ... m − 1, cut every `size`.
+
+    For what belongs to the examples besides X and Y, as weights, and for steps that are given
+    positions instead of data.
+
+    Raises:
+        TypeError, ValueError: as `batches`.
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            "batches: expected a NumPy Generator, np.random.default_rng(seed), got "
+            f"{type(rng).__name__}; made once, not for each epoch"
+        )
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
+        raise TypeError(f"batches: expected a whole number as size, got {size!r}")
+    if not 1 <= size <= m:
+        raise ValueError(
+            f"batches: expected a size from 1 to the number of examples, {m}, got {size}; "
+            f"{m} is the full batch"
+        )
+    order = rng.permutation(m)
+    return [order[i : i + size] for i in range(0, m, size)]
+
+
+def split(
+    X: Array, Y: Array, share: float, rng: np.random.Generator, *, stratify: bool = True
+) -> tuple[Array, Array, Array, Array]:
+    """Examples for training and for validation: (X_train, Y_train, X_validation, Y_validation).
+
+    Which ones `rng` draws; both parts keep the order of the whole. Stratified, each class gives its
+    share: the parts of m · share are rounded down, and what is missing then comes from the classes
+    that lost most by it, so that the sizes are as without. A class of few examples may be missing
+    from a part.
+
+    Args:
+        X: examples (n_x, m).
+        Y: labels (1, m), or one-hot columns (n_L, m).
+        share: of the examples that are kept for validation; round(share · m) of them.
+        rng: a NumPy Generator.
+        stratify: for labels of classes; False for numbers to be predicted.
+
+    Raises:
+        TypeError: `rng` is no Generator.
+        ValueError: a part would be empty, or X and Y of other shapes than those.
+    """
+    X, Y = _columns("split", X, Y)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            "split: expected a NumPy Generator, np.random.default_rng(seed), got "
+            f"{type(rng).__name__}"
+        )
+    m = X.shape[1]
+    n = round(share * m) if 0 < share < 1 else 0
+    if not 0 < n < m:
+        raise ValueError(
+            f"split: expected a share that leaves examples in both parts of {m}, got {share}"
+        )
+    groups = [np.arange(m)]
+    if stratify:
+        _, which = np.unique(Y, axis=1, return_inverse=True)
+        which = which.ravel()
+        groups = [np.flatnonzero(which == c) for c in range(which.max() + 1)]
+    exact = np.array([len(group) * n / m for group in groups])
+    take = np.floor(exact).astype(int)
+    take[np.argsort(take - exact, kind="stable")[: n - take.sum()]] += 1
+    kept = np.zeros(m, dtype=bool)
+    for group, k in zip(groups, take, strict=True):
+        kept[rng.permutation(group)[:k]] = True
+    train, validation = np.flatnonzero(~kept), np.flatnonzero(kept)
+    return _at(X, train), _at(Y, train), _at(X, validation), _at(Y, validation)
+
+
+def _at(x: Array, positions: Array) -> Array:
+    """Columns, in the memory order of x: of a transposed array each lies in one piece."""
+    return x.T[positions].T if x.T.flags.c_contiguous else np.ascontiguousarray(x[:, positions])
+
+
+def _columns(who: str, X: Any, Y: Any) -> tuple[Array, Array]:
+    X, Y = np.asarray(X), np.asarray(Y)
+    if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1]:
+        raise ValueError(
+            f"{who}: expected X (n_x, m) and Y (1, m) or (n_L, m), examples in columns, got "
+            f"{X.shape} and {Y.shape}; labels in one row are Y.reshape(1, -1)"
+        )
+    return X, Y

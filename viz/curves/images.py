@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +10,23 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from viz.curves.sheet import blank, check_path, save_figure, set_plain
+from viz.curves.sheet import DPI, check_path, in_inches, save_figure, set_plain, write_plain
 from viz.palette import BLUE, INK, LINE, MUTED, PAPER, VERMILLION
 
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, PAPER, VERMILLION])
 MOST = 36  # units shown
 COLUMNS = 6  # images in a row
+# All in pixels of the picture:
+TILE = 192  # the longer side of an image, at most: a whole multiple of its pixels, if it is smaller
+GAP, MARGIN = 24, 32  # between images, and around them
+NARROW = 140  # from an image to the next, at least: room for a caption
+LINE_OF_TEXT, TITLE_LINE = 34, 42  # of captions, and of what is written above all
+WIDTH = 1280  # of a picture, at least
+BAR = 200  # beside the images, for the scale of their colours
 
 
 def weights(
@@ -58,22 +65,20 @@ def weights(
         )
     shown = W1[:MOST].reshape(-1, height, width, channels)
     said = f"the first {MOST} of {len(W1)} units" if len(W1) > MOST else ""
-    figure, grid = _wall(len(shown), [title or "", said])
-    finite = np.abs(W1[np.isfinite(W1)])
-    scale = Normalize(-(reach := float(finite.max(initial=0.0)) or 1.0), reach)
-    for i, (axes, image) in enumerate(zip(grid, shown, strict=True), start=1):
-        if channels == 1:
-            axes.imshow(image[:, :, 0], cmap=SIGNED, norm=scale)
-        else:
-            own = np.abs(image[np.isfinite(image)]).max(initial=0.0) or 1.0
-            axes.imshow(0.5 + 0.5 * np.nan_to_num(image / own, posinf=1, neginf=-1).clip(-1, 1))
-        odd = "" if np.isfinite(image).all() else " (not finite)"
-        set_plain(axes.set_title(" ", fontsize=12, pad=4), f"unit {i}{odd}")
+    captions = [
+        f"unit {i}{'' if np.isfinite(image).all() else ' (not finite)'}"
+        for i, image in enumerate(shown, start=1)
+    ]
     if channels == 1:
-        bar = figure.colorbar(ScalarMappable(scale, SIGNED), ax=grid, shrink=0.7, aspect=24)
-        bar.ax.tick_params(colors=MUTED, labelsize=11)
-        bar.outline.set_edgecolor(LINE)
-        bar.set_label("weight", fontsize=12, color=INK)
+        finite = np.abs(W1[np.isfinite(W1)])
+        scale = Normalize(-(reach := float(finite.max(initial=0.0)) or 1.0), reach)
+        images = SIGNED(scale(shown[..., 0]))[..., :3]
+        figure = _wall(images, captions, [title or "", said], beside=BAR)
+        _colour_bar(figure, scale)
+    else:
+        own = np.abs(np.nan_to_num(shown, posinf=0, neginf=0)).max((1, 2, 3), keepdims=True)
+        shares = np.nan_to_num(shown / np.where(own, own, 1), posinf=1, neginf=-1)
+        figure = _wall(0.5 + 0.5 * shares.clip(-1, 1), captions, [title or "", said])
     return save_figure(figure, path)
 
 
@@ -132,16 +137,16 @@ def mislabelled(
     wrong = wrong[np.argsort(-np.abs(AL[0, wrong] - 0.5), kind="stable")]
     total = f"{len(wrong)} of {X.shape[1]} examples are predicted wrongly"
     said = f"{total}; the {most} it is surest of" if len(wrong) > most else total
-    figure, grid = _wall(min(len(wrong), most), [title or "", said])
     low, high = (float(X.min()), float(X.max())) if X.size else (0.0, 1.0)
     spread = (high - low) or 1.0
     names = [shorten(" ".join(name.split()) or "?", 16, placeholder="…") for name in classes]
-    for axes, j in zip(grid, wrong[:most], strict=True):
-        image = ((X[:, j].astype(float) - low) / spread).reshape(height, width, channels)
-        axes.imshow(image if channels == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=1)
+    shown = wrong[:most]
+    images = ((X[:, shown].T.astype(float) - low) / spread).reshape(-1, height, width, channels)
+    captions = []
+    for j in shown:
         sure = AL[0, j] if guess[j] else 1 - AL[0, j]
-        words = f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}"
-        set_plain(axes.set_title(" ", fontsize=12, pad=4), words)
+        captions.append(f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}")
+    figure = _wall(np.broadcast_to(images, (*images.shape[:3], 3)), captions, [title or "", said])
     return save_figure(figure, path)
 
 
@@ -156,17 +161,57 @@ def _image_shape(who: str, shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _wall(count: int, lines: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """A figure with room for so many images, and words above."""
+def _wall(images: Any, captions: Sequence[str], lines: Sequence[str], beside: int = 0) -> Figure:
+    """Images (n, height, width, 3), each below its caption, drawn as one; words above them all.
+
+    They are put together in their own pixels, so that each of these becomes a whole square of the
+    picture's. `beside` are pixels of the picture left free to the right.
+    """
+    count, height, width, _ = images.shape
+    longer = max(height, width)
+    zoom = TILE // longer or TILE / longer  # pixels of the picture to one of an image
     columns = max(min(count, COLUMNS), 1)
     rows = -(-count // columns)
+    caption_lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    above = math.ceil((GAP / 2 + caption_lines * LINE_OF_TEXT) / zoom)
+    gap = math.ceil(max(GAP, NARROW - width * zoom) / zoom)
+    tile = (above + height, width + gap)
+    wall = np.ones((rows * tile[0], columns * tile[1] - gap, 3))
+    for k, image in enumerate(images):
+        y, x = k // columns * tile[0] + above, k % columns * tile[1]
+        wall[y : y + height, x : x + width] = image
     words = [line for line in lines if line]
-    figure = blank((8.0, 0.6 + 0.3 * len(words) + 1.75 * rows))
+    wide = wall.shape[1] * zoom
+    size = max(wide + beside + 2 * MARGIN, WIDTH)
+    top = MARGIN / 2 + len(words) * TITLE_LINE
+    low = top + wall.shape[0] * zoom
+    figure, axes = in_inches((size / DPI, (low + MARGIN) / DPI))
     if words:
-        set_plain(figure.suptitle(" ", fontsize=14), "\n".join(words))
+        y = 1 - MARGIN / 2 / (low + MARGIN)
+        set_plain(figure.suptitle(" ", y=y, va="top", fontsize=14), "\n".join(words))
     if not count:
-        return figure, []
-    every = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for axes in every:
-        axes.set_axis_off()
-    return figure, every[:count]
+        return figure
+    left = round((size - beside - wide) / 2)
+    extent = (left / DPI, (left + wide) / DPI, low / DPI, top / DPI)
+    axes.imshow((255 * wall + 0.5).astype(np.uint8), extent=extent, aspect="auto")
+    longest = max(len(line) for caption in captions for line in caption.split("\n"))
+    room = tile[1] * zoom / (0.62 * longest)  # for a letter, of 0.62 of the font's size
+    for k, caption in enumerate(captions):
+        x = left + (k % columns * tile[1] + width / 2) * zoom
+        y = top + (k // columns * tile[0] + above) * zoom - GAP / 4
+        write_plain(
+            axes, (x / DPI, y / DPI), caption, fontsize=min(12, room * 72 / DPI), ha="center",
+            va="bottom",
+        )  # fmt: skip
+    return figure
+
+
+def _colour_bar(figure: Figure, scale: Normalize) -> None:
+    """Which colour is which weight, where `_wall` left room beside the images."""
+    width, height = figure.get_size_inches() * DPI
+    high = min(0.7 * height, 5 * TILE)
+    place = ((width - MARGIN - BAR + 60) / width, 0.5 - high / height / 2, 32 / width, high / height)
+    bar = figure.colorbar(ScalarMappable(scale, SIGNED), cax=figure.add_axes(place))
+    bar.ax.tick_params(colors=MUTED, labelsize=11)
+    bar.outline.set_edgecolor(LINE)
+    bar.set_label("weight", fontsize=12, color=INK)

@@ -76,8 +76,10 @@ def test_grey_weights_share_a_scale_about_zero_and_colour_says_the_sign(drawn: D
     assert first[2].min() > 250  # 0 is white
     assert first[1].tolist() == [0, 114, 178]  # -2 is the blue of the palette: it speaks against
     assert second[0].tolist() == [213, 94, 0]  # 2, the orange: it speaks for
-    assert first[0, 0] - first[0, 2] > first[3, 0] - first[3, 2] > 0  # 1 is half as orange, 0.5 less
-    wall, bar = figure.axes
+    assert (
+        first[0, 0] - first[0, 2] > first[3, 0] - first[3, 2] > 0
+    )  # 1 is half as orange, 0.5 less
+    _, bar = figure.axes
     assert bar.get_ylabel() == "weight"
     assert bar.get_ylim() == (-2.0, 2.0)
 
@@ -112,7 +114,9 @@ def test_images_of_any_shape_fit_on_the_paper_and_touch_nothing(
     shape: tuple[int, int], drawn: Draw
 ) -> None:
     rng = np.random.default_rng(0)
-    figure = drawn(curves.weights, rng.normal(size=(8, shape[0] * shape[1])), shape=shape, title="T")
+    figure = drawn(
+        curves.weights, rng.normal(size=(8, shape[0] * shape[1])), shape=shape, title="T"
+    )
     (image,) = figure.axes[0].images
     left, right, bottom, top = image.get_extent()
     width, height = figure.get_size_inches()

@@ -73,12 +73,12 @@ def weights(
         finite = np.abs(W1[np.isfinite(W1)])
         scale = Normalize(-(reach := float(finite.max(initial=0.0)) or 1.0), reach)
         images = SIGNED(scale(shown[..., 0]))[..., :3]
-        figure = _wall(images, captions, [title or "", said], beside=BAR)
+        figure = _wall(images, captions, [title or "", said], smooth=False, beside=BAR)
         _colour_bar(figure, scale)
     else:
         own = np.abs(np.nan_to_num(shown, posinf=0, neginf=0)).max((1, 2, 3), keepdims=True)
         shares = np.nan_to_num(shown / np.where(own, own, 1), posinf=1, neginf=-1)
-        figure = _wall(0.5 + 0.5 * shares.clip(-1, 1), captions, [title or "", said])
+        figure = _wall(0.5 + 0.5 * shares.clip(-1, 1), captions, [title or "", said], smooth=False)
     return save_figure(figure, path)
 
 
@@ -146,7 +146,8 @@ def mislabelled(
     for j in shown:
         sure = AL[0, j] if guess[j] else 1 - AL[0, j]
         captions.append(f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}")
-    figure = _wall(np.broadcast_to(images, (*images.shape[:3], 3)), captions, [title or "", said])
+    colours = np.broadcast_to(images, (*images.shape[:3], 3))
+    figure = _wall(colours, captions, [title or "", said], smooth=True)
     return save_figure(figure, path)
 
 
@@ -161,11 +162,14 @@ def _image_shape(who: str, shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _wall(images: Any, captions: Sequence[str], lines: Sequence[str], beside: int = 0) -> Figure:
+def _wall(
+    images: Any, captions: Sequence[str], lines: Sequence[str], smooth: bool, beside: int = 0
+) -> Figure:
     """Images (n, height, width, 3), each below its caption, drawn as one; words above them all.
 
     They are put together in their own pixels, so that each of these becomes a whole square of the
-    picture's. `beside` are pixels of the picture left free to the right.
+    picture's; `smooth` lets neighbours run into each other, as in a photograph. `beside` are pixels
+    of the picture left free to the right.
     """
     count, height, width, _ = images.shape
     longer = max(height, width)
@@ -193,7 +197,10 @@ def _wall(images: Any, captions: Sequence[str], lines: Sequence[str], beside: in
         return figure
     left = round((size - beside - wide) / 2)
     extent = (left / DPI, (left + wide) / DPI, low / DPI, top / DPI)
-    axes.imshow((255 * wall + 0.5).astype(np.uint8), extent=extent, aspect="auto")
+    axes.imshow(
+        (255 * wall + 0.5).astype(np.uint8), extent=extent, aspect="auto",
+        interpolation="antialiased" if smooth else "nearest",
+    )  # fmt: skip
     longest = max(len(line) for caption in captions for line in caption.split("\n"))
     room = tile[1] * zoom / (0.62 * longest)  # for a letter, of 0.62 of the font's size
     for k, caption in enumerate(captions):
@@ -210,8 +217,9 @@ def _colour_bar(figure: Figure, scale: Normalize) -> None:
     """Which colour is which weight, where `_wall` left room beside the images."""
     width, height = figure.get_size_inches() * DPI
     high = min(0.7 * height, 5 * TILE)
-    place = ((width - MARGIN - BAR + 60) / width, 0.5 - high / height / 2, 32 / width, high / height)
-    bar = figure.colorbar(ScalarMappable(scale, SIGNED), cax=figure.add_axes(place))
+    left, low = width - MARGIN - BAR + 60, (height - high) / 2
+    axes = figure.add_axes((left / width, low / height, 32 / width, high / height))
+    bar = figure.colorbar(ScalarMappable(scale, SIGNED), cax=axes)
     bar.ax.tick_params(colors=MUTED, labelsize=11)
     bar.outline.set_edgecolor(LINE)
     bar.set_label("weight", fontsize=12, color=INK)

@@ -22,7 +22,7 @@ DPI = 160
 FORMATS = ("png", "svg", "pdf")
 # Inches around axes with ticks: room for six digits and the name of an axis.
 LEFT, RIGHT, BOTTOM, TOP, TITLE = 0.92, 0.2, 0.68, 0.22, 0.3
-# zlib's level for PNG: the default, 6, takes three times as long for 5% fewer bytes of such pictures.
+# zlib's level for PNG: the default, 6, takes up to three times as long for a fifth fewer bytes.
 COMPRESSION = 2
 
 

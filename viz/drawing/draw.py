@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.check import GradientReport
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.backward import Both, forward_only, with_backward
 from viz.drawing.dot import picture_of
@@ -24,6 +23,9 @@ from viz.folding.fold import fold as fold_scopes
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import group_ids
 from viz.subject import graph_of, names_of, namesakes
+
+if TYPE_CHECKING:  # the checkers are loaded by whoever has a report
+    from tinygrad_dnn.check import GradientReport
 
 
 def draw(
@@ -98,7 +100,7 @@ def draw(
         else {node: node.grad for node in graph if node.grad is not None}
     )
     judged = (numbers, gradients) if problems else ({}, {})
-    if isinstance(blame, GradientReport):
+    if hasattr(blame, "reasons"):
         blame = blame.reasons(graph)
     blamed = blame
     if isinstance(blame, Mapping):

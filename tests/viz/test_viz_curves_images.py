@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from viz import curves
+from viz.curves.images import Pixels
 
 Draw = Callable[..., Figure]
 
@@ -46,19 +47,24 @@ def words(figure: Figure) -> list[str]:
 
 def tiles(figure: Figure, shape: tuple[int, int]) -> list[Any]:
     """The images of a wall, taken out of the one image that is drawn, at the size they have."""
-    (image,) = figure.axes[0].images
-    wall = np.asarray(image.get_array())
-    height, width = shape
-    left, right, bottom, top = image.get_extent()
-    zoom = (right - left) / wall.shape[1]
-    assert (bottom - top) / wall.shape[0] == pytest.approx(zoom)  # squares stay squares
+    pixels = one_image(figure)
+    wall = np.asarray(pixels.image)[..., :3]
+    zoom = 192 // max(shape)
     found = []
-    for text in figure.axes[0].texts:  # each image hangs below its caption
-        x, y = text.get_position()
-        column = round((x - left) / zoom - width / 2)
-        row = round((y - top + 6 / 160) / zoom)  # six pixels above it
-        found.append(wall[row : row + height, column : column + width])
+    for text in figure.axes[0].texts:  # each image hangs six pixels below its caption
+        x, y = (160 * inches for inches in text.get_position())
+        bottom = round(160 * (figure.get_figheight() - pixels.corner[1]))
+        column = round(x - 160 * pixels.corner[0] - zoom * shape[1] / 2)
+        row = round(y + 6) - (bottom - wall.shape[0])
+        tile = wall[row : row + zoom * shape[0], column : column + zoom * shape[1]]
+        found.append(tile[zoom // 2 :: zoom, zoom // 2 :: zoom])
     return found
+
+
+def one_image(figure: Figure) -> Any:
+    """The one image of a wall, as it is drawn."""
+    (pixels,) = (artist for artist in figure.axes[0].get_children() if isinstance(artist, Pixels))
+    return pixels
 
 
 def said(figure: Figure) -> str:
@@ -117,11 +123,10 @@ def test_images_of_any_shape_fit_on_the_paper_and_touch_nothing(
     figure = drawn(
         curves.weights, rng.normal(size=(8, shape[0] * shape[1])), shape=shape, title="T"
     )
-    (image,) = figure.axes[0].images
-    left, right, bottom, top = image.get_extent()
+    pixels = one_image(figure)
     width, height = figure.get_size_inches()
-    assert 0 < left < right < width
-    assert 0 < top < bottom < height
+    assert 0 < pixels.corner[0] < pixels.corner[0] + pixels.image.width / 160 < width
+    assert 0 < pixels.corner[1] < pixels.corner[1] + pixels.image.height / 160 < height
     renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]
     boxes += [figure.axes[1].get_tightbbox(renderer), figure.texts[0].get_window_extent(renderer)]

@@ -71,8 +71,8 @@ def histograms(
     if title:
         y = 1 - 0.1 / figure.get_figheight()
         set_plain(figure.suptitle(" ", y=y, va="top", fontsize=14), title)
-    ticks = MaxNLocator(nbins=4, integer=True).tick_values(low, high)
-    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    found: Any = MaxNLocator(nbins=4, integer=True).tick_values(low, high)
+    ticks = found[(found >= low) & (found <= high)]
     for i, (label, row) in enumerate(values.items()):
         base = top + (i + 1) * (HEAD + HEIGHT)
         write_plain(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,11 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from PIL import Image
 
 from viz.curves.sheet import DPI, check_path, in_inches, save_figure, set_plain, write_plain
 from viz.palette import BLUE, INK, LINE, MUTED, PAPER, VERMILLION
@@ -167,50 +168,59 @@ def _wall(
 ) -> Figure:
     """Images (n, height, width, 3), each below its caption, drawn as one; words above them all.
 
-    They are put together in their own pixels, so that each of these becomes a whole square of the
-    picture's; `smooth` lets neighbours run into each other, as in a photograph. `beside` are pixels
-    of the picture left free to the right.
+    `smooth` lets their pixels run into each other, as in a photograph; otherwise each is a square.
+    `beside` are pixels of the picture left free to the right.
     """
     count, height, width, _ = images.shape
     longer = max(height, width)
     zoom = TILE // longer or TILE / longer  # pixels of the picture to one of an image
+    high, wide = max(round(height * zoom), 1), max(round(width * zoom), 1)
     columns = max(min(count, COLUMNS), 1)
     rows = -(-count // columns)
-    caption_lines = max((caption.count("\n") + 1 for caption in captions), default=0)
-    above = math.ceil((GAP / 2 + caption_lines * LINE_OF_TEXT) / zoom)
-    gap = math.ceil(max(GAP, NARROW - width * zoom) / zoom)
-    tile = (above + height, width + gap)
-    wall = np.ones((rows * tile[0], columns * tile[1] - gap, 3))
-    for k, image in enumerate(images):
-        y, x = k // columns * tile[0] + above, k % columns * tile[1]
-        wall[y : y + height, x : x + width] = image
+    above = GAP // 2 + LINE_OF_TEXT * max((c.count("\n") + 1 for c in captions), default=0)
+    across, down = wide + max(GAP, NARROW - wide), above + high
+    wall_width = columns * across - (across - wide)
     words = [line for line in lines if line]
-    wide = wall.shape[1] * zoom
-    size = max(wide + beside + 2 * MARGIN, WIDTH)
-    top = MARGIN / 2 + len(words) * TITLE_LINE
-    low = top + wall.shape[0] * zoom
-    figure, axes = in_inches((size / DPI, (low + MARGIN) / DPI))
+    page_width = max(wall_width + beside + 2 * MARGIN, WIDTH)
+    top = MARGIN // 2 + len(words) * TITLE_LINE
+    page_height = top + rows * down + MARGIN
+    figure, axes = in_inches((page_width / DPI, page_height / DPI))
     if words:
-        y = 1 - MARGIN / 2 / (low + MARGIN)
+        y = 1 - MARGIN / 2 / page_height
         set_plain(figure.suptitle(" ", y=y, va="top", fontsize=14), "\n".join(words))
     if not count:
         return figure
-    left = round((size - beside - wide) / 2)
-    extent = (left / DPI, (left + wide) / DPI, low / DPI, top / DPI)
-    axes.imshow(
-        (255 * wall + 0.5).astype(np.uint8), extent=extent, aspect="auto",
-        interpolation="antialiased" if smooth else "nearest",
-    )  # fmt: skip
+    left = (page_width - beside - wall_width) // 2
+    wall = Image.new("RGBA", (wall_width, rows * down), PAPER)
+    way = Image.Resampling.BICUBIC if smooth or zoom < 1 else Image.Resampling.NEAREST
     longest = max(len(line) for caption in captions for line in caption.split("\n"))
-    room = tile[1] * zoom / (0.62 * longest)  # for a letter, of 0.62 of the font's size
-    for k, caption in enumerate(captions):
-        x = left + (k % columns * tile[1] + width / 2) * zoom
-        y = top + (k // columns * tile[0] + above) * zoom - GAP / 4
-        write_plain(
-            axes, (x / DPI, y / DPI), caption, fontsize=min(12, room * 72 / DPI), ha="center",
-            va="bottom",
-        )  # fmt: skip
+    size = min(12, across / (0.62 * longest) * 72 / DPI)  # a letter takes 0.62 of a font's size
+    for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        x, y = k % columns * across, k // columns * down + above
+        tile = Image.fromarray((255 * image + 0.5).astype(np.uint8)).resize((wide, high), way)
+        wall.paste(tile, (x, y))
+        at = ((left + x + wide / 2) / DPI, (top + y - GAP / 4) / DPI)
+        write_plain(axes, at, caption, fontsize=size, ha="center", va="bottom")
+    axes.add_artist(Pixels(wall, (left / DPI, (page_height - top - wall.height) / DPI)))
     return figure
+
+
+class Pixels(Artist):
+    """An image as it is, pixel for pixel, its lower left corner so many inches from the figure's.
+
+    `imshow` would compute each pixel anew, in floats.
+    """
+
+    def __init__(self, image: Image.Image, corner: tuple[float, float]) -> None:
+        super().__init__()
+        self.image, self.corner = image, corner
+
+    def draw(self, renderer: Any) -> None:
+        """Put it onto the paper, whose lowest row comes first."""
+        x, y = (inches * self.get_figure(root=True).dpi for inches in self.corner)
+        context = renderer.new_gc()
+        renderer.draw_image(context, round(x), round(y), np.asarray(self.image)[::-1])
+        context.restore()
 
 
 def _colour_bar(figure: Figure, scale: Normalize) -> None:

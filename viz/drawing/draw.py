@@ -100,11 +100,10 @@ def draw(
         else {node: node.grad for node in graph if node.grad is not None}
     )
     judged = (numbers, gradients) if problems else ({}, {})
-    if hasattr(blame, "reasons"):
-        blame = blame.reasons(graph)
-    blamed = blame
-    if isinstance(blame, Mapping):
-        blamed = {drawn.again.get(_node(who), who): why for who, why in blame.items()}
+    reasons = getattr(blame, "reasons", None)  # a report's
+    blamed: Any = blame if reasons is None else reasons(graph)
+    if isinstance(blamed, Mapping):
+        blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
     wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
     groups = [_with_slopes(group, drawn) for group in folded]
     homes = drawn.homes

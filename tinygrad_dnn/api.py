@@ -10,6 +10,7 @@ import typing
 from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.pytree import ravel_tree
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
@@ -73,6 +74,7 @@ __all__ = [
     "jvp",
     "no_grad",
     "per_example_gradients",
+    "ravel_tree",
     "scope",
     "value_and_grad",
     "vjp",

@@ -1,9 +1,12 @@
-"""Dicts, lists and tuples of arrays as one flat list, and back."""
+"""Dicts, lists and tuples of arrays as one flat list, or one vector, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import Any
+
+import numpy as np
 
 Layout = Any
 
@@ -17,6 +20,41 @@ def flatten(tree: Any) -> tuple[list[Any], Layout]:
 def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
     """The structure of a layout with these arrays in it."""
     return _put(layout, iter(leaves))
+
+
+def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """All numbers of nested dicts, lists and tuples in one vector, and the function that goes back.
+
+    `vector, unravel = ravel_tree(parameters)`; `unravel(vector)` has the parameters' shapes and
+    dtypes. A minimiser that knows only vectors is given
+
+        def f(w):
+            cost, gradients = value_and_grad(loss)(unravel(w))
+            return cost, ravel_tree(gradients)[0]
+
+    Arrays or Tensors: both directions are recorded, so they can be differentiated.
+
+    Raises:
+        ValueError: the vector that is to go back has another length.
+    """
+    leaves, layout = flatten(tree)
+    arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in leaves]
+    shapes, dtypes = [x.shape for x in arrays], [x.dtype for x in arrays]
+    ends = np.cumsum([prod(shape) for shape in shapes], dtype=int).tolist()
+    total = ends[-1] if ends else 0
+
+    def unravel(vector: Any) -> Any:
+        if vector.shape != (total,):
+            raise ValueError(f"unravel: expected a vector ({total},), got {vector.shape}")
+        parts = [
+            vector[end - prod(shape) : end].reshape(shape).astype(dtype)
+            for shape, dtype, end in zip(shapes, dtypes, ends, strict=True)
+        ]
+        return rebuild(layout, parts)
+
+    # At least one part, so that an empty tree is an empty vector.
+    parts = [x.reshape(-1) for x in arrays] or [np.empty(0)]
+    return np.concatenate(parts), unravel
 
 
 def paths(tree: Any) -> list[str]:

@@ -1,0 +1,25 @@
+"""Parameters as `.npz`, which NumPy alone reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def save_npz(path: str | os.PathLike[str], parameters: Mapping[str, Any]) -> Path:
+    """Write arrays by name: `np.load("model.npz")["W1"]` reads one; the path.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    out = BytesIO()
+    arrays: dict[str, Any] = {name: np.asarray(p) for name, p in parameters.items()}
+    np.savez(out, **arrays)
+    path = Path(path)
+    path.write_bytes(out.getvalue())
+    return path

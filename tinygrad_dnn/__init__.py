@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 # What is imported by name: `tinygrad_dnn.optim` and so on.
 _MODULES = (
-    "check", "checkpoint", "data", "export", "formula", "grading", "graph", "network", "ops", "optim",
-    "rewrite", "textbook", "train",
+    "check", "checkpoint", "data", "export", "formula", "grading", "graph", "network", "ops",
+    "optim", "rewrite", "textbook", "train",
 )  # fmt: skip
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.export.onnx_ops import ROWS, WITHOUT, Missing
+from tinygrad_dnn.export.weights import write
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 
 try:
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import helper, numpy_helper
 except ModuleNotFoundError as error:
-    raise ImportError("export to ONNX: onnx is missing; pip install 'tinygrad-dnn[onnx]'") from error
+    raise ImportError(
+        "export to ONNX: onnx is missing; pip install 'tinygrad-dnn[onnx]'"
+    ) from error
 
 OPSET = 18  # the oldest in which every row of the table can be written
-MORE = 3  # examples more, with which it is tried whether an axis is free
 
 
 class NotExportable(ValueError):
@@ -72,14 +74,7 @@ def save_onnx(path: str | os.PathLike[str], model: onnx.ModelProto) -> Path:
     Raises:
         OSError: the file can't be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(model.SerializeToString())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write(Path(path), model.SerializeToString())
 
 
 class _Writer:
@@ -128,7 +123,8 @@ class _Writer:
         """An array that the file holds; its name."""
         array = np.asarray(value)
         name = self._new("c")
-        self.stored.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
+        ordered = np.ascontiguousarray(array).reshape(array.shape)
+        self.stored.append(numpy_helper.from_array(ordered, name))
         self.dtypes[name] = array.dtype
         return name
 
@@ -181,10 +177,13 @@ class _Writer:
     def _expanded(self, node: Node) -> None:
         """A composite: its forward, recorded on stand-ins for what it was given."""
         given = [self.values[x] if isinstance(x, Node) else x for x in node.inputs]
-        stand_ins = [Tensor(v, requires_grad=v.dtype.kind == "f") if isinstance(x, Node) else x
-                     for v, x in zip(given, node.inputs, strict=True)]
+        stand_ins = [
+            Tensor(v) if isinstance(x, Node) else x for v, x in zip(given, node.inputs, strict=True)
+        ]
         result = node.op.forward(*stand_ins, **node.meta)
-        outer = {t.node: x for t, x in zip(stand_ins, node.inputs, strict=True) if isinstance(x, Node)}
+        outer = {
+            t.node: x for t, x in zip(stand_ins, node.inputs, strict=True) if isinstance(x, Node)
+        }
         inner = trace([result.node])
         for stand_in, x in outer.items():
             self.names[stand_in] = self.names[x]

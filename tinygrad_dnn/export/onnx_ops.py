@@ -17,6 +17,10 @@ import numpy as np
 from tinygrad_dnn.graph import Node
 
 
+class Missing(Exception):
+    """Why a node can't be written in ONNX."""
+
+
 class Writer(Protocol):
     """What a row writes with, see `onnx_graph`."""
 
@@ -47,7 +51,7 @@ def _compares(kind: str) -> Row:
     def row(g: Writer, node: Node, xs: Sequence[str]) -> str:
         values = [x if isinstance(x, (bool, int, float)) else _dtype(x) for x in node.inputs]
         common = np.result_type(*values)
-        if common == bool and kind != "Equal":
+        if common.kind == "b" and kind != "Equal":
             common = np.dtype(np.int32)
         return g(kind, *(g.cast(x, common) for x in xs))
 
@@ -191,7 +195,15 @@ def _log_sigmoid(g: Writer, node: Node, xs: Sequence[str]) -> str:
 
 
 def _leaky_relu(g: Writer, node: Node, xs: Sequence[str]) -> str:
-    return g("LeakyRelu", g.cast(xs[0], node.dtype), alpha=float(node.meta.get("slope", 0.01)))
+    """x where it is above 0, else slope x; the slope of ONNX's LeakyRelu is a float32."""
+    x = g.cast(xs[0], node.dtype)
+    below = g("Mul", x, _like(g, node, node.meta.get("slope", 0.01)))
+    return g("Where", g("Greater", x, _like(g, node, 0.0)), x, below)
+
+
+def _clip(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    x, low, high = (g.cast(z, node.dtype) for z in xs)
+    return g("Min", g("Max", x, low), high)
 
 
 def _dot(g: Writer, node: Node, xs: Sequence[str]) -> str:
@@ -217,16 +229,17 @@ def _outer(g: Writer, node: Node, xs: Sequence[str]) -> str:
 
 def _einsum(g: Writer, node: Node, xs: Sequence[str]) -> str:
     subscripts = node.meta["subscripts"]
-    if any(len({*part}) < len(part.replace("...", "")) for part in subscripts.split("->")[0].split(",")):
+    parts = subscripts.partition("->")[0].replace("...", "").replace(" ", "").split(",")
+    if any(len({*part}) < len(part) for part in parts):
         raise Missing("ONNX Runtime takes no diagonal in an einsum; use np.trace or np.diagonal")
     return g("Einsum", *(g.cast(x, node.dtype) for x in xs), equation=subscripts)
 
 
 def _reshape(g: Writer, node: Node, xs: Sequence[str]) -> str:
-    return g("Reshape", xs[0], _ints(g, g_shape(g, node)))
+    return g("Reshape", xs[0], _ints(g, _target(g, node)))
 
 
-def g_shape(g: Writer, node: Node) -> list[int]:
+def _target(g: Writer, node: Node) -> list[int]:
     """The target of a reshape, with -1 where it was asked for: that size may then vary."""
     shape = node.meta.get("shape", node.shape)
     sizes = [shape] if isinstance(shape, int) else list(shape)
@@ -257,9 +270,8 @@ def _expand_dims(g: Writer, node: Node, xs: Sequence[str]) -> str:
 
 def _squeeze(g: Writer, node: Node, xs: Sequence[str]) -> str:
     shape = _shape(node.inputs[0])
-    axes = _axes(node, len(shape)) if node.meta.get("axis") is not None else [
-        i for i, n in enumerate(shape) if n == 1
-    ]
+    ones = [i for i, n in enumerate(shape) if n == 1]
+    axes = ones if node.meta.get("axis") is None else _axes(node, len(shape))
     return g("Squeeze", xs[0], _ints(g, axes)) if axes else g("Identity", xs[0])
 
 
@@ -329,8 +341,7 @@ def _trace(g: Writer, node: Node, xs: Sequence[str]) -> str:
     g.fixed(node, "fixed places")
     at = np.diagonal(np.arange(int(np.prod(shape))).reshape(shape), **meta)
     taken = g("Gather", g("Reshape", xs[0], _ints(g, [-1])), _ints(g, at), axis=0)
-    summed = g("ReduceSum", g("Reshape", taken, _ints(g, at.shape)), _ints(g, [-1]), keepdims=0)
-    return summed
+    return g("ReduceSum", g("Reshape", taken, _ints(g, at.shape)), _ints(g, [-1]), keepdims=0)
 
 
 def _written(g: Writer, node: Node, base: str, new: str, index: Any, adds: bool) -> str:
@@ -366,10 +377,6 @@ def _setitem(g: Writer, node: Node, xs: Sequence[str]) -> str:
     return _written(g, node, g.cast(xs[0], node.dtype), new, index, adds=False)
 
 
-class Missing(Exception):
-    """Why a node can't be written in ONNX."""
-
-
 ROWS: Mapping[str, Row] = MappingProxyType({
     # one number at a time
     "absolute": _same("Abs"), "negative": _same("Neg"), "sign": _same("Sign"),
@@ -387,7 +394,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     # two numbers, and tests
     "add": _same("Add"), "subtract": _same("Sub"), "multiply": _same("Mul"),
     "divide": _same("Div"), "power": _same("Pow"), "maximum": _same("Max"),
-    "minimum": _same("Min"), "hypot": _hypot, "logaddexp": _logaddexp,
+    "minimum": _same("Min"), "clip": _clip, "hypot": _hypot, "logaddexp": _logaddexp,
     "equal": _compares("Equal"), "not_equal": _not(_compares("Equal")),
     "less": _compares("Less"), "less_equal": _compares("LessOrEqual"),
     "greater": _compares("Greater"), "greater_equal": _compares("GreaterOrEqual"),

@@ -40,9 +40,9 @@ def newton(n: int = 20) -> np.ndarray:
     def along(x, p):
         return hvp(rosenbrock, (x,), (p,))[0]
 
-    return minimize(
-        value_and_grad(rosenbrock), np.zeros(n), jac=True, hessp=along, method="Newton-CG"
-    ).x
+    f, options = value_and_grad(rosenbrock), {"xtol": 1e-10}
+    start = np.zeros(n)
+    return minimize(f, start, jac=True, hessp=along, method="Newton-CG", options=options).x
 
 
 def decay(p, t):

@@ -61,6 +61,8 @@ def onnx_model(
     for node, name in leaves.items():
         if not isinstance(node, Leaf):
             raise ValueError(f"onnx: input {name}: expected a leaf, got {describe(node)}")
+    if both := sorted(inputs.keys() & outputs.keys()):
+        raise ValueError(f"onnx: {both[0]!r} names an input and a result; rename one")
     free = dict(free or {})
     for name, axis in free.items():
         if name not in inputs or not 0 <= axis < len(inputs[name].shape):
@@ -91,6 +93,7 @@ class _Writer:
         self.taken = {*leaves.values()}
         self.at: Node | None = None
         self.values = evaluate(graph)
+        self.more: dict[Node, Any] = {}  # the values with twice as many examples
         self.varying = self._varying()
 
     def model(self, outputs: Mapping[str, Tensor]) -> onnx.ModelProto:
@@ -185,6 +188,8 @@ class _Writer:
             t.node: x for t, x in zip(stand_ins, node.inputs, strict=True) if isinstance(x, Node)
         }
         inner = trace([result.node])
+        if any(x in self.varying for x in node.parents):
+            self._same_with_more(node, inner)
         for stand_in, x in outer.items():
             self.names[stand_in] = self.names[x]
             if x in self.varying:
@@ -195,6 +200,16 @@ class _Writer:
                 self.varying.add(part)
             self.node(part)
         self.names[node] = self.names[result.node]
+
+    def _same_with_more(self, node: Node, inner: Graph) -> None:
+        """Refuse a composite that computes a number from a size: it would be a constant here."""
+        given = [Tensor(self.more[x]) if isinstance(x, Node) else x for x in node.inputs]
+        again = trace([node.op.forward(*given, **node.meta).node])
+        kept = [(x.op, x.meta, _numbers(x)) for x in inner if not isinstance(x, Leaf)]
+        more = [(x.op, x.meta, _numbers(x)) for x in again if not isinstance(x, Leaf)]
+        if repr(kept) != repr(more):
+            raise Missing("it computes a number from the size that shall stay free")
+        self.more |= dict(zip(inner, evaluate(again).values(), strict=True))
 
     # --- sizes that stay free --------------------------------------------------------------------
 
@@ -223,7 +238,7 @@ class _Writer:
                     ) from None
                 if values[node].shape != node.shape:
                     varying.add(node)
-        self.sizes = {node: values[node].shape for node in varying}
+        self.more = values
         return varying
 
     def _info(self, name: str, node: Node) -> Any:
@@ -231,7 +246,7 @@ class _Writer:
         if node in self.varying:
             shape = [
                 n if n == other else (self.free_name if other == 2 * n else None)
-                for n, other in zip(node.shape, self.sizes[node], strict=True)
+                for n, other in zip(node.shape, self.more[node].shape, strict=True)
             ]
         return helper.make_tensor_value_info(name, _kind(node.dtype), shape)
 
@@ -244,6 +259,10 @@ class _Writer:
             unique = f"{name}.{stem}.{k}"
         self.taken.add(unique)
         return unique
+
+
+def _numbers(node: Node) -> list[Any]:
+    return [x for x in node.inputs if not isinstance(x, Node)]
 
 
 def _kind(dtype: Any) -> int:

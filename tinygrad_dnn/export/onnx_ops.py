@@ -9,6 +9,7 @@ refused with the reason that stands in `WITHOUT`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from string import ascii_letters
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -112,6 +113,26 @@ def _reduces(kind: str) -> Row:
         return g(kind, x, _ints(g, axes), keepdims=int(bool(node.meta.get("keepdims"))))
 
     return row
+
+
+def _variance(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    """mean (x − mean x)²; with n / (n − ddof) where degrees of freedom are taken off."""
+    shape = _shape(node.inputs[0])
+    x, axes = g.cast(xs[0], node.dtype), _axes(node, len(shape))
+    if not axes:
+        return g("Sub", x, x)
+    middle = g("ReduceMean", x, _ints(g, axes), keepdims=1)
+    away, keep = g("Sub", x, middle), int(bool(node.meta.get("keepdims")))
+    found = g("ReduceMean", g("Mul", away, away), _ints(g, axes), keepdims=keep)
+    if ddof := node.meta.get("ddof", 0):
+        g.fixed(node, f"ddof={ddof}")
+        n = int(np.prod([shape[a] for a in axes]))
+        found = g("Mul", found, _like(g, node, n / (n - ddof)))
+    return found
+
+
+def _deviation(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    return g("Sqrt", _variance(g, node, xs))
 
 
 def _position_of(kind: str) -> Row:
@@ -228,11 +249,26 @@ def _outer(g: Writer, node: Node, xs: Sequence[str]) -> str:
 
 
 def _einsum(g: Writer, node: Node, xs: Sequence[str]) -> str:
-    subscripts = node.meta["subscripts"]
-    parts = subscripts.partition("->")[0].replace("...", "").replace(" ", "").split(",")
-    if any(len({*part}) < len(part) for part in parts):
+    """ONNX wants every axis named where the operands' "..." stand for different numbers of them."""
+    given, arrow, result = node.meta["subscripts"].replace(" ", "").partition("->")
+    parts = given.split(",")
+    if any(len({*part.replace("...", "")}) < len(part.replace("...", "")) for part in parts):
         raise Missing("ONNX Runtime takes no diagonal in an einsum; use np.trace or np.diagonal")
-    return g("Einsum", *(g.cast(x, node.dtype) for x in xs), equation=subscripts)
+    if not arrow:  # what appears once, in alphabetical order
+        letters = given.replace("...", "").replace(",", "")
+        once = "".join(sorted(c for c in letters if letters.count(c) == 1))
+        result = ("..." if "..." in given else "") + once
+    spread = [
+        len(_shape(x)) - len(part.replace("...", "")) if "..." in part else 0
+        for x, part in zip(node.inputs, parts, strict=True)
+    ]
+    free = [c for c in ascii_letters if c not in given][: max(spread)]
+    named = [
+        part.replace("...", "".join(free[len(free) - n :]))
+        for part, n in zip(parts, spread, strict=True)
+    ]
+    equation = f"{','.join(named)}->{result.replace('...', ''.join(free))}"
+    return g("Einsum", *(g.cast(x, node.dtype) for x in xs), equation=equation)
 
 
 def _reshape(g: Writer, node: Node, xs: Sequence[str]) -> str:
@@ -404,7 +440,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "matmul": _same("MatMul"), "dot": _dot, "outer": _outer, "einsum": _einsum,
     # along axes
     "sum": _reduces("ReduceSum"), "prod": _reduces("ReduceProd"), "mean": _reduces("ReduceMean"),
-    "max": _reduces("ReduceMax"), "min": _reduces("ReduceMin"),
+    "var": _variance, "std": _deviation, "max": _reduces("ReduceMax"), "min": _reduces("ReduceMin"),
     "argmax": _position_of("ArgMax"), "argmin": _position_of("ArgMin"),
     "softmax": _along("Softmax"), "log_softmax": _along("LogSoftmax"), "cumsum": _cumsum,
     # shapes and places

@@ -217,7 +217,8 @@ class Pixels(Artist):
 
     def draw(self, renderer: Any) -> None:
         """Put it onto the paper, whose lowest row comes first."""
-        x, y = (inches * self.get_figure(root=True).dpi for inches in self.corner)
+        figure: Any = self.get_figure(root=True)
+        x, y = (inches * figure.dpi for inches in self.corner)
         context = renderer.new_gc()
         renderer.draw_image(context, round(x), round(y), np.asarray(self.image)[::-1])
         context.restore()

@@ -159,3 +159,22 @@ def test_gallery_says_what_its_page_says(gallery) -> None:
     assert "dZ1 = dA1 ⊙ 1[Z1 &gt; 0]" in gallery.both_passes().source
     assert "dw = dh2 ⊙ (1 − h2 ⊙ h2) ⊙ h1 + dh1 ⊙ (1 − h1 ⊙ h1) ⊙ x" in gallery.shared().source
     assert "a sigmoid saturated" in " ".join(re.findall(r">([^<>]+)<", gallery.nan().source))
+
+
+def test_scipy_optimize(example) -> None:
+    pytest.importorskip("scipy", reason="SciPy (the extra scipy) is not installed")
+    module = example("scipy_optimize")
+    cost, share, iterations = module.network()
+    assert cost < 1e-3
+    assert share > 0.999
+    assert iterations <= 100  # gradient descent takes 2,500 to cost 0.005
+    np.testing.assert_allclose(module.newton(), 1, atol=1e-5)
+    np.testing.assert_allclose(module.curve(), [2.0, 0.5, 1.0, 4.0], rtol=1e-8)
+    state, _ = module.oscillator()
+    assert abs(state[0]) < 2.1
+
+
+def test_export_onnx(example, tmp_path) -> None:
+    for name in ("onnx", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    assert example("export_onnx").main(str(tmp_path / "network.onnx")) < 1e-14

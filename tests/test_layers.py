@@ -26,7 +26,7 @@ OPENED = {
     "tinygrad_dnn/cli/main.py": {"tinygrad_dnn.cli.{args.command}"},
     "tinygrad_dnn/cli/functions.py": {"place"},
     "tinygrad_dnn/storage/platform.py": {"name"},  # of the standard library
-    "viz/__init__.py": {"viz.curves"},
+    "viz/__init__.py": {"viz.curves", "_HOMES[name]"},
 }
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from tinygrad_dnn import checkpoint, textbook
+from tinygrad_dnn import checkpoint, textbook, threads
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.network import initialize_parameters
 from tinygrad_dnn.train import (
@@ -26,7 +24,6 @@ from tinygrad_dnn.train import (
     train,
 )
 
-train_module = importlib.import_module("tinygrad_dnn.train")
 DIMS = (6, 5, 3, 1)
 
 
@@ -462,24 +459,21 @@ def test_states_that_are_kept_stay_what_they_were(problem: tuple[Any, Any]) -> N
         assert view.tobytes() == expected.tobytes()
 
 
-def test_small_products_run_on_one_thread_of_blas_while_training(
+def blas_now() -> set[int]:
+    """How many threads BLAS has now."""
+    found = threadpool_info()
+    return {blas["num_threads"] for blas in found if blas["user_api"] == "blas"}
+
+
+def test_while_training_the_threads_of_blas_follow_from_the_largest_product(
     problem: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, Y = problem
-    inside: list[tuple[int, str]] = []
-
-    @contextmanager
-    def limits(limits: int, user_api: str) -> Iterator[None]:
-        inside.append((limits, user_api))
-        yield
-        inside.clear()
-
-    seen: list[Any] = []
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     settings = Settings((X.shape[0], 3, 1))
-    monkeypatch.setattr(train_module, "threadpool_limits", limits)
-    train(X, Y, settings, 1, after=lambda *_: seen.append(list(inside)))
-    assert seen == [[(1, "blas")]]
-    assert not inside
-    monkeypatch.setattr(train_module, "SMALL_PRODUCT", 3 * X.size)  # the first layer's is as large
-    train(X, Y, settings, 1, after=lambda *_: seen.append(list(inside)))
-    assert seen[1:] == [[]]
+    seen: list[set[int]] = []
+    for largest in (3 * X.size + 1, 3 * X.size):  # the first layer's product is 3 X.size
+        monkeypatch.setattr(threads, "LARGE", largest)
+        train(X, Y, settings, 1, after=lambda *_: seen.append(blas_now()))
+    assert seen in ([{1}, {2}], [set(), set()])  # or a BLAS that threadpoolctl does not know

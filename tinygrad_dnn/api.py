@@ -11,6 +11,7 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
 from tinygrad_dnn.autodiff.per_example import per_example_gradients
+from tinygrad_dnn.autodiff.pytree import ravel_tree
 from tinygrad_dnn.autodiff.remat import remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
@@ -76,6 +77,7 @@ __all__ = [
     "linearize",
     "no_grad",
     "per_example_gradients",
+    "ravel_tree",
     "remat",
     "scope",
     "value_and_grad",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -29,20 +28,11 @@ from tinygrad_dnn.network import (
     initialize_parameters,
 )
 from tinygrad_dnn.optim import check_learning_rate, gradient_descent
-
-try:
-    from threadpoolctl import threadpool_limits
-except ImportError:  # a package without it trains as well, but may wait
-
-    def threadpool_limits(limits: int, user_api: str) -> AbstractContextManager[Any]:
-        """Leave the threads as they are."""
-        return nullcontext()
-
+from tinygrad_dnn.threads import blas_threads, largest_product
 
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 RECORD_EVERY = 100  # iterations between recorded costs, as the document prints them
-SMALL_PRODUCT = 2**22  # multiplications: less than a millisecond
 REFRESH = 500  # iterations after which a loop begins anew from whole parameters
 
 
@@ -204,7 +194,7 @@ def train(
     """
     X, Y = check_examples(X, Y, settings)
     good = state = begin(settings) if start is None else _check_start(start, settings)
-    with _blas_threads(settings, X.shape[1]):
+    with blas_threads(largest_product(settings.layer_dims, X.shape[1])):
         advance = _advancing(X, Y, settings, state, note) if state.iteration < iterations else None
         while advance is not None and state.iteration < iterations:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
@@ -223,14 +213,6 @@ def train(
             if after is not None:
                 after(state, value)
     return state
-
-
-def _blas_threads(settings: Settings, m: int) -> AbstractContextManager[Any]:
-    """One thread for matrix products where the largest is too small to gain by a second: on a busy
-    machine each would wait for it. The rule knows sizes alone, so that a run keeps its bits.
-    """
-    largest = m * max(a * b for a, b in pairwise(settings.layer_dims))
-    return threadpool_limits(1, "blas") if largest < SMALL_PRODUCT else nullcontext()
 
 
 # From a state: the cost it has, the next state but for its costs, and the parameter of that, if

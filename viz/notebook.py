@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from tinygrad_dnn.graph import Graph
-from viz.drawing.draw import draw
 
 KIND = "image/svg+xml"
 
@@ -24,5 +23,7 @@ def show_graphs() -> None:
 
 def _svg(graph: Graph) -> str | None:
     """The picture; None where nothing can draw it, and the notebook shows the text it has."""
+    from viz.drawing.draw import draw
+
     shown: dict[str, str] = draw(graph)._repr_mimebundle_(include=[KIND])
     return shown.get(KIND)

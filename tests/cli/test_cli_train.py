@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 from base64 import b64encode
 from pathlib import Path
@@ -67,9 +68,10 @@ def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
     ):
         share = float(line.removeprefix(f"Accuracy on {start}"))
         assert 0.8 < share < 1
-    assert lines[6] == "wrote " + ", ".join(f"run/{name}" for name in WRITTEN)
+    assert lines[6] == "drawing the pictures into run"
+    assert lines[7] == "wrote " + ", ".join(f"run/{name}" for name in WRITTEN)
     python = Path(sys.executable).name
-    assert lines[7:] == [f"use it: {python} -m tinygrad_dnn predict run/model.h5"]
+    assert lines[8:] == [f"use it: {python} -m tinygrad_dnn predict run/model.h5"]
     assert sorted(p.name for p in Path("run").iterdir()) == sorted(WRITTEN)
     svg = Path("run/graph.svg").read_text(encoding="utf-8")
     assert all(name in svg for name in ("W1", "b4", "A3", "Z4", "cost", "layer 2"))
@@ -366,3 +368,18 @@ def test_the_documents_section_5(cats: Path, folder: Path) -> None:
     ]
     used = shlex.split(lines[-1].removeprefix("use it: "))
     assert run(*used[3:], cwd=folder).stdout.endswith("Accuracy: 0.8\n")
+
+
+def test_what_draws_is_loaded_only_by_who_draws() -> None:
+    heavy = ("matplotlib", "graphviz", "tqdm", "PIL", "viz.drawing", "tinygrad_dnn.check")
+    code = f"import tinygrad_dnn.cli.train, sys; print(*[m for m in {heavy} if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert told.stdout == "\n"
+
+
+def test_it_is_said_that_pictures_are_being_drawn(capsys: Out) -> None:
+    assert call("train", "train.h5", "--iterations", 1) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert "drawing the pictures into run" in lines
+    assert quick("train.h5") == DONE
+    assert "drawing" not in capsys.readouterr().out

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib (the extra plot) is not installed")
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import viz
@@ -204,3 +205,39 @@ def test_twenty_names_of_any_length_leave_room_for_the_curves(drawn: Any) -> Non
     picture = axes.get_window_extent()
     assert legend.get_window_extent().x0 >= picture.x1
     assert picture.width > 0.4 * axes.figure.get_window_extent().width
+
+
+def test_every_picture_is_drawn_once_and_laid_out_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    draw = Figure.draw
+
+    def counted(self: Figure, renderer: Any) -> None:
+        drawn.append(self)
+        draw(self, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    X, Y, AL = np.ones((4, 1)), np.ones((1, 1)), np.zeros((1, 1))
+    curves.costs({"a": FALLING, "b": FALLING}, tmp_path / "c.png")
+    curves.accuracies([0.5, 0.9], tmp_path / "a.png")
+    curves.weights(np.ones((3, 4)), tmp_path / "w.png", shape=(2, 2))
+    curves.mislabelled(X, Y, AL, tmp_path / "m.png", shape=(2, 2))
+    curves.histograms({"A": {"A1": [1.0], "A2": [2.0]}}, tmp_path / "h.png")
+    assert len(drawn) == len({*drawn}) == 5
+    assert [len(figure.axes) for figure in drawn] == [1, 1, 2, 1, 1]  # the scale has its own
+
+
+def test_no_text_of_a_curve_is_cut_off(drawn: Any) -> None:
+    for runs, options in (
+        ([123456.0, 99999.0], {}),
+        ([0.00012, 0.00001], {}),
+        ([-12345.6, 1e7], {}),
+        ([1e-5, 1e5], {"log": True}),
+        ([0.7, 0.6], {"every": 10**6}),
+    ):
+        axes = drawn(runs, title="A long title of a picture", **options)
+        renderer = FigureCanvasAgg(axes.figure).get_renderer()
+        box, paper = axes.get_tightbbox(renderer), axes.figure.bbox
+        assert paper.x0 <= box.x0 < box.x1 <= paper.x1, runs
+        assert paper.y0 <= box.y0 < box.y1 <= paper.y1, runs

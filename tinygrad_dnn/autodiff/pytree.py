@@ -1,10 +1,13 @@
-"""Dicts, lists, tuples and dataclasses of arrays as one flat list, and back."""
+"""Dicts, lists, tuples and dataclasses of arrays as one flat list, or one vector, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 Layout = Any
 
@@ -43,6 +46,43 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
     """The tree, dataclasses included, of what f makes of each leaf."""
     leaves, layout = flatten(tree, records=True)
     return rebuild(layout, [f(x) for x in leaves])
+
+
+def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """All numbers of a tree of arrays in one vector, and the function that goes back.
+
+    The tree: nested dicts, lists, tuples and dataclasses.
+
+    `vector, unravel = ravel_tree(parameters)`; `unravel(vector)` has the parameters' shapes and
+    dtypes. A minimiser that knows only vectors is given
+
+        def f(w):
+            cost, gradients = value_and_grad(loss)(unravel(w))
+            return cost, ravel_tree(gradients)[0]
+
+    Arrays or Tensors: both directions are recorded, so they can be differentiated.
+
+    Raises:
+        ValueError: the vector that is to go back has another length.
+    """
+    leaves, layout = flatten(tree, records=True)
+    arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in leaves]
+    shapes, dtypes = [x.shape for x in arrays], [x.dtype for x in arrays]
+    ends = np.cumsum([prod(shape) for shape in shapes], dtype=int).tolist()
+    total = ends[-1] if ends else 0
+
+    def unravel(vector: Any) -> Any:
+        if vector.shape != (total,):
+            raise ValueError(f"unravel: expected a vector ({total},), got {vector.shape}")
+        parts = [
+            vector[end - prod(shape) : end].reshape(shape).astype(dtype)
+            for shape, dtype, end in zip(shapes, dtypes, ends, strict=True)
+        ]
+        return rebuild(layout, parts)
+
+    # At least one part, so that an empty tree is an empty vector.
+    parts = [x.reshape(-1) for x in arrays] or [np.empty(0)]
+    return np.concatenate(parts), unravel
 
 
 def paths(tree: Any, records: bool = False) -> list[str]:

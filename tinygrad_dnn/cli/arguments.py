@@ -125,6 +125,14 @@ def parser() -> argparse.ArgumentParser:
             "file as one Python module: straight-line NumPy, which needs nothing of this package.",
         )
     )
+    exported = commands.add_parser(
+        "export",
+        help="a model for other programs: ONNX, or its weights as .npz",
+        description="Write the network of a model file as an ONNX model that takes any number of "
+        "examples (needs the extra `onnx`), or its parameters as an .npz that NumPy alone reads.",
+    )
+    exported.add_argument("model", metavar="MODEL", help="a model.h5 that train left")
+    exported.add_argument("file", metavar="FILE", help="where to: model.onnx or model.npz")
     return top
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from tinygrad_dnn import network
 from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.checkpoint import Checkpoint
-from tinygrad_dnn.cli.draw import check_output
 from tinygrad_dnn.cli.models import load_model
+from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import examples_of
 from tinygrad_dnn.compiler.build import module_of

@@ -6,7 +6,7 @@ import argparse
 
 import viz
 from tinygrad_dnn.autodiff.reverse import StaleValueError
-from tinygrad_dnn.cli.draw import check_output
+from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
 from tinygrad_dnn.escapes import printable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from tqdm import tqdm
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.output import Log, complain
@@ -63,13 +63,7 @@ def descend(
 
     if not args.resume:
         save(start)
-    with tqdm(
-        total=args.iterations,
-        initial=start.state.iteration,
-        unit="it",
-        disable=not (sys.stderr and sys.stderr.isatty()),
-        leave=False,
-    ) as bar:
+    with _progress(args.iterations, start.state.iteration) as bar:
 
         def after(state: State, cost: float) -> None:
             nonlocal latest
@@ -115,6 +109,35 @@ def descend(
                 f"{diverged.state.iteration}."
             )
             return good, NO
+
+
+def _progress(total: int, begun: int) -> Any:
+    """A bar on a terminal; elsewhere one that shows nothing, and loads nothing."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        return NoBar()
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=begun, unit="it", leave=False)
+
+
+class NoBar:
+    """What is asked of a bar here, and nothing shown."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def external_write_mode(self) -> AbstractContextManager[None]:
+        """Nothing is in the way of a line of text."""
+        return nullcontext()
+
+    def update(self) -> None:
+        """One iteration more."""
+
+    def close(self) -> None:
+        """Nothing is left to take away."""
 
 
 def _measured(examples: list[Examples], run: Run) -> Shares:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
 import viz
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import handle
+from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
 from tinygrad_dnn.escapes import printable
@@ -52,14 +51,3 @@ def _differentiate(graph: Graph) -> None:
         # Freed or edited since: then it is drawn without.
         with suppress(FreedGraphError, StaleValueError), np.errstate(all="ignore"):
             handle(cost).backward(keep=True)
-
-
-def check_output(name: str, endings: Collection[str]) -> Path:
-    """The path to write to, refused before anything is computed for it."""
-    out = Path(name)
-    if out.suffix.lower().removeprefix(".") not in endings:
-        known = ", ".join(f".{ending}" for ending in endings)
-        raise ValueError(f"--out {name}: expected a name ending in {known}")
-    if not out.parent.is_dir():
-        raise ValueError(f"--out {name}: there is no folder {out.parent}; make it first")
-    return out

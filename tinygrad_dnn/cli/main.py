@@ -32,7 +32,9 @@ def _run(args: argparse.Namespace) -> int:
     status: int = DONE
     try:
         command = import_module(f"tinygrad_dnn.cli.{args.command}")
-        with signals.raised():
+        from tinygrad_dnn.threads import blas_threads  # NumPy is loaded by now
+
+        with signals.raised(), blas_threads(0):  # a command with larger products says so
             status = command.run(args)
         if sys.stdout:  # None where the caller closed it
             sys.stdout.flush()

@@ -13,7 +13,8 @@ import os
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.escapes import undecoded
@@ -108,6 +109,17 @@ def finish_output() -> None:
                 stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def check_output(name: str, endings: Collection[str], option: str = "--out") -> Path:
+    """The path to write to, refused before anything is computed for it."""
+    out = Path(name)
+    if out.suffix.lower().removeprefix(".") not in endings:
+        known = ", ".join(f".{ending}" for ending in endings)
+        raise ValueError(f"{option} {name}: expected a name ending in {known}")
+    if not out.parent.is_dir():
+        raise ValueError(f"{option} {name}: there is no folder {out.parent}; make it first")
+    return out
 
 
 class Log:

@@ -15,6 +15,7 @@ from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.models import columns_for, load_model, split_of
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
+from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import predict
 
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _probabilities(model: Checkpoint, X: Any) -> Any:
-    return predict(X.astype(model.parameters["W1"].dtype, copy=False), model.parameters)
+    with blas_threads(largest_product(model.layer_dims, X.shape[1])):
+        return predict(X.astype(model.parameters["W1"].dtype, copy=False), model.parameters)
 
 
 def _tell(

@@ -17,13 +17,13 @@ import numpy as np
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
 from tinygrad_dnn.cli.output import Log, command_line, complain
-from tinygrad_dnn.cli.pictures import Story, draw_pictures
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import platform, sealed_file
 from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
+from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
 from viz.files import write_text
 
@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
             start = _start(settings, files[0], resumed)
             examples = [_read(args, f, settings) for f in files]
             opened.close()
-            status = _train(args, settings, examples, Run(start, _known(resumed)), out, log)
+            largest = max(largest_product(settings.layer_dims, e.X.shape[1]) for e in examples)
+            with blas_threads(largest):
+                status = _train(args, settings, examples, Run(start, _known(resumed)), out, log)
     log.close()
     return status
 
@@ -317,6 +319,10 @@ def _report(
         log.say(f"Accuracy on the {e.Y.shape[1]} {what} examples: {reached[what]}")
     written = [out / MODEL, out / COSTS, out / ACCURACIES]
     if not args.no_pictures:
+        log.say(f"drawing the pictures into {out}")
+        # They bring libraries that no other part needs.
+        from tinygrad_dnn.cli.pictures import Story, draw_pictures
+
         story = Story(
             _description(settings, examples[0]),
             reached,

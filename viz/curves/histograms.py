@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-from viz.curves.sheet import blank, check_path, dress, save_figure, set_plain
-from viz.palette import BLUE, INK, MUTED, PROBLEM, PURPLE
+from viz.curves.sheet import check_path, in_inches, save_figure, set_plain, write_plain
+from viz.palette import BLUE, GRID, INK, LINE, MUTED, PROBLEM, PURPLE
 
 BINS = 40
 DECADES = 16  # of magnitudes below the greatest; what is smaller is counted with the zeros
+# Inches: a histogram and its gap, the words above one, and what stands around them all.
+PITCH, GAP, HEIGHT, HEAD = 2.1, 0.42, 1.45, 0.47
+LEFT, RIGHT, TITLE, FOOT = 0.6, 0.25, 0.4, 0.72
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def histograms(
@@ -57,24 +61,54 @@ def histograms(
     }
     if not values:
         raise ValueError("histograms: nothing to draw; give at least one row with an array")
-    columns = max(map(len, values.values()))
-    figure = blank((max(8.0, 0.8 + 1.9 * columns), 0.9 + 1.75 * len(values)))
-    if title:
-        set_plain(figure.suptitle(" ", fontsize=14), title)
-    grid = figure.subplots(len(values), columns, squeeze=False, sharex=True)
     low, high = _range(x for row in values.values() for x in row.values())
     bins = np.linspace(low, high, BINS + 1)
+    columns = max(map(len, values.values()))
+    top = TITLE if title else 0.0
+    width = max(8.0, LEFT + RIGHT + columns * PITCH)
+    pitch = (width - LEFT - RIGHT + GAP) / columns
+    figure, axes = in_inches((width, top + len(values) * (HEAD + HEIGHT) + FOOT))
+    if title:
+        y = 1 - 0.1 / figure.get_figheight()
+        set_plain(figure.suptitle(" ", y=y, va="top", fontsize=14), title)
+    found: Any = MaxNLocator(nbins=4, integer=True).tick_values(low, high)
+    ticks = found[(found >= low) & (found <= high)]
     for i, (label, row) in enumerate(values.items()):
-        for axes, (name, x) in zip(grid[i], row.items(), strict=False):
-            _draw(axes, name, x, bins, (BLUE, PURPLE)[i % 2])
-        for axes in grid[i][len(row) :]:
-            axes.set_axis_off()
-        set_plain(grid[i][0].set_ylabel(" ", fontsize=12), label)
-    for axes in grid[-1]:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"$10^{{{v:.0f}}}$"))
-    figure.supxlabel("magnitude", fontsize=12, color=INK)
+        base = top + (i + 1) * (HEAD + HEIGHT)
+        write_plain(
+            axes, (LEFT / 2, base - HEIGHT / 2), label, fontsize=12, rotation=90, ha="center",
+            va="center",
+        )  # fmt: skip
+        for j, (name, x) in enumerate(row.items()):
+            cell = Cell(LEFT + j * pitch, base, pitch - GAP, bins)
+            _draw(axes, cell, name, x, ticks, (BLUE, PURPLE)[i % 2])
+    for j in range(columns):
+        lowest = max(i for i, row in enumerate(values.values()) if len(row) > j)
+        base = top + (lowest + 1) * (HEAD + HEIGHT)
+        cell = Cell(LEFT + j * pitch, base, pitch - GAP, bins)
+        for tick in ticks:
+            write_plain(
+                axes, (cell.at(tick), base + 0.14), f"10{str(int(tick)).translate(SUPERSCRIPTS)}",
+                fontsize=11, ha="center", va="top", color=MUTED,
+            )  # fmt: skip
+    middle = (LEFT + width - RIGHT) / 2
+    at = (middle, figure.get_figheight() - 0.12)
+    write_plain(axes, at, "magnitude", fontsize=12, ha="center", va="bottom")
     return save_figure(figure, path)
+
+
+class Cell(NamedTuple):
+    """Where a histogram stands, in inches: its left end, the line it stands on, its width."""
+
+    left: float
+    base: float
+    width: float
+    bins: Any
+
+    def at(self, x: Any) -> Any:
+        """The place of a magnitude, given as its log10."""
+        low, high = self.bins[[0, -1]]
+        return self.left + self.width * (x - low) / (high - low)
 
 
 def _rows(rows: Any) -> Iterable[Any]:
@@ -107,30 +141,31 @@ def _range(arrays: Any) -> tuple[float, float]:
     return float(low), float(max(high, low + 1))
 
 
-def _draw(axes: Axes, name: str, x: Any, bins: Any, colour: str) -> None:
-    dress(axes)
-    axes.grid(visible=False, axis="y")
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.set_xlim(bins[0], bins[-1])
+def _draw(axes: Axes, cell: Cell, name: str, x: Any, ticks: Any, colour: str) -> None:
+    left, base, right = cell.left, cell.base, cell.left + cell.width
+    axes.vlines(cell.at(ticks), base - HEIGHT, base, color=GRID, linewidth=0.8, zorder=1)
+    axes.vlines(cell.at(ticks), base, base + 0.055, color=MUTED, linewidth=0.8, zorder=3)
+    axes.hlines(base, left, right, color=LINE, linewidth=0.8, zorder=3)
     sizes = _magnitudes(x)
-    seen = sizes[sizes >= bins[0]]
+    seen = sizes[sizes >= cell.bins[0]]
     if seen.size:
-        axes.hist(seen, bins=bins, color=colour)
-        axes.plot(
-            np.median(seen), -0.04, marker="^", color=INK, markersize=6, clip_on=False,
-            transform=axes.get_xaxis_transform(),
-        )  # fmt: skip
-    set_plain(axes.set_title(" ", fontsize=12, loc="left", pad=4), name)
+        counts, _ = np.histogram(seen, cell.bins)
+        heights = 0.95 * HEIGHT * counts / counts.max()
+        axes.stairs(
+            base - heights, cell.at(cell.bins), baseline=base, fill=True, color=colour, zorder=2
+        )
+        axes.plot(cell.at(np.median(seen)), base + 0.06, marker="^", color=INK, markersize=6)
+    write_plain(axes, (left, base - HEIGHT - 0.06), name, fontsize=12, va="baseline")
     odd = int((~np.isfinite(x)).sum())
     zeros = (x.size - odd - seen.size) / x.size
     words = [
         f"{_share(zeros)} zeros" if zeros else "",
         f"{odd:,} NaN or ∞" if odd else "",
     ]
-    note = axes.set_title(" ", fontsize=11, loc="right", pad=4)
-    set_plain(note, ", ".join(word for word in words if word))
-    note.set_color(PROBLEM if odd else MUTED)
+    write_plain(
+        axes, (right, base - HEIGHT - 0.06), ", ".join(word for word in words if word),
+        fontsize=11, ha="right", va="baseline", color=PROBLEM if odd else MUTED,
+    )  # fmt: skip
 
 
 def _share(part: float) -> str:

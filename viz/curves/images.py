@@ -9,17 +9,25 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from PIL import Image
 
-from viz.curves.sheet import blank, check_path, save_figure, set_plain
+from viz.curves.sheet import DPI, check_path, in_inches, save_figure, set_plain, write_plain
 from viz.palette import BLUE, INK, LINE, MUTED, PAPER, VERMILLION
 
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, PAPER, VERMILLION])
 MOST = 36  # units shown
 COLUMNS = 6  # images in a row
+# All in pixels of the picture:
+TILE = 192  # the longer side of an image, at most: a whole multiple of its pixels, if it is smaller
+GAP, MARGIN = 24, 32  # between images, and around them
+NARROW = 140  # from an image to the next, at least: room for a caption
+LINE_OF_TEXT, TITLE_LINE = 34, 42  # of captions, and of what is written above all
+WIDTH = 1280  # of a picture, at least
+BAR = 200  # beside the images, for the scale of their colours
 
 
 def weights(
@@ -58,22 +66,20 @@ def weights(
         )
     shown = W1[:MOST].reshape(-1, height, width, channels)
     said = f"the first {MOST} of {len(W1)} units" if len(W1) > MOST else ""
-    figure, grid = _wall(len(shown), [title or "", said])
-    finite = np.abs(W1[np.isfinite(W1)])
-    scale = Normalize(-(reach := float(finite.max(initial=0.0)) or 1.0), reach)
-    for i, (axes, image) in enumerate(zip(grid, shown, strict=True), start=1):
-        if channels == 1:
-            axes.imshow(image[:, :, 0], cmap=SIGNED, norm=scale)
-        else:
-            own = np.abs(image[np.isfinite(image)]).max(initial=0.0) or 1.0
-            axes.imshow(0.5 + 0.5 * np.nan_to_num(image / own, posinf=1, neginf=-1).clip(-1, 1))
-        odd = "" if np.isfinite(image).all() else " (not finite)"
-        set_plain(axes.set_title(" ", fontsize=12, pad=4), f"unit {i}{odd}")
+    captions = [
+        f"unit {i}{'' if np.isfinite(image).all() else ' (not finite)'}"
+        for i, image in enumerate(shown, start=1)
+    ]
     if channels == 1:
-        bar = figure.colorbar(ScalarMappable(scale, SIGNED), ax=grid, shrink=0.7, aspect=24)
-        bar.ax.tick_params(colors=MUTED, labelsize=11)
-        bar.outline.set_edgecolor(LINE)
-        bar.set_label("weight", fontsize=12, color=INK)
+        finite = np.abs(W1[np.isfinite(W1)])
+        scale = Normalize(-(reach := float(finite.max(initial=0.0)) or 1.0), reach)
+        images = SIGNED(scale(shown[..., 0]))[..., :3]
+        figure = _wall(images, captions, [title or "", said], smooth=False, beside=BAR)
+        _colour_bar(figure, scale)
+    else:
+        own = np.abs(np.nan_to_num(shown, posinf=0, neginf=0)).max((1, 2, 3), keepdims=True)
+        shares = np.nan_to_num(shown / np.where(own, own, 1), posinf=1, neginf=-1)
+        figure = _wall(0.5 + 0.5 * shares.clip(-1, 1), captions, [title or "", said], smooth=False)
     return save_figure(figure, path)
 
 
@@ -132,16 +138,17 @@ def mislabelled(
     wrong = wrong[np.argsort(-np.abs(AL[0, wrong] - 0.5), kind="stable")]
     total = f"{len(wrong)} of {X.shape[1]} examples are predicted wrongly"
     said = f"{total}; the {most} it is surest of" if len(wrong) > most else total
-    figure, grid = _wall(min(len(wrong), most), [title or "", said])
     low, high = (float(X.min()), float(X.max())) if X.size else (0.0, 1.0)
     spread = (high - low) or 1.0
     names = [shorten(" ".join(name.split()) or "?", 16, placeholder="…") for name in classes]
-    for axes, j in zip(grid, wrong[:most], strict=True):
-        image = ((X[:, j].astype(float) - low) / spread).reshape(height, width, channels)
-        axes.imshow(image if channels == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=1)
+    shown = wrong[:most]
+    images = ((X[:, shown].T.astype(float) - low) / spread).reshape(-1, height, width, channels)
+    captions = []
+    for j in shown:
         sure = AL[0, j] if guess[j] else 1 - AL[0, j]
-        words = f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}"
-        set_plain(axes.set_title(" ", fontsize=12, pad=4), words)
+        captions.append(f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}")
+    colours = np.broadcast_to(images, (*images.shape[:3], 3))
+    figure = _wall(colours, captions, [title or "", said], smooth=True)
     return save_figure(figure, path)
 
 
@@ -156,17 +163,74 @@ def _image_shape(who: str, shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _wall(count: int, lines: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """A figure with room for so many images, and words above."""
+def _wall(
+    images: Any, captions: Sequence[str], lines: Sequence[str], smooth: bool, beside: int = 0
+) -> Figure:
+    """Images (n, height, width, 3), each below its caption, drawn as one; words above them all.
+
+    `smooth` lets their pixels run into each other, as in a photograph; otherwise each is a square.
+    `beside` are pixels of the picture left free to the right.
+    """
+    count, height, width, _ = images.shape
+    longer = max(height, width)
+    zoom = TILE // longer or TILE / longer  # pixels of the picture to one of an image
+    high, wide = max(round(height * zoom), 1), max(round(width * zoom), 1)
     columns = max(min(count, COLUMNS), 1)
     rows = -(-count // columns)
+    above = GAP // 2 + LINE_OF_TEXT * max((c.count("\n") + 1 for c in captions), default=0)
+    across, down = wide + max(GAP, NARROW - wide), above + high
+    wall_width = columns * across - (across - wide)
     words = [line for line in lines if line]
-    figure = blank((8.0, 0.6 + 0.3 * len(words) + 1.75 * rows))
+    page_width = max(wall_width + beside + 2 * MARGIN, WIDTH)
+    top = MARGIN // 2 + len(words) * TITLE_LINE
+    page_height = top + rows * down + MARGIN
+    figure, axes = in_inches((page_width / DPI, page_height / DPI))
     if words:
-        set_plain(figure.suptitle(" ", fontsize=14), "\n".join(words))
+        y = 1 - MARGIN / 2 / page_height
+        set_plain(figure.suptitle(" ", y=y, va="top", fontsize=14), "\n".join(words))
     if not count:
-        return figure, []
-    every = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for axes in every:
-        axes.set_axis_off()
-    return figure, every[:count]
+        return figure
+    left = (page_width - beside - wall_width) // 2
+    wall = Image.new("RGBA", (wall_width, rows * down), PAPER)
+    way = Image.Resampling.BICUBIC if smooth or zoom < 1 else Image.Resampling.NEAREST
+    longest = max(len(line) for caption in captions for line in caption.split("\n"))
+    size = min(12, across / (0.62 * longest) * 72 / DPI)  # a letter takes 0.62 of a font's size
+    for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        x, y = k % columns * across, k // columns * down + above
+        tile = Image.fromarray((255 * image + 0.5).astype(np.uint8)).resize((wide, high), way)
+        wall.paste(tile, (x, y))
+        at = ((left + x + wide / 2) / DPI, (top + y - GAP / 4) / DPI)
+        write_plain(axes, at, caption, fontsize=size, ha="center", va="bottom")
+    axes.add_artist(Pixels(wall, (left / DPI, (page_height - top - wall.height) / DPI)))
+    return figure
+
+
+class Pixels(Artist):
+    """An image as it is, pixel for pixel, its lower left corner so many inches from the figure's.
+
+    `imshow` would compute each pixel anew, in floats.
+    """
+
+    def __init__(self, image: Image.Image, corner: tuple[float, float]) -> None:
+        super().__init__()
+        self.image, self.corner = image, corner
+
+    def draw(self, renderer: Any) -> None:
+        """Put it onto the paper, whose lowest row comes first."""
+        figure: Any = self.get_figure(root=True)
+        x, y = (inches * figure.dpi for inches in self.corner)
+        context = renderer.new_gc()
+        renderer.draw_image(context, round(x), round(y), np.asarray(self.image)[::-1])
+        context.restore()
+
+
+def _colour_bar(figure: Figure, scale: Normalize) -> None:
+    """Which colour is which weight, where `_wall` left room beside the images."""
+    width, height = figure.get_size_inches() * DPI
+    high = min(0.7 * height, 5 * TILE)
+    left, low = width - MARGIN - BAR + 60, (height - high) / 2
+    axes = figure.add_axes((left / width, low / height, 32 / width, high / height))
+    bar = figure.colorbar(ScalarMappable(scale, SIGNED), cax=axes)
+    bar.ax.tick_params(colors=MUTED, labelsize=11)
+    bar.outline.set_edgecolor(LINE)
+    bar.set_label("weight", fontsize=12, color=INK)

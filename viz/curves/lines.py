@@ -199,6 +199,7 @@ def _legend(axes: Axes, lines: Sequence[Line2D], labels: Sequence[str]) -> None:
         legend = axes.legend(lines, blank, framealpha=0.85, edgecolor="none", fontsize=12)
     else:
         figure: Any = axes.figure
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)  # names have any width
         columns = -(-len(lines) // COLUMN)
         legend = figure.legend(
             lines, blank, loc="outside right upper", frameon=False, ncols=columns,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.check import GradientReport
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.backward import Both, forward_only, with_backward
 from viz.drawing.dot import picture_of
@@ -24,6 +23,9 @@ from viz.folding.fold import fold as fold_scopes
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import group_ids
 from viz.subject import graph_of, names_of, namesakes
+
+if TYPE_CHECKING:  # the checkers are loaded by whoever has a report
+    from tinygrad_dnn.check import GradientReport
 
 
 def draw(
@@ -98,11 +100,10 @@ def draw(
         else {node: node.grad for node in graph if node.grad is not None}
     )
     judged = (numbers, gradients) if problems else ({}, {})
-    if isinstance(blame, GradientReport):
-        blame = blame.reasons(graph)
-    blamed = blame
-    if isinstance(blame, Mapping):
-        blamed = {drawn.again.get(_node(who), who): why for who, why in blame.items()}
+    reasons = getattr(blame, "reasons", None)  # a report's
+    blamed: Any = blame if reasons is None else reasons(graph)
+    if isinstance(blamed, Mapping):
+        blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
     wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
     groups = [_with_slopes(group, drawn) for group in folded]
     homes = drawn.homes

@@ -1,0 +1,1 @@
+"""Graphs and weights for other programs: ONNX (the extra `onnx`), `.npz`."""

@@ -277,8 +277,8 @@ def _difference(of: Of, node: Node) -> Facts:
 
 def _cancel(f: Facts, x: Any, g: Facts, y: Any) -> bool:
     """Whether x ± y may round to 0: both do so, or to ±1."""
-    zeros = (f.zero or _may_be(x, y, 0)) and (g.zero or _may_be(y, x, 0))
-    ones = (f.one or _may_be(x, y, 1, -1)) and (g.one or _may_be(y, x, 1, -1))
+    zeros = (f.zero or _some(x, 0)) and (g.zero or _some(y, 0))
+    ones = (f.one or _has_sign(x)) and (g.one or _has_sign(y))
     return (zeros and (f.zero or g.zero)) or (ones and (f.one or g.one))
 
 

@@ -31,9 +31,14 @@ class Program(NamedTuple):
 
 
 def example(
-    path: Path, program: Program, functions: Iterable[str], remarks: Iterable[str]
+    path: Path, program: Program, functions: Mapping[str, str], remarks: Iterable[str]
 ) -> str | None:
-    """The program with its imports, and what comes of it; None where it is too long to be read."""
+    """The program with its imports, and what comes of it; None where it is too long to be read.
+
+    Args:
+        path: of the file. What belongs to a notebook is pasted below its cells.
+        functions: which the file defines: the document's names and its own.
+    """
     code = [*program.lines, program.call]
     used = set(re.findall(r"\w+", " ".join(code)))
     given = {k: v for k, v in program.given.items() if k in used}
@@ -42,10 +47,15 @@ def example(
     own = [f for f in functions if f in used]
     imports = ["import numpy as np"]
     module = path.stem
-    if own and module.isidentifier() and not keyword.iskeyword(module):
-        imports += [f"import {module}"] if program.replaced else []
-        imports.append(f"from {module} import {', '.join(own)}")
-        imports += [f"{module}.{name} = textbook.{name}" for name in program.replaced]
+    replaced = {functions.get(name, name): name for name in program.replaced}
+    if path.suffix == ".ipynb":
+        imports += [f"{mine} = textbook.{name}" for mine, name in replaced.items()]
+        imports += [f"{name} = {functions[name]}" for name in own if functions[name] != name]
+    elif own and module.isidentifier() and not keyword.iskeyword(module):
+        imports += [f"import {module}"] if replaced else []
+        named = (name if (mine := functions[name]) == name else f"{mine} as {name}" for name in own)
+        imports.append(f"from {module} import {', '.join(named)}")
+        imports += [f"{module}.{mine} = textbook.{name}" for mine, name in replaced.items()]
     borrowed = sorted(used & set(textbook.__all__) - {"np", *own})
     if borrowed:
         imports.append(f"from tinygrad_dnn.textbook import {', '.join(borrowed)}")

@@ -11,6 +11,7 @@ import __future__
 import ast
 import builtins
 import contextlib
+import inspect
 import io
 import linecache
 import os
@@ -29,6 +30,7 @@ import numpy as np
 
 from tinygrad_dnn import textbook
 from tinygrad_dnn.isolation import standins
+from tinygrad_dnn.isolation.asserts import FIRED, without_asserts
 from tinygrad_dnn.isolation.messages import (
     DEEP,
     HEAD,
@@ -43,6 +45,8 @@ from tinygrad_dnn.storage.platform import limit_memory, private_descriptor
 
 SHOWN = 4  # of the student's lines that led to an error
 MOST_NOTES = 1000  # statements of a file that failed
+MOST_FIRED = 20  # asserts of a call
+MOST_PARAMETERS = 50
 LONG = 300  # characters of an error's message
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 NAMES = [n for n in textbook.__all__ if n not in ("np", "load_data")]
@@ -187,15 +191,19 @@ class Watch(threading.Thread):
 class Student:
     """A student's module: loaded statement by statement, so that one that fails stops no other."""
 
-    def __init__(self, path: str, source: str) -> None:
+    def __init__(self, path: str, source: str, aliases: dict[str, list[str]]) -> None:
         self.path = path
         self.source = source
+        self.aliases = aliases
+        self.own: dict[str, str] = {}  # the document's name -> the name in the file
+        self.fired: list[int] = []  # lines of asserts, in the present call
         self.borrowing = Borrowing(path)
         self.codes: set[CodeType] = set()  # of the functions that are written in the file
         name = os.path.splitext(os.path.basename(path))[0]
         # A file numpy.py is not NumPy.
         self.module = ModuleType(f"student_{name}" if name in sys.modules else name)
         self.module.__file__ = path
+        vars(self.module).update({FIRED: self.fired.append, "np": np})
         sys.modules[self.module.__name__] = self.module
         # Where tracebacks find the lines, of a notebook too.
         linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
@@ -210,9 +218,8 @@ class Student:
                 continue
             pipe.send("at", line)
             try:
-                code = compile(
-                    ast.Module([statement], []), self.path, "exec", flags, dont_inherit=True
-                )
+                tree = ast.Module([without_asserts(statement)], [])
+                code = compile(tree, self.path, "exec", flags, dont_inherit=True)
                 flags |= code.co_flags & FUTURES
                 self.codes.update(_codes(code))
                 with watch.during(limit):
@@ -223,21 +230,42 @@ class Student:
         return notes
 
     def functions(self) -> dict[str, Any]:
-        """The document's functions that the file defines: line, which others each calls, and
-        whether the code is not what is written there.
+        """The document's functions that the file defines, by the document's names: `line`, `own`
+        name, `calls`: which others it calls, `foreign`: whether the code is not what is written
+        there, and the names of its `parameters`, of which `required` come first.
         """
-        found = {}
+        space = vars(self.module)
         for name in NAMES:
-            f = vars(self.module).get(name)
-            if callable(f) and self._mine(f):
-                code = getattr(f, "__code__", None)
-                called = sorted(_names(code) & set(NAMES) - {name}) if code else []
-                found[name] = {
-                    "line": code.co_firstlineno if code else 0,
-                    "calls": called,
-                    "foreign": code is not None and code not in self.codes,
-                }
+            mine = (own for own in self._names_of(name) if self._is_function(space.get(own)))
+            own = next(mine, None)
+            if own is not None:
+                self.own[name] = own
+        documents = {own: name for name, own in self.own.items()}
+        documents |= {name: name for name in NAMES if name not in documents}
+        found = {}
+        for name, own in self.own.items():
+            f = space[own]
+            code = getattr(f, "__code__", None)
+            called = {documents[n] for n in _names(code) & set(documents)} if code else set()
+            parameters, required = _parameters(f)
+            found[name] = {
+                "line": code.co_firstlineno if code else 0,
+                "own": own,
+                "calls": sorted(called - {name}),
+                "foreign": code is not None and code not in self.codes,
+                "parameters": parameters,
+                "required": required,
+            }
         return found
+
+    def _names_of(self, name: str) -> Iterator[str]:
+        """The document's name, the teacher's others for it, and its like in another spelling."""
+        yield name
+        yield from self.aliases.get(name, ())
+        yield from (n for n in vars(self.module) if n not in NAMES and _plain(n) == _plain(name))
+
+    def _is_function(self, f: Any) -> bool:
+        return callable(f) and self._mine(f)
 
     def _mine(self, f: Any) -> bool:
         code = getattr(f, "__code__", None)
@@ -281,13 +309,15 @@ class Student:
             values: by name.
 
         Returns:
-            `value` as plain data, `changed`: which variables the call changed in place, and
-            `borrowed`: how others computed it; or `error`, with `early` where it was raised before
-            the call.
+            `value` as plain data, `changed`: which variables the call changed in place,
+            `borrowed`: how others computed it, `fired`: the lines of asserts that failed; or
+            `error`, with `early` where it was raised before the call.
         """
         globals_ = vars(self.module)
-        before = {name: globals_.get(name) for name in job["replace"]}
-        globals_.update({name: getattr(textbook, name) for name in job["replace"]})
+        replaced = {self.own.get(name, name): getattr(textbook, name) for name in job["replace"]}
+        before = {name: globals_.get(name) for name in replaced}
+        globals_.update(replaced)
+        self.fired.clear()
         np.random.seed(1)
         random.seed(1)
         _reopen()
@@ -296,7 +326,8 @@ class Student:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 names = {"np": np, "textbook": textbook} | values
-                names |= {n: globals_[n] for n in NAMES if n in globals_}
+                own = {name: self.own.get(name, name) for name in NAMES}
+                names |= {name: globals_[n] for name, n in own.items() if n in globals_}
                 for line in job["lines"]:
                     exec(line, names)
                 was = _arrays_of(names, job["call"])
@@ -306,7 +337,8 @@ class Student:
                     value = eval(job["call"], names)
             changed = [at for at, x in was.items() if not _same(x, kept[at])]
             borrowed = sorted(self.borrowing.found)
-            return {"value": plain(value), "changed": changed, "borrowed": borrowed}
+            fired = sorted(set(self.fired))[:MOST_FIRED]
+            return {"value": plain(value), "changed": changed, "borrowed": borrowed, "fired": fired}
         except BaseException as error:
             return {"error": _error_data(error, self.path), "early": early}
         finally:
@@ -363,6 +395,31 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(c.co_names for c in _codes(code)))
 
 
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _parameters(f: Any) -> tuple[list[str], int]:
+    """The names of the parameters that can be given by position, `*` for any number more, and how
+    many of them, or by name, must be given.
+    """
+    try:
+        given = [*inspect.signature(f).parameters.values()][:MOST_PARAMETERS]
+    except (TypeError, ValueError):
+        return ["*"], 0
+    kinds = inspect.Parameter
+    required = [
+        p for p in given
+        if p.default is kinds.empty and p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    ]  # fmt: skip
+    names = [
+        "*" if p.kind == kinds.VAR_POSITIONAL else p.name
+        for p in given
+        if p.kind not in (kinds.KEYWORD_ONLY, kinds.VAR_KEYWORD)
+    ]
+    return names, len(required)
+
+
 def _error_data(error: BaseException, path: str) -> dict[str, Any]:
     kind = "error"
     if isinstance(error, MemoryError):
@@ -414,9 +471,10 @@ def serve(reader: int, writer: int) -> None:
     task = pipe.receive()
     os.chdir(task["folder"])
     standins.install()
+    standins.provide_old_names()
     builtins.get_ipython = standins.Inert()  # type: ignore[attr-defined]
     builtins.display = standins.Inert()  # type: ignore[attr-defined]
-    student = Student(task["path"], task["source"])
+    student = Student(task["path"], task["source"], task["aliases"])
     sys.path.insert(0, os.path.dirname(task["path"]))
     watch = Watch(pipe, task["path"])
     watch.start()

@@ -348,7 +348,7 @@ FAULTS = (
     Fault("relu", "np.maximum(0, Z)", "np.abs(Z)", "is |Z|"),
     Fault("update_parameters", "W - learning_rate * grads", "W - grads",
           "lacks the learning rate"),
-    Fault("update_parameters", "range(L)", "range(L - 1)", "W2 is not updated: does the loop end a"),
+    Fault("update_parameters", "range(L)", "range(L - 1)", "W2 is not updated: does the loop end"),
     Fault("update_parameters", "    return parameters", "    pass", "was return forgotten?"),
     Fault("relu_backward", "np.array(dA, copy=True)", "dA", "It changes dA in place"),
     Fault("predict", "> 0.5", "< 0.5", "has 0 and 1 exchanged"),

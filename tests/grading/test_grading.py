@@ -58,7 +58,7 @@ MISHAPS = (
     Mishap("raise KeyboardInterrupt", "crashed", "KeyboardInterrupt"),
     Mishap("input('Z? ')", "crashed", "EOFError"),
     Mishap("yield 1", "wrong", "returns a generator where "),
-    Mishap("return", "wrong", "returns None where an array is expected: was return forgotten"),
+    Mishap("return", "not written", "nothing is written in it"),
     Mishap("return 'Z'", "wrong", "returns a str where an array is expected"),
     Mishap("return np.array([object()]), 1", "wrong", "returns 2 values where an array is exp"),
     Mishap("return np.full((3, 4, 5), np.nan)", "wrong", "shape (3, 4, 5)"),

@@ -224,7 +224,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         type=names,
         default=[],
         metavar="A,B",
-        help="functions that count (default all)",
+        help="functions that count",
     )
     code.add_argument(
         "--alias", action="append", default=[], metavar="NAME=OTHER",

@@ -34,6 +34,7 @@ CRASHES = (
           "the two is to be transposed, or to stand first?"),
     Crash(r"^'d?A\d+'$", r"grads\[", "the loop reads what no earlier step has stored: which dA "
           "does the layer above leave?"),
+    Crash("expected dA of the shape of Z", "cache|dA", "are dA and the cache of one layer?"),
     Crash("values? to unpack", "cache", "is the whole cache unpacked where a part of it is meant, "
           "or the other way round?"),
     Crash("tuple' object", "cache", "a cache of linear_activation_forward is (linear_cache, "

@@ -35,7 +35,7 @@ from tinygrad_dnn.grading.grades import (
 from tinygrad_dnn.grading.lines import lit_lines
 from tinygrad_dnn.grading.models import INITIAL, MODELS
 from tinygrad_dnn.grading.outcome import Unusable
-from tinygrad_dnn.grading.signature import call_of
+from tinygrad_dnn.grading.signature import by_name, order_of
 from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
 from tinygrad_dnn.isolation.process import Ended, Loaded, Process
 from tinygrad_dnn.isolation.replies import visible
@@ -116,7 +116,8 @@ class _Grader:
     def __init__(self, path: Path, text: Source, process: Process, loaded: Loaded) -> None:
         self.path, self.source, self.process, self.loaded = path, text, process, loaded
         self.found: dict[str, Grade] = {}
-        self.calls: dict[str, str | None] = {}  # how each function is called, None if not at all
+        # The names of arguments where they are given by name; None where it can't be called.
+        self.orders: dict[str, Sequence[str] | None] = {}
         self.alone: set[str] = set()  # functions that return no cache
         self.own = {name: about["own"] for name, about in loaded.functions.items()}
 
@@ -165,7 +166,7 @@ class _Grader:
             said.append(f"{names}: today's NumPy has no such name; it was given for grading")
         if "np." in self.source.text and not re.search(r"\bnp\b(?!\.)", self.source.text):
             said.append("np is never imported; it was given for grading")
-        return said + [*self.source.remarks]
+        return [*said, *self.source.remarks]
 
     # --- a function ------------------------------------------------------------------------------
 
@@ -177,14 +178,15 @@ class _Grader:
             return self._borrowed(function, {"foreign"})
         node = self.source.definitions.get(about["own"])
         if node is not None and is_stub(node):
-            return Grade(function.name, UNWRITTEN)
-        call = self.calls[function.name] = call_of(function, about["parameters"], about["required"])
-        if call is None:
+            return Grade(function.name, UNWRITTEN, ("nothing is written in it",))
+        order = order_of(function, about["parameters"], about["required"])
+        self.orders[function.name] = order
+        if order is None:
             takes = f"{about['own']}({', '.join(about['parameters'])})"
             asked = f"{function.name}({', '.join(function.parameters)})"
             words = f"it is {takes} where {asked} is asked: it was not judged"
             return Grade(function.name, SIGNATURE, (words,))
-        function = replace(function, call=call)
+        function = self._called_by_name(function)
         faulty = self._faulty(function.name)
         cases = list(function.cases())
         attempts: list[Attempt] = []
@@ -326,10 +328,20 @@ class _Grader:
             words = f"returns what can't be compared ({type(error).__name__}: {error})"
             tried.unusable.append((case, visible(words)))
 
+    def _called_by_name(self, function: Function) -> Function:
+        """The function with the calls of those whose arguments stand in another order."""
+
+        def written(code: str) -> str:
+            for name, order in self.orders.items():
+                code = by_name(code, name, order or ())
+            return code
+
+        settings = tuple(replace(s, lines=tuple(map(written, s.lines))) for s in function.settings)
+        return replace(function, call=written(function.call), settings=settings)
+
     def _makes_none(self, name: str) -> bool:
-        """Whether it can't be asked for a cache: it returns none, or is called in another way."""
-        plain = {f.name: f.call for f in FUNCTIONS}
-        return name in self.alone or self.calls.get(name, plain[name]) != plain[name]
+        """Whether it can't be asked for a cache: it returns none, or takes other arguments."""
+        return name in self.alone or self.orders.get(name, ()) is None
 
     def _is_slow(self, name: str) -> bool:
         """Whether it, or what it calls, is known not to come back."""
@@ -353,8 +365,9 @@ class _Grader:
     def _right(
         self, function: Function, attempt: Attempt, before: list[Attempt], faulty: tuple[str, ...]
     ) -> Grade:
-        notes = [f"{words}: right all the same" for words in attempt.accepted]
-        notes += self._remarks(attempt)
+        others = dict.fromkeys(attempt.accepted)
+        notes = [f"{words}: right all the same" for words in others]
+        notes += self._remarks(function, attempt)
         if attempt.replaced and attempt.replaced == faulty:
             notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
         makers = function.settings[0].makers
@@ -371,10 +384,11 @@ class _Grader:
                 notes.append(f"judged with the document's cache, since {why} is not right")
         return Grade(function.name, RIGHT, notes=tuple(notes))
 
-    def _remarks(self, a: Attempt) -> list[str]:
+    def _remarks(self, function: Function, a: Attempt) -> list[str]:
         """What is said of any attempt: asserts that failed, inputs that were left out."""
         said = [a.cut] if a.cut else []
-        for line in a.fired:
+        first, code = self.source.lines_of(self.own[function.name])
+        for line in (n for n in a.fired if first <= n < first + len(code)):
             text = visible(self.source.original[line - 1].strip())
             said.append(f"its own assert fails in {self.source.place(line)}: {text}")
         return said
@@ -397,7 +411,8 @@ class _Grader:
         node = self.source.definitions.get(self.own[function.name])
         gaps = placeholders(node) if node is not None else []
         said = [f"{e['type']}: {e['message']}" for _, e in a.errors] + [w for _, w in a.unusable]
-        if not gaps or a.findings or not said or not all(map(GAPS.search, said)):
+        said += [f.diagnosis.problem or "another value" for f in a.findings]
+        if not gaps or not said or not all(map(GAPS.search, said)):
             return None
         line, text = gaps[0]
         words = f"{self.source.place(line)} is to be filled in: {text}"
@@ -415,6 +430,10 @@ class _Grader:
         text = " ".join((first["message"], *(t for *_, t in first["lines"][-1:])))
         if not OF_A_CACHE.search(text):
             return None
+        if all(n in self.own for n in makers):
+            own = self._attempt(function, function.settings[0], (), list(function.cases()))
+            if own.errors and own.errors[0][1]["lines"] == first["lines"]:
+                return None  # it crashes there with its own caches and functions as well
         how = _and([f"{n} ({self.found[n].status})" for n in others if n in self.found])
         words = (
             f"it was tried with the document's caches in place of those of {how}, and may expect "
@@ -428,7 +447,7 @@ class _Grader:
         other = self._unwritten(function, a) or self._unclear(function, a)
         if other is not None:
             return other
-        notes = self._remarks(a)
+        notes = self._remarks(function, a)
         if a.replaced:
             notes.append(f"judged with the document's {_and(a.replaced)} in place of yours")
         if a.ended:
@@ -492,6 +511,7 @@ class _Grader:
             names = {e.name for d in self.found[name].diagnoses for e in d.explanations[:1]}
             if names - {"factor m", "factor 1/m"}:
                 return
+        function = self._called_by_name(function)
         tried = self._attempt(function, function.settings[0], (), list(function.cases()))
         if tried.errors or tried.unusable or tried.ended or not tried.outputs:
             return

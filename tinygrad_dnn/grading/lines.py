@@ -27,12 +27,11 @@ def lit_lines(
                 expression = value.elts[names.index(name)]
             elif len(names) == 1 or (name == names[0] and not isinstance(value, ast.Tuple)):
                 expression = value
-        own = expression.id if isinstance(expression, ast.Name) else name
-        lines = [line for target, line in _assigned(node) if target == own]
-        if lines:
-            found.add(max(lines))
-        elif expression is not None:
+        if expression is not None and not isinstance(expression, ast.Name):
             found.add(expression.lineno)
+            continue
+        own = expression.id if expression is not None else name
+        found |= {max(lines)} if (lines := [n for x, n in _assigned(node) if x == own]) else set()
     return found
 
 

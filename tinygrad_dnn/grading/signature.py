@@ -10,10 +10,10 @@ from tinygrad_dnn.grading.function import Function
 _ARGUMENTS = r"\b{}\(([^()]*)\)"
 
 
-def call_of(function: Function, parameters: Sequence[str], required: int) -> str | None:
-    """The expression that calls a function with these parameters; None where none does.
+def order_of(function: Function, parameters: Sequence[str], required: int) -> Sequence[str] | None:
+    """The names by which a function is to be given its arguments, in the document's order.
 
-    Where names tell that they stand in another order, they are given by name.
+    They are empty where it takes them as the document's does; None where it can't be called.
 
     Args:
         function: of the document.
@@ -24,14 +24,17 @@ def call_of(function: Function, parameters: Sequence[str], required: int) -> str
     names = [p for p in parameters if p != "*"]
     if required > len(given) or (len(names) < len(given) and "*" not in parameters):
         return None
-    order = _order(wanted[: len(given)], names)
-    if order is None:
-        return None
-    if not order:
-        return function.call
-    by_name = ", ".join(f"{name}={value}" for name, value in zip(order, given, strict=True))
-    pattern = _ARGUMENTS.format(function.name)
-    return re.sub(pattern, lambda _: f"{function.name}({by_name})", function.call)
+    return _order(wanted[: len(given)], names)
+
+
+def by_name(code: str, function: str, order: Sequence[str]) -> str:
+    """The code with the arguments of the function given by these names, if there are any."""
+
+    def named(found: re.Match[str]) -> str:
+        values = [a.strip() for a in found[1].split(",")]
+        return f"{function}({', '.join(f'{n}={v}' for n, v in zip(order, values, strict=True))})"
+
+    return re.sub(_ARGUMENTS.format(function), named, code) if order else code
 
 
 def _order(wanted: Sequence[str], names: Sequence[str]) -> list[str] | None:

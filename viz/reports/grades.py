@@ -115,7 +115,7 @@ def _function(grade: Grade, i: int) -> str:
 
 
 def _own_lines(grade: Grade) -> str:
-    """The function as it stands in the file, where it is not right; the lines that are meant lit."""
+    """The function as it stands in the file, where it is not right, what is meant lit."""
     if grade.status == "right" or not grade.code:
         return ""
     first = grade.line or 1

@@ -29,6 +29,8 @@ from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Node, mode, trace
 
 LONGEST = 40  # of a formula in a message
+# What is wrong with the rule of one input says nothing of the others.
+OF_ONE_INPUT = {faults.WRONG_RULE, faults.MISSING_RULE, faults.NOT_LINEAR, faults.RULE_VARIES}
 
 
 class Work:
@@ -50,6 +52,7 @@ class Work:
         for y in self.roots:
             self.seeds[y.node] = self.seeds.get(y.node, 0) + seed_for(y)
         self.blame: list[Blame] = []
+        self.faulty: list[Node] = []  # whose gradients are wrong, and all below
         self.notes: list[str] = []
         self.varies = False  # called again, the function gave other values
         # The rules that were judged somewhere, and where one could not be.
@@ -112,6 +115,9 @@ class Work:
         self.blame.append(
             Blame(kind, op.name if op else None, node, where, argument, reason, *numbers)
         )
+        if node is not None:
+            x = node.inputs[i] if i is not None and kind in OF_ONE_INPUT else node
+            self.faulty += [x] if isinstance(x, Node) else []
 
     def _blame_rule(self, node: Node, i: int, trouble: Trouble, probably: str) -> None:
         """Blame of the rule of one argument, in a sentence."""
@@ -254,7 +260,7 @@ class Work:
         names = [v.name for v in self.given.variables]
         parameters = self.call.parameters
         names += [leaf.name or "a tensor" for leaf in parameters[len(names) :]]
-        wrong = self._reached([b.node for b in self.blame if b.node is not None])
+        wrong = self._reached(self.faulty)
         blind = self._reached(undecided)
         rows = []
         for leaf, name in zip(parameters, names, strict=True):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn import textbook
+from tinygrad_dnn.check.literal import literal, number, numbers
 from tinygrad_dnn.grading.outcome import kind
 
 WIDE = 70  # characters of two results in one line
@@ -67,16 +68,6 @@ def example(
     return "\n".join([*shown, *(f"# {line}" for line in comments)])
 
 
-def literal(x: Any) -> str:
-    """A value as Python source that gives it back exactly."""
-    if isinstance(x, np.ndarray):
-        return f"np.array({_numbers(x.tolist())})"
-    if isinstance(x, Mapping):
-        inside = ", ".join(f"{k!r}: {literal(v)}" for k, v in x.items())
-        return f"{{{inside}}}"
-    return repr(x)
-
-
 def beside(yours: Any, truth: Any) -> str:
     """Yours and the truth in one line, or in two where it would be long."""
     mine, right = _shortly(yours), _shortly(truth)
@@ -89,26 +80,8 @@ def _shortly(x: Any) -> str:
     if isinstance(x, np.ndarray):
         if x.size > MANY:
             return f"an array {x.shape}"
-        return _numbers(x.tolist(), digits=10)
-    return _number(x, 10) if isinstance(x, (int, float)) else kind(x)
-
-
-def _numbers(x: Any, digits: int = 17) -> str:
-    if isinstance(x, list):
-        return f"[{', '.join(_numbers(v, digits) for v in x)}]"
-    return _number(x, digits)
-
-
-def _number(x: Any, digits: int) -> str:
-    if not isinstance(x, float):
-        return repr(x)
-    if not np.isfinite(x):
-        return repr(x).replace("inf", "np.inf").replace("nan", "np.nan")
-    short = f"{x:.{digits}g}"
-    text = repr(x) if len(repr(x)) <= len(short) or digits > 10 else short
-    return text + "." if text.lstrip("-").isdecimal() else text.removesuffix("0") if (
-        text.endswith(".0")
-    ) else text  # fmt: skip
+        return numbers(x.tolist(), digits=10)
+    return number(x, 10) if isinstance(x, (int, float)) else kind(x)
 
 
 def _count(x: Any) -> int:

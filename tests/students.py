@@ -363,7 +363,7 @@ FAULTS = (
           "are its sizes exchanged?"),
     Fault("L_layer_model", "learning_rate)", "-learning_rate)", "moves up the gradient"),
     Fault("two_layer_model", '"dW2": dW2, "db2": db2', '"dW2": -dW2, "db2": db2',
-          "W2 after 2 iterations moves up the gradient, not down"),
+          "W2 after 101 iterations moves up the gradient, not down"),
 )  # fmt: skip
 
 

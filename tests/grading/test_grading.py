@@ -222,7 +222,7 @@ def test_changes_in_place_are_reported(tmp_path: Path) -> None:
     ("name", "text", "problem"),
     [
         ("a.py", "def f(:\n", "line 1: invalid syntax: def f(:"),
-        ("a.py", "if x:\npass\n", "line 2: expected an indented block"),
+        ("a.py", "if x:\npass\n", "line 1: expected an indented block"),
         ("a.py", "x = '\n", "line 1: unterminated string literal"),
         ("a.py", b"x = 1\0\n", "null bytes"),
         ("a.ipynb", "{", "expected a notebook"),

@@ -140,6 +140,7 @@ def _slips(node: Node, i: int) -> Iterator[Slip]:
     yield Slip(3, "averages where {x} was repeated in {z}, and the sum is right", _averaged)
     yield Slip(3, "lacks the 1/n of {z}, or has n times what is right there", _scaled(1))
     yield Slip(3, "has the 1/n of {z} twice", _scaled(-1))
+    yield Slip(4, "gives all of {x} what arrives at {z}, without its derivative", _spread)
     yield Slip(4, "lacks a division by {z}", lambda n, i, g, s: _rule(n, i, g, s) * s[0])
     yield Slip(4, "is divided by {z} once too often", lambda n, i, g, s: _rule(n, i, g, s) / s[0])
     if node.op.contracts:
@@ -151,7 +152,7 @@ def _slips(node: Node, i: int) -> Iterator[Slip]:
         yield from _slips_of_slopes(node)
     else:
         words = "passes on to {x} what arrives at {z}, without its factor"
-        yield Slip(2, words, lambda n, i, g, s: g * np.ones(np.shape(s[0])))
+        yield Slip(4, words, lambda n, i, g, s: g * np.ones(np.shape(s[0])))
         words = "has {x} itself where the other factor of {z} belongs"
         yield Slip(3, words, lambda n, i, g, s: g * s[i + 1])
         yield Slip(3, "has {z} itself where a factor of it belongs", lambda n, i, g, s: g * s[0])
@@ -277,6 +278,14 @@ def _averaged(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
     return part * (np.size(saved[i + 1]) / max(part.size, 1))
 
 
+def _spread(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
+    axis = node.meta.get("axis")
+    if "axis" not in node.meta:
+        raise ValueError("no reduction")
+    kept = g if node.meta.get("keepdims") or axis is None else np.expand_dims(g, axis)
+    return np.broadcast_to(kept, np.shape(saved[i + 1]))
+
+
 def _scaled(power: int) -> Change:
     def change(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
         n = np.size(saved[i + 1]) / max(np.size(saved[0]), 1)
@@ -305,8 +314,8 @@ def of_jacobian(
     """Mistaken Jacobians, (z.size, x.size) as J is, with words for each."""
     if z_shape == x_shape:
         diagonal = np.diag(np.diag(J))
-        yield Named(1, "keeps only the diagonal of the Jacobian: every element of the result "
-                    "depends on other elements as well"), diagonal  # fmt: skip
+        says = "keeps only the diagonal of the Jacobian: every element of the result depends on "
+        yield Named(1, f"{says}other elements as well"), diagonal
         yield Named(1, "lacks the diagonal of the Jacobian"), J - diagonal
         yield Named(2, "has the wrong sign off the Jacobian's diagonal"), 2 * diagonal - J
     if J.shape[0] == J.shape[1]:
@@ -338,7 +347,7 @@ def of_jacobian(
 
 def _orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     at = np.arange(int(np.prod(shape))).reshape(shape)
-    if at.ndim >= 2:
+    if at.ndim >= 2 and len(set(shape)) > 1:  # else it is an exchange of axes
         yield "in C's order where Fortran's is right", at.ravel(order="F")
         yield "in Fortran's order where C's is right", np.argsort(at.ravel(order="F"))
     for axis, n in enumerate(shape):
@@ -388,10 +397,10 @@ def missing_term(lacking: Any, z_shape: tuple[int, ...], x_shape: tuple[int, ...
             if c and _alike(lacking, c * total, size):
                 n = int(np.prod([z_shape[a] for a in axes]))
                 times = f"{'−' if c < 0 else ''}1/{n}" if _near(abs(c) * n, 1) else f"{c:.6g}"
-                return Named(3, f"lacks the term {times} · Σ g over {over}, the same for all: is a "
+                return Named(4, f"lacks the term {times} · Σ g over {over}, the same for all: is a "
                              "mean or a sum taken for a constant?")  # fmt: skip
             if np.all((lacking == 0) | (total > 0)) and _rank_one_in(lacking, total):
-                return Named(3, f"lacks a term u · Σ g v over {over}, with factors u and v that "
+                return Named(4, f"lacks a term u · Σ g v over {over}, with factors u and v that "
                              "depend on the inputs: is what all elements share (a sum, a norm, a "
                              "maximum) taken for a constant?")  # fmt: skip
     spread = np.count_nonzero(lacking) > max(lacking.shape)
@@ -439,6 +448,9 @@ def _alike(x: Any, y: Any, size: float | None = None) -> bool:
 # --- all together ---------------------------------------------------------------------------------
 
 
+Guess = Callable[[Backward, Asked], Any]
+
+
 def named_slip(
     forward: Callable[..., Any], asked: Sequence[Asked], k: int, names: Sequence[str]
 ) -> Named | None:
@@ -463,30 +475,81 @@ def named_slip(
     edges = list(first.edges())
     found: list[Named] = []
 
-    def tried(rank: int, says: str, guess: Callable[[Backward, Asked], Any]) -> None:
+    def tried(rank: int, says: str, guess: Guess) -> None:
         c = _explains(pairs, truths, guess)
         if c is not None:
             found.append(Named(rank + 2 * (c != 1), says + _times(c)))
 
     with np.errstate(all="ignore"):
+        whole = {ratio(np.asarray(a.yours, float), t) for a, t in zip(asked, truths, strict=True)}
+        c = next(iter(whole))
+        if c is not None and all(w is not None and _near(w, c) for w in whole):
+            return Named(1, f"is {c:.6g} times what is right{_of_a_size(c, first, k)}")
         for words, seed in SEEDS.items():
-            tried(2, words, lambda p, a, s=seed: p.gradient(s(a.g, p.values[p.root]), k, {}))
+            tried(2, words, _seeded(seed, k))
+        for words, factor in ELEMENTS.items():
+            for of in (k, None):
+                who = words.format(x=names[k] if of is not None else "the result")
+                tried(2, f"lacks the factor {who}", _times_an_array(factor, of, -1, k))
+                tried(2, f"has the factor {who} once too often", _times_an_array(factor, of, 1, k))
         for at in edges:
             x, z = nodes[at[0]].inputs[at[1]], nodes[at[0]]
             for slip in _slips(z, at[1]):
                 says = slip.says.format(x=texts.get(x, "it"), z=texts.get(z, "the result"))
-                change = {at: slip.change}
-                tried(slip.rank, says, lambda p, a, c=change: p.gradient(a.g, k, c))
+                tried(slip.rank, says, _changed({at: slip.change}, k))
         if not found and len(edges) <= MOST_EDGES:
             for one, other in combinations(edges, 2):
                 both = (nodes[n].inputs[i] for n, i in (one, other))
-                says = " and ".join(dict.fromkeys(texts.get(x, "it") for x in both))
-                change = {one: _nothing, other: _nothing}
-                tried(
-                    5, f"lacks what comes through {says}: are they taken for constants?",
-                    lambda p, a, c=change: p.gradient(a.g, k, c),
-                )  # fmt: skip
+                names_of_both = " and ".join(dict.fromkeys(texts.get(x, "it") for x in both))
+                says = f"lacks what comes through {names_of_both}: are they taken for constants?"
+                tried(3, says, _changed({one: _nothing, other: _nothing}, k))
     return min(found, default=None)
+
+
+# What a gradient of the shape of the input, or of the result, may be multiplied by.
+ELEMENTS: Mapping[str, Callable[[Any], Any]] = {
+    "{x}": lambda x: x,
+    "1 − {x}": lambda x: 1 - x,
+    "1 + {x}": lambda x: 1 + x,
+    "{x}²": lambda x: x * x,
+    "1 − {x}²": lambda x: 1 - x * x,
+    "exp({x})": np.exp,
+    "log({x})": np.log,
+}
+
+
+def _times_an_array(of: Callable[[Any], Any], which: int | None, power: int, k: int) -> Guess:
+    """The right gradient times a function of an input, or of the result, to a power."""
+
+    def guess(p: Backward, a: Asked) -> Any:
+        array = p.values[p.root] if which is None else np.asarray(a.inputs[which], float)
+        right = p.gradient(a.g, k, {})
+        found = right * of(array) ** power
+        if found.shape != right.shape:
+            raise ValueError("of another shape")
+        return found
+
+    return guess
+
+
+def _of_a_size(c: float, p: Backward, k: int) -> str:
+    """Where a factor comes from, if it is a size."""
+    x = np.shape(p.values[p.leaves[k].node])
+    sizes = {f"the length of axis {a} of the input": n for a, n in enumerate(x)}
+    sizes |= {"the number of elements": int(np.prod(x))}
+    for words, n in sizes.items():
+        for power, wrote in ((n, f"{n}"), (1 / n, f"1/{n}")):
+            if n > 2 and _near(abs(c), power):
+                return f" ({wrote}, {n} being {words})"
+    return ""
+
+
+def _seeded(seed: Callable[[Any, Any], Any], k: int) -> Guess:
+    return lambda p, a: p.gradient(seed(a.g, p.values[p.root]), k, {})
+
+
+def _changed(changes: Changes, k: int) -> Guess:
+    return lambda p, a: p.gradient(a.g, k, changes)
 
 
 def _nothing(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
@@ -505,7 +568,7 @@ def _times(c: float) -> str:
 def _explains(
     pairs: Sequence[tuple[Backward, Asked]],
     truths: Sequence[Any],
-    guess: Callable[[Backward, Asked], Any],
+    guess: Guess,
 ) -> float | None:
     """The factor with which a slip explains all that was asked; None where it does not."""
     factor: float | None = None
@@ -553,7 +616,7 @@ def named_in_jacobian(
             if c is not None:
                 found.append(Named(name.rank + 2 * (c != 1), name.says + _times(c)))
     if not found:
-        term = missing_term(truth - yours, z, x) or _but_for(truth, yours, x)
+        term = _but_for(truth, yours, x) or missing_term(truth - yours, z, x)
         found += [term] if term is not None else []
     return min(found, default=None)
 

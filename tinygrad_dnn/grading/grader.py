@@ -51,6 +51,7 @@ BORROWS = {
     "textbook": "it calls the document's own {name} (tinygrad_dnn.textbook) and does not compute",
     "engine": "it has the engine of tinygrad_dnn compute, and does not compute by itself",
     "exec": "it runs a {name} that exec has made of a text, which does not stand in the file",
+    "process": "it starts another process, and does not compute by itself",
     "foreign": "its code does not stand in the file: exec has made it, or it is somebody else's",
 }
 
@@ -149,7 +150,7 @@ class _Grader:
     def _notes(self) -> list[str]:
         """One line on what was left out, by kind; and what was read leniently."""
         kinds: dict[str, list[str]] = {}
-        broken = [("no Python", x.at, x.words) for x in self.source.left_out]
+        broken = [("no Python", x.at, visible(x.words)) for x in self.source.left_out]
         failed = [(n["type"] or n["kind"], n["statement"], _said(n)) for n in self.loaded.notes]
         for kind, line, words in sorted(broken + failed, key=lambda x: x[1]):
             kinds.setdefault(kind, []).append(f"{self.source.place(line)}: {words}")

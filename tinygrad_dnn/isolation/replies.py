@@ -17,7 +17,7 @@ from tinygrad_dnn.isolation.worker import (
 )
 
 KINDS = {"error", "memory", "exit"}
-BORROWED = {"textbook", "engine", "exec"}
+BORROWED = {"textbook", "engine", "exec", "process"}
 MOST_CHANGED = 1000
 Place = tuple[int, str, str]
 

@@ -50,7 +50,9 @@ MOST_PARAMETERS = 50
 LONG = 300  # characters of an error's message
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 NAMES = [n for n in textbook.__all__ if n not in ("np", "load_data")]
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ISOLATION = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(ISOLATION)
+TEXTBOOK = os.path.abspath(textbook.__file__)
 
 
 class Pipe:
@@ -105,12 +107,15 @@ class Borrowing:
 
     Attributes:
         judged: the name of the function that runs now, or None.
-        found: the ways in which it had others compute: "textbook", "engine", "exec".
+        own: the code that stands in the file.
+        found: the ways in which it had others compute: "textbook", "engine", "exec",
+            "process".
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, own: set[CodeType]) -> None:
+        self.path, self.own = path, own
         self.judged: str | None = None
+        self.seen: dict[CodeType, str | None] = {}
         self.found: set[str] = set()
         self.textbook: dict[str, Callable[..., Any]] = {}
         vars(textbook)["_noticed"] = self._noticed
@@ -123,7 +128,8 @@ class Borrowing:
         self.textbook[name] = FunctionType(f.__code__, f.__globals__, name, f.__defaults__)
         self.textbook[name].__kwdefaults__ = f.__kwdefaults__
         space: dict[str, Any] = {}
-        exec(f"def {name}(*args, **kwargs): return _noticed({name!r}, args, kwargs)", space)
+        text = f"def {name}(*args, **kwargs): return _noticed({name!r}, args, kwargs)"
+        exec(compile(text, TEXTBOOK, "exec"), space)
         f.__code__, f.__defaults__, f.__kwdefaults__ = space[name].__code__, None, None
 
     def _noticed(self, name: str, args: Any, kwargs: Any) -> Any:
@@ -132,11 +138,39 @@ class Borrowing:
         return self.textbook[name](*args, **kwargs)
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen" and self.judged is not None:
+            self.found.add("process")
         if event == "exec" and self.judged is not None and isinstance(args[0], CodeType):
             code, file = args[0], args[0].co_filename
             own = file != self.path and not file.startswith(HERE) and os.path.isfile(file)
             if not own and any(c.co_name == self.judged for c in _codes(code)):
                 self.found.add("exec")
+
+    def _called(self, frame: FrameType, event: str, _: Any) -> None:
+        """Notice whose code runs, however it was come by."""
+        if event != "call" or self.judged is None:
+            return
+        code = frame.f_code
+        if code not in self.seen:
+            self.seen[code] = self._whose(code)
+        way = self.seen[code]
+        if way == "textbook" and code.co_name != self.judged:
+            return
+        if way is not None and not (way == "engine" and _importing(frame)):
+            self.found.add(way)
+
+    def _whose(self, code: CodeType) -> str | None:
+        """What it means that this code runs in the place of the student's."""
+        file = code.co_filename
+        if file == TEXTBOOK:
+            return "textbook"
+        if file.startswith(HERE):
+            return None if file.startswith(ISOLATION) else "engine"
+        if file == self.path:
+            return None if code in self.own else "exec"
+        # What `dataclass` and `namedtuple` make of a text begins with an underscore.
+        made = file.startswith("<") and not file.startswith(("<frozen", "<__array"))
+        return "exec" if made and code.co_name[0] not in "_<" else None
 
     @contextlib.contextmanager
     def during(self, name: str) -> Iterator[None]:
@@ -144,13 +178,26 @@ class Borrowing:
         self.found.clear()
         ticks = _engine_ticks()
         self.judged = name
+        threading.setprofile(self._called)
+        sys.setprofile(self._called)
         try:
             yield
         finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
             self.judged = None
             later = _engine_ticks()
             if ticks is not None and later is not None and later > ticks + 1:
                 self.found.add("engine")
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether it runs because its module is loaded."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _engine_ticks() -> int | None:
@@ -197,8 +244,8 @@ class Student:
         self.aliases = aliases
         self.own: dict[str, str] = {}  # the document's name -> the name in the file
         self.fired: list[int] = []  # lines of asserts, in the present call
-        self.borrowing = Borrowing(path)
         self.codes: set[CodeType] = set()  # of the functions that are written in the file
+        self.borrowing = Borrowing(path, self.codes)
         name = os.path.splitext(os.path.basename(path))[0]
         # A file numpy.py is not NumPy.
         self.module = ModuleType(f"student_{name}" if name in sys.modules else name)

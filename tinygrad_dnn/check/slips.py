@@ -11,7 +11,7 @@ several cotangents, at several points.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -326,7 +326,7 @@ def of_jacobian(
         yield Named(3, f"takes g {words}"), J[order]
     for which, keep in (("last", -1), ("first", 0)):
         yield Named(2, f"holds only the {which} contribution where an element is read several "
-                    "times: is it overwritten, = for += (np.add.at)?"), _one_each(J, keep)  # fmt: skip
+                    "times: is it overwritten, = for +=?"), _one_each(J, keep)  # fmt: skip
     for axis, n in enumerate(z_shape):
         for words, part in _parts(n):
             mask = np.zeros(z_shape)
@@ -381,32 +381,34 @@ def _one_each(J: Any, keep: int) -> Any:
     return found
 
 
-def missing_term(lacking: Any, z_shape: tuple[int, ...], x_shape: tuple[int, ...]) -> Named | None:
-    """What is lacking of the Jacobian, where it is a term of a simple kind."""
-    if not np.any(lacking):
+def missing_term(lacking: Any, z: Any, x: Any) -> Named | None:
+    """What is lacking of the Jacobian of z with respect to x, where it is a term of a simple kind:
+    c g, or u · Σ g v over an axis with u and v made of x and z.
+    """
+    if z.shape != x.shape or not np.any(lacking):
         return None
     size = float(np.max(np.abs(lacking)))
-    if z_shape == x_shape:
-        c = float(np.mean(np.diag(lacking)))
-        if _alike(lacking, c * np.eye(len(lacking)), size):
-            return Named(2, f"lacks the term {c:.6g} · g")
-        for axes in _subsets(len(z_shape)):
-            total = _summing(z_shape, axes)
-            c = float(lacking[0, 0])
-            over = "all axes" if len(axes) == len(z_shape) else f"axis {', '.join(map(str, axes))}"
-            if c and _alike(lacking, c * total, size):
-                n = int(np.prod([z_shape[a] for a in axes]))
-                times = f"{'−' if c < 0 else ''}1/{n}" if _near(abs(c) * n, 1) else f"{c:.6g}"
-                return Named(4, f"lacks the term {times} · Σ g over {over}, the same for all: is a "
-                             "mean or a sum taken for a constant?")  # fmt: skip
-            if np.all((lacking == 0) | (total > 0)) and _rank_one_in(lacking, total):
-                return Named(4, f"lacks a term u · Σ g v over {over}, with factors u and v that "
-                             "depend on the inputs: is what all elements share (a sum, a norm, a "
-                             "maximum) taken for a constant?")  # fmt: skip
-    spread = np.count_nonzero(lacking) > max(lacking.shape)
-    if spread and min(lacking.shape) > 2 and _rank_one(lacking):
-        return Named(3, "lacks a single term u · Σ g v, one sum over g times an array: is a scalar "
-                     "that all elements share taken for a constant?")  # fmt: skip
+    c = float(np.mean(np.diag(lacking)))
+    if _alike(lacking, c * np.eye(len(lacking)), size):
+        return Named(3, f"lacks the term {c:.6g} · g")
+    factors = {"": np.ones(x.shape), "x": x, "z": z, "exp(x)": np.exp(x), "exp(z)": np.exp(z)}
+    for axes in _subsets(z.ndim):
+        total = _summing(z.shape, axes)
+        over = "all axes" if len(axes) == z.ndim else f"axis {', '.join(map(str, axes))}"
+        c = float(lacking[0, 0])
+        if c and _alike(lacking, c * total, size):
+            n = int(np.prod([z.shape[a] for a in axes]))
+            times = f"{'−' if c < 0 else ''}1/{n}" if _near(abs(c) * n, 1) else f"{c:.6g}"
+            says = f"lacks the term {times} · Σ g over {over}, the same for all"
+            return Named(4, f"{says}: is a mean or a sum taken for a constant?")
+        if np.any((lacking != 0) & (total == 0)):
+            continue
+        for (v, of_z), (u, of_x) in product(factors.items(), repeat=2):
+            if (u or v) and _of_factors(lacking, total, of_z.ravel(), of_x.ravel()):
+                inner = f"g ⊙ {v}" if v else "g"
+                term = f"{u} ⊙ Σ ({inner})" if u else f"Σ ({inner})"
+                says = f"lacks a number times {term} over {over} (z is the result): is what all "
+                return Named(4, f"{says}elements share taken for a constant?")
     return None
 
 
@@ -423,17 +425,20 @@ def _summing(shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     return np.broadcast_to(total, units.shape).reshape(len(units), -1)
 
 
-def _rank_one_in(matrix: Any, total: Any) -> bool:
-    """Whether each block that `total` marks has rank one."""
-    blocks = np.unique(total > 0, axis=0)
-    parts = [matrix[np.ix_(block, block)] for block in blocks]
-    full = all(np.count_nonzero(part) > len(part) for part in parts)
-    return full and min(map(len, parts)) > 2 and all(map(_rank_one, parts))
+def _of_factors(matrix: Any, total: Any, v: Any, u: Any) -> bool:
+    """Whether each block that `total` marks is a number of its own times v uᵀ."""
+    for block in np.unique(total > 0, axis=0):
+        part, term = matrix[np.ix_(block, block)], np.outer(v[block], u[block])
+        if len(part) < LEAST or not np.all(np.isfinite(term)):
+            return False
+        if ratio(part, term) is None and not _alike(part, term * _best(part, term)):
+            return False
+    return True
 
 
-def _rank_one(matrix: Any) -> bool:
-    s = np.linalg.svd(matrix, compute_uv=False)
-    return bool(np.all(s[1:] <= 1e-9 * s[0]))
+def _best(part: Any, term: Any) -> float:
+    """The number by which a term comes closest to a part."""
+    return float(np.sum(part * term) / np.sum(term * term))
 
 
 def _near(x: float, y: float) -> bool:
@@ -490,8 +495,8 @@ def named_slip(
         for words, factor in ELEMENTS.items():
             for of in (k, None):
                 who = words.format(x=names[k] if of is not None else "the result")
-                tried(2, f"lacks the factor {who}", _times_an_array(factor, of, -1, k))
-                tried(2, f"has the factor {who} once too often", _times_an_array(factor, of, 1, k))
+                tried(2, f"lacks a factor: {who}", _times_an_array(factor, of, -1, k))
+                tried(2, f"has a factor once too often: {who}", _times_an_array(factor, of, 1, k))
         for at in edges:
             x, z = nodes[at[0]].inputs[at[1]], nodes[at[0]]
             for slip in _slips(z, at[1]):
@@ -602,21 +607,19 @@ def _factor(yours: Any, guess: Any) -> float | None:
     return None
 
 
-def named_in_jacobian(
-    truth: Any, yours: Any, z: tuple[int, ...], x: tuple[int, ...]
-) -> Named | None:
-    """The simplest slip of the Jacobian as a whole that gives all of yours."""
+def named_in_jacobian(truth: Any, yours: Any, z: Any, x: Any) -> Named | None:
+    """The simplest slip of the Jacobian, of z with respect to x, that gives all of yours."""
     size = float(np.max(np.abs(truth), initial=0))
     if not size or not np.all(np.isfinite(yours)) or np.count_nonzero(yours) < LEAST:
         return None
     found = []
-    for name, guess in of_jacobian(truth, z, x):
+    for name, guess in of_jacobian(truth, z.shape, x.shape):
         if np.any(guess) and not _alike(guess, truth):
             c = _factor(yours, guess)
             if c is not None:
                 found.append(Named(name.rank + 2 * (c != 1), name.says + _times(c)))
     if not found:
-        term = _but_for(truth, yours, x) or missing_term(truth - yours, z, x)
+        term = _but_for(truth, yours, x.shape) or missing_term(truth - yours, z, x)
         found += [term] if term is not None else []
     return min(found, default=None)
 

@@ -495,7 +495,7 @@ class _Grader:
         shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
         remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
-        remarks += [_error(error) for c, error in a.errors if c is case]
+        remarks += [_raised(error) for c, error in a.errors if c is case]
         here = [text for c, text in a.unusable if c is case]
         remarks += here[:1]
         returns = "result" if here else function.returns  # what can't be taken apart
@@ -550,11 +550,16 @@ def _sentences(findings: Sequence[Finding]) -> list[str]:
 
 
 def _error(error: Mapping[str, Any]) -> str:
+    """An error in words, with what to ask where that is known."""
+    text = _raised(error)
+    hint = hint_for(error["message"], error["lines"][-1][2]) if error["lines"] else ""
+    return f"{text}. {hint}" if hint else text
+
+
+def _raised(error: Mapping[str, Any]) -> str:
     if error["kind"] == "exit":
         return f"it calls exit ({error['message']})"
-    text = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-    hint = hint_for(error["message"], error["lines"][-1][2]) if error["lines"] else ""
-    return f"{text}. {hint}" if hint else str(text)
+    return f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
 
 
 def _said(note: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ def verdicts(report: Any) -> list[str]:
     return [row.verdict for row in report.rows]
 
 
-def test_a_gradient_has_its_inputs_shape() -> None:
+def test_s165_a_gradient_has_its_inputs_shape() -> None:
     report = check_vjp(linear, lambda g, W, A: (g @ A.T, W.T @ g, g), W, A, B)
     assert report.verdict == "wrong"
     assert verdicts(report) == ["right", "right", "wrong"]
@@ -44,7 +44,7 @@ def test_a_verdict_for_each_input() -> None:
     assert verdicts(check_vjp(linear, backward, W, A, B)) == ["right", "wrong", "right"]
 
 
-def test_points_near_the_given_one() -> None:
+def test_s166_points_near_the_given_one() -> None:
     S = np.array([[2.0, 1.0], [1.0, 3.0]])
     report = check_vjp(
         lambda S, x: S @ x, lambda g, S, x: (np.outer(g, x), S @ g), S, np.array([1.0, 2.0])
@@ -108,7 +108,7 @@ def test_nobody_right_is_accused(entry: gradient_zoo.Entry) -> None:
     assert verdict != "wrong", reasons
 
 
-def test_what_has_no_name_is_given_none() -> None:
+def test_s167_what_has_no_name_is_given_none() -> None:
     with np.errstate(all="ignore"):
         for entry, gradient in gradient_zoo.random_gradients(10):
             verdict, reasons = gradient_zoo.said(entry, gradient)

@@ -282,7 +282,7 @@ OTHER_WAYS = {
 }  # fmt: skip
 
 
-def test_s106_other_ways_to_borrow(tmp_path: Path) -> None:
+def test_s164_other_ways_to_borrow(tmp_path: Path) -> None:
     text = with_functions(**{n: b for n, (b, _) in OTHER_WAYS.items()})
     text += (
         "import tinygrad_dnn.textbook as t\nspace = {}\nsource = open(t.__file__).read()\n"

@@ -41,7 +41,7 @@ def statuses(found: Grades) -> dict[str, str]:
     ["%matplotlib inline", "!ls -l", "cd ../input", "pip install h5py", "np.dot?", "?np.dot",
      "x = !ls", "x = %time 1", "    %time", "%%html\n<b>def</b>", "%%bash\necho hi; done"],
 )  # fmt: skip
-def test_what_only_a_notebook_understands_is_left_alone(line: str, tmp_path: Path) -> None:
+def test_s160_what_only_a_notebook_understands_is_left_alone(line: str, tmp_path: Path) -> None:
     found = notebook(tmp_path, "import numpy as np", line, LINEAR, RELU, BACK)
     assert statuses(found) == ALL_RIGHT, str(found)
     if not line.startswith(("%%", "    ")):
@@ -133,7 +133,9 @@ def test_an_assert_does_not_hide_the_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test", ["Z.shape == (1, 9)", "Z[99, 99]", "isinstance(Z, float)"])
-def test_a_wrong_assert_does_not_make_a_right_function_wrong(test: str, tmp_path: Path) -> None:
+def test_s161_a_wrong_assert_does_not_make_a_right_function_wrong(
+    test: str, tmp_path: Path
+) -> None:
     text = planted(Fault("linear_forward", "    cache =", f"    assert({test})\n    cache =", ""))
     found = graded(tmp_path, text)
     assert found.right, str(found)
@@ -189,7 +191,7 @@ def test_lines_of_a_notebook_are_those_of_the_cell(tmp_path: Path) -> None:
          "(A_prev, activation, theta):\n    W, b = theta"),
     ],
 )  # fmt: skip
-def test_another_signature_is_no_crash_and_harms_no_caller(
+def test_s162_another_signature_is_no_crash_and_harms_no_caller(
     name: str, old: str, new: str, tmp_path: Path
 ) -> None:
     text = planted(Fault(name, old, new, ""))
@@ -210,7 +212,7 @@ def test_another_signature_is_no_crash_and_harms_no_caller(
         assert {n for n, s in statuses(found).items() if s != "right"} == {name}, str(found)
 
 
-def test_parameters_in_another_order_are_given_by_name(tmp_path: Path) -> None:
+def test_s163_parameters_in_another_order_are_given_by_name(tmp_path: Path) -> None:
     text = planted(
         Fault("linear_forward", "(A, W, b):", "(W, A_prev, b):\n    A = A_prev", ""),
         Fault("linear_activation_forward", "(A_prev, W, b)\n", "(W, A_prev, b)\n", ""),

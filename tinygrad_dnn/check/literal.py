@@ -11,7 +11,10 @@ import numpy as np
 def literal(x: Any) -> str:
     """A value as Python source that gives it back exactly."""
     if isinstance(x, np.ndarray):
-        return f"np.array({numbers(x.tolist())})"
+        usual = x.dtype in (np.float64, np.int64, np.bool_, np.complex128)
+        return f"np.array({numbers(x.tolist())}{'' if usual else f', dtype=np.{x.dtype}'})"
+    if isinstance(x, np.generic):
+        return repr(x.item())
     if isinstance(x, Mapping):
         inside = ", ".join(f"{k!r}: {literal(v)}" for k, v in x.items())
         return f"{{{inside}}}"

@@ -20,11 +20,10 @@ from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.literal import literal, numbers
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient, summed_to
 from tinygrad_dnn.check.report import RIGHT, WRONG, GradientReport
-from tinygrad_dnn.check.slips import MOST_ENTRIES, Asked, named_in_jacobian, named_slip
+from tinygrad_dnn.check.slips import NEAR, is_doubtful, moved, probable_slip
 from tinygrad_dnn.check.traced_call import Inputs
 from tinygrad_dnn.ops.handwritten import Handwritten
 
-NEAR = 0.3  # of its size by which a number is moved
 LARGE = 20_000  # numbers of inputs that are checked at one further point alone
 MOST_TRIES = 12  # smaller inputs for the example
 LONGEST = 60  # numbers of an example
@@ -110,6 +109,9 @@ class _Pair:
             )
         return z
 
+    def _with_options(self, *inputs: Any) -> Any:
+        return self.forward(*inputs, **self.options)
+
     def asked(self, g: Any, inputs: Sequence[Any]) -> list[Any]:
         """The gradients for a cotangent, of copies of everything."""
         held = [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
@@ -131,7 +133,7 @@ class _Pair:
 
         op = custom_vjp(lambda *arrays: self.value(with_floats(arrays)), back, name=self.name)
         given = Inputs(self.forward, inputs)
-        work = Work(lambda *xs: op(*(xs[k] for k in floats)), given, seed)
+        work = Work(lambda *xs: op(*(xs[k] for k in floats)), given, seed, slips=False)
         report = work.run()
         report = replace(report, blame=[_of_function(b, self.name) for b in report.blame])
         return self._with_shapes(report, inputs, floats)
@@ -182,8 +184,7 @@ class _Pair:
         names = [row.name for row in report.rows]
         floats = [k for k, x in enumerate(point) if np.asarray(x).dtype.kind == "f"]
         blame = [
-            replace(b, reason=self._with_slip(b, report, names, floats, point, seed))
-            for b in report.blame
+            replace(b, reason=self._with_slip(b, names, floats, point, seed)) for b in report.blame
         ]
         notes = [*report.notes]
         if point is not given:
@@ -196,7 +197,6 @@ class _Pair:
     def _with_slip(
         self,
         b: Blame,
-        report: GradientReport,
         names: Sequence[str],
         floats: Sequence[int],
         point: Sequence[Any],
@@ -210,65 +210,19 @@ class _Pair:
         row = names.index(b.argument) if b.argument in names else 0 if len(names) == 1 else None
         if row is None:
             return b.reason
-        slip = self._slip(floats[row], row, names, floats, point, seed)
+        own = dict(zip(floats, names, strict=True))
+        shown = [own.get(n, f"input {n}") for n in range(len(point))]
+        slip = probable_slip(
+            self._with_options,
+            lambda g, xs: self.asked(g, xs)[row],
+            point,
+            floats[row],
+            shown,
+            np.random.default_rng(seed),
+        )
         if slip is None:
-            doubtful = "added" in words or "regularisation" in words
-            return before if doubtful and report.rows[row].verdict == WRONG else b.reason
+            return before if is_doubtful(words) else b.reason
         return f"{before}. Probably it {slip}"
-
-    def _slip(
-        self,
-        k: int,
-        row: int,
-        names: Sequence[str],
-        floats: Sequence[int],
-        point: Sequence[Any],
-        seed: int,
-    ) -> str | None:
-        """Words for the slip that explains the gradient for input k."""
-        rng = np.random.default_rng(seed)
-        if sum(np.size(x) for x in point) > MOST_ENTRIES:
-            return None
-        asked = []
-        try:
-            for xs in (point, point, _moved(point, rng, NEAR)):
-                z = np.asarray(self.value(xs))
-                g = rng.uniform(0.5, 1.5, z.shape) * rng.choice([-1.0, 1.0], z.shape)
-                yours = np.asarray(self.asked(g, xs)[row], float)
-                if not np.all(np.isfinite(yours)):
-                    return None
-                asked.append(Asked(xs, g, yours))
-        except Exception:  # what a stranger's code does with another point
-            if not asked:
-                return None
-        said = [*names]
-        full = [said[floats.index(n)] if n in floats else f"input {n}" for n in range(len(point))]
-        found = named_slip(self._options_bound(), asked, k, full)
-        if found is None or found.rank > 1:
-            other = self._in_jacobian(k, row, point)
-            if other is not None and (found is None or other.rank <= found.rank):
-                found = other
-        return None if found is None else found.says
-
-    def _options_bound(self) -> Callable[..., Any]:
-        return lambda *xs: self.forward(*xs, **self.options)
-
-    def _in_jacobian(self, k: int, row: int, point: Sequence[Any]) -> Any:
-        z = np.asarray(self.value(point))
-        x = np.asarray(point[k], float)
-        if z.size * x.size > MOST_ENTRIES or not z.size * x.size:
-            return None
-        truth, yours = np.zeros((z.size, x.size)), np.zeros((z.size, x.size))
-        arrays = [np.asarray(a) for a in point]
-        try:
-            for n in range(z.size):
-                g = np.zeros(z.shape)
-                g.flat[n] = 1
-                truth[n] = np.ravel(measured_gradient(self._options_bound(), arrays, k, g))
-                yours[n] = np.ravel(np.broadcast_to(self.asked(g, point)[row], x.shape))
-        except Exception:  # as above
-            return None
-        return named_in_jacobian(truth, yours, z, x)
 
     # --- the example -----------------------------------------------------------------------------
 
@@ -318,7 +272,7 @@ class _Pair:
             f"{', '.join(results)} = {backward}({', '.join(given)})",
         ]
         for k, mine, name in zip(floats, slopes, results, strict=False):
-            right = np.asarray(measured_gradient(self._options_bound(), arrays, k, g), float)
+            right = np.asarray(measured_gradient(self._with_options, arrays, k, g), float)
             yours = np.asarray(mine, float)
             if yours.shape != right.shape or not np.allclose(yours, right, rtol=1e-9, atol=0):
                 lines.append(f"# {name} is {_short(yours)}, right is {_short(right)}")
@@ -329,23 +283,13 @@ def _short(x: Any) -> str:
     return numbers(np.asarray(x).tolist(), digits=10)
 
 
-def _moved(point: Sequence[Any], rng: np.random.Generator, share: float) -> list[Any]:
-    """The point with every float moved by a part of its size: zeros stay, and so do signs."""
-    return [
-        np.asarray(x * (1 + share * rng.uniform(-1, 1, np.shape(x)))).astype(np.asarray(x).dtype)
-        if np.asarray(x).dtype.kind == "f"
-        else x
-        for x in point
-    ]
-
-
 def _near(pair: _Pair, inputs: Sequence[Any], seed: int) -> Iterator[list[Any]]:
     """Points near the given one at which the function is finite where it was."""
     rng = np.random.default_rng([seed, 1])
     there = np.isfinite(np.asarray(pair.value(inputs)))
     large = sum(np.size(x) for x in inputs) > LARGE
     for n in range(1 if large else 3):
-        point = _moved(inputs, rng, NEAR)
+        point = moved(inputs, rng)
         if n == 2:  # zeros too
             point = [
                 np.asarray(x + NEAR * rng.normal(size=np.shape(x))).astype(np.asarray(x).dtype)

@@ -29,7 +29,7 @@ class Slip(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A function, its gradient as text, its inputs' shapes, and slips in it; `low` of the inputs."""
+    """A function, its gradient as text, its inputs' shapes and least value, and slips in it."""
 
     name: str
     forward: Callable[..., Any]
@@ -102,8 +102,8 @@ ENTRIES: tuple[Entry, ...] = (
           (S(" / x.size", "", "12"), S("x.size", "x.shape[0]", "times"))),
     Entry("mean of squares", lambda x, y: ((x - y) ** 2).mean(),
           "lambda g, x, y: (g * 2 * (x - y) / x.size, -g * 2 * (x - y) / x.size)", TWO,
-          (S(", -g", ", g", "opposite sign"), S("g * 2 * (x - y) / x.size, ", "g * (x - y) / x.size, ",
-           "half"), S("x.size, ", "1, ", "12"))),
+          (S(", -g", ", g", "opposite sign"), S("g * 2 * (x - y) / x.size, ",
+           "g * (x - y) / x.size, ", "half"), S("x.size, ", "1, ", "12"))),
     Entry("centred", lambda x: x - x.mean(0), "lambda g: g - g.mean(0)", ONE,
           (S(" - g.mean(0)", "", CONSTANT), S("g.mean(0)", "g.sum(0)", "1/n|times|n times"),
            S("g - ", "g + ", "wrong sign"))),
@@ -156,7 +156,8 @@ ENTRIES: tuple[Entry, ...] = (
           (S(" * (x == z[:, None])", " * np.ones(x.shape)", "Probably"),)),
     Entry("convolution", lambda x, w: np.stack([(x[i:i + 2] * w).sum() for i in range(4)]),
           "lambda g, x, w: (np.convolve(g, w[::1]), np.correlate(x, g, 'valid'))", ((5,), (2,)),
-          (S("w[::1]", "w[::-1]", "Probably"), S("'valid'))", "'valid')[::-1])", "reversed|place too"))),
+          (S("w[::1]", "w[::-1]", "Probably"),
+           S("'valid'))", "'valid')[::-1])", "reversed|place too"))),
     Entry("attention", attention,
           "lambda g, q, k, v, z: back_attention(g, q, k, v)", ((3, 2), (4, 2), (4, 2)),
           (S("back_attention(g, q, k, v)", "back_attention(g, q, k, v, scale=1)", "times|division"),
@@ -169,20 +170,25 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("gate", lambda x, y: sigma(x) * np.tanh(y),
           "lambda g, x, y: (g * sigma(x) * (1 - sigma(x)) * np.tanh(y), g * sigma(x) * "
           "(1 - np.tanh(y)**2))", TWO,
-          (S(" * (1 - np.tanh(y)**2)", "", "derivative of tanh"), S(" * np.tanh(y),", ",", "factor"))),
+          (S(" * (1 - np.tanh(y)**2)", "", "derivative of tanh"),
+           S(" * np.tanh(y),", ",", "factor"))),
     Entry("cross-entropy", lambda A: -(0.3 * np.log(A) + 0.7 * np.log(1 - A)).mean(),
           "lambda g, A: -g * (0.3 / A - 0.7 / (1 - A)) / A.size", ((1, 5),),
-          (S(" / A.size", "", "5"), S("- 0.7", "+ 0.7", "wrong sign"), S(" - 0.7 / (1 - A)", "", "use|constant"),
+          (S(" / A.size", "", "5"), S("- 0.7", "+ 0.7", "wrong sign"),
+           S(" - 0.7 / (1 - A)", "", "use|constant"),
            S("0.3 / A - ", "-", "use|constant"), S("-g", "g", "opposite"))),
     Entry("hinge", lambda s: np.maximum(0, 1 - s).mean(), "lambda g, s: -g * (s < 1) / s.size", ONE,
           (S("s < 1", "s > 1", "Probably"), S("-g", "g", "opposite"), S(" / s.size", "", "12"))),
-    Entry("Huber", lambda x: (np.sqrt(1 + x * x) - 1).sum(), "lambda g, x: g * x / np.sqrt(1 + x * x)",
+    Entry("Huber", lambda x: (np.sqrt(1 + x * x) - 1).sum(),
+          "lambda g, x: g * x / np.sqrt(1 + x * x)",
           ONE, (S(" / np.sqrt(1 + x * x)", "", "derivative|division"),)),
-    Entry("pendulum", lambda q, p: p * p / 2 - np.cos(q), "lambda g, q, p: (g * np.sin(q), g * p)", TWO,
+    Entry("pendulum", lambda q, p: p * p / 2 - np.cos(q),
+          "lambda g, q, p: (g * np.sin(q), g * p)", TWO,
           (S("np.sin", "np.cos", "itself|derivative"), S("g * p)", "g * p / 2)", "half"),
            S("np.sin", "-np.sin", "opposite"))),
-    Entry("gravity", lambda r: 1 / np.sqrt((r * r).sum(0)), "lambda g, r, z: -g * r * z**3", ((3, 4),),
-          (S("z**3", "z**2", "division|derivative|z|Probably"), S("-g", "g", "opposite"))),
+    Entry("gravity", lambda r: 1 / np.sqrt((r * r).sum(0)),
+          "lambda g, r, z: -g * r * z**3", ((3, 4),),
+          (S("z**3", "z**2", "a factor"), S("-g", "g", "opposite"))),
     Entry("momentum", lambda v, w: 0.9 * v + 0.1 * w, "lambda g: (0.9 * g, 0.1 * g)", TWO,
           (S("0.9 * g,", "g,", "factor|times"),)),
     Entry("L2", lambda W: 0.5 * (W**2).sum(), "lambda g, W: g * W", ONE,

@@ -123,13 +123,18 @@ def _net_cases() -> Iterator[Case]:
         yield Case({"X": net.X, "parameters": dict(net.parameters)}, net)
 
 
-def walk(net: Net, hidden: str, last: str, bias: bool = True, skip: int = 0) -> Any:
-    """The output of a mistaken network: other activations, no biases, a layer left out."""
+def walk(
+    net: Net, hidden: str, last: str, bias: bool = True, skip: int = 0, repeat: int = 0
+) -> Any:
+    """The output of a mistaken network: other activations, no biases, a layer left out, or with
+    the parameters of the layer before.
+    """
     A = net.X
     for l in range(1, net.L + 1):
         if l == skip:
             continue
-        Z = net.parameters[f"W{l}"] @ A + bias * net.parameters[f"b{l}"]
+        k = l - (l == repeat)
+        Z = net.parameters[f"W{k}"] @ A + bias * net.parameters[f"b{k}"]
         name = last if l == net.L else hidden
         A = Z if name == "linear" else _g(name, Z)
     return A
@@ -150,6 +155,11 @@ def _model(case: Case, value: Any) -> list[Output]:
     for l in range(1, net.L + 1):
         if dims[l - 1] == dims[l] and net.L > 1:
             slips[f"leaves out layer {l}"] = walk(net, "relu", "sigmoid", skip=l)
+        if l > 1 and dims[l - 2 : l] == dims[l - 1 : l + 1]:
+            where = "the last layer" if l == net.L else f"layer {l}"
+            slips[f"takes the parameters of the layer before in {where}"] = walk(
+                net, "relu", "sigmoid", repeat=l
+            )
     if net.L > 1:
         slips["is the value of the last hidden layer: is the last layer missing?"] = net.values[
             f"A{net.L - 1}"

@@ -287,22 +287,42 @@ class Student:
             own = next(mine, None)
             if own is not None:
                 self.own[name] = own
-        documents = {own: name for name, own in self.own.items()}
-        documents |= {name: name for name in NAMES if name not in documents}
         found = {}
         for name, own in self.own.items():
             f = space[own]
             code = getattr(f, "__code__", None)
-            called = {documents[n] for n in _names(code) & set(documents)} if code else set()
             parameters, required = _parameters(f)
             found[name] = {
                 "line": code.co_firstlineno if code else 0,
                 "own": own,
-                "calls": sorted(called - {name}),
+                "calls": sorted(self._called_by(f) - {name}),
                 "foreign": code is not None and code not in self.codes,
                 "parameters": parameters,
                 "required": required,
             }
+        return found
+
+    def _called_by(self, f: Any) -> set[str]:
+        """The document's functions that a function calls, through tables and helpers too."""
+        space = vars(self.module)
+        documents = {name: name for name in NAMES} | {own: n for n, own in self.own.items()}
+        mine = {id(space[own]): name for name, own in self.own.items()}
+        found: set[str] = set()
+        ahead, seen = [inspect.unwrap(f)], set()
+        while ahead:
+            code = getattr(ahead.pop(), "__code__", None)
+            if code is None or code in seen:
+                continue
+            seen.add(code)
+            for name in _names(code):
+                if name in documents:
+                    found.add(documents[name])
+                    continue
+                for x in (space.get(name), *_held(space.get(name))):
+                    if id(x) in mine:
+                        found.add(mine[id(x)])
+                    elif isinstance(x, FunctionType) and x.__code__.co_filename == self.path:
+                        ahead.append(x)
         return found
 
     def _names_of(self, name: str) -> Iterator[str]:
@@ -347,6 +367,20 @@ class Student:
         except TooLarge as error:
             pipe.send("ran", [n, reply | {"value": Other(f"too large a result ({error})")}])
 
+    def _exchange(self, old: dict[str, Any], new: dict[str, Any]) -> list[tuple[Any, Any, Any]]:
+        """Put other functions into the file's tables of functions; what stood where."""
+        by_id = {id(f): new[name] for name, f in old.items() if f is not None}
+        found = []
+        for table in [x for x in vars(self.module).values() if isinstance(x, (dict, list))]:
+            if table is vars(self.module):
+                continue
+            for key, f in table.items() if isinstance(table, dict) else enumerate(table):
+                if id(f) in by_id:
+                    found.append((table, key, f))
+        for table, key, f in found:
+            table[key] = by_id[id(f)]
+        return found
+
     def run(self, job: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Run a small program: lines that prepare, then the call in question.
 
@@ -364,6 +398,7 @@ class Student:
         replaced = {self.own.get(name, name): getattr(textbook, name) for name in job["replace"]}
         before = {name: globals_.get(name) for name in replaced}
         globals_.update(replaced)
+        tables = self._exchange(before, replaced)
         self.fired.clear()
         np.random.seed(1)
         random.seed(1)
@@ -390,6 +425,8 @@ class Student:
             return {"error": _error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
+            for table, key, f in tables:
+                table[key] = f
 
 
 def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
@@ -440,6 +477,14 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(c.co_names for c in _codes(code)))
+
+
+def _held(x: Any) -> Iterator[Any]:
+    """What a table of functions holds."""
+    if isinstance(x, dict):
+        yield from x.values()
+    elif isinstance(x, (list, tuple)):
+        yield from x
 
 
 def _plain(name: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import Malformed
 from tinygrad_dnn.isolation.worker import (
     LONG,
     MOST_FIRED,
     MOST_NOTES,
     MOST_PARAMETERS,
-    NAMES,
     SHOWN,
 )
 

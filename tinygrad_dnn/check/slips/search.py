@@ -141,8 +141,8 @@ def named_slip(
         for words, factor in ELEMENTS.items():
             for of in (k, None):
                 who = words.format(x=names[k] if of is not None else "the result")
-                tried(2, f"lacks a factor: {who}", _times_an_array(factor, of, -1, k))
-                tried(2, f"has a factor once too often: {who}", _times_an_array(factor, of, 1, k))
+                tried(3, f"lacks a factor: {who}", _times_an_array(factor, of, -1, k))
+                tried(3, f"has a factor once too often: {who}", _times_an_array(factor, of, 1, k))
         for at in edges:
             x, z = nodes[at[0]].inputs[at[1]], nodes[at[0]]
             for slip in slips_at(z, at[1]):

@@ -65,7 +65,8 @@ TURNED = "has a factor of the product {z} transposed that should not be, or not 
 
 def _slips_of_slopes(node: Node) -> Iterator[Slip]:
     """Slips in the derivative of a function of one variable."""
-    right = f"where the derivative of {node.op.name} is right"
+    slope = f"the derivative of {node.op.name}" if len(node.inputs) == 1 else "the slope of {z}"
+    right = f"where {slope} is right"
     yield Slip(2, f"lacks the derivative of {node.op.name} at {{z}}", lambda n, i, g, s: g)
     twice = f"has the derivative of {node.op.name} at {{z}} twice"
     yield Slip(2, twice, lambda n, i, g, s: rule(n, i, rule(n, i, g, s), s))
@@ -75,9 +76,9 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
     yield Slip(3, divided, lambda n, i, g, s: g * g / rule(n, i, g, s))
     yield Slip(3, f"has {{z}} itself {right}", lambda n, i, g, s: g * s[0])
     yield Slip(3, f"has {{x}} itself {right}", lambda n, i, g, s: g * s[i + 1])
-    for words, slope in SLOPES.items():
-        yield Slip(3, f"has {words} {right}, with x = {{x}}", _with(slope, None))
-        yield Slip(4, f"has {words} {right}, with x = {{z}}", _with(slope, 0))
+    for words, other_slope in SLOPES.items():
+        yield Slip(3, f"has {words} {right}, with x = {{x}}", _with(other_slope, None))
+        yield Slip(4, f"has {words} {right}, with x = {{z}}", _with(other_slope, 0))
     for words, mask in MASKS.items():
         yield Slip(2, f"has the mask {words} at {{z}} {right}", _masked(mask))
     for other, op in REGISTRY.items():

@@ -225,7 +225,7 @@ FAULTS = (
     # opposite sign
     Fault("linear_backward", "(1 / m) * np.dot(dZ", "-(1 / m) * np.dot(dZ", f"dW {SIGN}"),
     Fault("sigmoid_backward", "dA * s", "-dA * s", f"dZ {SIGN}"),
-    Fault("L_model_backward", "dAL = -(", "dAL = (", f"dW1 {SIGN}"),
+    Fault("L_model_backward", "dAL = -(", "dAL = (", f"dW2 {SIGN}"),
     Fault("compute_cost", "-(1 / m)", "(1 / m)", f"cost {SIGN}"),
     Fault("update_parameters", "W - learning", "W + learning", "has the gradient added"),
     # constant factors
@@ -324,7 +324,7 @@ FAULTS = (
     Fault("linear_forward", "np.dot(W, A) + b", "W * A + b", "the elementwise W * A where W·A is"),
     Fault("linear_forward", "+ b", "+ b.T", "has b added along the rows"),
     Fault("L_model_backward", "dAL = -(np.divide(Y, AL) - np.divide(1 - Y, 1 - AL))",
-          "dAL = AL - Y", "dW1 comes from dAL = AL − Y where"),
+          "dAL = AL - Y", "dW2 comes from dAL = AL − Y where"),
     Fault("L_model_backward", 'dAL, current_cache, "sigmoid"', 'dAL, current_cache, "relu"',
           "has 1[Z > 0], the derivative of relu, where σ'(Z) is right"),
     Fault("L_model_backward", 'str(l + 1)] = db_temp', 'str(l + 1)] = dW_temp', "exactly dW1"),
@@ -348,7 +348,7 @@ FAULTS = (
     Fault("relu", "np.maximum(0, Z)", "np.abs(Z)", "is |Z|"),
     Fault("update_parameters", "W - learning_rate * grads", "W - grads",
           "lacks the learning rate"),
-    Fault("update_parameters", "range(L)", "range(L - 1)", "W1 is not updated"),
+    Fault("update_parameters", "range(L)", "range(L - 1)", "W2 is not updated: does the loop end"),
     Fault("update_parameters", "    return parameters", "    pass", "was return forgotten?"),
     Fault("relu_backward", "np.array(dA, copy=True)", "dA", "It changes dA in place"),
     Fault("predict", "> 0.5", "< 0.5", "has 0 and 1 exchanged"),
@@ -363,7 +363,7 @@ FAULTS = (
           "are its sizes exchanged?"),
     Fault("L_layer_model", "learning_rate)", "-learning_rate)", "moves up the gradient"),
     Fault("two_layer_model", '"dW2": dW2, "db2": db2', '"dW2": -dW2, "db2": db2',
-          "W2 after 2 iterations moves up the gradient, not down"),
+          "W2 after 101 iterations moves up the gradient, not down"),
 )  # fmt: skip
 
 

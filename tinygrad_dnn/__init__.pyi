@@ -42,8 +42,8 @@ from tinygrad_dnn.autodiff.transforms import value_and_grad as value_and_grad
 from tinygrad_dnn.autodiff.transforms import vjp as vjp
 from tinygrad_dnn.check.gradient_check import assert_gradients as assert_gradients
 from tinygrad_dnn.check.gradient_check import check_gradients as check_gradients
-from tinygrad_dnn.check.gradient_check import check_vjp as check_vjp
 from tinygrad_dnn.check.report import GradientReport as GradientReport
+from tinygrad_dnn.check.vjp_check import check_vjp as check_vjp
 from tinygrad_dnn.compiler import compile as compile
 from tinygrad_dnn.compiler.compiled import Compiled as Compiled
 from tinygrad_dnn.compiler.errors import RecordingError as RecordingError

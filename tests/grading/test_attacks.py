@@ -72,7 +72,7 @@ def test_s104_a_crafted_message_runs_nothing_in_the_grader(where: str, tmp_path:
     if where == "at the top":
         found = graded(tmp_path, f"exec({code!r})\n{FEW}")
         assert statuses(found) == HONEST, str(found)
-        assert "line 1 was left out: what came from its process is no answer" in found.notes[0]
+        assert "left out: line 1: what came from its process is no answer" in found.notes[0]
     else:
         found = graded(tmp_path, with_functions(sigmoid=f"exec({code!r})\nreturn 1"))
         assert statuses(found) == HONEST | {"sigmoid": "crashed"}, str(found)
@@ -274,6 +274,47 @@ def test_s106_a_function_that_has_others_compute_is_called_borrowed(tmp_path: Pa
         assert words.format(name) in "\n".join(found[name].words), str(found)
     assert not found.right
     assert f"2 right, {len(BORROWED)} borrowed, " in found.summary
+
+
+PARTS = """\
+import sys, importlib
+text = open(sys.modules["tinygrad_dnn.textbook"].__file__).read()
+"""
+OTHER_WAYS = {
+    "sigmoid": (
+        "import importlib\nreturn getattr(importlib.import_module('tinygrad_dnn.text' + 'book'), "
+        "'sig' + 'moid')(*args)", TEXTBOOK),
+    "sigmoid_backward": (
+        "import sys\nreturn vars(sys.modules['tinygrad_dnn.textbook'])['sigmoid_backward'](*args)",
+        TEXTBOOK),
+    "relu_backward": (
+        "from types import FunctionType\nfrom tinygrad_dnn.textbook import relu_backward as f\n"
+        "return FunctionType(f.__code__, f.__globals__)(*args)", TEXTBOOK),
+    "linear_backward": (
+        "import gc\nf = [x for x in gc.get_objects() if type(x).__name__ == 'function' and "
+        "x.__name__ == 'linear_backward' and 'textbook' in x.__code__.co_filename]\n"
+        "return f[-1](*args)", TEXTBOOK),
+    "compute_cost": (
+        f"{PARTS}space = {{}}\nexec(text.replace('compute_cost', 'mine'), space)\n"
+        "return space['mine'](*args)", EXEC),
+    "update_parameters": (
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'pass'])\n"
+        "p, g, r = args\nreturn {k: p[k] - r * g['d' + k] for k in p}", "starts another process"),
+    "L_model_forward": ("return _copied(*args)", EXEC),
+}  # fmt: skip
+
+
+def test_s164_other_ways_to_borrow(tmp_path: Path) -> None:
+    text = with_functions(**{n: b for n, (b, _) in OTHER_WAYS.items()})
+    text += (
+        "import tinygrad_dnn.textbook as t\nspace = {}\nsource = open(t.__file__).read()\n"
+        "exec(compile(source.replace('L_model_forward', '_c'), __file__, 'exec'), space)\n"
+        "_copied = space['_c']\n"
+    )
+    found = graded(tmp_path, text, limit=20)
+    assert statuses(found) == HONEST | dict.fromkeys(OTHER_WAYS, "borrowed"), str(found)
+    for name, (_, words) in OTHER_WAYS.items():
+        assert words.format(name) in "\n".join(found[name].words), str(found[name])
 
 
 def test_code_that_is_not_in_the_file_is_called_borrowed(tmp_path: Path) -> None:

@@ -53,12 +53,12 @@ MISHAPS = (
     Mishap("x = []\n    while True: x.append(np.empty(10**7))", "out of memory", "MemoryError"),
     Mishap("return 1 / 0", "crashed", "ZeroDivisionError: division by zero"),
     Mishap("return Zz", "crashed", "NameError: name 'Zz' is not defined"),
-    Mishap("assert False", "crashed", "AssertionError"),
+    Mishap("assert False", "wrong", "returns None where an array is expected"),
     Mishap("class E(Exception):\n        def __str__(self): 1 / 0\n    raise E()", "crashed", "E"),
     Mishap("raise KeyboardInterrupt", "crashed", "KeyboardInterrupt"),
     Mishap("input('Z? ')", "crashed", "EOFError"),
     Mishap("yield 1", "wrong", "returns a generator where "),
-    Mishap("return", "wrong", "returns None where an array is expected: was return forgotten"),
+    Mishap("return", "not written", "nothing is written in it"),
     Mishap("return 'Z'", "wrong", "returns a str where an array is expected"),
     Mishap("return np.array([object()]), 1", "wrong", "returns 2 values where an array is exp"),
     Mishap("return np.full((3, 4, 5), np.nan)", "wrong", "shape (3, 4, 5)"),
@@ -86,7 +86,7 @@ def test_one_function_does_not_stop_the_others(first: int, tmp_path: Path) -> No
 def test_an_error_is_told_with_the_students_line(tmp_path: Path) -> None:
     bad = FEW.replace("return np.maximum(0, Z), Z", "A = np.dot(Z, Z[0:0])\n    return A, Z")
     relu = graded(tmp_path, bad)["relu"]
-    assert relu.lines == ((9, "relu", "A = np.dot(Z, Z[0:0])"),)
+    assert relu.lines == ((9, "relu", "A = np.dot(Z, Z[0:0])", None),)
     assert relu.line == 8
     loop = FEW.replace("return np.maximum(0, Z), Z", "while True:\n        Z = Z + 0")
     relu = graded(tmp_path, loop, limit=0.5)["relu"]
@@ -139,13 +139,13 @@ def test_statements_that_fail_are_left_out(tmp_path: Path) -> None:
     )
     found = graded(tmp_path, head + FEW, limit=2.0)
     assert statuses(found) == ALL_RIGHT, str(found)
-    assert found.notes == (
-        "line 1 was left out: asks for input, which nobody gives here",
-        "line 2 was left out: ValueError: no data",
-        "line 3 was left out: ModuleNotFoundError: No module named 'nothing_of_the_kind'",
-        "line 4 was left out: it calls exit (1)",
-        "line 5 was left out: it ended the Python process (exit status 1)",
-        "line 6 was left out: still running after 2 seconds",
+    assert found.left_out == (
+        "line 1: asks for input, which nobody gives here",
+        "line 2: ValueError: no data",
+        "line 3: ModuleNotFoundError: No module named 'nothing_of_the_kind'",
+        "line 4: it calls exit (1)",
+        "line 5: it ended the Python process (exit status 1)",
+        "line 6: still running after 2 seconds",
     )
 
 
@@ -222,7 +222,7 @@ def test_changes_in_place_are_reported(tmp_path: Path) -> None:
     ("name", "text", "problem"),
     [
         ("a.py", "def f(:\n", "line 1: invalid syntax: def f(:"),
-        ("a.py", "if x:\npass\n", "line 2: expected an indented block"),
+        ("a.py", "if x:\npass\n", "line 1: expected an indented block"),
         ("a.py", "x = '\n", "line 1: unterminated string literal"),
         ("a.py", b"x = 1\0\n", "null bytes"),
         ("a.ipynb", "{", "expected a notebook"),
@@ -279,7 +279,7 @@ def test_a_notebook(tmp_path: Path) -> None:
     ]
     found = graded(tmp_path, json.dumps({"cells": cells, "nbformat": 4}), "homework.ipynb")
     assert statuses(found) == ALL_RIGHT | {"relu_backward": "wrong"}
-    assert "linear_forward() missing 1 required" in found.notes[0]
+    assert "left out: code cell 3, line 1: TypeError: linear_forward() missing" in found.notes[0]
 
 
 def test_a_module(tmp_path: Path) -> None:
@@ -310,7 +310,8 @@ def test_data_and_words(tmp_path: Path) -> None:
     assert by_name["relu_backward"]["diagnoses"][0]["explanations"][0]["name"] == "≥ for > at zero"
     assert by_name["relu"] == {
         "name": "relu", "status": "right", "words": [], "notes": [], "diagnoses": [],
-        "example": None, "lines": [], "line": 8,
+        "example": None, "lines": [], "line": 8, "cell": None,
+        "code": ["def relu(Z):", "    return np.maximum(0, Z), Z"], "lit": [],
     }  # fmt: skip
     text = str(found)
     assert "✓ relu\n" in text

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from students import FAULTS, RIGHT, WAYS, Fault, planted
 
+from tinygrad_dnn.check.literal import literal
 from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
-from tinygrad_dnn.grading.example import literal
 
 NAMES = [f.name for f in FUNCTIONS]
 

@@ -25,8 +25,11 @@ from tinygrad_dnn.isolation.messages import (
 )
 from tinygrad_dnn.isolation.replies import Told, loaded, reply, visible
 
-REPLY = {"value": (np.eye(2), {"W1": [1.5, None, "x", True, 2j]}), "changed": ["b"], "borrowed": []}
-LOADED = {"functions": {"relu": {"line": 3, "calls": ["sigmoid"], "foreign": False}}, "notes": []}
+REPLY = {"value": (np.eye(2), {"W1": [1.5, None, "x", True, 2j]}), "changed": ["b"], "borrowed": [],
+         "fired": [3]}  # fmt: skip
+RELU = {"line": 3, "own": "Relu", "calls": ["sigmoid"], "foreign": False, "parameters": ["Z"],
+        "required": 1}  # fmt: skip
+LOADED = {"functions": {"relu": RELU}, "notes": []}
 
 
 def parts(frame: bytes) -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ import pytest
 import tinycss2
 
 from tinygrad_dnn.grading import FUNCTIONS, Grade, Grades
+from tinygrad_dnn.grading.grades import Step
 from viz.page import asset
 from viz.palette import DARK, LIGHT, contrast
 from viz.reports.grades import MARKS, page_of
@@ -20,10 +21,21 @@ GRADES = (
     Grade(
         "relu_backward", "wrong", ("dZ is <wrong> & so on",), ("a note",), (), "x = 1\n# " + EVIL
     ),
-    Grade("compute_cost", "crashed", ("ZeroDivisionError",), lines=((7, "f", "1 / 0 " + EVIL),)),
+    Grade(
+        "compute_cost",
+        "crashed",
+        ("ZeroDivisionError",),
+        lines=(Step(7, "f", "1 / 0 " + EVIL),),
+        line=6,
+        code=("def f():", "    1 / 0 " + EVIL),
+        lit=(1,),
+    ),
     Grade("linear_backward", "timed out", ("still running",)),
     Grade("L_model_backward", "out of memory", ("MemoryError",)),
     Grade("update_parameters", "borrowed", ("it calls the document's own",)),
+    Grade("predict", "not written"),
+    Grade("relu", "another signature", ("it is relu(a, b)",)),
+    Grade("L_model_forward", "cannot tell", ("it was tried with",)),
 )
 
 
@@ -68,10 +80,12 @@ def test_a_file(tmp_path: Path) -> None:
     text, tags = read(page_of([grades()], tmp_path / "ann.html"))
     assert "<h1>ann.py</h1>" in text
     assert (
-        "1 right, 1 wrong, 1 crashed, 1 timed out, 1 out of memory, 1 borrowed, 11 missing" in text
+        "1 right, 1 wrong, 1 crashed, 1 timed out, 1 out of memory, 1 borrowed, 1 not written, "
+        "1 another signature, 1 cannot tell, 8 missing" in text
     )
     assert "dZ is &lt;wrong&gt; &amp; so on" in text
     assert "line 7, in f: 1 / 0 &lt;script&gt;" in text
+    assert '<mark><span class="number">7</span>     1 / 0 &lt;script&gt;' in text
     assert "a note" in text
     for status, mark in MARKS.items():
         assert mark in text, status
@@ -83,9 +97,10 @@ def test_a_class(tmp_path: Path) -> None:
     text, tags = read(page_of([grades("ann.py"), broken, grades("ben.py")], tmp_path / "all.html"))
     assert "In 0 of 3 everything that is there is right." in text
     assert text.count("<tr>") == 4
-    assert len(tags.links) == 3 + 2 * 5  # the files, and what is not right of two
+    assert text.count("<td>1 of 17</td>") == 2
+    assert len(tags.links) == 3 + 2 * 8  # the files, and what is not right of two
     assert text.count("linear_forward") >= 3
-    assert 'class="function-name"><span>predict<' not in text  # nobody has it
+    assert 'class="function-name"><span>two_layer_model<' not in text  # nobody has it
 
 
 def test_only_missing_ones(tmp_path: Path) -> None:

@@ -12,18 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.autodiff.retrace import forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
-from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.report import CANNOT_TELL, WRONG, GradientReport
 from tinygrad_dnn.check.traced_call import Inputs, seed_for
 from tinygrad_dnn.graph import Leaf, Node, trace
-from tinygrad_dnn.ops.handwritten import Handwritten
 
 
 def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> GradientReport:
@@ -152,68 +147,3 @@ class _Slopes:
         wanted = [leaf for leaf in graph.leaves if leaf.requires_grad]
         found = pull(roots, seeds, wanted=wanted, create_graph=True)
         return [found[leaf] for leaf in wanted if leaf in found]
-
-
-def check_vjp(
-    forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    *inputs: Any,
-    seed: int = 0,
-    **options: Any,
-) -> GradientReport:
-    """Whether a hand-written gradient of any function of arrays is right.
-
-    Args:
-        forward: (*inputs, **options) -> one array.
-        backward: the gradient for each input of floats, a tuple (a single one may be bare). It asks
-            for `g`, the gradient with respect to forward's result and of its shape, for the result
-            `z`, and for forward's own parameters by their names; else it is given exactly
-            (g, z, *inputs). Of a forward that has a parameter z, the result is `out`.
-        inputs: arrays of floats, for which gradients are checked; whole numbers are data.
-        seed: of the random cotangents and directions.
-
-    Raises:
-        TypeError: forward returns something else than one array, or backward asks for something
-            else.
-        ValueError: no input is an array of floats.
-    """
-    floats = [k for k, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
-
-    def with_floats(arrays: Any) -> list[Any]:
-        given = list(inputs)
-        for k, x in zip(floats, arrays, strict=True):
-            given[k] = x
-        return given
-
-    def ahead(*arrays: Any) -> Any:
-        z = forward(*with_floats(arrays), **options)
-        if isinstance(z, (tuple, list, dict)):
-            raise TypeError(
-                f"check_vjp: expected forward to return one array, got a {type(z).__name__}; "
-                "return what the gradient g belongs to: lambda *xs: forward(*xs)[0]"
-            )
-        return z
-
-    name = getattr(backward, "__name__", "backward").strip("<>")
-    gradient = Handwritten(forward, backward, len(inputs), options, f"check_vjp: {name}")
-
-    def back(g: Any, z: Any, *arrays: Any) -> Any:
-        return gradient(g, z, with_floats(arrays))
-
-    op = custom_vjp(ahead, back, name=name)
-    given = Inputs(forward, inputs)
-
-    def f(*xs: Any) -> Any:
-        return op(*(xs[k] for k in floats))
-
-    report = Work(f, given, seed).run()
-    return replace(report, blame=[_of_function(b, name) for b in report.blame])
-
-
-def _of_function(b: Blame, name: str) -> Blame:
-    """Blame of the one op that a hand-written gradient is, in its author's words."""
-    of = f" for {b.argument}" if b.argument else ""
-    for who in (f"the rule of '{name}'{of} at {b.where}", f"the rule of '{name}' at {b.where}"):
-        if b.reason.startswith(who):
-            return replace(b, reason=f"{name}: the gradient{of}{b.reason.removeprefix(who)}")
-    return b

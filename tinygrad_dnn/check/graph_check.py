@@ -23,21 +23,31 @@ from tinygrad_dnn.check.reference import Ledger
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.rule_directional import check_argument
 from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
+from tinygrad_dnn.check.slips import is_doubtful, probable_slip
 from tinygrad_dnn.check.traced_call import NOTHING, Inputs, called, seed_for
 from tinygrad_dnn.check.untracked import end_to_end, hidden
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Node, mode, trace
 
 LONGEST = 40  # of a formula in a message
+# What is wrong with the rule of one input says nothing of the others.
+OF_ONE_INPUT = {faults.WRONG_RULE, faults.MISSING_RULE, faults.NOT_LINEAR, faults.RULE_VARIES}
 
 
 class Work:
     """The check of one recorded call."""
 
     def __init__(
-        self, f: Callable[..., Any], given: Inputs, seed: int, order: int = 1, last: bool = True
+        self,
+        f: Callable[..., Any],
+        given: Inputs,
+        seed: int,
+        order: int = 1,
+        last: bool = True,
+        slips: bool = True,
     ) -> None:
         self.f, self.given, self.order, self.last = f, given, order, last
+        self.slips = slips  # whether what is wrong is compared with slips in the backward pass
         self.rng = np.random.default_rng(seed)
         self.call = called(f, given)
         # What the function itself recorded, without the rules of a backward pass.
@@ -50,6 +60,7 @@ class Work:
         for y in self.roots:
             self.seeds[y.node] = self.seeds.get(y.node, 0) + seed_for(y)
         self.blame: list[Blame] = []
+        self.faulty: list[Node] = []  # whose gradients are wrong, and all below
         self.notes: list[str] = []
         self.varies = False  # called again, the function gave other values
         # The rules that were judged somewhere, and where one could not be.
@@ -112,6 +123,9 @@ class Work:
         self.blame.append(
             Blame(kind, op.name if op else None, node, where, argument, reason, *numbers)
         )
+        if node is not None:
+            x = node.inputs[i] if i is not None and kind in OF_ONE_INPUT else node
+            self.faulty += [x] if isinstance(x, Node) else []
 
     def _blame_rule(self, node: Node, i: int, trouble: Trouble, probably: str) -> None:
         """Blame of the rule of one argument, in a sentence."""
@@ -200,13 +214,28 @@ class Work:
                 swept = contribution_trouble(alone, i, seen)
                 wrong = None if swept is None else (*swept, None)
             if wrong is not None:
-                self._blame_rule(node, i, wrong, probably(alone, i, checks, self.words))
+                self._blame_rule(node, i, wrong, self._probably(alone, i, checks))
                 continue
             if found.decided:
                 self.decided.add((node.op, self._which(node, i)))
             elif found.kinks + found.unknown:
                 self.undecided.append((node, self._which(node, i)))
             self._note_left_out(node, node.inputs[i], found)
+
+    def _probably(self, alone: Alone, i: int, checks: Mapping[int, ArgumentCheck]) -> str:
+        """The mistake in the rule of argument i, in words, or ""."""
+        words = probably(alone, i, checks, self.words)
+        if not self.slips or alone.op.builtin or (words and not is_doubtful(words)):
+            return words
+
+        def ask(g: Any, xs: Sequence[Any]) -> Any:
+            return alone.rule(g, (np.asarray(forward(*xs)), *xs), i)
+
+        def forward(*xs: Any) -> Any:
+            return alone.op.forward(*xs, **alone.meta)
+
+        names = [argument_of(alone.node, k, self.words) for k in range(len(alone.arrays))]
+        return probable_slip(forward, ask, alone.arrays, i, names, self.rng) or ""
 
     def _note_left_out(self, node: Node, x: Node, check: ArgumentCheck) -> None:
         size = int(np.prod(x.shape))
@@ -254,7 +283,7 @@ class Work:
         names = [v.name for v in self.given.variables]
         parameters = self.call.parameters
         names += [leaf.name or "a tensor" for leaf in parameters[len(names) :]]
-        wrong = self._reached([b.node for b in self.blame if b.node is not None])
+        wrong = self._reached(self.faulty)
         blind = self._reached(undecided)
         rows = []
         for leaf, name in zip(parameters, names, strict=True):

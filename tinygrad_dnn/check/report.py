@@ -59,6 +59,7 @@ class GradientReport:
         order: of the derivatives; 2 means that first and second derivatives were checked.
         graph: the recorded computation in which blame names nodes: `viz.draw(report.graph,
             blame=report)` shows them in red.
+        example: of `check_vjp`, a small call that shows the mistake, as Python to be pasted.
     """
 
     verdict: str
@@ -67,6 +68,7 @@ class GradientReport:
     notes: Sequence[str]
     order: int
     graph: Graph = field(compare=False)
+    example: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -104,10 +106,14 @@ class GradientReport:
             "inputs": [row.to_dict() for row in self.rows],
             "blame": [b.to_dict() for b in self.blame],
             "notes": list(self.notes),
+            "example": self.example,
         }
 
     def __str__(self) -> str:
-        return "\n".join([self._title(), *_table(self.rows), *(f"  {x}" for x in self._said())])
+        shown = (self.example or "").splitlines()
+        code = ["", *(f"      {line}".rstrip() for line in shown)] if shown else []
+        said = (f"  {x}" for x in self._said())
+        return "\n".join([self._title(), *_table(self.rows), *said, *code])
 
     def _title(self) -> str:
         kind = "gradients" if self.order == 1 else f"derivatives up to order {self.order}"
@@ -139,7 +145,8 @@ class GradientReport:
         return (
             f'<div style="text-align: left"><p><b>{escape(self._title())}</b></p>'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"{f'<ul>{items}</ul>' if items else ''}</div>"
+            f"{f'<ul>{items}</ul>' if items else ''}"
+            f"{f'<pre>{escape(self.example)}</pre>' if self.example else ''}</div>"
         )
 
 

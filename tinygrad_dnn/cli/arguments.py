@@ -38,6 +38,11 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def names(text: str) -> list[str]:
+    """`relu,relu_backward` as a list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def seconds(text: str) -> float:
     """A positive number."""
     try:
@@ -222,6 +227,17 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--json", action="store_true", help="print JSON")
     code.add_argument("--html", metavar="FILE", help="write a page with every finding as well")
     code.add_argument("--csv", metavar="FILE", help="write a table as well, a row for each file")
+    code.add_argument(
+        "--require",
+        type=names,
+        default=[],
+        metavar="A,B",
+        help="functions that count",
+    )
+    code.add_argument(
+        "--alias", action="append", default=[], metavar="NAME=OTHER",
+        help="a function of the document that may bear another name; as often as needed",
+    )  # fmt: skip
     code.add_argument(
         "--limit", type=seconds, default=10.0, metavar="S", help="seconds for a call (default 10)"
     )

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     files = [f for what in args.what for f in _files(what)]
     folder = len(files) > 1 or Path(args.what[0]).is_dir()
     if not folder:
-        found = [grade(files[0], limit=args.limit, memory=args.memory * MIB)]
+        found = [_grade(files[0], args)]
         _write(args, found)
         print(_json(found[0].to_dict()) if args.json else found[0])
         return _status(found)
@@ -68,18 +68,32 @@ def _graded(files: Sequence[Path], args: argparse.Namespace) -> Iterator[Grades]
 def _one(file: Path, args: argparse.Namespace) -> Grades:
     """A file's grades; what goes wrong with it is its own affair."""
     try:
-        return grade(file, limit=args.limit, memory=args.memory * MIB)
+        return _grade(file, args)
     except OSError as error:
         return Grades(file, problem=f"can't be read: {error.strerror}")
     except Exception as error:
         return Grades(file, problem=visible(f"can't be graded: {type(error).__name__}: {error}"))
 
 
+def _grade(file: Path, args: argparse.Namespace) -> Grades:
+    aliases: dict[str, list[str]] = {}
+    for pair in args.alias:
+        name, _, other = pair.partition("=")
+        aliases.setdefault(name.strip(), []).append(other.strip())
+    return grade(
+        file,
+        limit=args.limit,
+        memory=args.memory * MIB,
+        aliases=aliases,
+        require=args.require or None,
+    )
+
+
 def _write(args: argparse.Namespace, found: Sequence[Grades]) -> None:
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
-        write_text(Path(args.csv), _table(found))
+        write_text(Path(args.csv), _table(found, args.require))
 
 
 def _json(data: Any) -> str:
@@ -114,15 +128,19 @@ def _line(result: Grades) -> str:
     return printable(f"{result.path}: {result.summary}{f' ({names})' if names else ''}")
 
 
-def _table(found: Sequence[Grades]) -> str:
-    """A row per file: how many are right, and the status of each function."""
+def _table(found: Sequence[Grades], require: Sequence[str]) -> str:
+    """A row per file: how many are right of how many, the status of each function, and why."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["file", "right", "present", *(f.name for f in FUNCTIONS), "problem"])
+    names = require or [f.name for f in FUNCTIONS]
+    table.writerow(["file", "right", "present", "asked", *names, "problem", "reasons"])
     for r in found:
-        right = sum(g.status == "right" for g in r.present)
-        statuses = [r[f.name].status if not r.problem else "" for f in FUNCTIONS]
-        table.writerow(_inert([str(r.path), right, len(r.present), *statuses, r.problem]))
+        statuses = [r[n].status if not r.problem else "" for n in names]
+        counts = [r.count, len(r.present), len(names)]
+        reasons = "; ".join(
+            f"{g.name}: {' '.join(g.words) or g.status}" for g in r.present if g.status != "right"
+        )
+        table.writerow(_inert([str(r.path), *counts, *statuses, r.problem, reasons]))
     return out.getvalue()
 
 

@@ -46,6 +46,8 @@ class Attempt:
     changed: list[tuple[Case, str]] = field(default_factory=list)
     borrowed: set[str] = field(default_factory=set)  # how others computed in its place
     ended: tuple[Case, Ended] | None = None
+    fired: dict[int, None] = field(default_factory=dict)  # lines of asserts that failed
+    alone: bool = False  # it returned no cache
     no_arguments: bool = False  # what makes them failed
     cut: str = ""  # said where not all cases were tried
 
@@ -117,8 +119,10 @@ def agrees(o: Output) -> bool:
 
 def _accepted(outputs: Sequence[Output]) -> str:
     """The words for another right answer that all of them give, or ""."""
-    for words in outputs[0].accepted:
-        if all(words in o.accepted and near(o.yours, o.accepted[words], o.size) for o in outputs):
+    others = [o.accepted() for o in outputs]
+    for words in others[0]:
+        pairs = zip(outputs, others, strict=True)
+        if all(words in other and near(o.yours, other[words], o.size) for o, other in pairs):
             return words
     return ""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.grading.cases import Layer, Net, layers, nets
+from tinygrad_dnn.grading.cases import GUARDS, Layer, Net, layers, nets
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.outcome import Output, array, dictionary, several
 
@@ -99,6 +100,7 @@ def _model(case: Case, value: Any) -> list[Output]:
     truth |= {name: net.grads[name] for name in wanted}
     layered = dict(net.values) | dict(net.parameters)
     layered |= {f"dZ{l}": net.grads[f"dZ{l}"] for l in range(1, L + 1)}
+    guarded = cache(lambda: _guarded(net))
     found = []
     for l in range(L, 0, -1):
         local = {
@@ -107,26 +109,67 @@ def _model(case: Case, value: Any) -> list[Output]:
             "W": net.parameters[f"W{l}"], "b": net.parameters[f"b{l}"],
             "activation": "sigmoid" if l == L else "relu",
         }  # fmt: skip
-        last = l == L
         for name, key in ((f"dW{l}", ""), (f"db{l}", ""), (f"dA{l}", f"dA{l - shift}")):
             context = {**local, **layered, "others": truth}
-            if last:
-                context["alternatives"] = _starts(net, name[:2])
+            slips = _starts(net, name[:2]) if l == L else _from_another(net, l, name[:2])
+            context["alternatives"] = slips
             size = net.sizes[name if name[1] != "A" else f"dA{l - 1}"]
+
+            def accepted(name: str = name) -> dict[str, Any]:
+                return {words: there[name] for words, there in guarded().items()}
+
             found.append(
                 Output(
                     key or name, grads[key or name], truth[name], context, size,
-                    f"{name[:2]} {L - l} from the last", L - l,
+                    f"{name[:2]} {L - l} from the last", L - l, accepted=accepted,
                 )
             )  # fmt: skip
     return found
 
 
+def _through(net: Net, l: int, dZ: Any) -> dict[str, Any]:
+    """What dZ of layer l makes of dW, db and dA of the layer before."""
+    A_prev, W = net.values[f"A{l - 1}"], net.parameters[f"W{l}"]
+    db = dZ.sum(1, keepdims=True) / net.m
+    return {"dW": dZ @ A_prev.T / net.m, "db": db, "dA": W.T @ dZ}
+
+
+def _guarded(net: Net) -> dict[str, dict[str, Any]]:
+    """All gradients from a dAL whose denominators have something added, by that."""
+    AL, Y, L = net.values[f"A{net.L}"], net.Y, net.L
+    found: dict[str, dict[str, Any]] = {}
+    for e in GUARDS:
+        dZ = -(Y / (AL + e) - (1 - Y) / (1 - AL + e)) * AL * (1 - AL)
+        here: dict[str, Any] = {}
+        for l in range(L, 0, -1):
+            made = _through(net, l, dZ)
+            here |= {f"{kind}{l}": x for kind, x in made.items()}
+            dZ = made["dA"] * (net.values[f"Z{l - 1}"] > 0) if l > 1 else dZ
+        found[f"{e:.0e} added to the denominators of dAL"] = here
+    return found
+
+
+def _from_another(net: Net, l: int, target: str) -> dict[str, Any]:
+    """A hidden layer's gradients from another dA than that of the layer above."""
+    L, Z = net.L, net.values[f"Z{l}"]
+    others = {"dAL": net.grads[f"dA{L}"], "AL": net.values[f"A{L}"]}
+    others |= {
+        f"the dA that layer {k} passes on": net.grads[f"dA{k - 1}"]
+        for k in range(L, 0, -1)
+        if k - 1 != l
+    }
+    found = {}
+    for words, dA in others.items():
+        if dA.shape[0] in (1, Z.shape[0]):
+            says = f"comes from {words} where the dA of the layer above is right: is dA the same "
+            says += "in every pass of the loop?"
+            found[says] = _through(net, l, dA * (Z > 0))[target]
+    return found
+
+
 def _starts(net: Net, target: str) -> dict[str, Any]:
     """The last layer's gradients from a mistaken dAL."""
-    L, m = net.L, net.m
-    A_prev, W = net.values[f"A{L - 1}"], net.parameters[f"W{L}"]
-    AL, Y = net.values[f"A{L}"], net.Y
+    AL, Y = net.values[f"A{net.L}"], net.Y
     slope = AL * (1 - AL)
     start = "comes from dAL = {} where −(Y/AL − (1 − Y)/(1 − AL)) is right"
     mistaken = {
@@ -134,15 +177,13 @@ def _starts(net: Net, target: str) -> dict[str, Any]:
         "−Y/AL": -Y / AL * slope,
         "(1 − Y)/(1 − AL)": (1 - Y) / (1 - AL) * slope,
         "AL − Y": (AL - Y) * slope,
+        "AL": AL * slope,
+        "Y": Y * slope,
         "Y − AL": (Y - AL) * slope,
         "2 (AL − Y)": 2 * (AL - Y) * slope,
         "−((1 − Y)/AL − Y/(1 − AL))": -((1 - Y) / AL - Y / (1 - AL)) * slope,
     }
-    found = {}
-    for words, dZ in mistaken.items():
-        through = {"dW": dZ @ A_prev.T / m, "db": dZ.sum(1, keepdims=True) / m, "dA": W.T @ dZ}
-        found[start.format(words)] = through[target]
-    return found
+    return {start.format(words): _through(net, net.L, dZ)[target] for words, dZ in mistaken.items()}
 
 
 def _update_cases() -> Iterator[Case]:
@@ -153,6 +194,8 @@ def _update_cases() -> Iterator[Case]:
             draw = np.random.default_rng(i)
             some = [-2.0, -1.0, 1.0, 2.0]
             grads = {k: draw.choice(some, size=g.shape) for k, g in grads.items()}
+        # The document's grads hold dA as well, and people count or look at them.
+        grads |= {f"dA{l}": net.grads[f"dA{l - 1}"] for l in range(1, net.L + 1)}
         given = {"parameters": dict(net.parameters), "grads": grads}
         yield Case(given | {"learning_rate": 0.5 if small else 0.0075}, net)
 
@@ -175,7 +218,7 @@ def _update(case: Case, value: Any) -> list[Output]:
             "has the gradient added: it is subtracted": p + rate * g,
             "lacks the learning rate": p - g,
             "lacks the learning rate, and the gradient is added": p + g,
-            "is not updated": p,
+            _not_updated(l == L and L > 1): p,
             "is the step alone: is it to be subtracted from the old value?": rate * g,
             "is the negative step, without the old value": -rate * g,
             "is updated twice": p - 2 * rate * g,
@@ -192,6 +235,10 @@ def _update(case: Case, value: Any) -> list[Output]:
         truth = p - rate * g
         found.append(Output(name, new[name], truth, context, size, f"{name[0]} of {where}"))
     return found
+
+
+def _not_updated(last: bool) -> str:
+    return f"is not updated{': does the loop end a layer too early?' if last else ''}"
 
 
 OWN_NET = Setting(("AL, caches = L_model_forward(X, parameters)",), ("L_model_forward",))

@@ -25,14 +25,16 @@ SMALL = (  # n, n_prev, m: what is found wrong is shown on the first of them
     (2, 2, 3), (2, 3, 2), (3, 2, 2), (3, 3, 3),
 )  # fmt: skip
 LARGER = ((1, 5, 4), (4, 1, 6), (3, 5, 1), (5, 3, 1), (4, 4, 4), (5, 5, 3), (3, 3, 7), (8, 12, 40))
-SMALL_NETS = (  # layer sizes and m
-    ((1, 1), 1), ((1, 1), 2), ((2, 1), 2), ((1, 1, 1), 2), ((1, 2, 1), 2), ((2, 2, 1), 2),
-    ((2, 2, 1), 3), ((2, 3, 1), 2), ((2, 2, 2, 1), 3), ((3, 3, 3, 1), 3),
+SMALL_NETS = (  # layer sizes and m; of two layers or more, which is what the document builds
+    ((1, 1, 1), 1), ((1, 1, 1), 2), ((1, 2, 1), 2), ((2, 2, 1), 2), ((2, 2, 1), 3),
+    ((2, 3, 1), 2), ((2, 2, 2, 1), 3), ((3, 3, 3, 1), 3),
 )  # fmt: skip
 NETS = (
-    ((4, 1), 5), ((3, 4, 1), 1), ((4, 3, 1), 6), ((3, 4, 2, 1), 5), ((4, 4, 4, 1), 4),
+    ((3, 4, 1), 1), ((4, 3, 1), 6), ((3, 4, 2, 1), 5), ((4, 4, 4, 1), 4),
     ((2, 5, 3, 4, 1), 7), ((5, 4, 3, 2, 1), 3), ((12, 8, 5, 1), 30),
 )  # fmt: skip
+# What people add to AL and 1 − AL, so that nothing is infinite.
+GUARDS = (*(10.0**-k for k in range(4, 18)), float(np.finfo(np.float64).eps))
 SATURATED = 100.0  # σ is exactly 1 or as good as 0 there, and e^100 is still a number
 
 

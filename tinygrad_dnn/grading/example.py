@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn import textbook
+from tinygrad_dnn.check.literal import literal, number, numbers
 from tinygrad_dnn.grading.outcome import kind
 
 WIDE = 70  # characters of two results in one line
@@ -31,9 +32,14 @@ class Program(NamedTuple):
 
 
 def example(
-    path: Path, program: Program, functions: Iterable[str], remarks: Iterable[str]
+    path: Path, program: Program, functions: Mapping[str, str], remarks: Iterable[str]
 ) -> str | None:
-    """The program with its imports, and what comes of it; None where it is too long to be read."""
+    """The program with its imports, and what comes of it; None where it is too long to be read.
+
+    Args:
+        path: of the file. What belongs to a notebook is pasted below its cells.
+        functions: which the file defines: the document's names and its own.
+    """
     code = [*program.lines, program.call]
     used = set(re.findall(r"\w+", " ".join(code)))
     given = {k: v for k, v in program.given.items() if k in used}
@@ -42,10 +48,15 @@ def example(
     own = [f for f in functions if f in used]
     imports = ["import numpy as np"]
     module = path.stem
-    if own and module.isidentifier() and not keyword.iskeyword(module):
-        imports += [f"import {module}"] if program.replaced else []
-        imports.append(f"from {module} import {', '.join(own)}")
-        imports += [f"{module}.{name} = textbook.{name}" for name in program.replaced]
+    replaced = {functions.get(name, name): name for name in program.replaced}
+    if path.suffix == ".ipynb":
+        imports += [f"{mine} = textbook.{name}" for mine, name in replaced.items()]
+        imports += [f"{name} = {functions[name]}" for name in own if functions[name] != name]
+    elif own and module.isidentifier() and not keyword.iskeyword(module):
+        imports += [f"import {module}"] if replaced else []
+        named = (name if (mine := functions[name]) == name else f"{mine} as {name}" for name in own)
+        imports.append(f"from {module} import {', '.join(named)}")
+        imports += [f"{module}.{mine} = textbook.{name}" for mine, name in replaced.items()]
     borrowed = sorted(used & set(textbook.__all__) - {"np", *own})
     if borrowed:
         imports.append(f"from tinygrad_dnn.textbook import {', '.join(borrowed)}")
@@ -55,16 +66,6 @@ def example(
     shown = [*imports, "", *values, *program.lines, f"{program.returns} = {program.call}"]
     comments = (line for remark in remarks for line in remark.splitlines())
     return "\n".join([*shown, *(f"# {line}" for line in comments)])
-
-
-def literal(x: Any) -> str:
-    """A value as Python source that gives it back exactly."""
-    if isinstance(x, np.ndarray):
-        return f"np.array({_numbers(x.tolist())})"
-    if isinstance(x, Mapping):
-        inside = ", ".join(f"{k!r}: {literal(v)}" for k, v in x.items())
-        return f"{{{inside}}}"
-    return repr(x)
 
 
 def beside(yours: Any, truth: Any) -> str:
@@ -79,26 +80,8 @@ def _shortly(x: Any) -> str:
     if isinstance(x, np.ndarray):
         if x.size > MANY:
             return f"an array {x.shape}"
-        return _numbers(x.tolist(), digits=10)
-    return _number(x, 10) if isinstance(x, (int, float)) else kind(x)
-
-
-def _numbers(x: Any, digits: int = 17) -> str:
-    if isinstance(x, list):
-        return f"[{', '.join(_numbers(v, digits) for v in x)}]"
-    return _number(x, digits)
-
-
-def _number(x: Any, digits: int) -> str:
-    if not isinstance(x, float):
-        return repr(x)
-    if not np.isfinite(x):
-        return repr(x).replace("inf", "np.inf").replace("nan", "np.nan")
-    short = f"{x:.{digits}g}"
-    text = repr(x) if len(repr(x)) <= len(short) or digits > 10 else short
-    return text + "." if text.lstrip("-").isdecimal() else text.removesuffix("0") if (
-        text.endswith(".0")
-    ) else text  # fmt: skip
+        return numbers(x.tolist(), digits=10)
+    return number(x, 10) if isinstance(x, (int, float)) else kind(x)
 
 
 def _count(x: Any) -> int:

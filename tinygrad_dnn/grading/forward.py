@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.grading.cases import ACTIVATIONS, Layer, Net, layers, nets
+from tinygrad_dnn.grading.cases import ACTIVATIONS, GUARDS, Layer, Net, layers, nets
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.outcome import Output, array, several
 
 ALONE = (Setting(),)
-GUARDS = (*(10.0**-k for k in range(4, 18)), float(np.finfo(np.float64).eps))
 
 
 def _g(activation: str, Z: Any) -> Any:
@@ -124,13 +123,18 @@ def _net_cases() -> Iterator[Case]:
         yield Case({"X": net.X, "parameters": dict(net.parameters)}, net)
 
 
-def walk(net: Net, hidden: str, last: str, bias: bool = True, skip: int = 0) -> Any:
-    """The output of a mistaken network: other activations, no biases, a layer left out."""
+def walk(
+    net: Net, hidden: str, last: str, bias: bool = True, skip: int = 0, repeat: int = 0
+) -> Any:
+    """The output of a mistaken network: other activations, no biases, a layer left out, or with
+    the parameters of the layer before.
+    """
     A = net.X
     for l in range(1, net.L + 1):
         if l == skip:
             continue
-        Z = net.parameters[f"W{l}"] @ A + bias * net.parameters[f"b{l}"]
+        k = l - (l == repeat)
+        Z = net.parameters[f"W{k}"] @ A + bias * net.parameters[f"b{k}"]
         name = last if l == net.L else hidden
         A = Z if name == "linear" else _g(name, Z)
     return A
@@ -151,6 +155,11 @@ def _model(case: Case, value: Any) -> list[Output]:
     for l in range(1, net.L + 1):
         if dims[l - 1] == dims[l] and net.L > 1:
             slips[f"leaves out layer {l}"] = walk(net, "relu", "sigmoid", skip=l)
+        if l > 1 and dims[l - 2 : l] == dims[l - 1 : l + 1]:
+            where = "the last layer" if l == net.L else f"layer {l}"
+            slips[f"takes the parameters of the layer before in {where}"] = walk(
+                net, "relu", "sigmoid", repeat=l
+            )
     if net.L > 1:
         slips["is the value of the last hidden layer: is the last layer missing?"] = net.values[
             f"A{net.L - 1}"
@@ -191,18 +200,26 @@ def _cost(case: Case, value: Any) -> list[Output]:
         "is half the mean squared error": square / 2,
         "lacks the logarithms": -np.sum(Y * AL + (1 - Y) * (1 - AL)) / m,
     }
+    if m > 1:
+        logs, complements = np.sum(np.log(AL)), np.sum(np.log(1 - AL))
+        pairs = -(np.sum(Y) * logs + np.sum(1 - Y) * complements) / m
+        words = "multiplies every label with every logarithm: in an elementwise product of Y and "
+        slips[f"{words}log AL neither is transposed"] = pairs
     context = {
         "m": m,
         "parts": {"Y log AL": np.array(one), "(1 − Y) log(1 − AL)": np.array(other)},
         "alternatives": slips,
     }
     truth = np.array(one + other)
-    accepted = {
-        f"{e:.0e} added inside the logarithms": np.array(
-            -np.sum(Y * np.log(AL + e) + (1 - Y) * np.log(1 - AL + e)) / m
-        )
-        for e in GUARDS
-    }
+
+    def accepted() -> dict[str, Any]:
+        return {
+            f"{e:.0e} added inside the logarithms": np.array(
+                -np.sum(Y * np.log(AL + e) + (1 - Y) * np.log(1 - AL + e)) / m
+            )
+            for e in GUARDS
+        }
+
     size = (np.abs(one) + np.abs(other) + 1) * 1.0
     return [Output("cost", array(value), truth, context, size, "cost", accepted=accepted)]
 

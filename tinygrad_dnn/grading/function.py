@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_dnn import textbook
 from tinygrad_dnn.grading.outcome import Output
 
 
@@ -51,3 +53,8 @@ class Function:
     settings: tuple[Setting, ...]
     judge: Callable[[Case, Any], list[Output]]
     may_change: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of its parameters in the document."""
+        return list(inspect.signature(getattr(textbook, self.name)).parameters)

@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.grading.attempt import Attempt, Finding, agrees, near
 from tinygrad_dnn.grading.backward import BACKWARD
+from tinygrad_dnn.grading.crashes import hint_for
 from tinygrad_dnn.grading.example import Program, beside, example
 from tinygrad_dnn.grading.forward import FORWARD, PREDICT
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.grades import (
     BORROWED,
+    CANNOT_TELL,
     CRASHED,
     MEMORY,
     MISSING,
     RIGHT,
+    SIGNATURE,
     SLOW,
+    UNWRITTEN,
     WRONG,
     Grade,
     Grades,
+    Step,
 )
+from tinygrad_dnn.grading.lines import lit_lines
 from tinygrad_dnn.grading.models import INITIAL, MODELS
 from tinygrad_dnn.grading.outcome import Unusable
-from tinygrad_dnn.grading.source import locate, source
+from tinygrad_dnn.grading.signature import by_name, order_of
+from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
 from tinygrad_dnn.isolation.process import Ended, Loaded, Process
 from tinygrad_dnn.isolation.replies import visible
+from tinygrad_dnn.isolation.standins import old_names
 
 FUNCTIONS: tuple[Function, ...] = (*INITIAL, *FORWARD, *BACKWARD, PREDICT, *MODELS)
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
 LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
+LONGEST = 120  # lines of a function that are shown
+GAPS = re.compile("NoneType|ellipsis|NotImplemented|None")  # words of what was not filled in
+OF_A_CACHE = re.compile(r"cache|'(?:tuple|list|dict)' object|object is not subscriptable|unpack")
 BORROWS = {
     "textbook": "it calls the document's own {name} (tinygrad_dnn.textbook) and does not compute",
     "engine": "it has the engine of tinygrad_dnn compute, and does not compute by itself",
     "exec": "it runs a {name} that exec has made of a text, which does not stand in the file",
+    "process": "it starts another process, and does not compute by itself",
     "foreign": "its code does not stand in the file: exec has made it, or it is somebody else's",
 }
 
 
 def grade(
-    what: str | Path | ModuleType, *, limit: float = LIMIT, memory: int = MEMORY_LIMIT
+    what: str | Path | ModuleType,
+    *,
+    limit: float = LIMIT,
+    memory: int = MEMORY_LIMIT,
+    aliases: Mapping[str, Sequence[str]] | None = None,
+    require: Sequence[str] | None = None,
 ) -> Grades:
     """Grade the functions of the document that a file defines.
 
     Each is called on small and random inputs, exact zeros, saturated activations, one example and
     square layers among them, and compared with the engine. Caches are made by the file's own
     forward functions; a function that calls others of the file is judged with the document's in
-    place of those that are wrong, so that one mistake is not counted twice.
+    place of those that are wrong, so that one mistake is not counted twice. What is no Python is
+    left out, cell by cell and definition by definition. Asserts do not stop a function; those that
+    fail are noted.
 
     The file runs in a process of its own, whose answers are parsed and never run: endless loops,
     crashes, prints, plots, `input()`, changes of the folder or of the random state do not reach
@@ -60,66 +82,185 @@ def grade(
         what: a path to a .py file or a notebook, or a module (its file is run anew).
         limit: seconds that a call, and a statement of the file, may take.
         memory: bytes by which the process may grow (on Linux).
+        aliases: other names that count, by the document's: {"linear_backward": ["backward"]}.
+            Capitals and underscores make no difference.
+        require: the functions that are asked for and counted; without it all of the document.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it is no .py file and no notebook.
+        ValueError: it is no .py file and no notebook, or an alias or a required function is none
+            of the document.
     """
+    names = [f.name for f in FUNCTIONS]
+    if unknown := {*(aliases or ()), *(require or ())} - set(names):
+        raise ValueError(
+            f"grade: {', '.join(sorted(unknown))}: expected functions of the document "
+            f"({', '.join(names)})"
+        )
     path = locate(what)
     try:
         text = source(path)
-    except SyntaxError as error:
-        shown = f": {error.text.strip()}" if error.text else ""
-        where = "" if error.lineno is None else f"line {error.lineno}: "
-        return Grades(path, problem=visible(f"{where}{error.msg}{shown}"))
     except ValueError as error:
         return Grades(path, problem=visible(str(error)))
     except (RecursionError, MemoryError) as error:
         return Grades(path, problem=f"too deep or too large to be parsed ({type(error).__name__})")
-    with Process(path, text, limit, memory) as process:
+    with Process(path, text.text, limit, memory, aliases) as process:
         try:
             loaded = process.load()
         except Ended as ended:
             return Grades(path, problem=f"can't be loaded: {ended.words}")
-        return _Grader(path, process, loaded).grades()
+        found = _Grader(path, text, process, loaded).grades()
+    return replace(found, grades=tuple(found[n] for n in names if n in (require or names)))
 
 
 class _Grader:
-    def __init__(self, path: Path, process: Process, loaded: Loaded) -> None:
-        self.path, self.process, self.loaded = path, process, loaded
+    def __init__(self, path: Path, text: Source, process: Process, loaded: Loaded) -> None:
+        self.path, self.source, self.process, self.loaded = path, text, process, loaded
         self.found: dict[str, Grade] = {}
+        # The names of arguments where they are given by name; None where it can't be called.
+        self.orders: dict[str, Sequence[str] | None] = {}
+        self.alone: set[str] = set()  # functions that return no cache
+        self.own = {name: about["own"] for name, about in loaded.functions.items()}
 
     def grades(self) -> Grades:
         for function in FUNCTIONS:
-            self.found[function.name] = self._grade(function)
+            self.found[function.name] = self._with_lines(function, self._grade(function))
             if function.name == "L_model_backward":
                 self._settle_convention(function)
+        left_out = self._left_out()
+        nobody = not any(g.present for g in self.found.values())
         return Grades(
             self.path,
             tuple(self.found.values()),
-            tuple(_note(n) for n in sorted(self.loaded.notes, key=lambda n: n["statement"])),
+            tuple(self._notes()),
+            left_out[0] if nobody and self.source.left_out else "",
+            left_out,
         )
+
+    # --- what was left out -----------------------------------------------------------------------
+
+    def _left_out(self) -> tuple[str, ...]:
+        """Where something was left out, and why, in the order of the file."""
+        found = [(x.at, x.words) for x in self.source.left_out]
+        found += [(n["statement"], _said(n)) for n in self.loaded.notes]
+        return tuple(
+            visible(f"{self.source.place(line)}: {words}") for line, words in sorted(found)
+        )
+
+    def _notes(self) -> list[str]:
+        """One line on what was left out, by kind; and what was read leniently."""
+        kinds: dict[str, list[str]] = {}
+        broken = [("no Python", x.at, visible(x.words)) for x in self.source.left_out]
+        failed = [(n["type"] or n["kind"], n["statement"], _said(n)) for n in self.loaded.notes]
+        for kind, line, words in sorted(broken + failed, key=lambda x: x[1]):
+            kinds.setdefault(kind, []).append(f"{self.source.place(line)}: {words}")
+        said = []
+        if kinds:
+            parts = [
+                first if not others else f"{first}, and {len(others)} more of the kind"
+                for first, *others in kinds.values()
+            ]
+            said.append(visible(f"left out: {'; '.join(parts)}", None))
+        old = [n for n in old_names() if re.search(rf"\bnp\.{n}\b", self.source.text)]
+        if old:
+            names = _and([f"np.{n}" for n in old])
+            said.append(f"{names}: today's NumPy has no such name; it was given for grading")
+        if "np." in self.source.text and not re.search(r"\bnp\b(?!\.)", self.source.text):
+            said.append("np is never imported; it was given for grading")
+        return [*said, *self.source.remarks]
+
+    # --- a function ------------------------------------------------------------------------------
 
     def _grade(self, function: Function) -> Grade:
         about = self.loaded.functions.get(function.name)
         if about is None:
-            return Grade(function.name, MISSING)
+            return self._absent(function)
         if about["foreign"]:
             return self._borrowed(function, {"foreign"})
+        node = self.source.definitions.get(about["own"])
+        if node is not None and is_stub(node):
+            return Grade(function.name, UNWRITTEN, ("nothing is written in it",))
+        order = order_of(function, about["parameters"], about["required"])
+        self.orders[function.name] = order
+        if order is None:
+            takes = f"{about['own']}({', '.join(about['parameters'])})"
+            asked = f"{function.name}({', '.join(function.parameters)})"
+            words = f"it is {takes} where {asked} is asked: it was not judged"
+            return Grade(function.name, SIGNATURE, (words,))
+        function = self._called_by_name(function)
         faulty = self._faulty(function.name)
         cases = list(function.cases())
         attempts: list[Attempt] = []
-        there = self.loaded.functions
-        # Who is missing makes no caches: the document's come first then.
-        for setting in sorted(function.settings, key=lambda s: not set(s.makers) <= set(there)):
+        # Caches of makers that are right come first; those of others may be of no use.
+        for setting in sorted(function.settings, key=lambda s: not self._sound(s)):
             for replaced in dict.fromkeys((faulty, self._helpers(function.name) if faulty else ())):
                 attempt = self._attempt(function, setting, replaced, cases)
+                if attempt.alone:
+                    self.alone.add(function.name)
                 if attempt.right:
                     return self._right(function, attempt, attempts, faulty)
                 attempts.append(attempt)
                 if attempt.ended:
                     break
         return self._not_right(function, self._telling(attempts))
+
+    def _absent(self, function: Function) -> Grade:
+        """A function that is missing, or whose lines are no Python."""
+        lost = [x for x in self.source.left_out if x.function == function.name]
+        if not lost:
+            return Grade(function.name, MISSING)
+        x = lost[-1]
+        words = visible(f"{self.source.place(x.at)}: {x.words}")
+        return Grade(function.name, UNWRITTEN if x.unwritten else CRASHED, (words,))
+
+    def _with_lines(self, function: Function, g: Grade) -> Grade:
+        """The grade with the lines of the function, and those in it that are meant."""
+        about = self.loaded.functions.get(function.name)
+        own = about["own"] if about else function.name
+        first, code = self.source.lines_of(own)
+        if about is None:
+            lost = [x for x in self.source.left_out if x.function == function.name]
+            if not lost:
+                return g
+            first, code = lost[-1].line, self.source.original[lost[-1].line - 1 : lost[-1].end]
+        defined = first or (about["line"] if about else 0)
+        line, cell = self.source.place(defined) if defined else (None, None)
+        if own != function.name:
+            g = replace(g, notes=(*g.notes, f"under the name {own}"))
+        lit: tuple[int, ...] = ()
+        if g.status != RIGHT and code:
+            within = {n - first for n in self._meant(function, g, own)}
+            lit = tuple(sorted(n for n in within if 0 <= n < len(code)))
+        while code and not code[-1].strip():
+            code = code[:-1]
+        shown = tuple(visible(text) for text in code[:LONGEST])
+        return replace(g, line=line, cell=cell, code=shown, lit=lit)
+
+    def _meant(self, function: Function, g: Grade, own: str) -> set[int]:
+        """Lines of the text that a grade speaks of."""
+        node = self.source.definitions.get(own)
+        if node is None:
+            return {x.at for x in self.source.left_out if x.function == function.name}
+        if g.status == UNWRITTEN:
+            return {line for line, _ in placeholders(node)}
+        wrong = [d.name for d in g.diagnoses]
+        meant = lit_lines(node, function.returns, wrong)
+        cells = self.source.cells
+        for step in g.lines:
+            meant.add(step.line + (cells[step.cell - 1] - 1 if step.cell else 0))
+        return meant
+
+    def _steps(self, lines: Iterable[Sequence[Any]]) -> tuple[Step, ...]:
+        """Lines of the text, as they stand in the file, each once."""
+        found = {}
+        for line, function, text in lines:
+            at = self.source.place(line)
+            found[line, function] = Step(at.line, function, text, at.cell)
+        return tuple(found.values())
+
+    def _sound(self, setting: Setting) -> bool:
+        """Whether the functions that make the arguments are there and right."""
+        return all(n in self.found and self.found[n].status == RIGHT for n in setting.makers)
 
     def _helpers(self, name: str) -> tuple[str, ...]:
         """The functions of the document that it calls, directly or through others."""
@@ -136,14 +277,14 @@ class _Grader:
         return tuple(
             h
             for h in self._helpers(name)
-            if h in self.found and self.found[h].status not in (RIGHT, MISSING)
+            if h in self.found and self.found[h].status not in (RIGHT, MISSING, SIGNATURE)
         )
 
     def _attempt(
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
         tried = Attempt(setting, replaced)
-        if any(self._is_slow(maker) for maker in setting.makers):
+        if any(self._is_slow(n) or self._makes_none(n) for n in setting.makers):
             tried.no_arguments = True
             return tried
         job = {
@@ -175,6 +316,8 @@ class _Grader:
                 tried.errors.append((case, reply["error"]))
             return
         tried.borrowed |= set(reply["borrowed"])
+        tried.fired |= dict.fromkeys(reply["fired"])
+        tried.alone |= "cache" in function.returns and isinstance(reply["value"], np.ndarray)
         for name in reply["changed"]:
             if not name.startswith(function.may_change or ("\0",)):
                 tried.changed.append((case, name))
@@ -185,6 +328,21 @@ class _Grader:
         except Exception as error:  # whatever a stranger's value can do to a judge
             words = f"returns what can't be compared ({type(error).__name__}: {error})"
             tried.unusable.append((case, visible(words)))
+
+    def _called_by_name(self, function: Function) -> Function:
+        """The function with the calls of those whose arguments stand in another order."""
+
+        def written(code: str) -> str:
+            for name, order in self.orders.items():
+                code = by_name(code, name, order or ())
+            return code
+
+        settings = tuple(replace(s, lines=tuple(map(written, s.lines))) for s in function.settings)
+        return replace(function, call=written(function.call), settings=settings)
+
+    def _makes_none(self, name: str) -> bool:
+        """Whether it can't be asked for a cache: it returns none, or takes other arguments."""
+        return name in self.alone or self.orders.get(name, ()) is None
 
     def _is_slow(self, name: str) -> bool:
         """Whether it, or what it calls, is known not to come back."""
@@ -208,22 +366,33 @@ class _Grader:
     def _right(
         self, function: Function, attempt: Attempt, before: list[Attempt], faulty: tuple[str, ...]
     ) -> Grade:
-        notes = [f"{words}: right all the same" for words in attempt.accepted]
-        notes += [attempt.cut] if attempt.cut else []
+        others = dict.fromkeys(attempt.accepted)
+        notes = [f"{words}: right all the same" for words in others]
+        notes += self._remarks(function, attempt)
         if attempt.replaced and attempt.replaced == faulty:
             notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
         makers = function.settings[0].makers
-        other_cache = before and attempt.setting is not function.settings[0]
-        if other_cache and makers:
+        other_cache = attempt.setting is not function.settings[0]
+        if other_cache and makers and makers[0] not in self.alone:
             maker = makers[0]
             grade = self.found.get(maker)
             if grade is not None and grade.status == RIGHT and not self._faulty(maker):
                 self._blame_cache(maker, function, before[0])
+            elif grade is not None and grade.status == SIGNATURE:
+                notes.append(f"judged with the document's cache: {maker} has another signature")
             elif grade is not None and grade.present:
                 why = (maker, *self._faulty(maker))[-1]
                 notes.append(f"judged with the document's cache, since {why} is not right")
-        line = self.loaded.functions[function.name]["line"]
-        return Grade(function.name, RIGHT, notes=tuple(notes), line=line or None)
+        return Grade(function.name, RIGHT, notes=tuple(notes))
+
+    def _remarks(self, function: Function, a: Attempt) -> list[str]:
+        """What is said of any attempt: asserts that failed, inputs that were left out."""
+        said = [a.cut] if a.cut else []
+        first, code = self.source.lines_of(self.own[function.name])
+        for line in (n for n in a.fired if first <= n < first + len(code)):
+            text = visible(self.source.original[line - 1].strip())
+            said.append(f"its own assert fails in {self.source.place(line)}: {text}")
+        return said
 
     def _blame_cache(self, maker: str, reader: Function, failed: Attempt) -> None:
         """A forward function whose result is right and whose cache is of no use."""
@@ -235,15 +404,51 @@ class _Grader:
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
 
     def _borrowed(self, function: Function, ways: Iterable[str]) -> Grade:
-        line = self.loaded.functions[function.name]["line"] or None
         words = tuple(BORROWS[way].format(name=function.name) for way in sorted(ways))
-        return Grade(function.name, BORROWED, words, line=line)
+        return Grade(function.name, BORROWED, words)
+
+    def _unwritten(self, function: Function, a: Attempt) -> Grade | None:
+        """Where what is to be filled in still stands there, and what comes of it is nothing."""
+        node = self.source.definitions.get(self.own[function.name])
+        gaps = placeholders(node) if node is not None else []
+        said = [f"{e['type']}: {e['message']}" for _, e in a.errors] + [w for _, w in a.unusable]
+        said += [f.diagnosis.problem or "another value" for f in a.findings]
+        if not gaps or not said or not all(map(GAPS.search, said)):
+            return None
+        line, text = gaps[0]
+        words = f"{self.source.place(line)} is to be filled in: {text}"
+        return Grade(function.name, UNWRITTEN, (visible(words),))
+
+    def _unclear(self, function: Function, a: Attempt) -> Grade | None:
+        """Where a function crashes on caches that may be unlike its own."""
+        makers = function.settings[0].makers
+        others = self._faulty(function.name)
+        if makers and not self._sound(function.settings[0]):
+            others = tuple(dict.fromkeys((*others, *makers)))
+        first = a.errors[0][1] if a.errors else None
+        if first is None or a.outputs or not others:
+            return None
+        text = " ".join((first["message"], *(t for *_, t in first["lines"][-1:])))
+        if not OF_A_CACHE.search(text):
+            return None
+        if all(n in self.own for n in makers):
+            own = self._attempt(function, function.settings[0], (), list(function.cases()))
+            if own.errors and own.errors[0][1]["lines"] == first["lines"]:
+                return None  # it crashes there with its own caches and functions as well
+        how = _and([f"{n} ({self.found[n].status})" for n in others if n in self.found])
+        words = (
+            f"it was tried with the document's caches in place of those of {how}, and may expect "
+            f"caches of another layout: {_error(first)}"
+        )
+        return Grade(function.name, CANNOT_TELL, (words,), lines=self._steps(first["lines"]))
 
     def _not_right(self, function: Function, a: Attempt) -> Grade:
         if a.borrowed:
             return self._borrowed(function, a.borrowed)
-        line = self.loaded.functions[function.name]["line"] or None
-        notes = [a.cut] if a.cut else []
+        other = self._unwritten(function, a) or self._unclear(function, a)
+        if other is not None:
+            return other
+        notes = self._remarks(function, a)
         if a.replaced:
             notes.append(f"judged with the document's {_and(a.replaced)} in place of yours")
         if a.ended:
@@ -251,14 +456,14 @@ class _Grader:
             status = SLOW if ended.kind == "time" else CRASHED
             return Grade(
                 function.name, status, (ended.words,), tuple(notes), (),
-                self._example(function, a, case), tuple(map(tuple, ended.lines)), line,
+                self._example(function, a, case), self._steps(ended.lines),
             )  # fmt: skip
         if a.errors and not a.explained:
             case, error = a.errors[0]
             status = MEMORY if error["kind"] == "memory" else CRASHED
             return Grade(
                 function.name, status, (_error(error),), tuple(notes), (),
-                self._example(function, a, case), _steps(error), line,
+                self._example(function, a, case), self._steps(error["lines"]),
             )  # fmt: skip
         words: list[str] = []
         shown: Case | None = None
@@ -278,11 +483,11 @@ class _Grader:
             )
             shown = shown or a.changed[0][0]
         assert shown is not None
-        lines = _steps(a.errors[0][1]) if a.errors else ()
+        lines = self._steps(a.errors[0][1]["lines"]) if a.errors else ()
         return Grade(
             function.name, WRONG, tuple(words), tuple(notes),
             tuple(f.diagnosis for f in a.findings),
-            self._example(function, a, shown), lines, line,
+            self._example(function, a, shown), lines,
         )  # fmt: skip
 
     def _example(self, function: Function, a: Attempt, case: Case) -> str | None:
@@ -290,12 +495,12 @@ class _Grader:
         shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
         remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
-        remarks += [_error(error) for c, error in a.errors if c is case]
+        remarks += [_raised(error) for c, error in a.errors if c is case]
         here = [text for c, text in a.unusable if c is case]
         remarks += here[:1]
         returns = "result" if here else function.returns  # what can't be taken apart
         program = Program(case.given, a.setting.lines, function.call, returns, a.replaced)
-        return example(self.path, program, self.loaded.functions, remarks)
+        return example(self.path, program, self.own, remarks)
 
     def _settle_convention(self, function: Function) -> None:
         """The 1/m in dAL instead of in dW and db: another convention, right where it is kept."""
@@ -307,6 +512,7 @@ class _Grader:
             names = {e.name for d in self.found[name].diagnoses for e in d.explanations[:1]}
             if names - {"factor m", "factor 1/m"}:
                 return
+        function = self._called_by_name(function)
         tried = self._attempt(function, function.settings[0], (), list(function.cases()))
         if tried.errors or tried.unusable or tried.ended or not tried.outputs:
             return
@@ -319,8 +525,10 @@ class _Grader:
             "convention, with the same dW and db in the end"
         )
         for name in wrong:
-            line = self.found[name].line
-            self.found[name] = Grade(name, RIGHT, notes=(note,), line=line)
+            self.found[name] = replace(
+                self.found[name], status=RIGHT, words=(), notes=(note,), diagnoses=(),
+                example=None, lines=(), lit=(),
+            )  # fmt: skip
 
 
 def _sentences(findings: Sequence[Finding]) -> list[str]:
@@ -342,21 +550,23 @@ def _sentences(findings: Sequence[Finding]) -> list[str]:
 
 
 def _error(error: Mapping[str, Any]) -> str:
+    """An error in words, with what to ask where that is known."""
+    text = _raised(error)
+    hint = hint_for(error["message"], error["lines"][-1][2]) if error["lines"] else ""
+    return f"{text}. {hint}" if hint else text
+
+
+def _raised(error: Mapping[str, Any]) -> str:
     if error["kind"] == "exit":
         return f"it calls exit ({error['message']})"
-    text = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-    return str(text)
+    return f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
 
 
-def _steps(error: Mapping[str, Any]) -> tuple[tuple[int, str, str], ...]:
-    return tuple(dict.fromkeys(tuple(step) for step in error["lines"]))
-
-
-def _note(note: Mapping[str, Any]) -> str:
-    said = _error(note) if note["type"] else note["message"]
+def _said(note: Mapping[str, Any]) -> str:
+    """Why a statement was left out."""
     if note["type"] == "EOFError":
-        said = "asks for input, which nobody gives here"
-    return f"line {note['statement']} was left out: {said}"
+        return "asks for input, which nobody gives here"
+    return _error(note) if note["type"] else str(note["message"])
 
 
 def _and(names: Iterable[str]) -> str:

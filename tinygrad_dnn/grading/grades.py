@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_dnn.check.diagnosis import Diagnosis
+from tinygrad_dnn.grading.source import Place
 from tinygrad_dnn.isolation.replies import visible
 
 RIGHT, WRONG, MISSING, CRASHED = "right", "wrong", "missing", "crashed"
 SLOW, MEMORY, BORROWED = "timed out", "out of memory", "borrowed"
-STATUSES = (RIGHT, WRONG, CRASHED, SLOW, MEMORY, BORROWED, MISSING)
-MARKS = dict.fromkeys(STATUSES, "✗") | {RIGHT: "✓", MISSING: "–"}
+UNWRITTEN, SIGNATURE, CANNOT_TELL = "not written", "another signature", "cannot tell"
+STATUSES = (
+    RIGHT, WRONG, CRASHED, SLOW, MEMORY, BORROWED, UNWRITTEN, SIGNATURE, CANNOT_TELL, MISSING,
+)  # fmt: skip
+MARKS = dict.fromkeys(STATUSES, "✗") | {
+    RIGHT: "✓", MISSING: "–", UNWRITTEN: "–", SIGNATURE: "?", CANNOT_TELL: "?",
+}  # fmt: skip
+
+
+class Step(NamedTuple):
+    """A line of the student's that an error came through, in a notebook that of a cell of code."""
+
+    line: int
+    function: str
+    text: str
+    cell: int | None = None
+
+    def __str__(self) -> str:
+        return f"{Place(self.line, self.cell)}, in {self.function}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -23,13 +41,18 @@ class Grade:
     Attributes:
         name: of the function.
         status: "right", "wrong", "crashed", "timed out", "out of memory", "borrowed" where others
-            computed in its place, or "missing".
+            computed in its place, "not written" where it was to be filled in, "another signature"
+            where it can't be called as the document's is, "cannot tell" where that hangs on others
+            that are not right, or "missing".
         words: what is to be said, in sentences; empty where it is right or missing.
         notes: what else was noticed.
         diagnoses: of each result that is wrong.
         example: the smallest failing example that was found, as Python to be pasted, or None.
-        lines: the student's lines that an error came through: number, function, text.
-        line: where the function is defined, or None.
+        lines: the student's lines that an error came through.
+        line: where the function is defined, or None; in a notebook a line of the cell of code of
+            the number `cell`.
+        code: its own lines.
+        lit: which of them are meant, counted from 0, where that can be told.
     """
 
     name: str
@@ -38,13 +61,21 @@ class Grade:
     notes: tuple[str, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     example: str | None = None
-    lines: tuple[tuple[int, str, str], ...] = ()
+    lines: tuple[Step, ...] = ()
     line: int | None = None
+    cell: int | None = None
+    code: tuple[str, ...] = ()
+    lit: tuple[int, ...] = ()
 
     @property
     def present(self) -> bool:
         """Whether the file defines it."""
         return self.status != MISSING
+
+    @property
+    def place(self) -> str:
+        """`line 12`, `code cell 3, line 2`, or "" where that is not known."""
+        return str(Place(self.line, self.cell)) if self.line else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -55,8 +86,11 @@ class Grade:
             "notes": list(self.notes),
             "diagnoses": [d.to_dict() for d in self.diagnoses],
             "example": self.example,
-            "lines": [{"line": n, "function": f, "text": t} for n, f, t in self.lines],
+            "lines": [step._asdict() for step in self.lines],
             "line": self.line,
+            "cell": self.cell,
+            "code": list(self.code),
+            "lit": list(self.lit),
         }
 
 
@@ -66,8 +100,9 @@ class Grades:
 
     Attributes:
         path: the file.
-        grades: one per function of the document.
-        notes: what went wrong while the file was loaded.
+        grades: one per function of the document, or of those that are required.
+        notes: what went wrong while the file was loaded, and what was read leniently.
+        left_out: the statements that failed, where and why.
         problem: why nothing of it could be graded, or "".
     """
 
@@ -75,6 +110,7 @@ class Grades:
     grades: tuple[Grade, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""
+    left_out: tuple[str, ...] = ()
     _by_name: dict[str, Grade] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +126,11 @@ class Grades:
     def present(self) -> tuple[Grade, ...]:
         """The functions that the file defines."""
         return tuple(g for g in self.grades if g.present)
+
+    @property
+    def count(self) -> int:
+        """How many functions are right."""
+        return sum(g.status == RIGHT for g in self.grades)
 
     @property
     def right(self) -> bool:
@@ -114,10 +155,10 @@ class Grades:
             if g.status == RIGHT:
                 said.append(f"{MARKS[RIGHT]} {g.name}")
             else:
-                where = f" (line {g.line})" if g.line else ""
+                where = f" ({g.place})" if g.place else ""
                 said.append(f"\n{MARKS[g.status]} {g.name}{where}: {g.status}")
             said += [f"    {_indented(w)}" for w in (*g.words, *g.notes)]
-            said += [f"    line {n}, in {f}: {t}" for n, f, t in g.lines]
+            said += [f"    {step}" for step in g.lines]
             if g.example:
                 said += ["", *(f"        {line}".rstrip() for line in g.example.splitlines()), ""]
         missing = [g.name for g in self.grades if not g.present]
@@ -132,6 +173,7 @@ class Grades:
             "right": self.right,
             "summary": self.summary,
             "notes": list(self.notes),
+            "left_out": list(self.left_out),
             "problem": self.problem,
             "functions": [g.to_dict() for g in self.grades],
         }

@@ -11,9 +11,13 @@ from tinygrad_dnn.grading.cases import Net
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.outcome import Output, Unusable, dictionary
 
-DIMS = ((1, 1), (2, 1), (2, 3, 1), (3, 2, 2, 1), (30, 20, 10, 1), (100, 50, 1))
+DIMS = (
+    (1, 1, 1), (2, 3, 1), (3, 2, 2, 1), (30, 20, 10, 1), (100, 50, 1), (40, 30, 20, 15, 1),
+    (60, 40, 20),
+)  # fmt: skip
 MANY = 100  # weights from which a standard deviation is worth talking about
-RATE, FIRST, LAST = 0.5, 1, 2  # iterations compared: what lies between is a gradient step
+# Iterations compared: what lies between is a gradient step. As many as a file may divide by 100.
+RATE, FIRST, LAST = 0.1, 100, 101
 
 
 def _dims_cases() -> Iterator[Case]:

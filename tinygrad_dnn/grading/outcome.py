@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ class Output:
         order: groups of a lower order come first in the report; what is computed from a wrong
             value is wrong as well and of a higher one.
         activation: of the layer, where the function is handed one.
-        accepted: other values that are right too, by what they differ in.
+        accepted: gives other values that are right too, by what they differ in.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Output:
     group: str = ""
     order: int = 0
     activation: str = ""
-    accepted: Mapping[str, Any] = field(default_factory=dict)
+    accepted: Callable[[], Mapping[str, Any]] = dict
 
 
 def several(value: Any, names: Sequence[str]) -> Sequence[Any]:

@@ -58,9 +58,17 @@ class Process:
         source: its text.
         limit: seconds for each statement of the file and for each call.
         memory: bytes by which the process may grow.
+        aliases: other names of the document's functions, by the document's.
     """
 
-    def __init__(self, path: Path, source: str, limit: float, memory: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: str,
+        limit: float,
+        memory: int,
+        aliases: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.task: dict[str, Any] = {
             "path": str(path.resolve()),
@@ -68,6 +76,7 @@ class Process:
             "limit": limit,
             "memory": memory,
             "skip": [],
+            "aliases": {name: [*others] for name, others in (aliases or {}).items()},
             "folder": self.folder.name,
         }
         self.lines = re.split(r"\r\n|\r|\n", source)

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import Malformed
-from tinygrad_dnn.isolation.worker import LONG, MOST_NOTES, NAMES, SHOWN
+from tinygrad_dnn.isolation.worker import (
+    LONG,
+    MOST_FIRED,
+    MOST_NOTES,
+    MOST_PARAMETERS,
+    SHOWN,
+)
 
 KINDS = {"error", "memory", "exit"}
-BORROWED = {"textbook", "engine", "exec"}
+BORROWED = {"textbook", "engine", "exec", "process"}
 MOST_CHANGED = 1000
 Place = tuple[int, str, str]
 
@@ -42,9 +49,13 @@ def loaded(what: Any, source: Sequence[str]) -> tuple[dict[str, Any], list[dict[
     fields = _fields(what, {"functions": dict, "notes": list})
     functions = {}
     for name, about in fields["functions"].items():
-        _fields(about, {"line": int, "calls": list, "foreign": bool})
+        kinds = {"line": int, "own": str, "calls": list, "foreign": bool, "parameters": list}
+        _fields(about, kinds | {"required": int})
         _demand(name in NAMES and all(_is_name(called) for called in about["calls"]))
-        functions[name] = about
+        parameters = about["parameters"]
+        _demand(len(parameters) <= MOST_PARAMETERS and all(type(p) is str for p in parameters))
+        shown = {"own": visible(about["own"]), "parameters": [visible(p) for p in parameters]}
+        functions[name] = about | shown
     _demand(len(fields["notes"]) <= MOST_NOTES)
     notes = [_error(note, source, {"statement": int}) for note in fields["notes"]]
     return functions, notes
@@ -61,10 +72,11 @@ def reply(what: Any, expected: int, source: Sequence[str]) -> dict[str, Any]:
     if isinstance(what, dict) and "error" in what:
         fields = _fields(what, {"error": dict, "early": bool})
         return {"error": _error(fields["error"], source, {}), "early": fields["early"]}
-    fields = _fields(what, {"value": object, "changed": list, "borrowed": list})
-    changed, borrowed = fields["changed"], fields["borrowed"]
+    fields = _fields(what, {"value": object, "changed": list, "borrowed": list, "fired": list})
+    changed, borrowed, fired = fields["changed"], fields["borrowed"], fields["fired"]
     _demand(len(changed) <= MOST_CHANGED and all(isinstance(at, str) for at in changed))
     _demand(all(isinstance(way, str) and way in BORROWED for way in borrowed))
+    _demand(len(fired) <= MOST_FIRED and all(type(line) is int for line in fired))
     return fields | {"changed": [visible(at) for at in changed]}
 
 

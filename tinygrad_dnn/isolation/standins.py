@@ -14,6 +14,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn import textbook
 
 # Never drawn, even where installed.
@@ -22,6 +24,24 @@ DRAWING = {"matplotlib", "pylab", "seaborn", "plotly", "tkinter", "IPython"}
 HELPERS = re.compile(r"(dnn_(app_)?utils|lr_utils|opt_utils|reg_utils)(_?v?\d+\w*)?")
 TESTS = re.compile(r"test_?[cC]ases?\w*|public_tests?\w*|test_utils\w*|autograder\w*")
 OPTIONAL = {"h5py", "scipy", "PIL", "skimage", "imageio", "sklearn", "pandas", "tqdm"}
+
+# What NumPy once called so, and has no name for any more.
+OLD_NAMES: dict[str, Any] = {
+    "int": int, "float": float, "bool": bool, "complex": complex, "object": object, "str": str,
+    "float_": np.float64, "complex_": np.complex128, "Inf": np.inf, "Infinity": np.inf,
+    "NaN": np.nan, "product": np.prod, "cumproduct": np.cumprod, "alltrue": np.all,
+    "sometrue": np.any, "mat": np.asmatrix, "row_stack": np.vstack, "asscalar": np.ndarray.item,
+}  # fmt: skip
+
+
+def old_names() -> dict[str, Any]:
+    """Those of them that this NumPy lacks."""
+    return {name: x for name, x in OLD_NAMES.items() if name not in vars(np)}
+
+
+def provide_old_names() -> None:
+    """Let NumPy have in this process what it once had."""
+    vars(np).update(old_names())
 
 
 class Inert:

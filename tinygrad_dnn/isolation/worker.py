@@ -11,6 +11,7 @@ import __future__
 import ast
 import builtins
 import contextlib
+import inspect
 import io
 import linecache
 import os
@@ -21,7 +22,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -29,6 +30,8 @@ import numpy as np
 
 from tinygrad_dnn import textbook
 from tinygrad_dnn.isolation import standins
+from tinygrad_dnn.isolation.asserts import FIRED, without_asserts
+from tinygrad_dnn.isolation.borrowing import NAMES, Borrowing, codes_in
 from tinygrad_dnn.isolation.messages import (
     DEEP,
     HEAD,
@@ -43,10 +46,10 @@ from tinygrad_dnn.storage.platform import limit_memory, private_descriptor
 
 SHOWN = 4  # of the student's lines that led to an error
 MOST_NOTES = 1000  # statements of a file that failed
+MOST_FIRED = 20  # asserts of a call
+MOST_PARAMETERS = 50
 LONG = 300  # characters of an error's message
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
-NAMES = [n for n in textbook.__all__ if n not in ("np", "load_data")]
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Pipe:
@@ -96,65 +99,6 @@ class Pipe:
             os._exit(0)
 
 
-class Borrowing:
-    """Notices a judged function that does not compute by itself.
-
-    Attributes:
-        judged: the name of the function that runs now, or None.
-        found: the ways in which it had others compute: "textbook", "engine", "exec".
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.judged: str | None = None
-        self.found: set[str] = set()
-        self.textbook: dict[str, Callable[..., Any]] = {}
-        vars(textbook)["_noticed"] = self._noticed
-        for name in NAMES:
-            self._replace_code(name, getattr(textbook, name))
-        sys.addaudithook(self._audit)
-
-    def _replace_code(self, name: str, f: Any) -> None:
-        """Let the function itself, which tables and other modules hold as well, be noticed."""
-        self.textbook[name] = FunctionType(f.__code__, f.__globals__, name, f.__defaults__)
-        self.textbook[name].__kwdefaults__ = f.__kwdefaults__
-        space: dict[str, Any] = {}
-        exec(f"def {name}(*args, **kwargs): return _noticed({name!r}, args, kwargs)", space)
-        f.__code__, f.__defaults__, f.__kwdefaults__ = space[name].__code__, None, None
-
-    def _noticed(self, name: str, args: Any, kwargs: Any) -> Any:
-        if self.judged == name:
-            self.found.add("textbook")
-        return self.textbook[name](*args, **kwargs)
-
-    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if event == "exec" and self.judged is not None and isinstance(args[0], CodeType):
-            code, file = args[0], args[0].co_filename
-            own = file != self.path and not file.startswith(HERE) and os.path.isfile(file)
-            if not own and any(c.co_name == self.judged for c in _codes(code)):
-                self.found.add("exec")
-
-    @contextlib.contextmanager
-    def during(self, name: str) -> Iterator[None]:
-        """Notice what the function of that name does in the block."""
-        self.found.clear()
-        ticks = _engine_ticks()
-        self.judged = name
-        try:
-            yield
-        finally:
-            self.judged = None
-            later = _engine_ticks()
-            if ticks is not None and later is not None and later > ticks + 1:
-                self.found.add("engine")
-
-
-def _engine_ticks() -> int | None:
-    """How many nodes the engine has made, and one more; None where nobody has imported it."""
-    tick = getattr(sys.modules.get("tinygrad_dnn.graph"), "tick", None)
-    return tick() if tick else None
-
-
 class Watch(threading.Thread):
     """Reports where the main thread is when it has run for too long."""
 
@@ -187,15 +131,19 @@ class Watch(threading.Thread):
 class Student:
     """A student's module: loaded statement by statement, so that one that fails stops no other."""
 
-    def __init__(self, path: str, source: str) -> None:
+    def __init__(self, path: str, source: str, aliases: dict[str, list[str]]) -> None:
         self.path = path
         self.source = source
-        self.borrowing = Borrowing(path)
+        self.aliases = aliases
+        self.own: dict[str, str] = {}  # the document's name -> the name in the file
+        self.fired: list[int] = []  # lines of asserts, in the present call
         self.codes: set[CodeType] = set()  # of the functions that are written in the file
+        self.borrowing = Borrowing(path, self.codes)
         name = os.path.splitext(os.path.basename(path))[0]
         # A file numpy.py is not NumPy.
         self.module = ModuleType(f"student_{name}" if name in sys.modules else name)
         self.module.__file__ = path
+        vars(self.module).update({FIRED: self.fired.append, "np": np})
         sys.modules[self.module.__name__] = self.module
         # Where tracebacks find the lines, of a notebook too.
         linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
@@ -210,11 +158,10 @@ class Student:
                 continue
             pipe.send("at", line)
             try:
-                code = compile(
-                    ast.Module([statement], []), self.path, "exec", flags, dont_inherit=True
-                )
+                tree = ast.Module([without_asserts(statement)], [])
+                code = compile(tree, self.path, "exec", flags, dont_inherit=True)
                 flags |= code.co_flags & FUTURES
-                self.codes.update(_codes(code))
+                self.codes.update(codes_in(code))
                 with watch.during(limit):
                     exec(code, vars(self.module))
             except BaseException as error:
@@ -223,21 +170,64 @@ class Student:
         return notes
 
     def functions(self) -> dict[str, Any]:
-        """The document's functions that the file defines: line, which others each calls, and
-        whether the code is not what is written there.
+        """The document's functions that the file defines, by the document's names: `line`, `own`
+        name, `calls`: which others it calls, `foreign`: whether the code is not what is written
+        there, and the names of its `parameters`, of which `required` come first.
         """
-        found = {}
+        space = vars(self.module)
         for name in NAMES:
-            f = vars(self.module).get(name)
-            if callable(f) and self._mine(f):
-                code = getattr(f, "__code__", None)
-                called = sorted(_names(code) & set(NAMES) - {name}) if code else []
-                found[name] = {
-                    "line": code.co_firstlineno if code else 0,
-                    "calls": called,
-                    "foreign": code is not None and code not in self.codes,
-                }
+            mine = (own for own in self._names_of(name) if self._is_function(space.get(own)))
+            own = next(mine, None)
+            if own is not None:
+                self.own[name] = own
+        found = {}
+        for name, own in self.own.items():
+            f = space[own]
+            code = getattr(f, "__code__", None)
+            parameters, required = _parameters(f)
+            found[name] = {
+                "line": code.co_firstlineno if code else 0,
+                "own": own,
+                "calls": sorted(self._called_by(f) - {name}),
+                "foreign": code is not None and code not in self.codes,
+                "parameters": parameters,
+                "required": required,
+            }
         return found
+
+    def _called_by(self, f: Any) -> set[str]:
+        """The document's functions that a function calls, through tables and helpers too."""
+        space = vars(self.module)
+        documents = {name: name for name in NAMES} | {own: n for n, own in self.own.items()}
+        mine = {id(space[own]): name for name, own in self.own.items()}
+        found: set[str] = set()
+        with contextlib.suppress(Exception):  # an object may answer anything
+            f = inspect.unwrap(f)
+        ahead, seen = [f], set()
+        while ahead:
+            code = getattr(ahead.pop(), "__code__", None)
+            if code is None or code in seen:
+                continue
+            seen.add(code)
+            for name in _names(code):
+                if name in documents:
+                    found.add(documents[name])
+                    continue
+                for x in (space.get(name), *_held(space.get(name))):
+                    if id(x) in mine:
+                        found.add(mine[id(x)])
+                    elif isinstance(x, FunctionType) and x.__code__.co_filename == self.path:
+                        ahead.append(x)
+        return found
+
+    def _names_of(self, name: str) -> Iterator[str]:
+        """The document's name, the teacher's others for it, and its like in another spelling."""
+        yield name
+        yield from self.aliases.get(name, ())
+        yield from (n for n in vars(self.module) if n not in NAMES and _plain(n) == _plain(name))
+
+    def _is_function(self, f: Any) -> bool:
+        return callable(f) and self._mine(f)
 
     def _mine(self, f: Any) -> bool:
         code = getattr(f, "__code__", None)
@@ -272,6 +262,20 @@ class Student:
         except TooLarge as error:
             pipe.send("ran", [n, reply | {"value": Other(f"too large a result ({error})")}])
 
+    def _exchange(self, old: dict[str, Any], new: dict[str, Any]) -> list[tuple[Any, Any, Any]]:
+        """Put other functions into the file's tables of functions; what stood where."""
+        by_id = {id(f): new[name] for name, f in old.items() if f is not None}
+        found = []
+        for table in [x for x in vars(self.module).values() if isinstance(x, (dict, list))]:
+            if table is vars(self.module):
+                continue
+            for key, f in table.items() if isinstance(table, dict) else enumerate(table):
+                if id(f) in by_id:
+                    found.append((table, key, f))
+        for table, key, f in found:
+            table[key] = by_id[id(f)]
+        return found
+
     def run(self, job: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Run a small program: lines that prepare, then the call in question.
 
@@ -281,13 +285,16 @@ class Student:
             values: by name.
 
         Returns:
-            `value` as plain data, `changed`: which variables the call changed in place, and
-            `borrowed`: how others computed it; or `error`, with `early` where it was raised before
-            the call.
+            `value` as plain data, `changed`: which variables the call changed in place,
+            `borrowed`: how others computed it, `fired`: the lines of asserts that failed; or
+            `error`, with `early` where it was raised before the call.
         """
         globals_ = vars(self.module)
-        before = {name: globals_.get(name) for name in job["replace"]}
-        globals_.update({name: getattr(textbook, name) for name in job["replace"]})
+        replaced = {self.own.get(name, name): getattr(textbook, name) for name in job["replace"]}
+        before = {name: globals_.get(name) for name in replaced}
+        globals_.update(replaced)
+        tables = self._exchange(before, replaced)
+        self.fired.clear()
         np.random.seed(1)
         random.seed(1)
         _reopen()
@@ -296,7 +303,8 @@ class Student:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 names = {"np": np, "textbook": textbook} | values
-                names |= {n: globals_[n] for n in NAMES if n in globals_}
+                own = {name: self.own.get(name, name) for name in NAMES}
+                names |= {name: globals_[n] for name, n in own.items() if n in globals_}
                 for line in job["lines"]:
                     exec(line, names)
                 was = _arrays_of(names, job["call"])
@@ -306,11 +314,14 @@ class Student:
                     value = eval(job["call"], names)
             changed = [at for at, x in was.items() if not _same(x, kept[at])]
             borrowed = sorted(self.borrowing.found)
-            return {"value": plain(value), "changed": changed, "borrowed": borrowed}
+            fired = sorted(set(self.fired))[:MOST_FIRED]
+            return {"value": plain(value), "changed": changed, "borrowed": borrowed, "fired": fired}
         except BaseException as error:
             return {"error": _error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
+            for table, key, f in tables:
+                table[key] = f
 
 
 def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
@@ -350,17 +361,41 @@ def _same(x: Any, y: Any) -> bool:
         return bool(np.array_equal(x, y))
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """The code of every function that is written within some code, at any depth."""
-    ahead = [code]
-    while ahead:
-        inner = [c for c in ahead.pop().co_consts if isinstance(c, CodeType)]
-        yield from inner
-        ahead += inner
-
-
 def _names(code: CodeType) -> set[str]:
-    return set(code.co_names).union(*(c.co_names for c in _codes(code)))
+    return set(code.co_names).union(*(c.co_names for c in codes_in(code)))
+
+
+def _held(x: Any) -> Iterator[Any]:
+    """What a table of functions holds."""
+    if isinstance(x, dict):
+        yield from x.values()
+    elif isinstance(x, (list, tuple)):
+        yield from x
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _parameters(f: Any) -> tuple[list[str], int]:
+    """The names of the parameters that can be given by position, `*` for any number more, and how
+    many of them, or by name, must be given.
+    """
+    try:
+        given = [*inspect.signature(f).parameters.values()][:MOST_PARAMETERS]
+    except Exception:  # it does not say, or an object answers anything
+        return ["*"], 0
+    kinds = inspect.Parameter
+    required = [
+        p for p in given
+        if p.default is kinds.empty and p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
+    ]  # fmt: skip
+    names = [
+        "*" if p.kind == kinds.VAR_POSITIONAL else p.name
+        for p in given
+        if p.kind not in (kinds.KEYWORD_ONLY, kinds.VAR_KEYWORD)
+    ]
+    return names, len(required)
 
 
 def _error_data(error: BaseException, path: str) -> dict[str, Any]:
@@ -414,9 +449,10 @@ def serve(reader: int, writer: int) -> None:
     task = pipe.receive()
     os.chdir(task["folder"])
     standins.install()
+    standins.provide_old_names()
     builtins.get_ipython = standins.Inert()  # type: ignore[attr-defined]
     builtins.display = standins.Inert()  # type: ignore[attr-defined]
-    student = Student(task["path"], task["source"])
+    student = Student(task["path"], task["source"], task["aliases"])
     sys.path.insert(0, os.path.dirname(task["path"]))
     watch = Watch(pipe, task["path"])
     watch.start()

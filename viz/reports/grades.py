@@ -13,7 +13,8 @@ from viz.palette import DARK, LIGHT
 
 MARKS = {
     "right": "✓", "wrong": "✗", "crashed": "!", "timed out": "…", "out of memory": "▲",
-    "borrowed": "≡", "missing": "–",
+    "borrowed": "≡", "not written": "○", "another signature": "≠", "cannot tell": "?",
+    "missing": "–",
 }  # fmt: skip
 
 
@@ -66,9 +67,8 @@ def _row(result: Grades, i: int, names: Sequence[str]) -> str:
             f'<td class="file problem" colspan="{len(names) + 1}">{_text(result.problem)}</td>'
         )
         return f"<tr>{file}{problem}</tr>"
-    right = sum(g.status == "right" for g in result.present)
     cells = "".join(_cell(result[n], i) for n in names)
-    return f"<tr>{file}<td>{right} of {len(result.present)}</td>{cells}</tr>"
+    return f"<tr>{file}<td>{result.count} of {len(result.grades)}</td>{cells}</tr>"
 
 
 def _cell(grade: Grade, i: int) -> str:
@@ -97,10 +97,10 @@ def _file(result: Grades, i: int, heading: bool) -> str:
 
 
 def _function(grade: Grade, i: int) -> str:
-    line = f"<small>line {grade.line}</small>" if grade.line else ""
+    line = f"<small>{_text(grade.place)}</small>" if grade.place else ""
     words = "".join(f"<li>{_text(w)}</li>" for w in grade.words)
     notes = "".join(f'<p class="notes">{_text(n)}</p>' for n in grade.notes)
-    trace = "\n".join(f"line {n}, in {f}: {text}" for n, f, text in grade.lines)
+    trace = "\n".join(map(str, grade.lines))
     return (
         f'<article class="function {_class(grade)}" id="{_id(grade, i)}">\n'
         f'<h3><span class="status {_class(grade)}-mark">{MARKS[grade.status]} {grade.status}</span>'
@@ -108,9 +108,22 @@ def _function(grade: Grade, i: int) -> str:
         + (f'<ul class="words">{words}</ul>\n' if words else "")
         + notes
         + (f'<pre class="trace">{_code(trace)}</pre>\n' if trace else "")
+        + _own_lines(grade)
         + (f"<pre>{_code(grade.example)}</pre>\n" if grade.example else "")
         + "</article>"
     )
+
+
+def _own_lines(grade: Grade) -> str:
+    """The function as it stands in the file, where it is not right, what is meant lit."""
+    if grade.status == "right" or not grade.code:
+        return ""
+    first = grade.line or 1
+    rows = []
+    for n, text in enumerate(grade.code):
+        line = f'<span class="number">{first + n}</span> {_code(text)}'
+        rows.append(f"<mark>{line}</mark>" if n in grade.lit else line)
+    return f'<pre class="code" aria-label="your lines">{chr(10).join(rows)}</pre>\n'
 
 
 def _class(grade: Grade) -> str:

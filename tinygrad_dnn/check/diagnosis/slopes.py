@@ -80,6 +80,7 @@ def _of_sigmoid(dA: Array, Z: Array) -> Iterator[Slip]:
     yield Slip(name, dA / (A * (1 - A)), "is divided by A (1 − A), not multiplied")
     yield Slip(name, dA * A * A, "has A² where A (1 − A) is right")
     yield Slip(name, dA * (A - A * A * A), "has A (1 − A²) where A (1 − A) is right")
+    yield Slip("Z instead of A", dA * (1 - Z * Z), "has 1 − Z² where A (1 − A) is right")
     yield Slip("Z instead of A", dA * Z * (1 - A), "has Z (1 − A) where A (1 − A) is right")
     yield Slip("Z instead of A", dA * A * (1 - Z), "has A (1 − Z) where A (1 − A) is right")
 

@@ -129,7 +129,7 @@ _NEW_OP = "write it in ops that there are, or declare it with `td.custom_vjp` or
 MODULE = _by_name(
     {
         "`td.Tensor([1.0, 2.0], requires_grad=True)`": (
-            "tensor Variable Parameter parameter variable as_tensor from_numpy asarray array "
+            "tensor Variable Parameter parameter variable as_tensor from_numpy asarray "
             "FloatTensor DoubleTensor LongTensor Value constant asnumpy nparray ndarray Buffer"
         ),
         _ARRAY: ("zeros ones empty full arange eye zeros_like ones_like empty_like full_like tri"),
@@ -276,7 +276,7 @@ NUMPY = _by_name(
         "a `td.custom_vjp` of it and its gradient, e.g. "
         "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": (
             "fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 erf erfc erfinv gamma gammaln loggamma "
-            "digamma betaln i0 j0 ndtr log_ndtr"
+            "digamma betaln j0 ndtr log_ndtr"
         ),
         "`np.linalg.lstsq(np.vander(v.data, 2), v)[0]`": "polyfit",
         "`np.vstack([t, u])`": "row_stack",
@@ -292,7 +292,6 @@ NUMPY = _by_name(
             "savetxt save savez savez_compressed"
         ),
         "`t - np.trunc(t)`, `np.trunc(t)`": "modf",
-        "`np.sin(np.pi * t) / (np.pi * t)`": "sinc",
         "`np.logical_xor(t > 0, u > 0)`": "bitwise_xor",
         "`td.sigmoid(t)`": "expit",
         "`td.log_sigmoid(t)`": "log_expit",
@@ -312,7 +311,7 @@ OPERATORS = {
 
 # What to do where a Tensor would become a plain array.
 LOST = (
-    "Tensors in a list: `np.stack([v, v])`, or `np.stack([np.stack([v, v]), np.stack([v, v])])`; "
+    "Tensors in a list: `td.array([[v, v], [v, v]])`, `td.mean([v, v])`, `td.r_[v, 1.0]`; "
     "a product with an array: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random "
     "numbers: `v + np.random.default_rng(0).normal(size=3)`; pandas and scipy.sparse: first "
     ".to_numpy(), .toarray() of theirs"

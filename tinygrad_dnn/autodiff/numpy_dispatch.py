@@ -204,7 +204,7 @@ _CREATE = frozenset(
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     function: _called_as(function, ours)
     for name, ours in _OURS.items()
-    if not isinstance(function := getattr(np, name, None), (np.ufunc, type(None)))
+    if callable(function := getattr(np, name, None)) and not isinstance(function, np.ufunc)
 }
 FUNCTIONS |= {
     getattr(np, alias): _called_as(getattr(np, alias), _OURS[name])
@@ -219,7 +219,7 @@ FUNCTIONS |= {
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
     else f
     for f in COMPOSED.values()
-    if f.plain not in UFUNCS
+    if f.plain not in UFUNCS and f.plain not in _CREATE
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): REGISTRY[name]

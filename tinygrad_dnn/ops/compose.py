@@ -18,6 +18,7 @@ from typing import Any
 
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.nested import tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
 
@@ -57,7 +58,7 @@ class Composed:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """NumPy's function; with a Tensor among the arguments its ops are recorded."""
-        arity = _tensors([*args, *kwargs.values()])
+        arity = tensors([*args, *kwargs.values()])
         if not arity:
             return self.plain(*args, **kwargs)
         own = self.__signature__.parameters
@@ -112,24 +113,12 @@ def _named(name: str) -> Composed:
     return COMPOSED[name]
 
 
-def _tensors(arguments: Sequence[Any]) -> int:
-    """How many Tensors there are among the arguments, and in lists of lists of them."""
-    stack, found = list(arguments), 0
-    while stack:
-        x = stack.pop()
-        if hasattr(type(x), "__record__"):
-            found += 1
-        elif isinstance(x, (list, tuple)):
-            stack += x
-    return found
-
-
 def _settings(given: Mapping[str, Any]) -> str:
     """The arguments that are no arrays, as they are written in a call: `axis=1`."""
     return ", ".join(
         f"{name}={value!r}"
         for name, value in given.items()
-        if isinstance(value, (int, float, str, bool, tuple)) and not _tensors([value])
+        if isinstance(value, (int, float, str, bool, tuple)) and not tensors([value])
     )
 
 

@@ -25,6 +25,7 @@ from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops.handwritten import Call, call_of
+from tinygrad_dnn.ops.nested import joined
 
 __all__ = [
     "REGISTRY",
@@ -406,6 +407,11 @@ class Op:
             record = getattr(type(x), "__record__", None)
             if record is not None:
                 return record(self, arrays, meta)
+        if any(type(x) in (list, tuple) for x in arrays):
+            whole = [joined(x, REGISTRY["stack"]) for x in arrays]
+            for x in whole:
+                if hasattr(type(x), "__record__"):
+                    return type(x).__record__(self, whole, meta)
         return self.compute(*arrays, **meta)
 
     def __repr__(self) -> str:

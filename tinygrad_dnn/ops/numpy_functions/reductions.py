@@ -300,6 +300,28 @@ def ptp(a, axis=None, keepdims=False):
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
+def beside(name, weights, a, axis):
+    """Weights in a shape that broadcasts to a's; they are given for all of it, or along the axes.
+
+    Raises:
+        TypeError, ValueError: they are given for neither.
+    """
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise TypeError(
+            f"{name}: expected axis= beside weights {weights.shape} for an array {a.shape}"
+        )
+    over = reduction.axes(axis, a.shape)
+    if weights.shape != tuple(a.shape[i] for i in over):
+        raise ValueError(
+            f"{name}: expected weights of shape {tuple(a.shape[i] for i in over)}, "
+            f"got {weights.shape}"
+        )
+    weights = np.transpose(weights, tuple(int(i) for i in np.argsort(over)))
+    return np.reshape(weights, [n if i in over else 1 for i, n in enumerate(a.shape)])
+
+
 @composed(
     np.average,
     cases=(Case((3, 4)), Case((3, 4), axis=0, keepdims=True), Case((3,), weights=[1.0, 2, 3])),
@@ -312,20 +334,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         total = np.full(np.shape(z), reduction.length(axis, a.shape), a.dtype)
         return (z, total) if returned else z
     weights = weights if hasattr(weights, "dtype") else np.asarray(weights)
-    if weights.shape != a.shape:
-        if axis is None:
-            raise TypeError(
-                f"average: expected axis= beside weights {weights.shape} for an array {a.shape}"
-            )
-        over = reduction.axes(axis, a.shape)
-        if weights.shape != tuple(a.shape[i] for i in over):
-            raise ValueError(
-                f"average: expected weights of shape {tuple(a.shape[i] for i in over)}, "
-                f"got {weights.shape}"
-            )
-        order = np.argsort(over)
-        weights = np.transpose(weights, tuple(int(i) for i in order))
-        weights = np.reshape(weights, [n if i in over else 1 for i, n in enumerate(a.shape)])
+    weights = beside("average", weights, a, axis)
     total = np.sum(np.broadcast_to(weights, a.shape), axis=axis, keepdims=keepdims)
     z = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (z, total) if returned else z

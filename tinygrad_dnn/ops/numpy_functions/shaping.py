@@ -7,6 +7,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.positions import take
 
 __all__ = [
     "array_split",
@@ -252,12 +253,12 @@ def extract(condition, arr):
 def take_along_axis(arr, indices, axis=-1):
     """For each place the element at a position of its own along an axis."""
     if axis is None:
-        return np.take(np.ravel(arr), indices)
+        return take(np.ravel(arr), indices)
     axis = normalize_axis_index(axis, len(arr.shape))
     n, step = arr.shape[axis], prod(arr.shape[axis + 1 :])
     first = np.take(np.arange(prod(arr.shape)).reshape(arr.shape), [0], axis=axis)
     indices = np.where(indices < 0, indices + n, indices)
-    return np.take(np.ravel(arr), first + indices * step)
+    return take(np.ravel(arr), first + indices * step)
 
 
 @composed(

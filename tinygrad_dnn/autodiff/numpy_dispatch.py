@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.autodiff.writing import WRITERS
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
@@ -161,6 +162,12 @@ def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = 
     return ops.take(a, indices, axis)
 
 
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> Any:
+    if mode == "constant" and not isinstance(pad_width, dict):
+        return ops.shape.pad(array, pad_width, **settings)
+    return ops.pad(array, pad_width, mode, **settings)
+
+
 def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
     """The op where its own settings are all that is given, else the function with all of NumPy's.
 
@@ -229,7 +236,8 @@ FUNCTIONS |= {
     getattr(np.linalg, name): COMPOSED[name]
     for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
 }
-FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
+FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.argpartition: _argpartition}
+FUNCTIONS |= WRITERS
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
 

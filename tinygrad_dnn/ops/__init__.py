@@ -13,6 +13,7 @@ from tinygrad_dnn.ops import (
     positions,
     reduction,
     shape,
+    sparse,
     special,
 )
 from tinygrad_dnn.ops.activation import *
@@ -28,6 +29,7 @@ from tinygrad_dnn.ops.numpy_functions import *
 from tinygrad_dnn.ops.positions import *
 from tinygrad_dnn.ops.reduction import *
 from tinygrad_dnn.ops.shape import *
+from tinygrad_dnn.ops.sparse import *
 from tinygrad_dnn.ops.special import *
 
 abs = absolute
@@ -45,4 +47,5 @@ __all__ += logic.__all__
 __all__ += positions.__all__
 __all__ += reduction.__all__
 __all__ += shape.__all__
+__all__ += sparse.__all__
 __all__ += special.__all__

@@ -143,6 +143,7 @@ class Op:
         flat: str = "",
         arrange: Callable[..., Sequence[Any]] | None = None,
         name: str | None = None,
+        of_others: tuple[Callable[[Any], bool], Callable[..., Any]] | None = None,
     ) -> None:
         self.forward = self.compute = forward
         self.name = self.__name__ = name or forward.__name__
@@ -185,6 +186,7 @@ class Op:
         self.remedy = remedy
         self.flat = flat
         self.arrange = arrange
+        self.of_others = of_others
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
@@ -402,6 +404,8 @@ class Op:
         meta: Mapping[str, Any] = NO_META
         if kwargs or len(args) != self.simple:
             arrays, meta = self.bind(args, kwargs)
+        if self.of_others and any(map(self.of_others[0], arrays)):
+            return self.of_others[1](*arrays)
         for x in arrays:
             # The type that records says so itself, as NumPy's __array_ufunc__ does.
             record = getattr(type(x), "__record__", None)
@@ -510,6 +514,8 @@ def op(
         flat: why its slope may be 0 everywhere, {} being its formula.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
+        of_others: which arguments another function takes, as `matmul` of sparse matrices, and that
+            function.
 
     Raises:
         TypeError: when the number of rules is not the number of arrays, or a rule asks for what

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
 from tinygrad_dnn.ops.shape import scatter
+from tinygrad_dnn.ops.sparse import is_sparse, sparse_product
 
 __all__ = [
     "dot",
@@ -58,6 +59,7 @@ def _product_shape(x_shape, y_shape):
     contracts=True,
     infix="@",
     vjp=(_matmul_x, _matmul_y),  # dW = dZ Aᵀ, dA = Wᵀ dZ
+    of_others=(is_sparse, sparse_product),
     cases=(
         Case((2, 3), (3, 4)),
         Case((3,), (3,)),

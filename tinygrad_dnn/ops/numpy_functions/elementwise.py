@@ -6,6 +6,7 @@ from tinygrad_dnn.ops.compose import composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
+    "angle",
     "around",
     "conj",
     "conjugate",
@@ -17,10 +18,12 @@ __all__ = [
     "float_power",
     "imag",
     "ldexp",
+    "modf",
     "nan_to_num",
     "positive",
     "radians",
     "real",
+    "real_if_close",
     "round",
 ]
 
@@ -133,3 +136,24 @@ def imag(val):
 def copy(a, order="K", subok=False):
     """The same values in memory of their own; the gradient passes."""
     return a.astype(a.dtype)
+
+
+@composed(np.real_if_close, cases=(Case((2, 3)),))
+def real_if_close(a, tol=100):
+    """The same values: of real numbers."""
+    return +a
+
+
+@composed(np.angle, cases=(Case((2, 3)), Case((2, 3), deg=True)))
+def angle(z, deg=False):
+    """0 of numbers above 0, π (or 180) of those below: of real numbers; its slope is 0."""
+    half, none = np.asarray(np.pi, z.dtype), np.zeros((), z.dtype)
+    a = np.where(np.isnan(z), z, np.where(np.signbit(z), half, none))
+    return np.rad2deg(a) if deg else a
+
+
+@composed(np.modf, cases=(Case((2, 3)),))
+def modf(x, /):
+    """The part behind the point, and the integer towards 0, both with x's sign."""
+    whole = np.trunc(x)
+    return np.copysign(np.where(np.isinf(x), np.zeros((), x.dtype), x - whole), x), whole

@@ -7,7 +7,6 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
-from tinygrad_dnn.ops.positions import take
 
 __all__ = [
     "array_split",
@@ -27,7 +26,6 @@ __all__ = [
     "rollaxis",
     "rot90",
     "sliding_window_view",
-    "take_along_axis",
     "tril",
     "triu",
     "unstack",
@@ -244,21 +242,6 @@ def extract(condition, arr):
     """The elements where the condition holds, in one axis."""
     where = np.flatnonzero(plain("extract", "condition", condition))
     return np.take(np.ravel(arr), where)
-
-
-@composed(
-    np.take_along_axis,
-    cases=(Case((2, 3), indices=np.array([[2, 0], [1, 1]]), axis=1),),
-)
-def take_along_axis(arr, indices, axis=-1):
-    """For each place the element at a position of its own along an axis."""
-    if axis is None:
-        return take(np.ravel(arr), indices)
-    axis = normalize_axis_index(axis, len(arr.shape))
-    n, step = arr.shape[axis], prod(arr.shape[axis + 1 :])
-    first = np.take(np.arange(prod(arr.shape)).reshape(arr.shape), [0], axis=axis)
-    indices = np.where(indices < 0, indices + n, indices)
-    return take(np.ravel(arr), first + indices * step)
 
 
 @composed(

@@ -6,7 +6,8 @@
 
 What stands before the `/` are arrays, what follows is metadata (`axis`, `keepdims`). There is one
 derivative rule per array. A rule gets what it names, and only that is kept alive for it:
-`g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata.
+`g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata,
+`shared` what several rules have in common, where that is declared.
 A rule whose names are others is given exactly (g, z, *arrays), see `handwritten`.
 A rule is None where the op is constant in that argument, and `vjp=None` says so for all of them.
 """
@@ -144,6 +145,7 @@ class Op:
         arrange: Callable[..., Sequence[Any]] | None = None,
         name: str | None = None,
         of_others: tuple[Callable[[Any], bool], Callable[..., Any]] | None = None,
+        shared: Rule | None = None,
     ) -> None:
         self.forward = self.compute = forward
         self.name = self.__name__ = name or forward.__name__
@@ -190,12 +192,16 @@ class Op:
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
+        self.shared = shared
         self.rules = self._rules(vjp)
         # Declared by the project. What others declare may be random, or count its calls, so it is
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
         self.builtin = forward.__module__.startswith(__package__)
         self.differentiable = any(self.rules)
+        self.share = None if shared is None else self._pull(0, shared)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
+        # Whether what its rules have in common is computed once for each node.
+        self.per_node = self.many or shared is not None
         # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
@@ -295,6 +301,7 @@ class Op:
         """Return what the rule for argument i asks for, by the names of the declaration."""
         known = {"g", "z", "z_shape", *self.arrays, *(f"{a}_shape" for a in self.arrays)}
         known |= {*self.settings, "i"} if self.many else {*self.settings}
+        known |= {"shared"} if self.shared is not None and rule is not self.shared else set()
         code = getattr(rule, "__code__", None)  # inspect.signature takes ten times as long
         if code is not None and not rule.__defaults__ and not code.co_flags & _OTHER_KINDS:
             names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
@@ -314,7 +321,10 @@ class Op:
         if rule is None:
             return frozenset()
         asked = self._asked(i, rule)
-        return frozenset([*asked.positional, *asked.keyword.values()]) & {"z", *self.arrays}
+        names = {*asked.positional, *asked.keyword.values()}
+        if "shared" in names and self.shared is not None:
+            names |= {*self._asked(i, self.shared).positional}
+        return frozenset(names) & {"z", *self.arrays}
 
     def _pull(self, i: int, rule: Rule | None) -> Callable[..., Any] | None:
         """The rule as the sweep calls it for the input at position i: pull(g, saved, node, i)."""
@@ -324,6 +334,8 @@ class Op:
         def source(name: str) -> str:
             if name in ("g", "i"):
                 return name
+            if name == "shared":
+                return "share(g, saved, node, i)"
             if name in self.settings:
                 return f"node.meta[{name!r}]"
             if self.many and name in self.arrays:
@@ -345,7 +357,13 @@ class Op:
         )
         # Written out once per op, because a sweep calls it once per recorded op.
         called = rule if self.builtin else _unwritten(rule)
-        return _lambda(f"lambda g, saved, node, i: rule({call})", rule=called, shape=_shape)
+        share = ", share=share" if "share(" in call else ""
+        return _lambda(
+            f"lambda g, saved, node, i{share}: rule({call})",
+            rule=called,
+            shape=_shape,
+            share=self.share if share else None,
+        )
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -514,6 +532,7 @@ def op(
         flat: why its slope may be 0 everywhere, {} being its formula.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
+        shared: what several rules have in common, of what it names; they name it `shared`.
         of_others: which arguments another function takes, as `matmul` of sparse matrices, and that
             function.
 

@@ -49,21 +49,22 @@ def inv(x, /):
     return np.linalg.inv(x)
 
 
-def _solve_right(g, x, y_shape):
-    if len(y_shape) == 1:
-        return np.squeeze(np.linalg.solve(t(x), np.expand_dims(g, -1)), -1)
-    return np.linalg.solve(t(x), g)
+def _as_columns(x, y_shape):
+    """A vector as one column."""
+    return np.expand_dims(x, -1) if len(y_shape) == 1 else x
 
 
-def _solve_left(g, z, x, y_shape):
-    if len(y_shape) == 1:
-        g, z = np.expand_dims(g, -1), np.expand_dims(z, -1)
-    return -(np.linalg.solve(t(x), g) @ t(z))
+def _adjoint(g, x, y_shape):
+    return np.linalg.solve(t(x), _as_columns(g, y_shape))
 
 
 @matrix(
     "solve({x}, {y})",
-    vjp=(_solve_left, _solve_right),
+    shared=_adjoint,
+    vjp=(
+        lambda shared, z, y_shape: -(shared @ t(_as_columns(z, y_shape))),
+        lambda shared, y_shape: np.squeeze(shared, -1) if len(y_shape) == 1 else shared,
+    ),
     cases=(
         Case((3, 3), (3, 2)),
         Case((3, 3), (3,)),
@@ -75,6 +76,41 @@ def _solve_left(g, z, x, y_shape):
 def solve(x, y, /):
     """The solution z of x z = y; y a vector (n,) or matrices (..., n, k)."""
     return np.linalg.solve(x, y)
+
+
+BLOCK = 32
+
+
+def _triangle(x, lower):
+    return np.tril(x) if lower else np.triu(x)
+
+
+@matrix(
+    lambda lower: f"solve_{'lower' if lower else 'upper'}({{x}}, {{y}})",
+    shared=lambda g, x, lower: triangular(t(x), g, lower=not lower),
+    vjp=(lambda shared, z, lower: -_triangle(shared @ t(z), lower), lambda shared: shared),
+    cases=(
+        Case((3, 3), (3, 2)),
+        Case((3, 3), (3, 2), lower=False),
+        Case((2, 2, 2), (2, 1)),
+        Case((2, 2), (2, 2, 1), lower=False),
+    ),
+    arrange=well_conditioned,
+)
+def triangular(x, y, /, *, lower=True):
+    """The solution z of x z = y for matrices y, by substitution; one triangle of x is read."""
+    n, m = y.shape[-2:]
+    if x.shape[-2:] != (n, n):
+        raise ValueError(f"expected a square matrix and as many rows, got {x.shape} and {y.shape}")
+    dtype = np.result_type(x.dtype, y.dtype)
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), n, m)
+    z = np.zeros_like(y, shape=shape, dtype=dtype)
+    starts = range(0, n, BLOCK)
+    for a in starts if lower else reversed(starts):
+        own, known = slice(a, a + BLOCK), slice(0, a) if lower else slice(a + BLOCK, n)
+        rest = y[..., own, :] - x[..., own, known] @ z[..., known, :]
+        z[..., own, :] = np.linalg.solve(_triangle(x[..., own, own], lower), rest)
+    return z
 
 
 @matrix(
@@ -110,7 +146,8 @@ def _cholesky(g, z):
     # Φ halves the diagonal of a lower triangle; Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, made symmetric.
     p = np.tril(t(z) @ g)
     p = p - 0.5 * eye_of(z) * p
-    s = t(np.linalg.solve(t(z), t(np.linalg.solve(t(z), p))))
+    s = triangular(t(z), p, lower=False)
+    s = t(triangular(t(z), t(s), lower=False))
     return lower(0.5 * (s + t(s)))
 
 
@@ -185,7 +222,7 @@ def _qr_of_columns(gQ, gR, Q, R):
     # Ā = (Q̄ + Q copyltu(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, copyltu: the lower triangle copied to the upper.
     M = R @ t(gR) - t(gQ) @ Q
     M = np.tril(M) + t(np.tril(M, -1))
-    return t(np.linalg.solve(R, t(gQ + Q @ M)))
+    return t(triangular(R, t(gQ + Q @ M), lower=False))
 
 
 def _qr(g, z, x, x_shape):

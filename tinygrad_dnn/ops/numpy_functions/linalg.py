@@ -16,6 +16,7 @@ from tinygrad_dnn.ops.factorization import (
     slogdet_parts,
     svd_parts,
     t,
+    triangular,
     well_conditioned,
 )
 from tinygrad_dnn.ops.factorization import (
@@ -156,12 +157,16 @@ def cholesky(a, /, *, upper=False):
 )
 def solve_triangular(a, b, *, trans=0, lower=False, unit_diagonal=False):
     """The z with a z = b, or aᵀ z = b; of a one triangle is read, the upper or the lower."""
-    triangle = np.tril(a, -1 if unit_diagonal else 0) if lower else np.triu(a, int(unit_diagonal))
-    if unit_diagonal:
-        triangle = triangle + np.eye(a.shape[-1], dtype=a.dtype)
     if trans not in (0, 1, "N", "T"):
         raise ValueError(f"solve_triangular: expected trans 0 or 1, got {trans!r}")
-    return np.linalg.solve(t(triangle) if trans in (1, "T") else triangle, b)
+    if trans in (1, "T"):
+        a, lower = t(a), not lower
+    if unit_diagonal:
+        one = np.eye(a.shape[-1], dtype=bool)
+        a = np.where(one, np.ones((), a.dtype), a)
+    if len(np.shape(b)) == 1:
+        return np.squeeze(triangular(a, np.expand_dims(b, -1), lower=lower), -1)
+    return triangular(a, b, lower=lower)
 
 
 @composed(

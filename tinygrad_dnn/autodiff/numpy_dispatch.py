@@ -109,10 +109,14 @@ def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> 
     return in_order(a, shape, order)
 
 
-def _einsum(*operands: Any, out: None = None, optimize: Any = False) -> Any:
+def _einsum(
+    *operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **order: Any
+) -> Any:
     if out is not None:
         raise TypeError("np.einsum: cannot write a Tensor into out=")
-    return ops.einsum(*operands)  # `optimize` changes speed alone
+    if dtype is not None:
+        raise TypeError("np.einsum: dtype= has no rule here; give arrays of that dtype, t.astype")
+    return ops.einsum(*operands, optimize=optimize)
 
 
 def _where(condition: Any, *branches: Any, **named: Any) -> Any:
@@ -141,6 +145,14 @@ def _argsort(
     if order is not None:
         raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
     return ops.argsort(a, axis)
+
+
+def _sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.sort: order= is for structured arrays, which hold no gradients")
+    return ops.sort(a, axis)
 
 
 def _argpartition(
@@ -236,7 +248,7 @@ FUNCTIONS |= {
     getattr(np.linalg, name): COMPOSED[name]
     for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
 }
-FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.argpartition: _argpartition}
+FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
 FUNCTIONS |= WRITERS
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
@@ -249,6 +261,8 @@ _REDUCED: dict[Any, Callable[..., Any]] = {
     np.minimum: np.min,
     np.logaddexp: ops.logsumexp,
 }
+
+_RUNNING: dict[Any, Op] = {np.add: ops.cumsum, np.multiply: ops.cumprod}
 
 
 def _method(ufunc: Any, method: str) -> Callable[..., Any]:
@@ -268,7 +282,8 @@ def _method(ufunc: Any, method: str) -> Callable[..., Any]:
 
         def accumulate(a: Any, axis: int = 0, dtype: Any = None) -> Any:
             a = a if dtype is None else ops.astype(a, dtype)
-            return scanned(ufunc, a, axis)
+            run = _RUNNING.get(ufunc)
+            return scanned(ufunc, a, axis) if run is None else run(a, axis=axis)
 
         return accumulate
     raise TypeError(

@@ -12,6 +12,7 @@ from tinygrad_dnn.ops import (
     numpy_functions,
     positions,
     reduction,
+    running,
     shape,
     sparse,
     special,
@@ -28,6 +29,7 @@ from tinygrad_dnn.ops.logic import *
 from tinygrad_dnn.ops.numpy_functions import *
 from tinygrad_dnn.ops.positions import *
 from tinygrad_dnn.ops.reduction import *
+from tinygrad_dnn.ops.running import *
 from tinygrad_dnn.ops.shape import *
 from tinygrad_dnn.ops.sparse import *
 from tinygrad_dnn.ops.special import *
@@ -46,6 +48,7 @@ __all__ += linalg.__all__
 __all__ += logic.__all__
 __all__ += positions.__all__
 __all__ += reduction.__all__
+__all__ += running.__all__
 __all__ += shape.__all__
 __all__ += sparse.__all__
 __all__ += special.__all__

@@ -183,6 +183,35 @@ def eigh_parts(x, /):
     return np.concatenate([w[..., np.newaxis, :], V], axis=-2)
 
 
+def _eigvalsh(g, x):
+    V = eigh_parts(x)[..., 1:, :]
+    s = (V * np.expand_dims(g, -2)) @ t(V)
+    return lower(0.5 * (s + t(s)))
+
+
+@matrix("eigenvalues({x})", vjp=_eigvalsh, cases=SQUARE, arrange=definite)
+def eigenvalues(x, /):
+    """Eigenvalues of symmetric matrices in ascending order; of equal ones each has a vector of
+    LAPACK's choice.
+    """
+    return np.linalg.eigvalsh(x)
+
+
+def _svdvals(g, x, x_shape):
+    m, parts = x_shape[-2], svd_parts(x)
+    return (t(parts[..., :m]) * np.expand_dims(g, -2)) @ parts[..., m + 1 :]
+
+
+@matrix(
+    "singular({x})",
+    vjp=_svdvals,
+    cases=(Case((3, 3)), Case((4, 2)), Case((2, 4)), Case((2, 3, 2))),
+)
+def singular_values(x, /):
+    """Singular values in descending order, see `eigenvalues`."""
+    return np.linalg.svd(x, compute_uv=False)
+
+
 def _svd(g, z, x_shape):
     m, n = x_shape[-2:]
     U, s, V = t(z[..., :m]), z[..., m], t(z[..., m + 1 :])

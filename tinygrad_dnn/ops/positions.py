@@ -9,6 +9,7 @@ from tinygrad_dnn.ops.declare import Case, op
 
 __all__ = [
     "scatter_add",
+    "sort",
     "take",
     "take_along_axis",
 ]
@@ -115,7 +116,8 @@ def scatter_along_axis(x, indices, /, shape, axis):
         return scatter_add(x, indices, shape=shape)
     axis = normalize_axis_index(axis, len(shape))
     n, step = shape[axis], prod(shape[axis + 1 :])
-    start = np.arange(prod(shape)).reshape(shape).take([0], axis=axis)
+    start = np.arange(prod(shape[:axis]))[:, np.newaxis] * (n * step) + np.arange(step)
+    start = start.reshape(*shape[:axis], 1, *shape[axis + 1 :])
     places = np.broadcast_to(start + np.where(indices < 0, indices + n, indices) * step, x.shape)
     z = np.zeros_like(x, shape=prod(shape))
     np.add.at(z, places.ravel(), np.ravel(x))
@@ -144,3 +146,22 @@ def take_along_axis(x, indices, /, axis=-1):
     x (n, m), indices (n, k), axis=1 -> (n, k). Of repeated positions the gradients add up.
     """
     return np.take_along_axis(x, indices, axis=axis)
+
+
+def _sort(g, x, x_shape, axis):
+    if axis is None:
+        return scatter_add(g, np.argsort(x, axis=None), shape=x_shape)
+    return scatter_along_axis(g, np.argsort(x, axis=axis), shape=x_shape, axis=axis)
+
+
+@op(
+    "sort_{axis}({x})",
+    vjp=_sort,
+    cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)),
+    analytic=False,
+)
+def sort(x, /, axis=-1):
+    """Elements in order along an axis (None: of the flattened array), NaN last; of ties each has
+    a place, in the order they stood, and the gradient of that place.
+    """
+    return np.sort(x, axis=axis)

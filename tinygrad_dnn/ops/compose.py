@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.declare import Case
-from tinygrad_dnn.ops.nested import tensors
+from tinygrad_dnn.ops.declare import REGISTRY, Case
+from tinygrad_dnn.ops.nested import joined, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
 
@@ -120,6 +122,12 @@ def _settings(given: Mapping[str, Any]) -> str:
         for name, value in given.items()
         if isinstance(value, (int, float, str, bool, tuple)) and not tensors([value])
     )
+
+
+def as_array(x: Any) -> Any:
+    """Numbers and lists, of Tensors too, as arrays; what has a dtype as it is."""
+    x = joined(x, REGISTRY["stack"])
+    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def plain(name: str, argument: str, x: Any) -> Any:

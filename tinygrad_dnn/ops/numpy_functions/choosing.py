@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -20,17 +20,13 @@ __all__ = [
 OTHERWISE = None  # their arguments are no arrays: tests/ops/test_choosing.py tries them
 
 
-def _array(x):
-    return x if hasattr(x, "dtype") else np.asarray(x)
-
-
 def _chosen(condlist, choicelist, default):
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(
             f"select: expected as many conditions as choices, got {len(condlist)} and "
             f"{len(choicelist)}"
         )
-    z = _array(default)
+    z = as_array(default)
     for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
         z = np.where(condition, choice, z)
     return z
@@ -101,7 +97,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     """Numbers from start to stop at equal distances; both may require a gradient."""
     if num < 0:
         raise ValueError(f"linspace: expected num as 0 or more, got {num}")
-    start, stop = _array(start), _array(stop)
+    start, stop = as_array(start), as_array(stop)
     dtype = dtype or np.result_type(start.dtype, stop.dtype, float(num))
     steps = num - 1 if endpoint else num
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
@@ -123,7 +119,7 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 @composed(np.geomspace, cases=(Case((), (), num=4),), domain=((0.2, 3.0),))
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """Numbers from start to stop in equal ratios; positive ends."""
-    start, stop = _array(start), _array(stop)
+    start, stop = as_array(start), as_array(stop)
     exponents = np.linspace(0.0, 1.0, num, endpoint=endpoint)
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
     z = start * np.exp(np.log(stop / start) * exponents.reshape(shape))
@@ -136,7 +132,7 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     """A function of vectors on every vector along an axis."""
     rows = np.moveaxis(arr, axis, -1)
     flat = np.reshape(rows, (-1, rows.shape[-1]))
-    found = [_array(func1d(flat[i], *args, **kwargs)) for i in range(flat.shape[0])]
+    found = [as_array(func1d(flat[i], *args, **kwargs)) for i in range(flat.shape[0])]
     z = np.stack(found)
     out = z.shape[1:]
     z = np.reshape(z, (*rows.shape[:-1], *out))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.nested import joined, tensors
 from tinygrad_dnn.ops.shape import stack
@@ -87,6 +87,7 @@ def column_stack(tup):
 @composed(np.append, cases=(Case((2, 3), (3,)), Case((2, 3), (1, 3), axis=0)))
 def append(arr, values, axis=None):
     """Values joined to the end along an axis, or of the flattened arrays."""
+    arr, values = as_array(arr), as_array(values)
     if axis is None:
         return np.concatenate([np.ravel(arr), np.ravel(values)])
     return np.concatenate([arr, values], axis=axis)
@@ -140,7 +141,7 @@ def insert(arr, obj, values, axis=None):
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))
-    values = values if hasattr(values, "astype") else np.asarray(values)
+    arr, values = as_array(arr), as_array(values)
     values = values.astype(arr.dtype)
     if np.ndim(obj) == 0 and np.ndim(values) > 0:
         values = np.moveaxis(values, 0, axis)  # as NumPy has it: its first axis goes there
@@ -198,8 +199,7 @@ class Along:
 
 def _at_least(x: Any, ndmin: int, place: int) -> Any:
     """An array of ndmin axes; `place` of those that are new come before its own, all for −1."""
-    x = np.r_[x] if isinstance(x, slice) else joined(x, stack)
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    x = as_array(np.r_[x] if isinstance(x, slice) else x)
     missing = ndmin - len(x.shape)
     if missing <= 0:
         return x

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -19,10 +19,6 @@ __all__ = [
     "unwrap",
     "vander",
 ]
-
-
-def _array(x):
-    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def _wide(x, dtype):
@@ -46,7 +42,7 @@ def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
     shape = tuple(1 if i == axis else k for i, k in enumerate(a.shape))
     for i in (0, 2):
         if ends[i] is not np._NoValue and np.ndim(ends[i]) == 0:
-            ends[i] = np.broadcast_to(_array(ends[i]), shape)
+            ends[i] = np.broadcast_to(as_array(ends[i]), shape)
     parts = [x for x in ends if x is not np._NoValue]
     a = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
     for _ in range(n):
@@ -58,9 +54,9 @@ def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
 def ediff1d(ary, to_end=None, to_begin=None):
     """Differences of neighbours of the flattened array, between other numbers."""
     flat = np.ravel(ary)
-    parts = [] if to_begin is None else [np.ravel(_array(to_begin).astype(ary.dtype))]
+    parts = [] if to_begin is None else [np.ravel(as_array(to_begin).astype(ary.dtype))]
     parts.append(flat[1:] - flat[:-1])
-    parts += [] if to_end is None else [np.ravel(_array(to_end).astype(ary.dtype))]
+    parts += [] if to_end is None else [np.ravel(as_array(to_end).astype(ary.dtype))]
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
@@ -128,7 +124,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     apart = apart * len(over) if len(apart) == 1 else apart
     found = []
     for i, h in zip(over, apart, strict=True):
-        h = _array(h) if np.ndim(h) else h
+        h = as_array(h) if np.ndim(h) else h
         if np.ndim(h) == 1:
             if h.shape[0] != f.shape[i]:
                 raise ValueError(
@@ -158,7 +154,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     At a point itself the slope in x is the one to the right. With a period the points go on beyond
     their ends, in any order, and left and right say nothing.
     """
-    x, xp, fp = (_wide(_array(v), np.float64) for v in (x, xp, fp))
+    x, xp, fp = (_wide(as_array(v), np.float64) for v in (x, xp, fp))
     if len(xp.shape) != 1 or fp.shape != xp.shape or not xp.shape[0]:
         raise ValueError(f"interp: expected xp and fp of one length, got {xp.shape} and {fp.shape}")
     if period is not None:
@@ -209,7 +205,7 @@ def _slid(a, v, mode, who):
 
 
 def _two_vectors(a, v, who):
-    a, v = np.atleast_1d(_array(a)), np.atleast_1d(_array(v))
+    a, v = np.atleast_1d(as_array(a)), np.atleast_1d(as_array(v))
     if len(a.shape) != 1 or len(v.shape) != 1 or not a.shape[0] or not v.shape[0]:
         raise ValueError(f"{who}: expected two vectors, got {a.shape} and {v.shape}")
     return a, v
@@ -238,7 +234,7 @@ def correlate(a, v, mode="valid"):
 @composed(np.polyval, cases=(Case((4,), (2, 3)), Case((1,), (3,))))
 def polyval(p, x):
     """The polynomial p[0] xⁿ⁻¹ + ... + p[n−1], by Horner's rule."""
-    p, x = _array(p), _array(x)
+    p, x = as_array(p), as_array(x)
     z = np.zeros_like(x)
     for i in range(p.shape[0]):
         z = z * x + p[i]
@@ -260,7 +256,7 @@ def vander(x, N=None, increasing=False):
 
 
 def _variables(m, rowvar):
-    m = _array(m)
+    m = as_array(m)
     if len(m.shape) > 2:
         raise ValueError(f"cov: expected one axis or two, got {m.shape}")
     m = np.reshape(m, (1, -1)) if len(m.shape) < 2 else m
@@ -275,7 +271,7 @@ def _weights_of(name, X, fweights, aweights):
         raise TypeError(
             f"{name}: expected {m} whole numbers from 0 on as fweights, got {f.dtype} {f.shape}"
         )
-    a = None if aweights is None else _array(aweights)
+    a = None if aweights is None else as_array(aweights)
     if a is not None and a.shape != (m,):
         raise ValueError(f"{name}: expected {m} numbers as aweights, got shape {a.shape}")
     if a is None:

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -20,14 +20,10 @@ __all__ = [
 ]
 
 
-def _array(x):
-    return x if hasattr(x, "dtype") else np.asarray(x)
-
-
 @composed(np.inner, cases=(Case((3,), (3,)), Case((2, 3), (4, 3)), Case((2, 3), ())))
 def inner(a, b, /):
     """Sums of products along the last axes."""
-    a, b = _array(a), _array(b)
+    a, b = as_array(a), as_array(b)
     if not a.shape or not b.shape:
         return a * b
     return np.tensordot(a, b, axes=(-1, -1))
@@ -68,7 +64,7 @@ def vecmat(x1, x2, /):
 )
 def tensordot(a, b, axes=2):
     """Sums of products over axes of a and b: over the last of a and the first of b, or as given."""
-    a, b = _array(a), _array(b)
+    a, b = as_array(a), as_array(b)
     n, m = len(a.shape), len(b.shape)
     if np.ndim(axes) == 0 and not isinstance(axes, (tuple, list)):
         axes = (tuple(range(n - int(axes), n)), tuple(range(int(axes))))
@@ -93,7 +89,7 @@ def tensordot(a, b, axes=2):
 @composed(np.kron, cases=(Case((2, 3), (2, 2)), Case((2,), (3,)), Case((2, 2), (2,))))
 def kron(a, b):
     """Every element of a times all of b, in a's place."""
-    a, b = _array(a), _array(b)
+    a, b = as_array(a), as_array(b)
     n = max(len(a.shape), len(b.shape))
     wide = [(1,) * (n - len(x.shape)) + x.shape for x in (a, b)]
     one = np.reshape(a, [k for length in wide[0] for k in (length, 1)])
@@ -113,7 +109,7 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """Vector product of vectors of length 3 along an axis."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = np.moveaxis(_array(a), axisa, -1), np.moveaxis(_array(b), axisb, -1)
+    a, b = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise ValueError(
             f"cross: expected vectors of length 3, got {a.shape[-1]} and {b.shape[-1]}"

@@ -139,11 +139,15 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+NONE = np.zeros(0)
+
+
 def _argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
 ) -> Any:
     if order is not None:
         raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
+    np.argsort(NONE, kind=kind, stable=stable)  # refuses what is no kind
     return ops.argsort(a, axis)
 
 
@@ -152,6 +156,7 @@ def _sort(
 ) -> Any:
     if order is not None:
         raise TypeError("np.sort: order= is for structured arrays, which hold no gradients")
+    np.sort(NONE, kind=kind, stable=stable)
     return ops.sort(a, axis)
 
 
@@ -195,6 +200,26 @@ def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
     return called
 
 
+def _histogram(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The counts between edges that are given; edges made of the values would follow them."""
+    name = function.__name__
+
+    def counted(sample: Any, *args: Any, **kwargs: Any) -> Any:
+        given = inspect.signature(function).bind(sample, *args, **kwargs).arguments
+        bins = given.get("bins", 10)
+        edges = bins if name != "histogram" and isinstance(bins, (list, tuple)) else [bins]
+        if any(np.ndim(part) == 0 for part in edges):
+            raise TypeError(
+                f"np.{name}: expected edges as bins, such as np.linspace(0, 1, 11): those that "
+                "NumPy makes of a Tensor's values would have no gradient"
+            )
+        if any(getattr(x, "requires_grad", False) for x in (given.get("weights"), *edges)):
+            raise TypeError(f"np.{name}: weights and edges that require a gradient have no rule")
+        return _values(function)(sample, *args, **kwargs)
+
+    return counted
+
+
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
 _OF_SHAPES = (
     "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "iscomplexobj",
@@ -210,7 +235,9 @@ _OF_VALUES = (
 )  # fmt: skip
 
 # Those of them that answer with plain values.
-VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)} | {np.linalg.matrix_rank}
+HISTOGRAMS = (np.histogram, np.histogram2d, np.histogramdd)
+VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)}
+VALUES |= {np.linalg.matrix_rank, *HISTOGRAMS}
 # They make arrays: `np.zeros(3, like=t)` is an array of the kind that t holds.
 _CREATE = frozenset(
     getattr(np, name)
@@ -241,15 +268,39 @@ FUNCTIONS |= {
     if f.plain not in UFUNCS and f.plain not in _CREATE
 }
 FUNCTIONS |= {
-    getattr(np.linalg, name): REGISTRY[name]
-    for name in ("det", "inv", "matmul", "outer", "pinv", "solve", "trace")
+    getattr(np.linalg, name): REGISTRY[name] for name in ("det", "inv", "matmul", "pinv", "solve")
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): COMPOSED[name]
-    for name in ("cross", "diagonal", "matrix_transpose", "tensordot", "vecdot")
+    for name in ("cross", "matrix_transpose", "tensordot", "vecdot")
+}
+
+
+def _linalg_outer(x1: Any, x2: Any, /) -> Any:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(
+            f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}; "
+            "np.outer flattens others"
+        )
+    return ops.outer(x1, x2)
+
+
+def _linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    x = x if dtype is None else ops.astype(x, dtype)
+    return ops.trace(x, offset, -2, -1)
+
+
+def _linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return ops.diagonal(x, offset, -2, -1)
+
+
+FUNCTIONS |= {
+    np.linalg.outer: _linalg_outer,
+    np.linalg.trace: _linalg_trace,
+    np.linalg.diagonal: _linalg_diagonal,
 }
 FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
-FUNCTIONS |= WRITERS
+FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS}
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
 

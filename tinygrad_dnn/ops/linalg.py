@@ -278,7 +278,8 @@ def _steps(subscripts, shapes, optimize):
     if len(terms) > 2 and (optimize or prod(length.values()) > MANY):
         stand_ins = [np.broadcast_to(0.0, s) for s in shapes]
         spelled = f"{','.join(terms)}->{result}"
-        path = np.einsum_path(spelled, *stand_ins, optimize=optimize or "greedy")[0][1:]
+        wanted = list(optimize) if isinstance(optimize, tuple) else optimize or "greedy"
+        path = np.einsum_path(spelled, *stand_ins, optimize=wanted)[0][1:]
     for k, places in enumerate(path):
         chosen = [left[p] for p in places]
         for p in sorted(places, reverse=True):

@@ -70,6 +70,8 @@ def ldexp(x1, x2, /):
     """x1 · 2ˣ² for integers x2."""
     dtype = getattr(x1, "dtype", np.dtype(float))
     x2 = x2 if hasattr(x2, "dtype") else np.asarray(x2)
+    if x2.dtype.kind not in "iu":
+        raise TypeError(f"ldexp: expected integers as exponents, got {x2.dtype}")
     return x1 * np.exp2(x2.astype(dtype))
 
 

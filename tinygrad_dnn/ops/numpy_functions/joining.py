@@ -108,11 +108,12 @@ def block(arrays):
 
 
 def _depth(nested):
-    depth = 0
-    while isinstance(nested, list):
-        if not nested:
-            raise ValueError("block: expected arrays in every list, got an empty list")
-        nested, depth = nested[0], depth + 1
+    """How deep the lists lie, which is the same everywhere."""
+    level, depth = [nested], 0
+    while any(isinstance(x, list) for x in level):
+        if not all(isinstance(x, list) and x for x in level):
+            raise ValueError("block: expected lists of one depth, and arrays in every list")
+        level, depth = [y for x in level for y in x], depth + 1
     return depth
 
 
@@ -143,8 +144,9 @@ def insert(arr, obj, values, axis=None):
     axis = normalize_axis_index(axis, np.ndim(arr))
     arr, values = as_array(arr), as_array(values)
     values = values.astype(arr.dtype)
-    if np.ndim(obj) == 0 and np.ndim(values) > 0:
-        values = np.moveaxis(values, 0, axis)  # as NumPy has it: its first axis goes there
+    if np.ndim(obj) == 0:  # as NumPy has it: the first axis goes there
+        missing = len(arr.shape) - len(values.shape)
+        values = np.moveaxis(np.reshape(values, (1,) * missing + values.shape), 0, axis)
     n = arr.shape[axis]
     where = np.insert(np.arange(n), obj, n)  # n where a new one comes
     new = where == n

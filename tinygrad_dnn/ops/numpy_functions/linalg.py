@@ -1,6 +1,7 @@
 """`numpy.linalg`, composed of the ops in `factorization.py` and others."""
 
 from math import prod
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from tinygrad_dnn.ops.factorization import (
 from tinygrad_dnn.ops.factorization import (
     pinv as pseudo_inverse,
 )
+from tinygrad_dnn.ops.reduction import length
 
 __all__ = [
     "cholesky",
@@ -184,7 +186,7 @@ def lstsq(a, b, rcond=None):
     eps = float(np.finfo(a.dtype).eps)
     cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else rcond
     z = pseudo_inverse(a, cut) @ b
-    rank = np.sum(s > cut * s[0])
+    rank = np.sum(s > cut * s[0]).astype(np.int32)
     off = b - a @ z
     residuals = np.reshape(np.sum(off * off, axis=0), (-1,))
     return z, residuals if m > n else residuals[:0], rank, s
@@ -197,7 +199,7 @@ def lstsq(a, b, rcond=None):
 )
 def matrix_power(a, n):
     """Square matrices multiplied n times; inverted first where n is negative."""
-    n = int(n)
+    n = index(n)
     if n == 0:
         return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) + 0 * a
     square = np.linalg.inv(a) if n < 0 else a
@@ -293,7 +295,9 @@ def _vector_norm(x, ord, axis, keepdims):
         return _root(np.sum(x * x, axis=axis, keepdims=keepdims))
     size = np.absolute(x)
     if ord == np.inf:
-        return np.max(size, axis=axis, keepdims=keepdims)
+        if not x.shape or length(axis, x.shape):
+            return np.max(size, axis=axis, keepdims=keepdims)
+        return np.sum(size, axis=axis, keepdims=keepdims)  # 0 of no elements
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if ord == 0:
@@ -322,6 +326,8 @@ def _matrix_norm(x, ord, axis, keepdims):
     if ord in (1, -1, np.inf, -np.inf):
         summed, left = (row, column) if abs(ord) == 1 else (column, row)
         sums = np.sum(np.absolute(x), axis=summed, keepdims=True)
+        if ord > 0 and not sums.shape[left]:
+            sums = np.sum(sums, axis=left, keepdims=True)  # 0 of no elements
         z = (np.max if ord > 0 else np.min)(sums, axis=left, keepdims=True)
     elif ord in (2, -2, "nuc"):
         s = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))

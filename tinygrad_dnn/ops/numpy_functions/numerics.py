@@ -247,6 +247,8 @@ def vander(x, N=None, increasing=False):
     if len(x.shape) != 1:
         raise ValueError(f"vander: expected one axis, got {x.shape}")
     N = x.shape[0] if N is None else N
+    if N < 0:
+        raise ValueError(f"vander: expected N as 0 or more, got {N}")
     x = _wide(x, np.promote_types(x.dtype, int))
     powers = [np.ones_like(x)]
     for _ in range(N - 1):
@@ -267,13 +269,14 @@ def _weights_of(name, X, fweights, aweights):
     """The weights of observations, their sum, and that of their squares over the frequencies'."""
     m = X.shape[1]
     f = None if fweights is None else np.asarray(plain(name, "fweights", fweights))
-    if f is not None and (f.dtype.kind not in "iu" or f.shape != (m,) or f.min(initial=0) < 0):
-        raise TypeError(
-            f"{name}: expected {m} whole numbers from 0 on as fweights, got {f.dtype} {f.shape}"
-        )
     a = None if aweights is None else as_array(aweights)
-    if a is not None and a.shape != (m,):
-        raise ValueError(f"{name}: expected {m} numbers as aweights, got shape {a.shape}")
+    for what, w in (("fweights", f), ("aweights", a)):
+        if w is not None and w.shape != (m,):
+            raise ValueError(f"{name}: expected {m} numbers as {what}, got shape {w.shape}")
+        if isinstance(w, np.ndarray) and w.min(initial=0) < 0:
+            raise ValueError(f"{name}: expected {what} of 0 or more, got {w.min()}")
+    if f is not None and (f != np.around(f)).any():
+        raise TypeError(f"{name}: expected whole numbers as fweights, got {f.tolist()}")
     if a is None:
         return f, f.sum(), f.sum()
     w = a if f is None else a * f

@@ -135,6 +135,8 @@ def _weighed(name, rows, a, axis, weights, counts):
     w = np.broadcast_to(beside(name, w, a, axis), a.shape)
     if (w < 0).any() or not np.isfinite(w).all():
         raise ValueError(f"{name}: expected weights that are finite and not negative")
+    if not _rows(w, axis).any(axis=-1).all():
+        raise ValueError(f"{name}: expected a weight above 0 for each quantile")
     order = np.argsort(rows, axis=-1)
     rows = np.take_along_axis(rows, order, axis=-1)
     w = np.take_along_axis(_rows(w, axis), order, axis=-1)
@@ -167,9 +169,10 @@ def median(a, axis=None, overwrite_input=False, keepdims=False):
     rows = np.sort(_rows(a, axis), axis=-1)
     n = rows.shape[-1]
     if not n:
-        raise ValueError(f"median: expected elements along axis {axis}, got shape {a.shape}")
-    z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
-    z = z + _nan_of(rows)
+        z = np.mean(rows, axis=-1)  # NaN, and NumPy's warning
+    else:
+        z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
+        z = z + _nan_of(rows)
     return np.reshape(z, _reduced_shape(a, axis)) if keepdims else z
 
 

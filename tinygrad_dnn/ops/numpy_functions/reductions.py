@@ -125,8 +125,17 @@ def mean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     return _over(z, _count(a, axis, where), axis, _kept(keepdims))
 
 
+def _freedom(name, ddof, correction):
+    """ddof, which the array API calls correction."""
+    if not _given(correction):
+        return ddof
+    if ddof != 0:
+        raise ValueError(f"{name}: expected ddof or correction, got both")
+    return correction
+
+
 def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
-    ddof = correction if _given(correction) else ddof
+    ddof = _freedom("var", ddof, correction)
     a = _with(a, dtype, True, 0)
     if where is True and not _given(mean):
         return reduction.var(a, axis, ddof=ddof, keepdims=_kept(keepdims))
@@ -139,7 +148,7 @@ def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
 
 def _deviation(a, axis, dtype, ddof, keepdims, where, mean, correction):
     if where is True and not _given(mean):
-        ddof = correction if _given(correction) else ddof
+        ddof = _freedom("std", ddof, correction)
         return reduction.std(_with(a, dtype, True, 0), axis, ddof=ddof, keepdims=_kept(keepdims))
     v = _variance(a, axis, dtype, ddof, keepdims, where, mean, correction)
     zero = v == 0
@@ -298,6 +307,11 @@ def ptp(a, axis=None, keepdims=False):
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
+def _plainly(x):
+    """A plain array's values; of what is recorded none are looked at."""
+    return x if isinstance(x, np.generic | np.ndarray) else np.nan
+
+
 def beside(name, weights, a, axis):
     """Weights in a shape that broadcasts to a's; they are given for all of it, or along the axes.
 
@@ -334,6 +348,8 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     weights = weights if hasattr(weights, "dtype") else np.asarray(weights)
     weights = beside("average", weights, a, axis)
     total = np.sum(np.broadcast_to(weights, a.shape), axis=axis, keepdims=keepdims)
+    if np.any(_plainly(total) == 0):
+        raise ZeroDivisionError("average: the weights sum to 0, and can't be normalised")
     z = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (z, total) if returned else z
 

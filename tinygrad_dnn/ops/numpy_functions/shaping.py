@@ -111,6 +111,8 @@ def flipud(m):
 def rot90(m, k=1, axes=(0, 1)):
     """Turned by k quarters in the plane of two axes."""
     one, other = (normalize_axis_index(axis, len(m.shape)) for axis in axes)
+    if one == other:
+        raise ValueError(f"rot90: expected two different axes, got {axes}")
     k %= 4
     if k == 0:
         return m[...]
@@ -146,6 +148,8 @@ def broadcast_arrays(*args):
 def resize(a, new_shape):
     """The elements in another shape, from the first again where they do not reach."""
     shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"resize: expected lengths of 0 or more, got {new_shape}")
     flat = np.ravel(a)
     count = int(np.prod(shape))
     if not flat.shape[0]:
@@ -196,13 +200,13 @@ def diagflat(v, k=0):
 @composed(np.tril, cases=(Case((3, 4)), Case((2, 3, 3), k=-1)))
 def tril(m, k=0):
     """The lower triangle, 0 above the k-th diagonal."""
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k, dtype=bool), m, np.zeros((), m.dtype))
+    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
 
 
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k - 1, dtype=bool), np.zeros((), m.dtype), m)
+    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), np.zeros((), m.dtype), m)
 
 
 # --- picking --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def _shifted(x, fill):
 
 def _backwards(g, x):
     """s_k = g_k + x_{k+1} s_{k+1} along the first axis."""
-    return np.flip(recurrence(_shifted(np.flip(x, 0), 0), np.flip(g, 0)), 0)
+    return recurrence(_shifted(x[::-1], 0), g[::-1])[::-1]
 
 
 @op(
@@ -58,9 +58,13 @@ def _in_blocks(x, y):
     )
     with np.errstate(over="ignore", under="ignore"):
         product = np.cumprod(a, axis=0)
-    lost = (np.abs(product) < np.finfo(x.dtype).tiny) & np.logical_and.accumulate(a != 0)
-    if lost.any() or not np.isfinite(product).all():
+    size = np.abs(product)
+    if not size.max() < np.inf:
         return None
+    if size.min() < np.finfo(x.dtype).tiny:  # behind a 0 nothing is lost
+        lost = (size < np.finfo(x.dtype).tiny) & np.logical_and.accumulate(a != 0)
+        if lost.any():
+            return None
     for k in range(1, STEPS):
         z[k] += a[k] * z[k - 1]
     z += product * _shifted(recurrence(product[-1], z[-1]), 0)
@@ -71,10 +75,11 @@ def _cumprod(g, z, x, x_shape, axis):
     # ∂z_i/∂x_k is the product of all up to i but x_k: those before k times a recurrence from behind.
     if axis is None:
         g, x = np.ravel(g), np.ravel(x)
-    along = axis or 0
-    g, z, x = (np.moveaxis(v, along, 0) for v in (g, z, x))
-    gx = np.moveaxis(_shifted(z, 1) * _backwards(g, x), 0, along)
-    return np.reshape(gx, x_shape) if axis is None else gx
+        return np.reshape(_shifted(z, 1) * _backwards(g, x), x_shape)
+    if axis in (0, -len(x_shape)):
+        return _shifted(z, 1) * _backwards(g, x)
+    g, z, x = (np.moveaxis(v, axis, 0) for v in (g, z, x))
+    return np.moveaxis(_shifted(z, 1) * _backwards(g, x), 0, axis)
 
 
 @op(

@@ -2,8 +2,8 @@
 
     python examples/gaussian_process.py [PICTURE.svg]
 
-`scipy.optimize.minimize` is given all three where SciPy is installed; else a few damped Newton steps
-do. The likelihood is −log p(y) = ½ yᵀK⁻¹y + ½ log det K + n/2 log 2π with K = L Lᵀ (Rasmussen and
+`scipy.optimize.minimize` is given all three where SciPy is installed; else a few damped Newton
+steps do. The likelihood is −log p(y) = ½ yᵀK⁻¹y + ½ log det K + n/2 log 2π with K = L Lᵀ (Rasmussen and
 Williams 2006, algorithm 2.1); its parameters are logarithms, so that every number is a right one.
 """
 
@@ -51,17 +51,16 @@ def fit(p):
     if minimize is not None:
         found = minimize(value, p, jac=slope, hess=curvature, method="trust-exact")
         return found.x, found.nit
-    for step in range(100):
-        g, H = slope(p), curvature(p)
-        if np.abs(g).max() < 1e-6:
-            break
+    steps = 0
+    while np.abs(g := slope(p)).max() > 1e-6:
+        H, steps = curvature(p), steps + 1
         w, V = np.linalg.eigh(H)
         down = -V @ ((V.T @ g) / np.maximum(np.abs(w), 1e-3))  # downhill where H is not definite
         size = min(1.0, 1.0 / np.abs(down).max())
         while value(p + size * down) > value(p) and size > 1e-6:
             size /= 2
         p = p + size * down
-    return p, step
+    return p, steps
 
 
 def predict(p, at):
@@ -77,7 +76,9 @@ def main(path="gaussian_process.svg"):
     p, steps = fit(START)
     print(f"−log p(y): {value(START):.2f} at the start, {value(p):.2f} after {steps} steps")
     print("length, height, noise:", np.exp(p).round(3))
-    print(f"slope {np.abs(slope(p)).max():.0e}, curvatures {np.linalg.eigvalsh(curvature(p)).round(1)}")
+    print(
+        f"slope {np.abs(slope(p)).max():.0e}, curvatures {np.linalg.eigvalsh(curvature(p)).round(1)}"
+    )
     at = np.array([1.0, 2.5, 4.0])
     for place, mean, deviation in zip(at, *predict(p, at), strict=True):
         print(f"at {place}: {mean:.3f} ± {deviation:.3f}, the curve {np.sin(2 * place):.3f}")

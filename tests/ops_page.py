@@ -23,9 +23,10 @@ LETTERS = ("x", "y", "w", "v")
 
 HEAD = f"""# All ops
 
-Written by `{WRITE}` from the registry: how each op is written in formulas, and what its rules make of the cotangent `g` of
-its result `z`, recorded on named Tensors. A line is for one case of arguments; *none* is a constant. The sweep sums a
-gradient back over broadcast axes, which no rule says. What happens at kinks stands in the docstrings.
+Written by `{WRITE}` from the registry: how each op is written in formulas, and what
+its rules make of the cotangent `g` of its result `z`, recorded on named Tensors. A line is for one
+case of arguments; *none* is a constant. The sweep sums a gradient back over broadcast axes, which
+no rule says. What happens at kinks stands in the docstrings.
 """
 
 
@@ -62,7 +63,9 @@ def line_of(op: Op) -> tuple[str, str]:
     z.name = "z"
     g = Tensor(np.ones(z.shape), True, "g")
     found = gradients(z, wanted, gradient=g, create_graph=True)
-    return formula, "; ".join(f"{x.name}: {written(gx)}" for x, gx in zip(wanted, found, strict=True))
+    return formula, "; ".join(
+        f"{x.name}: {written(gx)}" for x, gx in zip(wanted, found, strict=True)
+    )
 
 
 def kinds(things: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -81,7 +84,10 @@ def page() -> str:
             lines.append(f"| {' | '.join(map(cell, texts))} |")
         lines.append("")
     lines += ["# Functions composed of ops", ""]
-    lines += ["They have no rules of their own, those of their ops do; a picture draws each as one box.", ""]
+    lines += [
+        "They have no rules of their own, those of their ops do; a picture draws each as one box.",
+        "",
+    ]
     for title, functions in kinds(list(COMPOSED.values())):
         lines += [f"## {title}", ""]
         lines += [f"- `{f.shown}`: {first_sentence(f.__doc__)}" for f in functions]

@@ -1,7 +1,7 @@
 """NumPy's larger functions, forward and backward, against PyTorch eager and HIPS autograd.
 
-    python tests/benchmarks/arrays.py            # some minutes; writes arrays.md beside this file
-    python tests/benchmarks/arrays.py --quick    # seconds; prints, writes nothing
+python tests/benchmarks/arrays.py            # some minutes; writes arrays.md beside this file
+python tests/benchmarks/arrays.py --quick    # seconds; prints, writes nothing
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ HERE = Path(__file__).with_name("arrays.md")
 NOTES = [
     "Each case is the sum of fourth powers of a function's result, of all its parts, and its",
     "gradient by every argument, of leaves that were there; processor time, all on one thread.",
-    "The goal is held against the better of the peers. HIPS autograd sorts vectors alone and has no cumprod.",
+    "The goal is held against the better of the peers. HIPS autograd sorts vectors alone and has",
+    "no cumprod.",
 ]
 
 

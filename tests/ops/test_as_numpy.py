@@ -1,4 +1,4 @@
-"""Calls of NumPy's functions, right and wrong: ours answer as NumPy does, and refuse where it does."""
+"""Calls of NumPy's functions, right and wrong: ours answer or refuse as NumPy does."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = 
 def _pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> Any:
     if mode == "constant" and not isinstance(pad_width, dict):
         return ops.shape.pad(array, pad_width, **settings)
-    return ops.pad(array, pad_width, mode, **settings)
+    return COMPOSED["pad"](array, pad_width, mode, **settings)
 
 
 def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
@@ -291,7 +291,7 @@ def _linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 
 def _linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    return ops.diagonal(x, offset, -2, -1)
+    return COMPOSED["diagonal"](x, offset, -2, -1)
 
 
 FUNCTIONS |= {

@@ -1,4 +1,4 @@
-"""NumPy's functions that write into their first argument: of a Tensor that is `t[index] = value`."""
+"""NumPy's functions that write into their first argument: a Tensor's `t[index] = value`."""
 
 from __future__ import annotations
 

@@ -85,9 +85,13 @@ def _triangle(x, lower):
     return np.tril(x) if lower else np.triu(x)
 
 
+def _triangular_adjoint(g, x, lower):
+    return triangular(t(x), g, lower=not lower)
+
+
 @matrix(
     lambda lower: f"solve_{'lower' if lower else 'upper'}({{x}}, {{y}})",
-    shared=lambda g, x, lower: triangular(t(x), g, lower=not lower),
+    shared=_triangular_adjoint,
     vjp=(lambda shared, z, lower: -_triangle(shared @ t(z), lower), lambda shared: shared),
     cases=(
         Case((3, 3), (3, 2)),

@@ -198,9 +198,8 @@ def _shapes(operands):
 
 @lru_cache(256)
 def _back(i, subscripts, shapes):
-    """The gradient of factor i: an einsum, the axes that it lacks, the lengths, and its own letters.
-
-    It is g times all the others, summed to that factor's letters.
+    """The gradient of factor i, g times all the others summed to that factor's letters: an einsum,
+    the axes that it lacks, the lengths, and the letters.
     """
     terms, result = _einsum_terms(subscripts, shapes)
     mine = terms[i]
@@ -345,7 +344,7 @@ def contracted(subscripts, operands, optimize=False):
         for p in sorted(places, reverse=True):
             del left[p]
         if product:
-            left.append(_product(*chosen, terms, result))
+            left.append(_product(chosen[0], chosen[1], terms, result))
         else:
             left.append(einsum_of(chosen, subscripts=f"{','.join(terms)}->{result}"))
     return left[0]

@@ -168,7 +168,8 @@ def argmin(x, /, axis=None, *, keepdims=False):
 @op("argsort({x})", vjp=None, cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)))
 def argsort(x, /, axis=-1):
     """The positions that put the elements along an axis in order; equal ones stay as they were."""
-    return _argsort_large(x, axis) if isinstance(x, np.ndarray) and x.size > LARGE else _stable(x, axis)
+    large = isinstance(x, np.ndarray) and x.size > LARGE
+    return _argsort_large(x, axis) if large else _stable(x, axis)
 
 
 LARGE = 4096  # elements, from which on the quicker order is tried first
@@ -179,8 +180,7 @@ def _stable(x, axis):
 
 
 def _argsort_large(x, axis):
-    """The same by the quicker algorithm, which puts equal ones in any order: where there are none.
-    """
+    """The same by the quicker algorithm, where no two are equal, which it puts in any order."""
     if axis is None:
         x, axis = x.ravel(), 0
     order = np.argsort(x, axis=axis)

@@ -110,8 +110,7 @@ def take(x, indices, /, axis=None):
     ),
 )
 def scatter_along_axis(x, indices, /, shape, axis):
-    """Zeros of a shape with x added at positions along an axis: the adjoint of `take_along_axis`.
-    """
+    """Zeros of a shape, x added at positions along an axis: the adjoint of `take_along_axis`."""
     if axis is None:
         return scatter_add(x, indices, shape=shape)
     axis = normalize_axis_index(axis, len(shape))

@@ -72,7 +72,7 @@ def _in_blocks(x, y):
 
 
 def _cumprod(g, z, x, x_shape, axis):
-    # ∂z_i/∂x_k is the product of all up to i but x_k: those before k times a recurrence from behind.
+    # ∂z_i/∂x_k is the product of all but x_k: those before it times a recurrence from behind.
     if axis is None:
         g, x = np.ravel(g), np.ravel(x)
         return np.reshape(_shifted(z, 1) * _backwards(g, x), x_shape)

@@ -9,9 +9,13 @@ __all__: list[str] = []
 FEW = np.array([[0, 2, 0, 0], [1, 0, 0, -3], [0, 0, 0, 0.5]], np.float32)
 
 
+def _back(g, matrix):
+    return sparse_matmul(g, matrix=matrix.T)
+
+
 @op(
     lambda matrix: f"S({matrix.shape[0]}×{matrix.shape[1]}) {{x}}",
-    vjp=lambda g, matrix: sparse_matmul(g, matrix=matrix.T),
+    vjp=_back,
     cases=(Case((4,), matrix=FEW), Case((4, 2), matrix=FEW)),
 )
 def sparse_matmul(x, /, matrix):

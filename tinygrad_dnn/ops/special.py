@@ -13,11 +13,11 @@ special = partial(op, elementwise=True, analytic=False)
 ORDERS = (Case((2, 3), order=1), Case((2, 3), order=2), Case((2, 3), order=5))
 
 
-@special(
-    "sinc^({order})({x})",
-    vjp=lambda g, x, order: g * sinc_derivative(x, order=order + 1),
-    cases=ORDERS,
-)
+def _next_of_sinc(g, x, order):
+    return g * sinc_derivative(x, order=order + 1)
+
+
+@special("sinc^({order})({x})", vjp=_next_of_sinc, cases=ORDERS)
 def sinc_derivative(x, /, order):
     """The derivative of sinc of some order.
 
@@ -48,11 +48,11 @@ def sinc(x, /):
 PANELS = 64  # of [0, π/2]; enough for i0 up to its overflow
 
 
-@special(
-    "I₀^({order})({x})",
-    vjp=lambda g, x, order: g * i0_derivative(x, order=order + 1),
-    cases=ORDERS,
-)
+def _next_of_i0(g, x, order):
+    return g * i0_derivative(x, order=order + 1)
+
+
+@special("I₀^({order})({x})", vjp=_next_of_i0, cases=ORDERS)
 def i0_derivative(x, /, order):
     """The derivative of the Bessel function I₀ of some order.
 

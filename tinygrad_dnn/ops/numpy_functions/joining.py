@@ -177,7 +177,7 @@ class Along:
         A text before them says `"axis,ndmin,place"`: the axis, the least number of axes, and where
         the axes of what has fewer come among them.
         """
-        parts = key if isinstance(key, tuple) else (key,)
+        parts = list(key) if isinstance(key, tuple) else [key]
         count = tensors(parts)
         if not count:
             return self.numpys[key]

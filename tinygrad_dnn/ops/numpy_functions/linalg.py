@@ -234,9 +234,9 @@ def _in_best_order(arrays):
     k = len(arrays)
     sizes = [arrays[0].shape[0], *(x.shape[1] for x in arrays)]
     cost: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(k)}
-    for length in range(1, k):
-        for i in range(k - length):
-            j = i + length
+    for steps in range(1, k):
+        for i in range(k - steps):
+            j = i + steps
             cost[i, j] = min(
                 (cost[i, q][0] + cost[q + 1, j][0] + sizes[i] * sizes[q + 1] * sizes[j + 1], q)
                 for q in range(i, j)

@@ -1,5 +1,7 @@
 """Differences, interpolation, convolution, polynomials, covariances."""
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
@@ -268,8 +270,8 @@ def _variables(m, rowvar):
 def _weights_of(name, X, fweights, aweights):
     """The weights of observations, their sum, and that of their squares over the frequencies'."""
     m = X.shape[1]
-    f = None if fweights is None else np.asarray(plain(name, "fweights", fweights))
-    a = None if aweights is None else as_array(aweights)
+    f: Any = None if fweights is None else np.asarray(plain(name, "fweights", fweights))
+    a: Any = None if aweights is None else as_array(aweights)
     for what, w in (("fweights", f), ("aweights", a)):
         if w is not None and w.shape != (m,):
             raise ValueError(f"{name}: expected {m} numbers as {what}, got shape {w.shape}")
@@ -278,7 +280,7 @@ def _weights_of(name, X, fweights, aweights):
     if f is not None and (f != np.around(f)).any():
         raise TypeError(f"{name}: expected whole numbers as fweights, got {f.tolist()}")
     if a is None:
-        return f, f.sum(), f.sum()
+        return f, np.sum(f), np.sum(f)
     w = a if f is None else a * f
     return w, np.sum(w), np.sum(w * a)
 

@@ -237,4 +237,3 @@ def nanpercentile(
 
 def _of_hundred(name, q):
     return np.asarray(plain(name, "q", q)) / 100
-

@@ -1,5 +1,7 @@
 """`pad` in NumPy's modes: one axis after the other, from the elements that are there."""
 
+from typing import Any
+
 import numpy as np
 
 from tinygrad_dnn.ops import shape as ops
@@ -9,7 +11,7 @@ from tinygrad_dnn.ops.declare import Case
 __all__ = ["pad"]
 
 # What a mode takes beside x, and that setting's default, as np.pad has them.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "constant": {"constant_values": 0},
     "edge": {},
     "linear_ramp": {"end_values": 0},
@@ -68,8 +70,7 @@ def _mirrored_oddly(x, axis, width, mode):
     k = np.pad(np.arange(n), width, mode=mode)
     if n == 1:
         return np.take(x, k, axis=axis)
-    ends = np.eye(n)[[0, -1]]
-    p, q = (np.pad(end, width, mode=mode, reflect_type="odd") for end in ends)
+    p, q = (np.pad(one, width, mode=mode, reflect_type="odd") for one in np.eye(n)[[0, -1]])
     s = np.where((k == 0) | (k == n - 1), 0, 1 - p - q)  # of a constant it is that constant
     wide = [-1 if i == axis else 1 for i in range(len(x.shape))]
     s, p, q = (np.reshape(v.astype(x.dtype), wide) for v in (s, p, q))

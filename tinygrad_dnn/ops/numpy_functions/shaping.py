@@ -1,7 +1,5 @@
 """Functions that split, turn and cut arrays, composed of reshape, transpose and indexing."""
 
-from math import prod
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
@@ -197,16 +195,21 @@ def diagflat(v, k=0):
     return np.diag(np.ravel(v), k)
 
 
+def _triangle(m, k):
+    n, *width = m.shape[-2:]
+    return np.tri(n, width[0] if width else None, k, dtype=bool)
+
+
 @composed(np.tril, cases=(Case((3, 4)), Case((2, 3, 3), k=-1)))
 def tril(m, k=0):
     """The lower triangle, 0 above the k-th diagonal."""
-    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
+    return np.where(_triangle(m, k), m, np.zeros((), m.dtype))
 
 
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), np.zeros((), m.dtype), m)
+    return np.where(_triangle(m, k - 1), np.zeros((), m.dtype), m)
 
 
 # --- picking --------------------------------------------------------------------------------------

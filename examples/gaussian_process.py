@@ -3,8 +3,9 @@
     python examples/gaussian_process.py [PICTURE.svg]
 
 `scipy.optimize.minimize` is given all three where SciPy is installed; else a few damped Newton
-steps do. The likelihood is −log p(y) = ½ yᵀK⁻¹y + ½ log det K + n/2 log 2π with K = L Lᵀ (Rasmussen and
-Williams 2006, algorithm 2.1); its parameters are logarithms, so that every number is a right one.
+steps do. The likelihood is −log p(y) = ½ yᵀK⁻¹y + ½ log det K + n/2 log 2π with K = L Lᵀ
+(Rasmussen and Williams 2006, algorithm 2.1); its parameters are logarithms, so that every number
+is a right one.
 """
 
 import sys
@@ -76,9 +77,8 @@ def main(path="gaussian_process.svg"):
     p, steps = fit(START)
     print(f"−log p(y): {value(START):.2f} at the start, {value(p):.2f} after {steps} steps")
     print("length, height, noise:", np.exp(p).round(3))
-    print(
-        f"slope {np.abs(slope(p)).max():.0e}, curvatures {np.linalg.eigvalsh(curvature(p)).round(1)}"
-    )
+    curvatures = np.linalg.eigvalsh(curvature(p))
+    print(f"slope {np.abs(slope(p)).max():.0e}, curvatures {curvatures.round(1)}")
     at = np.array([1.0, 2.5, 4.0])
     for place, mean, deviation in zip(at, *predict(p, at), strict=True):
         print(f"at {place}: {mean:.3f} ± {deviation:.3f}, the curve {np.sin(2 * place):.3f}")

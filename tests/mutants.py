@@ -1,6 +1,6 @@
 """Plants every fault that tests/mutation knows, one at a time, and runs the checks against each.
 
-    python tests/mutants.py [--only TEXT] [--workers N] [--out FILE]
+    python tests/mutants.py [--only TEXT ...] [--files FILE ...] [--workers N] [--out FILE]
 
 Prints killed / total for each kind of fault and every survivor with its explanation. The exit code
 is 1 if a survivor has none, if the table of explanations names a mutant that is killed or no longer
@@ -35,14 +35,25 @@ def table(found: Sequence[Verdict]) -> str:
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--only", default="", metavar="TEXT", help="mutants whose name has TEXT")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="mutants whose name has such a text"
+    )
+    parser.add_argument(
+        "--files", nargs="+", default=[], metavar="FILE", help="of the ops declared in these files"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there as well")
     options = parser.parse_args()
 
     begun = perf_counter()
     every = every_mutant()
-    chosen = [i for i, m in enumerate(every) if options.only in f"{m.kind} {m.key}"]
+    files = {Path(name).stem for name in options.files}
+    chosen = [
+        i
+        for i, m in enumerate(every)
+        if any(text in f"{m.kind} {m.key}" for text in options.only)
+        and (not files or any(op.__module__.split(".")[-1] in files for op in m.ops))
+    ]
     judged, faulty = verdicts(chosen, options.workers)
     found = [v for v in judged if v.effect]
 

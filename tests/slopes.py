@@ -53,35 +53,57 @@ def _angle(x: Any, y: Any) -> Any:
     return y / (x * x + y * y)
 
 
+def _turns(of_two: Any) -> Slope:
+    """−k, where the remainder is x − k y."""
+    return lambda x, y: np.rint((of_two(x, y) - x) / y)
+
+
+LN2, DEGREE = np.log(WIDE(2)), np.arctan(WIDE(1)) / 45
+
+
 # The slope by each argument, of numbers in 80 bits; None where an op is constant in it.
 TRUTH: dict[str, tuple[Slope | None, ...]] = {
     "absolute": (np.sign,),
     "add": (lambda x, y: 1 + 0 * x, lambda x, y: 1 + 0 * x),
     "arccos": (lambda x: -1 / np.sqrt((1 - x) * (1 + x)),),
+    "arccosh": (lambda x: 1 / np.sqrt((x - 1) * (x + 1)),),
     "arcsin": (lambda x: 1 / np.sqrt((1 - x) * (1 + x)),),
+    "arcsinh": (lambda x: 1 / np.sqrt(1 + x * x),),
     "arctan": (lambda x: 1 / (1 + x * x),),
     "arctan2": (_angle, lambda x, y: -_angle(y, x)),
+    "arctanh": (lambda x: 1 / ((1 - x) * (1 + x)),),
+    "cbrt": (lambda x: 1 / (3 * np.cbrt(x) ** 2),),
+    "copysign": (lambda x, y: np.sign(x) * np.copysign(WIDE(1), y), None),
     "cos": (lambda x: -np.sin(x),),
     "cosh": (np.sinh,),
+    "deg2rad": (lambda x: DEGREE + 0 * x,),
     "divide": (lambda x, y: 1 / y + 0 * x, lambda x, y: -x / (y * y)),
     "exp": (np.exp,),
+    "exp2": (lambda x: LN2 * np.exp2(x),),
     "expm1": (np.exp,),
+    "fmax": (_above, lambda x, y: _above(y, x)),
+    "fmin": (lambda x, y: _above(y, x), _above),
+    "fmod": (lambda x, y: 1 + 0 * x, _turns(np.fmod)),
+    "heaviside": (None, lambda x, y: (x == 0) * WIDE(1)),
     "hypot": (lambda x, y: x / np.hypot(x, y), lambda x, y: y / np.hypot(x, y)),
     "identity": (lambda x: 1 + 0 * x,),
     "leaky_relu": (lambda x: np.where(x > 0, WIDE(1), WIDE(0.01)),),
     "log": (lambda x: 1 / x,),
     "log1p": (lambda x: 1 / (1 + x),),
-    "log2": (lambda x: 1 / (x * np.log(WIDE(2))),),
+    "log2": (lambda x: 1 / (x * LN2),),
     "log10": (lambda x: 1 / (x * np.log(WIDE(10))),),
     "log_sigmoid": (lambda x: _logistic(-x),),
     "logaddexp": (_share, lambda x, y: _share(y, x)),
+    "logaddexp2": (lambda x, y: _share(x * LN2, y * LN2), lambda x, y: _share(y * LN2, x * LN2)),
     "maximum": (_above, lambda x, y: _above(y, x)),
     "minimum": (lambda x, y: _above(y, x), _above),
     "multiply": (lambda x, y: y + 0 * x, lambda x, y: x + 0 * y),
     "negative": (lambda x: -1 + 0 * x,),
     "power": (lambda x, y: y * x ** (y - 1), lambda x, y: x**y * np.log(x)),
+    "rad2deg": (lambda x: 1 / DEGREE + 0 * x,),
     "reciprocal": (lambda x: -1 / (x * x),),
     "relu": (lambda x: (x > 0) * WIDE(1),),
+    "remainder": (lambda x, y: 1 + 0 * x, _turns(np.remainder)),
     "sigmoid": (lambda x: _logistic(x) * _logistic(-x),),
     "sign": (lambda x: 0 * x,),
     "sin": (np.cos,),

@@ -102,12 +102,11 @@ def unplanted(call: Call) -> str | None:
     return failure(*call)
 
 
-def every_call() -> list[Call]:
-    """Each check with each op, and those of the sweep."""
-    return [
-        *((check, op) for check in CHECKS for op in REGISTRY.values()),
-        *((check,) for check in SWEEP_CHECKS),
-    ]
+def calls_against(mutant: Mutant, checks: Sequence[Check] = CHECKS) -> list[Call]:
+    """Each check with each op that the fault concerns, or those of the sweep."""
+    if mutant.ops:
+        return [(check, op) for check in checks for op in mutant.ops]
+    return [(check,) for check in SWEEP_CHECKS]
 
 
 @dataclass(frozen=True)
@@ -122,12 +121,7 @@ class Verdict:
 
 def judged(mutant: Mutant, checks: Sequence[Check] = CHECKS) -> Verdict:
     """A fault planted, the checks run until one fails, and the fault taken out again."""
-    calls: list[Call] = (
-        [(check, op) for check in checks for op in mutant.ops]
-        if mutant.ops
-        else [(check,) for check in SWEEP_CHECKS]
-    )
-    for call in calls:
+    for call in calls_against(mutant, checks):
         with mutant.plant():
             said = failure(*call)
         if said is not None and unplanted(call) is None:
@@ -144,16 +138,12 @@ def every_mutant() -> tuple[Mutant, ...]:
 
 def verdicts(numbers: Sequence[int], workers: int) -> tuple[list[Verdict], list[str]]:
     """The verdict on each of these mutants, and what fails with no fault planted."""
-    calls = every_call()
-    every_mutant()  # once, before the workers are forked
+    every = every_mutant()  # once, before the workers are forked
+    calls = list(dict.fromkeys(call for i in numbers for call in calls_against(every[i])))
     with get_context("fork").Pool(workers) as pool:
-        sound = pool.map(_sound, range(len(calls)), chunksize=8)
+        sound = pool.map(unplanted, calls, chunksize=8)
         found = pool.map(_judge, numbers, chunksize=4)
     return found, [f"{told(c)}: {said}" for c, said in zip(calls, sound, strict=True) if said]
-
-
-def _sound(number: int) -> str | None:
-    return unplanted(every_call()[number])
 
 
 def _judge(number: int) -> Verdict:

@@ -181,6 +181,107 @@ def test_an_unknown_argument_names_the_function() -> None:
         td.vstack([Tensor(np.ones(2))], colour=1)
 
 
+@pytest.mark.parametrize(
+    ("f", "shapes", "settings"),
+    [
+        (np.sort, [(3, 4)], {"axis": 2}),
+        (np.partition, [(5,)], {"kth": 2.5}),
+        (np.take_along_axis, [(2, 3)], {"indices": np.array([[3], [0]]), "axis": 1}),
+        (np.take_along_axis, [(2, 3)], {"indices": np.array([0, 1]), "axis": 1}),
+        (np.sum, [(4,)], {"where": np.ones((3, 4), bool)}),
+        (np.max, [(1, 4)], {"where": np.ones((3, 4), bool), "initial": 0.0}),
+        (np.cumprod, [(2, 3)], {"axis": (0, 1)}),
+        (np.trapezoid, [(5,)], {"axis": 1}),
+        (np.diagonal, [(3, 4)], {"offset": 2.5}),
+        (np.diff, [(5,)], {"n": -1}),
+        (np.round, [(5,)], {"decimals": 0.5}),
+        (np.linspace, [(), ()], {"num": 2.5}),
+        (np.resize, [(2, 3)], {"new_shape": -1}),
+        (np.vander, [(3,)], {"N": -1}),
+        (np.polyder, [(3,)], {"m": -1}),
+        (np.tensordot, [(2, 3), (3, 2)], {"axes": 2.5}),
+        (np.linalg.inv, [(2, 3)], {}),
+        (np.linalg.solve, [(3, 3), (2,)], {}),
+        (np.linalg.cholesky, [(2, 3)], {}),
+        (np.linalg.matrix_power, [(3, 3)], {"n": 1.5}),
+        (np.linalg.matrix_power, [(2, 3)], {"n": 0}),
+        (np.linalg.lstsq, [(4, 2), (4, 2, 2)], {}),
+        (np.linalg.norm, [(3, 4)], {"ord": "nuc", "axis": 1}),
+        (np.linalg.norm, [(3, 4)], {"axis": (0, 0)}),
+    ],
+    ids=lambda x: getattr(x, "__name__", str(x)),
+)
+def test_wrong_arguments_raise_what_numpy_raises(
+    f: Any, shapes: Sequence[Any], settings: dict[str, Any]
+) -> None:
+    arrays = [np.ones(shape) for shape in shapes]
+    with pytest.raises(Exception) as theirs:
+        f(*arrays, **settings)
+    base = ValueError if theirs.type is np.exceptions.AxisError else theirs.type
+    with pytest.raises(base):
+        f(*[Tensor(x, requires_grad=True) for x in arrays], **settings)
+
+
+OF_MATRICES: dict[str, Any] = {
+    "inv": lambda x: np.linalg.inv(a=x),
+    "solve": lambda x: np.linalg.solve(x, b=x),
+    "det": lambda x: np.linalg.det(a=x),
+    "pinv": lambda x: np.linalg.pinv(a=x, hermitian=False),
+    "trace": lambda x: np.linalg.trace(x, offset=1),
+    "trace, dtype": lambda x: np.linalg.trace(x, dtype=np.float32),
+    "diagonal": lambda x: np.linalg.diagonal(x, offset=-1),
+    "vecdot": lambda x: np.linalg.vecdot(x, x, axis=1),
+    "cross": lambda x: np.linalg.cross(x, x[0], axis=-1),
+    "matmul": lambda x: np.linalg.matmul(x, x),
+    "matrix_rank": lambda x: np.linalg.matrix_rank(A=x),
+    "outer": lambda x: np.linalg.outer(x[0, 0], x[0, 1]),
+}
+
+
+@pytest.mark.parametrize("f", OF_MATRICES.values(), ids=OF_MATRICES)
+def test_functions_of_matrices_have_them_in_the_last_axes(f: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 3))
+    mine, its = f(Tensor(x, requires_grad=True)), f(x)
+    assert mine.dtype == its.dtype
+    np.testing.assert_allclose(getattr(mine, "data", mine), its, rtol=1e-6)
+
+
+def test_the_outer_product_of_linalg_is_of_vectors() -> None:
+    with pytest.raises(ValueError, match=r"np\.linalg\.outer: expected two vectors"):
+        np.linalg.outer(Tensor(np.ones((2, 2))), np.ones(2))
+
+
+def test_multi_dot_of_stacks_is_refused_as_by_numpy() -> None:
+    x = np.ones((2, 2))
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.multi_dot([x, Tensor(np.ones((1, 2, 2))), x])
+
+
+def test_a_singular_matrix_raises_numpys_own_error() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match=r"inv: tensor \(2, 2\): Singular matrix"):
+        np.linalg.inv(Tensor(np.ones((2, 2)), requires_grad=True))
+
+
+@pytest.mark.parametrize("f", [np.imag, lambda x: np.linalg.matrix_power(x, 0)])
+def test_what_does_not_follow_the_values_is_no_nan_where_they_are(f: Any) -> None:
+    x = Tensor(np.full((2, 2), np.nan), requires_grad=True)
+    z = f(x)
+    np.testing.assert_array_equal(z.data, f(np.zeros((2, 2))))
+    np.testing.assert_array_equal(td.gradients(z.sum(), x), 0)
+
+
+@pytest.mark.parametrize("f", [np.sort, lambda x: np.partition(x, 0, axis=0)])
+def test_nothing_is_sorted(f: Any) -> None:
+    x = Tensor(np.ones((3, 0)), requires_grad=True)
+    assert f(x).shape == td.gradients(f(x).sum(), x).shape == (3, 0)
+
+
+def test_a_row_of_numpys_triangles() -> None:
+    x = Tensor(np.arange(1.0, 4), requires_grad=True)
+    for f in (np.tril, np.triu):
+        np.testing.assert_array_equal(f(x).data, f(x.data))
+
+
 def test_composed_functions_are_copied_and_pickled_as_they_are() -> None:
     assert copy.deepcopy(td.vstack) is td.vstack
     assert pickle.loads(pickle.dumps(td.vstack)) is td.vstack

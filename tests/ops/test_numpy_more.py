@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -39,18 +40,18 @@ def test_s111_nested_lists_of_tensors_are_one_tensor() -> None:
         np.array([a, b])
 
 
-@pytest.mark.parametrize(
-    "brackets",
-    """r_[X, 1, 2:5]|c_[X, X]|r_['0,2', X, X]|r_['1,2,0', X, X]|r_['-1', X, 0:2]|c_[X, 0:3]
-    |r_['0,3,1', X, 0:3]|r_['0,2,0', X, 0:3]|r_['0,3,-1', X, 0:3]|r_['0,3,0', X, 0:3]
-    |c_[X, [1, 2, 3]]|r_[X, 0:1:4j]|r_['0,3,2', X, 0:3]|c_[X.reshape(3, 1), X]|r_[0, X]""".split(
-        "|"
-    ),
-)
+BRACKETS = """
+r_[X, 1, 2:5] | c_[X, X] | r_['0,2', X, X] | r_['1,2,0', X, X] | r_['-1', X, 0:2] | c_[X, 0:3]
+r_['0,3,1', X, 0:3] | r_['0,2,0', X, 0:3] | r_['0,3,-1', X, 0:3] | r_['0,3,0', X, 0:3] | r_[0, X]
+c_[X, [1, 2, 3]] | r_[X, 0:1:4j] | r_['0,3,2', X, 0:3] | c_[X.reshape(3, 1), X]
+"""
+
+
+@pytest.mark.parametrize("brackets", re.split(r"\n| \| ", BRACKETS.strip()))
 def test_s111_what_stands_in_brackets_is_joined_as_numpys(brackets: str) -> None:
-    wanted = eval(f"np.{brackets.strip()}", {"np": np, "X": V})
+    wanted = eval(f"np.{brackets}", {"np": np, "X": V})
     t = Tensor(V, True)
-    z = eval(f"td.{brackets.strip()}", {"td": td, "X": t})
+    z = eval(f"td.{brackets}", {"td": td, "X": t})
     np.testing.assert_array_equal(z.data, wanted)
     assert z.dtype == wanted.dtype
     assert td.gradients(z.sum(), t).sum() == 3 * brackets.count("X")

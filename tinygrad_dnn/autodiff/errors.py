@@ -38,7 +38,8 @@ def explained(
     op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], error: Exception
 ) -> Exception:
     """The error to raise in place of NumPy's: the op, its operands, and what does not fit."""
-    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+    kinds = (np.linalg.LinAlgError, IndexError, ValueError, TypeError)
+    kind = next(k for k in kinds if isinstance(error, k))
     if isinstance(error, np.exceptions.AxisError):
         kind = ValueError
     shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,30 @@ def _argpartition(
 ) -> Any:
     if order is not None:
         raise TypeError("np.argpartition: order= is for structured arrays")
-    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else int(kth), axis)
+    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else index(kth), axis)
+
+
+# numpy.linalg has functions of the names of others whose matrices lie in the last two axes.
+
+
+def _diagonal_of_matrices(x: Any, /, *, offset: int = 0) -> Any:
+    return COMPOSED["diagonal"](x, offset, -2, -1)
+
+
+def _trace_of_matrices(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return ops.trace(x if dtype is None else ops.astype(x, dtype), offset, -2, -1)
+
+
+def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError(
+            f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}"
+        )
+    return ops.outer(x1, x2)
+
+
+def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return COMPOSED["vecdot"](np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
 
 
 def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
@@ -268,36 +292,17 @@ FUNCTIONS |= {
     if f.plain not in UFUNCS and f.plain not in _CREATE
 }
 FUNCTIONS |= {
-    getattr(np.linalg, name): REGISTRY[name] for name in ("det", "inv", "matmul", "pinv", "solve")
+    getattr(np.linalg, name): _called_as(getattr(np.linalg, name), REGISTRY[name])
+    for name in ("det", "inv", "matmul", "pinv", "solve")
 }
 FUNCTIONS |= {
-    getattr(np.linalg, name): COMPOSED[name]
-    for name in ("cross", "matrix_transpose", "tensordot", "vecdot")
+    getattr(np.linalg, name): COMPOSED[name] for name in ("cross", "matrix_transpose", "tensordot")
 }
-
-
-def _linalg_outer(x1: Any, x2: Any, /) -> Any:
-    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
-        raise ValueError(
-            f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}; "
-            "np.outer flattens others"
-        )
-    return ops.outer(x1, x2)
-
-
-def _linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    x = x if dtype is None else ops.astype(x, dtype)
-    return ops.trace(x, offset, -2, -1)
-
-
-def _linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    return COMPOSED["diagonal"](x, offset, -2, -1)
-
-
 FUNCTIONS |= {
-    np.linalg.outer: _linalg_outer,
-    np.linalg.trace: _linalg_trace,
-    np.linalg.diagonal: _linalg_diagonal,
+    np.linalg.diagonal: _diagonal_of_matrices,
+    np.linalg.outer: _outer_of_vectors,
+    np.linalg.trace: _trace_of_matrices,
+    np.linalg.vecdot: _vecdot,
 }
 FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
 FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS}

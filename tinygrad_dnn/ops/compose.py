@@ -26,6 +26,8 @@ __all__ = ["COMPOSED", "Composed", "composed"]
 
 COMPOSED: dict[str, Composed] = {}
 
+_REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+
 
 class Composed:
     """A function composed of ops; called with plain arrays alone it is NumPy's own.
@@ -73,8 +75,14 @@ class Composed:
             raise TypeError(
                 f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
             ) from None
-        with scope(Call(self.name, _settings(given.arguments), arity)):
-            return self.forward(*args, **kwargs)
+        try:
+            with scope(Call(self.name, _settings(given.arguments), arity)):
+                return self.forward(*args, **kwargs)
+        except _REFUSALS as error:
+            theirs = self._numpys_refusal(args, kwargs)
+            if theirs is None or isinstance(error, type(theirs)):
+                raise
+            raise theirs from error
 
     def _by_name(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -85,6 +93,18 @@ class Composed:
         first = [named.pop(name) for name in list(named)[: int(self._alike)]]
         own = self.__signature__.parameters
         return tuple(first), {k: v for k, v in named.items() if k in own or v is not None}
+
+    def _numpys_refusal(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception | None:
+        """What NumPy says to the same arguments, None if it takes them. A function among the
+        arguments is not called again.
+        """
+        if not self.cases:
+            return None
+        try:
+            self.plain(*_arrays(args), **{k: _arrays(v) for k, v in kwargs.items()})
+        except Exception as error:  # of NumPy's own kinds there are many
+            return error
+        return None
 
     def __repr__(self) -> str:
         return f"<function {self.shown}, composed of ops>"
@@ -113,6 +133,13 @@ def _order(
 
 def _named(name: str) -> Composed:
     return COMPOSED[name]
+
+
+def _arrays(x: Any) -> Any:
+    """The arrays of Tensors, in lists of lists of them too."""
+    if isinstance(x, (list, tuple)):
+        return [_arrays(y) for y in x] if type(x) is list else tuple(map(_arrays, x))
+    return x._array if hasattr(type(x), "__record__") else x
 
 
 def _settings(given: Mapping[str, Any]) -> str:

@@ -58,7 +58,8 @@ class Case:
 class At:
     """A point where the derivative is a convention: arguments, and the slopes that rules answer.
 
-    `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result.
+    `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result,
+    None for an argument without a rule.
     """
 
     def __init__(self, *arrays: Any, slopes: Sequence[Any], **meta: Any) -> None:

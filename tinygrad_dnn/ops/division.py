@@ -20,7 +20,8 @@ def remainder(x, y, /):
     return np.remainder(x, y)
 
 
-@between_jumps("fmod({x}, {y})", vjp=(lambda g: g, lambda g, x, y: -g * np.trunc(x / y)))
+# k from the remainder: x / y may be rounded to an integer that it lies below, as 1 / 0.1 is.
+@between_jumps("fmod({x}, {y})", vjp=(lambda g: g, lambda g, z, x, y: -g * np.rint((x - z) / y)))
 def fmod(x, y, /):
     """x − y trunc(x/y), with the sign of x, as C's fmod."""
     return np.fmod(x, y)

@@ -205,7 +205,7 @@ def sign(x, /):
 
 @elementwise(
     "copysign({x}, {y})",
-    vjp=(lambda g, x, y: g * np.sign(x) * np.copysign(1, y), None),
+    vjp=(lambda g, z, x: g * np.sign(x) * np.sign(z), None),
     kinks=(At(0.0, 1.0, slopes=(0.0, None)),),
     analytic=False,
 )
@@ -217,6 +217,7 @@ def copysign(x, y, /):
 @elementwise(
     "heaviside({x}, {y})",
     vjp=(None, lambda g, x: np.where(x == 0, g, 0)),
+    kinks=(At(0.0, 0.5, slopes=(None, 1.0)),),
     analytic=False,
 )
 def heaviside(x, y, /):
@@ -294,9 +295,14 @@ def logistic(x):
         return 1 / (1 + np.exp(-floating(x)))
 
 
+def _ahead(x, y):
+    # x − y; −∞ where x is, for −∞ − (−∞) would be NaN.
+    return x - np.where(x == -np.inf, 0, y)
+
+
 def _share(g, x, y):
-    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞ (−∞ − (−∞) would be NaN).
-    return g * logistic(x - np.where(x == -np.inf, 0, y))
+    # ∂z/∂x = eˣ⁻ᶻ = σ(x − y), where z was rounded; 0 where x = −∞.
+    return g * logistic(_ahead(x, y))
 
 
 @elementwise(
@@ -310,14 +316,13 @@ def logaddexp(x, y, /):
 
 
 def _share2(g, x, y):
-    # 2ˣ/(2ˣ + 2ʸ) from the difference, which is not rounded; 0 where both are −∞.
-    none = x == -np.inf
-    return np.where(none, 0, g / (1 + np.exp2(y - np.where(none, 0, x))))
+    # ∂z/∂x = 2ˣ⁻ᶻ, as for logaddexp.
+    return g * logistic(LN2 * _ahead(x, y))
 
 
 @elementwise(
     "logaddexp2({x}, {y})",
-    vjp=(lambda g, x, y: _share2(g, x, y), lambda g, x, y: _share2(g, y, x)),
+    vjp=(_share2, lambda g, x, y: _share2(g, y, x)),
     analytic=False,
 )
 def logaddexp2(x, y, /):
@@ -492,12 +497,13 @@ def minimum(x, y, /):
     return np.minimum(x, y)
 
 
+def _taken(g, z, x, y):
+    return np.where(x == z, np.where(x == y, 0.5 * g, g), 0)
+
+
 @elementwise(
     "fmax({x}, {y})",
-    vjp=(
-        lambda g, x, y: _winner(g, (x > y) | (y != y), x == y),
-        lambda g, x, y: _winner(g, (y > x) | ((x != x) & (y == y)), x == y),
-    ),
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
     flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,
@@ -509,10 +515,7 @@ def fmax(x, y, /):
 
 @elementwise(
     "fmin({x}, {y})",
-    vjp=(
-        lambda g, x, y: _winner(g, (x < y) | (y != y), x == y),
-        lambda g, x, y: _winner(g, (y < x) | ((x != x) & (y == y)), x == y),
-    ),
+    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
     flat=TAKES_NOTHING,
     kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
     analytic=False,

@@ -25,11 +25,6 @@ def t(x):
     return np.swapaxes(x, -1, -2)
 
 
-def eye_of(x):
-    """The unit matrix in x's dtype."""
-    return np.eye(x.shape[-1], dtype=x.dtype)
-
-
 def well_conditioned(x, *others):
     """x with a large diagonal, so that it is far from singular; the others as they are."""
     return [x + 4 * np.eye(*x.shape[-2:], dtype=x.dtype), *others]
@@ -37,7 +32,7 @@ def well_conditioned(x, *others):
 
 def definite(x):
     """A symmetric positive definite matrix made of x."""
-    return [x @ t(x) + x.shape[-1] * eye_of(x)]
+    return [x @ t(x) + x.shape[-1] * np.eye(x.shape[-1], dtype=x.dtype)]
 
 
 SQUARE = (Case((3, 3)), Case((2, 2, 2)), Case((1, 1)))
@@ -70,6 +65,7 @@ def _adjoint(g, x, y_shape):
         Case((3, 3), (3,)),
         Case((2, 2, 2), (2, 2, 1)),
         Case((2, 2, 2), (2, 3)),
+        Case((2, 3, 3), (3,)),
     ),
     arrange=well_conditioned,
 )
@@ -150,19 +146,21 @@ def _halved(n, dtype):
     return mask
 
 
-def lower(s):
-    """The gradient of what reads the lower triangle of a symmetric matrix alone, where s would be
-    that of the whole matrix.
-    """
-    return (s + t(s)) * _halved(s.shape[-1], s.dtype)
+def half(x):
+    """Φ: the lower triangle, its diagonal halved."""
+    return x * _halved(x.shape[-1], x.dtype)
+
+
+def lower(g):
+    """The gradient of what reads the lower triangle of a symmetric matrix alone."""
+    return half(g + t(g))
 
 
 def _cholesky(g, z):
-    # Φ halves the diagonal of a lower triangle; Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, made symmetric.
+    # Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, or its transpose.
     upper = t(z)
-    p = (upper @ g) * _halved(z.shape[-1], z.dtype)
-    s = triangular(upper, t(triangular(upper, p, lower=False)), lower=False)
-    return lower(s)
+    s = triangular(upper, half(upper @ g), lower=False)
+    return lower(triangular(upper, t(s), lower=False))
 
 
 @matrix("cholesky({x})", vjp=_cholesky, cases=SQUARE, arrange=definite, name="cholesky_lower")
@@ -174,16 +172,14 @@ def cholesky_lower(x, /):
 def _reciprocal_gaps(w):
     """1 / (w_j − w_i) for row i and column j, 0 where they are equal."""
     gaps = np.expand_dims(w, -2) - np.expand_dims(w, -1)
-    equal = gaps == 0
-    return np.where(equal, 0, 1 / np.where(equal, 1, gaps))
+    return 1 / np.where(gaps == 0, np.inf, gaps)
 
 
 def _eigh(g, z):
     w, V = z[..., 0, :], z[..., 1:, :]
     gw, gV = g[..., 0, :], g[..., 1:, :]
-    inner = _reciprocal_gaps(w) * (t(V) @ gV) + eye_of(V) * np.expand_dims(gw, -2)
-    s = V @ inner @ t(V)
-    return lower(s)
+    inner = _reciprocal_gaps(w) * (t(V) @ gV)
+    return lower((V @ inner + V * np.expand_dims(gw, -2)) @ t(V))
 
 
 @matrix("eigh({x})", vjp=_eigh, cases=SQUARE, arrange=definite, name="eigh_parts")
@@ -234,8 +230,7 @@ def _svd(g, z, x_shape):
     S = np.expand_dims(s, -2)  # scales columns
     one, other = t(U) @ gU, t(V) @ gV
     inner = (F * (one - t(one))) * S + t(S) * (F * (other - t(other)))
-    inner = inner + eye_of(inner) * np.expand_dims(gs, -2)
-    gx = U @ inner @ t(V)
+    gx = (U @ inner + U * np.expand_dims(gs, -2)) @ t(V)
     if m > n:
         rest = gU / S
         gx = gx + (rest - U @ (t(U) @ rest)) @ t(V)
@@ -261,22 +256,16 @@ def svd_parts(x, /):
     return np.concatenate([np.swapaxes(U, -1, -2), s[..., np.newaxis], Vh], axis=-1)
 
 
-def _qr_of_columns(gQ, gR, Q, R):
-    # Ā = (Q̄ + Q copyltu(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, copyltu: the lower triangle copied to the upper.
+def _qr(g, z, x):
+    # x = [X Y] with X = Q R, Qᵀ Y = S; Y and S are empty where there are no more columns than rows.
+    # X̄ = (Q̄ + Q copyltu(R R̄ᵀ − Q̄ᵀ Q)) R⁻ᵀ, copyltu: the lower triangle copied to the upper.
+    m = x.shape[-2]
+    Q, R = t(z[..., :m]), z[..., m : 2 * m]
+    gQ, gR, gS = t(g[..., :m]), g[..., m : 2 * m], g[..., 2 * m :]
+    gQ = gQ + x[..., m:] @ t(gS)
     M = R @ t(gR) - t(gQ) @ Q
-    M = np.tril(M) + t(np.tril(M, -1))
-    return t(triangular(R, t(gQ + Q @ M), lower=False))
-
-
-def _qr(g, z, x, x_shape):
-    m, n = x_shape[-2:]
-    Q, R = t(z[..., :m]), z[..., m:]
-    gQ, gR = t(g[..., :m]), g[..., m:]
-    if m >= n:
-        return _qr_of_columns(gQ, gR, Q, R)
-    # x = [X Y] with X square: X = Q R₁, Qᵀ Y = R₂.
-    gX = _qr_of_columns(gQ + x[..., m:] @ t(gR[..., m:]), gR[..., :m], Q, R[..., :m])
-    return np.concatenate([gX, Q @ gR[..., m:]], axis=-1)
+    gX = t(triangular(R, t(gQ + Q @ (np.tril(M) + t(np.tril(M, -1)))), lower=False))
+    return np.concatenate([gX, Q @ gS], axis=-1)
 
 
 @matrix(

@@ -1,6 +1,9 @@
 """Choice among several arrays, and grids."""
 
+from operator import index
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
@@ -95,6 +98,7 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
 @composed(np.linspace, cases=(Case((), (), num=4), Case((2,), (2,), num=3, endpoint=False)))
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
     """Numbers from start to stop at equal distances; both may require a gradient."""
+    num = index(num)
     if num < 0:
         raise ValueError(f"linspace: expected num as 0 or more, got {num}")
     start, stop = as_array(start), as_array(stop)
@@ -118,7 +122,7 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 
 @composed(np.geomspace, cases=(Case((), (), num=4),), domain=((0.2, 3.0),))
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
-    """Numbers from start to stop in equal ratios; positive ends."""
+    """Numbers from start to stop in equal ratios, both positive."""
     start, stop = as_array(start), as_array(stop)
     exponents = np.linspace(0.0, 1.0, num, endpoint=endpoint)
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
@@ -138,5 +142,5 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     z = np.reshape(z, (*rows.shape[:-1], *out))
     if not out:
         return z
-    at = axis % len(arr.shape)
+    at = normalize_axis_index(axis, len(arr.shape))
     return np.moveaxis(z, range(-len(out), 0), range(at, at + len(out)))

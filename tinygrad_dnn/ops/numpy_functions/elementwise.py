@@ -1,8 +1,10 @@
 """Elementwise functions composed of others."""
 
+from operator import index
+
 import numpy as np
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -69,7 +71,7 @@ def float_power(x1, x2, /):
 def ldexp(x1, x2, /):
     """x1 · 2ˣ² for integers x2."""
     dtype = getattr(x1, "dtype", np.dtype(float))
-    x2 = x2 if hasattr(x2, "dtype") else np.asarray(x2)
+    x2 = as_array(x2)
     if x2.dtype.kind not in "iu":
         raise TypeError(f"ldexp: expected integers as exponents, got {x2.dtype}")
     return x1 * np.exp2(x2.astype(dtype))
@@ -84,6 +86,7 @@ def divmod(x1, x2, /):
 @composed(np.round, cases=(Case((2, 3)), Case((2, 3), decimals=2)))
 def round(a, decimals=0):
     """The nearest number of so many decimals, of two the even one; its slope is 0."""
+    decimals = index(decimals)
     if decimals == 0:
         return np.rint(a)
     factor = 10.0 ** abs(decimals)
@@ -131,7 +134,7 @@ def real(val):
 @composed(np.imag, cases=(Case((2, 3)),))
 def imag(val):
     """0: of real numbers."""
-    return val * 0
+    return np.where(False, val, np.zeros((), val.dtype))
 
 
 @composed(np.copy, cases=(Case((2, 3)),))

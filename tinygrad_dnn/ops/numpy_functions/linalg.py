@@ -181,6 +181,10 @@ def lstsq(a, b, rcond=None):
     """Least squares for a matrix of full rank: solution, squared residuals (none where there are
     no more rows than columns), rank, singular values.
     """
+    if len(a.shape) != 2 or len(b.shape) not in (1, 2):
+        raise np.linalg.LinAlgError(
+            f"lstsq: expected a matrix and a vector or matrix, got {a.shape} and {b.shape}"
+        )
     m, n = a.shape
     s = singular_values(a)
     eps = float(np.finfo(a.dtype).eps)
@@ -200,8 +204,10 @@ def lstsq(a, b, rcond=None):
 def matrix_power(a, n):
     """Square matrices multiplied n times; inverted first where n is negative."""
     n = index(n)
+    if len(a.shape) < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power: expected square matrices, got {a.shape}")
     if n == 0:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) + 0 * a
+        return np.where(False, a, np.eye(a.shape[-1], dtype=a.dtype))
     square = np.linalg.inv(a) if n < 0 else a
     n, z = abs(n), None
     while n:
@@ -225,6 +231,9 @@ def multi_dot(arrays):
     row, column = np.ndim(arrays[0]) == 1, np.ndim(arrays[-1]) == 1
     arrays[0] = np.reshape(arrays[0], (1, -1)) if row else arrays[0]
     arrays[-1] = np.reshape(arrays[-1], (-1, 1)) if column else arrays[-1]
+    shapes = [np.shape(x) for x in arrays]
+    if any(len(shape) != 2 for shape in shapes):
+        raise np.linalg.LinAlgError(f"multi_dot: expected matrices, got shapes {shapes}")
     z = _in_best_order(arrays)
     return np.reshape(z, z.shape[int(row) : 2 - int(column)]) if row or column else z
 

@@ -1,4 +1,4 @@
-"""Differences, interpolation, convolution, polynomials, covariances."""
+"""Differences, interpolation, convolution, covariances."""
 
 from typing import Any
 
@@ -17,9 +17,7 @@ __all__ = [
     "ediff1d",
     "gradient",
     "interp",
-    "polyval",
     "unwrap",
-    "vander",
 ]
 
 
@@ -231,32 +229,6 @@ def correlate(a, v, mode="valid"):
     if v.shape[0] > a.shape[0]:
         return correlate.forward(v, a, mode)[::-1]
     return _slid(a, v, mode, "correlate")
-
-
-@composed(np.polyval, cases=(Case((4,), (2, 3)), Case((1,), (3,))))
-def polyval(p, x):
-    """The polynomial p[0] xⁿ⁻¹ + ... + p[n−1], by Horner's rule."""
-    p, x = as_array(p), as_array(x)
-    z = np.zeros_like(x)
-    for i in range(p.shape[0]):
-        z = z * x + p[i]
-    return z
-
-
-@composed(np.vander, cases=(Case((3,)), Case((3,), N=4, increasing=True)))
-def vander(x, N=None, increasing=False):
-    """Powers of x in columns: xᴺ⁻¹ ... x 1, or increasing."""
-    if len(x.shape) != 1:
-        raise ValueError(f"vander: expected one axis, got {x.shape}")
-    N = x.shape[0] if N is None else N
-    if N < 0:
-        raise ValueError(f"vander: expected N as 0 or more, got {N}")
-    x = _wide(x, np.promote_types(x.dtype, int))
-    powers = [np.ones_like(x)]
-    for _ in range(N - 1):
-        powers.append(powers[-1] * x)
-    columns = powers[:N] if increasing else powers[:N][::-1]
-    return np.stack(columns, axis=1) if columns else np.zeros_like(x, shape=(x.shape[0], 0))
 
 
 def _variables(m, rowvar):

@@ -4,6 +4,7 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 """
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
@@ -26,6 +27,7 @@ def partition(a, kth, axis=-1, kind="introselect", order=None):
     """The k-th smallest at place k, none larger before it, none smaller behind."""
     if axis is None:
         a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, len(a.shape))
     return np.take_along_axis(a, np.argpartition(a, kth, axis=axis), axis=axis)
 
 

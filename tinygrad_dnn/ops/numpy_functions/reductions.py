@@ -7,9 +7,10 @@
 from functools import partial
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction, running
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -39,6 +40,8 @@ NOT_GIVEN = np._NoValue
 def _with(a, dtype, where, neutral):
     """a in another dtype, with a neutral element where it does not count."""
     a = a if dtype is None or a.dtype == dtype else a.astype(dtype)
+    if np.broadcast_shapes(np.shape(where), a.shape) != a.shape:
+        raise ValueError(f"expected where= that fits in {a.shape}, got shape {np.shape(where)}")
     return a if where is True else np.where(where, a, np.asarray(neutral, a.dtype))
 
 
@@ -142,7 +145,7 @@ def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
     if not _given(mean):
         mean = np.mean(a, axis=axis, keepdims=True, where=where)
     off = _with(a - mean, None, where, 0)
-    n = _count(a, axis, where) - ddof
+    n = np.maximum(_count(a, axis, where) - ddof, 0)
     return _over(np.sum(off * off, axis=axis, keepdims=True), n, axis, _kept(keepdims))
 
 
@@ -268,7 +271,7 @@ def _cumulative(name, x, axis, dtype, include_initial, run, neutral):
     z = run(_with(x, dtype, True, 0), axis=axis)
     if not include_initial:
         return z
-    axis %= len(x.shape)
+    axis = normalize_axis_index(axis, len(x.shape))
     shape = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
     return np.concatenate([np.full(shape, neutral, z.dtype), z], axis=axis)
 
@@ -345,8 +348,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         z = np.mean(a, axis=axis, keepdims=keepdims)
         total = np.full(np.shape(z), reduction.length(axis, a.shape), a.dtype)
         return (z, total) if returned else z
-    weights = weights if hasattr(weights, "dtype") else np.asarray(weights)
-    weights = beside("average", weights, a, axis)
+    weights = beside("average", as_array(weights), a, axis)
     total = np.sum(np.broadcast_to(weights, a.shape), axis=axis, keepdims=keepdims)
     if np.any(_plainly(total) == 0):
         raise ZeroDivisionError("average: the weights sum to 0, and can't be normalised")
@@ -361,11 +363,11 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Area under y along an axis, by trapezia: Σ (y_i + y_{i+1})/2 · (x_{i+1} − x_i)."""
     n = len(y.shape)
-    axis = axis % n
+    axis = normalize_axis_index(axis, n)
     after = (slice(None),) * axis + (slice(1, None),)
     before = (slice(None),) * axis + (slice(None, -1),)
     if x is not None:
-        x = x if hasattr(x, "dtype") else np.asarray(x)
+        x = as_array(x)
         if len(x.shape) == 1:
             x = np.reshape(x, [-1 if i == axis else 1 for i in range(n)])
         dx = x[after] - x[before]

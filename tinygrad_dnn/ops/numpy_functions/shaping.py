@@ -146,7 +146,7 @@ def broadcast_arrays(*args):
 def resize(a, new_shape):
     """The elements in another shape, from the first again where they do not reach."""
     shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
-    if min(shape, default=0) < 0:
+    if any(n < 0 for n in shape):
         raise ValueError(f"resize: expected lengths of 0 or more, got {new_shape}")
     flat = np.ravel(a)
     count = int(np.prod(shape))
@@ -195,21 +195,21 @@ def diagflat(v, k=0):
     return np.diag(np.ravel(v), k)
 
 
-def _triangle(m, k):
-    n, *width = m.shape[-2:]
-    return np.tri(n, width[0] if width else None, k, dtype=bool)
-
-
 @composed(np.tril, cases=(Case((3, 4)), Case((2, 3, 3), k=-1)))
 def tril(m, k=0):
     """The lower triangle, 0 above the k-th diagonal."""
-    return np.where(_triangle(m, k), m, np.zeros((), m.dtype))
+    return np.where(_lower(m, k), m, np.zeros((), m.dtype))
 
 
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(_triangle(m, k - 1), np.zeros((), m.dtype), m)
+    return np.where(_lower(m, k - 1), np.zeros((), m.dtype), m)
+
+
+def _lower(m, k):
+    """Where the lower triangle lies; a vector is every row, as NumPy has it."""
+    return np.tri(m.shape[-2:][0], m.shape[-1], k, dtype=bool)
 
 
 # --- picking --------------------------------------------------------------------------------------
@@ -239,9 +239,12 @@ def delete(arr, obj, axis=None):
 )
 def compress(condition, a, axis=None):
     """The slices along an axis, or elements of the flattened array, where the condition holds."""
+    condition = plain("compress", "condition", condition)
+    if np.ndim(condition) != 1:
+        raise ValueError(f"compress: expected a condition of one axis, got {np.shape(condition)}")
     if axis is None:
         a, axis = np.ravel(a), 0
-    return np.take(a, np.flatnonzero(plain("compress", "condition", condition)), axis=axis)
+    return np.take(a, np.flatnonzero(condition), axis=axis)
 
 
 @composed(np.extract, cases=(Case((2, 3), (2, 3)),), domain=(bool, (-2, 2)))

@@ -48,7 +48,7 @@ c_[X, [1, 2, 3]] | r_[X, 0:1:4j] | r_['0,3,2', X, 0:3] | c_[X.reshape(3, 1), X]
 
 
 @pytest.mark.parametrize("brackets", re.split(r"\n| \| ", BRACKETS.strip()))
-def test_s111_what_stands_in_brackets_is_joined_as_numpys(brackets: str) -> None:
+def test_what_stands_in_brackets_is_joined_as_numpys(brackets: str) -> None:
     wanted = eval(f"np.{brackets}", {"np": np, "X": V})
     t = Tensor(V, True)
     z = eval(f"td.{brackets}", {"td": td, "X": t})
@@ -57,7 +57,7 @@ def test_s111_what_stands_in_brackets_is_joined_as_numpys(brackets: str) -> None
     assert td.gradients(z.sum(), t).sum() == 3 * brackets.count("X")
 
 
-def test_s111_brackets_of_numbers_are_numpys_own_and_matrices_are_refused() -> None:
+def test_brackets_of_numbers_are_numpys_own_and_matrices_are_refused() -> None:
     assert type(td.r_[1:3, 5]) is np.ndarray
     with pytest.raises(ValueError, match=r"r_: expected a directive of up to three integers"):
         td.r_["r", Tensor(V, True)]
@@ -84,7 +84,7 @@ def test_s111_brackets_of_numbers_are_numpys_own_and_matrices_are_refused() -> N
         ("ij,jk->ik", ((200, 0), (0, 200))),
     ],
 )
-def test_a_long_einsum_is_numpys_and_its_program_has_eagers_bits(
+def test_s119_a_long_einsum_is_numpys_and_its_program_has_eagers_bits(
     subscripts: str, shapes: Any
 ) -> None:
     arrays = [rng.normal(size=s) for s in shapes]
@@ -158,7 +158,7 @@ def _last(x: Any, y: Any) -> Any:
     return np.array(found[-2:])
 
 
-def test_cumprod_has_the_right_slopes_at_zeros() -> None:
+def test_s118_cumprod_has_the_right_slopes_at_zeros() -> None:
     x = np.array([2.0, 0.0, 3.0, 0.0, 5.0])
     slopes = td.jacobian(lambda x: np.cumprod(x))(x)
     for i in range(5):
@@ -212,7 +212,7 @@ def test_positions_in_order_are_the_stable_ones_at_every_size(ties: bool, axis: 
     np.testing.assert_array_equal(td.argsort(x, axis), np.argsort(x, axis=axis, kind="stable"))
 
 
-def test_equal_elements_have_the_gradients_of_their_places() -> None:
+def test_s117_equal_elements_have_the_gradients_of_their_places() -> None:
     g = td.grad(lambda x: (np.sort(x) * np.array([1.0, 10, 100])).sum())(np.array([2.0, 1, 2]))
     np.testing.assert_array_equal(g, [10, 1, 100])
 
@@ -295,7 +295,7 @@ def test_s112_a_sparse_matrix_is_a_constant_factor(S: Any) -> None:
         td.matmul(S, Tensor(np.ones((3, 3, 3)), True))
 
 
-def test_s112_a_sparse_matrix_that_is_edited_later_changes_no_gradient() -> None:
+def test_a_sparse_matrix_that_is_edited_later_changes_no_gradient() -> None:
     S = Sparse(FEW.copy())
     t = Tensor(V, True)
     z = sparse_product(S, t)
@@ -332,7 +332,7 @@ def test_s113_a_function_that_writes_does_what_an_index_does(write: Any, argumen
     np.testing.assert_array_equal(g == 0, z.data != t.data)
 
 
-def test_s113_what_is_written_has_its_gradient_and_an_array_is_no_place_for_it() -> None:
+def test_what_is_written_has_its_gradient_and_an_array_is_no_place_for_it() -> None:
     def f(v: Any) -> Any:
         t = Tensor(A) * 1.0
         np.put_along_axis(t, np.array([[1], [2]]), np.reshape(v, (2, 1)), axis=1)
@@ -380,7 +380,7 @@ def test_s114_counts_between_given_edges_are_plain() -> None:
         lambda t: np.choose(t, [V, V]),
     ],
 )
-def test_s114_a_tensor_with_a_gradient_is_no_position_and_no_quantile(call: Any) -> None:
+def test_a_tensor_with_a_gradient_is_no_position_and_no_quantile(call: Any) -> None:
     t = Tensor(np.array([[0.5, 0.5, 0.5]])[:, :3].squeeze(), True, "t")
     with pytest.raises((TypeError, IndexError), match=r"expected|integer"):
         call(t)
@@ -393,3 +393,36 @@ def test_the_last_two_axes_are_those_of_linear_algebra() -> None:
         np.testing.assert_allclose(f(Tensor(B), offset=1).data, f(B, offset=1))
     with pytest.raises(ValueError, match=r"np\.linalg\.outer: expected two vectors"):
         np.linalg.outer(Tensor(A), V)
+
+
+@pytest.mark.parametrize(
+    ("norm", "shape"),
+    [
+        (lambda x: np.linalg.norm(x), (3,)),
+        (lambda x: np.linalg.norm(x), (2, 3)),
+        (lambda x: np.linalg.norm(x, axis=1).sum(), (2, 3)),
+        (lambda x: np.linalg.norm(x, 2, axis=0).sum(), (2, 3)),
+        (lambda x: np.linalg.norm(x, "fro"), (2, 3)),
+        (lambda x: np.linalg.vector_norm(x), (2, 3)),
+        (lambda x: np.linalg.matrix_norm(x), (2, 3)),
+        (lambda x: np.linalg.norm(x, 3), (3,)),
+    ],
+)
+def test_s115_a_norm_has_slope_0_at_0(norm: Any, shape: Any) -> None:
+    np.testing.assert_array_equal(td.grad(norm)(np.zeros(shape)), np.zeros(shape))
+    np.testing.assert_array_equal(td.compile(td.grad(norm))(np.zeros(shape)), np.zeros(shape))
+
+
+def test_s116_equal_eigenvalues_have_finite_slopes_and_one_triangle_has_them() -> None:
+    twice = np.diag([2.0, 2.0, 5.0])
+    for f in (
+        lambda x: (np.linalg.eigvalsh(x) * np.array([1.0, 1.0, 3.0])).sum(),
+        lambda x: (np.linalg.eigh(x)[0] * np.array([1.0, 1.0, 3.0])).sum(),
+        lambda x: np.linalg.svdvals(x)[0] * 3 + np.linalg.svdvals(x)[1:].sum(),
+    ):
+        np.testing.assert_allclose(td.grad(f)(twice), np.diag([1.0, 1.0, 3.0]), atol=1e-15)
+    assert np.isfinite(td.grad(lambda x: (np.linalg.eigh(x)[1] ** 3).sum())(twice)).all()
+    S = np.array([[4.0, 1.0], [1.0, 3.0]])
+    for f in (np.linalg.cholesky, lambda x: np.linalg.eigh(x)[1], np.linalg.eigvalsh):
+        g = td.grad(lambda x, f=f: (f(x) ** 3).sum())(S)
+        assert g[0, 1] == 0 != g[1, 0]

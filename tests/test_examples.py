@@ -67,6 +67,20 @@ def test_fit_curve(example) -> None:
     assert np.abs(module.grad(module.loss)(p)).max() < 1e-12
 
 
+@pytest.mark.parametrize("by", ["scipy", "Newton"])
+def test_gaussian_process(example, monkeypatch, tmp_path, by: str) -> None:
+    module = example("gaussian_process")
+    if by == "scipy":
+        pytest.importorskip("scipy")
+    else:
+        monkeypatch.setattr(module, "minimize", None)
+    p = module.main(str(tmp_path / "process.svg"))
+    assert np.abs(module.slope(p)).max() < 1e-5
+    assert np.linalg.eigvalsh(module.curvature(p)).min() > 0
+    assert np.exp(p[2]) == pytest.approx(0.1, abs=0.03)  # the noise that was put in
+    assert (tmp_path / "process.svg").stat().st_size > 1000
+
+
 def test_custom_op(example) -> None:
     try:
         slopes = example("custom_op").main()

@@ -220,11 +220,30 @@ def threads() -> str:
     return f"{', '.join(settings) or 'as the libraries choose'}; {count}"
 
 
-def page(rows: list[Row], command: str, seconds: float) -> str:
-    """README.md."""
+NOTES = [
+    "The chains: `t * x`, `+ y`, `- y`, `/ x` of variables; `* 1.01`, `+ 0.1`, `- 0.1`,",
+    "`/ 1.01`; tanh, exp, sqrt, log. Peak memory is how far a fresh process grew, with",
+    "malloc told to give freed arrays back at once.",
+    "",
+    "What makes ten times the ops take more than ten times as long is Python's cycle",
+    "collector, which walks the graph again and again while it grows. Processor time, the",
+    "least of several, on 25 November 2026: a chain 13.6 times with the collector on, 10.4",
+    "with `gc.disable()`; a sum 14.5 and 10.1. Nothing here needs it, since a graph has no",
+    "cycles; it is left on because it is the user's.",
+]
+
+
+def page(
+    rows: list[Row],
+    command: str,
+    seconds: float,
+    title: str = "The eager engine against its peers",
+    notes: list[str] = NOTES,
+) -> str:
+    """A page of measurements, README.md or another."""
     return "\n".join(
         [
-            "# The eager engine against its peers",
+            f"# {title}",
             "",
             f"Written by `{command}` on {datetime.date.today():%d %B %Y} in {seconds:.0f} s.",
             "",
@@ -240,15 +259,7 @@ def page(rows: list[Row], command: str, seconds: float) -> str:
             "|---|---|---|---|---|---|---|---|",
             *map(str, rows),
             "",
-            "The chains: `t * x`, `+ y`, `- y`, `/ x` of variables; `* 1.01`, `+ 0.1`, `- 0.1`,",
-            "`/ 1.01`; tanh, exp, sqrt, log. Peak memory is how far a fresh process grew, with",
-            "malloc told to give freed arrays back at once.",
-            "",
-            "What makes ten times the ops take more than ten times as long is Python's cycle",
-            "collector, which walks the graph again and again while it grows. Processor time, the",
-            "least of several, on 25 November 2026: a chain 13.6 times with the collector on, 10.4",
-            "with `gc.disable()`; a sum 14.5 and 10.1. Nothing here needs it, since a graph has no",
-            "cycles; it is left on because it is the user's.",
+            *notes,
             "",
         ]
     )

@@ -39,7 +39,11 @@ class Comparison:
 
 
 def interleaved(
-    steps: Mapping[str, Step], rounds: int, burst: int, pause: float = 0.0
+    steps: Mapping[str, Step],
+    rounds: int,
+    burst: int,
+    pause: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """For each contender the median time of a step in each round, in seconds.
 
@@ -49,6 +53,7 @@ def interleaved(
         burst: timed steps a turn, after one that is not timed.
         pause: rest before a turn, in seconds. The idle threads of one matrix library spin for a
             while before they sleep; without a rest they take the processor from the next one.
+        clock: what tells the time in seconds; `time.process_time` where all use one thread.
     """
     order = list(steps)
     shuffle = random.Random(0).shuffle
@@ -61,9 +66,9 @@ def interleaved(
             step()
             turn = []
             for _ in range(burst):
-                start = time.perf_counter()
+                start = clock()
                 step()
-                turn.append(time.perf_counter() - start)
+                turn.append(clock() - start)
             times[name].append(statistics.median(turn))
     return times
 

@@ -32,6 +32,7 @@ OF_STORAGE = {
     "kind",
     "stable",
     "like",
+    "ndmax",
     "device",
     "writeable",
 }
@@ -61,7 +62,8 @@ def derivative(f: Any, arrays: Sequence[Any], along: Sequence[Any], h: float = 1
     """The slope of f along a direction, by the five points of fourth order."""
 
     def at(t: float) -> float:
-        return float(f([x + t * d for x, d in zip(arrays, along, strict=True)]))
+        pairs = zip(arrays, along, strict=True)
+        return float(f([x + t * d if x.dtype.kind == "f" else x for x, d in pairs]))
 
     return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dnn.graph import describe
 from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.nested import tensors
 
 Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, Dask)
 
@@ -33,9 +34,9 @@ def as_data(data: Any) -> Array:
     try:
         value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
     except TypeError:
-        if _holds_tensors(data):
+        if tensors([data]):
             raise TypeError(
-                "Tensor: got a list of Tensors, whose gradients would be lost; np.stack([t, u]) "
+                "Tensor: got a list of Tensors, whose gradients would be lost; td.array([t, u]) "
                 "makes one Tensor of them, np.concatenate([t, u]) joins arrays"
             ) from None
         raise
@@ -54,18 +55,6 @@ def as_data(data: Any) -> Array:
         )
         raise TypeError(f"Tensor: expected real numbers, got {value.dtype}; {hint}")
     return value
-
-
-def _holds_tensors(data: Any) -> bool:
-    """Whether a list, however deep it lies, has a Tensor in it."""
-    stack = [data]
-    while stack:
-        x = stack.pop()
-        if hasattr(type(x), "__record__"):
-            return True
-        if isinstance(x, (list, tuple)):
-            stack += x
-    return False
 
 
 def as_constant(a: Any, op: Op) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.autodiff.numpy_writers import WRITERS
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
@@ -127,10 +128,14 @@ def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> 
     return in_order(a, shape, order)
 
 
-def _einsum(*operands: Any, out: None = None, optimize: Any = False) -> Any:
+def _einsum(
+    *operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **order: Any
+) -> Any:
     if out is not None:
         raise TypeError("np.einsum: cannot write a Tensor into out=")
-    return ops.einsum(*operands)  # `optimize` changes speed alone
+    if dtype is not None:
+        raise TypeError("np.einsum: dtype= has no rule here; give arrays of that dtype, t.astype")
+    return ops.einsum(*operands, optimize=optimize)
 
 
 def _where(condition: Any, *branches: Any, **named: Any) -> Any:
@@ -153,12 +158,25 @@ def _clip(
     return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+NONE = np.zeros(0)
+
+
 def _argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
 ) -> Any:
     if order is not None:
         raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
+    np.argsort(NONE, kind=kind, stable=stable)  # refuses what is no kind
     return ops.argsort(a, axis)
+
+
+def _sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
+) -> Any:
+    if order is not None:
+        raise TypeError("np.sort: order= is for structured arrays, which hold no gradients")
+    np.sort(NONE, kind=kind, stable=stable)
+    return ops.sort(a, axis)
 
 
 def _argpartition(
@@ -203,6 +221,12 @@ def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = 
     return ops.take(a, indices, axis)
 
 
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> Any:
+    if mode == "constant" and not isinstance(pad_width, dict):
+        return ops.shape.pad(array, pad_width, **settings)
+    return COMPOSED["pad"](array, pad_width, mode, **settings)
+
+
 def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
     """The op where its own settings are all that is given, else the function with all of NumPy's.
 
@@ -216,6 +240,26 @@ def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
         return whole(a, *args, **kwargs)
 
     return called
+
+
+def _histogram(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The counts between edges that are given; edges made of the values would follow them."""
+    name = function.__name__
+
+    def counted(sample: Any, *args: Any, **kwargs: Any) -> Any:
+        given = inspect.signature(function).bind(sample, *args, **kwargs).arguments
+        bins = given.get("bins", 10)
+        edges = bins if name != "histogram" and isinstance(bins, (list, tuple)) else [bins]
+        if any(np.ndim(part) == 0 for part in edges):
+            raise TypeError(
+                f"np.{name}: expected edges as bins, such as np.linspace(0, 1, 11): those that "
+                "NumPy makes of a Tensor's values would have no gradient"
+            )
+        if any(getattr(x, "requires_grad", False) for x in (given.get("weights"), *edges)):
+            raise TypeError(f"np.{name}: weights and edges that require a gradient have no rule")
+        return _values(function)(sample, *args, **kwargs)
+
+    return counted
 
 
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
@@ -233,7 +277,9 @@ _OF_VALUES = (
 )  # fmt: skip
 
 # Those of them that answer with plain values.
-VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)} | {np.linalg.matrix_rank}
+HISTOGRAMS = (np.histogram, np.histogram2d, np.histogramdd)
+VALUES = {getattr(np, name) for name in (*_OF_SHAPES, *_OF_VALUES)}
+VALUES |= {np.linalg.matrix_rank, *HISTOGRAMS}
 # They make arrays: `np.zeros(3, like=t)` is an array of the kind that t holds.
 _CREATE = frozenset(
     getattr(np, name)
@@ -246,7 +292,7 @@ _CREATE = frozenset(
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     function: _called_as(function, ours)
     for name, ours in _OURS.items()
-    if not isinstance(function := getattr(np, name, None), (np.ufunc, type(None)))
+    if callable(function := getattr(np, name, None)) and not isinstance(function, np.ufunc)
 }
 FUNCTIONS |= {
     getattr(np, alias): _called_as(getattr(np, alias), _OURS[name])
@@ -261,7 +307,7 @@ FUNCTIONS |= {
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
     else f
     for f in COMPOSED.values()
-    if f.plain not in UFUNCS
+    if f.plain not in UFUNCS and f.plain not in _CREATE
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): _called_as(getattr(np.linalg, name), REGISTRY[name])
@@ -276,7 +322,8 @@ FUNCTIONS |= {
     np.linalg.trace: _trace_of_matrices,
     np.linalg.vecdot: _vecdot,
 }
-FUNCTIONS |= {np.argsort: _argsort, np.argpartition: _argpartition}
+FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
+FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS}
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
 
@@ -288,6 +335,8 @@ _REDUCED: dict[Any, Callable[..., Any]] = {
     np.minimum: np.min,
     np.logaddexp: ops.logsumexp,
 }
+
+_RUNNING: dict[Any, Op] = {np.add: ops.cumsum, np.multiply: ops.cumprod}
 
 
 def _method(ufunc: Any, method: str) -> Callable[..., Any]:
@@ -307,7 +356,8 @@ def _method(ufunc: Any, method: str) -> Callable[..., Any]:
 
         def accumulate(a: Any, axis: int = 0, dtype: Any = None) -> Any:
             a = a if dtype is None else ops.astype(a, dtype)
-            return scanned(ufunc, a, axis)
+            run = _RUNNING.get(ufunc)
+            return scanned(ufunc, a, axis) if run is None else run(a, axis=axis)
 
         return accumulate
     raise TypeError(

@@ -15,6 +15,7 @@ from tinygrad_dnn.autodiff.methods import Methods, whole
 from tinygrad_dnn.glossary import OPERATORS, advice
 from tinygrad_dnn.graph import NO_META, describe
 from tinygrad_dnn.ops.shape import in_order
+from tinygrad_dnn.ops.sparse import is_sparse, sparse_product
 
 Axis = int | tuple[int, ...] | None
 
@@ -66,6 +67,9 @@ class Operators(Methods, Conversions):
         return self.__record__(ops.divide, (other, self), NO_META)
 
     def __matmul__(self, other: Any) -> Self:
+        if is_sparse(other):
+            product: Self = sparse_product(self, other)
+            return product
         return self.__record__(ops.matmul, (self, other), NO_META)
 
     def __rmatmul__(self, other: Any) -> Self:

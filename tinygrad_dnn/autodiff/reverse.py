@@ -218,7 +218,7 @@ def sweep(
         if op.selects:
             special = True
             usage = usage or Usage(unbroadcast, watch is not None and watch.for_reading)
-        pulls = op.pulls if not op.many else pulls_of(op, g, saved, node)
+        pulls = op.pulls if not op.per_node else pulls_of(op, g, saved, node)
         inputs = node.inputs
         for i in node.wanted:
             x = inputs[i]
@@ -268,9 +268,22 @@ def sweep(
 
 
 def pulls_of(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    """The rules of an op of any number of inputs: one for all of them, or all gradients at once."""
+    """The rules as one node needs them, with what they have in common computed once: all
+    gradients together, one rule for any number of inputs, or a part that several rules share.
+    """
     if op.joint is not None:
         return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]
+    if op.share is not None:
+        known: list[Any] = [None, None]  # a cotangent, and what is shared for it
+
+        def share(g: Any, saved: Any, node: Any, i: int) -> Any:
+            if known[0] is not g:
+                known[:] = g, op.share(g, saved, node, i)
+            return known[1]
+
+        return [
+            lambda g, saved, node, i, pull=pull: pull(g, saved, node, i, share) for pull in op.pulls
+        ]
     once = _Once(node)
     return [lambda g, saved, _, i: op.pulls[0](g, saved, once, i)] * len(node.inputs)
 

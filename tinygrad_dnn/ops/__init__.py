@@ -12,7 +12,10 @@ from tinygrad_dnn.ops import (
     numpy_functions,
     positions,
     reduction,
+    running,
     shape,
+    sparse,
+    special,
 )
 from tinygrad_dnn.ops.activation import *
 from tinygrad_dnn.ops.compose import *
@@ -26,7 +29,10 @@ from tinygrad_dnn.ops.logic import *
 from tinygrad_dnn.ops.numpy_functions import *
 from tinygrad_dnn.ops.positions import *
 from tinygrad_dnn.ops.reduction import *
+from tinygrad_dnn.ops.running import *
 from tinygrad_dnn.ops.shape import *
+from tinygrad_dnn.ops.sparse import *
+from tinygrad_dnn.ops.special import *
 
 abs = absolute
 
@@ -42,4 +48,7 @@ __all__ += linalg.__all__
 __all__ += logic.__all__
 __all__ += positions.__all__
 __all__ += reduction.__all__
+__all__ += running.__all__
 __all__ += shape.__all__
+__all__ += sparse.__all__
+__all__ += special.__all__

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.declare import REGISTRY, Case
+from tinygrad_dnn.ops.nested import joined, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
 
@@ -61,7 +62,7 @@ class Composed:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """NumPy's function; with a Tensor among the arguments its ops are recorded."""
-        arity = _tensors([*args, *kwargs.values()])
+        arity = tensors([*args, *kwargs.values()])
         if not arity:
             return self.plain(*args, **kwargs)
         own = self.__signature__.parameters
@@ -134,18 +135,6 @@ def _named(name: str) -> Composed:
     return COMPOSED[name]
 
 
-def _tensors(arguments: Sequence[Any]) -> int:
-    """How many Tensors there are among the arguments, and in lists of lists of them."""
-    stack, found = list(arguments), 0
-    while stack:
-        x = stack.pop()
-        if hasattr(type(x), "__record__"):
-            found += 1
-        elif isinstance(x, (list, tuple)):
-            stack += x
-    return found
-
-
 def _arrays(x: Any) -> Any:
     """The arrays of Tensors, in lists of lists of them too."""
     if isinstance(x, (list, tuple)):
@@ -158,12 +147,13 @@ def _settings(given: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name}={value!r}"
         for name, value in given.items()
-        if isinstance(value, (int, float, str, bool, tuple)) and not _tensors([value])
+        if isinstance(value, (int, float, str, bool, tuple)) and not tensors([value])
     )
 
 
 def as_array(x: Any) -> Any:
-    """x as it is, or as an array where it is a number or a list of numbers."""
+    """Numbers and lists, of Tensors too, as arrays; what has a dtype as it is."""
+    x = joined(x, REGISTRY["stack"])
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 

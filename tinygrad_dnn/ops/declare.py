@@ -6,7 +6,8 @@
 
 What stands before the `/` are arrays, what follows is metadata (`axis`, `keepdims`). There is one
 derivative rule per array. A rule gets what it names, and only that is kept alive for it:
-`g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata.
+`g` the cotangent, `z` the result, `x` an input, `x_shape` (`z_shape`) a shape, `axis` metadata,
+`shared` what several rules have in common, where that is declared.
 A rule whose names are others is given exactly (g, z, *arrays), see `handwritten`.
 A rule is None where the op is constant in that argument, and `vjp=None` says so for all of them.
 """
@@ -27,6 +28,7 @@ from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import leading
 from tinygrad_dnn.ops.handwritten import Call, call_of
+from tinygrad_dnn.ops.nested import joined
 
 __all__ = [
     "REGISTRY",
@@ -146,6 +148,8 @@ class Op:
         flat: str = "",
         arrange: Callable[..., Sequence[Any]] | None = None,
         name: str | None = None,
+        of_others: tuple[Callable[[Any], bool], Callable[..., Any]] | None = None,
+        shared: Rule | None = None,
     ) -> None:
         self.forward = self.compute = forward
         self.name = self.__name__ = name or forward.__name__
@@ -186,9 +190,11 @@ class Op:
         self.remedy = remedy
         self.flat = flat
         self.arrange = arrange
+        self.of_others = of_others
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
+        self.shared = shared
         self.rules = self._rules(vjp)
         # Declared by the project. What others declare may be random, or count its calls, so it is
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
@@ -199,7 +205,10 @@ class Op:
         self.differentiable = any(self.rules)
         # The arrays that say which elements of the others are meant: a condition, positions.
         self.places = tuple(i for i, r in enumerate(self.rules) if r is None and any(self.rules))
+        self.share = None if shared is None else self._pull(0, shared)
         self.pulls = tuple(self._pull(i, rule) for i, rule in enumerate(self.rules))
+        # Whether what its rules have in common is computed once for each node.
+        self.per_node = self.many or shared is not None
         # Where one function gives the gradients of all inputs at once: (g, saved) -> tuple.
         self.joint: Callable[..., Sequence[Any]] | None = None
         self.plans = Plans(self)
@@ -311,6 +320,7 @@ class Op:
         """Return what the rule for argument i asks for, by the names of the declaration."""
         known = {"g", "z", "z_shape", *self.arrays, *(f"{a}_shape" for a in self.arrays)}
         known |= {*self.settings, "i"} if self.many else {*self.settings}
+        known |= {"shared"} if self.shared is not None and rule is not self.shared else set()
         code = getattr(rule, "__code__", None)  # inspect.signature takes ten times as long
         if code is not None and not rule.__defaults__ and not code.co_flags & _OTHER_KINDS:
             names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
@@ -330,7 +340,10 @@ class Op:
         if rule is None:
             return frozenset()
         asked = self._asked(i, rule)
-        return frozenset([*asked.positional, *asked.keyword.values()]) & {"z", *self.arrays}
+        names = {*asked.positional, *asked.keyword.values()}
+        if "shared" in names and self.shared is not None:
+            names |= {*self._asked(i, self.shared).positional}
+        return frozenset(names) & {"z", *self.arrays}
 
     def _pull(self, i: int, rule: Rule | None) -> Callable[..., Any] | None:
         """The rule as the sweep calls it for the input at position i: pull(g, saved, node, i)."""
@@ -340,6 +353,8 @@ class Op:
         def source(name: str) -> str:
             if name in ("g", "i"):
                 return name
+            if name == "shared":
+                return "share(g, saved, node, i)"
             if name in self.settings:
                 return f"node.meta[{name!r}]"
             if self.many and name in self.arrays:
@@ -364,12 +379,13 @@ class Op:
 
         # Written out, because a sweep calls it once per recorded op, when it is first called:
         # whoever imports the project calls few of all rules.
-        def first(g: Any, saved: tuple[Any, ...], node: Any, i: int) -> Any:
+        def first(g: Any, saved: tuple[Any, ...], node: Any, i: int, *share: Any) -> Any:
             if not made:
-                source = f"lambda g, saved, node, i: rule({call})"
-                made.append(_lambda(source, rule=called, shape=_shape))
+                given = ", share=share" if "share(" in call else ""
+                source = f"lambda g, saved, node, i{given}: rule({call})"
+                made.append(_lambda(source, rule=called, shape=_shape, share=self.share))
                 self.pulls = tuple(made[0] if pull is first else pull for pull in self.pulls)
-            return made[0](g, saved, node, i)
+            return made[0](g, saved, node, i, *share)
 
         return first
 
@@ -430,6 +446,8 @@ class Op:
         meta: Mapping[str, Any] = NO_META
         if kwargs or len(args) != self.simple:
             arrays, meta = self.bind(args, kwargs)
+        if self.of_others and any(map(self.of_others[0], arrays)):
+            return self.of_others[1](*arrays)
         return self.apply(arrays, meta)
 
     def apply(self, arrays: Sequence[Any], meta: Mapping[str, Any]) -> Any:
@@ -439,6 +457,11 @@ class Op:
             record = getattr(type(x), "__record__", None)
             if record is not None:
                 return record(self, arrays, meta)
+        if any(type(x) in (list, tuple) for x in arrays):
+            whole = [joined(x, REGISTRY["stack"]) for x in arrays]
+            for x in whole:
+                if hasattr(type(x), "__record__"):
+                    return type(x).__record__(self, whole, meta)
         return self.compute(*arrays, **meta)
 
     def __repr__(self) -> str:
@@ -540,6 +563,9 @@ def op(
         flat: why its slope may be 0 everywhere, {} being its formula.
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
+        shared: what several rules have in common, of what it names; they name it `shared`.
+        of_others: which arguments another function takes, as `matmul` of sparse matrices, and that
+            function.
 
     Raises:
         TypeError: when the number of rules is not the number of arrays, or a rule asks for what

@@ -9,7 +9,7 @@ The factorisations of symmetric matrices read the lower triangle alone, as LAPAC
 gradients are 0 above the diagonal.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -44,21 +44,22 @@ def inv(x, /):
     return np.linalg.inv(x)
 
 
-def _solve_right(g, x, y_shape):
-    if len(y_shape) == 1:
-        return np.squeeze(np.linalg.solve(t(x), np.expand_dims(g, -1)), -1)
-    return np.linalg.solve(t(x), g)
+def _as_columns(x, y_shape):
+    """A vector as one column."""
+    return np.expand_dims(x, -1) if len(y_shape) == 1 else x
 
 
-def _solve_left(g, z, x, y_shape):
-    if len(y_shape) == 1:
-        g, z = np.expand_dims(g, -1), np.expand_dims(z, -1)
-    return -(np.linalg.solve(t(x), g) @ t(z))
+def _adjoint(g, x, y_shape):
+    return np.linalg.solve(t(x), _as_columns(g, y_shape))
 
 
 @matrix(
     "solve({x}, {y})",
-    vjp=(_solve_left, _solve_right),
+    shared=_adjoint,
+    vjp=(
+        lambda shared, z, y_shape: -(shared @ t(_as_columns(z, y_shape))),
+        lambda shared, y_shape: np.squeeze(shared, -1) if len(y_shape) == 1 else shared,
+    ),
     cases=(
         Case((3, 3), (3, 2)),
         Case((3, 3), (3,)),
@@ -71,6 +72,47 @@ def _solve_left(g, z, x, y_shape):
 def solve(x, y, /):
     """The solution z of x z = y; y a vector (n,) or matrices (..., n, k)."""
     return np.linalg.solve(x, y)
+
+
+BLOCK = 32
+
+
+def _triangle(x, lower):
+    return np.tril(x) if lower else np.triu(x)
+
+
+def _triangular_adjoint(g, x, lower):
+    return triangular(t(x), g, lower=not lower)
+
+
+@matrix(
+    lambda lower: f"solve_{'lower' if lower else 'upper'}({{x}}, {{y}})",
+    shared=_triangular_adjoint,
+    vjp=(lambda shared, z, lower: -_triangle(shared @ t(z), lower), lambda shared: shared),
+    cases=(
+        Case((3, 3), (3, 2)),
+        Case((3, 3), (3, 2), lower=False),
+        Case((2, 2, 2), (2, 1)),
+        Case((2, 2), (2, 2, 1), lower=False),
+    ),
+    arrange=well_conditioned,
+)
+def triangular(x, y, /, *, lower=True):
+    """The solution z of x z = y for matrices y, by substitution; one triangle of x is read."""
+    n, m = y.shape[-2:]
+    if x.shape[-2:] != (n, n):
+        raise ValueError(f"expected a square matrix and as many rows, got {x.shape} and {y.shape}")
+    if n <= BLOCK:
+        return np.linalg.solve(_triangle(x, lower), y)
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), n, m)
+    z = np.zeros_like(y, shape=shape, dtype=np.result_type(x.dtype, y.dtype))
+    starts = range(0, n, BLOCK)
+    for a in starts if lower else reversed(starts):
+        own, known = slice(a, a + BLOCK), slice(0, a) if lower else slice(a + BLOCK, n)
+        rest = y[..., own, :] - x[..., own, known] @ z[..., known, :]
+        # A product is so much quicker that a small triangle may be inverted (Higham 2002, ch. 8).
+        z[..., own, :] = np.linalg.inv(_triangle(x[..., own, own], lower)) @ rest
+    return z
 
 
 @matrix(
@@ -96,9 +138,17 @@ def slogdet_parts(x, /):
     return np.stack(np.linalg.slogdet(x), axis=-1)
 
 
+@lru_cache(64)
+def _halved(n, dtype):
+    """Ones in the lower triangle, halves in the diagonal, 0 above."""
+    mask = np.tril(np.ones((n, n), dtype)) - 0.5 * np.eye(n, dtype=dtype)
+    mask.setflags(write=False)
+    return mask
+
+
 def half(x):
     """Φ: the lower triangle, its diagonal halved."""
-    return 0.5 * (np.tril(x) + np.tril(x, -1))
+    return x * _halved(x.shape[-1], x.dtype)
 
 
 def lower(g):
@@ -108,7 +158,9 @@ def lower(g):
 
 def _cholesky(g, z):
     # Ā = L⁻ᵀ Φ(Lᵀ L̄) L⁻¹, or its transpose.
-    return lower(np.linalg.solve(t(z), t(np.linalg.solve(t(z), half(t(z) @ g)))))
+    upper = t(z)
+    s = triangular(upper, half(upper @ g), lower=False)
+    return lower(triangular(upper, t(s), lower=False))
 
 
 @matrix("cholesky({x})", vjp=_cholesky, cases=SQUARE, arrange=definite, name="cholesky_lower")
@@ -139,6 +191,35 @@ def eigh_parts(x, /):
     """
     w, V = np.linalg.eigh(x)
     return np.concatenate([w[..., np.newaxis, :], V], axis=-2)
+
+
+def _eigvalsh(g, x):
+    V = eigh_parts(x)[..., 1:, :]
+    s = (V * np.expand_dims(g, -2)) @ t(V)
+    return lower(s)
+
+
+@matrix("eigenvalues({x})", vjp=_eigvalsh, cases=SQUARE, arrange=definite)
+def eigenvalues(x, /):
+    """Eigenvalues of symmetric matrices in ascending order; of equal ones each has a vector of
+    LAPACK's choice.
+    """
+    return np.linalg.eigvalsh(x)
+
+
+def _svdvals(g, x, x_shape):
+    m, parts = x_shape[-2], svd_parts(x)
+    return (t(parts[..., :m]) * np.expand_dims(g, -2)) @ parts[..., m + 1 :]
+
+
+@matrix(
+    "singular({x})",
+    vjp=_svdvals,
+    cases=(Case((3, 3)), Case((4, 2)), Case((2, 4)), Case((2, 3, 2))),
+)
+def singular_values(x, /):
+    """Singular values in descending order, see `eigenvalues`."""
+    return np.linalg.svd(x, compute_uv=False)
 
 
 def _svd(g, z, x_shape):
@@ -183,7 +264,7 @@ def _qr(g, z, x):
     gQ, gR, gS = t(g[..., :m]), g[..., m : 2 * m], g[..., 2 * m :]
     gQ = gQ + x[..., m:] @ t(gS)
     M = R @ t(gR) - t(gQ) @ Q
-    gX = t(np.linalg.solve(R, t(gQ + Q @ (np.tril(M) + t(np.tril(M, -1))))))
+    gX = t(triangular(R, t(gQ + Q @ (np.tril(M) + t(np.tril(M, -1)))), lower=False))
     return np.concatenate([gX, Q @ gS], axis=-1)
 
 

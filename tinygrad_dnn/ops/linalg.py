@@ -1,13 +1,18 @@
 """Products of matrices and vectors."""
 
+from functools import lru_cache
 from itertools import islice
 from math import prod
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
+from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.declare import Case, op
 from tinygrad_dnn.ops.leading import elementwise, lined_up
+from tinygrad_dnn.ops.nested import tensors
 from tinygrad_dnn.ops.shape import pair_moved, scatter
+from tinygrad_dnn.ops.sparse import is_sparse, sparse_product
 
 __all__ = [
     "dot",
@@ -80,6 +85,7 @@ def _product_shape(x_shape, y_shape):
     infix="@",
     vjp=(_matmul_x, _matmul_y),  # dW = dZ Aᵀ, dA = Wᵀ dZ
     carries=_matmul_led,
+    of_others=(is_sparse, sparse_product),
     cases=(
         Case((2, 3), (3, 4)),
         Case((3,), (3,)),
@@ -203,8 +209,9 @@ def trace(x, /, offset=0, axis1=0, axis2=1):
     return np.trace(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
+@lru_cache(256)
 def _einsum_terms(subscripts, shapes):
-    """'ij,jk->ik' as (['ij', 'jk'], 'ik'); an implicit result and an ellipsis are written out."""
+    """'ij,jk->ik' as (('ij', 'jk'), 'ik'); an implicit result and an ellipsis are written out."""
     given, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = given.split(",")
     letters = [t.replace("...", "") for t in terms]
@@ -222,21 +229,33 @@ def _einsum_terms(subscripts, shapes):
             own = len(shape) - len(named)
             term = term.replace("...", hidden[len(hidden) - own :])
         written.append(term)
-    return written, result.replace("...", hidden)
+    return tuple(written), result.replace("...", hidden)
 
 
-def _einsum(i, g, operands, operands_shape, subscripts):
-    # The gradient of one factor is g times all the others, summed to that factor's letters.
-    terms, result = _einsum_terms(subscripts, operands_shape)
-    mine, shape = terms[i], operands_shape[i]
-    length = dict(zip(mine, shape, strict=True))
-    others = [t for j, t in enumerate(terms) if j != i]
-    factors = [x for j, x in enumerate(operands) if j != i]
+def _shapes(operands):
+    return tuple(x.shape for x in operands)
+
+
+@lru_cache(256)
+def _back(i, subscripts, shapes):
+    """The gradient of factor i, g times all the others summed to that factor's letters: an einsum,
+    the axes that it lacks, the lengths, and the letters.
+    """
+    terms, result = _einsum_terms(subscripts, shapes)
+    mine = terms[i]
+    length = dict(zip(mine, shapes[i], strict=True))
+    others = terms[:i] + terms[i + 1 :]
     reached = "".join(c for c in length if c in result or any(c in t for t in others))
-    gx = np.einsum(f"{','.join([result, *others])}->{reached}", g, *factors)
     # Along a letter that only this factor has, or that the others have with length 1, the
     # gradient is the same everywhere.
     lone = tuple(k for k, c in enumerate(length) if c not in reached)
+    return f"{','.join([result, *others])}->{reached}", lone, length, mine
+
+
+def _einsum(i, g, operands, operands_shape, subscripts):
+    spelled, lone, length, mine = _back(i, subscripts, tuple(operands_shape))
+    factors = [x for j, x in enumerate(operands) if j != i]
+    gx = contracted(spelled, [g, *factors])
     gx = np.expand_dims(gx, lone) if lone else gx
     lengths = np.broadcast_shapes(gx.shape, tuple(length.values()))
     gx = np.broadcast_to(gx, lengths) if lengths != gx.shape else gx
@@ -244,7 +263,7 @@ def _einsum(i, g, operands, operands_shape, subscripts):
         return gx
     # A repeated letter reads a diagonal, so its gradient goes back onto that diagonal.
     grid = dict(zip(length, np.ix_(*(np.arange(n) for n in length.values())), strict=True))
-    return scatter(gx, tuple(grid[c] for c in mine), shape)
+    return scatter(gx, tuple(grid[c] for c in mine), operands_shape[i])
 
 
 def _einsum_led(one, xs, led):
@@ -286,10 +305,137 @@ def einsum_of(*operands, subscripts):
     return z.copy() if len(operands) == 1 else z  # "ij->ji" alone would share x's memory
 
 
-def einsum(subscripts, *operands):
-    """Sums of products in Einstein's notation: `einsum("ij,jk->ik", x, y)` is `x @ y`."""
+# Products of numbers in one einsum, from which on it is made of matrix products, two factors at a
+# time: a fixed rule.
+MANY = 1 << 14
+
+
+@lru_cache(256)
+def _steps(subscripts, shapes, optimize):
+    """How an einsum is computed: for each step the positions of its factors, their letters and
+    those of the result, and whether it is a matrix product. One step of all factors is literal.
+    """
+    terms, result = _einsum_terms(subscripts, shapes)
+    lengths = [*zip("".join(terms), (n for s in shapes for n in s), strict=True)]
+    length: dict[str, int] = {}
+    for c, n in lengths:
+        length[c] = n if length.get(c, 1) == 1 else length[c]
+    even = all(n == length[c] > 1 for c, n in lengths)
+    left, found = list(terms), []
+    path = [tuple(range(len(terms)))]
+    if len(terms) > 2 and (optimize or prod(length.values()) > MANY):
+        stand_ins = [np.broadcast_to(0.0, s) for s in shapes]
+        spelled = f"{','.join(terms)}->{result}"
+        wanted = list(optimize) if isinstance(optimize, tuple) else optimize or "greedy"
+        path = np.einsum_path(spelled, *stand_ins, optimize=wanted)[0][1:]
+    for k, places in enumerate(path):
+        chosen = [left[p] for p in places]
+        for p in sorted(places, reverse=True):
+            del left[p]
+        needed = "".join(left) + result
+        made = "".join(dict.fromkeys(c for c in "".join(chosen) if c in needed))
+        made = result if k == len(path) - 1 else made
+        left.append(made)
+        product = even and _is_product(chosen, made, length)
+        found.append((places, tuple(chosen), made, product))
+    return found
+
+
+def _is_product(terms, result, length):
+    """Whether two factors are matrices, with free letters each, and letters that are summed."""
+    if len(terms) != 2:
+        return False
+    x, y = map(set, terms)
+    once = all(len({*t}) == len(t) for t in (*terms, result))
+    summed = (x & y) - {*result}
+    return (
+        once
+        and bool(summed and x - y and y - x)
+        and (x ^ y) <= {*result}
+        and prod(length[c] for c in x | y) > MANY
+    )
+
+
+def _product(x, y, terms, result):
+    """A step that is a matrix product, of every letter that both have and the result keeps."""
+    one, other = terms
+    both = [c for c in one if c in other and c in result]
+    summed = [c for c in one if c in other and c not in result]
+    left, right = [c for c in one if c not in other], [c for c in other if c not in one]
+    x, left_shape = _arranged(x, one, both, left, summed)
+    y, right_shape = _arranged(y, other, both, summed, right)
+    z = np.matmul(x, y)
+    written = [*both, *left, *right]
+    shape = (*x.shape[: len(both)], *left_shape[0], *right_shape[1])
+    z = z if z.shape == shape else np.reshape(z, shape)
+    order = tuple(written.index(c) for c in result)
+    return z if order == tuple(range(len(order))) else np.transpose(z, order)
+
+
+def _arranged(x, term, both, rows, columns):
+    """x as matrices (*both, rows, columns), and the lengths that were merged into those two."""
+    order = tuple(term.index(c) for c in (*both, *rows, *columns))
+    x = x if order == tuple(range(len(order))) else np.transpose(x, order)
+    n, m = len(both), len(both) + len(rows)
+    parts = x.shape[n:m], x.shape[m:]
+    shape = (*x.shape[:n], prod(parts[0]), prod(parts[1]))
+    return (x if x.shape == shape else np.reshape(x, shape)), parts
+
+
+def contracted(subscripts, operands, optimize=False):
+    """An einsum of arrays or Tensors: literally, or where that is long, by matrix products."""
+    steps = _steps(subscripts, _shapes(operands), optimize)
+    if len(steps) == 1 and not steps[0][3]:
+        return einsum_of(operands, subscripts=subscripts)
+    left = list(operands)
+    for places, terms, result, product in steps:
+        chosen = [left[p] for p in places]
+        for p in sorted(places, reverse=True):
+            del left[p]
+        if product:
+            left.append(_product(chosen[0], chosen[1], terms, result))
+        else:
+            left.append(einsum_of(chosen, subscripts=f"{','.join(terms)}->{result}"))
+    return left[0]
+
+
+LABELS = ascii_uppercase + ascii_lowercase  # in the order of an implicit result
+
+
+def _of_sublists(operands):
+    """NumPy's other spelling, (x, [0, 1], y, [1, 2], [0, 2]), as subscripts and operands."""
+    *pairs, result = operands if len(operands) % 2 else (*operands, None)
+
+    def word(numbers):
+        return "".join("..." if n is Ellipsis else LABELS[n] for n in numbers)
+
+    spelled = ",".join(map(word, pairs[1::2]))
+    return spelled if result is None else f"{spelled}->{word(result)}", pairs[::2]
+
+
+def einsum(*operands, optimize=False):
+    """Sums of products in Einstein's notation: `einsum("ij,jk->ik", x, y)` is `x @ y`.
+
+    Long ones are computed by matrix products, two factors at a time, in the order that `optimize`
+    says, as NumPy's does: True, "greedy", "optimal" or a path.
+    """
+    if not tensors(operands):
+        return np.einsum(*operands, optimize=optimize)
+    subscripts, *arrays = operands
     if not isinstance(subscripts, str):
-        raise TypeError(
-            f"einsum: expected subscripts like 'ij,jk->ik', got {type(subscripts).__name__}"
-        )
-    return einsum_of(operands, subscripts=subscripts)
+        if len(operands) < 2 or not isinstance(operands[1], (list, tuple)):
+            raise TypeError(
+                "einsum: expected subscripts like 'ij,jk->ik', or arrays each with a list, got "
+                f"{type(subscripts).__name__}"
+            )
+        subscripts, arrays = _of_sublists(operands)
+    arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in arrays]
+    path = tuple(optimize) if isinstance(optimize, list) else optimize
+    try:
+        steps = _steps(subscripts, _shapes(arrays), path)
+    except ValueError:  # what does not fit is NumPy's to say
+        return einsum_of(arrays, subscripts=subscripts)
+    if len(steps) == 1 and not steps[0][3]:
+        return einsum_of(arrays, subscripts=subscripts)
+    with scope(Call("einsum", f"subscripts={subscripts!r}", tensors(arrays))):
+        return contracted(subscripts, arrays, path)

@@ -10,7 +10,9 @@ from tinygrad_dnn.ops.leading import moved
 
 __all__ = [
     "scatter_add",
+    "sort",
     "take",
+    "take_along_axis",
 ]
 
 POSITIONS = range(-3, 3)  # what tests may sample: on an axis of 3 or more elements
@@ -136,3 +138,72 @@ def take(x, indices, /, axis=None):
         raise
     except IndexError:
         raise _outside(indices, prod(x.shape) if axis is None else x.shape[axis]) from None
+
+
+@op(
+    "scatter_{axis}({x} → {shape}, {indices})",
+    vjp=(lambda g, indices, axis: np.take_along_axis(g, indices, axis=axis), None),
+    domain=((-2.0, 2.0), POSITIONS),
+    cases=(
+        Case((2, 4), (2, 4), shape=(2, 3), axis=1),
+        Case((5, 2), (5, 1), shape=(3, 2), axis=0),
+        Case((2, 2, 2), (2, 2, 2), shape=(2, 1, 3), axis=-1),
+        Case((5,), (5,), shape=(4,), axis=-1),
+        Case((5,), (5,), shape=(2, 3), axis=None),
+    ),
+)
+def scatter_along_axis(x, indices, /, shape, axis):
+    """Zeros of a shape, x added at positions along an axis: the adjoint of `take_along_axis`."""
+    if axis is None:
+        return scatter_add(x, indices, shape=shape)
+    axis = normalize_axis_index(axis, len(shape))
+    n, step = shape[axis], prod(shape[axis + 1 :])
+    start = np.arange(prod(shape[:axis]))[:, np.newaxis] * (n * step) + np.arange(step)
+    start = start.reshape(*shape[:axis], 1, *shape[axis + 1 :])
+    places = np.broadcast_to(start + np.where(indices < 0, indices + n, indices) * step, x.shape)
+    z = np.zeros_like(x, shape=prod(shape))
+    np.add.at(z, places.ravel(), np.ravel(x))
+    return np.reshape(z, shape)
+
+
+@op(
+    "take_{axis}({x}, {indices})",
+    vjp=(
+        lambda g, indices, x_shape, axis: scatter_along_axis(g, indices, shape=x_shape, axis=axis),
+        None,
+    ),
+    selects=True,
+    domain=((-2.0, 2.0), POSITIONS),
+    cases=(
+        Case((2, 3), (2, 4), axis=1),
+        Case((3, 2), (5, 1), axis=0),
+        Case((2, 1, 3), (2, 2, 2), axis=-1),
+        Case((4,), (5,)),
+        Case((2, 3), (5,), axis=None),
+    ),
+)
+def take_along_axis(x, indices, /, axis=-1):
+    """For each place the element at an integer position of its own along an axis.
+
+    x (n, m), indices (n, k), axis=1 -> (n, k). Of repeated positions the gradients add up.
+    """
+    return np.take_along_axis(x, indices, axis=axis)
+
+
+def _sort(g, x, x_shape, axis):
+    if axis is None:
+        return scatter_add(g, np.argsort(x, axis=None), shape=x_shape)
+    return scatter_along_axis(g, np.argsort(x, axis=axis), shape=x_shape, axis=axis)
+
+
+@op(
+    "sort_{axis}({x})",
+    vjp=_sort,
+    cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)),
+    analytic=False,
+)
+def sort(x, /, axis=-1):
+    """Elements in order along an axis (None: of the flattened array), NaN last; of ties each has
+    a place, in the order they stood, and the gradient of that place.
+    """
+    return np.sort(x, axis=axis)

@@ -16,7 +16,6 @@ __all__ = [
     "flip",
     "getitem",
     "moveaxis",
-    "pad",
     "ravel",
     "repeat",
     "reshape",
@@ -351,10 +350,8 @@ def _pad_led(one, xs, led):
         Case((2, 3), pad_width=((0, 2), (1, 0)), constant_values=3.0),
     ),
 )
-def pad(x, /, pad_width, mode="constant", *, constant_values=0):
-    """Constant elements added around x; NumPy's other modes have no rule here."""
-    if mode != "constant":
-        raise ValueError(f"expected mode 'constant', got {mode!r}, which has no derivative rule")
+def pad(x, /, pad_width, *, constant_values=0):
+    """Constant elements added around x; NumPy's other modes are `np.pad`'s."""
     return np.pad(x, pad_width, constant_values=constant_values)
 
 

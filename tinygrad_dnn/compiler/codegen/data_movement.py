@@ -53,7 +53,7 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _pad(
-    shape: tuple[int, ...], x: str, out: str, pad_width: Any, mode: str, constant_values: Any
+    shape: tuple[int, ...], x: str, out: str, pad_width: Any, constant_values: Any
 ) -> list[str] | None:
     if not shape or isinstance(pad_width, dict) or not isinstance(constant_values, (int, float)):
         return None

@@ -85,7 +85,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.astype: _astype,
     einsum_of: _einsum,
     ops.getitem: data_movement.getitem,
-    ops.pad: data_movement.pad,
+    ops.shape.pad: data_movement.pad,
     ops.repeat: data_movement.repeat,
     ops.reshape: _reshape,
     ops.roll: data_movement.roll,

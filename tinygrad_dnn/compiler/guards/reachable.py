@@ -363,7 +363,7 @@ def _inside(x: Any) -> Iterator[Any]:
     elif type(x).__name__ in ("_lru_cache_wrapper", "_lru_list_elem"):
         yield from gc.get_referents(x)
     elif isinstance(x, Op):
-        yield from (x.forward, *x.rules, getattr(x, "joint", None))
+        yield from (x.forward, *x.rules, x.shared, x.joint)
 
 
 def _parts(x: Any, name: str) -> Iterator[tuple[Any, str, None]]:

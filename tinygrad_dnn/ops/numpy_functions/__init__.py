@@ -7,6 +7,7 @@ from tinygrad_dnn.ops.numpy_functions import (
     linalg,
     numerics,
     order,
+    padding,
     polynomials,
     products,
     reductions,
@@ -18,6 +19,7 @@ from tinygrad_dnn.ops.numpy_functions.joining import *
 from tinygrad_dnn.ops.numpy_functions.linalg import *
 from tinygrad_dnn.ops.numpy_functions.numerics import *
 from tinygrad_dnn.ops.numpy_functions.order import *
+from tinygrad_dnn.ops.numpy_functions.padding import *
 from tinygrad_dnn.ops.numpy_functions.polynomials import *
 from tinygrad_dnn.ops.numpy_functions.products import *
 from tinygrad_dnn.ops.numpy_functions.reductions import *
@@ -30,6 +32,7 @@ __all__ += joining.__all__
 __all__ += linalg.__all__
 __all__ += numerics.__all__
 __all__ += order.__all__
+__all__ += padding.__all__
 __all__ += polynomials.__all__
 __all__ += products.__all__
 __all__ += reductions.__all__

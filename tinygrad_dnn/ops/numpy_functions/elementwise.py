@@ -8,6 +8,7 @@ from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
+    "angle",
     "around",
     "conj",
     "conjugate",
@@ -19,10 +20,12 @@ __all__ = [
     "float_power",
     "imag",
     "ldexp",
+    "modf",
     "nan_to_num",
     "positive",
     "radians",
     "real",
+    "real_if_close",
     "round",
 ]
 
@@ -68,7 +71,10 @@ def float_power(x1, x2, /):
 def ldexp(x1, x2, /):
     """x1 · 2ˣ² for integers x2."""
     dtype = getattr(x1, "dtype", np.dtype(float))
-    return x1 * np.exp2(as_array(x2).astype(dtype))
+    x2 = as_array(x2)
+    if x2.dtype.kind not in "iu":
+        raise TypeError(f"ldexp: expected integers as exponents, got {x2.dtype}")
+    return x1 * np.exp2(x2.astype(dtype))
 
 
 @composed(np.divmod, cases=(Case((2, 3), (3,)),), domain=((4.1, 4.4), (1.6, 1.9)))
@@ -135,3 +141,24 @@ def imag(val):
 def copy(a, order="K", subok=False):
     """The same values in memory of their own; the gradient passes."""
     return a.astype(a.dtype)
+
+
+@composed(np.real_if_close, cases=(Case((2, 3)),))
+def real_if_close(a, tol=100):
+    """The same values: of real numbers."""
+    return +a
+
+
+@composed(np.angle, cases=(Case((2, 3)), Case((2, 3), deg=True)))
+def angle(z, deg=False):
+    """0 of numbers above 0, π (or 180) of those below: of real numbers; its slope is 0."""
+    half, none = np.asarray(np.pi, z.dtype), np.zeros((), z.dtype)
+    a = np.where(np.isnan(z), z, np.where(np.signbit(z), half, none))
+    return np.rad2deg(a) if deg else a
+
+
+@composed(np.modf, cases=(Case((2, 3)),))
+def modf(x, /):
+    """The part behind the point, and the integer towards 0, both with x's sign."""
+    whole = np.trunc(x)
+    return np.copysign(np.where(np.isinf(x), np.zeros((), x.dtype), x - whole), x), whole

@@ -1,21 +1,29 @@
 """Functions that join arrays, composed of concatenate, reshape and indexing."""
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.nested import joined, tensors
+from tinygrad_dnn.ops.shape import stack
 
 __all__ = [
     "append",
+    "array",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
     "block",
+    "c_",
     "column_stack",
     "dstack",
     "hstack",
     "insert",
+    "r_",
     "vstack",
 ]
 
@@ -79,6 +87,7 @@ def column_stack(tup):
 @composed(np.append, cases=(Case((2, 3), (3,)), Case((2, 3), (1, 3), axis=0)))
 def append(arr, values, axis=None):
     """Values joined to the end along an axis, or of the flattened arrays."""
+    arr, values = as_array(arr), as_array(values)
     if axis is None:
         return np.concatenate([np.ravel(arr), np.ravel(values)])
     return np.concatenate([arr, values], axis=axis)
@@ -99,11 +108,12 @@ def block(arrays):
 
 
 def _depth(nested):
-    depth = 0
-    while isinstance(nested, list):
-        if not nested:
-            raise ValueError("block: expected arrays in every list, got an empty list")
-        nested, depth = nested[0], depth + 1
+    """How deep the lists lie, which is the same everywhere."""
+    level, depth = [nested], 0
+    while any(isinstance(x, list) for x in level):
+        if not all(isinstance(x, list) and x for x in level):
+            raise ValueError("block: expected lists of one depth, and arrays in every list")
+        level, depth = [y for x in level for y in x], depth + 1
     return depth
 
 
@@ -132,9 +142,11 @@ def insert(arr, obj, values, axis=None):
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))
-    values = as_array(values).astype(arr.dtype)
-    if np.ndim(obj) == 0 and np.ndim(values) > 0:
-        values = np.moveaxis(values, 0, axis)  # as NumPy has it: its first axis goes there
+    arr, values = as_array(arr), as_array(values)
+    values = values.astype(arr.dtype)
+    if np.ndim(obj) == 0:  # as NumPy has it: the first axis goes there
+        missing = len(arr.shape) - len(values.shape)
+        values = np.moveaxis(np.reshape(values, (1,) * missing + values.shape), 0, axis)
     n = arr.shape[axis]
     where = np.insert(np.arange(n), obj, n)  # n where a new one comes
     new = where == n
@@ -142,3 +154,60 @@ def insert(arr, obj, values, axis=None):
     both = np.concatenate([arr, np.broadcast_to(values, shape)], axis=axis)
     order = np.where(new, n + np.cumsum(new) - 1, where)
     return np.take(both, order, axis=axis)
+
+
+@composed(np.array, many=True, cases=(Case((2, 3), (2, 3)), Case((), (), ndmin=2)))
+def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
+    """Nested lists of Tensors and numbers as one array; NumPy's own can't look into such lists."""
+    z = joined(object, stack)
+    z = np.copy(z) if z is object else z
+    z = z if dtype is None or z.dtype == dtype else z.astype(dtype)
+    return np.reshape(z, (1,) * (ndmin - len(z.shape)) + z.shape) if len(z.shape) < ndmin else z
+
+
+class Along:
+    """NumPy's `r_` and `c_`, for Tensors too: what stands in the brackets joined along an axis."""
+
+    def __init__(self, name: str, numpys: Any, directive: tuple[int, int, int]) -> None:
+        self.name, self.numpys, self.directive = name, numpys, directive
+
+    def __getitem__(self, key: Any) -> Any:
+        """Arrays, lists, numbers and slices (as ranges) joined.
+
+        A text before them says `"axis,ndmin,place"`: the axis, the least number of axes, and where
+        the axes of what has fewer come among them.
+        """
+        parts = list(key) if isinstance(key, tuple) else [key]
+        count = tensors(parts)
+        if not count:
+            return self.numpys[key]
+        axis, ndmin, place = self.directive
+        if isinstance(parts[0], str):
+            words, *parts = parts
+            try:
+                given = [int(n) for n in words.split(",")]
+            except ValueError:
+                raise ValueError(
+                    f"{self.name}: expected a directive of up to three integers like '0,2', got "
+                    f"{words!r}"
+                ) from None
+            axis, ndmin, place = (*given, *self.directive[len(given) :])[:3]
+        with scope(Call(self.name, "", count)):
+            return np.concatenate([_at_least(x, ndmin, place) for x in parts], axis=axis)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}[a, b, ...]>"
+
+
+def _at_least(x: Any, ndmin: int, place: int) -> Any:
+    """An array of ndmin axes; `place` of those that are new come before its own, all for −1."""
+    x = as_array(np.r_[x] if isinstance(x, slice) else x)
+    missing = ndmin - len(x.shape)
+    if missing <= 0:
+        return x
+    before = place if place >= 0 else place + missing + 1
+    return np.reshape(x, (1,) * before + x.shape + (1,) * (missing - before))
+
+
+r_ = Along("r_", np.r_, (0, 1, -1))
+c_ = Along("c_", np.c_, (-1, 2, 0))

@@ -12,16 +12,20 @@ from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.factorization import (
     cholesky_lower,
     definite,
+    eigenvalues,
     eigh_parts,
     qr_parts,
+    singular_values,
     slogdet_parts,
     svd_parts,
     t,
+    triangular,
     well_conditioned,
 )
 from tinygrad_dnn.ops.factorization import (
     pinv as pseudo_inverse,
 )
+from tinygrad_dnn.ops.reduction import length
 
 __all__ = [
     "cholesky",
@@ -96,7 +100,7 @@ def eigh(a, UPLO="L"):
 @composed(np.linalg.eigvalsh, cases=SQUARE, arrange=definite)
 def eigvalsh(a, UPLO="L"):
     """Eigenvalues of symmetric matrices in ascending order, see `eigh`."""
-    return eigh_parts(_read_upper("eigvalsh", a, UPLO))[..., 0, :]
+    return eigenvalues(_read_upper("eigvalsh", a, UPLO))
 
 
 @composed(np.linalg.svd, cases=tuple(Case(*c.shapes, full_matrices=False) for c in WIDE))
@@ -104,10 +108,10 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """Singular value decomposition, reduced: U S Vh = a; or the values alone."""
     if hermitian:
         raise ValueError("svd: hermitian=True has no rule here; use np.linalg.eigh")
+    if not compute_uv:
+        return singular_values(a)
     m, n = a.shape[-2:]
     parts = svd_parts(a)
-    if not compute_uv:
-        return parts[..., m]
     if full_matrices and m != n:
         raise ValueError(
             f"svd: expected full_matrices=False for {a.shape}: what completes a basis is not "
@@ -119,7 +123,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
 @composed(np.linalg.svdvals, cases=WIDE)
 def svdvals(x, /):
     """Singular values in descending order."""
-    return svd_parts(x)[..., x.shape[-2]]
+    return singular_values(x)
 
 
 @composed(np.linalg.qr, cases=WIDE)
@@ -157,12 +161,16 @@ def cholesky(a, /, *, upper=False):
 )
 def solve_triangular(a, b, *, trans=0, lower=False, unit_diagonal=False):
     """The z with a z = b, or aᵀ z = b; of a one triangle is read, the upper or the lower."""
-    triangle = np.tril(a, -1 if unit_diagonal else 0) if lower else np.triu(a, int(unit_diagonal))
-    if unit_diagonal:
-        triangle = triangle + np.eye(a.shape[-1], dtype=a.dtype)
     if trans not in (0, 1, "N", "T"):
         raise ValueError(f"solve_triangular: expected trans 0 or 1, got {trans!r}")
-    return np.linalg.solve(t(triangle) if trans in (1, "T") else triangle, b)
+    if trans in (1, "T"):
+        a, lower = t(a), not lower
+    if unit_diagonal:
+        one = np.eye(a.shape[-1], dtype=bool)
+        a = np.where(one, np.ones((), a.dtype), a)
+    if len(np.shape(b)) == 1:
+        return np.squeeze(triangular(a, np.expand_dims(b, -1), lower=lower), -1)
+    return triangular(a, b, lower=lower)
 
 
 @composed(
@@ -178,11 +186,11 @@ def lstsq(a, b, rcond=None):
             f"lstsq: expected a matrix and a vector or matrix, got {a.shape} and {b.shape}"
         )
     m, n = a.shape
-    s = svd_parts(a)[:, m]
+    s = singular_values(a)
     eps = float(np.finfo(a.dtype).eps)
     cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else rcond
     z = pseudo_inverse(a, cut) @ b
-    rank = np.sum(s > cut * s[0])
+    rank = np.sum(s > cut * s[0]).astype(np.int32)
     off = b - a @ z
     residuals = np.reshape(np.sum(off * off, axis=0), (-1,))
     return z, residuals if m > n else residuals[:0], rank, s
@@ -235,9 +243,9 @@ def _in_best_order(arrays):
     k = len(arrays)
     sizes = [arrays[0].shape[0], *(x.shape[1] for x in arrays)]
     cost: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(k)}
-    for length in range(1, k):
-        for i in range(k - length):
-            j = i + length
+    for steps in range(1, k):
+        for i in range(k - steps):
+            j = i + steps
             cost[i, j] = min(
                 (cost[i, q][0] + cost[q + 1, j][0] + sizes[i] * sizes[q + 1] * sizes[j + 1], q)
                 for q in range(i, j)
@@ -296,7 +304,9 @@ def _vector_norm(x, ord, axis, keepdims):
         return _root(np.sum(x * x, axis=axis, keepdims=keepdims))
     size = np.absolute(x)
     if ord == np.inf:
-        return np.max(size, axis=axis, keepdims=keepdims)
+        if not x.shape or length(axis, x.shape):
+            return np.max(size, axis=axis, keepdims=keepdims)
+        return np.sum(size, axis=axis, keepdims=keepdims)  # 0 of no elements
     if ord == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if ord == 0:
@@ -325,6 +335,8 @@ def _matrix_norm(x, ord, axis, keepdims):
     if ord in (1, -1, np.inf, -np.inf):
         summed, left = (row, column) if abs(ord) == 1 else (column, row)
         sums = np.sum(np.absolute(x), axis=summed, keepdims=True)
+        if ord > 0 and not sums.shape[left]:
+            sums = np.sum(sums, axis=left, keepdims=True)  # 0 of no elements
         z = (np.max if ord > 0 else np.min)(sums, axis=left, keepdims=True)
     elif ord in (2, -2, "nuc"):
         s = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))

@@ -1,9 +1,11 @@
 """Differences, interpolation, convolution, covariances."""
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import as_array, composed
+from tinygrad_dnn.ops.compose import as_array, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -141,6 +143,7 @@ def gradient(f, *varargs, axis=None, edge_order=1):
         Case((4,), (3,), (3,)),
         Case((2, 3), (3,), (3,), left=0.0, right=1.0),
         Case((), (3,), (3,)),
+        Case((5,), (3,), (3,), period=1.7),
     ),
     domain=((0.2, 2.9), (-0.5, 3.5), (-2, 2)),
     arrange=lambda x, xp, fp: [x, np.sort(xp), fp],
@@ -148,14 +151,22 @@ def gradient(f, *varargs, axis=None, edge_order=1):
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Piecewise linear through the points (xp, fp), whose xp increase; differentiable in all three.
 
-    At a point itself the slope in x is the one to the right.
+    At a point itself the slope in x is the one to the right. With a period the points go on beyond
+    their ends, in any order, and left and right say nothing.
     """
-    if period is not None:
-        raise TypeError("interp: period= has no rule here; extend xp and fp by a point each side")
     x, xp, fp = (_wide(as_array(v), np.float64) for v in (x, xp, fp))
-    n = xp.shape[0]
-    if fp.shape != xp.shape or not n:
+    if len(xp.shape) != 1 or fp.shape != xp.shape or not xp.shape[0]:
         raise ValueError(f"interp: expected xp and fp of one length, got {xp.shape} and {fp.shape}")
+    if period is not None:
+        if period == 0:
+            raise ValueError("interp: expected a period that is not 0")
+        period, left, right = np.absolute(period), None, None
+        x, xp = np.remainder(x, period), np.remainder(xp, period)
+        order = np.argsort(xp)
+        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
+        fp = np.concatenate([fp[-1:], fp, fp[:1]])
+    n = xp.shape[0]
     low = fp[0] if left is None else left
     high = fp[n - 1] if right is None else right
     if n == 1:
@@ -228,20 +239,52 @@ def _variables(m, rowvar):
     return m if rowvar or m.shape[0] == 1 else np.transpose(m)
 
 
+def _weights_of(name, X, fweights, aweights):
+    """The weights of observations, their sum, and that of their squares over the frequencies'."""
+    m = X.shape[1]
+    f: Any = None if fweights is None else np.asarray(plain(name, "fweights", fweights))
+    a: Any = None if aweights is None else as_array(aweights)
+    for what, w in (("fweights", f), ("aweights", a)):
+        if w is not None and w.shape != (m,):
+            raise ValueError(f"{name}: expected {m} numbers as {what}, got shape {w.shape}")
+        if isinstance(w, np.ndarray) and w.min(initial=0) < 0:
+            raise ValueError(f"{name}: expected {what} of 0 or more, got {w.min()}")
+    if f is not None and (f != np.around(f)).any():
+        raise TypeError(f"{name}: expected whole numbers as fweights, got {f.tolist()}")
+    if a is None:
+        return f, np.sum(f), np.sum(f)
+    w = a if f is None else a * f
+    return w, np.sum(w), np.sum(w * a)
+
+
 @composed(
-    np.cov, cases=(Case((3, 5)), Case((4,)), Case((5, 2), rowvar=False), Case((2, 4), ddof=0))
+    np.cov,
+    cases=(
+        Case((3, 5)),
+        Case((4,)),
+        Case((5, 2), rowvar=False),
+        Case((2, 4), ddof=0),
+        Case((2, 4), fweights=np.array([1, 0, 2, 1])),
+        Case((2, 4), aweights=np.array([0.5, 1.0, 2.0, 0.25]), fweights=np.array([1, 3, 2, 1])),
+    ),
 )
 def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
-    """Covariances of variables in rows, observed in columns."""
-    if fweights is not None or aweights is not None:
-        raise TypeError("cov: weights have no rule here; repeat observations with np.repeat")
+    """Covariances of variables in rows, observed in columns: fweights times each, or with weights
+    in proportion to their size, which may require a gradient.
+    """
+    if ddof is not None and ddof != int(ddof):
+        raise ValueError(f"cov: expected ddof as a whole number, got {ddof}")
     X = _variables(m, rowvar)
     if y is not None:
         X = np.concatenate([X, _variables(y, rowvar)])
     X = _wide(X, dtype or np.result_type(X.dtype, np.float64))  # in double, as NumPy does
     ddof = (0 if bias else 1) if ddof is None else ddof
-    X = X - np.mean(X, axis=1, keepdims=True)
-    return np.squeeze(X @ np.transpose(X) / (X.shape[1] - ddof))
+    if fweights is None and aweights is None:
+        X = X - np.mean(X, axis=1, keepdims=True)
+        return np.squeeze(X @ np.transpose(X) / (X.shape[1] - ddof))
+    w, total, squares = _weights_of("cov", X, fweights, aweights)
+    X = X - np.sum(X * w, axis=1, keepdims=True) / total
+    return np.squeeze((X * w) @ np.transpose(X) / (total - ddof * squares / total))
 
 
 @composed(np.corrcoef, cases=(Case((3, 5)), Case((2, 6))))

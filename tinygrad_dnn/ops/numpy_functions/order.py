@@ -8,7 +8,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops.compose import composed, plain
 from tinygrad_dnn.ops.declare import Case
-from tinygrad_dnn.ops.numpy_functions.shaping import picked
+from tinygrad_dnn.ops.numpy_functions.reductions import beside
 from tinygrad_dnn.ops.reduction import axes, length
 
 __all__ = [
@@ -19,21 +19,7 @@ __all__ = [
     "partition",
     "percentile",
     "quantile",
-    "sort",
 ]
-
-
-@composed(np.sort, cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)))
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
-    """Elements in order along an axis (None: of the flattened array), NaN last; of ties each has
-    a place, and the gradient of that place.
-    """
-    if order is not None:
-        raise TypeError("sort: order= is for structured arrays, which hold no gradients")
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    axis = normalize_axis_index(axis, len(a.shape))
-    return picked(a, np.argsort(a, axis=axis), axis)
 
 
 @composed(np.partition, cases=(Case((5,), kth=2), Case((3, 4), kth=(0, 2), axis=0)))
@@ -42,7 +28,7 @@ def partition(a, kth, axis=-1, kind="introselect", order=None):
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, len(a.shape))
-    return picked(a, np.argpartition(a, kth, axis=axis), axis)
+    return np.take_along_axis(a, np.argpartition(a, kth, axis=axis), axis=axis)
 
 
 def _rows(a, axis):
@@ -58,8 +44,22 @@ def _reduced_shape(a, axis):
     return tuple(1 if i in over else n for i, n in enumerate(a.shape))
 
 
+def _averaged(q, n):
+    at = q * n - 1
+    return np.where(at == np.floor(at), at + 0.5, np.ceil(at))
+
+
+def _closest(q, n):
+    at = q * n - 1.5
+    before = np.floor(at)
+    return np.where((at == before) & (before % 2 == 1), before, before + 1)
+
+
 METHODS = {
     # The place of quantile q among n sorted elements, from 0 (Hyndman and Fan 1996).
+    "inverted_cdf": lambda q, n: np.ceil(q * n) - 1,
+    "averaged_inverted_cdf": _averaged,
+    "closest_observation": _closest,
     "linear": lambda q, n: q * (n - 1),
     "weibull": lambda q, n: q * (n + 1) - 1,
     "hazen": lambda q, n: q * n - 0.5,
@@ -72,8 +72,10 @@ METHODS = {
     "midpoint": lambda q, n: (np.floor(q * (n - 1)) + np.ceil(q * (n - 1))) / 2,
 }
 
+PICKING = {"inverted_cdf", "closest_observation", "lower", "higher", "nearest"}
 
-def _quantile(name, a, q, axis, method, keepdims, counts=None):
+
+def _quantile(name, a, q, axis, method, keepdims, counts=None, weights=None):
     """Quantiles of the elements along axes, between two neighbours in proportion.
 
     Args:
@@ -84,16 +86,24 @@ def _quantile(name, a, q, axis, method, keepdims, counts=None):
     q = np.asarray(plain(name, "q", q), dtype=float)
     if q.size and not (np.all(q >= 0) and np.all(q <= 1)):
         raise ValueError(f"{name}: expected quantiles from 0 to 1, got {q.min()} to {q.max()}")
-    if q.ndim:  # an array of quantiles takes part in the dtype, a number does not
+    if q.ndim and method not in PICKING:  # an array takes part in the dtype, a number does not
         dtype = np.result_type(a.dtype, q.dtype)
         a = a if a.dtype == dtype else a.astype(dtype)
-    rows = np.sort(_rows(a, axis), axis=-1)
+    rows = _rows(a, axis)
     n = rows.shape[-1]
     if not n:
         raise ValueError(f"{name}: expected elements along axis {axis}, got shape {a.shape}")
     shape = _reduced_shape(a, axis)
-    place = METHODS[method]
-    parts = [_between(rows, place, float(one), n, counts) for one in q.ravel()]
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ValueError(
+                f"{name}: expected method='inverted_cdf' beside weights, got {method!r}"
+            )
+        rows, shares = _weighed(name, rows, a, axis, weights, counts)
+        parts = [_reached(rows, shares, one, counts) for one in q.ravel()]
+    else:
+        rows, place = np.sort(rows, axis=-1), METHODS[method]
+        parts = [_between(rows, place, float(one), n, counts) for one in q.ravel()]
     z = np.stack(parts) if parts else np.zeros((0, *rows.shape[:-1]), a.dtype)
     kept = shape if keepdims else rows.shape[:-1]
     return np.reshape(z, (*q.shape, *kept))
@@ -121,6 +131,31 @@ def _between(rows, place, q, n, counts):
     return np.squeeze(z, -1)
 
 
+def _weighed(name, rows, a, axis, weights, counts):
+    """The rows sorted, and the running share of their weights."""
+    w = np.asarray(plain(name, "weights", weights))
+    w = np.broadcast_to(beside(name, w, a, axis), a.shape)
+    if (w < 0).any() or not np.isfinite(w).all():
+        raise ValueError(f"{name}: expected weights that are finite and not negative")
+    if not _rows(w, axis).any(axis=-1).all():
+        raise ValueError(f"{name}: expected a weight above 0 for each quantile")
+    order = np.argsort(rows, axis=-1)
+    rows = np.take_along_axis(rows, order, axis=-1)
+    w = np.take_along_axis(_rows(w, axis), order, axis=-1)
+    if counts is not None:
+        w = np.where(np.isnan(rows), 0, w)
+    run = np.cumsum(w, axis=-1)
+    return rows, run / run[..., -1:]
+
+
+def _reached(rows, shares, q, counts):
+    """The first element where the running share is above 0 and q or more."""
+    before = np.logical_or(shares < q, shares == 0)
+    at = np.minimum(np.sum(before, axis=-1, keepdims=True), rows.shape[-1] - 1)
+    z = np.squeeze(np.take_along_axis(rows, at, axis=-1), -1)
+    return z if counts is not None else z + _nan_of(rows)
+
+
 def _nan_of(rows):
     """NaN where a row holds one, which was sorted to its end; else 0. No gradient passes."""
     last = rows[..., -1]
@@ -136,9 +171,10 @@ def median(a, axis=None, overwrite_input=False, keepdims=False):
     rows = np.sort(_rows(a, axis), axis=-1)
     n = rows.shape[-1]
     if not n:
-        raise ValueError(f"median: expected elements along axis {axis}, got shape {a.shape}")
-    z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
-    z = z + _nan_of(rows)
+        z = np.mean(rows, axis=-1)  # NaN, and NumPy's warning
+    else:
+        z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
+        z = z + _nan_of(rows)
     return np.reshape(z, _reduced_shape(a, axis)) if keepdims else z
 
 
@@ -158,18 +194,20 @@ QUANTILES = (
     Case((3, 4), q=[0.1, 0.5, 1.0], axis=0),
     Case((2, 3, 4), q=0.8, axis=(0, -1), keepdims=True),
 )
+WEIGHTED = Case(
+    (3, 4), q=[0.0, 0.4, 1.0], axis=1, weights=np.array([0, 2, 1, 3]), method="inverted_cdf"
+)
 PERCENTILES = tuple(
     Case(*c.shapes, **{**c.meta, "q": (np.asarray(c.meta["q"]) * 100).tolist()}) for c in QUANTILES
 )
 
 
-@composed(np.quantile, cases=(*QUANTILES, Case((7,), q=0.4, method="median_unbiased")))
+@composed(np.quantile, cases=(*QUANTILES, Case((7,), q=0.4, method="median_unbiased"), WEIGHTED))
 def quantile(
     a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
 ):
     """Quantiles q, from 0 to 1, along axes, between neighbours in proportion."""
-    _refuse_weights("quantile", weights)
-    return _quantile("quantile", a, q, axis, method, keepdims is True)
+    return _quantile("quantile", a, q, axis, method, keepdims is True, weights=weights)
 
 
 @composed(np.percentile, cases=PERCENTILES)
@@ -177,8 +215,8 @@ def percentile(
     a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
 ):
     """Percentiles q, from 0 to 100, along axes."""
-    _refuse_weights("percentile", weights)
-    return _quantile("percentile", a, _of_hundred("percentile", q), axis, method, keepdims is True)
+    q = _of_hundred("percentile", q)
+    return _quantile("percentile", a, q, axis, method, keepdims is True, weights=weights)
 
 
 @composed(np.nanquantile, cases=QUANTILES)
@@ -186,8 +224,8 @@ def nanquantile(
     a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
 ):
     """Quantiles along axes of the numbers that are not NaN."""
-    _refuse_weights("nanquantile", weights)
-    return _quantile("nanquantile", a, q, axis, method, keepdims is True, _counts(a, axis))
+    counts = _counts(a, axis)
+    return _quantile("nanquantile", a, q, axis, method, keepdims is True, counts, weights)
 
 
 @composed(np.nanpercentile, cases=PERCENTILES)
@@ -195,17 +233,9 @@ def nanpercentile(
     a, q, axis=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None
 ):
     """Percentiles along axes of the numbers that are not NaN."""
-    _refuse_weights("nanpercentile", weights)
-    counts = _counts(a, axis)
-    return _quantile(
-        "nanpercentile", a, _of_hundred("nanpercentile", q), axis, method, keepdims is True, counts
-    )
+    q, counts = _of_hundred("nanpercentile", q), _counts(a, axis)
+    return _quantile("nanpercentile", a, q, axis, method, keepdims is True, counts, weights)
 
 
 def _of_hundred(name, q):
     return np.asarray(plain(name, "q", q)) / 100
-
-
-def _refuse_weights(name, weights):
-    if weights is not None:
-        raise TypeError(f"{name}: weights= has no rule here; repeat elements with np.repeat")

@@ -43,6 +43,8 @@ def polymul(a1, a2):
 @composed(np.polyder, cases=(Case((4,)), Case((4,), m=2), Case((1,))))
 def polyder(p, m=1):
     """The m-th derivative of a polynomial."""
+    if m < 0:
+        raise ValueError(f"polyder: expected m as 0 or more, got {m}; polyint integrates")
     p = _vector(p)
     if m < 0:
         raise ValueError(f"polyder: expected m as 0 or more, got {m}; see polyint")
@@ -55,6 +57,8 @@ def polyder(p, m=1):
 @composed(np.polyint, cases=(Case((3,)), Case((2,), m=2, k=[1.0, 2.0])))
 def polyint(p, m=1, k=None):
     """The m-th integral of a polynomial, with the constants k."""
+    if m < 0:
+        raise ValueError(f"polyint: expected m as 0 or more, got {m}; polyder differentiates")
     p = _vector(p)
     if m < 0:
         raise ValueError(f"polyint: expected m as 0 or more, got {m}; see polyder")

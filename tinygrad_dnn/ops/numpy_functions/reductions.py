@@ -9,13 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops import reduction
+from tinygrad_dnn.ops import reduction, running
 from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "average",
-    "cumprod",
     "cumulative_prod",
     "cumulative_sum",
     "nancumprod",
@@ -129,8 +128,17 @@ def mean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     return _over(z, _count(a, axis, where), axis, _kept(keepdims))
 
 
+def _freedom(name, ddof, correction):
+    """ddof, which the array API calls correction."""
+    if not _given(correction):
+        return ddof
+    if ddof != 0:
+        raise ValueError(f"{name}: expected ddof or correction, got both")
+    return correction
+
+
 def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
-    ddof = correction if _given(correction) else ddof
+    ddof = _freedom("var", ddof, correction)
     a = _with(a, dtype, True, 0)
     if where is True and not _given(mean):
         return reduction.var(a, axis, ddof=ddof, keepdims=_kept(keepdims))
@@ -143,7 +151,7 @@ def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
 
 def _deviation(a, axis, dtype, ddof, keepdims, where, mean, correction):
     if where is True and not _given(mean):
-        ddof = correction if _given(correction) else ddof
+        ddof = _freedom("std", ddof, correction)
         return reduction.std(_with(a, dtype, True, 0), axis, ddof=ddof, keepdims=_kept(keepdims))
     v = _variance(a, axis, dtype, ddof, keepdims, where, mean, correction)
     zero = v == 0
@@ -249,11 +257,10 @@ def scanned(of_two, a, axis):
     return np.moveaxis(rows, 0, axis)
 
 
-@composed(np.cumprod, cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0)))
+@composed(np.cumprod, cases=(Case((2, 3), axis=1, dtype="float32"),))
 def cumprod(a, axis=None, dtype=None):
-    """Running product along an axis, or of the flattened array; slopes are right at zeros too."""
-    a = _with(a, dtype, True, 0)
-    return scanned(np.multiply, np.ravel(a), 0) if axis is None else scanned(np.multiply, a, axis)
+    """Running product along an axis, in another dtype."""
+    return running.cumprod(_with(a, dtype, True, 0), axis=axis)
 
 
 def _cumulative(name, x, axis, dtype, include_initial, run, neutral):
@@ -303,6 +310,33 @@ def ptp(a, axis=None, keepdims=False):
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
 
 
+def _plainly(x):
+    """A plain array's values; of what is recorded none are looked at."""
+    return x if isinstance(x, np.generic | np.ndarray) else np.nan
+
+
+def beside(name, weights, a, axis):
+    """Weights in a shape that broadcasts to a's; they are given for all of it, or along the axes.
+
+    Raises:
+        TypeError, ValueError: they are given for neither.
+    """
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise TypeError(
+            f"{name}: expected axis= beside weights {weights.shape} for an array {a.shape}"
+        )
+    over = reduction.axes(axis, a.shape)
+    if weights.shape != tuple(a.shape[i] for i in over):
+        raise ValueError(
+            f"{name}: expected weights of shape {tuple(a.shape[i] for i in over)}, "
+            f"got {weights.shape}"
+        )
+    weights = np.transpose(weights, tuple(int(i) for i in np.argsort(over)))
+    return np.reshape(weights, [n if i in over else 1 for i, n in enumerate(a.shape)])
+
+
 @composed(
     np.average,
     cases=(Case((3, 4)), Case((3, 4), axis=0, keepdims=True), Case((3,), weights=[1.0, 2, 3])),
@@ -314,22 +348,10 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         z = np.mean(a, axis=axis, keepdims=keepdims)
         total = np.full(np.shape(z), reduction.length(axis, a.shape), a.dtype)
         return (z, total) if returned else z
-    weights = as_array(weights)
-    if weights.shape != a.shape:
-        if axis is None:
-            raise TypeError(
-                f"average: expected axis= beside weights {weights.shape} for an array {a.shape}"
-            )
-        over = reduction.axes(axis, a.shape)
-        if weights.shape != tuple(a.shape[i] for i in over):
-            raise ValueError(
-                f"average: expected weights of shape {tuple(a.shape[i] for i in over)}, "
-                f"got {weights.shape}"
-            )
-        order = np.argsort(over)
-        weights = np.transpose(weights, tuple(int(i) for i in order))
-        weights = np.reshape(weights, [n if i in over else 1 for i, n in enumerate(a.shape)])
+    weights = beside("average", as_array(weights), a, axis)
     total = np.sum(np.broadcast_to(weights, a.shape), axis=axis, keepdims=keepdims)
+    if np.any(_plainly(total) == 0):
+        raise ZeroDivisionError("average: the weights sum to 0, and can't be normalised")
     z = np.sum(a * weights, axis=axis, keepdims=keepdims) / total
     return (z, total) if returned else z
 

@@ -1,7 +1,5 @@
 """Functions that split, turn and cut arrays, composed of reshape, transpose and indexing."""
 
-from math import prod
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
@@ -26,7 +24,6 @@ __all__ = [
     "rollaxis",
     "rot90",
     "sliding_window_view",
-    "take_along_axis",
     "tril",
     "triu",
     "unstack",
@@ -112,6 +109,8 @@ def flipud(m):
 def rot90(m, k=1, axes=(0, 1)):
     """Turned by k quarters in the plane of two axes."""
     one, other = (normalize_axis_index(axis, len(m.shape)) for axis in axes)
+    if one == other:
+        raise ValueError(f"rot90: expected two different axes, got {axes}")
     k %= 4
     if k == 0:
         return m[...]
@@ -253,33 +252,6 @@ def extract(condition, arr):
     """The elements where the condition holds, in one axis."""
     where = np.flatnonzero(plain("extract", "condition", condition))
     return np.take(np.ravel(arr), where)
-
-
-@composed(
-    np.take_along_axis,
-    cases=(Case((2, 3), indices=np.array([[2, 0], [1, 1]]), axis=1),),
-)
-def take_along_axis(arr, indices, axis=-1):
-    """For each place the element at a position of its own along an axis."""
-    if axis is None:
-        arr, axis = np.ravel(arr), 0
-    axis = normalize_axis_index(axis, len(arr.shape))
-    if len(indices.shape) != len(arr.shape):
-        raise ValueError(
-            f"take_along_axis: expected indices with {len(arr.shape)} axes, got {indices.shape}"
-        )
-    n = arr.shape[axis]
-    # What lies outside of the axis is sent outside of the array, where `take` refuses it.
-    indices = np.where(indices < 0, indices + n, indices)
-    return picked(arr, np.where((indices < 0) | (indices >= n), prod(arr.shape), indices), axis)
-
-
-def picked(arr, positions, axis):
-    """take_along_axis for positions from 0 on that lie in the axis."""
-    step = prod(arr.shape[axis + 1 :])
-    every = np.arange(prod(arr.shape)).reshape(arr.shape)
-    first = every[(slice(None),) * axis + (slice(0, 1),)]
-    return np.take(np.ravel(arr), first + positions * step)
 
 
 @composed(

@@ -84,17 +84,8 @@ class Compiled:
         program, given = self._found(args, kwargs)
         refuse_attached(program.attached)
         if MODE.get().watch is not None and self.f is not None:
-            self._as_written(args, kwargs)
+            _as_written(self.f, args, kwargs)
         return program.run([_arrays(x) for x in given.values()], self.reuse_outputs)
-
-    def _as_written(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Run f on Tensors, for debug() looks at ops, of which a program has none."""
-        assert self.f is not None
-        flat, layout = flatten((args, kwargs))
-        tensors = [Tensor(x) if isinstance(x, np.ndarray) else x for x in flat]
-        args, kwargs = rebuild(layout, tensors)
-        with no_grad():
-            self.f(*args, **kwargs)
 
     def _refuse_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A gradient would end here in silence."""
@@ -278,6 +269,15 @@ def _lost() -> None:
     """In place of a function that could not be pickled."""
 
 
+def _as_written(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Run f on Tensors, for debug() looks at ops, of which a program has none."""
+    flat, layout = flatten((args, kwargs))
+    tensors = [Tensor(x) if isinstance(x, np.ndarray) else x for x in flat]
+    args, kwargs = rebuild(layout, tensors)
+    with no_grad():
+        f(*args, **kwargs)
+
+
 def _arrays(tree: Any) -> Any:
     """A structure with arrays in place of Tensors and scalars."""
     flat, layout = flatten(tree)
@@ -315,7 +315,7 @@ def compile(
     however deep) is compared at every call, by identity or as a number or text, arrays by their
     checksum (give large ones as arguments), and f is recorded again where it differs. What f asks
     of files, clocks, installed packages, and of Python's own state (queues, decimal contexts), is
-    asked once.
+    asked once. Inside `debug()` f itself is run first, op by op.
 
     Args:
         f: a function of arrays.

@@ -266,7 +266,7 @@ t.expand(4, 2, 3) | np.broadcast_to
 t.masked_fill(t > 0, 0.0) | np.where
 t.gather(1, [0]) | t.take
 t.chunk(3) | np.split
-t.backwards() | 'backward'
+t.backwards() | no attribute 'backwards'
 t.sum(dim=0) | t.sum(axis=0)
 t.sum(axis=0, keepdim=True) | keepdims=True
 t.mean(dim=1, keepdim=True) | t.sum(axis=0)

@@ -130,9 +130,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
         if op.view and z.base is not None:
-            t._memory = args[0]._memory if len(args) == 1 else None
-            if t._memory is None:
-                t._memory = _memory_of(args)
+            t._memory = (len(args) == 1 and args[0]._memory) or _memory_of(args)
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op

@@ -128,7 +128,7 @@ def detaches_it(p: Any, x: Any) -> Any:
 
 
 def calls_what_takes_no_tensor(p: Any, x: Any) -> Any:
-    return (p * np.lib.stride_tricks.sliding_window_view(x[:, 0], 1)[:, 0]).sum()
+    return (p * x[:, 0]).sum() * x.__array_interface__["shape"][1]
 
 
 def wants_an_array(p: Any, x: Any) -> Any:

@@ -72,7 +72,9 @@ def elementwise(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
 
 
 def stacked(one: One, xs: Sequence[Any], led: Sequence[bool]) -> Any:
-    """Leading axes broadcast, as those of stacks of matrices do; no array is a single vector."""
+    """Leading axes broadcast, as those of stacks of matrices do."""
+    if min(map(len, one.shapes)) < 2:  # a single vector
+        return NotImplemented
     return one(*_lined(one, xs, led, max(map(len, one.shapes))))
 
 

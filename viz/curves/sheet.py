@@ -21,7 +21,7 @@ SIZE = (8.0, 4.5)  # inches, the shape of a slide
 DPI = 160
 FORMATS = ("png", "svg", "pdf")
 # Inches around axes with ticks: room for six digits and the name of an axis.
-LEFT, RIGHT, BOTTOM, TOP, TITLE = 0.98, 0.2, 0.68, 0.22, 0.3
+LEFT, RIGHT, BOTTOM, TOP, TITLE = 0.98, 0.28, 0.68, 0.22, 0.3
 # zlib's level for PNG: the default, 6, takes up to three times as long for a fifth fewer bytes.
 COMPRESSION = 2
 

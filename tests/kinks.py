@@ -36,6 +36,16 @@ def _shared(extreme: Any) -> Slopes:
     return slopes
 
 
+def _of_places(g: Any, x: Any, axis: int | None = -1) -> Sequence[Any]:
+    """Each element has the gradient of its place; equal ones keep their order."""
+    order, placed = np.argsort(x, axis=axis, kind="stable"), np.zeros(x.shape)
+    if axis is None:
+        placed.reshape(-1)[order] = g
+    else:
+        np.put_along_axis(placed, order, g, axis)
+    return (placed,)
+
+
 # The gradient (g · slope, for each array) where the slopes from the two sides differ.
 KINKS: dict[str, Slopes] = {
     "absolute": lambda g, x: (0 * g,),
@@ -51,6 +61,7 @@ KINKS: dict[str, Slopes] = {
     "fmin": lambda g, x, y: (g / 2, g / 2),
     "max": _shared(np.max),
     "min": _shared(np.min),
+    "sort": _of_places,
     "std": lambda g, x, **_: (np.zeros_like(x),),
 }
 

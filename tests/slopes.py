@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from itertools import product
+from math import factorial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +62,30 @@ def _turns(of_two: Any) -> Slope:
     return lambda x, y: np.rint((of_two(x, y) - x) / y)
 
 
-LN2, DEGREE = np.log(WIDE(2)), np.arctan(WIDE(1)) / 45
+LN2, PI = np.log(WIDE(2)), 4 * np.arctan(WIDE(1))
+DEGREE = PI / 180
+
+
+def _sinc(x: Any) -> Any:
+    u, half = PI * x, WIDE(0.5)
+    angle = PI * (x - 2 * np.rint(half * x))
+    near = np.where(np.abs(u) < 1, u, 0)
+    series = 0 * near
+    for k in range(1, 14):
+        series = series + (-1) ** k * near ** (2 * k - 1) / (2 * k + 1) / factorial(2 * k - 1)
+    with np.errstate(all="ignore"):
+        far = (np.cos(angle) - np.sin(angle) / u) / u
+    return PI * np.where(np.abs(u) < 1, series, far)
+
+
+def _bessel(x: Any) -> Any:
+    """I₁ by its power series, whose terms have one sign."""
+    half = x / 2
+    term = total = half
+    for k in range(1, 1200):
+        term = term * half / k * half / (k + 1)
+        total = total + term
+    return total
 
 
 # The slope by each argument, of numbers in 80 bits; None where an op is constant in it.
@@ -88,6 +112,7 @@ TRUTH: dict[str, tuple[Slope | None, ...]] = {
     "fmin": (lambda x, y: _above(y, x), _above),
     "fmod": (lambda x, y: 1 + 0 * x, _turns(np.fmod)),
     "heaviside": (None, lambda x, y: (x == 0) * WIDE(1)),
+    "i0": (_bessel,),
     "hypot": (lambda x, y: x / np.hypot(x, y), lambda x, y: y / np.hypot(x, y)),
     "identity": (lambda x: 1 + 0 * x,),
     "leaky_relu": (lambda x: np.where(x > 0, WIDE(1), WIDE(0.01)),),
@@ -111,6 +136,7 @@ TRUTH: dict[str, tuple[Slope | None, ...]] = {
     "sigmoid": (lambda x: _logistic(x) * _logistic(-x),),
     "sign": (lambda x: 0 * x,),
     "sin": (np.cos,),
+    "sinc": (_sinc,),
     "sinh": (np.cosh,),
     "softplus": (_logistic,),
     "sqrt": (lambda x: 1 / (2 * np.sqrt(x)),),

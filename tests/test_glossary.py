@@ -155,15 +155,15 @@ td.optim.adam().init({'W': a}) |
 td.compile(np.sin)(a) |
 td.compile(np.add)(a, a) |
 # --- NumPy: refused ---------------------------------------------------------------------
-np.array([s, s]) | np.stack
-np.array([[s, s], [s, s]]) | np.stack
+np.array([s, s]) | td.array([[
+np.array([[s, s], [s, s]]) | td.array([[
 np.asarray(v) | .data
-np.mean([s, s]) | np.stack
-np.stack([[s, s], [s, s]]) | np.stack([np.stack(
-np.concatenate([[s, s], [s]]) | np.stack
-[s, s, s] @ v | np.stack
-[s, 1.0, 2.0] + v | np.stack
-Tensor([s, s]) | np.stack
+np.mean([s, s]) | td.mean([v, v])
+np.stack([[s, s], [s, s]]) | td.array([[
+np.concatenate([[s, s], [s]]) | td.r_[
+[s, s, s] @ v | td.array(
+[s, 1.0, 2.0] + v | td.array(
+Tensor([s, s]) | td.array(
 np.full(3, s) | np.ones(3)
 np.full_like(a, v[0]) | np.ones((2, 3))
 a.dot(v) | S.data @ v

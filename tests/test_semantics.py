@@ -224,17 +224,17 @@ def test_s17_logical_operators_are_for_booleans() -> None:
 
 def test_s18_a_function_or_an_option_without_a_rule_is_named() -> None:
     t = param([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"np\.sort has no derivative rule"):
-        np.sort(t)
+    with pytest.raises(TypeError, match=r"np\.spacing has no derivative rule"):
+        np.spacing(t)
     with pytest.raises(TypeError, match=r"sum: no argument 'where'"):
-        np.sum(t, where=[True, False])
+        tg.sum(t, where=[True, False])
     with pytest.raises(TypeError, match="where has no derivative rule"):
         np.exp(t, where=np.array([True, False]))
     with pytest.raises(
-        TypeError, match=r"np\.add\.reduce has no derivative rule; instead: `np\.sum"
+        TypeError, match=r"np\.add\.reduceat has no derivative rule; instead: `np\.sum"
     ):
-        np.add.reduce(t)
-    for swallowed in (lambda: np.tile(np.ones(2), t), lambda: np.einsum(t, [0], [])):
+        np.add.reduceat(t, [0, 1])
+    for swallowed in (lambda: np.tile(np.ones(2), t), lambda: np.einsum(t, [0], dtype=float)):
         with pytest.raises(TypeError, match=r"tile|einsum"):
             swallowed()
 

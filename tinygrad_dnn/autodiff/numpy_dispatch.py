@@ -253,7 +253,7 @@ def _histogram(function: Callable[..., Any]) -> Callable[..., Any]:
         if any(np.ndim(part) == 0 for part in edges):
             raise TypeError(
                 f"np.{name}: expected edges as bins, such as np.linspace(0, 1, 11): those that "
-                "NumPy makes of a Tensor's values would have no gradient"
+                "NumPy makes of a Tensor's values would have no gradient; of those .data has them"
             )
         if any(getattr(x, "requires_grad", False) for x in (given.get("weights"), *edges)):
             raise TypeError(f"np.{name}: weights and edges that require a gradient have no rule")

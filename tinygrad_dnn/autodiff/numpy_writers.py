@@ -14,11 +14,11 @@ from tinygrad_dnn.ops.compose import plain
 __all__ = ["WRITERS"]
 
 
-def _into(name: str, a: Any) -> None:
+def _into(name: str, a: Any, hint: str = "") -> None:
     if not isinstance(a, Operators):
         raise TypeError(
             f"{name}: a Tensor can't be written into an array; make a Tensor of it first, "
-            f"t = Tensor(a), and write into that"
+            f"t = Tensor(a), and write into that{hint}"
         )
 
 
@@ -71,7 +71,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """Another array's values, where `where` holds."""
-    _into("np.copyto", dst)
+    _into("np.copyto", dst, "; in place of np.full and np.full_like t * np.ones((2, 3))")
     dst[...] = src if where is True else np.where(where, src, dst)
 
 

@@ -5,8 +5,9 @@ from math import prod
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.declare import At, Case, op
 from tinygrad_dnn.ops.leading import moved
+from tinygrad_dnn.ops.logic import argsort
 
 __all__ = [
     "scatter_add",
@@ -191,15 +192,14 @@ def take_along_axis(x, indices, /, axis=-1):
 
 
 def _sort(g, x, x_shape, axis):
-    if axis is None:
-        return scatter_add(g, np.argsort(x, axis=None), shape=x_shape)
-    return scatter_along_axis(g, np.argsort(x, axis=axis), shape=x_shape, axis=axis)
+    return scatter_along_axis(g, argsort(x, axis=axis), shape=x_shape, axis=axis)
 
 
 @op(
     "sort_{axis}({x})",
     vjp=_sort,
     cases=(Case((3, 4)), Case((3, 4), axis=0), Case((2, 3), axis=None)),
+    kinks=(At([1.0, 1.0], slopes=([1.0, 1.0],)),),
     analytic=False,
 )
 def sort(x, /, axis=-1):

@@ -27,7 +27,9 @@ def sinc_derivative(x, /, order):
     u = np.pi * x
     small = np.absolute(u) < order + 1
     near, far = np.where(small, u, 0), np.where(small, 1, u)
-    turned = np.sin(far), np.cos(far), -np.sin(far), -np.cos(far)
+    angle = np.pi * np.where(small, 1 / np.pi, x - 2 * np.rint(x / 2))  # far without its turns
+    sine, cosine = np.sin(angle), np.cos(angle)
+    turned = sine, cosine, -sine, -cosine
     s = turned[0] / far
     for n in range(1, order + 1):
         s = (turned[n % 4] - n * s) / far

@@ -26,8 +26,8 @@ from tinygrad_dnn.autodiff.black_box import custom_vjp as custom_vjp
 from tinygrad_dnn.autodiff.debug import NonFiniteError as NonFiniteError
 from tinygrad_dnn.autodiff.debug import debug as debug
 from tinygrad_dnn.autodiff.per_example import per_example_gradients as per_example_gradients
-from tinygrad_dnn.autodiff.remat import remat as remat
 from tinygrad_dnn.autodiff.pytree import ravel_tree as ravel_tree
+from tinygrad_dnn.autodiff.remat import remat as remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError as FreedGraphError
 from tinygrad_dnn.autodiff.reverse import StaleValueError as StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor as Tensor

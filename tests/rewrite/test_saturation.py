@@ -102,8 +102,12 @@ SPOIL: dict[str, Callable[[], Any]] = {
     "by expm1": lambda: np.log(-np.expm1(td.log_sigmoid(X))),
     "log of a log": lambda: np.log(-np.log(A)),
     "cosh": lambda: np.log(np.cosh(X)),
+    "time": lambda: Y / np.expm1(X),
 }
 SPOIL_NOTHING: dict[str, Callable[[], Any]] = {
+    "steps": lambda: (
+        Y / -np.expm1(-0.1 * Tensor(np.array(3))) + Y / (1 - 0.9 ** Tensor(np.array(3)))
+    ),
     "data": lambda: np.log(Y) + Y / Y + Y**0.5,
     "kept off 0": lambda: np.log(P + 1e-8) + 1 / (A + 0.5),
     "kept off 0 first": lambda: np.log(1 - A + 1e-8),

@@ -68,7 +68,7 @@ class Optimiser:
             part: rebuild(layout, [np.zeros_like(p) for p in leaves.values()])
             for part in self.remembers
         }
-        return state | {"t": np.zeros(())} if self.counts else state
+        return state | {"t": np.zeros((), int)} if self.counts else state
 
     def update(
         self, parameters: Tree, gradients: Tree, state: State, rate: Any

@@ -47,8 +47,8 @@ LARGE: dict[str, list[Case]] = {
 
 # LAPACK, sorting and what is more than one call have no memory given to write into.
 WITHOUT_OUT = frozenset((
-    "argpartition", "argsort", "cholesky_lower", "cumprod", "det", "eigenvalues", "eigh_parts", "i0",
-    "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
+    "argpartition", "argsort", "cholesky_lower", "cumprod", "det", "eigenvalues", "eigh_parts",
+    "i0", "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
     "sinc_derivative", "singular_values", "slogdet_parts", "solve", "sort", "sparse_matmul",
     "svd_parts", "take_along_axis", "triangular",
 ))  # fmt: skip

@@ -194,7 +194,7 @@ def _check_recurrence(op: Op) -> None:
     # In the second block the product is lost to underflow, though not what it multiplies.
     lost = np.repeat([4e4, 1e-12, 1e12, 1.0], [64, 32, 32, 72])
     for factors, added in ((x, y), (lost, np.eye(200)[0])):
-        z, last = op.forward(factors, added), 0.0
+        z, last = op(factors, added), 0.0
         for k in range(200):
             last = added[k] + factors[k] * last
             assert abs(z[k] - last) <= 1e-12 * abs(last) + 1e-13
@@ -204,7 +204,7 @@ def _check_triangular(op: Op) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(70, 70)) + 20 * np.eye(70), rng.normal(size=(70, 2))
     for is_lower, part in ((True, np.tril(x)), (False, np.triu(x))):
-        np.testing.assert_allclose(part @ op.forward(x, y, lower=is_lower), y, atol=1e-12)
+        np.testing.assert_allclose(part @ op(x, y, lower=is_lower), y, atol=1e-12)
 
 
 LARGE = {"einsum": _check_einsum, "recurrence": _check_recurrence, "triangular": _check_triangular}

@@ -49,6 +49,15 @@ REASONS = {
     ("dask", "svd_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
+    ("dask", "cumprod"): "the slope is a recurrence, which needs every element before",
+    ("dask", "eigenvalues"): "LAPACK wants the whole matrix in one array",
+    ("dask", "recurrence"): "a recurrence needs every element before",
+    ("dask", "scatter_along_axis"): "Dask writes at no positions that are an array",
+    ("dask", "singular_values"): "Dask's own svd has other arguments",
+    ("dask", "sort"): "Dask does not sort across its chunks",
+    ("dask", "sparse_matmul"): "a sparse matrix multiplies arrays in memory",
+    ("dask", "take_along_axis"): "Dask takes one 1-d list of positions",
+    ("dask", "triangular"): "Dask's own linear algebra wants SciPy",
 }
 
 

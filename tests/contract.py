@@ -13,7 +13,7 @@ from tinygrad_dnn import Tensor, gradients, sqrt, where
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check import check_op
 from tinygrad_dnn.check.op_check import cases_of, sampled
-from tinygrad_dnn.ops import Case, Op
+from tinygrad_dnn.ops import REGISTRY, Case, Op
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
 SELECT = {
@@ -174,3 +174,48 @@ def check_narrow(op: Op) -> None:
                     raise AssertionError(
                         f"{op.name}({case}), argument {i}: the rule gave {gx.dtype}"
                     )
+
+
+def _check_einsum(op: Op) -> None:
+    rng = np.random.default_rng(0)
+    for subscripts, *shapes in (
+        ("bij,kjb->kbi", (3, 40, 50), (20, 50, 3)),
+        ("ij,ij->i", (9, 8), (9, 8)),
+    ):
+        xs = [rng.normal(size=s) for s in shapes]
+        z = np.einsum(subscripts, *map(Tensor, xs))
+        np.testing.assert_allclose(z.data, np.einsum(subscripts, *xs), rtol=1e-9, atol=1e-9)
+        assert (z.op.name == op.name) == (len(subscripts) < 10)
+
+
+def _check_recurrence(op: Op) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(0.9, 1.1, 200), rng.normal(size=200)
+    # In the second block the product is lost to underflow, though not what it multiplies.
+    lost = np.repeat([4e4, 1e-12, 1e12, 1.0], [64, 32, 32, 72])
+    for factors, added in ((x, y), (lost, np.eye(200)[0])):
+        z, last = op(factors, added), 0.0
+        for k in range(200):
+            last = added[k] + factors[k] * last
+            assert abs(z[k] - last) <= 1e-12 * abs(last) + 1e-13
+
+
+def _check_triangular(op: Op) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(70, 70)) + 20 * np.eye(70), rng.normal(size=(70, 2))
+    for is_lower, part in ((True, np.tril(x)), (False, np.triu(x))):
+        np.testing.assert_allclose(part @ op(x, y, lower=is_lower), y, atol=1e-12)
+
+
+LARGE = {"einsum": _check_einsum, "recurrence": _check_recurrence, "triangular": _check_triangular}
+
+
+# Ops whose rules call those.
+THROUGH = {"cholesky_lower": "triangular", "qr_parts": "triangular", "cumprod": "recurrence"}
+
+
+def check_large(op: Op) -> None:
+    """Ops that go another way from some size on arrive at the same."""
+    name = THROUGH.get(op.name, op.name)
+    if name in LARGE:
+        LARGE[name](REGISTRY[name])

@@ -45,6 +45,15 @@ LARGE: dict[str, list[Case]] = {
 }
 
 
+# LAPACK, sorting and what is more than one call have no memory given to write into.
+WITHOUT_OUT = frozenset((
+    "argpartition", "argsort", "cholesky_lower", "cumprod", "det", "eigenvalues", "eigh_parts",
+    "i0", "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
+    "sinc_derivative", "singular_values", "slogdet_parts", "solve", "sort", "sparse_matmul",
+    "svd_parts", "take_along_axis", "triangular",
+))  # fmt: skip
+
+
 def applied(op: Op, case: Case) -> Any:
     arrays = drawn(op, case)
     return op(arrays, **case.meta) if op.many else op(*arrays, **case.meta)
@@ -75,7 +84,7 @@ def drawn(op: Op, case: Case) -> list[Any]:
             found.append(rng.integers(domain.start, domain.stop, shape))
         else:
             found.append(rng.random(shape) < 0.5 if domain is bool else rng.uniform(*domain, shape))
-    return found
+    return list(op.arrange(*found)) if op.arrange else found
 
 
 def large_cases(op: Op) -> list[Case]:
@@ -116,6 +125,9 @@ def taken(op: Op, case: Case) -> int:
 def test_an_op_compiled_allocates_nothing(name: str) -> None:
     op = REGISTRY[name]
     cases = large_cases(op)
+    if name in WITHOUT_OUT:
+        assert not cases or any(taken(op, case) >= SMALL for case in cases)
+        return
     assert cases, "no case of it can be made large"
     for case in cases:
         assert taken(op, case) < SMALL, case

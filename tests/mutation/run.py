@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     contract.check_selection,
     contract.check_shares,
     contract.check_narrow,
+    contract.check_large,
     kinks.check_points,
     kinks.check_bytes,
     kinks.check_one_share,

@@ -373,7 +373,7 @@ def test_no_function_of_numpy_loses_a_gradient_in_silence(function: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "function", [np.linalg.eig, np.linalg.eigvals, np.fft.fft, np.fft.irfft, np.modf, np.frexp]
+    "function", [np.linalg.eig, np.linalg.eigvals, np.fft.fft, np.fft.irfft, np.spacing, np.frexp]
 )
 def test_a_function_without_a_rule_refuses_by_name(function: Any) -> None:
     told = rf"np\.(linalg\.|fft\.)?{function.__name__}\b.* has no derivative rule"
@@ -381,7 +381,7 @@ def test_a_function_without_a_rule_refuses_by_name(function: Any) -> None:
         function(Tensor(np.eye(3), requires_grad=True))
 
 
-@pytest.mark.parametrize("function", [np.nextafter, np.union1d, np.copyto])
+@pytest.mark.parametrize("function", [np.nextafter, np.union1d, np.setdiff1d])
 def test_a_function_of_two_without_a_rule_refuses_by_name(function: Any) -> None:
     with pytest.raises(TypeError, match=rf"np\.{function.__name__}\b.* has no derivative rule"):
         function(np.ones(3), Tensor(np.ones(3), requires_grad=True))

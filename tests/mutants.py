@@ -1,6 +1,6 @@
 """Plants every fault that tests/mutation knows, one at a time, and runs the checks against each.
 
-    python tests/mutants.py [--only TEXT ...] [--files FILE ...] [--workers N] [--out FILE]
+    python tests/mutants.py [--only TEXT ...] [--files FILE ...] [--every N] [--out FILE]
 
 Prints killed / total for each kind of fault and every survivor with its explanation. The exit code
 is 1 if a survivor has none, if the table of explanations names a mutant that is killed or no longer
@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--files", nargs="+", default=[], metavar="FILE", help="of the ops declared in these files"
     )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="one of N, evenly spread")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there as well")
     options = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> int:
         for i, m in enumerate(every)
         if any(text in f"{m.kind} {m.key}" for text in options.only)
         and (not files or any(op.__module__.split(".")[-1] in files for op in m.ops))
-    ]
+    ][:: options.every]
     judged, faulty = verdicts(chosen, options.workers)
     found = [v for v in judged if v.effect]
 

@@ -1,5 +1,5 @@
-"""Mistakes planted in hand-written gradients: `python tests/check/planted_gradients.py` measures how
-many are found and named, and whether what has no name is given none.
+"""Mistakes planted in hand-written gradients: how many are found and named, and whether what has no
+name is given none.
 
     python tests/check/planted_gradients.py           # every fault
     python tests/check/planted_gradients.py --random 2000

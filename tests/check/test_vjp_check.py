@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import planted_gradients
 import numpy as np
+import planted_gradients
 import pytest
 
 from tinygrad_dnn import check_vjp

@@ -6,11 +6,11 @@ python examples/digits_softmax.py
 import time
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from tinygrad_dnn import compile, metrics, optim, value_and_grad
 from tinygrad_dnn.data import batches, default_dataset, split
 from tinygrad_dnn.network import cost_of, forward, initialize_parameters, one_hot
+from tinygrad_dnn.threads import blas_threads, largest_product
 
 LAYERS = (64, 64, 10)
 EPOCHS, SIZE, RATE = 30, 64, 0.01
@@ -61,7 +61,7 @@ def main():
     (X, Y), (X_test, Y_test) = digits("train"), digits("test")
     X, Y, X_val, Y_val = split(X, Y, 0.1, np.random.default_rng(0))
     began = time.perf_counter()
-    with threadpool_limits(1):  # products as small as these gain nothing by a second thread
+    with blas_threads(largest_product(LAYERS, X.shape[1])):  # as `train` has it
         parameters = train(X, Y, X_val, Y_val)
     took = time.perf_counter() - began
     predicted = predict(X_test, parameters)

@@ -4,6 +4,8 @@ The document's network by L-BFGS, a test function by Newton-CG with Hessian-vect
 by least squares with the Jacobian, a stiff equation by an implicit solver with the Jacobian.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from tinygrad_dnn import compile, grad, hvp, jacobian, ravel_tree, value_and_grad
@@ -76,9 +78,7 @@ def oscillator(mu: float = 1000.0) -> tuple[np.ndarray, int]:
 
 
 def main() -> None:
-    try:
-        import scipy  # noqa: F401
-    except ImportError:
+    if find_spec("scipy") is None:
         print("left out: SciPy is missing; pip install 'tinygrad-dnn[scipy]'")
         return
     cost, share, iterations = network()

@@ -1,4 +1,5 @@
-"""The course's second part written out by hand: what makes the document's network learn better.
+"""The second part of the course that the document is from (Improving Deep Neural Networks), written
+out by hand: what makes the document's network learn better.
 
 L2, dropout, gradient checking, He's initialisation, mini-batches, momentum, Adam and the softmax,
 each as plain NumPy in the order in which a listing computes it, on top of the first part

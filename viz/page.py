@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,11 @@ def asset(name: str) -> str:
 def page(template: str, **parts: str) -> str:
     """A template with each {{part}} in place; what is put in is not looked at again."""
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset(template))
+
+
+def escaped(words: str, keep: str = "") -> str:
+    """Words as text of a page or an attribute: what neither prints nor is in `keep` is blank."""
+    return html.escape("".join(c if c.isprintable() or c in keep else " " for c in words))
 
 
 def properties(theme: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Several threads on the same leaves (lines S107, S140 to S143 of the page)."""
+"""Several threads on the same leaves (lines S107, S133, S140 to S142 of the page)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_s142_of_threads_that_sweep_one_graph_each_adds_all_or_nothing() -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
-def test_s143_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
+def test_a_process_forked_while_a_thread_adds_is_not_stuck() -> None:
     script = (
         "import os, threading, time, warnings\n"
         "warnings.simplefilter('ignore', DeprecationWarning)\n"  # fork beside threads

@@ -9,13 +9,17 @@ of the rounds: on a busy machine they hold where those of the clock do not.
 
 from __future__ import annotations
 
+import datetime
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+
+from measure import machine
 
 TABLE = Path(__file__).with_suffix(".md")
 PICTURE = "import matplotlib.pyplot as p; p.plot([1]); p.savefig('x.png')"
@@ -43,7 +47,14 @@ def seconds(command: list[str], folder: str) -> tuple[float, float, str]:
     return used, ended - begun, done.stdout
 
 
+def load(others: float) -> str:
+    """Whether the machine was busy with something else: of its cores more than a quarter."""
+    busy = others > (os.cpu_count() or 1) / 4
+    return f"{'busy' if busy else 'idle'} (load {others:.1f} before the first round)"
+
+
 def main() -> None:
+    before = os.getloadavg()[0]
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     cats = Path(os.environ["TINYGRAD_DNN_CATS"])
     files = [str(cats / f"{split}_catvnoncat.h5") for split in ("train", "test")]
@@ -71,9 +82,20 @@ def main() -> None:
         f"Without pictures, less the loop: {(plain - loop) / imports:.1f} times the imports. "
         f"The pictures add {(whole - plain) / picture:.1f} times matplotlib's smallest one."
     )
-    head = ["| | processor, s | clock, s |", "|---|---|---|"]
+    packages = ("tinygrad-dnn", "numpy", "h5py", "matplotlib")
+    head = [
+        "# How soon `train` answers",
+        "",
+        f"Written by `python tests/benchmarks/answers.py` on {datetime.date.today():%-d %B %Y}.",
+        "",
+        f"- Machine: {machine()}; {load(before)}.",
+        f"- Versions: {', '.join(f'{n} {version(n)}' for n in packages)}.",
+        "",
+        "| | processor, s | clock, s |",
+        "|---|---|---|",
+    ]
     text = "\n".join([*head, *rows, "", verdict, ""])
-    TABLE.write_text(f"# How soon `train` answers\n\n{text}", encoding="utf-8")
+    TABLE.write_text(text, encoding="utf-8")
     print(text)
 
 

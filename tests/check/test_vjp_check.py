@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import gradient_zoo
 import numpy as np
+import planted_gradients
 import pytest
 
 from tinygrad_dnn import check_vjp
 
 RNG = np.random.default_rng(0)
 W, A, B = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=(2, 1))
-FAULTS = list(gradient_zoo.faults())
+FAULTS = list(planted_gradients.faults())
 
 
 def linear(W: Any, A: Any, b: Any) -> Any:
@@ -96,22 +96,22 @@ def test_rounding_of_a_large_input_is_no_mistake(shape: tuple[int, ...]) -> None
 def test_a_slip_is_called_by_its_name(fault: tuple[str, Any, Callable[..., Any], str]) -> None:
     _, entry, gradient, words = fault
     with np.errstate(all="ignore"):
-        verdict, reasons = gradient_zoo.said(entry, gradient)
+        verdict, reasons = planted_gradients.said(entry, gradient)
     assert verdict == "wrong"
     assert any(re.search(words, r.partition("Probably")[2] or r) for r in reasons), reasons
 
 
-@pytest.mark.parametrize("entry", gradient_zoo.ENTRIES, ids=lambda e: e.name)
-def test_nobody_right_is_accused(entry: gradient_zoo.Entry) -> None:
+@pytest.mark.parametrize("entry", planted_gradients.ENTRIES, ids=lambda e: e.name)
+def test_nobody_right_is_accused(entry: planted_gradients.Entry) -> None:
     with np.errstate(all="ignore"):
-        verdict, reasons = gradient_zoo.said(entry, gradient_zoo.compiled(entry.gradient))
+        verdict, reasons = planted_gradients.said(entry, planted_gradients.compiled(entry.gradient))
     assert verdict != "wrong", reasons
 
 
 def test_s167_what_has_no_name_is_given_none() -> None:
     with np.errstate(all="ignore"):
-        for entry, gradient in gradient_zoo.random_gradients(10):
-            verdict, reasons = gradient_zoo.said(entry, gradient)
+        for entry, gradient in planted_gradients.random_gradients(10):
+            verdict, reasons = planted_gradients.said(entry, gradient)
             assert verdict == "wrong", entry
             assert not any("Probably" in r for r in reasons), (entry.name, reasons)
 

@@ -87,7 +87,7 @@ def test_other_arguments_are_refused(X: Any, Y: Any) -> None:
             batches(X, wrong, 2, rng)
         with pytest.raises(ValueError, match=r"split: expected X \(n_x, m\)"):
             split(X, wrong, 0.5, rng)
-    with pytest.raises(TypeError, match="made once, not for each epoch"):
+    with pytest.raises(TypeError, match="made once, not for each call"):
         batches(X, Y, 2, 0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"split: expected a NumPy Generator, .* got int"):
         split(X, Y, 0.5, 0)  # type: ignore[arg-type]

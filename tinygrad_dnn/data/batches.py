@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.storage.validate import generator
+
 Array = NDArray[Any]
 
 
@@ -51,11 +53,7 @@ def batch_positions(m: int, size: int, rng: np.random.Generator) -> list[Array]:
     Raises:
         TypeError, ValueError: as `batches`.
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            "batches: expected a NumPy Generator, np.random.default_rng(seed), got "
-            f"{type(rng).__name__}; made once, not for each epoch"
-        )
+    generator(rng, "batches")
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
         raise TypeError(f"batches: expected a whole number as size, got {size!r}")
     if not 1 <= size <= m:
@@ -89,11 +87,7 @@ def split(
         ValueError: a part would be empty, or X and Y of other shapes than those.
     """
     X, Y = _columns("split", X, Y)
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            "split: expected a NumPy Generator, np.random.default_rng(seed), got "
-            f"{type(rng).__name__}"
-        )
+    generator(rng, "split")
     m = X.shape[1]
     n = round(share * m) if 0 < share < 1 else 0
     if not 0 < n < m:

@@ -22,6 +22,7 @@ from tinygrad_dnn.storage.hdf5_reader import (
 )
 
 Split = Literal["train", "test"]
+"""Which examples a file holds: those that are trained on, or those that are kept for the test."""
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.storage.validate import generator
+
 Array = NDArray[Any]
 
 
@@ -38,11 +40,7 @@ def dropout_masks(
         TypeError: `rng` is no Generator.
         ValueError: keep outside 0 < keep ≤ 1, or not one for each hidden layer.
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            "dropout_masks: expected a NumPy Generator, np.random.default_rng(seed), got "
-            f"{type(rng).__name__}"
-        )
+    generator(rng, "dropout_masks")
     hidden = len(parameters) // 2 - 1
     keeps = [float(keep)] * hidden if isinstance(keep, (int, float)) else [*map(float, keep)]
     if len(keeps) != hidden or not all(0 < k <= 1 for k in keeps):

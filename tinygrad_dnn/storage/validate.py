@@ -40,6 +40,16 @@ def integer(value: object, name: str, least: int = 0, most: int = 2**63 - 1) -> 
     return int(value)
 
 
+def generator(value: object, name: str) -> np.random.Generator:
+    """A NumPy Generator; a seed is none, as each call would draw the same numbers from it."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(
+            f"{name}: expected a NumPy Generator, np.random.default_rng(seed), got "
+            f"{type(value).__name__}; made once, not for each call"
+        )
+    return value
+
+
 def real(value: object, name: str) -> float:
     """A finite number, as a float."""
     value = plain(value)

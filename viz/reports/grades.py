@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
 from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
 from viz.files import write_text
-from viz.page import asset, page, properties
+from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
 
 MARKS = {
@@ -31,11 +30,11 @@ def page_of(found: Sequence[Grades], path: Path) -> Path:
     title = one.path.name if one else f"{len(found)} files"
     filled = page(
         "reports/grades.html",
-        title=_text(title),
+        title=escaped(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
         style=asset("page.css") + asset("reports/grades.css"),
-        summary=_text(one.summary if one else _of_all(found)),
+        summary=escaped(one.summary if one else _of_all(found)),
         table="" if one else _table(found),
         files="\n".join(_file(r, i, heading=one is None) for i, r in enumerate(found)),
     )
@@ -50,7 +49,7 @@ def _of_all(found: Sequence[Grades]) -> str:
 def _table(found: Sequence[Grades]) -> str:
     """A row per file, a column per function that anybody has."""
     names = [f.name for f in FUNCTIONS if any(not r.problem and r[f.name].present for r in found)]
-    heads = "".join(f'<th class="function-name"><span>{_text(n)}</span></th>' for n in names)
+    heads = "".join(f'<th class="function-name"><span>{escaped(n)}</span></th>' for n in names)
     rows = "\n".join(_row(r, i, names) for i, r in enumerate(found))
     legend = " &nbsp; ".join(f"{MARKS[s]} {s}" for s in STATUSES)
     return (
@@ -61,10 +60,10 @@ def _table(found: Sequence[Grades]) -> str:
 
 
 def _row(result: Grades, i: int, names: Sequence[str]) -> str:
-    file = f'<td class="file"><a href="#file-{i}">{_text(str(result.path))}</a></td>'
+    file = f'<td class="file"><a href="#file-{i}">{escaped(str(result.path))}</a></td>'
     if result.problem:
         problem = (
-            f'<td class="file problem" colspan="{len(names) + 1}">{_text(result.problem)}</td>'
+            f'<td class="file problem" colspan="{len(names) + 1}">{escaped(result.problem)}</td>'
         )
         return f"<tr>{file}{problem}</tr>"
     cells = "".join(_cell(result[n], i) for n in names)
@@ -72,8 +71,8 @@ def _row(result: Grades, i: int, names: Sequence[str]) -> str:
 
 
 def _cell(grade: Grade, i: int) -> str:
-    said = f"{grade.name}: {grade.status}"
-    mark = f'<span title="{_text(said)}" aria-label="{_text(said)}">{MARKS[grade.status]}</span>'
+    said = escaped(f"{grade.name}: {grade.status}")
+    mark = f'<span title="{said}" aria-label="{said}">{MARKS[grade.status]}</span>'
     if grade.present and grade.status != "right":
         mark = f'<a href="#{_id(grade, i)}">{mark}</a>'
     return f'<td class="{_class(grade)}-mark">{mark}</td>'
@@ -82,29 +81,30 @@ def _cell(grade: Grade, i: int) -> str:
 def _file(result: Grades, i: int, heading: bool) -> str:
     parts = []
     if heading:
-        parts.append(f'<h2 id="file-{i}">{_text(str(result.path))}</h2>')
-        parts.append(f'<p class="summary">{_text(result.summary)}</p>')
-    parts += [f'<p class="notes">{_text(note)}</p>' for note in result.notes]
+        parts.append(f'<h2 id="file-{i}">{escaped(str(result.path))}</h2>')
+        parts.append(f'<p class="summary">{escaped(result.summary)}</p>')
+    parts += [f'<p class="notes">{escaped(note)}</p>' for note in result.notes]
     detailed = [g for g in result.present if g.status != "right" or g.notes]
     parts += [_function(g, i) for g in detailed]
     rest = [g for g in result if g not in detailed]
     for status, words in (("right", "right"), ("missing", "missing")):
         names = [g.name for g in rest if g.status == status]
         if names:
-            items = "".join(f'<li class="{status}">{MARKS[status]} {_text(n)}</li>' for n in names)
+            mark = MARKS[status]
+            items = "".join(f'<li class="{status}">{mark} {escaped(n)}</li>' for n in names)
             parts.append(f'<ul class="rights" aria-label="{words}">{items}</ul>')
     return f"<section>\n{chr(10).join(parts)}\n</section>"
 
 
 def _function(grade: Grade, i: int) -> str:
-    line = f"<small>{_text(grade.place)}</small>" if grade.place else ""
-    words = "".join(f"<li>{_text(w)}</li>" for w in grade.words)
-    notes = "".join(f'<p class="notes">{_text(n)}</p>' for n in grade.notes)
+    line = f"<small>{escaped(grade.place)}</small>" if grade.place else ""
+    words = "".join(f"<li>{escaped(w)}</li>" for w in grade.words)
+    notes = "".join(f'<p class="notes">{escaped(n)}</p>' for n in grade.notes)
     trace = "\n".join(map(str, grade.lines))
     return (
         f'<article class="function {_class(grade)}" id="{_id(grade, i)}">\n'
         f'<h3><span class="status {_class(grade)}-mark">{MARKS[grade.status]} {grade.status}</span>'
-        f"{_text(grade.name)}{line}</h3>\n"
+        f"{escaped(grade.name)}{line}</h3>\n"
         + (f'<ul class="words">{words}</ul>\n' if words else "")
         + notes
         + (f'<pre class="trace">{_code(trace)}</pre>\n' if trace else "")
@@ -134,9 +134,5 @@ def _id(grade: Grade, i: int) -> str:
     return f"file-{i}-{grade.name}"
 
 
-def _text(words: str) -> str:
-    return html.escape("".join(c if c.isprintable() else " " for c in words))
-
-
 def _code(text: str) -> str:
-    return html.escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+    return escaped(text, keep="\n")

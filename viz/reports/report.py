@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from viz.files import write_text
-from viz.page import asset, page, properties
+from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
 
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
@@ -48,15 +47,15 @@ def report(
         OSError: a picture can't be read, or the page not be written.
     """
     rows = [
-        *(f"<dt>{_text(name)}</dt><dd>{_text(fact)}</dd>" for name, fact in facts.items()),
+        *(f"<dt>{escaped(name)}</dt><dd>{escaped(fact)}</dd>" for name, fact in facts.items()),
         *(
-            f"<dt>{_text(name)}</dt><dd><code>{_text(command)}</code></dd>"
+            f"<dt>{escaped(name)}</dt><dd><code>{escaped(command)}</code></dd>"
             for name, command in commands.items()
         ),
     ]
     filled = page(
         "reports/report.html",
-        title=_text(title),
+        title=escaped(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
         style=asset("page.css") + asset("reports/report.css"),
@@ -66,20 +65,15 @@ def report(
     return write_text(Path(path), filled)
 
 
-def _text(words: str) -> str:
-    return html.escape("".join(c if c.isprintable() else " " for c in words))
-
-
 def _section(section: Section) -> str:
     heading, text, picture = section
     if picture is None:
-        shown = f'<p class="missing">{_text(text)}</p>'
+        shown = f'<p class="missing">{escaped(text)}</p>'
     else:
         kind = MEDIA.get(picture.suffix.lower())
         if kind is None:
             raise ValueError(f"report: {picture.name}: expected a .png or .svg picture")
         data = b64encode(picture.read_bytes()).decode()
-        shown = (
-            f'<p>{_text(text)}</p>\n<img src="data:{kind};base64,{data}" alt="{_text(heading)}">'
-        )
-    return f"<section>\n<h2>{_text(heading)}</h2>\n{shown}\n</section>"
+        image = f'<img src="data:{kind};base64,{data}" alt="{escaped(heading)}">'
+        shown = f"<p>{escaped(text)}</p>\n{image}"
+    return f"<section>\n<h2>{escaped(heading)}</h2>\n{shown}\n</section>"

@@ -25,7 +25,7 @@ def graded(folder: Path, text: str, name: str = "homework.py") -> Grades:
 
 
 def rounds() -> list[tuple[Fault, ...]]:
-    """The faults of the zoo, one of each function in a file: they must not be mixed up."""
+    """The planted faults, one of each function in a file: they must not be mixed up."""
     of = sorted(FAULTS, key=lambda f: f.function)
     by_function = [list(fs) for _, fs in groupby(of, key=lambda f: f.function)]
     return [tuple(f for f in row if f) for row in zip_longest(*by_function)]

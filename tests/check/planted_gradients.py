@@ -1,8 +1,8 @@
-"""Mistakes planted in hand-written gradients: `python tests/check/gradient_zoo.py` measures how
-many are found and named, and whether what has no name is given none.
+"""Mistakes planted in hand-written gradients: how many are found and named, and whether what has no
+name is given none.
 
-    python tests/check/gradient_zoo.py           # every fault
-    python tests/check/gradient_zoo.py --random 2000
+    python tests/check/planted_gradients.py           # every fault
+    python tests/check/planted_gradients.py --random 2000
 """
 
 from __future__ import annotations

@@ -91,9 +91,9 @@ class LaTeX:
         r"""`\frac{x}{y}`."""
         return rf"\frac{{{above}}}{{{below}}}"
 
-    def root(self, text: str) -> str:
-        r"""`\sqrt{x}`."""
-        return rf"\sqrt{{{text}}}"
+    def root(self, text: str, degree: str) -> str:
+        r"""`\sqrt{x}`, `\sqrt[3]{x}`."""
+        return rf"\sqrt{f'[{degree}]' if degree else ''}{{{text}}}"
 
 
 LATEX = LaTeX()

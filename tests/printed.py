@@ -36,7 +36,7 @@ TO_SHAPE = {
 }  # fmt: skip
 ALONG: dict[str, Callable[..., Any]] = {
     "cumsum": np.cumsum, "flip": np.flip, "roll": np.roll, "repeat": np.repeat,
-    "sort": np.sort,
+    "sort": np.sort, "take": np.take,
     "softmax": lambda x, axis=0: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
     "log_softmax": lambda x, axis=0: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
 }  # fmt: skip
@@ -313,6 +313,11 @@ class Reader:
             return TO_SHAPE[word](xs[0], to)
         if word == "scatter":
             z = np.zeros(more.pop("→"))
+            if how:  # for each element its own position along the axis
+                where = list(np.indices(np.shape(xs[1])))
+                where[how[0]] = xs[1]
+                np.add.at(z, tuple(where), xs[0])
+                return z
             along = (slice(None),) * (more["axis"] % z.ndim) if "axis" in more else ()
             whole = z if "axis" in more or "at" in more else z.reshape(-1)
             np.add.at(whole, (*along, xs[1]) if len(xs) > 1 else more.pop("at"), xs[0])
@@ -321,7 +326,8 @@ class Reader:
             return reduced(word, xs[0], how, dropped, shape, **more)
         if word in ALONG:
             axis = {} if not how else {"axis": how[0] if len(how) == 1 else tuple(how)}
-            return ALONG[word](*xs, **axis)
+            each = word == "take" and how
+            return (np.take_along_axis if each else ALONG[word])(*xs, **axis, **more)
         pairs = {"max": np.maximum, "min": np.minimum}
         function = pairs.get(word) or FUNCTIONS.get(word) or getattr(np, word, None)
         if function is np.float32 or function is np.float64:

@@ -250,6 +250,8 @@ class Reader:
                 self.need("]")
                 return value
             return float(word.replace("−", "-"))
+        if word == "None":
+            return None
         if kind == "name":
             return self.called(word, shape)
         if word == "[":
@@ -314,8 +316,9 @@ class Reader:
         if word == "scatter":
             z = np.zeros(more.pop("→"))
             if how:  # for each element its own position along the axis
-                where = list(np.indices(np.shape(xs[1])))
-                where[how[0]] = xs[1]
+                at = np.indices(np.shape(xs[0]))  # 0 where x was repeated
+                where = [p * (n > 1) for p, n in zip(at, z.shape, strict=True)]
+                where[how[0]] = np.broadcast_to(xs[1], np.shape(xs[0]))
                 np.add.at(z, tuple(where), xs[0])
                 return z
             along = (slice(None),) * (more["axis"] % z.ndim) if "axis" in more else ()

@@ -1,8 +1,8 @@
 """How mathematics is laid out: a template with places, filled in any script.
 
 `{x} ⊙ {y}` or `exp({x})`; `_{axis}` is lowered and `{x}^{y}` raised, `{x} / {y}` and `1 / {x}` are
-fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose. What a template is follows here, once; a script says
-how each of these is written.
+fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose. What a template is follows here, once; a
+script says how each of these is written.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Formula:
             self.level, right = _INFIX[between[0]]
             needed = [self.level, right]
         elif between == ["mod"] and open_left and open_right:
-            self.level, needed = _INFIX["+"][0], [_POSTFIX - 1] * 2  # 2 · (x mod y), x y mod (x + y)
+            self.level, needed = _INFIX["+"][0], [7, 7]  # 2 · (x mod y), x y mod (x + y)
         elif self.kind == "root":
             self.level, needed = _POSTFIX, [ATOM]  # √x / y is (√x) / y
         elif len(places) == 1 and open_right and first and pieces[0][-1] != "(":

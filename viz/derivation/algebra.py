@@ -65,8 +65,9 @@ def _without(zeros: Collection[Node], node: Node) -> Node | None:
     """The only term of a sum, where the other one is 0."""
     if node.op is not add:
         return None
-    left = [x for x in node.inputs if x not in zeros]
-    return left[0] if len(left) == 1 and left[0].shape == node.shape else None
+    left = [x for x in node.parents if x not in zeros]
+    only = len(left) == 1 < len(node.parents)
+    return left[0] if only and left[0].shape == node.shape else None
 
 
 def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:

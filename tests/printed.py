@@ -17,7 +17,7 @@ import numpy as np
 SMALL = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
 LOW = {c: i for i, c in enumerate("ᵢⱼₖₗₚᵣₛₜᵤᵥ")}
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|[A-Za-zδ_]\w*)"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|I₀|[A-Za-zδ_]\w*)"
     r"|(?P<low>[ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]+)|(?P<high>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|(?P<sign>\S))",
     re.ASCII,
 )
@@ -36,6 +36,7 @@ TO_SHAPE = {
 }  # fmt: skip
 ALONG: dict[str, Callable[..., Any]] = {
     "cumsum": np.cumsum, "flip": np.flip, "roll": np.roll, "repeat": np.repeat,
+    "sort": np.sort, "take": np.take,
     "softmax": lambda x, axis=0: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
     "log_softmax": lambda x, axis=0: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
 }  # fmt: skip
@@ -46,7 +47,28 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "stop": lambda x: x, "identity": lambda x: x, "rounding": lambda x: x, "not": np.logical_not,
     "pad": lambda x, width, constant_values=0: np.pad(x, width, constant_values=constant_values),
     "stack": lambda *xs, axis=0: np.stack(xs, axis), "abs": np.abs,
+    "I₀": lambda x: _bessel(x, 0), "sinc": lambda x: _sinc(x, 0),
 }  # fmt: skip
+
+
+def _quadrature(f: Callable[..., Any], low: float, high: float) -> Any:
+    at, weights = np.polynomial.legendre.leggauss(80)
+    middle, half = (low + high) / 2, (high - low) / 2
+    return half * sum(w * f(middle + half * t) for t, w in zip(at, weights, strict=True))
+
+
+def _bessel(x: Any, order: int) -> Any:
+    """1/π ∫ cosⁿθ exp(x cosθ) dθ from 0 to π."""
+    return _quadrature(lambda a: np.cos(a) ** order * np.exp(x * np.cos(a)), 0, np.pi) / np.pi
+
+
+def _sinc(x: Any, order: int) -> Any:
+    """The n-th derivative of ∫ cos(π x t) dt from 0 to 1."""
+    turn = order * np.pi / 2
+    return _quadrature(lambda t: (np.pi * t) ** order * np.cos(np.pi * x * t + turn), 0, 1)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {"I₀": _bessel, "sinc": _sinc}  # with all derivatives
 
 
 def evaluated(text: str, names: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Any:
@@ -134,12 +156,14 @@ class Reader:
         return self.after(self.product(shape if self.alone() else None), shape)
 
     def after(self, value: Any, shape: Any) -> Any:
-        while sign := self.take("⊙", "/", "·", "⊗"):
+        while sign := self.take("⊙", "/", "·", "⊗", "mod"):
             if sign == "·" and np.ndim(value) == 0:
                 return value * self.term(shape)
             other = self.product()
             if sign == "/":
                 value = value / other
+            elif sign == "mod":
+                value = np.mod(value, other)
             elif sign == "⊙" or np.ndim(other) == 0:
                 value = value * other
             else:
@@ -171,8 +195,8 @@ class Reader:
     def product(self, shape: Any = None) -> Any:
         """A matrix product: factors side by side."""
         value = self.factor(shape)
-        while self.peek()[0] in ("name", "number") or self.peek()[1] in ("(", "[", "√", "|"):
-            if self.peek()[1] in ("and", "or"):
+        while self.peek()[0] in ("name", "number") or self.peek()[1] in (*"([√∛|⌊",):
+            if self.peek()[1] in ("and", "or", "mod"):
                 break
             value = np.matmul(value, self.factor())
         return value
@@ -180,12 +204,17 @@ class Reader:
     def factor(self, shape: Any = None) -> Any:
         if self.take("√"):
             return np.sqrt(self.factor())
+        if self.take("∛"):
+            return np.cbrt(self.factor())
         value = self.atom(shape)
         while True:
             kind, sign = self.peek()
             if sign == "ᵀ":
                 self.next()
                 value = np.transpose(value)
+            elif sign == "⁺":
+                self.next()
+                value = np.linalg.pinv(value)
             elif kind == "high":
                 value = value ** float("".join(SMALL[c] for c in self.next()[1]))
             elif sign == "^":
@@ -221,10 +250,16 @@ class Reader:
                 self.need("]")
                 return value
             return float(word.replace("−", "-"))
+        if word == "None":
+            return None
         if kind == "name":
             return self.called(word, shape)
         if word == "[":
             return self.joined()
+        if word == "⌊":
+            value = np.floor(self.loosest())
+            self.need("⌋")
+            return value
         assert word in ("(", "|"), f"unknown {word!r} in {self.text!r}"
         value = self.loosest(shape if word == "(" else None)
         if word == "(" and self.take(","):  # a tuple, such as a shape
@@ -256,6 +291,10 @@ class Reader:
 
     def called(self, word: str, shape: Any) -> Any:
         how, dropped = self.letters()
+        if word in FAMILIES and self.take("^"):
+            order = int(self.atom())
+            (x,), _ = self.arguments()
+            return FAMILIES[word](x, order)
         if not self.rest().startswith("("):
             if word == "log" and self.peek()[1] == "σ":
                 return np.log(self.factor())
@@ -276,6 +315,12 @@ class Reader:
             return TO_SHAPE[word](xs[0], to)
         if word == "scatter":
             z = np.zeros(more.pop("→"))
+            if how:  # for each element its own position along the axis
+                at = np.indices(np.shape(xs[0]))  # 0 where x was repeated
+                where = [p * (n > 1) for p, n in zip(at, z.shape, strict=True)]
+                where[how[0]] = np.broadcast_to(xs[1], np.shape(xs[0]))
+                np.add.at(z, tuple(where), xs[0])
+                return z
             along = (slice(None),) * (more["axis"] % z.ndim) if "axis" in more else ()
             whole = z if "axis" in more or "at" in more else z.reshape(-1)
             np.add.at(whole, (*along, xs[1]) if len(xs) > 1 else more.pop("at"), xs[0])
@@ -284,7 +329,8 @@ class Reader:
             return reduced(word, xs[0], how, dropped, shape, **more)
         if word in ALONG:
             axis = {} if not how else {"axis": how[0] if len(how) == 1 else tuple(how)}
-            return ALONG[word](*xs, **axis)
+            each = word == "take" and how
+            return (np.take_along_axis if each else ALONG[word])(*xs, **axis, **more)
         pairs = {"max": np.maximum, "min": np.minimum}
         function = pairs.get(word) or FUNCTIONS.get(word) or getattr(np, word, None)
         if function is np.float32 or function is np.float64:

@@ -19,7 +19,7 @@ from tinygrad_dnn.graph import trace
 
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
-    "geq", "neq", "to", "wedge", "vee",
+    "geq", "neq", "to", "wedge", "vee", "lfloor", "rfloor", "times",
     "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",

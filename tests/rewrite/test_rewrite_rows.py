@@ -87,8 +87,6 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
             if among:
                 share = rng.choice([0.05, 0.2, 0.7])
                 x = np.where(rng.random(shape) < share, rng.choice(among, shape), x)
-        if letter in row.rounded:
-            x = x * 1e-17
         values[letter] = Tensor(x, name=letter)
         if letter in row.exponential:
             values[letter] = EXPONENTIALS[rng.integers(len(EXPONENTIALS))](values[letter])

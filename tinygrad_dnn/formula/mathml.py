@@ -149,9 +149,11 @@ class MathML:
         """`<mfrac>`."""
         return f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
 
-    def root(self, text: str) -> str:
-        """`<msqrt>`."""
-        return f"<msqrt>{text}</msqrt>"
+    def root(self, text: str, degree: str) -> str:
+        """`<msqrt>`; `<mroot>` of another degree."""
+        if not degree:
+            return f"<msqrt>{text}</msqrt>"
+        return f"<mroot><mrow>{text}</mrow><mn>{degree}</mn></mroot>"
 
 
 def _raised(base: str, above: str) -> str:

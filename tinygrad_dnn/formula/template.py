@@ -1,8 +1,8 @@
 """How mathematics is laid out: a template with places, filled in any script.
 
 `{x} ⊙ {y}` or `exp({x})`; `_{axis}` is lowered and `{x}^{y}` raised, `{x} / {y}` and `1 / {x}` are
-fractions, `√{x}` a root, `{x}ᵀ` a transpose. What a template is follows here, once; a script says
-how each of these is written.
+fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose. What a template is follows here, once; a
+script says how each of these is written.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _INFIX = {
 MINUS, _SUM, _POSTFIX, ATOM = 6, 5, 8, 9
 FACTOR = (_SUM, (MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
 _FIGURE = 7  # a fraction drawn as one
+_ROOTS = {"√": "", "∛": "3"}
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PARTS = re.compile(r"([_^]?)\{(\w+)\}|([ᵀ²])")
 _BESIDE = re.compile(r"[_^]\{\w+\}")  # what stands lower or higher is nobody's operand
@@ -76,8 +77,8 @@ class Script(Protocol):
     def fraction(self, above: str, below: str) -> str | None:
         """One above the other; None where all stands in one line, with a sign between."""
 
-    def root(self, text: str) -> str | None:
-        """A square root; None where it is a sign in front."""
+    def root(self, text: str, degree: str) -> str | None:
+        """A root, square where no degree is given; None where it is a sign in front."""
 
 
 class Formula:
@@ -103,10 +104,12 @@ class Formula:
         if between == ["/"] and open_left:
             self.kind = "fraction"
         elif places and not between and open_right:
-            self.kind = {"1 /": "inverse", "√": "root"}.get(first, "")
+            self.kind = "root" if first in _ROOTS else "inverse" if first == "1 /" else ""
         if len(between) == 1 and open_left and open_right and between[0] in _INFIX:
             self.level, right = _INFIX[between[0]]
             needed = [self.level, right]
+        elif between == ["mod"] and open_left and open_right:
+            self.level, needed = _INFIX["+"][0], [7, 7]  # 2 · (x mod y), x y mod (x + y)
         elif self.kind == "root":
             self.level, needed = _POSTFIX, [ATOM]  # √x / y is (√x) / y
         elif len(places) == 1 and open_right and first and pieces[0][-1] != "(":
@@ -116,7 +119,7 @@ class Formula:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
         else:
             self.level, needed = ATOM, [0 for _ in places]  # exp(x)
-        signs = between in (["+"], ["−"], ["·"]) or (needed == [_SUM] and first in "ΣΠ")
+        signs = between in (["+"], ["−"], ["·"], ["⊙"]) or (needed == [_SUM] and first in "ΣΠ")
         self.after_sign = places[-1] if signs else ""
         if level is not None:
             self.level = level
@@ -178,7 +181,7 @@ class Formula:
     def _whole(self, script: Script, operands: Sequence[str]) -> str | None:
         """Return the formula as one figure in scripts that know it: a fraction, a root."""
         if self.kind == "root":
-            return script.root(*operands)
+            return script.root(*operands, _ROOTS[self.template[0]])
         if self.kind == "inverse":
             return script.fraction(script.plain("1"), *operands)
         return script.fraction(*operands) if self.kind == "fraction" else None
@@ -187,7 +190,7 @@ class Formula:
         text, level = given
         around = self.brackets(place, level)
         if around is None and place == self.after_sign and _SIGNED.match(text):
-            around = ("(", ")")  # x + (−y), x · (−2), Σ (−x)
+            around = ("(", ")")  # x + (−y), x ⊙ (−y), Σ (−x)
         return text if around is None else script.held(text, around)
 
 
@@ -285,7 +288,7 @@ class Unicode:
     def fraction(self, above: str, below: str) -> None:
         """`x / y` stands in a line."""
 
-    def root(self, text: str) -> None:
+    def root(self, text: str, degree: str) -> None:
         """`√x` stands in a line."""
 
 

@@ -96,10 +96,6 @@ ONLY_ON_PAPER = (
     ),
     EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
-    Row(
-        "no rounding on paper", lambda x, y: (x * -rounding(y), 0),
-        rounds=True, zeros=True, awkward=NOT_FINITE, rounded="y",
-    ),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     mathematics(
         "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),

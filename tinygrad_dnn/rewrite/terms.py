@@ -112,9 +112,8 @@ class Row:
         floats: only where everything that either side computes has one floating-point dtype.
         labels: the left side may compute with whole numbers besides, of 32 or 64 bits.
         cases: shapes and settings that tests call the line with; without, arrays that broadcast.
-        positive, whole, exponential, hyperbolic, rounded: variables that tests sample between 0 and
-            1, as whole numbers, as what an exponential or a sigmoid gives, as what tanh gives, and
-            as what rounding leaves of 0.
+        positive, whole, exponential, hyperbolic: variables that tests sample between 0 and 1, as
+            whole numbers, as what an exponential or a sigmoid gives, and as what tanh gives.
         as_written: inputs of commutative ops are looked for in this order only.
     """
 
@@ -131,7 +130,6 @@ class Row:
     whole: str = ""
     exponential: str = ""
     hyperbolic: str = ""
-    rounded: str = ""
     as_written: bool = False
     left: Any = field(init=False, repr=False)
     right: Any = field(init=False, repr=False)

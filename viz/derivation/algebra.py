@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import Op, astype, broadcast_to, divide, multiply, negative
+from tinygrad_dnn.ops import Op, add, astype, broadcast_to, divide, multiply, negative
+from tinygrad_dnn.ops.elementwise import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
 
@@ -20,7 +21,8 @@ def mathematical(
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
     Data of other dtypes than the result (labels that are whole numbers, float64 beside float32)
-    are taken as numbers of its own, unless an op needs them as they are.
+    are taken as numbers of its own, unless an op needs them as they are. Terms that are 0 but for
+    rounding are left out.
 
     Args:
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
@@ -38,9 +40,15 @@ def _copies(
     graph: Graph, divisor: Divisor | None, ones: Collection[Node], dtype: Any
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
+    zeros: set[Node] = set()
     for node in graph:
         if isinstance(node, Leaf):
             new[node] = _leaf(node, node in ones, dtype)
+            continue
+        if node.op is rounding or (node.op in (negative, multiply) and zeros & set(node.parents)):
+            zeros.add(node)
+        elif (left := _without(zeros, node)) is not None:
+            new[node] = new[left]
             continue
         inputs = [new[x] if isinstance(x, Node) else x for x in node.inputs]
         if dtype is not None and node.op is astype and node.dtype.kind == "f":
@@ -51,6 +59,15 @@ def _copies(
         as_it_was = dtype is None or not node.op.builtin
         new[node] = build(node.op, inputs, node.meta, node.scope, like=node if as_it_was else None)
     return new
+
+
+def _without(zeros: Collection[Node], node: Node) -> Node | None:
+    """The only term of a sum, where the other one is 0."""
+    if node.op is not add:
+        return None
+    left = [x for x in node.parents if x not in zeros]
+    only = len(left) == 1 < len(node.parents)
+    return left[0] if only and left[0].shape == node.shape else None
 
 
 def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:

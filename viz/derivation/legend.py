@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 _LETTERS = re.compile("[ᵢⱼₖₗₚᵣₛₜᵤᵥ]")
+_ALONG = re.compile("(?:take|scatter)[ᵢⱼₖₗₚᵣₛₜᵤᵥ]")
 _AXES = (
     "i, j, k, ... run along the first, second, third axis: Σⱼ x adds up each row of a matrix and "
     "keeps that axis, with length 1"
@@ -13,6 +14,10 @@ _AXES = (
 _GONE = "in brackets, Σ₍ⱼ₎ x, the axis is gone"
 _ALONE = "Σ without a letter is over all; on a line of its own, down to the shape beside it."
 _PUT = "scatter(x → s[p]) is an array of shape s, 0 but for x added at the positions p."
+_EACH = (
+    "takeⱼ(x, p) takes from each row of x the positions that the same row of p holds; "
+    "scatterⱼ(x → s, p) adds x at these positions of zeros of shape s."
+)
 _SET = "set(x[p] = y) is x with y in place of what stood at the positions p."
 
 
@@ -22,5 +27,7 @@ def legend(texts: Iterable[str]) -> str:
     sentences: list[str] = []
     if _LETTERS.search(whole):
         sentences += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
+    if _ALONG.search(whole):
+        sentences.append(_EACH)
     sentences += [told for word, told in (("scatter(", _PUT), ("set(", _SET)) if word in whole]
     return " ".join(sentences)

@@ -11,6 +11,8 @@ import numpy as np
 
 Layout = Any
 
+PASSING = (type(None), bool, int, str)  # parts of a tree that are no arrays
+
 
 class Record(NamedTuple):
     """The layout of a dataclass: those of its fields, and what else the object has."""
@@ -51,7 +53,8 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
 def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     """All numbers of a tree of arrays in one vector, and the function that goes back.
 
-    The tree: nested dicts, lists, tuples and dataclasses.
+    The tree: nested dicts, lists, tuples and dataclasses. None, whole numbers, truth values and
+    texts of Python are not in the vector; going back they are what they were.
 
     `vector, unravel = ravel_tree(parameters)`; `unravel(vector)` has the parameters' shapes and
     dtypes. A minimiser that knows only vectors is given
@@ -66,19 +69,22 @@ def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
         ValueError: the vector that is to go back has another length.
     """
     leaves, layout = flatten(tree, records=True)
-    arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in leaves]
+    numbers = [x for x in leaves if type(x) not in PASSING]
+    arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in numbers]
     shapes, dtypes = [x.shape for x in arrays], [x.dtype for x in arrays]
     ends = np.cumsum([prod(shape) for shape in shapes], dtype=int).tolist()
     total = ends[-1] if ends else 0
+    others = {i: x for i, x in enumerate(leaves) if type(x) in PASSING}
+    n = len(leaves)
 
     def unravel(vector: Any) -> Any:
         if vector.shape != (total,):
             raise ValueError(f"unravel: expected a vector ({total},), got {vector.shape}")
-        parts = [
+        parts = (
             vector[end - prod(shape) : end].reshape(shape).astype(dtype)
             for shape, dtype, end in zip(shapes, dtypes, ends, strict=True)
-        ]
-        return rebuild(layout, parts)
+        )
+        return rebuild(layout, [others[i] if i in others else next(parts) for i in range(n)])
 
     # At least one part, so that an empty tree is an empty vector.
     parts = [x.reshape(-1) for x in arrays] or [np.empty(0)]

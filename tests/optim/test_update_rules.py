@@ -370,3 +370,10 @@ def test_a_rate_for_each_number_is_refused() -> None:
 def test_unusable_settings_are_refused(make: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         make()
+
+
+def test_a_decay_is_not_replaced_by_another() -> None:
+    for twice in (optim.adamw(decay=0.01), optim.weight_decay(optim.sgd(), 0.01)):
+        with pytest.raises(ValueError, match=rf"{twice.name} decays by 0\.01 already"):
+            optim.weight_decay(twice, 0.1)
+    assert optim.weight_decay(optim.adamw(decay=0), 0.1).decay == 0.1

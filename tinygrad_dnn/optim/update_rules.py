@@ -281,10 +281,15 @@ def weight_decay(
             `lambda path: "W" in path` spares biases.
 
     Raises:
-        ValueError: λ is below 0 or not finite.
+        ValueError: λ is below 0 or not finite; the optimiser decays already, as `adamw` does.
     """
     if not math.isfinite(decay) or decay < 0:
         raise ValueError(f"weight_decay: expected a finite decay of 0 or above, got {decay}")
+    if optimiser.decay:
+        raise ValueError(
+            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give an optimiser "
+            "without a decay, e.g. adam()"
+        )
     return replace(optimiser, decay=float(decay), decays=decays)
 
 

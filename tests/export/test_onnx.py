@@ -120,6 +120,14 @@ def test_what_fixes_a_free_axis_is_refused_by_name(make: Any, words: str) -> Non
         onnx_model({"z": make(x)}, {"x": x}, free={"x": 0})
 
 
+def test_a_pad_with_two_numbers_is_refused() -> None:
+    x = Tensor(np.ones((2, 3)))
+    agrees({"z": np.pad(x, 1, constant_values=((2.0, 2.0), (2.0, 2.0)))}, {"x": x})
+    for constants in ((1.0, 2.0), ((1.0, 1.0), (1.0, 2.0))):
+        with pytest.raises(NotExportable, match="pad.*one number on all sides"):
+            onnx_model({"z": np.pad(x, 1, constant_values=constants)}, {"x": x})
+
+
 def test_backward_passes_are_expressions_too() -> None:
     rng = np.random.default_rng(0)
     W = Tensor(rng.normal(size=(3, 4)), requires_grad=True, name="W")

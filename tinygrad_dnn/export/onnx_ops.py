@@ -340,7 +340,10 @@ def _pad(g: Writer, node: Node, xs: Sequence[str]) -> str:
     if node.meta.get("mode", "constant") != "constant":
         raise Missing("only constants are padded with")
     widths = np.broadcast_to(np.asarray(node.meta["pad_width"]), (len(node.shape), 2))
-    value = _like(g, node, node.meta.get("constant_values", 0))
+    constants = np.unique(node.meta.get("constant_values", 0))
+    if constants.size != 1:
+        raise Missing("ONNX pads with one number on all sides")
+    value = _like(g, node, constants[0])
     return g("Pad", xs[0], _ints(g, widths.T), value)
 
 

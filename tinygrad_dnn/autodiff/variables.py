@@ -15,7 +15,6 @@ from tinygrad_dnn.graph import MODE, Node, mode, tick, trace, traced
 Argnums = int | str | Sequence[int | str]
 
 
-
 class Run:
     """One call of a function on fresh variables: what came out, and the variables themselves.
 

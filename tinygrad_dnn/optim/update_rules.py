@@ -287,7 +287,7 @@ def weight_decay(
         raise ValueError(f"weight_decay: expected a finite decay of 0 or above, got {decay}")
     if optimiser.decay:
         raise ValueError(
-            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give an optimiser "
+            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give one "
             "without a decay, e.g. adam()"
         )
     return replace(optimiser, decay=float(decay), decays=decays)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.pytree import flatten, paths, rebuild
+from tinygrad_dnn.autodiff.pytree import PASSING, arrays_of, paths, rebuild
 
 Tree = Any
 State = dict[str, Any]
@@ -332,11 +332,13 @@ def _checked_rate(rate: Any) -> Any:
 def _by_path(tree: Tree) -> tuple[dict[str, Any], Any]:
     """The arrays of a tree by their paths, and its layout."""
     if isinstance(tree, Mapping):
-        if not any(isinstance(x, (dict, list, tuple)) for x in tree.values()):  # the usual, quickly
+        if all(hasattr(x, "dtype") for x in tree.values()):  # the usual, quickly
             return {f"[{key!r}]": x for key, x in tree.items()}, dict.fromkeys(tree)
         tree = dict(tree)
-    leaves, layout = flatten(tree)
-    return dict(zip(paths(tree), leaves, strict=True)), layout
+    if type(tree) in PASSING:
+        return {"": tree}, None
+    leaves, layout = arrays_of(tree)
+    return dict(zip(paths(tree, True, PASSING), leaves, strict=True)), layout
 
 
 def _parameters(who: str, parameters: Tree) -> tuple[dict[str, Any], Any]:

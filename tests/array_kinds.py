@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ ROUNDING = 64 * np.finfo(float).eps
 REASONS = {
     ("dask", "argpartition"): "Dask does not sort across its chunks",
     ("dask", "argsort"): "Dask does not sort across its chunks",
-    ("dask", "cholesky_lower"): "Dask's own linear algebra wants square chunks, and SciPy",
+    ("dask", "cholesky_lower"): "Dask's own linear algebra takes one matrix, in square chunks",
     ("dask", "det"): "LAPACK wants the whole matrix in one array",
     ("dask", "dot"): "Dask's `dot` takes no 0-d operand; `*` does the same",
     ("dask", "eigh_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "einsum"): "the gradient of a repeated letter is a `scatter`",
     ("dask", "getitem"): "Dask takes one 1-d list of positions; a gradient is a `scatter`",
-    ("dask", "inv"): "LAPACK wants the whole matrix in one array",
+    ("dask", "inv"): "Dask's own linear algebra takes one matrix, in square chunks",
     ("dask", "pinv"): "LAPACK wants the whole matrix in one array",
     ("dask", "qr_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "repeat"): "Dask repeats every element equally often",
@@ -45,7 +45,7 @@ REASONS = {
     ("dask", "scatter_add"): "adding at positions is `np.add.at`, which Dask has not",
     ("dask", "setitem"): "Dask assigns at slices and one 1-d list of positions, without a new axis",
     ("dask", "slogdet_parts"): "LAPACK wants the whole matrix in one array",
-    ("dask", "solve"): "LAPACK wants the whole matrix in one array",
+    ("dask", "solve"): "Dask's own linear algebra takes one matrix, in square chunks",
     ("dask", "svd_parts"): "LAPACK wants the whole matrix in one array",
     ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
@@ -57,7 +57,7 @@ REASONS = {
     ("dask", "sort"): "Dask does not sort across its chunks",
     ("dask", "sparse_matmul"): "a sparse matrix multiplies arrays in memory",
     ("dask", "take_along_axis"): "Dask takes one 1-d list of positions",
-    ("dask", "triangular"): "Dask's own linear algebra wants SciPy",
+    ("dask", "triangular"): "Dask's own linear algebra takes one matrix, in square chunks",
 }
 
 
@@ -239,7 +239,15 @@ def page(columns):
 
 def versions():
     """The versions that what runs depends on."""
-    return f"Versions: numpy {np.__version__}, dask {version('dask')}."
+    return f"Versions: numpy {np.__version__}, dask {version('dask')}, SciPy {_scipy()}."
+
+
+def _scipy():
+    """SciPy's version; Dask's linear algebra stands on it."""
+    try:
+        return version("scipy")
+    except PackageNotFoundError:
+        return "none"
 
 
 def same_versions():

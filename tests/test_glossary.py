@@ -188,6 +188,15 @@ v.nbytes | t.data.nbytes
 v.strides | t.data
 v.tobytes() | t.data
 v.ptp() | np.ptp(t)
+np.angle(v) |
+t.to_pandas() | pandas and SciPy take that
+t.median() | np.median(t)
+t.quantile(0.5) | np.quantile(t, 0.5)
+t.unique() | np.unique(t.data)
+t.bincount() | np.bincount(v.data
+t.histogram() | np.histogram(t.data)
+t.mode() | return_counts=True
+td.optim.LBFGS([v]) | td.ravel_tree
 t.reshape(shape=(3, 2)) | t.reshape(3, 2)
 t.transpose(axes=(1, 0)) | t.transpose(1, 0)
 t.reshape(3, 2, order='A') | 'C' or 'F'

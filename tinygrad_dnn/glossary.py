@@ -33,7 +33,7 @@ ATTRIBUTES = _by_name(
             "nbytes itemsize strides flags base flat tobytes tofile dump dumps byteswap "
             "newbyteorder element_size is_contiguous stride storage_offset getfield setfield"
         ),
-        "values are real numbers": "angle is_complex",
+        "values are real numbers": "is_complex",
         "`t.size`": "numel nelement",
         "`t.ndim`": "dim ndimension rank",
         "`np.sort(t, axis=1)`, a new Tensor; `t.argsort()` are positions": (
@@ -91,8 +91,13 @@ ATTRIBUTES = _by_name(
         "`np.flip(t, 1)`": "flip fliplr flipud",
         "`np.roll(t, 1)`": "roll",
         "`np.tile(t, 2)` for the whole array": "tile repeat_interleave",
-        "`t.data`, an array, has it": "unique bincount histogram  median quantile mode",
-        f"{_PLAIN}; pandas and SciPy  that": "to_frame to_pandas toarray todense iloc loc",
+        "`np.median(t)`": "median",
+        "`np.quantile(t, 0.5)`": "quantile",
+        "the values alone are plain: `np.unique(t.data)`": "unique",
+        "counts are plain: `np.bincount(v.data.astype(int))`": "bincount",
+        "counts are plain: `np.histogram(t.data)`": "histogram",
+        "`np.unique(t.data, return_counts=True)` counts each value": "mode",
+        f"{_PLAIN}; pandas and SciPy take that": "to_frame to_pandas toarray todense iloc loc",
     }
     | {
         f"`np.{name}(t)` or `td.{name}(t)`": name
@@ -152,7 +157,8 @@ MODULE = _by_name(
             "nn Module Linear Sequential Dense Layer Model layers MLP functional F Neuron "
             "Embedding ReLU Sigmoid Tanh Softmax Flatten init models keras modules Params"
         ),
-        _DESCENT: ("SGD sgd step apply_updates GradientDescent LBFGS Adadelta"),
+        _DESCENT: ("SGD sgd step apply_updates GradientDescent Adadelta"),
+        "`td.ravel_tree({'W': S})` makes a vector for scipy.optimize.minimize": "LBFGS",
         _RULES: (
             "Adam AdamW RMSprop Adagrad Optimizer adam optimizers optimizer Momentum NAdam optax "
             "adamw rmsprop adagrad momentum nesterov"

@@ -147,3 +147,19 @@ def test_a_ufunc_of_scipy_is_not_called_numpys() -> None:
         assert said in str(caught.value)
     with pytest.raises(TypeError, match=r"^np\.spacing has no derivative rule"):
         np.spacing(t)
+
+
+def test_counts_refuse_weights_whose_gradient_would_be_lost() -> None:
+    i, w = Tensor(np.array([0, 1, 1])), Tensor(V, requires_grad=True)
+    assert np.bincount(i, Tensor(V), minlength=3).tolist() == [3.0, 3.0, 0.0]
+    for call in (lambda: np.bincount(i, weights=w), lambda: np.bincount(i, w)):
+        with pytest.raises(TypeError, match=r"td\.scatter_add\(weights, x, shape=\(n,\)\)"):
+            call()
+    np.testing.assert_array_equal(td.scatter_add(w, i, shape=(2,)).data, [3.0, 3.0])
+
+
+def test_plain_values_of_tensors_in_lists_and_tuples() -> None:
+    t, i = Tensor(V, requires_grad=True), Tensor(np.array([0, 1, 2]))
+    assert np.lexsort((t,)).tolist() == np.lexsort((V,)).tolist()
+    assert np.ravel_multi_index((i, i), (3, 3)).tolist() == [0, 4, 8]
+    assert np.isin(t, [(t, V), (V, t)]).tolist() == [True] * 3

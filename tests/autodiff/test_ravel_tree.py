@@ -59,3 +59,15 @@ def test_another_length_is_refused_and_nothing_is_a_vector_of_nothing() -> None:
         unravel(np.ones((5, 1)))
     vector, unravel = ravel_tree({})
     assert (vector.shape, unravel(vector)) == ((0,), {})
+
+
+def test_what_is_no_array_is_not_in_the_vector_and_is_there_again() -> None:
+    tree = {"W": np.ones((2, 2)), "b": None, "units": [3, True], "kind": "relu", "x": 0.5}
+    vector, unravel = ravel_tree(tree)
+    np.testing.assert_array_equal(vector, [1, 1, 1, 1, 0.5])
+    assert vector.dtype == np.float64
+    back = unravel(2 * vector)
+    assert [back[k] for k in ("b", "units", "kind", "x")] == [None, [3, True], "relu", 1.0]
+    slopes = grad(lambda p: (p["W"] ** 2).sum() * p["x"])(tree)
+    assert ravel_tree(slopes)[0].shape == vector.shape
+    assert ravel_tree({"b": None})[0].shape == (0,)

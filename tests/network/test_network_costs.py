@@ -293,6 +293,9 @@ def test_l2_counts_weights_and_no_biases() -> None:
     assert with_l2 - plain == pytest.approx(0.125)
     with pytest.raises(ValueError, match="l2: expected a finite number of 0 or above, got -1"):
         cost_of(X, Y, p, l2=-1)
+    for none, got in (({}, "none"), ({"b1": np.ones(1)}, "b1")):
+        with pytest.raises(ValueError, match=f"expected weights W1, ... among .*, got {got}"):
+            l2_penalty(none, 0.5, m=10)
 
 
 def value_and_tensors(p: Any) -> Any:

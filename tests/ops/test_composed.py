@@ -86,6 +86,27 @@ def test_values_and_dtype_are_numpys(f: Composed, case: Case, dtype: Any) -> Non
         np.testing.assert_allclose(mine.data, its, rtol=0, atol=32 * np.finfo(dtype).eps * scale)
 
 
+def as_lists(t: Any) -> Any:
+    """A Tensor as nested lists of 0-d ones."""
+    return t if t.ndim == 0 else [as_lists(t[i]) for i in range(t.shape[0])]
+
+
+@every_case
+def test_lists_of_tensors_are_arrays(f: Composed, case: Case) -> None:
+    """Line S111 of the page."""
+    arrays = sampled(f, case)
+    if f.many or any(x.dtype.kind != "f" or not x.size for x in arrays):
+        return
+    leaves = [Tensor(x, requires_grad=True) for x in arrays]
+    lists = [as_lists(x) for x in leaves]
+    wanted, found = total(f, leaves, case.meta), total(f, lists, case.meta)
+    np.testing.assert_allclose(found.data, wanted.data, rtol=1e-12)
+    if wanted.requires_grad:
+        slopes = td.gradients(wanted, leaves), td.gradients(found, leaves)
+        for one, other in zip(*slopes, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
 @every_case
 def test_slopes_are_the_measured_ones(f: Composed, case: Case) -> None:
     arrays = sampled(f, case)

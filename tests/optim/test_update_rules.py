@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygrad_dnn import compile, compile_loop, optim, tanh, value_and_grad
+from tinygrad_dnn import compile, compile_loop, grad, optim, tanh, value_and_grad
 
 RATE = 0.05
 STEPS = 200
@@ -333,7 +334,7 @@ def test_gradients_that_do_not_fit_are_refused_by_name() -> None:
         rule.update(deep, {"a": [np.ones(3)]}, rule.init(deep), 0.1)
 
 
-@pytest.mark.parametrize("wrong", [np.ones(3, int), 3.0, None, "x"])
+@pytest.mark.parametrize("wrong", [np.ones(3, int), 3.0, {1.0}])
 def test_parameters_that_are_no_floats_are_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"^adam: expected arrays of floats .* for W; make it one"):
         optim.adam().init({"W": wrong})
@@ -370,3 +371,50 @@ def test_a_rate_for_each_number_is_refused() -> None:
 def test_unusable_settings_are_refused(make: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         make()
+
+
+def test_a_decay_is_not_replaced_by_another() -> None:
+    for twice in (optim.adamw(decay=0.01), optim.weight_decay(optim.sgd(), 0.01)):
+        with pytest.raises(ValueError, match=rf"{twice.name} decays by 0\.01 already"):
+            optim.weight_decay(twice, 0.1)
+    assert optim.weight_decay(optim.adamw(decay=0), 0.1).decay == 0.1
+
+
+@dataclass(frozen=True)
+class Line:
+    w: Any
+    b: Any
+    units: int = 3
+    title: str = "a line"
+
+
+@pytest.mark.parametrize("name", optim.OPTIMISERS)
+def test_dataclasses_and_what_is_no_array_are_trees_to_the_rules(name: str) -> None:
+    """Lines S124 and S125 of the page."""
+    rule = optim.OPTIMISERS[name]()
+    parts = {"w": np.array([3.0, 1.0]), "b": np.array(0.5)}
+    line = {"line": Line(**parts), "none": None}
+    slopes = grad(lambda p: (p["line"].w ** 2).sum() * p["line"].b)(line)
+    plain = grad(lambda p: (p["w"] ** 2).sum() * p["b"])(parts)
+    state, expected = rule.init(line), rule.init(parts)
+    for _ in range(3):
+        line, state = rule.update(line, slopes, state, 0.1)
+        parts, expected = rule.update(parts, plain, expected, 0.1)
+    assert (type(line["line"]), line["none"]) == (Line, None)
+    assert (line["line"].units, line["line"].title) == (3, "a line")
+    np.testing.assert_array_equal(line["line"].w, parts["w"])
+    np.testing.assert_array_equal(line["line"].b, parts["b"])
+    with pytest.raises(ValueError, match=r"for \['line'\]\.w, got none"):
+        rule.update(line, {"none": None}, state, 0.1)
+
+
+def test_dataclasses_and_what_is_no_array_are_clipped_and_kept() -> None:
+    g = {"a": np.array([3.0, 4.0]), "k": None, "line": Line(np.zeros(2), None)}
+    assert optim.global_norm(g) == 5.0
+    clipped = optim.clip_by_norm(g, 1.0)
+    np.testing.assert_allclose(clipped["a"], [0.6, 0.8])
+    assert (clipped["k"], clipped["line"].b, clipped["line"].title) == (None, None, "a line")
+    np.testing.assert_array_equal(optim.clip_by_value(g, 3.5)["a"], [3.0, 3.5])
+    best = optim.early_stopping().init(g)["parameters"]
+    assert best["a"] is not g["a"]
+    assert (best["k"], best["line"].units) == (None, 3)

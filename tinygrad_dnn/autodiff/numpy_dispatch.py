@@ -20,6 +20,7 @@ from tinygrad_dnn.autodiff.numpy_writers import WRITERS
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
+from tinygrad_dnn.ops.nested import tensors
 from tinygrad_dnn.ops.numpy_functions.reductions import scanned
 from tinygrad_dnn.ops.shape import in_order
 
@@ -69,6 +70,9 @@ def _about(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _plain(x: Any) -> Any:
+    """The values of a Tensor, and of those in lists and tuples: NumPy would call us again."""
+    if isinstance(x, (list, tuple)) and tensors(x):
+        return [_plain(y) for y in x] if isinstance(x, list) else tuple(_plain(y) for y in x)
     return x.numpy() if hasattr(type(x), "__record__") else x
 
 
@@ -262,6 +266,15 @@ def _histogram(function: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
+def _bincount(x: Any, /, weights: Any = None, minlength: Any = 0) -> Any:
+    if getattr(weights, "requires_grad", False):
+        raise TypeError(
+            "np.bincount: weights that require a gradient have no rule; use "
+            "td.scatter_add(weights, x, shape=(n,)), which adds at positions"
+        )
+    return _values(np.bincount)(x, weights, minlength)
+
+
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
 _OF_SHAPES = (
     "shape", "ndim", "size", "zeros_like", "ones_like", "full_like", "empty_like", "iscomplexobj",
@@ -323,7 +336,7 @@ FUNCTIONS |= {
     np.linalg.vecdot: _vecdot,
 }
 FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
-FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS}
+FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS} | {np.bincount: _bincount}
 FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 Layout = Any
 
+PASSING = (type(None), bool, int, str)  # parts of a tree that are no arrays
+
 
 class Record(NamedTuple):
     """The layout of a dataclass: those of its fields, and what else the object has."""
@@ -27,6 +29,12 @@ class Record(NamedTuple):
         return whole
 
 
+class Kept(NamedTuple):
+    """The layout of what is no array: itself."""
+
+    value: Any
+
+
 def flatten(tree: Any, records: bool = False) -> tuple[list[Any], Layout]:
     """The arrays of nested dicts, lists and tuples in order, and the layout to rebuild them.
 
@@ -34,7 +42,13 @@ def flatten(tree: Any, records: bool = False) -> tuple[list[Any], Layout]:
         records: look into dataclasses, too.
     """
     leaves: list[Any] = []
-    return leaves, _taken(tree, leaves, records)
+    return leaves, _taken(tree, leaves, records, ())
+
+
+def arrays_of(tree: Any) -> tuple[list[Any], Layout]:
+    """`flatten` into dataclasses too; None, whole numbers and texts are in the layout alone."""
+    leaves: list[Any] = []
+    return leaves, _taken(tree, leaves, True, PASSING)
 
 
 def rebuild(layout: Layout, leaves: Sequence[Any]) -> Any:
@@ -51,7 +65,8 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
 def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     """All numbers of a tree of arrays in one vector, and the function that goes back.
 
-    The tree: nested dicts, lists, tuples and dataclasses.
+    The tree: nested dicts, lists, tuples and dataclasses. None, whole numbers, truth values and
+    texts of Python are not in the vector; going back they are what they were.
 
     `vector, unravel = ravel_tree(parameters)`; `unravel(vector)` has the parameters' shapes and
     dtypes. A minimiser that knows only vectors is given
@@ -65,7 +80,7 @@ def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     Raises:
         ValueError: the vector that is to go back has another length.
     """
-    leaves, layout = flatten(tree, records=True)
+    leaves, layout = arrays_of(tree)
     arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in leaves]
     shapes, dtypes = [x.shape for x in arrays], [x.dtype for x in arrays]
     ends = np.cumsum([prod(shape) for shape in shapes], dtype=int).tolist()
@@ -85,8 +100,12 @@ def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     return np.concatenate(parts), unravel
 
 
-def paths(tree: Any, records: bool = False) -> list[str]:
-    """How each array is reached from the whole, in the order of `flatten`: `['layer 1'][0]`."""
+def paths(tree: Any, records: bool = False, passing: tuple[type, ...] = ()) -> list[str]:
+    """How each array is reached from the whole, in the order of `flatten`: `['layer 1'][0]`.
+
+    Args:
+        passing: types of what is left out, PASSING in the order of `arrays_of`.
+    """
     found: list[str] = []
     stack = [("", tree)]
     while stack:
@@ -98,7 +117,7 @@ def paths(tree: Any, records: bool = False) -> list[str]:
         elif records and _is_record(part):
             inner = [(f"{at}.{name}", x) for name, x in _parts(part).items()]
         else:
-            found.append(at)
+            found += [] if type(part) in passing else [at]
             continue
         stack += reversed(inner)
     return found
@@ -116,18 +135,20 @@ def _parts(part: Any) -> dict[str, Any]:
 # until Python's collector comes.
 
 
-def _taken(part: Any, leaves: list[Any], records: bool) -> Layout:
+def _taken(part: Any, leaves: list[Any], records: bool, passing: tuple[type, ...]) -> Layout:
     if isinstance(part, dict):
-        return {key: _taken(value, leaves, records) for key, value in part.items()}
+        return {key: _taken(value, leaves, records, passing) for key, value in part.items()}
     if isinstance(part, tuple) and hasattr(part, "_fields"):
-        return type(part)(*(_taken(x, leaves, records) for x in part))
+        return type(part)(*(_taken(x, leaves, records, passing) for x in part))
     if isinstance(part, (list, tuple)):
-        return type(part)(_taken(x, leaves, records) for x in part)
+        return type(part)(_taken(x, leaves, records, passing) for x in part)
     if records and _is_record(part):
         inside = _parts(part)
         others = {k: v for k, v in getattr(part, "__dict__", {}).items() if k not in inside}
-        taken = {name: _taken(value, leaves, records) for name, value in inside.items()}
+        taken = {name: _taken(value, leaves, records, passing) for name, value in inside.items()}
         return Record(type(part), taken, others)
+    if type(part) in passing:
+        return Kept(part)
     leaves.append(part)
     return None
 
@@ -135,6 +156,8 @@ def _taken(part: Any, leaves: list[Any], records: bool) -> Layout:
 def _put(part: Layout, leaves: Iterator[Any]) -> Any:
     if part is None:
         return next(leaves)
+    if isinstance(part, Kept):
+        return part.value
     if isinstance(part, dict):
         return {key: _put(value, leaves) for key, value in part.items()}
     if isinstance(part, Record):

@@ -8,13 +8,10 @@ it. So the function itself runs once, and random numbers that it drew stay the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from tinygrad_dnn.autodiff.evaluate import evaluate
-from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.autodiff.pytree import flatten, ravel_tree, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, pull, record, variable
 from tinygrad_dnn.autodiff.transforms import Transformed
 from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, Observer, mode, rebuilt, tick, traced
@@ -51,10 +48,10 @@ def _run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) 
         if not any(x.requires_grad for x in made):
             return value
         made = [x for x in made if x.requires_grad]
-        whole = made[0] if len(made) == 1 else _joined(made)
+        whole, apart = (made[0], _alone) if len(made) == 1 else ravel_tree(made)
     named = getattr(f, "__name__", "remat").strip("<>")
     found = _forgotten(named, whole, read)
-    parts = iter([found] if len(made) == 1 else _apart(found, made))
+    parts = iter(apart(found))
     ours = {id(x) for x in made}
     return rebuild(layout, [next(parts) if id(x) in ours else x for x in out])
 
@@ -86,18 +83,8 @@ class _Read(Observer):
                 self.values[x] = value
 
 
-def _joined(xs: Sequence[Tensor]) -> Tensor:
-    dtype = np.result_type(*(x.dtype for x in xs))
-    joined: Any = np.concatenate([np.reshape(x, (-1,)).astype(dtype) for x in xs])
-    return cast("Tensor", joined)
-
-
-def _apart(whole: Tensor, xs: Sequence[Tensor]) -> list[Any]:
-    ends = np.cumsum([prod(x.shape) for x in xs]).tolist()
-    return [
-        np.reshape(whole[a:b], x.shape).astype(x.dtype)
-        for a, b, x in zip([0, *ends], ends, xs, strict=False)
-    ]
+def _alone(whole: Tensor) -> list[Any]:
+    return [whole]
 
 
 def _forgotten(named: str, whole: Tensor, read: _Read) -> Tensor:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.pytree import flatten, mapped, paths, rebuild
+from tinygrad_dnn.autodiff.pytree import PASSING, flatten, mapped, paths, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
 from tinygrad_dnn.graph import MODE, Node, mode, tick, trace, traced
 
 Argnums = int | str | Sequence[int | str]
-
-_PASSING = (type(None), bool, int, str)  # parts of a tree that are no arrays
 
 
 class Run:
@@ -79,7 +77,7 @@ class Run:
                 raise TypeError(_no_tensor(value))
             self._out, self._out_layout = [value], None
         for k, x in enumerate(self._out):
-            if type(x) not in _PASSING and not isinstance(x, Tensor):
+            if type(x) not in PASSING and not isinstance(x, Tensor):
                 at = paths(value, records=True)[k]
                 raise TypeError(f"{at} of what the function returned: {_no_tensor(x)}")
         self.results: list[Tensor] = [x for x in self._out if isinstance(x, Tensor)]
@@ -217,7 +215,7 @@ def _is_variable(x: Any) -> bool:
 
 def _variable(x: Any, tree: Any, k: int) -> Any:
     """The variable for leaf k of a tree; None, a whole number or a text stays what it is."""
-    if type(x) in _PASSING:
+    if type(x) in PASSING:
         return x
     try:
         return variable(x)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.export.onnx_ops import ROWS, WITHOUT, Missing
+from tinygrad_dnn.export.onnx_ops import NO_ROW, ROWS, WITHOUT, Missing
 from tinygrad_dnn.export.weights import write
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 
@@ -27,7 +27,7 @@ OPSET = 18  # the oldest in which every row of the table can be written
 
 
 class NotExportable(ValueError):
-    """An op of the expression has no counterpart; the message says which and why."""
+    """An op of the expression is not written; the message says which and why."""
 
 
 def onnx_model(
@@ -162,7 +162,7 @@ class _Writer:
             elif node.op.composite:
                 self._expanded(node)
             else:
-                raise Missing(WITHOUT.get(node.op.name, "it has no counterpart in ONNX"))
+                raise Missing(WITHOUT.get(node.op.name, NO_ROW))
         except Missing as reason:
             raise NotExportable(f"onnx: {describe(node)}: {reason}") from None
 

@@ -3,7 +3,7 @@
 A row is a function (g, node, xs) -> the name of the result; `xs` are the names of the inputs, and g
 writes: `g("Mul", x, y)` adds a node and gives the name of what it makes, `g.constant(array)` a
 constant. An op without a row that is a composite is written as what it is composed of; any other is
-refused with the reason that stands in `WITHOUT`.
+refused, with the reason that stands in `WITHOUT` where ONNX itself is the reason.
 """
 
 from __future__ import annotations
@@ -187,6 +187,16 @@ def _expm1(g: Writer, node: Node, xs: Sequence[str]) -> str:
     return g("Where", small, near, g("Sub", g("Exp", x), one))
 
 
+def _exp2(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    """2ˣ."""
+    return g("Pow", _like(g, node, 2.0), g.cast(xs[0], node.dtype))
+
+
+def _fmod(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    """The remainder with the sign of x."""
+    return g("Mod", *(g.cast(x, node.dtype) for x in xs), fmod=1)
+
+
 def _square(g: Writer, node: Node, xs: Sequence[str]) -> str:
     return g("Mul", xs[0], xs[0])
 
@@ -340,7 +350,10 @@ def _pad(g: Writer, node: Node, xs: Sequence[str]) -> str:
     if node.meta.get("mode", "constant") != "constant":
         raise Missing("only constants are padded with")
     widths = np.broadcast_to(np.asarray(node.meta["pad_width"]), (len(node.shape), 2))
-    value = _like(g, node, node.meta.get("constant_values", 0))
+    constants = np.unique(node.meta.get("constant_values", 0))
+    if constants.size != 1:
+        raise Missing("ONNX pads with one number on all sides")
+    value = _like(g, node, constants[0])
     return g("Pad", xs[0], _ints(g, widths.T), value)
 
 
@@ -417,12 +430,13 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     # one number at a time
     "absolute": _same("Abs"), "negative": _same("Neg"), "sign": _same("Sign"),
     "reciprocal": _same("Reciprocal"), "square": _square, "sqrt": _same("Sqrt"),
-    "exp": _same("Exp"), "log": _same("Log"), "expm1": _expm1, "log1p": _log1p,
+    "exp": _same("Exp"), "exp2": _exp2, "log": _same("Log"), "expm1": _expm1, "log1p": _log1p,
     "log2": _log_base(2.0), "log10": _log_base(10.0),
     "sin": _same("Sin"), "cos": _same("Cos"), "tan": _same("Tan"),
     "arcsin": _same("Asin"), "arccos": _same("Acos"), "arctan": _same("Atan"),
     "sinh": _same("Sinh"), "cosh": _same("Cosh"), "tanh": _same("Tanh"),
-    "floor": _same("Floor"), "ceil": _same("Ceil"),
+    "arcsinh": _same("Asinh"), "arccosh": _same("Acosh"), "arctanh": _same("Atanh"),
+    "floor": _same("Floor"), "ceil": _same("Ceil"), "rint": _same("Round"),
     "relu": _same("Relu"), "leaky_relu": _leaky_relu, "sigmoid": _same("Sigmoid"),
     "softplus": _same("Softplus"), "log_sigmoid": _log_sigmoid,
     "identity": _same("Identity"), "stop_gradient": _same("Identity"),
@@ -431,6 +445,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "add": _same("Add"), "subtract": _same("Sub"), "multiply": _same("Mul"),
     "divide": _same("Div"), "power": _same("Pow"), "maximum": _same("Max"),
     "minimum": _same("Min"), "clip": _clip, "hypot": _hypot, "logaddexp": _logaddexp,
+    "fmod": _fmod,
     "equal": _compares("Equal"), "not_equal": _not(_compares("Equal")),
     "less": _compares("Less"), "less_equal": _compares("LessOrEqual"),
     "greater": _compares("Greater"), "greater_equal": _compares("GreaterOrEqual"),
@@ -438,6 +453,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "isnan": _tests("IsNaN"), "isinf": _tests("IsInf"), "isfinite": _isfinite, "where": _where,
     # products
     "matmul": _same("MatMul"), "dot": _dot, "outer": _outer, "einsum": _einsum,
+    "det": _same("Det"),
     # along axes
     "sum": _reduces("ReduceSum"), "prod": _reduces("ReduceProd"), "mean": _reduces("ReduceMean"),
     "var": _variance, "std": _deviation, "max": _reduces("ReduceMax"), "min": _reduces("ReduceMin"),
@@ -454,6 +470,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "trace": _trace, "scatter": _scatter, "setitem": _setitem,
 })  # fmt: skip
 
+NO_ROW = "there is no row for it in export/onnx_ops.py"
 WITHOUT: Mapping[str, str] = MappingProxyType({
     "arctan2": "ONNX has no arctan of two arguments",
     "scatter_add": "its places are numbers that are known only when it runs, of any count",

@@ -114,7 +114,7 @@ def l2_penalty(parameters: Mapping[str, Any], l2: float, m: int) -> Tensor:
     """λ/2m Σ W² over the weights Wl, 0-d; biases are free.
 
     Raises:
-        ValueError: λ is below 0 or not finite.
+        ValueError: λ is below 0 or not finite; there are no weights.
     """
     if not 0 <= l2 < float("inf"):
         raise ValueError(f"l2: expected a finite number of 0 or above, got {l2}")
@@ -123,6 +123,9 @@ def l2_penalty(parameters: Mapping[str, Any], l2: float, m: int) -> Tensor:
         for name, W in parameters.items()
         if name.startswith("W")
     ]
+    if not weights:
+        got = ", ".join(parameters) or "none"
+        raise ValueError(f"l2_penalty: expected weights W1, ... among the parameters, got {got}")
     squares = [square(W).sum() for W in weights]
     total: Tensor = l2 * sum(squares[1:], start=squares[0]) / (2 * m)
     total.name = "L2"

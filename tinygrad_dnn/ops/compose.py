@@ -77,12 +77,27 @@ class Composed:
             ) from None
         try:
             with scope(Call(self.name, _settings(given.arguments), arity)):
+                args, kwargs = self._whole(args, kwargs)
                 return self.forward(*args, **kwargs)
         except _REFUSALS as error:
             theirs = self._numpys_refusal(args, kwargs)
             if theirs is None or isinstance(error, type(theirs)):
                 raise
             raise theirs from error
+
+    def _whole(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with each list of Tensors that stands for an array as one Tensor."""
+        if self.many or not self.cases:
+            return args, kwargs
+        own = self.__signature__.parameters.values()
+        spread = any(p.kind is p.VAR_POSITIONAL for p in [*own][:1])
+        n = len(args) if spread else max(len(case.shapes) for case in self.cases)
+        arrays, stack = [p.name for p in own][:n], REGISTRY["stack"]
+        first = [joined(x, stack) for x in args[:n]]
+        named = {k: joined(v, stack) if k in arrays else v for k, v in kwargs.items()}
+        return (*first, *args[n:]), named
 
     def _by_name(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.autodiff.pytree import arrays_of, rebuild
 
 
 def global_norm(gradients: Any) -> Any:
@@ -35,7 +35,7 @@ def clip_by_norm(gradients: Any, largest: float) -> Any:
         ValueError: c is not above 0.
     """
     _check("clip_by_norm", largest)
-    leaves, layout = flatten(gradients)
+    leaves, layout = arrays_of(gradients)
     M = np.maximum(_largest(gradients), largest)
     q = largest / M
     factor = q / np.maximum(_root(gradients, M), q)
@@ -49,19 +49,19 @@ def clip_by_value(gradients: Any, largest: float) -> Any:
         ValueError: c is not above 0.
     """
     _check("clip_by_value", largest)
-    leaves, layout = flatten(gradients)
+    leaves, layout = arrays_of(gradients)
     return rebuild(layout, [np.clip(g, -largest, largest) for g in leaves])
 
 
 def _largest(gradients: Any) -> Any:
     """The largest |g|; 0 of nothing."""
-    found = [np.max(np.abs(g)) for g in flatten(gradients)[0] if g.size]
+    found = [np.max(np.abs(g)) for g in arrays_of(gradients)[0] if g.size]
     return reduce(np.maximum, found) if found else np.float64(0)
 
 
 def _root(gradients: Any, M: Any) -> Any:
     """√(Σ (g/M)²)."""
-    return np.sqrt(sum(np.sum(np.square(g / _as(M, g))) for g in flatten(gradients)[0]))
+    return np.sqrt(sum(np.sum(np.square(g / _as(M, g))) for g in arrays_of(gradients)[0]))
 
 
 def _as(x: Any, g: Any) -> Any:

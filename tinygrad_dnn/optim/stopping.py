@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.pytree import flatten, rebuild
+from tinygrad_dnn.autodiff.pytree import arrays_of, rebuild
 
 State = dict[str, Any]
 
@@ -56,5 +56,5 @@ def early_stopping(patience: int = 10, gain: float = 0.0) -> EarlyStopping:
 
 def _copied(parameters: Any) -> Any:
     """Arrays of our own: those that are given may be trained on in place."""
-    leaves, layout = flatten(parameters)
+    leaves, layout = arrays_of(parameters)
     return rebuild(layout, [np.array(x) for x in leaves])

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.pytree import flatten, paths, rebuild
+from tinygrad_dnn.autodiff.pytree import PASSING, arrays_of, paths, rebuild
 
 Tree = Any
 State = dict[str, Any]
@@ -281,10 +281,15 @@ def weight_decay(
             `lambda path: "W" in path` spares biases.
 
     Raises:
-        ValueError: λ is below 0 or not finite.
+        ValueError: λ is below 0 or not finite; the optimiser decays already, as `adamw` does.
     """
     if not math.isfinite(decay) or decay < 0:
         raise ValueError(f"weight_decay: expected a finite decay of 0 or above, got {decay}")
+    if optimiser.decay:
+        raise ValueError(
+            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give one "
+            "without a decay, e.g. adam()"
+        )
     return replace(optimiser, decay=float(decay), decays=decays)
 
 
@@ -327,11 +332,13 @@ def _checked_rate(rate: Any) -> Any:
 def _by_path(tree: Tree) -> tuple[dict[str, Any], Any]:
     """The arrays of a tree by their paths, and its layout."""
     if isinstance(tree, Mapping):
-        if not any(isinstance(x, (dict, list, tuple)) for x in tree.values()):  # the usual, quickly
+        if all(hasattr(x, "dtype") for x in tree.values()):  # the usual, quickly
             return {f"[{key!r}]": x for key, x in tree.items()}, dict.fromkeys(tree)
         tree = dict(tree)
-    leaves, layout = flatten(tree)
-    return dict(zip(paths(tree), leaves, strict=True)), layout
+    if type(tree) in PASSING:
+        return {"": tree}, None
+    leaves, layout = arrays_of(tree)
+    return dict(zip(paths(tree, True, PASSING), leaves, strict=True)), layout
 
 
 def _parameters(who: str, parameters: Tree) -> tuple[dict[str, Any], Any]:

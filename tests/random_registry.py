@@ -56,6 +56,8 @@ def program(seed: int, length: int = 8, ops: Sequence[Op] = OPS) -> Program:
                 moved(values[k], step.op, i, shape)
                 for i, (k, shape) in enumerate(zip(step.sources, step.shapes, strict=True))
             ]
+            if step.op.arrange:
+                args = [*step.op.arrange(*args)]
             z = step.op(args, **step.meta) if step.op.many else step.op(*args, **step.meta)
             if z.dtype.kind != "f":
                 z = tg.where(z if z.dtype == bool else z > 1, args[0].sum(), 0.5)
@@ -71,7 +73,9 @@ def moved(x: Any, op: Op, i: int, shape: tuple[int, ...]) -> Any:
     flat = np.ravel(x)
     spread = np.linspace(0.3, 1.1, size + 1)[:size] if size else np.zeros(0)
     full = np.reshape(flat[np.arange(size) % flat.shape[0]] * 0.5 + spread, shape)
-    domain = op.domain[min(i, len(op.domain) - 1)] if op.domain else (-2.0, 2.0)
+    # Between −1 and 1 a matrix stays far from singular once it is arranged.
+    usual = (-1.0, 1.0) if op.arrange else (-2.0, 2.0)
+    domain = op.domain[min(i, len(op.domain) - 1)] if op.domain else usual
     if domain is bool:
         return full > 0.7
     low, high = (domain[0], domain[-1]) if isinstance(domain, range) else domain

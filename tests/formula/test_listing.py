@@ -156,3 +156,13 @@ def test_what_is_malformed_is_named(fault: Callable[[Graph], Any], words: str) -
     fault(graph)
     with pytest.raises(ValueError, match=words):
         graph.verify()
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 1), (2, 3)])
+def test_a_matrix_that_is_not_square_has_no_inverse_in_a_graph(shape: tuple[int, ...]) -> None:
+    z = np.linalg.inv(Tensor(2 * np.eye(2), name="x"))
+    graph = trace([z.node]).verify()
+    z.node.inputs = (Leaf(np.ones(shape), False, "x"),)
+    graph.nodes[0] = z.node.inputs[0]
+    with pytest.raises(ValueError, match=r"inv .* can't be computed from its inputs"):
+        graph.verify()

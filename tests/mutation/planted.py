@@ -34,14 +34,18 @@ class Mutant:
         return f"{self.where}: {self.kind}: {self.what}"
 
 
+def another(op: Op, rules: Sequence[Rule | None] | None = None, **traits: Any) -> Op:
+    """An op as this one, with other rules or traits."""
+    same = {t: vars(op)[t] for t in _TRAITS}
+    vjp = op.rules if rules is None else tuple(rules)
+    return Op(op.forward, op.formula, vjp, name=op.name, **same | traits)
+
+
 @contextmanager
 def redeclared(op: Op, rules: Sequence[Rule | None] | None = None, **traits: Any) -> Iterator[None]:
     """The live op, declared again with other rules or traits for the block."""
     before = dict(vars(op))
-    same = {t: before[t] for t in _TRAITS}
-    vjp = op.rules if rules is None else tuple(rules)
-    fresh = Op(op.forward, op.formula, vjp, name=op.name, **same | traits)
-    vars(op).update(vars(fresh), forward=before["forward"])
+    vars(op).update(vars(another(op, rules, **traits)))
     try:
         yield
     finally:

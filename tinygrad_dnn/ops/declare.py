@@ -292,6 +292,10 @@ class Op:
             else x
             for x, s in zip(inputs, shapes, strict=True)
         ]
+        if self.arrange:  # a matrix of ones is singular
+            arranged = self.arrange(*ones)
+            if [x.shape for x in arranged] == [*shapes]:  # else NumPy says what is wrong with them
+                ones = [*arranged]
         with np.errstate(all="ignore"):
             return np.asarray(self.compute(*ones, **meta))
 

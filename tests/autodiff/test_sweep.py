@@ -204,6 +204,14 @@ def test_a_gradient_has_the_dtype_of_its_input() -> None:
     same(x.grad, [3.0, 6.0])
 
 
+def test_each_gradient_is_rounded_to_the_dtype_of_its_input_before_they_are_added() -> None:
+    x = Tensor(np.ones(2, dtype=np.float32), requires_grad=True)
+    middle = x * np.float32(3)
+    z = middle * np.full(2, 1.0 + 2.0**-30) - middle * np.ones(2)
+    z.backward(np.ones(2), keep=[middle])
+    assert middle.grad.tolist() == x.grad.tolist() == [0.0, 0.0]
+
+
 # --- only what is asked for -----------------------------------------------------------------------
 
 

@@ -45,10 +45,11 @@ LARGE: dict[str, list[Case]] = {
 }
 
 
-# LAPACK, sorting and what is more than one call have no memory given to write into.
+# LAPACK, sorting and what is more than one call have no memory given to write into; a gradient that
+# is 0 everywhere (`copysign`, `heaviside`) is a result that does not change, copied in each call.
 WITHOUT_OUT = frozenset((
-    "argpartition", "argsort", "cholesky_lower", "cumprod", "det", "eigenvalues", "eigh_parts",
-    "i0", "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
+    "argpartition", "argsort", "cholesky_lower", "copysign", "cumprod", "det", "eigenvalues",
+    "eigh_parts", "heaviside", "i0", "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
     "sinc_derivative", "singular_values", "slogdet_parts", "solve", "sort", "sparse_matmul",
     "svd_parts", "take_along_axis", "triangular",
 ))  # fmt: skip
@@ -151,6 +152,7 @@ ALLOCATES: dict[str, Callable[[Any], Any]] = {
     "three axes at once": lambda x: np.roll(x.reshape(40, 10, 100), (1, 2, 3), axis=(0, 1, 2)),
     "a condition that is no truth value": lambda x: np.where(x, x, 1.0),
     "a matrix product of two dtypes": lambda x: x @ np.ones((200, 200), dtype=np.float32),
+    "a result that does not change": lambda x: (np.exp(x), np.ones((200, 200))),
     "an op of one's own": Op(halved_root, "√{x} / 2", None),
 }
 

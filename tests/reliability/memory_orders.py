@@ -146,6 +146,8 @@ def _rearranged(s: tuple[int, ...]) -> Iterator[tuple[Op, dict[str, Any]]]:
         length = size if axis is None else s[axis]
         yield tg.repeat, {"repeats": tuple(i % 3 for i in range(length)), "axis": axis}
         yield REGISTRY["cumsum"], {"axis": axis}
+        if n or axis is None:
+            yield REGISTRY["sort"], {"axis": axis}
     if n > 1:
         yield tg.roll, {"shift": (1, 2), "axis": (0, n - 1)}
         yield tg.roll, {"shift": 1, "axis": (0, 0)}
@@ -154,8 +156,8 @@ def _rearranged(s: tuple[int, ...]) -> Iterator[tuple[Op, dict[str, Any]]]:
         yield tg.roll, {"shift": 1, "axis": (0, 1, 2)}
     yield from ((tg.tile, {"reps": reps}) for reps in (2, (2, 1), (1, 2, 1), (2, 1, 1, 3)))
     if n:
-        yield tg.pad, {"pad_width": 1}
-        yield tg.pad, {"pad_width": tuple((i, 1) for i in range(n)), "constant_values": 2.5}
+        yield REGISTRY["pad"], {"pad_width": 1}
+        yield REGISTRY["pad"], {"pad_width": tuple((i, 1) for i in range(n)), "constant_values": 2.5}
     yield from ((tg.getitem, {"index": index}) for index in _indices(s))
     letters = "abcd"[:n]
     if n:
@@ -181,6 +183,11 @@ def cases() -> Iterator[Case]:
             yield Case(tg.take, (s,), {"axis": axis}, _positions(at, n))
             yield Case(positions.scatter_add, (_picked(s, at, axis),),
                        {"shape": s, "axis": axis}, _positions(at, n))  # fmt: skip
+        for axis in range(-len(s), len(s)):
+            picked = (*s[: axis % len(s)], 2, *s[axis % len(s) + 1 :])
+            at = _positions(picked, s[axis])
+            yield Case(REGISTRY["take_along_axis"], (s,), {"axis": axis}, at)
+            yield Case(positions.scatter_along_axis, (picked,), {"shape": s, "axis": axis}, at)
         for index in _indices(s):
             picked = np.zeros(s)[index].shape
             yield Case(shape.scatter, (picked,), {"index": index, "shape": s})

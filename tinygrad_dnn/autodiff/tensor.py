@@ -130,7 +130,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     if type(z) is _ndarray:
         _set_flags(z, False)  # results are read-only
         if op.view and z.base is not None:
-            t._memory = (len(args) == 1 and args[0]._memory) or _memory_of(args)
+            t._memory = (isinstance(args[0], Tensor) and args[0]._memory) or _memory_of(args)
     # Node's own __init__ written out: this is the engine's innermost line.
     t.node = node = _new(Node)
     node.op = op

@@ -149,8 +149,10 @@ class MathML:
         """`<mfrac>`."""
         return f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
 
-    def root(self, text: str) -> str:
-        """`<msqrt>`."""
+    def root(self, text: str, index: str) -> str:
+        """`<msqrt>`, `<mroot>`."""
+        if index:
+            return f"<mroot>{_row(text)}<mn>{index}</mn></mroot>"
         return f"<msqrt>{text}</msqrt>"
 
 

@@ -20,7 +20,8 @@ from tinygrad_dnn.graph import trace
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
     "geq", "neq", "to", "wedge", "vee",
-    "infty", "ldots", "times", "lfloor", "rfloor", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
+    "infty", "ldots", "times", "lfloor", "rfloor",
+    "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",
 }  # fmt: skip

@@ -19,7 +19,8 @@ _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
     "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "Π": r"\prod ",
     "→": r"\to ", "∞": r"\infty ", "×": r"\times ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
-    "₀": "_{0}", "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
+    "₀": "_{0}", "₂": "_{2}", "₁₀": "_{10}",
+    "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}

@@ -189,7 +189,7 @@ class Formula:
     def _whole(self, script: Script, operands: Sequence[str]) -> str | None:
         """Return the formula as one figure in scripts that know it: a fraction, a root."""
         if self.kind == "root":
-            return script.root(*operands, self.index)
+            return script.root(operands[0], self.index)
         if self.kind == "inverse":
             return script.fraction(script.plain("1"), *operands)
         return script.fraction(*operands) if self.kind == "fraction" else None

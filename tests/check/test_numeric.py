@@ -10,6 +10,7 @@ import pytest
 from tinygrad_dnn import Op, check_gradients
 from tinygrad_dnn.check.numeric.derivative import (
     COMPLEX_STEP,
+    FIRST,
     RICHARDSON,
     WIDE,
     WIDE_EPS,
@@ -114,6 +115,16 @@ def test_the_truth_is_within_the_uncertainty(curve: int, analytic: bool) -> None
         assert not found.kinks.any()
         apart = np.abs(found.value - df(here))
         assert apart <= 8 * found.uncertainty + 64 * WIDE_EPS * np.abs(df(here)), here
+
+
+@pytest.mark.parametrize("turns", [1.0, 2.0, 7.0, 64.0, 512.0, 4096.0, 32768.0])
+@pytest.mark.parametrize("analytic", [True, False])
+def test_no_wave_has_the_period_of_all_steps(turns: float, analytic: bool) -> None:
+    w = 2 * np.pi * turns / FIRST  # the first step is so many whole turns
+    x = np.linspace(-1, 1, 101).astype(WIDE)
+    found = slope(lambda x: np.sin(w * x), x, one(x), analytic=analytic)
+    apart = np.abs(found.value - w * np.cos(w * x))
+    assert np.all(apart <= 8 * found.uncertainty + w * w * WIDE_EPS)
 
 
 @WIDER

@@ -113,7 +113,10 @@ def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--layers", "64,5,2"], "expected 1 unit in the last layer (one probability), got 2"),
+        (
+            ["--layers", "64,5,2"],
+            "expected 1 unit in the last layer (one probability) under a sigmoid, got 2",
+        ),
         (["--layers", "64,0,1"], "expected positive integers, got 0 for layer 1"),
         (["--layers", "64"], "at least two sizes, got (64,)"),
         (["--layers", "63,5,1"], "the first size must be the 64 numbers per example of "),
@@ -121,7 +124,10 @@ def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
         (["--learning-rate=-1"], "learning rate: expected a finite number above 0, got -1.0"),
         (["--learning-rate", "nan"], "learning rate: expected a finite number above 0, got nan"),
         (["--learning-rate", "inf"], "learning rate: expected a finite number above 0, got inf"),
-        (["--init", "zeros"], "init: expected one of sqrt, he, 0.01, got 'zeros'"),
+        (
+            ["--init", "zeros"],
+            "init: expected one of sqrt, he, glorot, orthogonal, 0.01, got 'zeros'",
+        ),
         (["--dtype", "int8"], "dtype: expected one of float64, float32, got 'int8'"),
         (["--cost", "hinge"], "cost: expected one of document, stable, got 'hinge'"),
     ],

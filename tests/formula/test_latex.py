@@ -19,8 +19,9 @@ from tinygrad_dnn.graph import trace
 
 COMMANDS = {
     "frac", "sqrt", "left", "right", "top", "sum", "prod", "odot", "otimes", "cdot", "sigma", "leq",
-    "geq", "neq", "to", "wedge", "vee", "lfloor", "rfloor", "times",
-    "infty", "ldots", "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
+    "geq", "neq", "to", "wedge", "vee",
+    "infty", "ldots", "times", "lfloor", "rfloor",
+    "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
     "textbackslash", "textasciicircum", "textasciitilde",
 }  # fmt: skip
@@ -60,6 +61,11 @@ def sound(text: str) -> None:
         (lambda: (x + y) ** (x - 1), r"{\left(x + y\right)}^{x - 1}"),
         (lambda: tg.square(x), "x^{2}"),
         (lambda: tg.sqrt(x + y), r"\sqrt{x + y}"),
+        (lambda: np.cbrt(x + y) * 2, r"\sqrt[3]{x + y} \cdot 2"),
+        (lambda: (x + y) // y, r"\lfloor \left(x + y\right) / y\rfloor "),
+        (lambda: np.linalg.inv(Tensor(np.eye(2), True, name="W1")), "W_{1}^{-1}"),
+        (lambda: np.linalg.pinv(x + y), r"{\left(x + y\right)}^{+}"),
+        (lambda: np.i0(x), "I_{0}(x)"),
         (lambda: -(x + y), r"-\left(x + y\right)"),
         (lambda: tg.sum(x + y), r"\sum \left(x + y\right)"),
         (lambda: x * (y > 0), r"x \odot \mathbf{1}\left[y > 0\right]"),

@@ -18,9 +18,9 @@ _NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where n
 _SIGNS = {
     "⊙": r"\odot ", "⊗": r"\otimes ", "·": r"\cdot ", "−": "-", "≠": r"\neq ",
     "≤": r"\leq ", "≥": r"\geq ", "…": r"\ldots ", "σ": r"\sigma ", "Σ": r"\sum ", "Π": r"\prod ",
-    "→": r"\to ", "∞": r"\infty ",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "×": r"\times ", "⁺": "^{+}", "⁻¹": "^{-1}", "₀": "_{0}",
-    "₂": "_{2}", "₁₀": "_{10}", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
+    "→": r"\to ", "∞": r"\infty ", "×": r"\times ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "₀": "_{0}", "₂": "_{2}", "₁₀": "_{10}",
+    "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "$": r"\$",
 }  # fmt: skip
 _SIGN = re.compile("|".join(sorted(_SIGNS, key=len, reverse=True)).replace("$", r"\$"))
 _FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
@@ -92,9 +92,9 @@ class LaTeX:
         r"""`\frac{x}{y}`."""
         return rf"\frac{{{above}}}{{{below}}}"
 
-    def root(self, text: str, degree: str) -> str:
+    def root(self, text: str, index: str) -> str:
         r"""`\sqrt{x}`, `\sqrt[3]{x}`."""
-        return rf"\sqrt{f'[{degree}]' if degree else ''}{{{text}}}"
+        return rf"\sqrt{f'[{index}]' if index else ''}{{{text}}}"
 
 
 LATEX = LaTeX()

@@ -149,11 +149,11 @@ class MathML:
         """`<mfrac>`."""
         return f"<mfrac>{_row(above)}{_row(below)}</mfrac>"
 
-    def root(self, text: str, degree: str) -> str:
-        """`<msqrt>`; `<mroot>` of another degree."""
-        if not degree:
-            return f"<msqrt>{text}</msqrt>"
-        return f"<mroot><mrow>{text}</mrow><mn>{degree}</mn></mroot>"
+    def root(self, text: str, index: str) -> str:
+        """`<msqrt>`, `<mroot>`."""
+        if index:
+            return f"<mroot>{_row(text)}<mn>{index}</mn></mroot>"
+        return f"<msqrt>{text}</msqrt>"
 
 
 def _raised(base: str, above: str) -> str:

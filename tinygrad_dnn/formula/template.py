@@ -1,8 +1,9 @@
 """How mathematics is laid out: a template with places, filled in any script.
 
 `{x} ⊙ {y}` or `exp({x})`; `_{axis}` is lowered and `{x}^{y}` raised, `{x} / {y}` and `1 / {x}` are
-fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose. What a template is follows here, once; a
-script says how each of these is written.
+fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose, `{x}⁻¹` and `{x}⁺` inverses, `f^({n})` the
+derivative of order n. What a template is follows here, once; a script says how each of these is
+written.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ _INFIX = {
 MINUS, _SUM, _POSTFIX, ATOM = 6, 5, 8, 9
 FACTOR = (_SUM, (MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
 _FIGURE = 7  # a fraction drawn as one
-_ROOTS = {"√": "", "∛": "3"}
 _CONDITION = 3  # this loosely or looser binds what is true or false
-_PARTS = re.compile(r"([_^]?)\{(\w+)\}|([ᵀ²])")
-_BESIDE = re.compile(r"[_^]\{\w+\}")  # what stands lower or higher is nobody's operand
+_PARTS = re.compile(r"([_^]?)\{(\w+)\}|\^\(\{(\w+)\}\)|(⁻¹|[ᵀ²⁺])")
+_ABOVE = {"²": "2", "⁻¹": "-1", "⁺": "+"}
+_ROOTS = {"√": "", "∛": "3"}
+# What stands lower or higher is nobody's operand.
+_BESIDE = re.compile(r"[_^]\{\w+\}|\^\(\{\w+\}\)")
 _SIGNED = re.compile(r"(<(?!mfrac)[^>]*>)*[−-]")  # a fraction holds its signs together
 _CLOSING = (")", "]", "}", "|")
 _LAST = re.compile(r"(?s)(.*?)([^\W\d_]\w*|\S)$")
@@ -77,8 +80,8 @@ class Script(Protocol):
     def fraction(self, above: str, below: str) -> str | None:
         """One above the other; None where all stands in one line, with a sign between."""
 
-    def root(self, text: str, degree: str) -> str | None:
-        """A root, square where no degree is given; None where it is a sign in front."""
+    def root(self, text: str, index: str) -> str | None:
+        """A root, of an index that is said if it is not 2; None where it is a sign in front."""
 
 
 class Formula:
@@ -93,7 +96,9 @@ class Formula:
     ) -> None:
         self.template = template
         self.parts = _parts(template)
-        self.mentioned = frozenset(found[2] for found in _PARTS.finditer(template) if found[2])
+        self.mentioned = frozenset(
+            found[2] or found[3] for found in _PARTS.finditer(template) if not found[4]
+        )
         self.has_axis = "_{axis}" in template  # below a sign an axis is a letter
         pieces = re.split(r"\{(\w+)\}", _BESIDE.sub("", template))
         places = pieces[1::2]
@@ -104,7 +109,8 @@ class Formula:
         if between == ["/"] and open_left:
             self.kind = "fraction"
         elif places and not between and open_right:
-            self.kind = "root" if first in _ROOTS else "inverse" if first == "1 /" else ""
+            self.kind = "inverse" if first == "1 /" else "root" if first in _ROOTS else ""
+        self.index = _ROOTS.get(first, "")
         if len(between) == 1 and open_left and open_right and between[0] in _INFIX:
             self.level, right = _INFIX[between[0]]
             needed = [self.level, right]
@@ -119,6 +125,8 @@ class Formula:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
         else:
             self.level, needed = ATOM, [0 for _ in places]  # exp(x)
+            if len(between) == 1 and between[0] in _INFIX:  # ⌊(x + y) / z⌋
+                needed = [*_INFIX[between[0]]]
         signs = between in (["+"], ["−"], ["·"], ["⊙"]) or (needed == [_SUM] and first in "ΣΠ")
         self.after_sign = places[-1] if signs else ""
         if level is not None:
@@ -161,6 +169,8 @@ class Formula:
                 done[-1] = script.transposed(done[-1])
             else:
                 above = values[place] if place else (script.plain(text), ATOM)
+                if kind == "order":
+                    above = script.held(above[0], ("(", ")")), ATOM
                 done[-1] = script.raised(done[-1], above)
         return script.row(done)
 
@@ -181,7 +191,7 @@ class Formula:
     def _whole(self, script: Script, operands: Sequence[str]) -> str | None:
         """Return the formula as one figure in scripts that know it: a fraction, a root."""
         if self.kind == "root":
-            return script.root(*operands, _ROOTS[self.template[0]])
+            return script.root(operands[0], self.index)
         if self.kind == "inverse":
             return script.fraction(script.plain("1"), *operands)
         return script.fraction(*operands) if self.kind == "fraction" else None
@@ -216,17 +226,19 @@ def _parts(template: str) -> list[Part]:
     parts: list[Part] = []
     at = 0
     for found in _PARTS.finditer(template):
-        between, (sign, place, letter) = template[at : found.start()], found.groups()
+        between, (sign, place, order, above) = template[at : found.start()], found.groups()
         bearer = _LAST.match(between) if sign == "_" else None
         before, base = bearer.groups() if bearer else (between, "")
         if before.strip() or (before and (not parts or parts[-1][0] != "place")):
             parts.append(("signs", before, ""))
         elif before:
             parts.append(("gap", "", ""))
-        if letter == "ᵀ":
+        if above == "ᵀ":
             parts.append(("transposed", "", ""))
-        elif letter:
-            parts.append(("raised", "2", ""))
+        elif above:
+            parts.append(("raised", _ABOVE[above], ""))
+        elif order:
+            parts.append(("order", "", order))
         else:
             parts.append(({"_": "lowered", "^": "raised"}.get(sign, "place"), base, place))
         at = found.end()
@@ -288,7 +300,7 @@ class Unicode:
     def fraction(self, above: str, below: str) -> None:
         """`x / y` stands in a line."""
 
-    def root(self, text: str, degree: str) -> None:
+    def root(self, text: str, index: str) -> None:
         """`√x` stands in a line."""
 
 

@@ -428,13 +428,13 @@ def arctanh(x, /):
     return np.arctanh(x)
 
 
-@elementwise("deg2rad({x})", vjp=lambda g: np.deg2rad(g))
+@elementwise("deg2rad({x})", vjp=lambda g: np.deg2rad(g), analytic=False)
 def deg2rad(x, /):
     """Degrees as radians, x π/180."""
     return np.deg2rad(x)
 
 
-@elementwise("rad2deg({x})", vjp=lambda g: np.rad2deg(g))
+@elementwise("rad2deg({x})", vjp=lambda g: np.rad2deg(g), analytic=False)
 def rad2deg(x, /):
     """Radians as degrees, x 180/π."""
     return np.rad2deg(x)

@@ -18,8 +18,10 @@ import numpy as np
 WIDE = np.longdouble  # the widest float there is: 80 bits on x86 Linux, 64 elsewhere
 WIDE_EPS = float(np.finfo(WIDE).eps)
 EPS = float(np.finfo(np.float64).eps)
-# Steps of about 2⁻⁵, 2⁻⁸, ... 2⁻⁴⁴ of the direction; no powers of 2, which roundings may follow.
-FIRST, RATIO, LEVELS = 0.9137 * 2.0**-5, 8.0, 14
+# Steps of about 2⁻⁵, 2⁻⁸, ... 2⁻⁴³ of the direction; no powers of 2, which roundings may follow.
+# Their ratio is no whole number: of a wave with a period that one step spans, so would all longer
+# ones, and the differences of all would agree on a slope that is not there.
+FIRST, RATIO, LEVELS = 0.9137 * 2.0**-5, 7.618, 14
 TINY = 1e-200  # the complex step: its square vanishes beside 1
 NOISE = 16.0  # a difference of so many times its rounding is no rounding
 NOTHING = 1e-11  # of what a slope may be expected to be: less than that is 0

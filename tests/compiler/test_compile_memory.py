@@ -49,7 +49,8 @@ LARGE: dict[str, list[Case]] = {
 # is 0 everywhere (`copysign`, `heaviside`) is a result that does not change, copied in each call.
 WITHOUT_OUT = frozenset((
     "argpartition", "argsort", "cholesky_lower", "copysign", "cumprod", "det", "eigenvalues",
-    "eigh_parts", "heaviside", "i0", "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
+    "eigh_parts", "heaviside", "i0",
+    "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
     "sinc_derivative", "singular_values", "slogdet_parts", "solve", "sort", "sparse_matmul",
     "svd_parts", "take_along_axis", "triangular",
 ))  # fmt: skip

@@ -157,7 +157,10 @@ def _rearranged(s: tuple[int, ...]) -> Iterator[tuple[Op, dict[str, Any]]]:
     yield from ((tg.tile, {"reps": reps}) for reps in (2, (2, 1), (1, 2, 1), (2, 1, 1, 3)))
     if n:
         yield REGISTRY["pad"], {"pad_width": 1}
-        yield REGISTRY["pad"], {"pad_width": tuple((i, 1) for i in range(n)), "constant_values": 2.5}
+        yield (
+            REGISTRY["pad"],
+            {"pad_width": tuple((i, 1) for i in range(n)), "constant_values": 2.5},
+        )
     yield from ((tg.getitem, {"index": index}) for index in _indices(s))
     letters = "abcd"[:n]
     if n:

@@ -294,7 +294,12 @@ def test_every_op_rewritten_agrees_at_special_values(name: str) -> None:
             return (*z, *tg.grad(lambda *xs: total(*xs)[0], at)(*xs))
 
         with np.errstate(all="ignore"):
-            literal = tg.compile(f, rewrite=False)(*arrays)
+            try:
+                literal = tg.compile(f, rewrite=False)(*arrays)
+            except np.linalg.LinAlgError:  # no such matrix has a decomposition
+                with pytest.raises(np.linalg.LinAlgError):
+                    tg.compile(f)(*arrays)
+                continue
             rewritten = tg.compile(f)(*arrays)
         for mine, theirs in zip(chain(rewritten), chain(literal), strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)

@@ -56,6 +56,8 @@ def program(seed: int, length: int = 8, ops: Sequence[Op] = OPS) -> Program:
                 moved(values[k], step.op, i, shape)
                 for i, (k, shape) in enumerate(zip(step.sources, step.shapes, strict=True))
             ]
+            if step.op.arrange is not None:
+                args = step.op.arrange(*args)
             z = step.op(args, **step.meta) if step.op.many else step.op(*args, **step.meta)
             if z.dtype.kind != "f":
                 z = tg.where(z if z.dtype == bool else z > 1, args[0].sum(), 0.5)

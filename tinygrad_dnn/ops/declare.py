@@ -296,7 +296,7 @@ class Op:
             if self.arrange is not None:  # of ones alone there is no inverse
                 arranged = self.arrange(*ones)
                 if [np.shape(x) for x in arranged] == [np.shape(x) for x in ones]:
-                    ones = arranged
+                    ones = [*arranged]
             return np.asarray(self.compute(*ones, **meta))
 
     def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:

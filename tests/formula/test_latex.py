@@ -63,7 +63,7 @@ def sound(text: str) -> None:
         (lambda: tg.sqrt(x + y), r"\sqrt{x + y}"),
         (lambda: np.cbrt(x + y) * 2, r"\sqrt[3]{x + y} \cdot 2"),
         (lambda: (x + y) // y, r"\lfloor \left(x + y\right) / y\rfloor "),
-        (lambda: np.linalg.inv(Tensor(np.eye(2), True, name="W1")), "W_{1}^{-1}"),
+        (lambda: np.linalg.inv(Tensor(np.eye(2), True, name="W1")), r"\operatorname{inv}(W_{1})"),
         (lambda: np.linalg.pinv(x + y), r"{\left(x + y\right)}^{+}"),
         (lambda: np.i0(x), "I_{0}(x)"),
         (lambda: -(x + y), r"-\left(x + y\right)"),

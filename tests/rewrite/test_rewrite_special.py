@@ -178,6 +178,7 @@ def test_whole_numbers_overflow_where_eager_ones_do() -> None:
 LATTICE = (0.0, -0.0, 1.0, -1.0, 2.0, -0.5, np.inf, -np.inf, np.nan)
 CONSTANTS = (2.0, -0.5, 0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan)
 TIMES = 6
+FACTORIZATIONS = [op for op in REGISTRY.values() if op.__module__.endswith(".factorization")]
 
 
 def special(row: Row) -> Iterator[Both]:
@@ -277,10 +278,12 @@ def test_every_op_rewritten_agrees_at_special_values(name: str) -> None:
     for k, case in enumerate(cases_of(op)[:2]):
         given = sampled(op, case, 0)
         rng = np.random.default_rng(k)
-        # LAPACK raises at singular matrices and at NaN: around an invertible one, zeros and ones.
-        among = LATTICE[:4] if op.arrange else LATTICE
+        # LAPACK raises at NaN and singular matrices, or does not end: there 0 and ±1, arranged.
+        among = LATTICE[:4] if op in FACTORIZATIONS else LATTICE
         arrays = [rng.choice(among, x.shape) if x.dtype.kind == "f" else x for x in given]
         arrays = list(op.arrange(*arrays)) if op.arrange else arrays
+        if op is REGISTRY["qr_parts"]:  # its gradient divides by the triangle
+            arrays = given
 
         def f(*xs: Any, case: Any = case) -> Any:
             def total(*xs: Any) -> Any:
@@ -294,12 +297,7 @@ def test_every_op_rewritten_agrees_at_special_values(name: str) -> None:
             return (*z, *tg.grad(lambda *xs: total(*xs)[0], at)(*xs))
 
         with np.errstate(all="ignore"):
-            try:
-                literal = tg.compile(f, rewrite=False)(*arrays)
-            except np.linalg.LinAlgError:  # no such matrix has a decomposition
-                with pytest.raises(np.linalg.LinAlgError):
-                    tg.compile(f)(*arrays)
-                continue
+            literal = tg.compile(f, rewrite=False)(*arrays)
             rewritten = tg.compile(f)(*arrays)
         for mine, theirs in zip(chain(rewritten), chain(literal), strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)

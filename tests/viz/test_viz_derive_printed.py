@@ -187,8 +187,8 @@ def test_the_documents_network(cost_of: str) -> None:
 # are printed by their shape alone, factors of a matrix as one array of parts.
 UNDEFINED = ("constant(", "S(", "eigh(", "qr(", "svd(")
 WITH_UNDEFINED = (
-    "cumprod", "eigenvalues", "eigh_parts", "prod", "qr_parts", "recurrence", "setitem", "sign",
-    "singular_values", "sparse_matmul", "svd_parts", "triangular",
+    "cholesky_lower", "cumprod", "eigenvalues", "eigh_parts", "prod", "qr_parts", "recurrence",
+    "setitem", "sign", "singular_values", "sparse_matmul", "svd_parts", "triangular",
 )  # fmt: skip
 
 

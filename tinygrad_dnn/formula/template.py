@@ -1,7 +1,7 @@
 """How mathematics is laid out: a template with places, filled in any script.
 
 `{x} ⊙ {y}` or `exp({x})`; `_{axis}` is lowered and `{x}^{y}` raised, `{x} / {y}` and `1 / {x}` are
-fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose, `{x}⁻¹` and `{x}⁺` inverses, `f^({n})` the
+fractions, `√{x}` and `∛{x}` roots, `{x}ᵀ` a transpose, `{x}⁺` a pseudoinverse, `f^({n})` the
 derivative of order n. What a template is follows here, once; a script says how each of these is
 written.
 """
@@ -25,8 +25,8 @@ MINUS, _SUM, _POSTFIX, ATOM = 6, 5, 8, 9
 FACTOR = (_SUM, (MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
 _FIGURE = 7  # a fraction drawn as one
 _CONDITION = 3  # this loosely or looser binds what is true or false
-_PARTS = re.compile(r"([_^]?)\{(\w+)\}|\^\(\{(\w+)\}\)|(⁻¹|[ᵀ²⁺])")
-_ABOVE = {"²": "2", "⁻¹": "-1", "⁺": "+"}
+_PARTS = re.compile(r"([_^]?)\{(\w+)\}|\^\(\{(\w+)\}\)|([ᵀ²⁺])")
+_ABOVE = {"²": "2", "⁺": "+"}
 _ROOTS = {"√": "", "∛": "3"}
 # What stands lower or higher is nobody's operand.
 _BESIDE = re.compile(r"[_^]\{\w+\}|\^\(\{\w+\}\)")

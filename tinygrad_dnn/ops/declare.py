@@ -297,10 +297,6 @@ class Op:
             if [x.shape for x in arranged] == [*shapes]:  # else NumPy says what is wrong with them
                 ones = [*arranged]
         with np.errstate(all="ignore"):
-            if self.arrange is not None:  # of ones alone there is no inverse
-                arranged = self.arrange(*ones)
-                if [np.shape(x) for x in arranged] == [np.shape(x) for x in ones]:
-                    ones = [*arranged]
             return np.asarray(self.compute(*ones, **meta))
 
     def _rules(self, vjp: Sequence[Rule | None] | Rule | None) -> tuple[Rule | None, ...]:

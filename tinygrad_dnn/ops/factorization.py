@@ -38,7 +38,7 @@ def definite(x):
 SQUARE = (Case((3, 3)), Case((2, 2, 2)), Case((1, 1)))
 
 
-@matrix("{x}⁻¹", vjp=lambda g, z: -(t(z) @ g @ t(z)), cases=SQUARE, arrange=well_conditioned)
+@matrix("inv({x})", vjp=lambda g, z: -(t(z) @ g @ t(z)), cases=SQUARE, arrange=well_conditioned)
 def inv(x, /):
     """Inverse matrix; to solve a system, `solve` is quicker and exacter."""
     return np.linalg.inv(x)

@@ -113,7 +113,7 @@ def test_a_saturated_model_is_answered_in_words(capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ("5,4,2", "expected 1 unit in the last layer (one probability), got 2"),
+        ("5,4,2", "expected 1 unit in the last layer (one probability) under a sigmoid, got 2"),
         ("5,0,1", "expected positive integers, got 0 for layer 1"),
         ("1", "at least two sizes, got (1,)"),
     ],

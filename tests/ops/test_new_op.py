@@ -13,12 +13,10 @@ ROOT = Path(tinygrad_dnn.__file__).parents[1]
 
 DECLARED = '''
 
-@elementwise(
-    "sinc({x})", vjp=lambda g, z, x: g * (np.cos(np.pi * x) - z) / x, domain=(POSITIVE,)
-)
-def sinc(x, /):
-    """sin(πx) / (πx)."""
-    return np.sinc(x)
+@elementwise("nextafter({x}, {y})", vjp=(lambda g: g, lambda g: 0 * g), analytic=False)
+def nextafter(x, y, /):
+    """The next number after x towards y."""
+    return np.nextafter(x, y)
 '''
 
 USER = """
@@ -28,19 +26,19 @@ import viz
 from tinygrad_dnn.check import check_op
 
 x = td.Tensor(np.array([0.5, 1.0, 1.5]), requires_grad=True, name="x")
-assert "sinc" in td.__all__ and td.REGISTRY["sinc"] is td.sinc
-check_op(td.sinc)
-y = np.sinc(x)
-assert y.node.op is td.sinc
+assert "nextafter" in td.__all__ and td.REGISTRY["nextafter"] is td.nextafter
+check_op(td.nextafter)
+y = np.nextafter(x, 2.0)
+assert y.node.op is td.nextafter
 y.sum().backward()
-np.testing.assert_allclose(x.grad, [-4 / np.pi, -1, 4 / 9 / np.pi])
-cost = td.sinc(x).sum()
-assert "sinc(x)" in viz.draw(cost).source
-assert "sinc(x)" in str(viz.derive(cost))
-both = lambda x: td.value_and_grad(lambda x: td.sinc(x).sum())(x)
+np.testing.assert_array_equal(x.grad, [1, 1, 1])
+cost = td.nextafter(x, 2.0).sum()
+assert "nextafter(x, 2)" in viz.draw(cost).source
+assert "nextafter(x, 2)" in str(viz.derive(cost))
+both = lambda x: td.value_and_grad(lambda x: td.nextafter(x, 2.0).sum())(x)
 compiled = td.compile(both)
 np.testing.assert_array_equal(compiled(x.data)[1], both(x.data)[1])
-assert "np.sinc(x" in compiled.source
+assert "np.nextafter(x" in compiled.source
 """
 
 
@@ -54,10 +52,10 @@ def used(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_an_op_declared_in_one_file_is_found_everywhere(tmp_path: Path) -> None:
     for name in ("tinygrad_dnn", "viz"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    assert '"sinc" in td.__all__' in used(tmp_path).stderr  # it is not there yet
+    assert '"nextafter" in td.__all__' in used(tmp_path).stderr  # it is not there yet
     file = tmp_path / "tinygrad_dnn" / "ops" / "elementwise.py"
     text = file.read_text(encoding="utf-8")
-    text = text.replace('    "clip",\n', '    "sinc",\n    "clip",\n', 1) + DECLARED
+    text = text.replace('    "clip",\n', '    "clip",\n    "nextafter",\n', 1) + DECLARED
     file.write_text(text, encoding="utf-8")
     done = used(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -490,6 +490,6 @@ def setitem(x, y, /, index):
     """x with y assigned at [index], in x's dtype; of repeated positions the last one counts."""
     if len(np.shape(y)) > len(x[index].shape):
         raise ValueError(f"expected no more axes than {x[index].shape} has, got {np.shape(y)}")
-    z = np.copy(x, order="C")  # an array, of a NumPy number too
+    z = x.copy() if np.ndim(x) else np.array(x)  # a NumPy number takes no assignment
     z[index] = y
     return z

@@ -58,8 +58,9 @@ def _next_of_i0(g, x, order):
 def i0_derivative(x, /, order):
     """The derivative of the Bessel function I₀ of some order.
 
-    It is 2/π ∫ cosⁿθ cosh(x cosθ) dθ from 0 to π/2 (sinh for odd n), by trapezia: no term has
-    another sign, and of a periodic function the sum converges faster than any power.
+    It is 2/π times the integral of cosⁿθ cosh(x cosθ) dθ from 0 to π/2 (sinh for odd n), by
+    trapezia: no term has another sign, and of a periodic function the sum converges faster than
+    any power.
     """
     of = np.sinh if order % 2 else np.cosh
     z = 0.5 * of(x)

@@ -83,7 +83,7 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
         yield Slip(2, f"has the mask {words} at {{z}} {right}", _masked(mask))
     for other, op in REGISTRY.items():
         unary = op.elementwise and len(op.arrays) == 1 and not op.required
-        if other != node.op.name and unary and op.rules:
+        if op is not node.op and unary and op.rules:
             says = f"has the derivative of {other} {right}"
             yield Slip(3, f"{says}, at {{x}}", _with(_slope_of(op), None))
             yield Slip(4, f"{says}, at {{z}}", _with(_slope_of(op), 0))

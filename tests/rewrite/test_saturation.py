@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_dnn as td
 from tinygrad_dnn import Tensor
+from tinygrad_dnn.compiler.errors import SaturationWarning
 from tinygrad_dnn.rewrite import Saturation
 
 X = Tensor(np.array([[0.5, -1.0], [2.0, 0.25]]), requires_grad=True, name="x")
@@ -135,6 +136,14 @@ def test_what_stays_finite(name: str) -> None:
         node = stack.pop()
         assert node.op is None or not saturation.spoils(node)
         stack += node.parents
+
+
+def test_an_array_less_the_largest_of_others_is_compiled() -> None:
+    given = np.array([1.0, 2.0])
+    f = td.compile(lambda x: 1 / np.exp(given - np.max(x)).sum())
+    with pytest.warns(SaturationWarning):
+        found = f(np.array([3.0, 1.0]))
+    np.testing.assert_array_equal(found, 1 / np.exp(given - 3.0).sum())
 
 
 def test_a_deep_graph_takes_no_recursion() -> None:

@@ -162,7 +162,9 @@ def _is_below_its_maximum(x: Any) -> bool:
         if not (top.op in MOVES or top.op.transparent or top.op is ops.where):
             return False
         top = _chosen(top)
-    return isinstance(top, Node) and top.op is ops.max and below in (top.inputs[0], _chosen(top))
+    if not isinstance(top, Node) or top.op is not ops.max:
+        return False
+    return below is top.inputs[0] or below is _chosen(top)  # either may be an array
 
 
 def _chosen(node: Node) -> Any:

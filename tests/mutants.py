@@ -18,16 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from mutation.explained import explained
+from mutation.explained import explained, is_open
 from mutation.run import Verdict, every_mutant, verdicts
-
-# Ways that are taken from some size on, and what several rules share: not every survivor of theirs
-# is killed or explained yet.
-OPEN = frozenset((
-    "_argsort_large", "_arranged", "_cumprod", "_in_blocks", "_log_others", "_lowered", "_product",
-    "_without_the_largest", "argsort", "contracted", "recurrence", "reverse.pulls_of",
-    "scatter_along_axis", "sinc_derivative", "triangular",
-))  # fmt: skip
 
 
 def table(found: Sequence[Verdict]) -> str:
@@ -69,7 +61,7 @@ def main() -> int:
 
     survivors = sorted(v.mutant for v in found if v.killer is None)
     without = [m for m in survivors if m not in explained()]
-    unexplained = [m for m in without if m.split(": ", 1)[0] not in OPEN]
+    unexplained = [m for m in without if not is_open(m)]
     names = {m.key for m in every}
     asked = {every[i].key for i in chosen}
     wrong = sorted(k for k in explained() if k not in names or (k in asked and k not in survivors))

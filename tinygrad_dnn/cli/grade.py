@@ -20,7 +20,7 @@ from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import HELPERS, TESTS
-from viz.files import write_text
+from tinygrad_dnn.storage.whole_file import write_text
 
 MIB = 1 << 20
 MOST_AT_ONCE = 4

@@ -23,9 +23,9 @@ from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_data
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import platform, sealed_file
 from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
+from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
-from viz.files import write_text
 
 MODEL, COSTS, ACCURACIES = "model.h5", "costs.csv", "accuracies.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input

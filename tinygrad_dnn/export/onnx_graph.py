@@ -12,8 +12,8 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.export.onnx_ops import NO_ROW, ROWS, WITHOUT, Missing
-from tinygrad_dnn.export.weights import write
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
+from tinygrad_dnn.storage.whole_file import write
 
 try:
     import onnx

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tinygrad_dnn.storage.whole_file import write
 
 
 def save_npz(path: str | os.PathLike[str], parameters: Mapping[str, Any]) -> Path:
@@ -22,18 +23,3 @@ def save_npz(path: str | os.PathLike[str], parameters: Mapping[str, Any]) -> Pat
     arrays: dict[str, Any] = {name: np.asarray(p) for name, p in parameters.items()}
     np.savez(out, **arrays)
     return write(Path(path), out.getvalue())
-
-
-def write(path: Path, data: bytes) -> Path:
-    """Put data at path in one step, so that nobody sees half a file; returns the path.
-
-    Raises:
-        OSError: the file can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

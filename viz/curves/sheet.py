@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from viz.files import write
+from tinygrad_dnn.storage.whole_file import write
 from viz.palette import GRID, INK, LINE, MUTED, PAPER
 
 SIZE = (8.0, 4.5)  # inches, the shape of a slide

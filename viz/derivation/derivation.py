@@ -15,11 +15,11 @@ from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.latex import latex_text, latex_words
 from tinygrad_dnn.formula.mathml import equation
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.storage.whole_file import write_text
 from viz.derivation.divisor import Divisor, divisor_of
 from viz.derivation.legend import legend
 from viz.derivation.lines import Line, Lines
 from viz.derivation.mathematics import Text, name
-from viz.files import write_text
 from viz.page import asset, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of, namesakes

@@ -18,8 +18,8 @@ from typing import Any
 
 import graphviz
 
+from tinygrad_dnn.storage.whole_file import write, write_text
 from viz.drawing.svg_fonts import typeset
-from viz.files import write, write_text
 
 # How a whole file of the kind begins and ends.
 FORMATS = {

@@ -14,13 +14,13 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.dot import picture_of
 from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.timeline import Story
-from viz.files import write_text
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties

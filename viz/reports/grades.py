@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
-from viz.files import write_text
+from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from viz.files import write_text
+from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
 

@@ -1,4 +1,4 @@
-"""Pictures and pages onto the disk."""
+"""Files that are there whole or not at all: pictures, pages, exported models."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def write(path: Path, data: bytes) -> Path:
         temporary.write_bytes(data)
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -7,7 +7,6 @@ Peers are whatever is installed: pip install "tinygrad-dnn[bench]" brings them. 
 the same pair of NumPy functions, a forward and a backward, and keeps its own default tolerances.
 """
 
-import argparse
 import datetime
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import machine
+from measure import machine, write_page
 
 from tinygrad_dnn import check_vjp
 
@@ -226,14 +225,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--print", action="store_true", help="write nothing")
-    text = page()
-    if not parser.parse_args().print:
-        (HERE / "checkers.md").write_text(text, encoding="utf-8")
-    print(text)
-
-
 if __name__ == "__main__":
-    main()
+    write_page("checkers.md", page, __doc__)

@@ -1,5 +1,6 @@
 """Side by side: contenders take turns in one run, so that what disturbs one disturbs all."""
 
+import argparse
 import os
 import platform
 import random
@@ -98,3 +99,14 @@ def machine() -> str:
         f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}"
     )
+
+
+def write_page(name: str, page: Callable[[], str], about: str) -> None:
+    """The command line of a script that measures a page: written beside it, or printed alone."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--print", action="store_true", help="write nothing")
+    printed = parser.parse_args().print
+    text = page()
+    if not printed:
+        Path(__file__).with_name(name).write_text(text, encoding="utf-8")
+    print(text)

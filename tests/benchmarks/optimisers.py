@@ -8,7 +8,6 @@ parameters as a cost's do; ours runs eagerly and compiled. Needs torch: pip inst
 "tinygrad-dnn[bench]".
 """
 
-import argparse
 import datetime
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import machine
+from measure import machine, write_page
 
 from tinygrad_dnn import compile, optim
 
@@ -193,14 +192,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--print", action="store_true", help="write nothing")
-    text = page()
-    if not parser.parse_args().print:
-        (HERE / "optimisers.md").write_text(text, encoding="utf-8")
-    print(text)
-
-
 if __name__ == "__main__":
-    main()
+    write_page("optimisers.md", page, __doc__)

@@ -21,15 +21,7 @@ from tinygrad_dnn.train import Settings, State, train
 
 RATE = 0.1  # of the model that the tests share
 Out = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, beside the model."""
-    (tmp_path / "model.h5").write_bytes((trained / "model.h5").read_bytes())
-    (tmp_path / "train.h5").write_bytes((trained / "train.h5").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")  # every test runs in a copy of its own
 
 
 def module(path: str) -> dict[str, Any]:

@@ -48,14 +48,11 @@ COMMANDS = {
 
 
 @pytest.fixture(autouse=True)
-def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """Every test runs in a copy of it, with code to draw and to grade."""
-    for path in trained.glob("*.h5"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
-    (tmp_path / "homework.py").write_text(HOMEWORK, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    (folder / "own.py").write_text(OWN, encoding="utf-8")
+    (folder / "homework.py").write_text(HOMEWORK, encoding="utf-8")
+    return folder
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, encoding: str, *words: Any) -> tuple[int, str, str]:

@@ -16,15 +16,7 @@ from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
 Image = pytest.importorskip("PIL.Image")
-
-
-@pytest.fixture(autouse=True)
-def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a copy of it."""
-    for path in trained.glob("*.h5"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")  # every test runs in a copy of its own
 
 
 def grey_model(shape: tuple[int, ...] = (4, 4), **fields: Any) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tinygrad_dnn.grading.function import Function
+from tinygrad_dnn.isolation.borrowing import spelling
 
 _ARGUMENTS = r"\b{}\(([^()]*)\)"
 
@@ -41,8 +42,8 @@ def _order(wanted: Sequence[str], names: Sequence[str]) -> list[str] | None:
     """The student's name of each of the document's parameters; empty where they stand in the
     document's order, None where they are others.
     """
-    there = {_plain(name): name for name in names}
-    found = {w: there[_plain(w)] for w in wanted if _plain(w) in there}
+    there = {spelling(name): name for name in names}
+    found = {w: there[spelling(w)] for w in wanted if spelling(w) in there}
     if all(names.index(name) == wanted.index(w) for w, name in found.items()):
         return []
     lacking = [w for w in wanted if w not in found]
@@ -56,7 +57,3 @@ def _order(wanted: Sequence[str], names: Sequence[str]) -> list[str] | None:
 def _arguments(function: Function) -> list[str]:
     found = re.search(_ARGUMENTS.format(function.name), function.call)
     return [a.strip() for a in found[1].split(",")] if found else []
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()

@@ -109,6 +109,11 @@ class Borrowing:
                 self.found.add("engine")
 
 
+def spelling(name: str) -> str:
+    """A name without its underscores and capitals, in which people's differ."""
+    return name.replace("_", "").lower()
+
+
 def _importing(frame: FrameType | None) -> bool:
     """Whether it runs because its module is loaded."""
     while frame is not None:

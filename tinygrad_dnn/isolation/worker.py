@@ -31,7 +31,7 @@ import numpy as np
 from tinygrad_dnn import textbook
 from tinygrad_dnn.isolation import standins
 from tinygrad_dnn.isolation.asserts import FIRED, without_asserts
-from tinygrad_dnn.isolation.borrowing import NAMES, Borrowing, codes_in
+from tinygrad_dnn.isolation.borrowing import NAMES, Borrowing, codes_in, spelling
 from tinygrad_dnn.isolation.messages import (
     DEEP,
     HEAD,
@@ -224,7 +224,9 @@ class Student:
         """The document's name, the teacher's others for it, and its like in another spelling."""
         yield name
         yield from self.aliases.get(name, ())
-        yield from (n for n in vars(self.module) if n not in NAMES and _plain(n) == _plain(name))
+        yield from (
+            n for n in vars(self.module) if n not in NAMES and spelling(n) == spelling(name)
+        )
 
     def _is_function(self, f: Any) -> bool:
         return callable(f) and self._mine(f)
@@ -371,10 +373,6 @@ def _held(x: Any) -> Iterator[Any]:
         yield from x.values()
     elif isinstance(x, (list, tuple)):
         yield from x
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
 
 
 def _parameters(f: Any) -> tuple[list[str], int]:

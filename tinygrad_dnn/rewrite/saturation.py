@@ -70,23 +70,22 @@ class Saturation:
         stack = [x]
         while stack:
             node = stack[-1]
-            rule = _RULES.get(node.op)
             waiting = [n for n in node.parents if n not in self._known]
             if node in self._known or not waiting:
                 if node not in self._known:
-                    self._known[node] = self._found(node, rule)
+                    self._known[node] = self._found(node)
                 stack.pop()
             stack += waiting
         return self._known[x]
 
-    def _found(self, node: Node, rule: Rule | None) -> Facts:
+    def _found(self, node: Node) -> Facts:
         """Nothing saturates that is computed of counts, as 1 − 0.9ᵗ of the number t of a step."""
         inputs = [x for x in node.inputs if isinstance(x, Node)]
         whole = node.dtype.kind in "iub" if not inputs else self._counts.issuperset(inputs)
         if whole:
             self._counts.add(node)
             return NOTHING
-        return (rule or _passed_on)(self.of, node)
+        return _RULES.get(node.op, _passed_on)(self.of, node)
 
     def have_logs(self, *xs: Any) -> bool:
         """Whether log x can be computed without x, but for constants, of which not all are."""

@@ -28,7 +28,7 @@ def confusion_matrix(Y: Array, predicted: Array, classes: int | None = None) -> 
     Y, predicted = _rows("confusion_matrix", Y, predicted)
     both = np.concatenate([Y, predicted])
     n = int(both.max()) + 1 if classes is None else classes
-    wrong = ~((both >= 0) & (both < n) & (both == np.floor(both)))
+    wrong = outside_classes(both, n)
     if wrong.any():
         raise ValueError(
             f"confusion_matrix: expected integer labels from 0 to {n - 1}, got {both[wrong][0]}"
@@ -83,6 +83,13 @@ def roc_auc(Y: Array, scores: Array) -> float:
     _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - (count - 1) / 2)[place]  # from 1 on, ties at their mean
     return float((rank[Y == 1].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def outside_classes(labels: Array, classes: int) -> NDArray[np.bool_]:
+    """Which labels are no integers from 0 to classes − 1."""
+    # Written so that nan, which compares false with everything, is one of them.
+    wrong: NDArray[np.bool_] = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    return wrong
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -42,7 +42,8 @@ class Recording(Observer):
     def after_op(self, op: Any, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> None:
         """Remember the values until the node is there; inside no_grad() there will be none."""
         self._arrays = arrays
-        if not MODE.get().recording and not self._led.isdisjoint(nodes_in(inputs)):
+        led = (isinstance(x, Node) and x in self._led for x in inputs)
+        if not MODE.get().recording and any(led):
             self.lost = True
 
     def after_record(self, node: Node) -> None:
@@ -167,7 +168,7 @@ def carried(
     """
     values: dict[Node, Any] = dict(given)
     needed = _needed(steps, results)
-    last = {x: node for node, _ in steps if node in needed for x in nodes_in(node.inputs)}
+    last = {x: node for node, _ in steps if node in needed for x in node.parents}
     kept = frozenset(results)
     for node, constants in steps:
         if node not in needed:
@@ -178,15 +179,10 @@ def carried(
             for x, on, c in zip(node.inputs, led, constants, strict=True)
         ]
         values[node] = _carry(node, xs, led, n)
-        for x in nodes_in(node.inputs):
+        for x in node.parents:
             if last[x] is node and x not in kept:
                 values.pop(x, None)  # nothing reads it any more
     return [values.get(node) for node in results]
-
-
-def nodes_in(inputs: Sequence[Any]) -> list[Node]:
-    """The recorded among the inputs of an op."""
-    return [x for x in inputs if isinstance(x, Node)]
 
 
 def _needed(steps: Sequence[Step], results: Sequence[Node]) -> set[Node]:
@@ -194,7 +190,7 @@ def _needed(steps: Sequence[Step], results: Sequence[Node]) -> set[Node]:
     needed = set(results)
     for node, _ in reversed(steps):
         if node in needed:
-            needed.update(nodes_in(node.inputs))
+            needed.update(node.parents)
     return needed
 
 

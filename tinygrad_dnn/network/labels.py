@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import traced
+from tinygrad_dnn.metrics import outside_classes
 
 Array = NDArray[Any]
 
@@ -96,8 +97,7 @@ def example_weights(
 
 
 def _check_range(who: str, labels: Array, classes: int) -> None:
-    # Written so that nan, which compares false with everything, is wrong as well.
-    wrong = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    wrong = outside_classes(labels, classes)
     if wrong.any():
         first = int(np.argmax(wrong))
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,9 +16,10 @@ def global_norm(gradients: Any) -> Any:
 
     Computed as M √(Σ (g/M)²) with M the largest |g|, so that only the norm itself may overflow.
     """
-    largest = _largest(gradients)
+    leaves, _ = arrays_of(gradients)
+    largest = _largest(leaves)
     M = largest + (largest == 0)  # where all are 0 there is nothing to divide by
-    return M * _root(gradients, M)
+    return M * _root(leaves, M)
 
 
 def clip_by_norm(gradients: Any, largest: float) -> Any:
@@ -36,9 +38,9 @@ def clip_by_norm(gradients: Any, largest: float) -> Any:
     """
     _check("clip_by_norm", largest)
     leaves, layout = arrays_of(gradients)
-    M = np.maximum(_largest(gradients), largest)
+    M = np.maximum(_largest(leaves), largest)
     q = largest / M
-    factor = q / np.maximum(_root(gradients, M), q)
+    factor = q / np.maximum(_root(leaves, M), q)
     return rebuild(layout, [g * _as(factor, g) for g in leaves])
 
 
@@ -53,15 +55,15 @@ def clip_by_value(gradients: Any, largest: float) -> Any:
     return rebuild(layout, [np.clip(g, -largest, largest) for g in leaves])
 
 
-def _largest(gradients: Any) -> Any:
+def _largest(leaves: Sequence[Any]) -> Any:
     """The largest |g|; 0 of nothing."""
-    found = [np.max(np.abs(g)) for g in arrays_of(gradients)[0] if g.size]
+    found = [np.max(np.abs(g)) for g in leaves if g.size]
     return reduce(np.maximum, found) if found else np.float64(0)
 
 
-def _root(gradients: Any, M: Any) -> Any:
+def _root(leaves: Sequence[Any], M: Any) -> Any:
     """√(Σ (g/M)²)."""
-    return np.sqrt(sum(np.sum(np.square(g / _as(M, g))) for g in arrays_of(gradients)[0]))
+    return np.sqrt(sum(np.sum(np.square(g / _as(M, g))) for g in leaves))
 
 
 def _as(x: Any, g: Any) -> Any:

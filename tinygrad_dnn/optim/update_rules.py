@@ -43,8 +43,10 @@ class Optimiser:
 
     Attributes:
         name: the function that made it.
+        rule: one step of one parameter.
         settings: its numbers, by name.
         remembers: names of the trees in its state; each has the structure of the parameters.
+        counts: whether its state holds t, the number of steps taken.
         decay: λ of W ← W − α λ W before each step, see `weight_decay`.
         decays: which parameters decay, by path; all by default.
     """

@@ -80,8 +80,7 @@ class Saturation:
 
     def _found(self, node: Node) -> Facts:
         """Nothing saturates that is computed of counts, as 1 − 0.9ᵗ of the number t of a step."""
-        inputs = [x for x in node.inputs if isinstance(x, Node)]
-        whole = node.dtype.kind in "iub" if not inputs else self._counts.issuperset(inputs)
+        whole = self._counts.issuperset(node.parents) if node.parents else node.dtype.kind in "iub"
         if whole:
             self._counts.add(node)
             return NOTHING

@@ -377,7 +377,7 @@ def test_forty_doublings_are_41_nodes() -> None:
     assert len(picture.arrows) == 80
 
 
-def test_the_text_of_ten_thousand_nodes_costs_no_more_than_its_size() -> None:
+def test_the_text_of_thousands_of_nodes_costs_no_more_than_its_size() -> None:
     def seconds(steps: int) -> float:
         y = Tensor(np.ones(3), name="x")
         for i in range(steps):
@@ -391,7 +391,7 @@ def test_the_text_of_ten_thousand_nodes_costs_no_more_than_its_size() -> None:
         assert source.count(" -> ") == 3 * steps
         return min(taken)
 
-    assert seconds(3333) < 12 * seconds(833)  # four times as many nodes
+    assert seconds(1600) < 12 * seconds(400)  # four times as many nodes
 
 
 def test_a_deep_nest_of_scopes_needs_no_recursion() -> None:

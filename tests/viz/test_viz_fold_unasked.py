@@ -379,4 +379,4 @@ def test_time_grows_with_the_graph() -> None:
         return min(taken)
 
     for make in (steps, loop, tangle):
-        assert seconds(make, 3200) < 12 * seconds(make, 800)  # four times as many nodes
+        assert seconds(make, 1600) < 12 * seconds(make, 400)  # four times as many nodes

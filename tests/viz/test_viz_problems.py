@@ -369,10 +369,10 @@ def test_blame_of_what_is_not_there_is_an_error(blame: Any, kind: Any, words: st
 
 
 @pytest.mark.parametrize("start", [1.0, 0.0])
-def test_ten_thousand_nodes_take_no_recursion_and_little_time(start: float) -> None:
+def test_thousands_of_nodes_take_no_recursion_and_little_time(start: float) -> None:
     s = param([start, start], "s")
     y = s
-    for _ in range(10_000):
+    for _ in range(3_000):
         y = tg.relu(y * 1e10) if start else y * 1.0
     cost = after((tg.relu(y - 1.0)).sum(), keep=True)
     graph = trace([cost.node])

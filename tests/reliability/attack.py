@@ -29,7 +29,7 @@ class Figures(NamedTuple):
 
 def main(attack: Callable[[int], Figures], default: int) -> None:
     """Run the attack with the number of cases that the command line asks for."""
-    words = [word for word in sys.argv[1:] if word != "--json"]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
     start = time.perf_counter()
     found = attack(int(words[0]) if words else default)
     seconds = time.perf_counter() - start

@@ -32,7 +32,7 @@ from tinygrad_dnn.cli.main import main as command
 
 EVERY, ITERATIONS = 7, 40
 DATA = "data.h5"
-WRITERS = ("sealed_file.py", "files.py")
+WRITERS = ("sealed_file.py", "whole_file.py")
 WRITING = {"write", "_replace", "_open_temporary", "_sweep", "_remove_if_dead"}
 # Compiled as a loop of fewer operations, whose model holds accumulators; as a program; op by op.
 FORMATS = [

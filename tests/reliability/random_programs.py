@@ -285,7 +285,7 @@ def attack(n: int, first: int = 0) -> Figures:
 
 
 def _failure(seed: int) -> str:
-    """What is wrong with the program of a seed, and the line that shows it; nothing if it is right."""
+    """What is wrong with the program of a seed, with the line that shows it; else nothing."""
     case = drawn(seed)
     if not judged(case):
         return ""

@@ -25,12 +25,14 @@ def source_of(
     rewriting: bool = True,
     constants: Constants | None = None,
     warns: bool = True,
+    blocks: bool = True,
 ) -> tuple[Source, list[Step]]:
     """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
 
     Args:
         constants: those of a module that it shall share with other functions.
         warns: of what may not be finite.
+        blocks: elementwise ops over large arrays run block by block.
     """
     if rewriting:
         recording = recording.rewritten(PROGRAM)
@@ -38,7 +40,7 @@ def source_of(
             warn_saturated(recording)
     lowered = lower(recording.graph, recording.raises, share=rewriting)
     results = _distinct([_placed(x, lowered) for x in recording.results], lowered)
-    planned = plan(lowered, [x for x in results if isinstance(x, Node)])
+    planned = plan(lowered, [x for x in results if isinstance(x, Node)], blocks, folds=rewriting)
     return printed(recording, lowered, planned, results, constants), recording.steps
 
 
@@ -68,9 +70,11 @@ def program_of(
     rewriting: bool = True,
     guard: Callable[..., bool] | None = None,
     warns: bool = True,
+    blocks: bool = True,
+    threads: int | None = None,
 ) -> Program:
     """Return a recording as a program that runs."""
-    source, steps = source_of(recording, rewriting, warns=warns)
+    source, steps = source_of(recording, rewriting, warns=warns, blocks=blocks)
     return Program(
         source.text,
         source.called.function,
@@ -81,6 +85,8 @@ def program_of(
         steps=steps,
         guard=guard,
         attached=recording.attached,
+        threads=threads,
+        blocks=source.blocks,
     )
 
 

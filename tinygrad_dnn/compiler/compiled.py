@@ -48,9 +48,17 @@ if hasattr(os, "register_at_fork"):
 class Compiled:
     """A function of arrays as straight-line NumPy: what `compile` returns."""
 
-    def __init__(self, f: Callable[..., Any], rewrite: bool, reuse_outputs: bool) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        rewrite: bool,
+        reuse_outputs: bool,
+        blocks: bool = True,
+        threads: int | None = None,
+    ) -> None:
         self.f: Callable[..., Any] | None = f
         self.rewrite, self.reuse_outputs = rewrite, reuse_outputs
+        self.blocks, self.threads = blocks, threads
         # For each key those written for other guards, the latest first.
         self._programs: OrderedDict[Key, list[tuple[Program, Guards | None]]] = OrderedDict()
         self._lock = threading.Lock()
@@ -163,7 +171,9 @@ class Compiled:
         call = Bound(self.f, args, kwargs)
         defaults = _defaults(self.f) if call.exact else {}  # a wrapper has others
         guard = guard_for(recording, call.given, call.kinds, defaults)
-        program = program_of(recording, self.rewrite, guard)
+        program = program_of(
+            recording, self.rewrite, guard, blocks=self.blocks, threads=self.threads
+        )
         recording.forget()
         return program, None if recording.guards.nothing else recording.guards
 
@@ -198,7 +208,7 @@ class Compiled:
         return self.program.steps
 
     def explain(self) -> str:
-        """The rewrites in the program used last, a line each: the row, before → after."""
+        """The rewrites in the program used last, a line each, and what runs block by block."""
         return self.program.explain()
 
     def save(self, path: str | Path) -> Path:
@@ -244,17 +254,28 @@ class Compiled:
             for program, guards in some[:1]
             if travels(key) and (f is None or guards is None)
         ]
-        return _restored, (f, self.rewrite, self.reuse_outputs, programs)
+        settings = self.rewrite, self.reuse_outputs, self.blocks, self.threads
+        return _restored, (f, settings, programs)
 
 
 def _restored(
-    f: Callable[..., Any] | None, rewrite: bool, reuse: bool, programs: list[tuple[Key, Program]]
+    f: Callable[..., Any] | None, settings: tuple[Any, ...], programs: list[tuple[Key, Program]]
 ) -> Compiled:
-    made = Compiled(f or _lost, rewrite, reuse)
+    made = Compiled(f or _lost, *settings)
     made.f = f
     for key, program in programs:
         made._programs[key] = [(program, None)]
     return made
+
+
+def check_threads(who: str, threads: Any) -> None:
+    """Refuse what is no number of threads.
+
+    Raises:
+        ValueError: it is below 1, or no integer.
+    """
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"{who}: threads: expected a number from 1 on, or None, got {threads!r}")
 
 
 def _defaults(f: Callable[..., Any]) -> dict[str, Any]:
@@ -289,14 +310,32 @@ def _arrays(tree: Any) -> Any:
 
 @overload
 def compile(
-    f: Callable[..., Any], *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+    f: Callable[..., Any],
+    *,
+    rewrite: bool = True,
+    reuse_outputs: bool = False,
+    blocks: bool = True,
+    threads: int | None = None,
+    **others: None,
 ) -> Compiled: ...
 @overload
 def compile(
-    f: None = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+    f: None = None,
+    *,
+    rewrite: bool = True,
+    reuse_outputs: bool = False,
+    blocks: bool = True,
+    threads: int | None = None,
+    **others: None,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 def compile(
-    f: Any = None, *, rewrite: bool = True, reuse_outputs: bool = False, **others: None
+    f: Any = None,
+    *,
+    rewrite: bool = True,
+    reuse_outputs: bool = False,
+    blocks: bool = True,
+    threads: int | None = None,
+    **others: None,
 ) -> Any:
     """f as straight-line NumPy source: one line per op, into buffers that are allocated once.
 
@@ -323,6 +362,12 @@ def compile(
             program computes what f computes, bit for bit.
         reuse_outputs: results lie where earlier ones lay that nobody holds any more (a view
             holds its array), so that a loop that goes on with them allocates nothing.
+        blocks: elementwise ops over more than 131,071 numbers, and sums of what they give, run on
+            some 16,384 numbers at a time, which the processor's cache holds; `.explain()` says
+            which. The numbers are the same; sums are added up in another order, so only if
+            `rewrite`.
+        threads: how many run the blocks; as many as there are cores for this process if None. The
+            bits do not depend on it.
 
     Raises:
         RecordingError: (at the first call) f reads values (`if t > 0`, `.item()`, `.data`), draws
@@ -332,8 +377,9 @@ def compile(
             result, outside `no_grad()`.
     """
     refuse_others("compile", others)
+    check_threads("compile", threads)
     if f is not None and not callable(f):
         raise TypeError(f"compile: expected a function, got {type(f).__name__}")
     if f is None:
-        return lambda g: Compiled(g, rewrite, reuse_outputs)
-    return Compiled(f, rewrite, reuse_outputs)
+        return lambda g: Compiled(g, rewrite, reuse_outputs, blocks, threads)
+    return Compiled(f, rewrite, reuse_outputs, blocks, threads)

@@ -92,6 +92,8 @@ class Program:
         objects: what the text refers to and can't contain; empty if it can be saved.
         steps: the rewrites that were done on the way.
         attached: names of captured Tensors whose gradients its results lose.
+        threads: that run its blocks; None for as many as there are cores for this process.
+        blocks: what runs block by block, in words.
     """
 
     def __init__(
@@ -106,12 +108,15 @@ class Program:
         steps: Sequence[Any] = (),
         guard: Callable[..., bool] | None = None,
         attached: Sequence[str] = (),
+        threads: int | None = None,
+        blocks: Sequence[str] = (),
     ) -> None:
         self.source, self.function = source, function
         self.arguments, self.layout = tuple(arguments), layout
         self.captured, self.objects = dict(captured), dict(objects or {})
         self.steps = list(steps)
         self.guard, self.attached = guard, tuple(attached)
+        self.threads, self.blocks = threads, tuple(blocks)
         self._special = _special(layout)
         self._used = [i for i, (_, used) in enumerate(self.arguments) if used]
         self._whole = len(self._used) == len(self.arguments)
@@ -124,6 +129,7 @@ class Program:
         weakref.finalize(self, linecache.cache.pop, self.filename, None).atexit = False
         self._names: dict[str, Any] = dict(self.objects)
         exec(compile(source, self.filename, "exec"), self._names)
+        self._names["_THREADS"] = threads
 
     def run(self, args: Sequence[Any], reuse: bool = False) -> Any:
         """The results for arguments that fit."""
@@ -142,10 +148,13 @@ class Program:
         return rebuild(self.layout, flatten(found)[0]) if self._special else found
 
     def explain(self) -> str:
-        """The rewrites, a line each: the row, before → after; the row alone after pickling."""
+        """The rewrites, a line each: the row, before → after; the row alone after pickling. Then
+        what runs block by block.
+        """
         if any(isinstance(s, str) for s in self.steps):
-            return "\n".join(self.steps)
-        return explain(Rewritten(Graph([], ()), {}, self.steps))
+            return "\n".join([*self.steps, *self.blocks])
+        told = explain(Rewritten(Graph([], ()), {}, self.steps))
+        return "\n".join([*([told] if self.steps or not self.blocks else []), *self.blocks])
 
     def __getstate__(self) -> dict[str, Any]:
         if self.objects:
@@ -159,6 +168,8 @@ class Program:
             "arguments": self.arguments,
             "layout": self.layout,
             "captured": {k: value_of(x) for k, x in self.captured.items()},
+            "threads": self.threads,
+            "blocks": self.blocks,
             "steps": [s if isinstance(s, str) else s.row.name for s in self.steps],
         }
 

@@ -42,9 +42,9 @@ class Loop:
         less: Reduced | None,
         refresh: int,
         iteration: int,
-        rewrite: bool,
+        printing: Mapping[str, Any],
     ) -> None:
-        self._recording, self.steps, self._rewrite = recording, list(steps), rewrite
+        self._recording, self.steps, self._printing = recording, list(steps), printing
         self._layout, self._step, self._less = layout, step, less
         self._refresh, self.iteration = refresh, iteration
         self.summary = summary(step, less) if less else ""
@@ -92,7 +92,7 @@ class Loop:
             results=[*step.carry.values(), *step.results],
             raises=raises,
         )
-        return program_of(whole, self._rewrite, warns=False)
+        return program_of(whole, warns=False, **self._printing)
 
     @cached_property
     def _constants(self) -> dict[str, Leaf]:

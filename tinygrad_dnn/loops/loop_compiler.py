@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.pytree import paths as tree_paths
 from tinygrad_dnn.autodiff.tensor import value_of
+from tinygrad_dnn.compiler.compiled import check_threads
 from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
@@ -31,6 +32,8 @@ def compile_loop(
     strength_reduction: bool = True,
     refresh: int = REFRESH,
     iteration: int = 0,
+    blocks: bool = True,
+    threads: int | None = None,
 ) -> Loop:
     """A step compiled for being repeated.
 
@@ -64,6 +67,7 @@ def compile_loop(
         refresh: after every so many iterations W0 becomes W, and S 0 (by iteration numbers, so that
             the bits of a run do not depend on when it is looked at).
         iteration: how many iterations were complete before.
+        blocks, threads: as `compile` has them.
 
     Raises:
         TypeError: the step does not return a pair whose first part is like carry, or closes over a
@@ -71,6 +75,7 @@ def compile_loop(
         ValueError: a carried array comes back with another shape or dtype.
         RecordingError: the step can't be compiled, see `compile`.
     """
+    check_threads("compile_loop", threads)
     flat, layout = flatten(carry)
     for at, x in zip(tree_paths(carry), flat, strict=True):
         if np.asarray(value_of(x)).dtype.kind not in "fiub":
@@ -120,7 +125,8 @@ def compile_loop(
         recording.results[len(leaves) :],
     )
     less = reduced(repeated) if strength_reduction else None
-    return Loop(recording, recording.steps, layout, repeated, less, refresh, iteration, rewrite)
+    printing = {"rewriting": rewrite, "blocks": blocks, "threads": threads}
+    return Loop(recording, recording.steps, layout, repeated, less, refresh, iteration, printing)
 
 
 def _tree(tree: Any) -> Any:

@@ -6,13 +6,13 @@ whose lifetimes do not meet share a buffer. The rules are fixed: the same graph 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
 from typing import Any
 
-from tinygrad_dnn.compiler.codegen.lower import Lowered, Task
+from tinygrad_dnn.compiler.codegen.lower import Lowered, Task, base
 from tinygrad_dnn.compiler.codegen.numpy_source import (
     Unspeakable,
     call,
@@ -21,6 +21,7 @@ from tinygrad_dnn.compiler.codegen.numpy_source import (
     plain_call,
     settings,
 )
+from tinygrad_dnn.compiler.codegen.regions import Region, inner, nodes, regions_of, viewed
 from tinygrad_dnn.compiler.codegen.writers import by_hand, is_condition
 from tinygrad_dnn.graph import Leaf, Node
 from tinygrad_dnn.ops import where
@@ -35,9 +36,9 @@ class Memory:
     Attributes:
         values: in order of time.
         begin, end: the first line that writes it and the last that reads it.
-        kind: "workspace", "result" (returned, hence new in every call), or "fresh" (what NumPy
-            itself allocates).
-        buffer: the number of the shared buffer, for a workspace.
+        kind: "workspace", "result" (returned, hence new in every call), "fresh" (what NumPy
+            itself allocates), or "block" (as large as one block of a region).
+        buffer: the number of the shared buffer, for a workspace or a block.
     """
 
     values: list[Node]
@@ -63,25 +64,22 @@ class Plan:
 
     Attributes:
         lines: the nodes that become lines, in order.
+        order: the same, with the lines of a region as one.
         memory: of each of them.
         copies: results that are copied at the end, because they lie in memory that is not theirs:
             the node and the memory it goes to.
         results: the memory that a program returns, without what NumPy allocates itself.
         buffers: the dtype and number of elements of each buffer of the workspace.
+        scratch: the dtype of each buffer of a region, with its shape and the axis that is cut.
     """
 
     lines: list[Node]
+    order: list[Node | Region] = field(default_factory=list)
     memory: dict[Node, Memory] = field(default_factory=dict)
     copies: dict[Node, Memory] = field(default_factory=dict)
     buffers: list[tuple[Any, int]] = field(default_factory=list)
+    scratch: dict[Region, list[tuple[Any, Any]]] = field(default_factory=dict)
     results: list[Memory] = field(default_factory=list)
-
-
-def base(node: Node, lowered: Lowered) -> Node:
-    """The node in whose memory a value lies."""
-    while node in lowered.views:
-        node = node.inputs[0]
-    return node
 
 
 def writes_over(node: Node) -> Sequence[int]:
@@ -106,14 +104,22 @@ def allocates(node: Node, lowered: Lowered) -> bool:
         return True
 
 
-def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
+def plan(
+    lowered: Lowered, results: Sequence[Node], blocks: bool = False, folds: bool = True
+) -> Plan:
     """Give every value its memory.
 
     Args:
         results: the nodes that are returned, each once; memory that one of them has already is
             copied for the others.
+        blocks: elementwise ops over large arrays run block by block.
+        folds: their sums too.
     """
-    made = Plan([n for n in lowered.graph if n.op is not None and n not in lowered.views])
+    lines = [n for n in lowered.graph if n.op is not None and n not in lowered.views]
+    order: list[Node | Region] = [*lines]
+    if blocks:
+        order = regions_of(lines, lowered, folds)
+    made = Plan([*nodes(order)], order)
     end = len(made.lines)
     born = {node: i for i, node in enumerate(made.lines)}
     dies = dict(born)
@@ -123,6 +129,8 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
     for node in results:  # returned as it lies, or copied when everything is done
         dies[base(node, lowered)] = end
     returned = {base(n, lowered) for n in results if _owns(n, lowered)}
+    regions = [part for part in order if isinstance(part, Region)]
+    looked = {n: there for r in regions for there in [viewed(r, lowered)] for n in r.lines}
     for node in reversed(made.lines):
         own = made.memory.get(node)
         if own is None:
@@ -132,11 +140,12 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
             own = made.memory[node] = Memory([node], born[node], dies[node], kind)
         if own.kind != "fresh":
             over = _over(node, made, lowered, dies, born, returned)
-            if over is not None:
+            if over is not None and over not in looked.get(node, ()):
                 own.values.insert(0, over)
                 own.begin = born[over]
                 made.memory[over] = own
     made.memory = {node: made.memory[node] for node in made.lines}
+    _settle(regions, made, {base(n, lowered) for n in results}, lowered)
     taken: set[Node] = set()
     for node in results:
         if not _owns(node, lowered) or base(node, lowered) in taken:
@@ -144,8 +153,38 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
         taken.add(base(node, lowered))
     found = [made.copies.get(n) or made.memory[base(n, lowered)] for n in results]
     made.results = [m for m in dict.fromkeys(found) if m.kind == "result"]
-    _share(made)
+    memories = list(dict.fromkeys(made.memory.values()))
+    flat = {m: (m.last.dtype, prod(m.last.shape)) for m in memories if m.kind == "workspace"}
+    made.buffers = _shared(flat, grow=True)
+    for region in regions:
+        there = dict.fromkeys(made.memory[n] for n in region.lines)
+        cut = {m: (m.last.dtype, region.block(m.last)) for m in there if m.kind == "block"}
+        made.scratch[region] = _shared(cut)
     return made
+
+
+def _settle(regions: Sequence[Region], made: Plan, results: set[Node], lowered: Lowered) -> None:
+    """Memory of a region: as large as a block where nothing outside reads it; else it is written
+    to, or read, as long as the region runs.
+    """
+    span = {i: i for i in range(len(made.lines) + 1)}
+    first, last = dict(span), dict(span)
+    born = {node: i for i, node in enumerate(made.lines)}
+    hidden: set[Node] = set()
+    for region in regions:
+        at = [born[node] for node in region.lines]
+        first |= dict.fromkeys(at, min(at))
+        last |= dict.fromkeys(at, max(at))
+        hidden |= inner(region, made.lines, results, lowered)
+    for m in dict.fromkeys(made.memory.values()):
+        if (
+            m.kind == "workspace"
+            and hidden.issuperset(m.values)
+            and (first[m.begin] == first[m.end])
+        ):
+            m.kind = "block"
+        else:
+            m.begin, m.end = first[m.begin], last[m.end]
 
 
 def _owns(node: Node, lowered: Lowered) -> bool:
@@ -180,33 +219,39 @@ def _over(
     return None
 
 
-def _share(made: Plan) -> None:
-    """Let workspace memories whose lifetimes do not meet share a buffer."""
-    memories = [m for m in dict.fromkeys(made.memory.values()) if m.kind == "workspace"]
+def _shared(wanted: Mapping[Memory, tuple[Any, Any]], grow: bool = False) -> list[tuple[Any, Any]]:
+    """The buffers of memories; those whose lifetimes do not meet share one.
+
+    Args:
+        wanted: the dtype, and the shape or number of elements.
+        grow: large ones of another number of elements may share a buffer too.
+    """
+    buffers: list[tuple[Any, Any]] = []
     busy: list[tuple[int, int]] = []  # until which line, and the buffer
-    free: dict[tuple[Any, int], list[int]] = {}
-    for m in sorted(memories, key=lambda m: m.begin):
-        dtype, size = m.last.dtype, prod(m.last.shape)
+    free: dict[tuple[Any, Any], list[int]] = {}
+    for m in sorted(wanted, key=lambda m: m.begin):
+        dtype, size = wanted[m]
         while busy and busy[0][0] < m.begin:
             done = heappop(busy)[1]
-            free.setdefault(made.buffers[done], []).append(done)
-        kind = _fitting(free, dtype, size)
+            free.setdefault(buffers[done], []).append(done)
+        kind = _fitting(free, dtype, size, grow)
         if kind is None:
-            m.buffer = len(made.buffers)
-            made.buffers.append((dtype, size))
+            m.buffer = len(buffers)
+            buffers.append((dtype, size))
         else:
             m.buffer = free[kind].pop()
-            made.buffers[m.buffer] = (dtype, max(size, kind[1]))
+            buffers[m.buffer] = (dtype, max(size, kind[1]))
         heappush(busy, (m.end, m.buffer))
+    return buffers
 
 
-def _fitting(free: dict[tuple[Any, int], list[int]], dtype: Any, size: int) -> Any:
+def _fitting(free: dict[tuple[Any, Any], list[int]], dtype: Any, size: Any, grow: bool) -> Any:
     """The kind of a free buffer to take: of that size; of large ones the smallest that is large
     enough, else the largest, which grows.
     """
     if free.get((dtype, size)):
         return dtype, size
-    if size < LARGE:
+    if not grow or size < LARGE:
         return None
     large = [n for (kind, n), there in free.items() if there and kind == dtype and n >= LARGE]
     if not large:

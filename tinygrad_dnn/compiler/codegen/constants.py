@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.codegen.lower import uniform
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.codegen.numpy_source import Unspeakable, forward_of, literal, settings
 from tinygrad_dnn.compiler.python_text import dtype_word, quoted
@@ -168,14 +169,6 @@ def setting_text(value: Any) -> str:
         Unspeakable: there is none.
     """
     return ast.unparse(ast.fix_missing_locations(literal(value)))
-
-
-def uniform(x: Any) -> bool:
-    """Whether all elements of an array are the same number, bit for bit."""
-    if not x.size:
-        return False
-    first = x.reshape(-1)[:1].tobytes()
-    return bool(x.size == 1 or np.ascontiguousarray(x).tobytes() == first * x.size)
 
 
 def quick(x: Any, node: Node) -> Any:

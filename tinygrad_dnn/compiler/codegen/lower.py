@@ -51,6 +51,21 @@ class Lowered:
     expanded: dict[Node, Expansion] = field(default_factory=dict)
 
 
+def base(node: Node, lowered: Lowered) -> Node:
+    """The node in whose memory a value lies."""
+    while node in lowered.views:
+        node = node.inputs[0]
+    return node
+
+
+def uniform(x: Any) -> bool:
+    """Whether all elements of an array are the same number, bit for bit."""
+    if not x.size:
+        return False
+    first = x.reshape(-1)[:1].tobytes()
+    return bool(x.size == 1 or np.ascontiguousarray(x).tobytes() == first * x.size)
+
+
 class Task(NamedTuple):
     """An op whose result is to be written into given memory.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tinygrad_dnn.compiler.codegen.blocks import HEAD as BLOCKS
 from tinygrad_dnn.compiler.codegen.constants import Constants
 from tinygrad_dnn.compiler.codegen.naming import Called
 from tinygrad_dnn.compiler.python_text import filled
@@ -78,6 +79,7 @@ class Source:
         called: the names in it.
         constants: what it refers to.
         captured: the keyword arguments for what the recorded function closed over.
+        blocks: which of its lines run block by block, in words.
     """
 
     lines: list[str]
@@ -85,6 +87,7 @@ class Source:
     called: Called
     constants: Constants
     captured: dict[Leaf, str]
+    blocks: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -103,10 +106,13 @@ def _module(sources: Sequence[Source], head: str) -> Iterator[str]:
     yield from ([head, ""] if head else [])
     yield from (line for source in sources for line in filled(source.signature))
     packing = ["base64", "io", "zlib"] if constants.packed else []
-    yield from ('"""', "", *(f"import {name}" for name in sorted([*packing, "threading"])), "")
+    blocks = any(source.blocks for source in sources)
+    needed = sorted([*packing, *(["contextvars", "os"] if blocks else []), "threading"])
+    yield from ('"""', "", *(f"import {name}" for name in needed), "")
     yield from ("import numpy as np", "")
     yield from (UNPACK.splitlines() if constants.packed else [])
     yield from HEAD.splitlines()
+    yield from (BLOCKS.splitlines() if blocks else [])
     for function in constants.functions:
         yield from ("", "", *function.splitlines())
     if constants.arrays:

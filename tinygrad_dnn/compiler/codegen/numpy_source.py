@@ -233,6 +233,17 @@ def is_ufunc(op: Any) -> bool:
 
 
 @cache
+def fold_of(op: Any) -> str | None:
+    """The ufunc whose `reduce` an op is, in parts or as a whole: add for a sum; None for others."""
+    try:
+        found = forward_of(op).expression
+    except Unspeakable:
+        return None
+    name = None if found is None else numpy_call(found)
+    return QUICK.get(str(name)) if op.settings == ("axis", "keepdims") else None
+
+
+@cache
 def plain_call(op: Any) -> str | None:
     """NumPy's function where an op's forward is `np.add(x, y)` and no more, if it takes out=."""
     try:

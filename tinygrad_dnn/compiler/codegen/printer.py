@@ -4,20 +4,22 @@ arrays they work in around them, and a function in front that checks what it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import Layout
+from tinygrad_dnn.compiler.codegen.blocks import block_of
 from tinygrad_dnn.compiler.codegen.buffers import Memory, Plan
 from tinygrad_dnn.compiler.codegen.constants import Constants, setting_text
 from tinygrad_dnn.compiler.codegen.lower import Lowered
 from tinygrad_dnn.compiler.codegen.module import Source
 from tinygrad_dnn.compiler.codegen.naming import Called, parts_of
 from tinygrad_dnn.compiler.codegen.numpy_source import Unspeakable
-from tinygrad_dnn.compiler.codegen.statements import Writer, blocks, readers
+from tinygrad_dnn.compiler.codegen.regions import Region
+from tinygrad_dnn.compiler.codegen.statements import Line, Writer, blocks, readers
 from tinygrad_dnn.compiler.python_text import (
     assigned,
     dtype_text,
@@ -70,19 +72,43 @@ class _Printer:
             self.called.unnamed,
             readers(plan, lowered, results),
         )
+        self.parts = parts_of(plan, set(self.called.values.values()))
+        self.regions = {
+            part: block_of(part, plan, lowered, self.called, self.writer, self._comments())
+            for part in plan.order
+            if isinstance(part, Region)
+        }
 
     def _lines(self) -> Iterator[str]:
-        part, parts = "", parts_of(self.plan, set(self.called.values.values()))
-        for head, block in blocks(self.writer.lines(self.plan.lines)):
-            if head:
-                yield head
-            for line in block:
-                if parts[line.node] not in ("", part) and not head:
-                    part = parts[line.node]
-                    yield f"# {part}"
-                yield from (f"{'    ' * bool(head)}{text}" for text in line.text)
+        comments = self._comments()
+        stretch: list[Node] = []
+        for part in self.plan.order:
+            if isinstance(part, Region):
+                yield from comments(self.writer.lines(stretch))
+                yield from self.regions[part].lines
+                stretch = []
+            else:
+                stretch.append(part)
+        yield from comments(self.writer.lines(stretch))
         for node in self.plan.copies:
             yield f"np.copyto({self.called.copies[node]}, {self.writer.operand(node)})"
+
+    def _comments(self) -> Callable[[Sequence[Line]], Iterator[str]]:
+        """A function that gives lines as text, and says where a part of the program begins."""
+        part = ""
+
+        def text_of(lines: Sequence[Line]) -> Iterator[str]:
+            nonlocal part
+            for head, block in blocks(lines):
+                if head:
+                    yield head
+                for line in block:
+                    if self.parts[line.node] not in ("", part) and not head:
+                        part = self.parts[line.node]
+                        yield f"# {part}"
+                    yield from (f"{'    ' * bool(head)}{text}" for text in line.text)
+
+        return text_of
 
     # --- the function ------------------------------------------------------------------------
 
@@ -167,10 +193,13 @@ class _Printer:
         docstring = f'    """A {function} with buffers of its own, which checks nothing."""'
         text += ["", "", f"def {workspace}():", docstring]
         text += [f"    {line}" for line in memory]
+        for block in self.regions.values():
+            text += ["", *(wrapped(f"    {line}") if line else "" for line in block.definition)]
         text += ["", wrapped(f"    def {function}({parameters}):")]
         text += [wrapped(f"        {line}") if line else "" for line in body]
         text += ["", f"    return {function}", "", "", *self._checked(parameters)]
-        return Source(text, self._doc(), self.called, self.constants, held)
+        told = [block.told for block in self.regions.values()]
+        return Source(text, self._doc(), self.called, self.constants, held, told)
 
     def _parameters(self) -> str:
         given = [p for p in self.called.parameters if p is not None]

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.compiler.codegen.buffers import Plan, base
-from tinygrad_dnn.compiler.codegen.constants import Constants, quick, uniform
+from tinygrad_dnn.compiler.codegen.buffers import Plan
+from tinygrad_dnn.compiler.codegen.constants import Constants, quick
 from tinygrad_dnn.compiler.codegen.gather import WITHIN, looked_at
-from tinygrad_dnn.compiler.codegen.lower import Expansion, Lowered, Task
+from tinygrad_dnn.compiler.codegen.lower import Expansion, Lowered, Task, base, uniform
 from tinygrad_dnn.compiler.codegen.numpy_source import (
     Unspeakable,
     call,
@@ -78,6 +78,7 @@ class Writer:
         names: of inputs and values, as the lines call them.
         unnamed: the values whose name is only that of their memory.
         readers: how many ops and results read each value's memory.
+        in_block: names are of blocks: an operand stands there as it is before it is repeated.
     """
 
     def __init__(
@@ -88,9 +89,11 @@ class Writer:
         names: Mapping[Node, str],
         unnamed: set[Node],
         readers: Counter[Node],
+        in_block: bool = False,
     ) -> None:
         self.lowered, self.plan, self.constants = lowered, plan, constants
         self.names, self.unnamed, self.readers = names, unnamed, readers
+        self.in_block = in_block
         self.looked_at: set[tuple[Node, int]] = set()  # indices, and the length of their axis
 
     # --- operands ----------------------------------------------------------------------------
@@ -101,6 +104,8 @@ class Writer:
         Args:
             within: the texts of those that are computed in the line itself.
         """
+        if self.in_block:
+            x = self._spread(x)
         if not isinstance(x, Node):
             return self.constants.text(x)
         chain = []
@@ -124,11 +129,15 @@ class Writer:
 
     def _elementwise(self, x: Any, node: Node, within: Mapping[Node, str]) -> str:
         """An operand of an elementwise op, which repeats it to the result's shape by itself."""
+        return self.operand(quick(self._spread(x), node), within)
+
+    def _spread(self, x: Any) -> Any:
+        """What an operand repeats along axes."""
         while isinstance(x, Node) and x not in self.names and x.op.spreads:
             x = x.inputs[0]
         if isinstance(x, np.ndarray) and x.ndim and uniform(x):
-            x = x.reshape(-1)[0].reshape(())
-        return self.operand(quick(x, node), within)
+            return x.reshape(-1)[0].reshape(())
+        return x
 
     # --- lines -------------------------------------------------------------------------------
 
@@ -302,7 +311,15 @@ class Writer:
         made = self.lowered.expanded[parts[0]]
         known = self._known(made, parts)
         assert known is not None
-        inside = Writer(self.lowered, self.plan, self.constants, known, {*parts[:-1]}, self.readers)
+        inside = Writer(
+            self.lowered,
+            self.plan,
+            self.constants,
+            known,
+            {*parts[:-1]},
+            self.readers,
+            self.in_block,
+        )
         written = inside._lines([[n] for n in parts])
         summary = (made.op.__doc__ or "").strip().split("\n")[0]
         text = [f'"""{summary}"""'] if summary and not {'"', "\\"} & {*summary} else []

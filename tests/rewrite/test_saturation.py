@@ -103,6 +103,8 @@ SPOIL: dict[str, Callable[[], Any]] = {
     "by expm1": lambda: np.log(-np.expm1(td.log_sigmoid(X))),
     "log of a log": lambda: np.log(-np.log(A)),
     "cosh": lambda: np.log(np.cosh(X)),
+    "growth": lambda: np.log(1 + np.exp(X * X)),
+    "bell of an unknown width": lambda: np.log(1 + np.exp(-X * X * Y)),
     "time": lambda: Y / np.expm1(X),
 }
 SPOIL_NOTHING: dict[str, Callable[[], Any]] = {
@@ -117,6 +119,9 @@ SPOIL_NOTHING: dict[str, Callable[[], Any]] = {
     "at least": lambda: np.log(np.maximum(P, 1e-3)),
     "tanh": lambda: Y / (2 + np.tanh(X)),
     "softplus": lambda: np.log(td.softplus(X)),
+    "bell": lambda: np.log(1 + np.exp(-X * X / 2)) + Y / np.sqrt(1 + np.exp(-0.5 * X**2) ** 2),
+    "bell of a distance": lambda: 1 / (1 + np.exp((X - Y) ** 2 / -2).sum(axis=0)),
+    "decay": lambda: 1 / (2 + np.exp(-np.abs(X) - np.square(Y))),
     "weighted sums": lambda: td.log_weighted_sum(X, Y, 0),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 WIDTH = 100
+_CALL = re.compile(r"\w+\(.*\)")
 # What stands in quotes, else one character.
 _TOKENS = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|.""", re.DOTALL)
 
@@ -74,12 +75,12 @@ def filled(text: str) -> list[str]:
 
 
 def wrapped(line: str) -> str:
-    """A long `return`, assignment or `def` over several lines, broken at commas."""
+    """A long `return`, assignment, `def` or call over several lines, broken at commas."""
     body = line.lstrip()
     if len(line) <= WIDTH or body.startswith("#"):
         return line
     indent = line[: len(line) - len(body)]
-    if body.startswith("def "):
+    if body.startswith("def ") or _CALL.fullmatch(body):
         name, _, rest = body.partition("(")
         inside, _, end = rest.rpartition(")")
         return f"{indent}{name}({_broken(inside, indent)}\n{indent}){end}"

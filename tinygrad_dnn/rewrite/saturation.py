@@ -31,6 +31,7 @@ class Facts(NamedTuple):
         above: so is 1 + x.
         positive: it is not below 0.
         zero, one, inf: it may round to 0, round to ±1, overflow, without being so exactly.
+        negative: it is not above 0.
         top: along the axes that its exponent was reduced by, the largest element is 1.
     """
 
@@ -42,6 +43,7 @@ class Facts(NamedTuple):
     one: bool = False
     inf: bool = False
     top: bool = False
+    negative: bool = False
 
 
 Of = Callable[[Any], Facts]
@@ -66,7 +68,9 @@ class Saturation:
     def of(self, x: Any) -> Facts:
         """What is known of a node or a constant."""
         if not isinstance(x, Node):
-            return Facts(positive=_every(x, np.greater_equal, 0))
+            return Facts(
+                positive=_every(x, np.greater_equal, 0), negative=_every(x, np.less_equal, 0)
+            )
         stack = [x]
         while stack:
             node = stack[-1]
@@ -148,7 +152,8 @@ def _bounds(found: Sequence[Facts]) -> Facts:
 
 def _exponential(of: Of, node: Node) -> Facts:
     top = _is_below_its_maximum(node.inputs[0])
-    return Facts(log=True, positive=True, zero=True, inf=not top, top=top)
+    inf = not top and not of(node.inputs[0]).negative
+    return Facts(log=True, positive=True, zero=True, inf=inf, top=top)
 
 
 def _is_below_its_maximum(x: Any) -> bool:
@@ -200,22 +205,43 @@ def _one_of(of: Of, given: Sequence[Any]) -> Facts:
         any(f.one for f in found),
         any(f.inf for f in found),
         any(f.top for f in found),
+        all(f.negative for f in found),
     )
 
 
 def _negative(of: Of, node: Node) -> Facts:
     f = of(node.inputs[0])
-    return f._replace(log=False, complement=f.above, above=f.complement, positive=False, top=False)
+    return f._replace(
+        log=False, complement=f.above, above=f.complement,
+        positive=f.negative, negative=f.positive, top=False,
+    )  # fmt: skip
 
 
 def _product(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
     one = (f.one and _has_sign(y)) or (g.one and _has_sign(x))
-    positive, log = f.positive and g.positive, _logs(f, x, g, y)
+    (positive, negative), log = _signs(f, g), _logs(f, x, g, y)
     if _are_one(x, y):
         return _squared(f)
-    return Facts(log, False, False, positive, f.zero or g.zero, one, f.inf or g.inf, f.top or g.top)
+    # −x x, as it is written in exp(−x * x).
+    negative = negative or _are_opposite(x, y)
+    zero, inf, top = f.zero or g.zero, f.inf or g.inf, f.top or g.top
+    return Facts(log, False, False, positive, zero, one, inf, top, negative)
+
+
+def _signs(f: Facts, g: Facts) -> tuple[bool, bool]:
+    """Whether a product or quotient is not below 0, and whether it is not above."""
+    positive = (f.positive and g.positive) or (f.negative and g.negative)
+    return positive, (f.positive and g.negative) or (f.negative and g.positive)
+
+
+def _are_opposite(x: Any, y: Any) -> bool:
+    """Whether one is the other's negative."""
+    return any(
+        isinstance(a, Node) and a.op is ops.negative and _are_one(a.inputs[0], b)
+        for a, b in ((x, y), (y, x))
+    )
 
 
 def _are_one(x: Any, y: Any) -> bool:
@@ -226,7 +252,9 @@ def _are_one(x: Any, y: Any) -> bool:
 
 
 def _squared(f: Facts) -> Facts:
-    return f._replace(complement=f.complement and f.above, above=False, positive=True, top=False)
+    return f._replace(
+        complement=f.complement and f.above, above=False, positive=True, top=False, negative=False
+    )
 
 
 def _logs(f: Facts, x: Any, g: Facts, y: Any) -> bool:
@@ -236,9 +264,9 @@ def _logs(f: Facts, x: Any, g: Facts, y: Any) -> bool:
 def _quotient(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
-    positive, log = f.positive and g.positive, _logs(f, x, g, y)
-    complement = is_share(node)
-    return Facts(log, complement, False, positive, f.zero or g.inf, complement, f.inf or g.zero)
+    (positive, negative), log = _signs(f, g), _logs(f, x, g, y)
+    complement, zero, inf = is_share(node), f.zero or g.inf, f.inf or g.zero
+    return Facts(log, complement, False, positive, zero, complement, inf, negative=negative)
 
 
 def is_share(node: Node) -> bool:
@@ -268,13 +296,19 @@ def _sum_of_two(of: Of, node: Node) -> Facts:
     positive, inf = f.positive and g.positive, f.inf or g.inf
     if not (is_constant(x) or is_constant(y)):
         zero = _cancel(f, x, g, y) if not positive else f.zero and g.zero
-        return Facts(f.log and g.log, positive=positive, zero=zero, one=f.one or g.one, inf=inf)
+        return Facts(
+            f.log and g.log, positive=positive, zero=zero, one=f.one or g.one, inf=inf,
+            negative=f.negative and g.negative,
+        )  # fmt: skip
     if (f.above and _every(y, np.equal, 1)) or (g.above and _every(x, np.equal, 1)):
         return Facts(log=True, positive=True, zero=f.one or g.one, inf=inf)
     # A constant above 0 keeps what is positive off 0, so that overflow alone needs logarithms.
     kept = positive and (above_zero(x) or above_zero(y))
     zero, log = not kept and _cancel(f, x, g, y), inf and _logs(f, x, g, y)
-    return Facts(log, positive=positive, zero=zero, one=_meet(f, x, g, y), inf=inf)
+    negative = f.negative and g.negative
+    return Facts(
+        log, positive=positive, zero=zero, one=_meet(f, x, g, y), inf=inf, negative=negative
+    )
 
 
 def _difference(of: Of, node: Node) -> Facts:
@@ -282,7 +316,10 @@ def _difference(of: Of, node: Node) -> Facts:
     f, g = of(x), of(y)
     if _every(x, np.equal, 1) and (g.complement or g.log):
         return Facts(g.complement, g.log, False, g.complement, g.one, g.zero, g.inf)
-    return Facts(zero=_cancel(f, x, g, y), one=_meet(f, x, g, y), inf=f.inf or g.inf)
+    return Facts(
+        positive=f.positive and g.negative, zero=_cancel(f, x, g, y), one=_meet(f, x, g, y),
+        inf=f.inf or g.inf, negative=f.negative and g.positive,
+    )  # fmt: skip
 
 
 def _cancel(f: Facts, x: Any, g: Facts, y: Any) -> bool:
@@ -329,7 +366,8 @@ def _square(of: Of, node: Node) -> Facts:
 
 def _total(of: Of, node: Node) -> Facts:
     f = of(node.inputs[0])
-    return Facts(f.log, positive=f.positive, zero=f.zero and not f.top, one=f.one, inf=f.inf)
+    zero, negative = f.zero and not f.top, f.negative and node.op is not ops.prod
+    return Facts(f.log, positive=f.positive, zero=zero, one=f.one, inf=f.inf, negative=negative)
 
 
 def _contraction(of: Of, node: Node) -> Facts:
@@ -341,7 +379,9 @@ def _contraction(of: Of, node: Node) -> Facts:
 
 def _limited(of: Of, node: Node) -> Facts:
     """max(x, y), clip(x, a, b): a constant above 0 keeps it off 0."""
-    facts = _one_of(of, node.inputs)._replace(log=False, complement=False, above=False)
+    facts = _one_of(of, node.inputs)._replace(
+        log=False, complement=False, above=False, negative=False
+    )
     return facts._replace(zero=facts.zero and not any(map(above_zero, node.inputs)))
 
 
@@ -393,7 +433,7 @@ _RULES: dict[Any, Rule] = {
     **dict.fromkeys((ops.absolute, ops.hypot, ops.relu), _magnitude),
     **dict.fromkeys((ops.log, ops.log2, ops.log10), _logarithm),
     ops.softplus: _always(Facts(positive=True)),
-    **dict.fromkeys((ops.log_sigmoid, ops.log_softmax), _always(Facts(zero=True))),
+    **dict.fromkeys((ops.log_sigmoid, ops.log_softmax), _always(Facts(zero=True, negative=True))),
     **dict.fromkeys((ops.expm1, ops.sinh), _growing),
     ops.sqrt: _root,
     ops.square: _square,

@@ -103,8 +103,8 @@ def regions_of(lines: Sequence[Node], lowered: Lowered, folds: bool) -> list[Nod
     """The lines in an order in which regions are as long as they can be.
 
     Args:
-        folds: reductions over the axis that is cut belong to a region too; the order of their
-            summation is another one then.
+        folds: reductions over the axis that is cut, and those before it, belong to a region too;
+            the order of their summation is another one then.
     """
     order: list[Node | Region] = []
     waiting = list(lines)
@@ -171,6 +171,8 @@ def _joins(node: Node, region: Region, made: set[Node], lowered: Lowered, folds:
         if folds:
             region.folded.add(node)
         return folds
+    if not folds and min(over, default=at + 1) < at:
+        return False  # NumPy adds up a column by itself in another order than one of many
     region.along[node] = at if node.meta["keepdims"] else at - sum(i < at for i in over)
     return True
 

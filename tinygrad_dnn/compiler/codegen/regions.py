@@ -121,7 +121,11 @@ def regions_of(lines: Sequence[Node], lowered: Lowered, folds: bool) -> list[Nod
 
 def _opens(node: Node, lowered: Lowered) -> bool:
     cut = cut_of(node.shape)
-    return cut is not None and _elementwise(node, lowered) and _readable(node, cut, set(), lowered)
+    return (
+        cut is not None
+        and _elementwise(node, lowered)
+        and _joins(node, Region(cut), set(), lowered, folds=False)
+    )
 
 
 def _grown(

@@ -105,7 +105,7 @@ def test_every_elementwise_op_runs_in_blocks_to_the_last_bit(name: str) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_no_bit_depends_on_the_number_of_threads() -> None:
+def test_s250_no_bit_depends_on_the_number_of_threads() -> None:
     x, y = numbers(2, 203)
     work = value_and_grad(long_expression, (0, 1))
     results = [compile(work, threads=n)(x, y) for n in (1, 2, 3, 7, None)]

@@ -25,7 +25,7 @@ from tinygrad_dnn.ops import astype, where
 
 BLOCK = 16_384  # numbers: 128 kB of float64, so that a dozen arrays fit into a second-level cache
 LEAST = 8 * BLOCK  # numbers of an array from which on a region pays
-SHORTEST = 2  # lines of a region
+SHORTEST = 3  # lines over such arrays that a region has
 
 
 class Cut(NamedTuple):
@@ -112,7 +112,7 @@ def regions_of(lines: Sequence[Node], lowered: Lowered, folds: bool) -> list[Nod
         first = next((i for i, n in enumerate(waiting) if _opens(n, lowered)), len(waiting))
         order += waiting[:first]
         region, waiting = _grown(waiting[first:], lowered, folds)
-        if region is not None and len(region.lines) >= SHORTEST:
+        if region is not None and sum(prod(n.shape) >= LEAST for n in region.lines) >= SHORTEST:
             order.append(region)
         elif region is not None:
             order += region.lines

@@ -22,15 +22,18 @@ RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
 
 
 class Names:
-    """Python names, each given once.
+    """Names of a program, each given once.
+
+    Args:
+        reserved: the words of its language, by default Python's.
 
     Attributes:
         outer: those of the whole module, which functions printed later must not take.
     """
 
-    def __init__(self, outer: set[str]) -> None:
+    def __init__(self, outer: set[str], reserved: frozenset[str] = RESERVED) -> None:
         self.outer = outer
-        self.taken = {*RESERVED, *outer}
+        self.taken = {*reserved, *outer}
         self.counts: Counter[str] = Counter()
 
     def shared(self, name: str) -> str:

@@ -277,5 +277,5 @@ const numbers = (() => {
     ];
   }
 
-  return { show };
+  return { show, decode, full, short, index, at: () => cell };
 })();

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.dot import picture_of
@@ -20,6 +21,7 @@ from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
+from viz.explorer.live import Live
 from viz.explorer.timeline import Story
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
@@ -39,7 +41,7 @@ SCRIPTS = tuple(  # each reads what stands before it
         "-search",
         "",
     )
-)
+) + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
@@ -52,6 +54,7 @@ def explore(
     merge: bool = False,
     title: str | None = None,
     budget: int = NUMBERS,
+    live: bool = True,
 ) -> Path:
     """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
 
@@ -69,6 +72,10 @@ def explore(
         title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by
             their least, greatest and mean element, norm and histogram.
+        live: let the page compute the graph by itself, so that a reader changes any number and
+            sees what follows. What can't be computed there (see `compiler.javascript`) stays as it
+            was recorded, and the page says why. Branches that Python took while recording, and
+            arrays that it wrote into settings, stay as they were.
 
     Returns:
         The path.
@@ -107,6 +114,14 @@ def explore(
     for view in ways:
         groups |= view
     ids = scene.ids
+    source, story["live"] = "null", {"why": "" if live else "nothing was asked to be changed"}
+    if live:
+        try:
+            computed = Live(forward, backward, teller.names)
+            story["live"] = computed.data(teller.arrays, ids, story["arrays"])
+            source = computed.source
+        except NotPrintable as reason:
+            story["live"] = {"why": str(reason)}
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
@@ -119,7 +134,7 @@ def explore(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return write_text(path, _page(story, pictures, signs))
+    return write_text(path, _page(story, pictures, signs, source))
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -135,7 +150,9 @@ def _svg(scene: Scene, labels: Labels) -> str:
     return drawn[drawn.index("<svg") :]
 
 
-def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) -> str:
+def _page(
+    story: Mapping[str, Any], pictures: Mapping[str, str], legend: str, program: str
+) -> str:
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
         for k, (folded, svg) in enumerate(pictures.items())
@@ -143,10 +160,11 @@ def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) ->
     return page(
         "explorer/explorer.html",
         title=html.escape(str(story["title"])),
-        style=asset("explorer/explorer.css"),
+        style=asset("explorer/explorer.css") + asset("explorer/live.css"),
         palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
         legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
         views="\n".join(views),
         trace=json_in_html(story),
+        program=program,
         script="\n".join(map(asset, SCRIPTS)),
     )

@@ -23,6 +23,12 @@ const numbers = (() => {
     return decoded.get(array) ?? null;
   }
 
+  /** Give an array its numbers, where only statistics were kept. */
+  function keep(array, values) {
+    array.data = "";
+    decoded.set(array, values);
+  }
+
   /** A number in full: the shortest text that is exactly this number. */
   function full(x) {
     if (Number.isNaN(x)) {
@@ -277,5 +283,5 @@ const numbers = (() => {
     ];
   }
 
-  return { show, decode, full, short, index, at: () => cell };
+  return { show, decode, keep, full, short, index, at: () => cell };
 })();

@@ -19,14 +19,16 @@ const editing = (() => {
 
   /** What was changed last and what became of the results, in a line. */
   function tell() {
-    buttons.forEach((one) => one.setAttribute("aria-disabled", String(!live.undoable())));
+    const changed = live.undoable() || Object.keys(live.data.places).some(differs);
+    buttons[0].setAttribute("aria-disabled", String(!live.undoable()));
+    buttons[1].setAttribute("aria-disabled", String(!changed));
     const last = live.latest();
     const [id] = Object.entries(live.inputs).find(([, name]) => name === last?.name) ?? [];
-    const parts = last ? [`${live.title(id)}${index(nodes[id], last.i)}: ${short(last.before)} → ${short(last.after)}`] : [];
+    const parts = last && id ? [`${live.title(id)}${index(nodes[id], last.i)}: ${short(last.before)} → ${short(last.after)}`] : [];
     for (const out of live.data.outputs) {
       const k = nodes[out].value;
-      if (last && live.values[k]?.length === 1) {
-        const [before, after] = [live.recorded[k][0], live.values[k][0]];
+      const [before, after] = live.values[k]?.length === 1 ? [live.recorded[k][0], live.values[k][0]] : [0, 0];
+      if (!Object.is(before, after) || (last && live.values[k]?.length === 1)) {
         const by = after - before;
         parts.push(`${live.title(out)}: ${short(before)} → ${short(after)} (${by < 0 ? "" : "+"}${short(by)})`);
       }

@@ -5,6 +5,7 @@ const live = (() => {
   const { arrays, nodes, live: data } = story;
   const FRAME = 16; // milliseconds within which it computes while one drags
   const MANY = 300_000; // numbers from which on the first run is not tried in a frame
+  const SHOWN = 10_000; // numbers of an array that the page computes and shows, where it holds statistics
   const on = data.why === "";
   const memory = on ? program.memory : {};
   const recorded = []; // the numbers of the page as they were recorded, by array
@@ -34,20 +35,31 @@ const live = (() => {
         inputs[node] = name;
       }
     }
-    for (const k of Object.keys(data.places)) {
+    const lacking = Object.keys(data.places).filter((k) => arrays[k].data === null);
+    if (lacking.length > 0 && cost === 0) {
+      program.run();
+    }
+    for (const [k, place] of Object.entries(data.places)) {
       values[k] = numbers.decode(arrays[k]) ?? new Float64Array(arrays[k].size);
+      values[k].shape = arrays[k].shape;
+      if (arrays[k].data === null && cost === 0) {
+        gather(place, values[k]);
+        if (arrays[k].size <= SHOWN) {
+          numbers.keep(arrays[k], values[k]);
+        }
+      }
       recorded[k] = values[k].slice();
     }
   }
 
   /** Put what lies in a place of the memory into an array. */
-  function gather(place, into) {
+  function gather(place, into, source = memory) {
     if (typeof place === "string") {
-      into.set(memory[place]);
+      into.set(source[place]);
       return into;
     }
     const [name, offset, strides] = place;
-    const from = memory[name];
+    const from = source[name];
     const walk = (axis, at, out) => {
       if (axis === strides.length) {
         into[out] = from[at];
@@ -66,7 +78,6 @@ const live = (() => {
   /** What the page shows becomes what was computed. */
   function show(settled) {
     for (const [k, place] of Object.entries(data.places)) {
-      values[k].shape = arrays[k].shape;
       gather(place, values[k]);
       if (settled && arrays[k].stats !== null) {
         arrays[k].stats = statistics(values[k]);
@@ -203,6 +214,7 @@ const live = (() => {
     edit = null;
     done.length = 0;
     Object.entries(start).forEach(([name, x]) => memory[name].set(x));
+    document.dispatchEvent(new CustomEvent("restart"));
     for (const k of Object.keys(data.places)) {
       values[k].set(recorded[k]);
       if (arrays[k].stats !== null) {

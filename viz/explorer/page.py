@@ -14,7 +14,7 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable
-from tinygrad_dnn.graph import Node
+from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.dot import picture_of
 from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
@@ -23,6 +23,7 @@ from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.live import Live
 from viz.explorer.timeline import Story
+from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
@@ -42,6 +43,7 @@ SCRIPTS = tuple(  # each reads what stands before it
         "",
     )
 ) + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+TRAINING = tuple(f"explorer/training{part}.js" for part in ("", "-plane", "-slopes", "-sheet"))
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
@@ -87,11 +89,27 @@ def explore(
             expression again.
         OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"explore: {path.name}: expected a name ending in .html")
+    path = html_path(path, "explore")
     graph = graph_of(what, "explore")
     named = names_of(graph, names, "explore")
+    return write_page(path, graph, named, merge, title, budget, live)
+
+
+def write_page(
+    path: Path,
+    graph: Graph,
+    named: Mapping[Node, str],
+    merge: bool,
+    title: str | None,
+    budget: int,
+    live: bool,
+    training: Training | None = None,
+) -> Path:
+    """Write the page of a graph; with `training` one that trains it, which must be computed there.
+
+    Raises:
+        NotPrintable: a page that trains can't compute the graph.
+    """
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again[node]: name for node, name in named.items()}
@@ -107,6 +125,8 @@ def explore(
     teller = Story(forward, backward, named, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
+    if training is not None:  # everything open, or everything folded: the page stays small
+        ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
     pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
     drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
@@ -120,7 +140,11 @@ def explore(
             computed = Live(forward, backward, teller.names)
             story["live"] = computed.data(teller.arrays, ids, story["arrays"])
             source = computed.source
+            if training is not None:
+                story["training"] = training.data(computed, again, ids)
         except NotPrintable as reason:
+            if training is not None:
+                raise
             story["live"] = {"why": str(reason)}
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
@@ -134,7 +158,7 @@ def explore(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return write_text(path, _page(story, pictures, signs, source))
+    return write_text(path, _page(story, pictures, signs, source, training))
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -151,7 +175,11 @@ def _svg(scene: Scene, labels: Labels) -> str:
 
 
 def _page(
-    story: Mapping[str, Any], pictures: Mapping[str, str], legend: str, program: str
+    story: Mapping[str, Any],
+    pictures: Mapping[str, str],
+    legend: str,
+    program: str,
+    training: Training | None,
 ) -> str:
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
@@ -166,5 +194,6 @@ def _page(
         views="\n".join(views),
         trace=json_in_html(story),
         program=program,
-        script="\n".join(map(asset, SCRIPTS)),
+        predictor="null" if training is None else training.predictor,
+        script="\n".join(map(asset, SCRIPTS if training is None else SCRIPTS + TRAINING)),
     )

@@ -14,6 +14,7 @@ import viz
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Leaf, trace
+from viz.drawing.labels import number
 
 Open = Callable[..., Stepper]
 NUMBERS = """
@@ -95,6 +96,9 @@ def test_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepper: O
     mouse.up()
     assert page.find("#changed").inner_text().startswith("W1[1, 1]: ")
     assert "cost: " in page.find("#changed").inner_text()
+    lines = page.things()[page.named("Z1")]["lines"]
+    slopes = np.array(engine(nets.two_layers, {"W1": (4, value)})["n7"][1])
+    assert lines[-1] == f"dZ1: {number(slopes.min())} … {number(slopes.max())}"
     page.click("#reset")
     assert page.page.evaluate(AS_RECORDED)
     assert page.find("[data-moved=true], [data-moved=up], [data-moved=down]").count() == 0

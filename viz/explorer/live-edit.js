@@ -60,8 +60,12 @@ const editing = (() => {
         if (text && live.values[k]?.length > 0) {
           const moved = differs(k);
           if (moved || text.dataset.moved) {
-            text.textContent = (line === "slope" ? `${node.gradientName}: ` : "") + brief(live.values[k]);
+            const said = (line === "slope" ? `${node.gradientName}: ` : "") + brief(live.values[k]);
             text.dataset.moved = moved ? "true" : "";
+            text.dataset.whole = said; // the stepping writes it when all of a gradient is there
+            if (line === "value" || element.dataset.gradient !== "partial") {
+              text.textContent = said;
+            }
           }
         }
       }

@@ -7,7 +7,7 @@ const trainer = (() => {
   const { state } = training;
   const SPEEDS = { "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
   const BUDGET = 10; // milliseconds of a frame for steps
-  const [WIDTH, HEIGHT, LEFT] = [400, 150, 60];
+  const [WIDTH, HEIGHT, LEFT] = [400, 150, 76];
   let timer = null;
 
   const status = make("p", { id: "trained", role: "status" });

@@ -81,7 +81,7 @@ def test_a_typed_number_has_the_engines_consequences(stepper: Open, make: Any) -
     same(page, engine(make, {}))
 
 
-def test_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepper: Open) -> None:
+def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepper: Open) -> None:
     page = stepper(nets.two_layers).press("End").select("W1")
     box = page.find('#panel section.value td[data-i="4"]').bounding_box()
     assert box
@@ -134,7 +134,7 @@ def test_the_lines_of_the_present_step_are_lit(stepper: Open) -> None:
     assert "dW1, dZ1, X" in lines.all_inner_texts()[-1]
 
 
-def test_what_can_not_be_computed_stays_recorded_and_is_named(
+def test_s231_what_can_not_be_computed_stays_recorded_and_is_named(
     open_page: Any, tmp_path: Any
 ) -> None:
     A = Tensor(np.eye(2) * 2, requires_grad=True, name="A")

@@ -53,7 +53,7 @@ def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return viz.playground(cost_of(START)[0], path=path, rate=0.5)
 
 
-def test_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: Path) -> None:
+def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     for name, rule in RULES.items():
         page.page.select_option("#rule", name)

@@ -98,7 +98,7 @@ UNPRINTED = {  # what factorises matrices, and functions of NumPy that JavaScrip
 }  # fmt: skip
 
 
-def test_every_op_gives_numpys_numbers_forward_and_backward(page: Any) -> None:
+def test_s230_every_op_gives_numpys_numbers_forward_and_backward(page: Any) -> None:
     passes, refused = printable()
     assert compare(passes, page) == []
     printed = {p.who.partition("(")[0] for p in passes}

@@ -194,8 +194,8 @@ def test_help_names_every_option(capsys: Out) -> None:
     options = {
         "draw": ("--out", "--backward", "--values", "--merge", "--steps", "--no-scopes", "--fold",
                  "--all", "--depth", "--data", "--x", "--y", "--split", "--examples"),
-        "explore": ("--out", "--title", "--live", "--merge", "--steps", "--data", "--x", "--y", "--split",
-                    "--examples"),
+        "explore": ("--out", "--title", "--live", "--merge", "--steps", "--data", "--x", "--y",
+                    "--split", "--examples"),
     }  # fmt: skip
     for command, names in options.items():
         with pytest.raises(SystemExit) as left:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from legibility import low_contrast, overlapping_texts, small_texts, sticking_out, texts
 from stepper import Stepper
 
 import viz
@@ -122,3 +123,18 @@ def test_units_that_answer_no_more_are_counted(open_page: Any, tmp_path: Path) -
     page = Stepper(open_page(path))
     assert "A1: 2 of 3 units dead" in page.find(".units").inner_text()
     assert page.find('#graph [data-dead="most"]').count() == 1
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (700, 560)], ids=str)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str) -> None:
+    page = Stepper(open_page(xor, *size, scheme))
+    page.page.evaluate("trainer.advance(20)")
+    page.find("#slopes summary").click()
+    for sheet in ("Train", "Program", "Numbers"):
+        page.click(f"#live button:text-is('{sheet}')")
+        seen = texts(page.page)
+        assert overlapping_texts(seen) == []
+        assert sticking_out(seen) == []
+        assert small_texts(seen) == []
+        assert low_contrast(seen) == []

@@ -226,12 +226,14 @@ const editing = (() => {
     }
   }
 
+  if (live.why === null) {
+    return { bar };
+  }
   document.querySelector("header").after(bar);
   document.body.classList.add("live");
   if (!live.on) {
     words.value = `Recorded numbers: ${live.why}.`;
     bar.append(words);
-    bar.hidden = !live.why.includes(":");
     return { bar };
   }
   bar.append(words, make("div", { class: "buttons" }, ...buttons));

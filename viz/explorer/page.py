@@ -134,7 +134,7 @@ def write_page(
     for view in ways:
         groups |= view
     ids = scene.ids
-    source, story["live"] = "null", {"why": "" if live else "nothing was asked to be changed"}
+    source, story["live"] = "null", {"why": None}
     if live:
         try:
             computed = Live(forward, backward, teller.names)
@@ -145,7 +145,7 @@ def write_page(
         except NotPrintable as reason:
             if training is not None:
                 raise
-            story["live"] = {"why": str(reason)}
+            story["live"] = {"why": str(reason).removeprefix("javascript: ")}
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {

@@ -1,4 +1,4 @@
-"""Photograph the pages of explore, playground and derive: python tests/browser/portrait.py [FOLDER]."""
+"""Photograph the pages that examples show: python tests/browser/portrait.py [FOLDER]."""
 
 import importlib.util
 import shutil

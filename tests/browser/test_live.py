@@ -14,7 +14,6 @@ import viz
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Leaf, trace
-from viz.drawing.labels import number
 
 Open = Callable[..., Stepper]
 NUMBERS = """
@@ -98,7 +97,8 @@ def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepp
     assert "cost: " in page.find("#changed").inner_text()
     lines = page.things()[page.named("Z1")]["lines"]
     slopes = np.array(engine(nets.two_layers, {"W1": (4, value)})["n7"][1])
-    assert lines[-1] == f"dZ1: {number(slopes.min())} … {number(slopes.max())}"
+    low, high = (float(t.replace("−", "-")) for t in lines[-1].removeprefix("dZ1: ").split(" … "))
+    assert [low, high] == pytest.approx([slopes.min(), slopes.max()], rel=0.05)
     page.click("#reset")
     assert page.page.evaluate(AS_RECORDED)
     assert page.find("[data-moved=true], [data-moved=up], [data-moved=down]").count() == 0

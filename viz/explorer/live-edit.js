@@ -39,14 +39,24 @@ const editing = (() => {
   // --- boxes of the picture ----------------------------------------------------------------------
 
   /** An array in a few characters, as a box shows it. */
-  function brief(x) {
+  function brief(x, digits) {
     const low = x.reduce((a, b) => Math.min(a, b), Infinity);
     const high = x.reduce((a, b) => Math.max(a, b), -Infinity);
-    const [one, other] = [short(low), short(high)];
+    const [one, other] = [short(low, digits), short(high, digits)];
     if (one !== other) {
       return `${one} … ${other}`;
     }
     return x.length === 1 ? one : `all ${one}`;
+  }
+
+  /** The same in as many digits as there is room for in a box, whose lines were drawn for others. */
+  function fitting(element, head, x) {
+    element.dataset.room ??= Math.max(...[...element.querySelectorAll("text:not(.title)")].map((text) => text.textContent.length));
+    let digits = 4;
+    while (digits > 2 && (head + brief(x, digits)).length > Number(element.dataset.room)) {
+      digits -= 1;
+    }
+    return head + brief(x, digits);
   }
 
   const differs = (k) => live.values[k]?.some((v, i) => !Object.is(v, live.recorded[k][i])) ?? false;
@@ -60,7 +70,7 @@ const editing = (() => {
         if (text && live.values[k]?.length > 0) {
           const moved = differs(k);
           if (moved || text.dataset.moved) {
-            const said = (line === "slope" ? `${node.gradientName}: ` : "") + brief(live.values[k]);
+            const said = fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
             text.dataset.moved = moved ? "true" : "";
             text.dataset.whole = said; // the stepping writes it when all of a gradient is there
             if (line === "value" || element.dataset.gradient !== "partial") {

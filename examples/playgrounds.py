@@ -10,11 +10,12 @@ import numpy as np
 
 import viz
 from tinygrad_dnn import Tensor, log, mean, relu, scope, sigmoid, softmax, tanh
-from tinygrad_dnn.network import initialize_parameters
+from tinygrad_dnn.data import default_dataset
+from tinygrad_dnn.network import initialize_parameters, one_hot
 
 
-def parameters(*layers, init="he", seed=1):
-    start = initialize_parameters(layers, init, seed=seed)
+def parameters(*layers, **how):
+    start = initialize_parameters(layers, **{"init": "he", "seed": 1, **how})
     return {name: Tensor(value, requires_grad=True, name=name) for name, value in start.items()}
 
 
@@ -124,7 +125,25 @@ def dying_units(path):
     return viz.playground(cost, path=path, names=locals(), rate=0.15, title="Dying units")
 
 
-PAGES = (neuron, xor, spiral, logistic_regression, attention, vanishing_gradients, dying_units)
+def digits(path):
+    """64-20-10 on 300 of the digits that come along, with a pad to draw on."""
+    with default_dataset("train", labels="digit") as data:
+        pixels, labels = data.columns()[:, :300], data.labels(binary=False)[:, :300]
+    X, Y = Tensor(pixels.round(4), name="X"), Tensor(one_hot(labels, 10), name="Y")
+    p = parameters(64, 20, 10, head="softmax")
+    with scope("layer 1"):
+        A1 = relu(p["W1"] @ X + p["b1"])
+    with scope("layer 2"):
+        A2 = softmax(p["W2"] @ A1 + p["b2"], axis=0)
+    cost = -mean((Y * log(A2)).sum(axis=0))
+    return viz.playground(
+        cost, path=path, names=locals(), rate=0.02, optimiser="adam", picture=(8, 8), title="Digits"
+    )
+
+
+PAGES = (
+    neuron, xor, spiral, logistic_regression, digits, attention, vanishing_gradients, dying_units,
+)  # fmt: skip
 
 
 def main(folder="playgrounds"):

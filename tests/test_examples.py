@@ -45,7 +45,7 @@ def test_xor(example, tmp_path) -> None:
 
 def test_playgrounds(example, tmp_path, capsys, monkeypatch) -> None:
     module = example("playgrounds")
-    assert len(module.PAGES) == 7
+    assert len(module.PAGES) == 8
     monkeypatch.setattr(module, "PAGES", (module.neuron, module.spiral))
     module.main(tmp_path)
     pages = [tmp_path / "neuron.html", tmp_path / "spiral.html"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.graph import Graph
 from viz.explorer.page import write_page
 from viz.explorer.training import html_path, training_of
 from viz.subject import graph_of, names_of
@@ -17,7 +18,7 @@ NUMBERS = 500  # that a page holds beside its inputs; it computes the others
 
 
 def playground(
-    cost: Tensor,
+    cost: Tensor | Graph,
     parameters: Any = None,
     path: str | os.PathLike[str] = "playground.html",
     *,
@@ -25,6 +26,7 @@ def playground(
     prediction: Tensor | None = None,
     rate: float = 0.1,
     optimiser: str = "gradient descent",
+    picture: tuple[int, int] | None = None,
     names: Mapping[str, Any] | None = None,
     merge: bool = True,
     title: str | None = None,
@@ -37,7 +39,7 @@ def playground(
     it shows what is predicted everywhere; points are moved and flipped there.
 
     Args:
-        cost: a Tensor of one number.
+        cost: a Tensor of one number, or the graph of one.
         parameters: a Tensor or a structure of them; by default all that require a gradient.
         path: where to; one .html file that needs nothing beside it and no network.
         data: X and Y; by default the leaves of these names.
@@ -45,6 +47,8 @@ def playground(
             computed from X and not from Y.
         rate: the learning rate that the page begins with.
         optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
+        picture: height and width of the pictures that the columns of X are, with numbers from 0 to
+            1; the page then has a pad to draw one on, and shows the answer as bars.
         names, merge, title: see `explore`.
 
     Returns:
@@ -60,7 +64,7 @@ def playground(
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
-    training = training_of(graph, named, parameters, data, prediction, rate, optimiser)
+    training = training_of(graph, named, parameters, data, prediction, rate, optimiser, picture)
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training)
     except NotPrintable as reason:

@@ -3,8 +3,8 @@
 /** The plane of the inputs: what is predicted everywhere, and the points, which can be moved. */
 const plane = (() => {
   const { make, shape } = elements;
-  const { plane: data } = training.data;
-  if (data === null) {
+  const { answers: data } = training.data;
+  if (data === null || data.picture !== null) {
     return null;
   }
   const SIZE = 48; // cells along a side
@@ -12,18 +12,12 @@ const plane = (() => {
   const [X, Y] = [live.memory[data.X], live.memory[data.Y]];
   const m = X.length / 2;
   const classes = Y.length / m;
-  const out = new Float64Array(data.shape[0] * data.shape[1]);
-  out.shape = data.shape;
   const canvas = make("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class" });
   const element = make("div", { class: "plane" }, canvas, drawing);
   const points = [];
   let low = 0;
   let high = 1;
-
-  for (const [name, text] of Object.entries(data.constants)) {
-    predictor.memory[name].set(numbers.decode({ data: text, size: predictor.memory[name].length }));
-  }
 
   /** The plane reaches a little further than the points. */
   function reach() {
@@ -47,27 +41,21 @@ const plane = (() => {
 
   /** What is predicted at every cell, as many at a time as there are points. */
   function paint() {
-    for (const [name, own] of Object.entries(data.shared)) {
-      if (live.memory[name]) {
-        predictor.memory[own].set(live.memory[name]);
-      }
-    }
     const context = canvas.getContext("2d");
     const image = context.createImageData(SIZE, SIZE);
     const palette = colours();
     const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
     const paper = [1, 3, 5].map((i) => Number.parseInt(ground.slice(i, i + 2), 16));
-    const given = predictor.memory[data.points];
     for (let from = 0; from < SIZE * SIZE; from += m) {
-      for (let j = 0; j < m; j += 1) {
-        const cell = Math.min(from + j, SIZE * SIZE - 1);
-        given[j] = low + ((cell % SIZE) + 0.5) / SIZE * (high - low);
-        given[m + j] = high - (Math.floor(cell / SIZE) + 0.5) / SIZE * (high - low);
-      }
-      predictor.run();
-      live.gather(data.out, out, predictor.memory);
+      const out = training.predicted((given) => {
+        for (let j = 0; j < m; j += 1) {
+          const cell = Math.min(from + j, SIZE * SIZE - 1);
+          given[j] = low + (((cell % SIZE) + 0.5) / SIZE) * (high - low);
+          given[m + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
+        }
+      });
       for (let j = 0; j < m && from + j < SIZE * SIZE; j += 1) {
-        const [colour, share] = tint(j, palette);
+        const [colour, share] = tint(out, j, palette);
         for (let k = 0; k < 3; k += 1) {
           image.data[4 * (from + j) + k] = paper[k] + (colour[k] - paper[k]) * share;
         }
@@ -78,7 +66,7 @@ const plane = (() => {
   }
 
   /** The colour of a prediction, and how sure it is. */
-  function tint(j, palette) {
+  function tint(out, j, palette) {
     if (classes === 1) {
       const v = data.low < 0 ? out[j] : 2 * out[j] - 1; // −1 to 1
       return [palette[v < 0 ? 0 : 1], Math.min(1, Math.abs(v)) * 0.75];

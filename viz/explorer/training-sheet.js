@@ -73,6 +73,7 @@ const trainer = (() => {
     watch();
     plane?.paint();
     plane?.draw();
+    pad?.paint();
   }
 
   // --- training ----------------------------------------------------------------------------------
@@ -138,6 +139,7 @@ const trainer = (() => {
     status,
     chart,
     ...(plane ? [plane.element, ...hint] : []),
+    ...(pad ? [pad.element, pad.tools] : []),
     units,
     slopes.element,
   );

@@ -77,6 +77,28 @@ const training = (() => {
     return Number.isFinite(read());
   }
 
+  const { answers } = data;
+  const out = answers && new Float64Array(answers.shape[0] * answers.shape[1]);
+
+  /** What is predicted for inputs that `fill` writes, with the parameters as they are: by class and example. */
+  function predicted(fill) {
+    for (const [name, own] of Object.entries(answers.shared)) {
+      if (memory[name]) {
+        predictor.memory[own].set(memory[name]);
+      }
+    }
+    fill(predictor.memory[answers.points]);
+    predictor.run();
+    return live.gather(answers.out, out, predictor.memory);
+  }
+
+  if (answers) {
+    out.shape = answers.shape;
+    for (const [name, text] of Object.entries(answers.constants)) {
+      predictor.memory[name].set(numbers.decode({ data: text, size: predictor.memory[name].length }));
+    }
+  }
+
   /** What the rules remember is of another way, once the rule is another. */
   function choose(optimiser) {
     state.optimiser = optimiser;
@@ -98,5 +120,5 @@ const training = (() => {
     every = 1;
   });
 
-  return { data, state, parameters, steps, choose, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
+  return { data, state, parameters, steps, choose, predicted, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
 })();

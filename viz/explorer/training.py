@@ -32,6 +32,7 @@ class Training:
         data: the inputs and the answers, leaves too; None where there are none.
         prediction: what is compared with the answers; None where there is none.
         rate, optimiser: what the page begins with.
+        picture: height and width, where the columns of X are pictures.
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
@@ -44,8 +45,10 @@ class Training:
         prediction: Node | None,
         rate: float,
         optimiser: str,
+        picture: tuple[int, int] | None = None,
     ) -> None:
         self.parameters, self.given, self.prediction = parameters, data, prediction
+        self.picture = picture
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
 
@@ -78,13 +81,11 @@ class Training:
                 for n in live.forward.graph
                 if n.op in WATCHED and len(n.shape) == 2 and n in places
             ],
-            "plane": self._plane(live, again, names),
+            "answers": self._answers(again, names),
         }
 
-    def _plane(
-        self, live: Live, again: Mapping[Node, Node], names: Mapping[Node, str]
-    ) -> Fields | None:
-        """Points of two coordinates, and a program that says what is predicted at others."""
+    def _answers(self, again: Mapping[Node, Node], names: Mapping[Node, str]) -> Fields | None:
+        """A program that says what is predicted for other inputs, as many as there are examples."""
         if self.given is None or self.prediction is None:
             return None
         X, Y = (again[x] for x in self.given)
@@ -100,6 +101,7 @@ class Training:
             "constants": {name: encoded(x) for name, x in printed.constants.items()},
             "out": place(printed.places[out]),
             "shape": list(out.shape),
+            "picture": self.picture,
             "low": min(0.0, float(np.min(self.given[1].value))),
         }
 
@@ -112,6 +114,7 @@ def training_of(
     prediction: Tensor | None,
     rate: float,
     optimiser: str,
+    picture: tuple[int, int] | None = None,
 ) -> Training:
     """Check what `playground` was given.
 
@@ -149,11 +152,16 @@ def training_of(
         pair = [_leaf(x, there, who, "data") for x in data]
         if len(pair) != 2:
             raise ValueError(f"{who}: expected data=(X, Y), got {len(pair)} Tensors")
-    points = (pair[0], pair[1]) if len(pair) == 2 and _flat(*pair) else None
+    drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
+    if picture is not None and (drawn is None or np.prod(picture) != drawn[0].shape[0]):
+        shape = pair[0].shape if pair else "no X"
+        raise ValueError(f"{who}: expected pictures {picture} in the columns of X, got {shape}")
+    if drawn is not None and picture is None and drawn[0].shape[0] != 2:
+        drawn = None
     if prediction is not None and prediction.node not in set(graph):
         raise ValueError(f"{who}: the cost was not computed from prediction")
-    out = prediction.node if prediction is not None else points and _answer(graph, named, *points)
-    return Training(chosen, points, out, rate, optimiser)
+    out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
+    return Training(chosen, drawn, out, rate, optimiser, picture)
 
 
 def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:
@@ -165,9 +173,9 @@ def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:
     return leaf
 
 
-def _flat(X: Leaf, Y: Leaf) -> bool:
-    """Whether X (2, m) are points of a plane and Y (k, m) says of which class each is."""
-    return len(X.shape) == 2 and X.shape[0] == 2 and len(Y.shape) == 2 and Y.shape[1] == X.shape[1]
+def _columns(X: Leaf, Y: Leaf) -> bool:
+    """Whether the columns of X (n, m) are examples, and those of Y (k, m) say of which class."""
+    return len(X.shape) == 2 and len(Y.shape) == 2 and Y.shape[1] == X.shape[1] > 0
 
 
 def _answer(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:

@@ -109,6 +109,47 @@ def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) 
     assert "central difference" in page.find("#slopes [role=status]").inner_text()
 
 
+def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
+    open_page: Any, xor: Path
+) -> None:
+    page = Stepper(open_page(xor))
+    page.page.evaluate("trainer.advance(40)")
+    right = page.page.evaluate("training.cost()")
+    page.click("#reset")
+    page.find("#slopes summary").click()
+    page.page.select_option("#slopes label select", "sign forgotten")
+    assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
+    page.page.evaluate("trainer.advance(40)")
+    assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)
+    assert page.find("#training .chart path.other").count() == 2  # the run before; the differences
+    page.page.select_option("#slopes label select", "none")
+    assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
+
+
+def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
+    X = Tensor(np.eye(4), name="X")  # four pictures of one bright pixel each
+    W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")
+    A = np.exp(W @ X) / np.exp(W @ X).sum(axis=0)
+    cost = -(Tensor(np.eye(4), name="Y") * log(A)).sum()
+    page = Stepper(
+        open_page(
+            viz.playground(
+                cost, path=tmp_path / "pad.html", names={"A": A}, prediction=A, picture=(2, 2)
+            )
+        )
+    )
+    assert page.find(".bars .best .digit").inner_text() == "0"
+    page.page.get_by_label("Example").fill("2")
+    assert page.find(".bars .best .digit").inner_text() == "2"
+    page.click("#clear")
+    page.find(".pad canvas").click(position={"x": 150, "y": 50})  # top right
+    assert page.find(".bars .best .digit").inner_text() == "1"
+    page.click("#clear")
+    page.find(".pad canvas").focus()
+    page.press("ArrowDown", "Space")
+    assert page.find(".bars .best .digit").inner_text() in ("2", "3")
+
+
 def test_a_rate_too_large_is_said_and_ends_it(open_page: Any, tmp_path: Path) -> None:
     w = Tensor(np.array([3.0]), requires_grad=True, name="w")
     page = Stepper(open_page(viz.playground((w**4).sum(), path=tmp_path / "p.html", rate=1e3)))

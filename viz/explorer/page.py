@@ -43,7 +43,9 @@ SCRIPTS = tuple(  # each reads what stands before it
         "",
     )
 ) + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
-TRAINING = tuple(f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet"))
+TRAINING = tuple(
+    f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet")
+)
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 

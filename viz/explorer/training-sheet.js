@@ -25,20 +25,22 @@ const trainer = (() => {
   /** The costs so far. */
   function curve() {
     const points = training.curve().filter(([, cost]) => Number.isFinite(cost));
-    const costs = points.map(([, cost]) => cost);
+    const before = training.before().filter(([, cost]) => Number.isFinite(cost));
+    const costs = [...points, ...before].map(([, cost]) => cost);
     const [low, high] = [Math.min(0, ...costs), Math.max(...costs, 1e-300)];
-    const last = Math.max(1, state.steps);
+    const last = Math.max(1, state.steps, ...before.map(([step]) => step));
     const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
     const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
-    const path = points.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
+    const path = (run) => run.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
     const text = (words, left, top, anchor) => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
     chart.replaceChildren(
       shape("path", { class: "axis", d: `M${LEFT},10V${HEIGHT - 26}H${WIDTH - 10}` }),
-      shape("path", { class: "one", d: path }),
+      ...(before.length > 1 ? [shape("path", { class: "other", d: path(before) })] : []),
+      shape("path", { class: "one", d: path(points) }),
       text(short(high), LEFT - 6, 16, "end"),
       text(short(low), LEFT - 6, HEIGHT - 24, "end"),
       text("0", LEFT, HEIGHT - 8, "middle"),
-      text(`${state.steps} steps`, WIDTH - 10, HEIGHT - 8, "end"),
+      text(`${last} steps`, WIDTH - 10, HEIGHT - 8, "end"),
     );
     chart.setAttribute("aria-label", `cost after ${state.steps} steps: ${short(training.cost())}`);
   }

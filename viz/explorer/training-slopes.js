@@ -9,14 +9,16 @@ const slopes = (() => {
   const LEAST = -14; // power of ten of the smallest error that is drawn
   const which = make("select", { "aria-label": "Parameter" }, ...training.parameters.map(({ name }) => make("option", {}, name)));
   const at = make("input", { type: "number", min: 0, value: 0, step: 1, "aria-label": "Position of the number" });
+  const mistake = make("select", { "aria-label": "Mistake in its gradient" });
   const range = make("input", { type: "range", min: 0, max: POWERS.length - 1, step: 1, value: 8, "aria-label": "ε, as a power of ten" });
   const line = make("p", { class: "meta", role: "status" });
   const drawing = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
   const element = make(
     "details",
     { id: "slopes" },
-    make("summary", {}, "Check a gradient by finite differences"),
+    make("summary", {}, "Check a gradient by finite differences, or break it"),
     make("p", { class: "field" }, which, at),
+    make("label", { class: "field" }, "Plant a mistake", mistake),
     make("label", { class: "field" }, "ε", range),
     line,
     drawing,
@@ -31,14 +33,22 @@ const slopes = (() => {
     return training.cost();
   }
 
+  const chosen = () => training.parameters[which.selectedIndex];
+
+  /** The mistakes that this parameter's gradient can have. */
+  function offer() {
+    const one = chosen();
+    mistake.replaceChildren(...training.mistakes(one).map((name) => make("option", name === one.mistake ? { selected: "" } : {}, name)));
+  }
+
   /** For each ε the relative errors of both differences. */
   function measure() {
-    const one = training.parameters[which.selectedIndex];
+    const one = chosen();
     const i = Math.max(0, Math.min(one.p.length - 1, Math.floor(at.valueAsNumber) || 0));
     at.max = String(one.p.length - 1);
     program.run();
     const here = training.cost();
-    const slope = live.gather(one.gradient, one.g)[i];
+    const slope = training.slope(one)[i];
     const found = POWERS.map((power) => {
       const epsilon = 10 ** power;
       const [up, down] = [nudged(one, i, epsilon), nudged(one, i, -epsilon)];
@@ -72,13 +82,17 @@ const slopes = (() => {
       ...now.errors.map((error, k) => shape("circle", { class: k ? "other" : "one", cx: x(now.power), cy: y(error), r: 5 })),
     );
     drawing.setAttribute("aria-label", `relative error against ε: least ${short(Math.min(...found.map(({ errors }) => errors[1])))} for the central difference`);
-    line.textContent = `ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
+    const wrong = Math.min(...found.map(({ errors }) => errors[1])) > 1e-3 ? "The gradient is wrong: no ε brings them together. " : "";
+    line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 
-  for (const control of [which, at, range]) {
+  mistake.addEventListener("input", () => (chosen().mistake = mistake.value));
+  which.addEventListener("input", offer);
+  for (const control of [which, at, range, mistake]) {
     control.addEventListener("input", draw);
     control.addEventListener("keydown", (event) => event.stopPropagation());
   }
+  offer();
   element.addEventListener("toggle", draw);
   element.addEventListener("keydown", (event) => event.stopPropagation());
   return { element, draw, measure };

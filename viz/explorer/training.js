@@ -9,7 +9,7 @@ const training = (() => {
   const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
   const parameters = data.parameters.map(({ name, gradient }) => {
     const p = memory[name];
-    return { name, p, gradient, g: new Float64Array(p.length), v: new Float64Array(p.length), s: new Float64Array(p.length) };
+    return { name, p, gradient, mistake: "none", g: new Float64Array(p.length), v: new Float64Array(p.length), s: new Float64Array(p.length) };
   });
   parameters.forEach(({ g }, k) => (g.shape = data.parameters[k].shape));
   const cost = new Float64Array(1);
@@ -18,6 +18,30 @@ const training = (() => {
   let t = 0; // steps of Adam since it began
   let curve = []; // [step, cost]
   let every = 1;
+
+  let before = []; // the curve of the run before, once one began anew
+
+  // Classic mistakes, as a hand-written backward pass has them.
+  const mistakes = {
+    "none": (g) => g,
+    "sign forgotten": (g) => g.map((v) => -v),
+    "1/m forgotten": (g) => g.map((v) => v * data.examples),
+    "sum forgotten: the first row alone": (g) => g.map((v, i) => (i < g.shape.at(-1) ? v : 0)),
+    "transpose forgotten": (g) => {
+      const [rows, columns] = g.shape;
+      return g.map((_, i) => g[(i % rows) * columns + Math.floor(i / rows)]);
+    },
+  };
+  const applies = ({ g }, name) => name.startsWith("transpose") || name.startsWith("sum") ? g.shape.length === 2 && g.shape[0] > 1 && g.length > g.shape[0] : !name.startsWith("1/m") || data.examples > 1;
+
+  /** The gradient of a parameter as the rules get it: with the mistake that was planted in it. */
+  function slope(one) {
+    live.gather(one.gradient, one.g);
+    if (one.mistake !== "none") {
+      one.g.set(mistakes[one.mistake](one.g));
+    }
+    return one.g;
+  }
 
   const read = () => live.gather(data.cost, cost)[0];
 
@@ -49,7 +73,7 @@ const training = (() => {
     state.steps += 1;
     const update = rules[state.optimiser]();
     for (const one of parameters) {
-      live.gather(one.gradient, one.g);
+      slope(one);
       for (let i = 0; i < one.p.length; i += 1) {
         update(one, i);
       }
@@ -115,10 +139,11 @@ const training = (() => {
 
   document.addEventListener("restart", () => {
     forget();
+    before = curve.length > 1 ? curve : before;
     state.steps = 0;
     curve = [];
     every = 1;
   });
 
-  return { data, state, parameters, steps, choose, predicted, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
+  return { data, state, parameters, steps, choose, predicted, slope, mistakes: (one) => Object.keys(mistakes).filter((name) => applies(one, name)), before: () => before, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
 })();

@@ -74,6 +74,7 @@ class Training:
             "parameters": trained,
             "cost": place(places[cost]),
             "costNode": ids[cost],
+            "examples": self.given[0].shape[-1] if self.given else 1,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [

@@ -7,6 +7,7 @@ goes, and g writes, see `Writer`. Ops that only change how an array is looked at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -59,7 +60,7 @@ def _total(name: str, mean: bool = False) -> Row:
     def row(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
         (x,) = xs
         outer, inner = _split(node, x, z)
-        n = int(np.prod(inner.lengths, dtype=int))
+        n = prod(inner.lengths)
         terms, lengths = inner.terms[0], list(inner.lengths)
         step, count = (terms.pop()[1], lengths.pop()) if lengths else (1, 1)
         inner.lengths, inner.letters = lengths, inner.letters[: len(lengths)]
@@ -122,7 +123,7 @@ def _along(g: Writer, node: Node, x: Ref, z: Ref) -> tuple[Ref, Nest, int, int, 
     axis = node.meta.get("axis", -1)
     if axis is None:
         x = g.in_order(x)
-        return x._replace(offset=x.offset), Nest((), [(), ()]), int(np.prod(x.shape)), 1, 1
+        return x._replace(offset=x.offset), Nest((), [(), ()]), prod(x.shape), 1, 1
     k = axis % len(x.shape)
     rest = [a for a in range(len(x.shape)) if a != k]
     out = whole(z.name, x.shape)
@@ -261,7 +262,7 @@ def _dot(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
 
 def _outer(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     x, y = (g.in_order(v) for v in xs)
-    flat = [whole(v.name, (int(np.prod(v.shape)),))._replace(offset=v.offset) for v in (x, y)]
+    flat = [whole(v.name, (prod(v.shape),))._replace(offset=v.offset) for v in (x, y)]
     _contract(g, "outer", z, "nm", flat, ["n", "m"])
 
 

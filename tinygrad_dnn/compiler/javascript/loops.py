@@ -8,6 +8,7 @@ that lie behind each other in all arrays need only one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -72,7 +73,7 @@ class Writer(Protocol):
 
 def whole(name: str, shape: Shape) -> Ref:
     """A buffer in C order."""
-    strides = tuple(int(np.prod(shape[k + 1 :], dtype=int)) for k in range(len(shape)))
+    strides = tuple(prod(shape[k + 1 :]) for k in range(len(shape)))
     return Ref(name, shape, strides)
 
 

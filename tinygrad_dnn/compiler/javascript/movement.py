@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def joined(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     axis, start = node.meta.get("axis", 0), 0
     before = (slice(None),) * (0 if axis is None else axis % len(z.shape))
     for x in xs:
-        n = int(np.prod(x.shape)) if axis is None else x.shape[axis]
+        n = prod(x.shape) if axis is None else x.shape[axis]
         place = (*before, slice(start, start + n))
         _copy(g, part(z, place, x.shape), x)
         start += n
@@ -80,7 +81,7 @@ def _bare(indices: Any) -> tuple[Any, ...]:
 
 
 def _numbered(shape: Shape, indices: Any) -> Any:
-    return np.arange(int(np.prod(shape))).reshape(shape)[indices]
+    return np.arange(prod(shape)).reshape(shape)[indices]
 
 
 def scatter(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
@@ -127,7 +128,7 @@ def _at_axis(g: Writer, node: Node, x: Ref, shape: Shape) -> tuple[Ref, int]:
     if axis is not None:
         return x, axis % len(shape)
     x = g.in_order(x)
-    return whole(x.name, (int(np.prod(x.shape)),))._replace(offset=x.offset), 0
+    return whole(x.name, (prod(x.shape),))._replace(offset=x.offset), 0
 
 
 def take(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:

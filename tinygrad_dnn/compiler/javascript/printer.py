@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -252,7 +253,7 @@ class _Printer:
         head += "\n\n".join([*helpers, *kernels, ""]).splitlines()
         head += ["// One buffer for each value."]
         for name, shape in self.memory.items():
-            size = int(np.prod(shape, dtype=int))
+            size = prod(shape)
             note = f" // {shape}" if shape else ""
             head.append(f"const {name} = new Float64Array({size});{note}")
         head += ["", "function run() {"]

@@ -166,3 +166,33 @@ def test_what_takes_long_is_computed_beside_the_page(open_page: Any, tmp_path: A
 def test_numbers_that_nobody_may_change(open_page: Any, tmp_path: Any) -> None:
     page = Stepper(open_page(viz.explore(nets.two_layers(), tmp_path / "still.html", live=False)))
     assert page.find("#live, #number").count() == 0
+
+
+def test_captions_lead_through_the_page(open_page: Any, tmp_path: Any) -> None:
+    cost = nets.two_layers()
+    steps = ["A network of two layers.", ("Z1", "First the product."), ("dW1", "Its gradient.")]
+    path = viz.explore(cost, tmp_path / "lesson.html", steps=[*steps, (cost, "The cost.")])
+    page = Stepper(open_page(path))
+    assert (page.find("#caption").inner_text(), page.step) == ("A network of two layers.", 0)
+    page.click("#caption-next")
+    assert (page.find("#caption").inner_text(), page.panel) == ("First the product.", "Z1")
+    assert "forward · Z1 = " in page.status
+    page.click("#caption-next")
+    assert (page.panel, "slope" in page.cells()) == ("W1", True)
+    page.click("#caption-next")
+    assert (page.find("#lesson .meta").inner_text(), page.panel) == ("4 of 4", "cost")
+    page.click("#caption-back")
+    assert page.find("#caption").inner_text() == "Its gradient."
+
+
+def test_captions_of_what_is_not_there_are_refused(tmp_path: Any) -> None:
+    cost, path = nets.two_layers(), tmp_path / "lesson.html"
+    with pytest.raises(ValueError, match="nothing is called 'Z9'; there are X"):
+        viz.explore(cost, path, steps=[("Z9", "text")])
+    with pytest.raises(ValueError, match="is not in this graph"):
+        viz.explore(cost, path, steps=[(Tensor(1.0, name="other"), "text")])
+    with pytest.raises(TypeError, match="as a list of captions"):
+        viz.explore(cost, path, steps="text")
+    with pytest.raises(TypeError, match="expected a step as a text, or as"):
+        viz.explore(cost, path, steps=[("Z1", 3)])  # type: ignore[list-item]
+    assert not path.exists()

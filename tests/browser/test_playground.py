@@ -117,7 +117,7 @@ def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
     right = page.page.evaluate("training.cost()")
     page.click("#reset")
     page.find("#slopes summary").click()
-    page.page.select_option("#slopes label select", "sign forgotten")
+    page.page.select_option("#slopes label select", "transpose forgotten")
     assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
     page.page.evaluate("trainer.advance(40)")
     assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)

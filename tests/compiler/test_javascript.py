@@ -76,3 +76,10 @@ def test_whole_numbers_and_truth_values_are_numbers() -> None:
     k = Tensor(np.arange(3), name="k")
     printed = javascript(trace([((k > 1) * 2.0).sum().node]))
     assert "greater" in printed.source
+
+
+def test_other_kinds_of_arrays_are_named() -> None:
+    da = pytest.importorskip("dask.array")
+    lazy = Tensor(da.ones(3), name="lazy")
+    with pytest.raises(NotPrintable, match=r"lazy .* is of another kind of array than NumPy's"):
+        javascript(trace([(lazy * 2.0).node]))

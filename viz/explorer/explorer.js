@@ -359,6 +359,7 @@
     panel.forget();
     show();
   });
+  document.addEventListener("chosen", ({ detail }) => choose(detail));
   byId("slider").max = String(steps.length);
   byId("play").disabled = byId("slider").disabled = steps.length === 0;
   document.body.style.setProperty("--turn", String(steps.length ? story.turn / steps.length : 1));

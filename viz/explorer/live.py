@@ -40,7 +40,8 @@ class Live:
         self.forward, self.backward = forward, backward or Backward({}, {}, [])
         if len(forward.graph) > MANY:
             raise NotPrintable(f"{len(forward.graph)} nodes, of which a page computes {MANY}")
-        size = sum(8 * leaf.value.size for leaf in forward.graph.leaves)
+        inputs = [leaf.value for leaf in forward.graph.leaves]
+        size = sum(8 * x.size for x in inputs if isinstance(x, np.ndarray))
         if size > LARGEST:
             raise NotPrintable(
                 f"its inputs hold {size / 1e6:.1f} MB, of which a page takes {LARGEST / 1e6:.0f}; "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
+from viz.explorer.lesson import Caption, checked, lesson
 from viz.explorer.live import Live
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
@@ -30,19 +31,23 @@ from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of, namesakes, visible
 
-SCRIPTS = tuple(  # each reads what stands before it
-    f"explorer/explorer{part}.js"
-    for part in (
-        "-elements",
-        "-formulas",
-        "-story",
-        "-numbers",
-        "-picture",
-        "-panel",
-        "-search",
-        "",
+SCRIPTS = (
+    tuple(  # each reads what stands before it
+        f"explorer/explorer{part}.js"
+        for part in (
+            "-elements",
+            "-formulas",
+            "-story",
+            "-numbers",
+            "-picture",
+            "-panel",
+            "-search",
+            "",
+        )
     )
-) + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+    + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+    + ("explorer/lesson.js",)
+)
 TRAINING = tuple(
     f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet")
 )
@@ -59,6 +64,7 @@ def explore(
     title: str | None = None,
     budget: int = NUMBERS,
     live: bool = True,
+    steps: Sequence[Caption] | None = None,
 ) -> Path:
     """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
 
@@ -80,13 +86,17 @@ def explore(
             sees what follows. What can't be computed there (see `compiler.javascript`) stays as it
             was recorded, and the page says why. Branches that Python took while recording, and
             arrays that it wrote into settings, stay as they were.
+        steps: captions that lead through the page, each a text, or a pair of what it is about (a
+            Tensor, or a name, as "Z1" or "dZ1") and a text: `steps=[(Z1, "First ..."), ("dZ1",
+            "Then ...")]`.
 
     Returns:
         The path.
 
     Raises:
-        TypeError: `what` or `names` is something else.
-        ValueError: there is nothing to draw, or another ending than .html.
+        TypeError: `what`, `names` or a step is something else.
+        ValueError: there is nothing to draw, another ending than .html, or a step is about what
+            is not there.
         StaleValueError: a leaf was changed since the ops that read it were recorded; compute the
             expression again.
         OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
@@ -94,7 +104,8 @@ def explore(
     path = html_path(path, "explore")
     graph = graph_of(what, "explore")
     named = names_of(graph, names, "explore")
-    return write_page(path, graph, named, merge, title, budget, live)
+    captions = checked(steps, "explore")
+    return write_page(path, graph, named, merge, title, budget, live, captions=captions)
 
 
 def write_page(
@@ -106,6 +117,7 @@ def write_page(
     budget: int,
     live: bool,
     training: Training | None = None,
+    captions: Sequence[tuple[Any, str]] = (),
 ) -> Path:
     """Write the page of a graph; with `training` one that trains it, which must be computed there.
 
@@ -148,6 +160,7 @@ def write_page(
             if training is not None:
                 raise
             story["live"] = {"why": str(reason).removeprefix("javascript: ")}
+    story["lesson"] = lesson(captions, again, story, ids)
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {

@@ -86,7 +86,15 @@ const slopes = (() => {
     line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 
-  mistake.addEventListener("input", () => (chosen().mistake = mistake.value));
+  mistake.addEventListener("input", () => {
+    const one = chosen();
+    program.run();
+    const right = live.gather(one.gradient, one.g).slice();
+    one.mistake = mistake.value;
+    // To the number that it changes most: a diagonal is the same transposed.
+    const off = training.slope(one).map((v, i) => Math.abs(v - right[i]));
+    at.value = String(Math.max(...off) > 0 ? off.indexOf(Math.max(...off)) : at.value);
+  });
   which.addEventListener("input", offer);
   for (const control of [which, at, range, mistake]) {
     control.addEventListener("input", draw);

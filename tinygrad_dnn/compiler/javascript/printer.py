@@ -33,6 +33,7 @@ WORDS = frozenset(HELPERS) | {
     "memory", "run",
 }  # fmt: skip
 PARAMETERS = "zxywvuts"
+PLAIN = (np.ndarray, np.generic, int, float)
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53
 
 
@@ -148,15 +149,17 @@ class _Printer:
         """Raise if one can't be printed, naming all that can't."""
         reasons: dict[str, str] = {}
         for node in nodes:
-            kind = node.dtype.kind
-            if node.op is not None and node.op.name not in ROWS and not node.op.view:
+            values = [node.value] if isinstance(node, Leaf) else node.inputs
+            others = [type(v).__name__ for v in values if not isinstance(v, (Node, *PLAIN))]
+            if others:
+                told = f"{describe(node)} is of another kind of array than NumPy's"
+                reasons.setdefault(others[0], told)
+            elif node.op is not None and node.op.name not in ROWS and not _looks(node.op):
                 why = WITHOUT.get(node.op.name, NO_ROW)
                 reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
-            elif node.dtype != np.float64 and (kind not in KINDS or (
-                node.op is not None and kind != "b" and node.dtype != np.int64
-            )):  # fmt: skip
-                reasons.setdefault(str(node.dtype), f"{describe(node)} is {node.dtype}, and "
-                                   "JavaScript computes in float64")  # fmt: skip
+            elif not _counts(node):
+                told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64"
+                reasons.setdefault(str(node.dtype), told)
         if reasons:
             told = "; ".join(f"{name} ({why})" for name, why in reasons.items())
             raise NotPrintable(f"javascript: this graph can't be printed: {told}")
@@ -175,7 +178,7 @@ class _Printer:
             self.places[node] = self._buffer(name, node.shape)
             return
         x = node.inputs[0]
-        if node.op.is_view(node.meta) and isinstance(x, Node):
+        if _looks(node.op) and node.op.is_view(node.meta) and isinstance(x, Node):
             view = viewed(self.places[x], lambda v: np.asarray(node.op.compute(v, **node.meta)))
             if view is not None:
                 self.places[node] = view
@@ -266,6 +269,17 @@ class _Printer:
                 head.append("  // backward")
         head += ["}", "", f"return {{ memory: {{ {', '.join(self.memory)} }}, run }};", "})()"]
         return "\n".join(head), numbers
+
+
+def _looks(op: Any) -> bool:
+    """Whether an op only looks at its input in another way."""
+    return bool(op.view and op.builtin)
+
+
+def _counts(node: Node) -> bool:
+    """Whether a node's numbers are float64's too."""
+    whole = node.dtype.kind in (KINDS if node.op is None else "b")
+    return whole or node.dtype in (np.float64, np.int64)
 
 
 def _alone(text: str, k: int) -> bool:

@@ -83,3 +83,10 @@ def test_other_kinds_of_arrays_are_named() -> None:
     lazy = Tensor(da.ones(3), name="lazy")
     with pytest.raises(NotPrintable, match=r"lazy .* is of another kind of array than NumPy's"):
         javascript(trace([(lazy * 2.0).node]))
+
+
+def test_many_factors_and_many_axes() -> None:
+    x = Tensor(np.ones((1, 2) * 7), name="x")
+    y = np.einsum(",".join(["i"] * 10), *[Tensor(np.ones(2), name=f"v{k}") for k in range(10)])
+    source = javascript(trace([(np.swapaxes(x, 1, -1).cumsum(axis=3) * y).sum().node])).source
+    assert "x2[i] * x3[i] * x4[i]" in source

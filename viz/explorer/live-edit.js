@@ -70,7 +70,8 @@ const editing = (() => {
         if (text && live.values[k]?.length > 0) {
           const moved = differs(k);
           if (moved || text.dataset.moved) {
-            const said = fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
+            text.dataset.first ??= text.dataset.whole ?? text.textContent;
+            const said = !moved ? text.dataset.first : fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
             text.dataset.moved = moved ? "true" : "";
             text.dataset.whole = said; // the stepping writes it when all of a gradient is there
             if (line === "value" || element.dataset.gradient !== "partial") {
@@ -240,13 +241,20 @@ const editing = (() => {
     return { bar };
   }
   document.querySelector("header").after(bar);
-  document.body.classList.add("live");
+  document.body.classList.add("barred");
+  document.body.classList.toggle("live", live.on);
   if (!live.on) {
     words.value = `Recorded numbers: ${live.why}.`;
     bar.append(words);
     return { bar };
   }
   bar.append(words, make("div", { class: "buttons" }, ...buttons));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input")) {
+      event.preventDefault();
+      live.undo();
+    }
+  });
   new MutationObserver(dress).observe(box, { childList: true });
   new MutationObserver(paint).observe(document.getElementById("graph"), { childList: true });
   live.listen((settled) => {

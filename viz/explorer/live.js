@@ -10,6 +10,7 @@ const live = (() => {
   const memory = on ? program.memory : {};
   const recorded = []; // the numbers of the page as they were recorded, by array
   const values = []; // and as they are
+  const told = []; // their statistics as they were recorded
   const start = {}; // the inputs' memory as it was recorded
   const inputs = {}; // by node: the name of its memory
   const done = []; // changes, the last one last
@@ -49,6 +50,7 @@ const live = (() => {
         }
       }
       recorded[k] = values[k].slice();
+      told[k] = arrays[k].stats;
     }
   }
 
@@ -126,8 +128,9 @@ const live = (() => {
       const answer = `onmessage = ({ data: { given, wanted } }) => {
         Object.entries(given).forEach(([name, x]) => program.memory[name].set(x));
         if (wanted > 0) {
+          const begin = performance.now();
           program.run();
-          postMessage({ found: program.memory, wanted });
+          postMessage({ found: program.memory, wanted, took: performance.now() - begin });
         }
       };`;
       const text = new Blob([document.getElementById("source").textContent, answer]);
@@ -135,7 +138,8 @@ const live = (() => {
       send(Object.keys(data.constants), 0);
     }
     asked += 1;
-    worker.onmessage = ({ data: { found, wanted } }) => {
+    worker.onmessage = ({ data: { found, wanted, took } }) => {
+      cost = took; // from now on in a frame, if it fits
       if (wanted === asked) {
         Object.entries(found).forEach(([name, x]) => memory[name].set(x));
         then();
@@ -217,9 +221,7 @@ const live = (() => {
     document.dispatchEvent(new CustomEvent("restart"));
     for (const k of Object.keys(data.places)) {
       values[k].set(recorded[k]);
-      if (arrays[k].stats !== null) {
-        arrays[k].stats = statistics(values[k]);
-      }
+      arrays[k].stats = told[k];
     }
     listeners.forEach((listen) => listen(true));
   }

@@ -15,7 +15,15 @@ import numpy as np
 
 from tinygrad_dnn.compiler.javascript import movement
 from tinygrad_dnn.compiler.javascript.elementwise import EXPRESSIONS
-from tinygrad_dnn.compiler.javascript.loops import Nest, Ref, Writer, index, viewed, whole
+from tinygrad_dnn.compiler.javascript.loops import (
+    PARAMETERS,
+    Nest,
+    Ref,
+    Writer,
+    index,
+    viewed,
+    whole,
+)
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops.linalg import einsum_terms
 
@@ -123,7 +131,7 @@ def _along(g: Writer, node: Node, x: Ref, z: Ref) -> tuple[Ref, Nest, int, int, 
     axis = node.meta.get("axis", -1)
     if axis is None:
         x = g.in_order(x)
-        return x._replace(offset=x.offset), Nest((), [(), ()]), prod(x.shape), 1, 1
+        return x, Nest((), [(), ()]), prod(x.shape), 1, 1
     k = axis % len(x.shape)
     rest = [a for a in range(len(x.shape)) if a != k]
     out = whole(z.name, x.shape)
@@ -215,9 +223,9 @@ def _contract(
     order = [*out[:-1], *summed, last] if by_rows else [*out]
     nest = Nest(tuple(lengths[c] for c in order), [steps(x, w, order) for x, w in arrays])
     at = [index(x.offset, *nest.terms[k]) for k, (x, _) in enumerate(arrays)]
-    names = "xywvuts"
+    names = PARAMETERS[1 : len(arrays)]
     if by_rows:
-        factors = [f"{n}[{i}]" for n, i in zip(names, at[1:], strict=False)]
+        factors = [f"{n}[{i}]" for n, i in zip(names, at[1:], strict=True)]
         body = [f"z[{at[0]}] += {' * '.join(factors)};"]
         g.call(name, [z, *xs], ["z.fill(0);", *nest.around(*body)])
         return
@@ -228,7 +236,7 @@ def _contract(
     )
     factors = [
         f"{n}[{index(x.offset, *nest.terms[k + 1], *inner.terms[k])}]"
-        for k, (n, x) in enumerate(zip(names, xs, strict=False))
+        for k, (n, x) in enumerate(zip(names, xs, strict=True))
     ]
     product = " * ".join(factors)
     body = (

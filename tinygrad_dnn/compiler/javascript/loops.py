@@ -14,7 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 Shape = tuple[int, ...]
-LETTERS = "ijklmnopq"
+# What kernels call their arrays, the result first; and loops their variables.
+PARAMETERS = (*"zxywvuts", *(f"x{k}" for k in range(2, 60)))
+LETTERS = "ijklmopqrbcdefgh"
 INDENT = "  "
 
 

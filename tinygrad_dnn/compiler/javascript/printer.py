@@ -18,7 +18,7 @@ from tinygrad_dnn.compiler.codegen.lower import Lowered, lower
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.javascript.elementwise import HELPERS, helpers_of
 from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
-from tinygrad_dnn.compiler.javascript.loops import Nest, Ref, indented, viewed, whole
+from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, Nest, Ref, indented, viewed, whole
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe
 
 NO_ROW = "there is no row for it in compiler/javascript"
@@ -32,7 +32,6 @@ WORDS = frozenset(HELPERS) | {
     "void", "while", "with", "yield", "Array", "Float64Array", "Infinity", "Math", "NaN", "Object",
     "memory", "run",
 }  # fmt: skip
-PARAMETERS = "zxywvuts"
 PLAIN = (np.ndarray, np.generic, int, float)
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53
 

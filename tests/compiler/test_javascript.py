@@ -30,13 +30,13 @@ def test_equal_kernels_are_written_once_and_a_reshape_is_no_op() -> None:
 
 
 def test_names_of_the_language_are_not_taken() -> None:
-    words = ["class", "run", "Math", "total", "x y", "3", "memory", "λ", "x y"]
+    words = ["class", "run", "Math", "total", "x y", "3", "memory", "λ", "x y", "z²"]
     leaves = [Tensor(float(k), name=word) for k, word in enumerate(words)]
     total = leaves[0]
     for leaf in leaves[1:]:
         total = total * leaf
     printed = javascript(trace([total.node]))
-    found = ["class_2", "run_2", "Math_2", "total_2", "x_y", "x3", "memory_2", "λ", "x_y_2"]
+    found = ["class_2", "run_2", "Math_2", "total_2", "x_y", "x3", "memory_2", "λ", "x_y_2", "z_"]
     assert [*printed.inputs] == found
 
 

@@ -43,7 +43,7 @@ class Names:
 
     def fresh(self, wanted: str) -> str:
         """The wanted name if it is free, or with a number behind it."""
-        word = "".join(c if c.isidentifier() or c.isdigit() else "_" for c in wanted) or "x"
+        word = "".join(c if f"x{c}".isidentifier() else "_" for c in wanted) or "x"
         word = word if word[0].isidentifier() else f"x{word}"
         name, n = word, 1
         while name in self.taken:

@@ -91,11 +91,16 @@ const trainer = (() => {
     return sound;
   }
 
+  /** While it plays, a screen reader is not told every cost. */
+  function quiet(on) {
+    [status, document.getElementById("changed")].forEach((one) => one.setAttribute("aria-live", on ? "off" : "polite"));
+  }
+
   function pause() {
     cancelAnimationFrame(timer);
     timer = null;
     go.textContent = "Train";
-    delete document.body.dataset.training;
+    quiet(false);
     live.show(true);
   }
 
@@ -118,7 +123,7 @@ const trainer = (() => {
       return;
     }
     go.textContent = "Pause";
-    document.body.dataset.training = "true";
+    quiet(true);
     timer = requestAnimationFrame(frame);
   }
 

@@ -33,17 +33,26 @@ const tabs = (() => {
   editing.bar.append(row);
   const text = document.getElementById("source").textContent.trim().split("\n");
   text[0] = text[0].replace('"use strict"; ', "");
-  const lines = text.map((line, i) => make("li", { "data-line": String(i + 1) }, line || " "));
-  const list = make("ol", { tabindex: "0", "aria-label": "The program, line by line" }, ...lines);
+  let lines = []; // written when they are first looked at
+  let lit = [];
+  const list = make("ol", { tabindex: "0", "aria-label": "The program, line by line" });
   const note = make("p", { class: "meta" }, "This text computes the page's numbers. Branches that Python took while recording, and positions written into an index, stay as they were recorded.");
   const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, list);
 
   /** Light the lines of the present step. */
   function light() {
-    const now = new Set(live.data.lines[Number(document.body.dataset.step) - 1] ?? []);
-    lines.forEach((line, i) => line.classList.toggle("lit", now.has(i + 1)));
-    const first = lines[Math.min(...now) - 1];
-    if (first && !sheet.hidden) {
+    if (sheet.hidden) {
+      return;
+    }
+    if (lines.length === 0) {
+      lines = text.map((line) => make("li", {}, line || " "));
+      list.append(...lines);
+    }
+    lit.forEach((line) => line.classList.remove("lit"));
+    lit = (live.data.lines[Number(document.body.dataset.step) - 1] ?? []).map((k) => lines[k - 1]);
+    lit.forEach((line) => line.classList.add("lit"));
+    const [first] = lit;
+    if (first) {
       const { top, bottom } = sheet.getBoundingClientRect();
       const at = first.getBoundingClientRect();
       if (at.top < top || at.bottom > bottom) {

@@ -14,7 +14,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 import viz
-from tinygrad_dnn import Tensor, tanh
+from tinygrad_dnn import Tensor, relu, tanh
 from tinygrad_dnn.network import cost_of, initialize_parameters
 from viz.page import asset
 
@@ -63,6 +63,15 @@ def chain(nodes: int) -> Tensor:
     return y.sum()
 
 
+def wide() -> Tensor:
+    """200 ops on 10,000 numbers each."""
+    h = Tensor(np.linspace(-1, 1, 10_000).reshape(100, 100), requires_grad=True, name="h")
+    b = Tensor(np.array([0.1]), requires_grad=True, name="b")
+    for _ in range(50):
+        h = relu(h * 1.01 + b) - 0.5
+    return h.sum()
+
+
 NETS = (
     ("2-16-16-1, 200 examples: a training step", lambda: network(2, 16, 16, 1, examples=200), 1),
     (
@@ -85,6 +94,10 @@ def measured(page: Page, folder: Path) -> list[tuple[str, float, Any]]:
         ("64-20-7-5-1, 100 examples: a number dragged, all of the page new",
          page.evaluate(FRAME, "W1"), 16)
     )  # fmt: skip
+    page.goto(viz.explore(wide(), folder / "page.html").as_uri())
+    rows.append(
+        ("200 ops on 10,000 numbers: a number dragged, all new", page.evaluate(FRAME, "b"), 16)
+    )
     return rows
 
 

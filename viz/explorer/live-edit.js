@@ -40,8 +40,11 @@ const editing = (() => {
 
   /** An array in a few characters, as a box shows it. */
   function brief(x, digits) {
-    const low = x.reduce((a, b) => Math.min(a, b), Infinity);
-    const high = x.reduce((a, b) => Math.max(a, b), -Infinity);
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; i < x.length; i += 1) {
+      low = Math.min(low, x[i]);
+      high = Math.max(high, x[i]);
+    }
     const [one, other] = [short(low, digits), short(high, digits)];
     if (one !== other) {
       return `${one} … ${other}`;

@@ -228,6 +228,9 @@ const live = (() => {
 
   if (on) {
     load();
+    if (slow()) {
+      runBeside(() => undefined); // how long does it take?
+    }
   }
 
   return {

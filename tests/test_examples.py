@@ -43,6 +43,16 @@ def test_xor(example, tmp_path) -> None:
     assert (tmp_path / "xor.svg").stat().st_size > 1000
 
 
+def test_playgrounds(example, tmp_path, capsys, monkeypatch) -> None:
+    module = example("playgrounds")
+    assert len(module.PAGES) == 8
+    monkeypatch.setattr(module, "PAGES", (module.neuron, module.spiral))
+    module.main(tmp_path)
+    pages = [tmp_path / "neuron.html", tmp_path / "spiral.html"]
+    assert [page.stat().st_size < 300_000 for page in pages] == [True, True]
+    assert "One neuron learns OR" in capsys.readouterr().out
+
+
 def test_digits_softmax(example) -> None:
     module = example("digits_softmax")
     right, _ = module.main()

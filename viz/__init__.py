@@ -3,6 +3,7 @@
     import viz
     viz.save(viz.draw(cost), "graph.svg")
     viz.explore(cost, "backprop.html")
+    viz.playground(cost, [W, b], "train.html")
     print(viz.derive(cost))
 
 Each is loaded when it is first asked for; `viz.curves` needs matplotlib (the extra `plot`).
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from viz.drawing.draw import draw
     from viz.drawing.render import save
     from viz.explorer.page import explore
+    from viz.explorer.playground import playground
 
-__all__ = ["derive", "draw", "explore", "save"]
+__all__ = ["derive", "draw", "explore", "playground", "save"]
 
 _HOMES = {
     "derive": "viz.derivation.derivation",
     "draw": "viz.drawing.draw",
     "explore": "viz.explorer.page",
+    "playground": "viz.explorer.playground",
     "save": "viz.drawing.render",
 }
 

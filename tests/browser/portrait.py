@@ -1,5 +1,6 @@
-"""Photograph the stepping page and the derivation: python tests/browser/portrait.py [FOLDER]."""
+"""Photograph the pages that examples show: python tests/browser/portrait.py [FOLDER]."""
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tinygrad_dnn import Tensor
 from tinygrad_dnn.network import cost_of, initialize_parameters
 
 HERE = Path(__file__).parents[2] / "examples" / "pictures"
+GALLERY = HERE.parent / "playgrounds.py"
 
 
 def network() -> Tensor:
@@ -39,6 +41,25 @@ def stepping(browser: Browser, folder: Path) -> Path:
     return path
 
 
+def training(browser: Browser, folder: Path) -> Path:
+    """The spiral after 400 steps."""
+    path = folder / "playground.png"
+    with TemporaryDirectory() as scratch:
+        page = browser.new_page(
+            viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
+        )
+        spec = importlib.util.spec_from_file_location("playgrounds", GALLERY)
+        assert spec is not None
+        assert spec.loader is not None
+        gallery = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(gallery)
+        page.goto(gallery.spiral(Path(scratch) / "page.html").as_uri())
+        page.evaluate("trainer.advance(400)")
+        page.wait_for_timeout(200)
+        page.screenshot(path=path)
+    return path
+
+
 def derivation(browser: Browser, folder: Path) -> Path:
     """The page that examples/gallery.py writes, with the steps that lead to dZ4."""
     path = folder / "derivation.png"
@@ -50,12 +71,12 @@ def derivation(browser: Browser, folder: Path) -> Path:
 
 
 def main(folder: str | Path = HERE) -> list[Path]:
-    """Both pictures."""
+    """All pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        taken = [take(browser, Path(folder)) for take in (stepping, derivation)]
+        taken = [take(browser, Path(folder)) for take in (stepping, training, derivation)]
         browser.close()
     return taken
 

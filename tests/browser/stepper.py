@@ -46,8 +46,8 @@ class Stepper:
         self.page.click(selector)
         return self
 
-    def find(self, selector: str) -> Locator:
-        return self.page.locator(selector)
+    def find(self, selector: str, **having: Any) -> Locator:
+        return self.page.locator(selector, **having)
 
     @property
     def step(self) -> int:

@@ -53,8 +53,9 @@ def test_space_plays_and_pauses(stepper: Open) -> None:
 def test_every_control_can_be_reached_with_the_tab_key(stepper: Open) -> None:
     page = stepper(two_layers).press("ArrowRight")
     there = page.page.evaluate(
-        "() => [...document.querySelectorAll('header :is(button, input), footer :is(button, input),"
-        " #panel button')].filter((one) => !one.disabled && one.checkVisibility()).length"
+        "() => [...document.querySelectorAll(':is(header, footer) :is(button, input),"
+        " :is(#live, #panel) button')]"
+        ".filter((one) => !one.disabled && one.checkVisibility()).length"
     )
     reached = []
     for _ in range(there + 4):

@@ -194,8 +194,8 @@ def test_help_names_every_option(capsys: Out) -> None:
     options = {
         "draw": ("--out", "--backward", "--values", "--merge", "--steps", "--no-scopes", "--fold",
                  "--all", "--depth", "--data", "--x", "--y", "--split", "--examples"),
-        "explore": ("--out", "--title", "--merge", "--steps", "--data", "--x", "--y", "--split",
-                    "--examples"),
+        "explore": ("--out", "--title", "--live", "--merge", "--steps", "--data", "--x", "--y",
+                    "--split", "--examples"),
     }  # fmt: skip
     for command, names in options.items():
         with pytest.raises(SystemExit) as left:
@@ -248,6 +248,21 @@ def test_a_function_is_explored_step_by_step_under_a_title_of_ones_own() -> None
     assert merged["title"] == "mynet.py:cost"
     assert call("explore", "mynet.py:value") == DONE
     assert Path("backprop.html").exists()
+
+
+def test_a_page_that_trains(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, story = page("model.h5", "--data", "train.h5", "--live")
+    assert [p["name"] for p in story["training"]["parameters"]][:2] == ["W1", "b1"]
+    assert "const trainer" in text
+    shown = capsys.readouterr().out
+    m = next(node for node in story["nodes"].values() if node["name"] == "X")["shape"][1]
+    assert f"its cost on {m} examples" in shown
+    monkeypatch.setattr("tinygrad_dnn.cli.explore.LARGEST", 13_000)
+    _, story = page("model.h5", "--data", "train.h5", "--live")
+    fewer = next(node for node in story["nodes"].values() if node["name"] == "X")["shape"][1]
+    assert 1 <= fewer < m
+    assert call("explore", "mynet.py:cost", "--live") == DONE
+    assert "one number" in complaint(capsys, "explore", "mynet.py:value", "--live")
 
 
 def test_what_was_edited_since_cannot_be_explored(capsys: Out) -> None:

@@ -283,8 +283,13 @@ def _explore_arguments(parser: argparse.ArgumentParser) -> None:
     add("what", metavar="WHAT", help=WHAT)
     _out_argument(parser, "the page (default backprop.html)", "backprop.html")
     add("--title", help="of the page (default: what is explored)")
+    add(
+        "--live",
+        action="store_true",
+        help="a page that trains as well: steps, learning rate, optimiser, the cost's curve",
+    )
     _steps_arguments(parser)
-    _model_arguments(parser, "5, whose numbers the eye can follow")
+    _model_arguments(parser, "5, whose numbers the eye can follow; with --live up to 200")
 
 
 def _derive_arguments(parser: argparse.ArgumentParser) -> None:

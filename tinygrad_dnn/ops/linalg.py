@@ -210,7 +210,7 @@ def trace(x, /, offset=0, axis1=0, axis2=1):
 
 
 @lru_cache(256)
-def _einsum_terms(subscripts, shapes):
+def einsum_terms(subscripts, shapes):
     """'ij,jk->ik' as (('ij', 'jk'), 'ik'); an implicit result and an ellipsis are written out."""
     given, arrow, result = subscripts.replace(" ", "").partition("->")
     terms = given.split(",")
@@ -241,7 +241,7 @@ def _back(i, subscripts, shapes):
     """The gradient of factor i, g times all the others summed to that factor's letters: an einsum,
     the axes that it lacks, the lengths, and the letters.
     """
-    terms, result = _einsum_terms(subscripts, shapes)
+    terms, result = einsum_terms(subscripts, shapes)
     mine = terms[i]
     length = dict(zip(mine, shapes[i], strict=True))
     others = terms[:i] + terms[i + 1 :]
@@ -267,7 +267,7 @@ def _einsum(i, g, operands, operands_shape, subscripts):
 
 
 def _einsum_led(one, xs, led):
-    terms, result = _einsum_terms(one.meta["subscripts"], tuple(one.shapes))
+    terms, result = einsum_terms(one.meta["subscripts"], tuple(one.shapes))
     used = "".join(terms)
     new = next(c for c in "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfedcba" if c not in used)
     terms = [new + term if on else term for term, on in zip(terms, led, strict=True)]
@@ -315,7 +315,7 @@ def _steps(subscripts, shapes, optimize):
     """How an einsum is computed: for each step the positions of its factors, their letters and
     those of the result, and whether it is a matrix product. One step of all factors is literal.
     """
-    terms, result = _einsum_terms(subscripts, shapes)
+    terms, result = einsum_terms(subscripts, shapes)
     lengths = [*zip("".join(terms), (n for s in shapes for n in s), strict=True)]
     length: dict[str, int] = {}
     for c, n in lengths:

@@ -28,6 +28,10 @@ class Arrays:
             self.values.append(x)
         return place
 
+    def place(self, x: Any) -> int | None:
+        """The place of an array that was added; None where it was not."""
+        return self._places.get(id(x))
+
     def data(self, budget: int) -> list[dict[str, Any]]:
         """All of them; the numbers themselves of the smallest, as far as `budget` numbers go.
 
@@ -44,14 +48,14 @@ class Arrays:
                 "shape": list(x.shape),
                 "dtype": str(x.dtype),
                 "size": x.size,
-                "data": _encoded(x) if i in whole else None,
+                "data": encoded(x) if i in whole else None,
                 "stats": None if i in whole and x.size == 1 else statistics(x),
             }
             for i, x in enumerate(self.values)
         ]
 
 
-def _encoded(x: Any) -> str:
+def encoded(x: Any) -> str:
     """Little-endian float64 in C order, as base64: every bit of a float64 arrives."""
     return b64encode(np.ascontiguousarray(x, dtype="<f8").tobytes()).decode()
 

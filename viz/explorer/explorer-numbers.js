@@ -23,6 +23,12 @@ const numbers = (() => {
     return decoded.get(array) ?? null;
   }
 
+  /** Give an array its numbers, where only statistics were kept. */
+  function keep(array, values) {
+    array.data = "";
+    decoded.set(array, values);
+  }
+
   /** A number in full: the shortest text that is exactly this number. */
   function full(x) {
     if (Number.isNaN(x)) {
@@ -32,8 +38,8 @@ const numbers = (() => {
     return `${x < 0 || Object.is(x, -0) ? "−" : ""}${text.replace("e+", "e").replace("-", "−")}`;
   }
 
-  /** A number as one reads it: a whole one as it is, others in four significant digits. */
-  function short(x) {
+  /** A number as one reads it: a whole one as it is, others in a few significant digits. */
+  function short(x, digits = 4) {
     const size = Math.abs(x);
     if (size === 0) {
       return "0"; // −0 too
@@ -42,9 +48,9 @@ const numbers = (() => {
       return full(x);
     }
     if (size >= 1e-4 && size < 1e4) {
-      return full(Number(x.toPrecision(4)));
+      return full(Number(x.toPrecision(digits)));
     }
-    return x.toExponential(3).replace(/\.?0*e\+?/u, "e").replaceAll("-", "−");
+    return x.toExponential(digits - 1).replace(/\.?0*e\+?/u, "e").replaceAll("-", "−");
   }
 
   /** An array as rows and columns; axes before the last two are laid one below the other. */
@@ -277,5 +283,5 @@ const numbers = (() => {
     ];
   }
 
-  return { show };
+  return { show, decode, keep, full, short, index, at: () => cell };
 })();

@@ -199,5 +199,5 @@ const panel = (() => {
     }
   }).observe(box);
 
-  return { write, paint: () => paint() };
+  return { write, paint: () => paint(), forget: () => (written = "") };
 })();

@@ -355,6 +355,11 @@
     byId("search").addEventListener("input", ({ target }) => seek(target.value));
   }
 
+  document.addEventListener("renewed", () => {
+    panel.forget();
+    show();
+  });
+  document.addEventListener("chosen", ({ detail }) => choose(detail));
   byId("slider").max = String(steps.length);
   byId("play").disabled = byId("slider").disabled = steps.length === 0;
   document.body.style.setProperty("--turn", String(steps.length ? story.turn / steps.length : 1));

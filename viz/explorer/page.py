@@ -8,37 +8,48 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
-from tinygrad_dnn.graph import Node
+from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.dot import picture_of
 from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
+from viz.explorer.lesson import Caption, checked, lesson
+from viz.explorer.live import Live
 from viz.explorer.timeline import Story
+from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
 from viz.subject import graph_of, names_of, namesakes, visible
 
-SCRIPTS = tuple(  # each reads what stands before it
-    f"explorer/explorer{part}.js"
-    for part in (
-        "-elements",
-        "-formulas",
-        "-story",
-        "-numbers",
-        "-picture",
-        "-panel",
-        "-search",
-        "",
+SCRIPTS = (
+    tuple(  # each reads what stands before it
+        f"explorer/explorer{part}.js"
+        for part in (
+            "-elements",
+            "-formulas",
+            "-story",
+            "-numbers",
+            "-picture",
+            "-panel",
+            "-search",
+            "",
+        )
     )
+    + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+    + ("explorer/lesson.js",)
+)
+TRAINING = tuple(
+    f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet")
 )
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
@@ -52,6 +63,8 @@ def explore(
     merge: bool = False,
     title: str | None = None,
     budget: int = NUMBERS,
+    live: bool = True,
+    steps: Sequence[Caption] | None = None,
 ) -> Path:
     """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
 
@@ -69,22 +82,48 @@ def explore(
         title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by
             their least, greatest and mean element, norm and histogram.
+        live: let the page compute the graph by itself, so that a reader changes any number and
+            sees what follows. What can't be computed there (see `compiler.javascript`) stays as it
+            was recorded, and the page says why. Branches that Python took while recording, and
+            arrays that it wrote into settings, stay as they were.
+        steps: captions that lead through the page, each a text, or a pair of what it is about (a
+            Tensor, or a name, as "Z1" or "dZ1") and a text: `steps=[(Z1, "First ..."), ("dZ1",
+            "Then ...")]`.
 
     Returns:
         The path.
 
     Raises:
-        TypeError: `what` or `names` is something else.
-        ValueError: there is nothing to draw, or another ending than .html.
+        TypeError: `what`, `names` or a step is something else.
+        ValueError: there is nothing to draw, another ending than .html, or a step is about what
+            is not there.
         StaleValueError: a leaf was changed since the ops that read it were recorded; compute the
             expression again.
         OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"explore: {path.name}: expected a name ending in .html")
+    path = html_path(path, "explore")
     graph = graph_of(what, "explore")
     named = names_of(graph, names, "explore")
+    captions = checked(steps, "explore")
+    return write_page(path, graph, named, merge, title, budget, live, captions=captions)
+
+
+def write_page(
+    path: Path,
+    graph: Graph,
+    named: Mapping[Node, str],
+    merge: bool,
+    title: str | None,
+    budget: int,
+    live: bool,
+    training: Training | None = None,
+    captions: Sequence[tuple[Any, str]] = (),
+) -> Path:
+    """Write the page of a graph; with `training` one that trains it, which must be computed there.
+
+    Raises:
+        NotPrintable: a page that trains can't compute the graph.
+    """
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again[node]: name for node, name in named.items()}
@@ -100,6 +139,8 @@ def explore(
     teller = Story(forward, backward, named, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
+    if training is not None:  # everything open, or everything folded: the page stays small
+        ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
     pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
     drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
@@ -107,6 +148,19 @@ def explore(
     for view in ways:
         groups |= view
     ids = scene.ids
+    source, story["live"] = "null", {"why": None}
+    if live:
+        try:
+            computed = Live(forward, backward, teller.names)
+            story["live"] = computed.data(teller.arrays, ids, story["arrays"])
+            source = computed.source
+            if training is not None:
+                story["training"] = training.data(computed, again, ids)
+        except NotPrintable as reason:
+            if training is not None:
+                raise
+            story["live"] = {"why": str(reason).removeprefix("javascript: ")}
+    story["lesson"] = lesson(captions, again, story, ids)
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
@@ -119,7 +173,7 @@ def explore(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return write_text(path, _page(story, pictures, signs))
+    return write_text(path, _page(story, pictures, signs, source, training))
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -135,7 +189,13 @@ def _svg(scene: Scene, labels: Labels) -> str:
     return drawn[drawn.index("<svg") :]
 
 
-def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) -> str:
+def _page(
+    story: Mapping[str, Any],
+    pictures: Mapping[str, str],
+    legend: str,
+    program: str,
+    training: Training | None,
+) -> str:
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
         for k, (folded, svg) in enumerate(pictures.items())
@@ -143,10 +203,12 @@ def _page(story: Mapping[str, Any], pictures: Mapping[str, str], legend: str) ->
     return page(
         "explorer/explorer.html",
         title=html.escape(str(story["title"])),
-        style=asset("explorer/explorer.css"),
+        style=asset("explorer/explorer.css") + asset("explorer/live.css"),
         palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
         legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
         views="\n".join(views),
         trace=json_in_html(story),
-        script="\n".join(map(asset, SCRIPTS)),
+        program=program,
+        predictor="null" if training is None else training.predictor,
+        script="\n".join(map(asset, SCRIPTS if training is None else SCRIPTS + TRAINING)),
     )

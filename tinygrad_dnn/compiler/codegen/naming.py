@@ -23,15 +23,18 @@ RESERVED = frozenset({*keyword.kwlist, *dir(builtins), *OWN})
 
 
 class Names:
-    """Python names, each given once.
+    """Names of a program, each given once.
+
+    Args:
+        reserved: the words of its language, by default Python's.
 
     Attributes:
         outer: those of the whole module, which functions printed later must not take.
     """
 
-    def __init__(self, outer: set[str]) -> None:
+    def __init__(self, outer: set[str], reserved: frozenset[str] = RESERVED) -> None:
         self.outer = outer
-        self.taken = {*RESERVED, *outer}
+        self.taken = {*reserved, *outer}
         self.counts: Counter[str] = Counter()
 
     def shared(self, name: str) -> str:
@@ -41,7 +44,7 @@ class Names:
 
     def fresh(self, wanted: str) -> str:
         """The wanted name if it is free, or with a number behind it."""
-        word = "".join(c if c.isidentifier() or c.isdigit() else "_" for c in wanted) or "x"
+        word = "".join(c if f"x{c}".isidentifier() else "_" for c in wanted) or "x"
         word = word if word[0].isidentifier() else f"x{word}"
         name, n = word, 1
         while name in self.taken:

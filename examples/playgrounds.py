@@ -1,0 +1,158 @@
+"""Pages that come alive: each trains in the browser, offline, from the one recorded graph.
+
+python examples/playgrounds.py [FOLDER]     # default: playgrounds
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import viz
+from tinygrad_dnn import Tensor, log, mean, relu, scope, sigmoid, softmax, tanh
+from tinygrad_dnn.data import default_dataset
+from tinygrad_dnn.network import initialize_parameters, one_hot
+
+
+def parameters(*layers, **how):
+    start = initialize_parameters(layers, **{"init": "he", "seed": 1, **how})
+    return {name: Tensor(value, requires_grad=True, name=name) for name, value in start.items()}
+
+
+def cross_entropy(A, Y):
+    """−mean(Y log A + (1 − Y) log(1 − A))."""
+    with scope("cost"):
+        cost = -mean(Y * log(A) + (1 - Y) * log(1 - A))
+    cost.name = "cost"
+    return cost
+
+
+def neuron(path):
+    """One neuron learns OR."""
+    X = Tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], name="X")
+    Y = Tensor([[0.0, 1.0, 1.0, 1.0]], name="Y")
+    w = Tensor([[0.5, -0.25]], requires_grad=True, name="w")
+    b = Tensor([[0.0]], requires_grad=True, name="b")
+    z = w @ X + b
+    a = sigmoid(z)
+    cost = cross_entropy(a, Y)
+    return viz.playground(cost, path=path, names=locals(), rate=1.0, title="One neuron")
+
+
+def xor(path):
+    """A hidden layer of three units learns XOR, which one neuron can't."""
+    X = Tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], name="X")
+    Y = Tensor([[0.0, 1.0, 1.0, 0.0]], name="Y")
+    p = parameters(2, 3, 1, seed=3)
+    with scope("layer 1"):
+        A1 = tanh(p["W1"] @ X + p["b1"])
+    with scope("layer 2"):
+        A2 = sigmoid(p["W2"] @ A1 + p["b2"])
+    cost = cross_entropy(A2, Y)
+    return viz.playground(cost, path=path, names=locals(), rate=1.0, title="XOR")
+
+
+def spiral(path):
+    """Two spirals, 100 points each, and 2-16-16-1."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(200) % 2
+    r = np.sqrt(rng.uniform(0.02, 1, 200))
+    angle = 4.5 * r + np.pi * kind
+    points = np.stack([r * np.cos(angle), r * np.sin(angle)]) + rng.normal(0, 0.02, (2, 200))
+    X, Y = Tensor(points.round(3), name="X"), Tensor(kind[None] * 1.0, name="Y")
+    p = parameters(2, 16, 16, 1)
+    with scope("layer 1"):
+        A1 = tanh(p["W1"] @ X + p["b1"])
+    with scope("layer 2"):
+        A2 = tanh(p["W2"] @ A1 + p["b2"])
+    with scope("layer 3"):
+        A3 = sigmoid(p["W3"] @ A2 + p["b3"])
+    cost = cross_entropy(A3, Y)
+    return viz.playground(
+        cost, path=path, names=locals(), rate=0.02, optimiser="adam", title="Two spirals"
+    )
+
+
+def logistic_regression(path):
+    """Two clouds that overlap, and a straight border."""
+    rng = np.random.default_rng(2)
+    kind = np.arange(60) % 2
+    points = rng.normal(size=(2, 60)) + 1.2 * (2 * kind - 1)
+    X, Y = Tensor(points.round(2), name="X"), Tensor(kind[None] * 1.0, name="Y")
+    w = Tensor(np.zeros((1, 2)), requires_grad=True, name="w")
+    b = Tensor(1.0, requires_grad=True, name="b")
+    z = w @ X + b
+    a = sigmoid(z)
+    cost = cross_entropy(a, Y)
+    return viz.playground(cost, path=path, names=locals(), rate=0.5, title="Logistic regression")
+
+
+def attention(path):
+    """Three tokens: each shall attend to the one before it, the first to itself."""
+    rng = np.random.default_rng(4)
+    X = Tensor(np.eye(3), name="X")
+    target = Tensor(np.array([[1.0, 0, 0], [1, 0, 0], [0, 1, 0]]), name="target")
+    W = {k: Tensor(0.5 * rng.normal(size=(3, 2)), requires_grad=True, name=k) for k in ("Wq", "Wk")}
+    Q, K = X @ W["Wq"], X @ W["Wk"]
+    S = Q @ K.T / np.sqrt(2.0)
+    A = softmax(S, axis=1)
+    cost = -mean((target * log(A)).sum(axis=1))
+    return viz.playground(cost, path=path, names=locals(), rate=0.5, title="Attention, 3 tokens")
+
+
+def vanishing_gradients(path):
+    """Five layers of sigmoids: dW1 is a small part of dW5."""
+    X = Tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], name="X")
+    Y = Tensor([[0.0, 1.0, 1.0, 0.0]], name="Y")
+    p = parameters(2, 3, 3, 3, 3, 1, init="glorot")
+    A, names = X, {}
+    for k in range(1, 6):
+        with scope(f"layer {k}"):
+            A = names[f"A{k}"] = sigmoid(p[f"W{k}"] @ A + p[f"b{k}"])
+    cost = cross_entropy(A, Y)
+    return viz.playground(cost, path=path, names=names, rate=1.0, title="Vanishing gradients")
+
+
+def dying_units(path):
+    """relu with a rate that is too large: units answer 0 to every example, and stay so."""
+    rng = np.random.default_rng(5)
+    x = np.linspace(-2, 2, 40)[None]
+    X, Y = Tensor(x, name="X"), Tensor(np.abs(x) + rng.normal(0, 0.05, x.shape), name="Y")
+    p = parameters(1, 8, 1)
+    A1 = relu(p["W1"] @ X + p["b1"])
+    A2 = p["W2"] @ A1 + p["b2"]
+    cost = mean((A2 - Y) ** 2)
+    return viz.playground(cost, path=path, names=locals(), rate=0.15, title="Dying units")
+
+
+def digits(path):
+    """64-20-10 on 300 of the digits that come along, with a pad to draw on."""
+    with default_dataset("train", labels="digit") as data:
+        pixels, labels = data.columns()[:, :300], data.labels(binary=False)[:, :300]
+    X, Y = Tensor(pixels.round(4), name="X"), Tensor(one_hot(labels, 10), name="Y")
+    p = parameters(64, 20, 10, head="softmax")
+    with scope("layer 1"):
+        A1 = relu(p["W1"] @ X + p["b1"])
+    with scope("layer 2"):
+        A2 = softmax(p["W2"] @ A1 + p["b2"], axis=0)
+    cost = -mean((Y * log(A2)).sum(axis=0))
+    return viz.playground(
+        cost, path=path, names=locals(), rate=0.02, optimiser="adam", picture=(8, 8), title="Digits"
+    )
+
+
+PAGES = (
+    neuron, xor, spiral, logistic_regression, digits, attention, vanishing_gradients, dying_units,
+)  # fmt: skip
+
+
+def main(folder="playgrounds"):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in PAGES:
+        path = page(folder / f"{page.__name__}.html")
+        print(f"wrote {path}, {path.stat().st_size // 1000} kB: {page.__doc__}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

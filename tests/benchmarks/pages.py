@@ -1,0 +1,138 @@
+"""How fast a page computes, in Chromium: python tests/benchmarks/pages.py writes pages.md."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+import viz
+from tinygrad_dnn import Tensor, relu, tanh
+from tinygrad_dnn.network import cost_of, initialize_parameters
+from viz.page import asset
+
+HERE = Path(__file__).parent
+ROUNDS = 200
+# A step and the pass that shows where it led, over 2. The least of many rounds: what else runs on
+# the machine only makes them longer.
+STEPS = f"""
+() => {{
+  const times = [];
+  for (let k = 0; k < {ROUNDS}; k += 1) {{
+    const begin = performance.now();
+    training.steps(1);
+    times.push((performance.now() - begin) / 2);
+  }}
+  return Math.min(...times);
+}}
+"""
+FRAME = """
+(name) => {
+  const times = [];
+  for (let k = 0; k < 100; k += 1) {
+    live.memory[name][0] += 1e-3;
+    const begin = performance.now();
+    live.run();
+    live.show(false);
+    times.push(performance.now() - begin);
+  }
+  return Math.min(...times);
+}
+"""
+
+
+def network(*sizes: int, examples: int) -> Tensor:
+    rng = np.random.default_rng(1)
+    X = Tensor(rng.normal(size=(sizes[0], examples)), name="X")
+    Y = Tensor((rng.random((1, examples)) > 0.5) * 1.0, name="Y")
+    start = initialize_parameters(sizes)
+    return cost_of(X, Y, {k: Tensor(p, requires_grad=True, name=k) for k, p in start.items()})
+
+
+def chain(nodes: int) -> Tensor:
+    y = Tensor(np.linspace(0, 1, 50), requires_grad=True, name="x")
+    for _ in range(nodes // 2):
+        y = tanh(y * 1.01)
+    return y.sum()
+
+
+def wide() -> Tensor:
+    """200 ops on 10,000 numbers each."""
+    h = Tensor(np.linspace(-1, 1, 10_000).reshape(100, 100), requires_grad=True, name="h")
+    b = Tensor(np.array([0.1]), requires_grad=True, name="b")
+    for _ in range(50):
+        h = relu(h * 1.01 + b) - 0.5
+    return h.sum()
+
+
+NETS = (
+    ("2-16-16-1, 200 examples: a training step", lambda: network(2, 16, 16, 1, examples=200), 1),
+    (
+        "64-20-7-5-1, 300 examples: a training step",
+        lambda: network(64, 20, 7, 5, 1, examples=300),
+        10,
+    ),
+    ("1,000 ops on 50 numbers: a training step", lambda: chain(1000), None),
+)  # fmt: skip
+
+
+def measured(page: Page, folder: Path) -> list[tuple[str, float, Any]]:
+    rows: list[tuple[str, float, Any]] = []
+    for what, make, goal in NETS:
+        page.goto(viz.playground(make(), path=folder / "page.html").as_uri())
+        rows.append((what, page.evaluate(STEPS), goal))
+    page.goto(viz.explore(network(64, 20, 7, 5, 1, examples=100), folder / "page.html").as_uri())
+    page.keyboard.press("End")
+    rows.append(
+        ("64-20-7-5-1, 100 examples: a number dragged, all of the page new",
+         page.evaluate(FRAME, "W1"), 16)
+    )  # fmt: skip
+    page.goto(viz.explore(wide(), folder / "page.html").as_uri())
+    rows.append(
+        ("200 ops on 10,000 numbers: a number dragged, all new", page.evaluate(FRAME, "b"), 16)
+    )
+    return rows
+
+
+def main(path: Path = HERE / "pages.md") -> None:
+    with TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        version = browser.version
+        rows = measured(browser.new_page(), Path(scratch))
+        browser.close()
+    size = sum(len(asset(f"explorer/{name}.js")) for name in ("live", "training"))
+    lines = [
+        "# Pages that compute, in the browser",
+        "",
+        f"Written by `python tests/benchmarks/pages.py` on {datetime.now(UTC):%d %B %Y}; Chromium "
+        f"{version}, {platform.machine()}, {platform.system()}. The least of many rounds; a "
+        "step is a forward and a backward pass and the update.",
+        "",
+        "| what | ms | goal | |",
+        "|---|---|---|---|",
+    ]
+    for what, ms, goal in rows:
+        verdict = "" if goal is None else "met" if ms < goal else "**not met**"
+        bound = "" if goal is None else f"< {goal}"
+        lines.append(f"| {what} | {ms:.2f} | {bound} | {verdict} |")
+    lines += [
+        "",
+        f"The runtime, what computes and trains (live.js, training.js), is {size / 1000:.1f} kB "
+        "without a program; the goal was 30.",
+        "",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    print(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

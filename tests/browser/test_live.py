@@ -1,0 +1,198 @@
+"""A page that computes: what is changed there has the engine's consequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import nets
+import numpy as np
+import pytest
+from stepper import Stepper
+
+import viz
+from tinygrad_dnn import Tensor
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.graph import Leaf, trace
+
+Open = Callable[..., Stepper]
+NUMBERS = """
+() => Object.fromEntries(Object.entries(story.nodes).map(([id, { value, gradient }]) =>
+  [id, [value, gradient].map((k) => (k === null ? null : [...(live.values[k] ?? [])]))]))
+"""
+
+AS_RECORDED = """
+() => Object.keys(live.data.places).every((k) =>
+  live.values[k].every((v, i) => Object.is(v, live.recorded[k][i])))
+"""
+SLIDE = """
+(one) => {
+  one.step = "any";
+  one.value = 5;
+  one.dispatchEvent(new Event("input"));
+  one.dispatchEvent(new Event("change"));
+}
+"""
+
+
+def engine(make: Callable[[], Tensor], changed: dict[str, tuple[int, float]]) -> dict[str, Any]:
+    """By id the value and gradient of every node, with some elements of leaves changed."""
+    graph = trace([make().node])
+    for leaf in graph.leaves:
+        assert isinstance(leaf, Leaf)
+        if leaf.name in changed:
+            i, value = changed[leaf.name]
+            leaf.value = leaf.value.copy()
+            leaf.value.reshape(-1)[i] = value
+    forward = forward_again(graph)
+    slopes = backward_again(forward).gradients
+    return {
+        f"n{k}": [t.numpy(), slopes[t.node].numpy() if t.node in slopes else None]
+        for k, t in enumerate(forward.tensors)
+    }
+
+
+def same(page: Stepper, expected: dict[str, Any]) -> None:
+    found = page.page.evaluate(NUMBERS)
+    for name, pair in expected.items():
+        for ours, theirs in zip(found[name], pair, strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours:
+                np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-12, atol=1e-15)
+
+
+def typed(page: Stepper, name: str, i: int, text: str) -> Stepper:
+    """Type a number of an input."""
+    page.select(name)
+    if page.find("#panel td[data-i]").count():
+        page.find(f'#panel section.value td[data-i="{i}"]').click()
+    page.page.fill("#number", text)
+    return page.press("Tab")
+
+
+@pytest.mark.parametrize("make", [nets.two_layers, nets.attention])
+def test_a_typed_number_has_the_engines_consequences(stepper: Open, make: Any) -> None:
+    page = stepper(make).press("End")
+    name = next(n.name for n in trace([make().node]).leaves if n.name and n.requires_grad)
+    typed(page, name, 1, "0.75")
+    same(page, engine(make, {name: (1, 0.75)}))
+    page.click("#undo")
+    same(page, engine(make, {}))
+
+
+def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepper: Open) -> None:
+    page = stepper(nets.two_layers).press("End").select("W1")
+    box = page.find('#panel section.value td[data-i="4"]').bounding_box()
+    assert box
+    mouse = page.page.mouse
+    mouse.move(box["x"] + 9, box["y"] + 5)
+    mouse.down()
+    mouse.move(box["x"] + 49, box["y"] + 5, steps=4)
+    page.find("#graph [data-moved=true]").first.wait_for()
+    value = float(page.page.evaluate("live.memory.W1[4]"))
+    assert page.find('#panel section.value td[data-i="4"][data-moved="up"]').count() == 1
+    same(page, engine(nets.two_layers, {"W1": (4, value)}))
+    mouse.up()
+    assert page.find("#changed").inner_text().startswith("W1[1, 1]: ")
+    assert "cost: " in page.find("#changed").inner_text()
+    lines = page.things()[page.named("Z1")]["lines"]
+    slopes = np.array(engine(nets.two_layers, {"W1": (4, value)})["n7"][1])
+    low, high = (float(t.replace("−", "-")) for t in lines[-1].removeprefix("dZ1: ").split(" … "))
+    assert [low, high] == pytest.approx([slopes.min(), slopes.max()], rel=0.05)
+    page.click("#reset")
+    assert page.page.evaluate(AS_RECORDED)
+    assert page.find("[data-moved=true], [data-moved=up], [data-moved=down]").count() == 0
+
+
+def test_single_numbers_have_a_slider(stepper: Open) -> None:
+    page = stepper(nets.thrice).press("End").select("x")
+    page.find("#range").evaluate(SLIDE)
+    assert page.find("#changed").inner_text() == "x: 3 → 5 · y: 12 → 30 (+18)"
+    assert page.cells()["slope"] == {0: "11"}  # 2x + 1
+
+
+def test_keys_are_numbers_in_a_field_and_commands_elsewhere(stepper: Open) -> None:
+    page = stepper(nets.two_layers).press("End").select("W2")
+    page.find("#panel section.value table").focus()
+    page.press("ArrowRight", "Enter")
+    assert page.focus() == "number"
+    page.page.keyboard.type("1.5")
+    step = page.step
+    page.press("Enter")
+    assert (page.page.evaluate("live.memory.W2[1]"), page.step) == (1.5, step)
+
+
+def test_the_lines_of_the_present_step_are_lit(stepper: Open) -> None:
+    page = stepper(nets.two_layers).click("text=Program")
+    lines = page.find("#program .lit")
+    assert [line.strip() for line in page.to(1).find("#program .lit").all_inner_texts()] == [
+        "matmul(t1, W1, X);"
+    ]
+    page.to(2)
+    assert [line.strip() for line in lines.all_inner_texts()] == ["add(Z1, t1, b1);"]
+    page.to(page.steps)
+    assert "dW1, dZ1, X" in lines.all_inner_texts()[-1]
+
+
+def test_s231_what_can_not_be_computed_stays_recorded_and_is_named(
+    open_page: Any, tmp_path: Any
+) -> None:
+    A = Tensor(np.eye(2) * 2, requires_grad=True, name="A")
+    page = Stepper(open_page(viz.explore(np.linalg.inv(A).sum(), tmp_path / "inv.html")))
+    assert "inv (inv (2, 2): there is no row" in page.find("#changed").inner_text()
+    page.press("End").select("A")
+    assert page.find("#number, #undo").count() == 0
+    wide = Tensor(np.zeros((1000, 700)), requires_grad=True, name="W")
+    page = Stepper(open_page(viz.explore((wide * 2.0).sum(), tmp_path / "wide.html")))
+    assert "its inputs hold 5.6 MB" in page.find("#changed").inner_text()
+
+
+def test_what_takes_long_is_computed_beside_the_page(open_page: Any, tmp_path: Any) -> None:
+    W = Tensor(np.full((400, 400), 0.01), requires_grad=True, name="W")
+    x = Tensor(np.ones((400, 1)), name="x")
+    b = Tensor(0.5, requires_grad=True, name="b")
+    y = (np.tanh(W @ (W @ x)) * b).sum()
+    y.name = "y"
+    page = Stepper(open_page(viz.explore(y, tmp_path / "wide.html"))).press("End").select("b")
+    page.page.fill("#number", "1")
+    page.press("Tab")
+    page.find("#changed", has_text="y: ").wait_for()
+    expected = float(np.tanh(16.0) * 400)
+    assert page.page.evaluate(
+        "live.values[story.nodes[live.data.outputs[0]].value][0]"
+    ) == pytest.approx(expected)
+
+
+def test_numbers_that_nobody_may_change(open_page: Any, tmp_path: Any) -> None:
+    page = Stepper(open_page(viz.explore(nets.two_layers(), tmp_path / "still.html", live=False)))
+    assert page.find("#live, #number").count() == 0
+
+
+def test_captions_lead_through_the_page(open_page: Any, tmp_path: Any) -> None:
+    cost = nets.two_layers()
+    steps = ["A network of two layers.", ("Z1", "First the product."), ("dW1", "Its gradient.")]
+    path = viz.explore(cost, tmp_path / "lesson.html", steps=[*steps, (cost, "The cost.")])
+    page = Stepper(open_page(path))
+    assert (page.find("#caption").inner_text(), page.step) == ("A network of two layers.", 0)
+    page.click("#caption-next")
+    assert (page.find("#caption").inner_text(), page.panel) == ("First the product.", "Z1")
+    assert "forward · Z1 = " in page.status
+    page.click("#caption-next")
+    assert (page.panel, "slope" in page.cells()) == ("W1", True)
+    page.click("#caption-next")
+    assert (page.find("#lesson .meta").inner_text(), page.panel) == ("4 of 4", "cost")
+    page.click("#caption-back")
+    assert page.find("#caption").inner_text() == "Its gradient."
+
+
+def test_captions_of_what_is_not_there_are_refused(tmp_path: Any) -> None:
+    cost, path = nets.two_layers(), tmp_path / "lesson.html"
+    with pytest.raises(ValueError, match="nothing is called 'Z9'; there are X"):
+        viz.explore(cost, path, steps=[("Z9", "text")])
+    with pytest.raises(ValueError, match="is not in this graph"):
+        viz.explore(cost, path, steps=[(Tensor(1.0, name="other"), "text")])
+    with pytest.raises(TypeError, match="as a list of captions"):
+        viz.explore(cost, path, steps="text")
+    with pytest.raises(TypeError, match="expected a step as a text, or as"):
+        viz.explore(cost, path, steps=[("Z1", 3)])  # type: ignore[list-item]
+    assert not path.exists()

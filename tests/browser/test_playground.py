@@ -1,0 +1,181 @@
+"""A page that trains: after a hundred steps its parameters are the engine's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from legibility import low_contrast, overlapping_texts, small_texts, sticking_out, texts
+from stepper import Stepper
+
+import viz
+from tinygrad_dnn import Tensor, gradients, log, optim, relu, scope, sigmoid, tanh
+from tinygrad_dnn.network import initialize_parameters
+
+RULES = {
+    "gradient descent": optim.sgd(),
+    "momentum": optim.momentum(),
+    "adam": optim.adam(),
+}
+X = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
+Y = np.array([[0.0, 1.0, 1.0, 0.0]])
+START = initialize_parameters((2, 3, 1), seed=3)
+
+
+def cost_of(values: dict[str, Any], act: Any = tanh) -> tuple[Tensor, dict[str, Tensor]]:
+    """The cost of a 2-3-1 network on XOR, and its parameters."""
+    p = {k: Tensor(v, True, k) for k, v in values.items()}
+    x, y = Tensor(X, name="X"), Tensor(Y, name="Y")
+    with scope("layer 1"):
+        A1 = act(p["W1"] @ x + p["b1"])
+    with scope("layer 2"):
+        A2 = sigmoid(p["W2"] @ A1 + p["b2"])
+    A1.name, A2.name = "A1", "A2"
+    cost = -(y * log(A2) + (1 - y) * log(1 - A2)).sum() / 4
+    cost.name = "cost"
+    return cost, p
+
+
+def engine(rule: Any, rate: float, steps: int) -> dict[str, Any]:
+    values, state = START, rule.init(START)
+    for _ in range(steps):
+        cost, p = cost_of(values)
+        slopes = gradients(cost, [*p.values()])
+        found = {k: np.asarray(g) for k, g in zip(p, slopes, strict=True)}
+        values, state = rule.update(values, found, state, rate)
+    return values
+
+
+@pytest.fixture(scope="module")
+def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pages") / "xor.html"
+    return viz.playground(cost_of(START)[0], path=path, rate=0.5)
+
+
+def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    for name, rule in RULES.items():
+        page.page.select_option("#rule", name)
+        page.page.evaluate("trainer.advance(100)")
+        assert page.find("#trained").inner_text().startswith("step 100 · cost ")
+        expected = engine(rule, 0.5, 100)
+        for k, theirs in expected.items():
+            ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+            np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
+        page.click("#reset")
+        assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
+
+
+def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    page.click("#one-step")
+    assert page.find("#trained").inner_text().startswith("step 1 · ")
+    page.click("#train")
+    assert page.find("#train").inner_text() == "Pause"
+    page.find("#trained", has_text="step 4").first.wait_for()
+    page.click("#train")
+    done = page.find("#trained").inner_text()
+    page.page.wait_for_timeout(60)
+    assert (page.find("#trained").inner_text(), page.find("#train").inner_text()) == (done, "Train")
+    assert page.find("#training .chart").first.get_attribute("aria-label").startswith("cost after")
+
+
+def test_a_point_is_flipped_and_moved(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    colours = "document.querySelector('.plane canvas').toDataURL()"
+    before = page.page.evaluate(colours)
+    page.find(".plane path").first.click()
+    assert page.page.evaluate("[...live.memory.Y]") == [1, 1, 1, 0]
+    page.press("Enter", "ArrowRight")
+    assert page.page.evaluate("[...live.memory.Y]") == [0, 1, 1, 0]
+    assert page.page.evaluate("live.memory.X[0]") > 0
+    assert page.find(".plane path").first.get_attribute("aria-label").endswith("class 0")
+    page.page.evaluate("trainer.advance(300)")
+    assert page.page.evaluate(colours) != before
+
+
+def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    errors = page.page.evaluate("slopes.measure().found.map(({ errors }) => errors)")
+    forward, central = zip(*errors, strict=True)
+    assert min(central) < 1e-8 < min(forward) < 1e-5
+    assert forward[0] > 1e-2
+    assert forward[-1] > 1e-5
+    weights = page.page.evaluate("[...live.memory.W1]")
+    assert weights == START["W1"].ravel().tolist()
+    page.find("#slopes summary").click()
+    assert "central difference" in page.find("#slopes [role=status]").inner_text()
+
+
+def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
+    open_page: Any, xor: Path
+) -> None:
+    page = Stepper(open_page(xor))
+    page.page.evaluate("trainer.advance(40)")
+    right = page.page.evaluate("training.cost()")
+    page.click("#reset")
+    page.find("#slopes summary").click()
+    page.page.select_option("#slopes label select", "transpose forgotten")
+    assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
+    page.page.evaluate("trainer.advance(40)")
+    assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)
+    assert page.find("#training .chart path.other").count() == 2  # the run before; the differences
+    page.page.select_option("#slopes label select", "none")
+    assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
+
+
+def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
+    X = Tensor(np.eye(4), name="X")  # four pictures of one bright pixel each
+    W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")
+    A = np.exp(W @ X) / np.exp(W @ X).sum(axis=0)
+    cost = -(Tensor(np.eye(4), name="Y") * log(A)).sum()
+    page = Stepper(
+        open_page(
+            viz.playground(
+                cost, path=tmp_path / "pad.html", names={"A": A}, prediction=A, picture=(2, 2)
+            )
+        )
+    )
+    assert page.find(".bars .best .digit").inner_text() == "0"
+    page.page.get_by_label("Example").fill("2")
+    assert page.find(".bars .best .digit").inner_text() == "2"
+    page.click("#clear")
+    page.find(".pad canvas").click(position={"x": 150, "y": 50})  # top right
+    assert page.find(".bars .best .digit").inner_text() == "1"
+    page.click("#clear")
+    page.find(".pad canvas").focus()
+    page.press("ArrowDown", "Space")
+    assert page.find(".bars .best .digit").inner_text() in ("2", "3")
+
+
+def test_a_rate_too_large_is_said_and_ends_it(open_page: Any, tmp_path: Path) -> None:
+    w = Tensor(np.array([3.0]), requires_grad=True, name="w")
+    page = Stepper(open_page(viz.playground((w**4).sum(), path=tmp_path / "p.html", rate=1e3)))
+    page.page.evaluate("trainer.advance(50)")
+    assert "the cost is no number any more" in page.find("#trained").inner_text()
+    assert page.find(".plane").count() == 0
+
+
+def test_units_that_answer_no_more_are_counted(open_page: Any, tmp_path: Path) -> None:
+    dead = START | {"b1": np.array([[-9.0], [0.5], [-9.0]])}
+    path = viz.playground(cost_of(dead, relu)[0], path=tmp_path / "relu.html")
+    page = Stepper(open_page(path))
+    assert "A1: 2 of 3 units dead" in page.find(".units").inner_text()
+    assert page.find('#graph [data-dead="most"]').count() == 1
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (700, 560)], ids=str)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str) -> None:
+    page = Stepper(open_page(xor, *size, scheme))
+    page.page.evaluate("trainer.advance(20)")
+    page.find("#slopes summary").click()
+    for sheet in ("Train", "Program", "Numbers"):
+        page.click(f"#live button:text-is('{sheet}')")
+        seen = texts(page.page)
+        assert overlapping_texts(seen) == []
+        assert sticking_out(seen) == []
+        assert small_texts(seen) == []
+        assert low_contrast(seen) == []

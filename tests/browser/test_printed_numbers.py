@@ -1,0 +1,145 @@
+"""Printed JavaScript against NumPy: every op of the registry that it prints, in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import nets
+import numpy as np
+import pytest
+from programs import computed
+
+from tinygrad_dnn import REGISTRY, Op, Tensor
+from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.check.op_check import cases_of, sampled
+from tinygrad_dnn.compiler.javascript import NotPrintable, Printed, javascript
+from tinygrad_dnn.compiler.javascript.elementwise import EXPRESSIONS
+from tinygrad_dnn.compiler.javascript.kernels import ROWS
+from tinygrad_dnn.graph import Graph, Node, trace
+
+UNITS = 4  # in the last place: of each number of an elementwise op, of the largest number elsewhere
+
+
+class Pass(NamedTuple):
+    """A printed graph, and the engine's values."""
+
+    who: str
+    printed: Printed
+    values: dict[Node, Any]
+    each: frozenset[Node] = frozenset()  # those that are right in each of their numbers
+
+
+def both_passes(z: Tensor, who: str = "", elementwise: bool = False) -> Pass:
+    """A graph forward and backward."""
+    forward = forward_again(trace([z.node]))
+    tensors = [*forward.tensors]
+    if z.requires_grad:
+        tensors += backward_again(forward).gradients.values()
+    values = {t.node: t.numpy() for t in tensors}
+    printed = javascript(Graph(trace(values).nodes, tuple(values)), forward=forward.graph.nodes)
+    known = {n: x for n, x in values.items() if n in printed.places}
+    each = frozenset(forward.graph.outputs) if elementwise else frozenset()
+    return Pass(who, printed, known, each)
+
+
+def applied(op: Op, arrays: Any, meta: Any) -> Tensor:
+    leaves = [
+        Tensor(x, x.dtype.kind == "f" and op.rule(i) is not None, f"in{i}")
+        for i, x in enumerate(arrays)
+    ]
+    return op(leaves, **meta) if op.many else op(*leaves, **meta)
+
+
+def compare(passes: list[Pass], page: Any) -> list[str]:
+    """What differs from the engine."""
+    answers = computed(page, [(p.printed, {}, [*p.values]) for p in passes])
+    return [wrong for p, found in zip(passes, answers, strict=True) for wrong in _wrong(p, found)]
+
+
+def _wrong(p: Pass, answers: list[Any]) -> Iterator[str]:
+    finite = [np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in p.values.values()]
+    largest = max([0.0, *map(float, finite)])
+    for (node, expected), found in zip(p.values.items(), answers, strict=True):
+        expected = np.asarray(expected, float)
+        unit = np.spacing(np.abs(expected) if node in p.each else np.full_like(expected, largest))
+        with np.errstate(invalid="ignore"):
+            fits = (found == expected) | (np.abs(found - expected) <= UNITS * unit)
+        fits |= np.isnan(found) & np.isnan(expected)
+        if found.shape != expected.shape or not fits.all():
+            yield f"{p.who}: {node!r}: expected {expected[~fits][:3]}, got {found[~fits][:3]}"
+
+
+@pytest.fixture
+def page(open_page: Any, tmp_path: Any) -> Any:
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!doctype html><title>programs</title>")
+    return open_page(blank)
+
+
+def printable() -> tuple[list[Pass], set[str]]:
+    """All ops at all their cases, forward and backward; and the names of those not printed."""
+    passes, refused = [], set()
+    for op in REGISTRY.values():
+        for case in cases_of(op) if op.builtin else ():
+            z = applied(op, sampled(op, case), case.meta)
+            try:
+                passes.append(both_passes(z, f"{op.name}({case})", op.elementwise))
+            except NotPrintable:
+                refused.add(op.name)
+    return passes, refused
+
+
+UNPRINTED = {  # what factorises matrices, and functions of NumPy that JavaScript lacks
+    "argpartition", "cholesky_lower", "det", "eigenvalues", "eigh_parts", "i0", "i0_derivative",
+    "inv", "pinv", "qr_parts", "sinc", "sinc_derivative", "singular_values", "slogdet_parts",
+    "solve", "sparse_matmul", "svd_parts", "triangular",
+}  # fmt: skip
+
+
+def test_s230_every_op_gives_numpys_numbers_forward_and_backward(page: Any) -> None:
+    passes, refused = printable()
+    assert compare(passes, page) == []
+    printed = {p.who.partition("(")[0] for p in passes}
+    assert refused - {"astype"} == UNPRINTED  # to float32
+    expanded = {op.name for op in REGISTRY.values() if op.composite or op.view}
+    assert printed - expanded <= {*ROWS}
+    assert {*ROWS} - {"astype", "sinc"} <= printed
+
+
+AWKWARD = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e300, -1e-320, np.inf, -np.inf, np.nan])
+
+
+def at_awkward_numbers(name: str) -> Pass:
+    op = REGISTRY[name]
+    grid = np.meshgrid(*[AWKWARD] * len(op.arrays), indexing="ij")
+    arrays = [x.ravel() for x in grid[: len(op.arrays)]]
+    with np.errstate(all="ignore"):
+        z = op(*[Tensor(x, name=f"in{i}") for i, x in enumerate(arrays)])
+    return both_passes(z, name, True)
+
+
+def test_at_infinities_zeros_and_nan_as_well(page: Any) -> None:
+    """Beside exact numbers sums of two large terms: where one is ∞ the other does not matter."""
+    assert compare([*map(at_awkward_numbers, sorted(EXPRESSIONS))], page) == []
+
+
+@pytest.mark.parametrize(
+    "fault", [(" * ", " + "), ("total(", "-total("), ("Math.exp", "Math.expm1")]
+)
+def test_a_planted_fault_is_found(page: Any, fault: tuple[str, str]) -> None:
+    right = both_passes(nets.two_layers(), "network")
+    assert compare([right], page) == []
+    kernels, calls = right.printed.source.split("function run()")
+    old, new = fault
+    place = kernels.rindex(old)
+    wrong = f"{kernels[:place]}{new}{kernels[place + len(old) :]}function run(){calls}"
+    assert compare([right._replace(printed=replace(right.printed, source=wrong))], page)
+
+
+@pytest.mark.parametrize(
+    "make", [nets.attention, nets.recurrent, nets.residual, nets.autoencoder, nets.scalar_mlp]
+)
+def test_whole_models(page: Any, make: Callable[[], Tensor]) -> None:
+    assert compare([both_passes(make(), make.__name__)], page) == []

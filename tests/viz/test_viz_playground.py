@@ -1,0 +1,56 @@
+"""What `playground` refuses; its page is tested in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import viz
+from tinygrad_dnn import Tensor
+
+
+def line() -> tuple[Tensor, Tensor, Tensor]:
+    w = Tensor(np.ones((1, 2)), requires_grad=True, name="w")
+    X = Tensor(np.ones((2, 3)), name="X")
+    return ((w @ X) ** 2).sum(), w, X
+
+
+def test_it_writes_a_page_of_its_own(tmp_path: Path) -> None:
+    cost, w, _ = line()
+    text = viz.playground(cost, [w], tmp_path / "line.html").read_text()
+    assert "const trainer" in text
+    assert "src=" not in text
+    assert "const trainer" not in viz.explore(cost, tmp_path / "page.html").read_text()
+
+
+def test_what_can_not_be_trained_is_refused(tmp_path: Path) -> None:
+    cost, w, X = line()
+    other = Tensor(1.0, requires_grad=True, name="u")
+    with pytest.raises(ValueError, match="expected a cost that is one number, got"):
+        viz.playground(w @ X)
+    with pytest.raises(ValueError, match=r"X .* requires no gradient"):
+        viz.playground(cost, {"X": X})
+    with pytest.raises(ValueError, match="not computed from u"):
+        viz.playground(cost, [other])
+    with pytest.raises(TypeError, match="expected a parameter as a Tensor, got int"):
+        viz.playground(cost, [w, 3])
+    with pytest.raises(ValueError, match="depends on no parameter"):
+        viz.playground((X * X).sum())
+    with pytest.raises(ValueError, match="no optimiser 'sdg'; expected one of"):
+        viz.playground(cost, optimiser="sdg")
+    with pytest.raises(ValueError, match="learning rate"):
+        viz.playground(cost, rate=-1.0)
+    with pytest.raises(ValueError, match="expected data="):
+        viz.playground(cost, data=(X,))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected a name ending in \.html"):
+        viz.playground(cost, path=tmp_path / "page.txt")
+    with pytest.raises(ValueError, match="not computed from prediction"):
+        viz.playground(cost, prediction=other)
+
+
+def test_ops_that_a_page_can_not_compute_are_named() -> None:
+    A = Tensor(np.eye(2) * 2, requires_grad=True, name="A")
+    with pytest.raises(ValueError, match=r"playground: .*inv \(inv \(2, 2\)"):
+        viz.playground(np.linalg.inv(A).sum())

@@ -1,0 +1,274 @@
+"use strict";
+
+/** Numbers of inputs dragged and typed; what became of all others is coloured. */
+const editing = (() => {
+  const { make, button } = elements;
+  const { nodes, arrays } = story;
+  const { short, full, index } = numbers;
+  const box = document.getElementById("panel");
+  const bar = make("section", { id: "live", "aria-label": "Change the numbers" });
+  const words = make("output", { id: "changed" });
+  let chosen = null; // the cell that is being changed: {name, i, array, title}
+
+  // --- the bar -----------------------------------------------------------------------------------
+
+  const buttons = [
+    button("Undo", "undo", live.undo, { id: "undo", title: "Take the last change back" }),
+    button("Reset", "reset", live.reset, { id: "reset", title: "All numbers as they were recorded" }),
+  ];
+
+  /** What was changed last and what became of the results, in a line. */
+  function tell() {
+    const changed = live.undoable() || Object.keys(live.data.places).some(differs);
+    buttons[0].setAttribute("aria-disabled", String(!live.undoable()));
+    buttons[1].setAttribute("aria-disabled", String(!changed));
+    const last = live.latest();
+    const [id] = Object.entries(live.inputs).find(([, name]) => name === last?.name) ?? [];
+    const parts = last && id ? [`${live.title(id)}${index(nodes[id], last.i)}: ${short(last.before)} → ${short(last.after)}`] : [];
+    for (const out of live.data.outputs) {
+      const k = nodes[out].value;
+      const [before, after] = live.values[k]?.length === 1 ? [live.recorded[k][0], live.values[k][0]] : [0, 0];
+      if (!Object.is(before, after) || (last && live.values[k]?.length === 1)) {
+        const by = after - before;
+        parts.push(`${live.title(out)}: ${short(before)} → ${short(after)} (${by < 0 ? "" : "+"}${short(by)})`);
+      }
+    }
+    words.value = parts.join(" · ") || "Select a box: drag a number of what is given, or type it. All that follows is computed anew.";
+  }
+
+  // --- boxes of the picture ----------------------------------------------------------------------
+
+  /** An array in a few characters, as a box shows it. */
+  function brief(x, digits) {
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; i < x.length; i += 1) {
+      low = Math.min(low, x[i]);
+      high = Math.max(high, x[i]);
+    }
+    const [one, other] = [short(low, digits), short(high, digits)];
+    if (one !== other) {
+      return `${one} … ${other}`;
+    }
+    return x.length === 1 ? one : `all ${one}`;
+  }
+
+  /** The same in as many digits as there is room for in a box, whose lines were drawn for others. */
+  function fitting(element, head, x) {
+    element.dataset.room ??= Math.max(...[...element.querySelectorAll("text:not(.title)")].map((text) => text.textContent.length));
+    let digits = 4;
+    while (digits > 2 && (head + brief(x, digits)).length > Number(element.dataset.room)) {
+      digits -= 1;
+    }
+    return head + brief(x, digits);
+  }
+
+  const differs = (k) => live.values[k]?.some((v, i) => !Object.is(v, live.recorded[k][i])) ?? false;
+
+  /** The numbers in the boxes, and which of them are others than recorded. */
+  function paint() {
+    for (const element of document.querySelectorAll("#graph g.node")) {
+      const node = nodes[element.id];
+      for (const [line, k] of [["value", node?.value], ["slope", node?.gradient]]) {
+        const text = element.querySelector(`text.${line}`);
+        if (text && live.values[k]?.length > 0) {
+          const moved = differs(k);
+          if (moved || text.dataset.moved) {
+            text.dataset.first ??= text.dataset.whole ?? text.textContent;
+            const said = !moved ? text.dataset.first : fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
+            text.dataset.moved = moved ? "true" : "";
+            text.dataset.whole = said; // the stepping writes it when all of a gradient is there
+            if (line === "value" || element.dataset.gradient !== "partial") {
+              text.textContent = said;
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // --- numbers in the panel ----------------------------------------------------------------------
+
+  /** The parts of the panel that show numbers, with the arrays they show. */
+  function sections() {
+    const node = nodes[box.dataset.node];
+    if (!node) {
+      return [];
+    }
+    const found = [];
+    for (const section of box.querySelectorAll("section[data-kind]")) {
+      found.push([section, section.dataset.kind === "value" ? node.value : node.gradient]);
+    }
+    [...box.querySelectorAll(".parts > li")].forEach((item, i) => found.push([item, node.contributions[i]?.value]));
+    return found.filter(([, k]) => k !== null && live.values[k] !== undefined);
+  }
+
+  /** Every number that is shown, as it is now; coloured where it is another than recorded. */
+  function refresh() {
+    for (const [section, k] of sections()) {
+      const [now, before] = [live.values[k], live.recorded[k]];
+      for (const cell of section.querySelectorAll("[data-i]")) {
+        const i = Number(cell.dataset.i);
+        if (cell.title !== full(now[i])) {
+          cell.textContent = short(now[i]);
+          cell.title = full(now[i]);
+        }
+        const moved = Object.is(now[i], before[i]) ? "" : now[i] < before[i] ? "down" : "up";
+        if ((cell.dataset.moved ?? "") !== moved) {
+          cell.dataset.moved = moved;
+        }
+      }
+    }
+    const input = document.getElementById("number");
+    if (input && chosen && document.activeElement !== input) {
+      input.value = String(live.memory[chosen.name][chosen.i]);
+    }
+    const range = document.getElementById("range");
+    if (range && chosen && document.activeElement !== range) {
+      range.value = String(live.memory[chosen.name][chosen.i]);
+    }
+    panel.paint();
+  }
+
+  /** The input that the panel is about, if it is one that may be changed. */
+  function given() {
+    const id = box.dataset.node;
+    const name = live.inputs[id];
+    const k = nodes[id]?.value;
+    const section = box.querySelector('section[data-kind="value"]');
+    return name === undefined || !section || live.values[k] === undefined || arrays[k].data === null
+      ? null
+      : { id, name, k, section, array: arrays[k] };
+  }
+
+  /** Which cell a pointer is at. */
+  function under(event, { section, array }) {
+    const cell = event.target.closest("[data-i]");
+    if (cell) {
+      return Number(cell.dataset.i);
+    }
+    const canvas = section.querySelector("canvas");
+    if (event.target !== canvas) {
+      return null;
+    }
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    const c = Math.floor(((event.clientX - left) / width) * canvas.width);
+    const r = Math.floor(((event.clientY - top) / height) * canvas.height);
+    return Math.max(0, Math.min(array.size - 1, r * canvas.width + c));
+  }
+
+  /** Choose a cell: the field below the numbers is about it. */
+  function choose(one, i) {
+    chosen = { ...one, i };
+    const label = document.getElementById("cell");
+    label.textContent = `${live.title(one.id)}${index(one.array, i)}`;
+    document.getElementById("number").value = String(live.memory[one.name][i]);
+  }
+
+  const alone = (event) => event.stopPropagation(); // keys typed here are no commands
+
+  /** Below the numbers of an input: a field for the chosen one, and a slider where it is the only one. */
+  function fields(one) {
+    const number = make("input", { id: "number", type: "number", step: "any", "aria-labelledby": "cell" });
+    const read = () => Number.isFinite(number.valueAsNumber) && live.change(one.name, chosen.i, number.valueAsNumber);
+    number.addEventListener("input", read);
+    number.addEventListener("change", () => live.settle());
+    number.addEventListener("keydown", alone);
+    const rows = [make("p", { class: "field" }, make("label", { id: "cell", for: "number" }), number)];
+    if (one.array.size === 1) {
+      const v = live.memory[one.name][0];
+      const reach = 2 * Math.max(1, Math.abs(v));
+      const range = make("input", {
+        id: "range", type: "range", min: v - reach, max: v + reach, step: reach / 200, value: v, "aria-labelledby": "cell",
+      });
+      range.addEventListener("input", () => live.change(one.name, 0, range.valueAsNumber));
+      range.addEventListener("change", () => live.settle());
+      range.addEventListener("keydown", alone);
+      rows.push(range);
+    }
+    return make("div", { class: "fields" }, ...rows);
+  }
+
+  /** Dragging a number to the right makes it larger. */
+  function draggable(one) {
+    one.section.classList.add("editable");
+    one.section.addEventListener("pointerdown", (event) => {
+      const i = under(event, one);
+      if (i === null || event.button !== 0) {
+        return;
+      }
+      event.preventDefault();
+      choose(one, i);
+      const from = live.memory[one.name][i];
+      const unit = Math.max(Math.abs(from), 0.1) / 50;
+      const move = ({ clientX }) => live.change(one.name, i, Number((from + (clientX - event.clientX) * unit).toPrecision(6)));
+      const end = () => {
+        window.removeEventListener("pointermove", move);
+        live.settle();
+      };
+      window.addEventListener("pointermove", move);
+      window.addEventListener("pointerup", end, { once: true });
+    });
+    one.section.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.matches("table, canvas")) {
+        event.preventDefault();
+        event.stopPropagation();
+        choose(one, numbers.at());
+        document.getElementById("number").select();
+      }
+    });
+  }
+
+  /** Dress the panel when it was written. */
+  function dress() {
+    const one = given();
+    if (one && !one.section.classList.contains("editable")) {
+      const i = chosen?.id === one.id ? Math.min(chosen.i, one.array.size - 1) : 0;
+      draggable(one);
+      if (one.array.size > 0) {
+        one.section.append(fields(one));
+        choose(one, i);
+      }
+    }
+    refresh();
+  }
+
+  /** A new panel, unless one is typing in it. */
+  function renew() {
+    const typing = box.contains(document.activeElement) && document.activeElement.matches("input");
+    if (!typing) {
+      document.dispatchEvent(new CustomEvent("renewed"));
+    }
+  }
+
+  if (live.why === null) {
+    return { bar };
+  }
+  document.querySelector("header").after(bar);
+  document.body.classList.add("barred");
+  document.body.classList.toggle("live", live.on);
+  if (!live.on) {
+    words.value = `Recorded numbers: ${live.why}.`;
+    bar.append(words);
+    return { bar };
+  }
+  bar.append(words, make("div", { class: "buttons" }, ...buttons));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input")) {
+      event.preventDefault();
+      live.undo();
+    }
+  });
+  new MutationObserver(dress).observe(box, { childList: true });
+  new MutationObserver(paint).observe(document.getElementById("graph"), { childList: true });
+  live.listen((settled) => {
+    tell();
+    paint();
+    if (settled) {
+      renew();
+    }
+    refresh();
+  });
+  tell();
+  dress();
+  return { bar };
+})();

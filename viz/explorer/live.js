@@ -1,0 +1,259 @@
+"use strict";
+
+/** The graph computed in the page: its inputs may be changed, and all that follows is new. */
+const live = (() => {
+  const { arrays, nodes, live: data } = story;
+  const FRAME = 16; // milliseconds within which it computes while one drags
+  const MANY = 300_000; // numbers from which on the first run is not tried in a frame
+  const SHOWN = 10_000; // numbers of an array that the page computes and shows, where it holds statistics
+  const on = data.why === "";
+  const memory = on ? program.memory : {};
+  const recorded = []; // the numbers of the page as they were recorded, by array
+  const values = []; // and as they are
+  const told = []; // their statistics as they were recorded
+  const start = {}; // the inputs' memory as it was recorded
+  const inputs = {}; // by node: the name of its memory
+  const done = []; // changes, the last one last
+  const listeners = [];
+  let edit = null; // a change that is going on
+  let cost = Object.values(memory).reduce((sum, one) => sum + one.length, 0) > MANY ? Infinity : 0;
+  let worker = null;
+  let waiting = false;
+  let asked = 0;
+
+  /** Numbers that lie in a text: base64 of little-endian float64. */
+  const unpack = (text, size) => numbers.decode({ data: text, size });
+
+  function load() {
+    for (const [name, text] of Object.entries(data.constants)) {
+      memory[name].set(unpack(text, memory[name].length));
+    }
+    for (const [name, { node, array, data: text }] of Object.entries(data.inputs)) {
+      start[name] = text === undefined ? numbers.decode(arrays[array]) : unpack(text, memory[name].length);
+      start[name] = start[name].slice();
+      memory[name].set(start[name]);
+      if (node) {
+        inputs[node] = name;
+      }
+    }
+    const lacking = Object.keys(data.places).filter((k) => arrays[k].data === null);
+    if (lacking.length > 0 && cost === 0) {
+      program.run();
+    }
+    for (const [k, place] of Object.entries(data.places)) {
+      values[k] = numbers.decode(arrays[k]) ?? new Float64Array(arrays[k].size);
+      values[k].shape = arrays[k].shape;
+      if (arrays[k].data === null && cost === 0) {
+        gather(place, values[k]);
+        if (arrays[k].size <= SHOWN) {
+          numbers.keep(arrays[k], values[k]);
+        }
+      }
+      recorded[k] = values[k].slice();
+      told[k] = arrays[k].stats;
+    }
+  }
+
+  /** Put what lies in a place of the memory into an array. */
+  function gather(place, into, source = memory) {
+    if (typeof place === "string") {
+      into.set(source[place]);
+      return into;
+    }
+    const [name, offset, strides] = place;
+    const from = source[name];
+    const walk = (axis, at, out) => {
+      if (axis === strides.length) {
+        into[out] = from[at];
+        return out + 1;
+      }
+      let next = out;
+      for (let i = 0; i < into.shape[axis]; i += 1) {
+        next = walk(axis + 1, at + i * strides[axis], next);
+      }
+      return next;
+    };
+    walk(0, offset, 0);
+    return into;
+  }
+
+  /** What the page shows becomes what was computed. */
+  function show(settled) {
+    for (const [k, place] of Object.entries(data.places)) {
+      gather(place, values[k]);
+      if (settled && arrays[k].stats !== null) {
+        arrays[k].stats = statistics(values[k]);
+      }
+    }
+    listeners.forEach((listen) => listen(settled));
+  }
+
+  /** Least, greatest, mean, norm and histogram, as they stand beside a recorded array. */
+  function statistics(x) {
+    const finite = x.filter(Number.isFinite);
+    const count = (test) => x.reduce((sum, v) => sum + (test(v) ? 1 : 0), 0);
+    const found = {
+      min: null, max: null, mean: null, norm: null, histogram: [],
+      zeros: count((v) => v === 0), nan: count(Number.isNaN), inf: count((v) => Math.abs(v) === Infinity),
+    };
+    if (finite.length === 0) {
+      return found;
+    }
+    const min = finite.reduce((a, b) => Math.min(a, b));
+    const max = finite.reduce((a, b) => Math.max(a, b));
+    const scale = Math.max(Math.abs(min), Math.abs(max)) || 1;
+    const histogram = Array.from({ length: 24 }, () => 0);
+    const width = max / scale - min / scale;
+    for (const v of finite) {
+      histogram[Math.min(23, Math.floor((24 * (v / scale - min / scale)) / width)) || 0] += 1;
+    }
+    const norm = scale * Math.sqrt(finite.reduce((sum, v) => sum + (v / scale) ** 2, 0));
+    const mean = scale * finite.reduce((sum, v) => sum + v / scale / finite.length, 0);
+    return { ...found, min, max, mean, norm: Number.isFinite(norm) ? norm : null, histogram: width > 1e-12 ? histogram : [] };
+  }
+
+  // --- computing ---------------------------------------------------------------------------------
+
+  /** Run the program here; what it takes decides when it runs next. */
+  function run() {
+    const begin = performance.now();
+    program.run();
+    cost = Math.min(0.5 * cost + 0.5 * (performance.now() - begin), performance.now() - begin);
+  }
+
+  /** Run it beside the page, which goes on; of several answers the last one counts. */
+  function runBeside(then) {
+    const send = (names, wanted) => worker.postMessage({ given: Object.fromEntries(names.map((name) => [name, memory[name]])), wanted });
+    if (worker === null) {
+      const answer = `onmessage = ({ data: { given, wanted } }) => {
+        Object.entries(given).forEach(([name, x]) => program.memory[name].set(x));
+        if (wanted > 0) {
+          const begin = performance.now();
+          program.run();
+          postMessage({ found: program.memory, wanted, took: performance.now() - begin });
+        }
+      };`;
+      const text = new Blob([document.getElementById("source").textContent, answer]);
+      worker = new Worker(URL.createObjectURL(text));
+      send(Object.keys(data.constants), 0);
+    }
+    asked += 1;
+    worker.onmessage = ({ data: { found, wanted, took } }) => {
+      cost = took; // from now on in a frame, if it fits
+      if (wanted === asked) {
+        Object.entries(found).forEach(([name, x]) => memory[name].set(x));
+        then();
+      }
+    };
+    send(Object.keys(data.inputs), asked);
+  }
+
+  const slow = () => cost > FRAME;
+
+  /** After a change of an input: compute, while one drags only where that takes less than a frame. */
+  function compute(settled) {
+    if (!slow()) {
+      if (settled) {
+        waiting = false;
+        run();
+        show(true);
+      } else if (!waiting) {
+        waiting = true;
+        requestAnimationFrame(() => {
+          if (waiting) {
+            waiting = false;
+            run();
+            show(false);
+          }
+        });
+      }
+    } else if (settled) {
+      document.body.dataset.busy = "true";
+      runBeside(() => {
+        delete document.body.dataset.busy;
+        show(true);
+      });
+    }
+  }
+
+  // --- changes -----------------------------------------------------------------------------------
+
+  /** Give a number of an input another value; the change goes on until it is settled. */
+  function change(name, i, value) {
+    if (edit === null || edit.name !== name || edit.i !== i) {
+      settle();
+      edit = { name, i, before: memory[name][i] };
+    }
+    memory[name][i] = value;
+    edit.after = value;
+    compute(false);
+  }
+
+  /** A change is done: it can be undone from now on. */
+  function settle() {
+    if (edit !== null && !Object.is(edit.before, edit.after)) {
+      done.push(edit);
+      edit = null;
+      compute(true);
+    }
+    edit = null;
+  }
+
+  function set(name, i, value) {
+    change(name, i, value);
+    settle();
+  }
+
+  function undo() {
+    settle();
+    const last = done.pop();
+    if (last) {
+      memory[last.name][last.i] = last.before;
+      compute(true);
+    }
+  }
+
+  /** Everything as it was recorded, bit for bit. */
+  function reset() {
+    edit = null;
+    done.length = 0;
+    Object.entries(start).forEach(([name, x]) => memory[name].set(x));
+    document.dispatchEvent(new CustomEvent("restart"));
+    for (const k of Object.keys(data.places)) {
+      values[k].set(recorded[k]);
+      arrays[k].stats = told[k];
+    }
+    listeners.forEach((listen) => listen(true));
+  }
+
+  if (on) {
+    load();
+    if (slow()) {
+      runBeside(() => undefined); // how long does it take?
+    }
+  }
+
+  return {
+    on,
+    data,
+    why: data.why,
+    inputs,
+    memory,
+    values,
+    recorded,
+    gather,
+    run,
+    show,
+    compute,
+    change,
+    settle,
+    set,
+    undo,
+    reset,
+    slow,
+    undoable: () => done.length > 0 || edit !== null,
+    latest: () => edit ?? done.at(-1) ?? null,
+    title: (id) => nodes[id].name || nodes[id].title,
+    listen: (listener) => listeners.push(listener),
+  };
+})();

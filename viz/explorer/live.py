@@ -1,0 +1,114 @@
+"""What a page needs to compute a graph by itself: the printed program and where its values lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.retrace import Backward, Forward
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.javascript import NotPrintable, Printed, javascript
+from tinygrad_dnn.compiler.javascript.loops import Ref
+from tinygrad_dnn.graph import Graph, Node, trace
+from viz.explorer.arrays import Arrays, encoded
+
+LARGEST = 5_000_000  # bytes of leaves; a page holds 4/3 of that
+MANY = 5_000  # nodes of the forward pass
+
+Fields = dict[str, Any]
+
+
+class Live:
+    """Both passes as a program, with the places of all values that a page shows.
+
+    Args:
+        forward: both passes, recorded; the second is None where nothing requires a gradient.
+        names: what the nodes of both are called.
+
+    Attributes:
+        source: the program's text.
+
+    Raises:
+        NotPrintable: see `compiler.javascript`; or it is too large.
+    """
+
+    def __init__(
+        self, forward: Forward, backward: Backward | None, names: Mapping[Node, str]
+    ) -> None:
+        self.forward, self.backward = forward, backward or Backward({}, {}, [])
+        if len(forward.graph) > MANY:
+            raise NotPrintable(f"{len(forward.graph)} nodes, of which a page computes {MANY}")
+        inputs = [leaf.value for leaf in forward.graph.leaves]
+        size = sum(8 * x.size for x in inputs if isinstance(x, np.ndarray))
+        if size > LARGEST:
+            raise NotPrintable(
+                f"its inputs hold {size / 1e6:.1f} MB, of which a page takes {LARGEST / 1e6:.0f}; "
+                "record it with fewer examples"
+            )
+        self.tensors: list[Tensor] = [
+            *forward.tensors,
+            *self.backward.gradients.values(),
+            *self.backward.contributions.values(),
+        ]
+        nodes = tuple(dict.fromkeys(t.node for t in self.tensors))
+        graph = Graph(trace(nodes).nodes, nodes)
+        # A formula, as the gradient of what has no name is called, is no name of memory.
+        short = {node: name for node, name in names.items() if name.isidentifier()}
+        self.printed: Printed = javascript(graph, short, forward.graph.nodes)
+        self.source = self.printed.source
+
+    def data(self, arrays: Arrays, ids: Mapping[Node, str], whole: list[Fields]) -> Fields:
+        """Inputs, constants, and for each array of the page where its values lie.
+
+        Args:
+            arrays: those of the page; `whole` is how they stand there.
+            ids: of the nodes of the forward pass.
+        """
+        places: dict[int, Any] = {}
+        for t in self.tensors:
+            k = arrays.place(t.numpy())
+            ref = self.printed.places.get(t.node)
+            if k is not None and ref is not None:
+                places.setdefault(k, place(ref))
+        inputs: Fields = {}
+        for name, leaf in self.printed.inputs.items():
+            k = arrays.place(leaf.value)
+            there = k is not None and whole[k]["data"] is not None
+            inputs[name] = {
+                "node": ids.get(leaf, ""),
+                **({"array": k} if there else {"data": encoded(leaf.value)}),
+            }
+        return {
+            "why": "",
+            "inputs": inputs,
+            "constants": {name: encoded(x) for name, x in self.printed.constants.items()},
+            "places": places,
+            "outputs": [ids[node] for node in self.forward.graph.outputs],
+            "lines": self._lines(),
+        }
+
+    def _lines(self) -> list[list[int]]:
+        """For each step of the page its lines of the program."""
+        forward = [[node] for node in self.forward.graph if node.op is not None]
+        there = self.backward.gradients
+        seeds = [[there[x].node] for x in self.forward.graph.outputs if x in there]
+        last = {z.inputs[i]: z for z, i in self.backward.contributions}
+        back: dict[Node, list[Node]] = {}
+        for (z, i), part in self.backward.contributions.items():
+            x = z.inputs[i]
+            back.setdefault(z, []).append(part.node)
+            if last[x] is z:  # then its gradient is complete
+                back[z].append(there[x].node)
+        rules = [back[z] for z in self.backward.order if z in back]
+        return self.printed.lines([*forward, *seeds, *rules])
+
+
+def place(ref: Ref) -> Any:
+    """Where an array lies: the name of its memory alone if it is all of that, in C order."""
+    strides = np.empty(ref.shape, np.int8).strides
+    plain = ref.offset == 0 and all(
+        n == 1 or s == t for n, s, t in zip(ref.shape, ref.strides, strides, strict=True)
+    )
+    return ref.name if plain else [ref.name, ref.offset, list(ref.strides)]

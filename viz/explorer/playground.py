@@ -1,0 +1,71 @@
+"""The page that trains: the stepping page with a sheet to train on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.graph import Graph
+from viz.explorer.page import write_page
+from viz.explorer.training import html_path, training_of
+from viz.subject import graph_of, names_of
+
+NUMBERS = 500  # that a page holds beside its inputs; it computes the others
+
+
+def playground(
+    cost: Tensor | Graph,
+    parameters: Any = None,
+    path: str | os.PathLike[str] = "playground.html",
+    *,
+    data: tuple[Tensor, Tensor] | None = None,
+    prediction: Tensor | None = None,
+    rate: float = 0.1,
+    optimiser: str = "gradient descent",
+    picture: tuple[int, int] | None = None,
+    names: Mapping[str, Any] | None = None,
+    merge: bool = True,
+    title: str | None = None,
+) -> Path:
+    """Write a page that trains a recorded cost: `viz.playground(cost, path="xor.html")`.
+
+    It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
+    graph one takes a step or plays, chooses rate and optimiser, sees the cost fall, and compares a
+    gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
+    it shows what is predicted everywhere; points are moved and flipped there.
+
+    Args:
+        cost: a Tensor of one number, or the graph of one.
+        parameters: a Tensor or a structure of them; by default all that require a gradient.
+        path: where to; one .html file that needs nothing beside it and no network.
+        data: X and Y; by default the leaves of these names.
+        prediction: what is compared with Y; by default the last named value of Y's shape that is
+            computed from X and not from Y.
+        rate: the learning rate that the page begins with.
+        optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
+        picture: height and width of the pictures that the columns of X are, with numbers from 0 to
+            1; the page then has a pad to draw one on, and shows the answer as bars.
+        names, merge, title: see `explore`.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: what is given is no Tensor.
+        ValueError: the cost is not one number, depends on no parameter or not on what is given, or
+            is made of ops that a page can't compute, which are named.
+
+    Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), rate=0.5)`.
+    """
+    path = html_path(path, "playground")
+    graph = graph_of(cost, "playground")
+    named = names_of(graph, names, "playground")
+    training = training_of(graph, named, parameters, data, prediction, rate, optimiser, picture)
+    try:
+        return write_page(path, graph, named, merge, title, NUMBERS, True, training)
+    except NotPrintable as reason:
+        raise ValueError(f"playground: {reason}; viz.explore shows it as it was recorded") from None

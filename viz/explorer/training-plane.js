@@ -1,0 +1,169 @@
+"use strict";
+
+/** The plane of the inputs: what is predicted everywhere, and the points, which can be moved. */
+const plane = (() => {
+  const { make, shape } = elements;
+  const { answers: data } = training.data;
+  if (data === null || data.picture !== null) {
+    return null;
+  }
+  const SIZE = 48; // cells along a side
+  const SIDE = 320; // of the drawing, in units of its own
+  const [X, Y] = [live.memory[data.X], live.memory[data.Y]];
+  const m = X.length / 2;
+  const classes = Y.length / m;
+  const canvas = make("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
+  const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class" });
+  const element = make("div", { class: "plane" }, canvas, drawing);
+  const points = [];
+  let low = 0;
+  let high = 1;
+
+  /** The plane reaches a little further than the points. */
+  function reach() {
+    const [least, most] = [X.reduce((a, b) => Math.min(a, b)), X.reduce((a, b) => Math.max(a, b))];
+    const margin = 0.15 * (most - least || 1);
+    [low, high] = [least - margin, most + margin];
+  }
+
+  const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
+  const label = (j) => (classes === 1 ? Number(Y[j] > (data.low < 0 ? 0 : 0.5)) : [...Y.keys()].slice(0, classes).reduce((best, k) => (Y[k * m + j] > Y[best * m + j] ? k : best), 0));
+
+  /** Colours of the classes: the two ends of the heat maps, and more where there are more. */
+  function colours() {
+    const style = getComputedStyle(document.documentElement);
+    const names = classes === 1 ? ["low", "high"] : ["low", "high", "input-line", "param-line", "gradient-line"];
+    return names.map((name) => {
+      const text = style.getPropertyValue(`--${name}`).trim();
+      return [1, 3, 5].map((i) => Number.parseInt(text.slice(i, i + 2), 16));
+    });
+  }
+
+  /** What is predicted at every cell, as many at a time as there are points. */
+  function paint() {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(SIZE, SIZE);
+    const palette = colours();
+    const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+    const paper = [1, 3, 5].map((i) => Number.parseInt(ground.slice(i, i + 2), 16));
+    for (let from = 0; from < SIZE * SIZE; from += m) {
+      const out = training.predicted((given) => {
+        for (let j = 0; j < m; j += 1) {
+          const cell = Math.min(from + j, SIZE * SIZE - 1);
+          given[j] = low + (((cell % SIZE) + 0.5) / SIZE) * (high - low);
+          given[m + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
+        }
+      });
+      for (let j = 0; j < m && from + j < SIZE * SIZE; j += 1) {
+        const [colour, share] = tint(out, j, palette);
+        for (let k = 0; k < 3; k += 1) {
+          image.data[4 * (from + j) + k] = paper[k] + (colour[k] - paper[k]) * share;
+        }
+        image.data[4 * (from + j) + 3] = 255;
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  /** The colour of a prediction, and how sure it is. */
+  function tint(out, j, palette) {
+    if (classes === 1) {
+      const v = data.low < 0 ? out[j] : 2 * out[j] - 1; // −1 to 1
+      return [palette[v < 0 ? 0 : 1], Math.min(1, Math.abs(v)) * 0.75];
+    }
+    let best = 0;
+    for (let k = 1; k < classes; k += 1) {
+      best = out[k * m + j] > out[best * m + j] ? k : best;
+    }
+    return [palette[best % palette.length], Math.max(0, Math.min(1, out[best * m + j])) * 0.75];
+  }
+
+  /** Put each point where it is, in the colour and the form of its class. */
+  function draw() {
+    const palette = colours();
+    points.forEach((point, j) => {
+      const kind = label(j);
+      const [x, y] = [place(X[j], false), place(X[m + j], true)];
+      const r = m > 60 ? 4 : 7;
+      const forms = [
+        `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`,
+        `M${x - r},${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
+        `M${x},${y - r - 1}l${r + 1},${2 * r}h${-2 * r - 2}z`,
+      ];
+      point.setAttribute("d", forms[kind % 3]);
+      point.setAttribute("fill", `rgb(${palette[kind % palette.length].join(" ")})`);
+      point.setAttribute("aria-label", `point ${j}: ${numbers.short(X[j])}, ${numbers.short(X[m + j])}, class ${kind}`);
+    });
+  }
+
+  /** Give a point the next class. */
+  function flip(j) {
+    const next = (label(j) + 1) % Math.max(2, classes);
+    for (let k = 0; k < classes; k += 1) {
+      live.change(data.Y, k * m + j, classes === 1 ? [data.low, 1][next] : Number(k === next));
+    }
+    live.settle();
+  }
+
+  function move(j, x, y) {
+    live.change(data.X, j, Number(x.toPrecision(6)));
+    live.change(data.X, m + j, Number(y.toPrecision(6)));
+  }
+
+  /** A point is dragged, flipped by a click, moved by the arrow keys. */
+  function listen(point, j) {
+    point.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      const box = drawing.getBoundingClientRect();
+      let moved = false;
+      const follow = ({ clientX, clientY }) => {
+        moved ||= Math.hypot(clientX - event.clientX, clientY - event.clientY) > 3;
+        if (moved) {
+          move(j, low + ((clientX - box.left) / box.width) * (high - low), high - ((clientY - box.top) / box.height) * (high - low));
+        }
+      };
+      window.addEventListener("pointermove", follow);
+      window.addEventListener("pointerup", () => {
+        window.removeEventListener("pointermove", follow);
+        if (moved) {
+          live.settle();
+        } else {
+          flip(j);
+        }
+        choose(j);
+      }, { once: true });
+    });
+    point.addEventListener("keydown", (event) => {
+      const by = (high - low) / 40;
+      const ways = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, by], ArrowDown: [0, -by] };
+      const next = { PageUp: j - 1, PageDown: j + 1 }[event.key];
+      if (event.key in ways) {
+        move(j, X[j] + ways[event.key][0], X[m + j] + ways[event.key][1]);
+        live.settle();
+      } else if (event.key === "Enter") {
+        flip(j);
+      } else if (next !== undefined) {
+        choose((next + m) % m);
+      } else {
+        return;
+      }
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+
+  /** The point that the Tab key reaches. */
+  function choose(j) {
+    points.forEach((point, k) => point.setAttribute("tabindex", k === j ? "0" : "-1"));
+    points[j].focus();
+  }
+
+  for (let j = 0; j < m; j += 1) {
+    const point = shape("path", { role: "button", tabindex: j === 0 ? "0" : "-1" });
+    listen(point, j);
+    points.push(point);
+    drawing.append(point);
+  }
+  reach();
+  return { element, draw, paint };
+})();

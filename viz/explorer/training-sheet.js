@@ -1,0 +1,170 @@
+"use strict";
+
+/** The sheet to train on: steps, playing, rate and rule; the curve, the plane, the units. */
+const trainer = (() => {
+  const { make, shape, button } = elements;
+  const { short } = numbers;
+  const { state } = training;
+  const SPEEDS = { "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
+  const BUDGET = 10; // milliseconds of a frame for steps
+  const [WIDTH, HEIGHT, LEFT] = [400, 150, 76];
+  let timer = null;
+
+  const status = make("p", { id: "trained", role: "status" });
+  const go = button("Train", "train", toggle, { id: "train" });
+  const one = button("One step", "step", () => advance(1), { id: "one-step" });
+  const speed = make("select", { "aria-label": "Speed" }, ...Object.keys(SPEEDS).map((name) => make("option", {}, name)));
+  speed.selectedIndex = 1;
+  const rate = make("input", { id: "rate", type: "number", step: "any", min: 0, value: state.rate, "aria-label": "Learning rate" });
+  const rule = make("select", { id: "rule", "aria-label": "Optimiser" }, ...training.rules.map((name) => make("option", name === state.optimiser ? { selected: "" } : {}, name)));
+  const chart = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
+  const units = make("ul", { class: "units" });
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  /** The costs so far. */
+  function curve() {
+    const points = training.curve().filter(([, cost]) => Number.isFinite(cost));
+    const before = training.before().filter(([, cost]) => Number.isFinite(cost));
+    const costs = [...points, ...before].map(([, cost]) => cost);
+    const [low, high] = [Math.min(0, ...costs), Math.max(...costs, 1e-300)];
+    const last = Math.max(1, state.steps, ...before.map(([step]) => step));
+    const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
+    const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
+    const path = (run) => run.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
+    const text = (words, left, top, anchor) => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
+    chart.replaceChildren(
+      shape("path", { class: "axis", d: `M${LEFT},10V${HEIGHT - 26}H${WIDTH - 10}` }),
+      ...(before.length > 1 ? [shape("path", { class: "other", d: path(before) })] : []),
+      shape("path", { class: "one", d: path(points) }),
+      text(short(high), LEFT - 6, 16, "end"),
+      text(short(low), LEFT - 6, HEIGHT - 24, "end"),
+      text("0", LEFT, HEIGHT - 8, "middle"),
+      text(`${last} steps`, WIDTH - 10, HEIGHT - 8, "end"),
+    );
+    chart.setAttribute("aria-label", `cost after ${state.steps} steps: ${short(training.cost())}`);
+  }
+
+  /** How many units of a layer answer 0 to every example; how much is saturated. */
+  function watch() {
+    units.replaceChildren(...training.data.units.map(({ node, kind, place }) => {
+      const [rows, columns] = story.nodes[node].shape;
+      const x = new Float64Array(rows * columns);
+      x.shape = [rows, columns];
+      live.gather(place, x);
+      const dead = Array.from({ length: rows }, (_, r) => x.subarray(r * columns, (r + 1) * columns).every((v) => v === 0)).filter(Boolean).length;
+      const flat = x.filter((v) => Math.abs(v) > 0.99 || (story.nodes[node].op === "sigmoid" && v < 0.01)).length;
+      const [count, all, words] = kind === "dead" ? [dead, rows, "units dead"] : [Math.round((100 * flat) / x.length), 100, "% saturated"];
+      mark(node, kind, count / all);
+      const name = story.nodes[node].name || story.nodes[node].op;
+      return make("li", { class: count > 0 ? kind : "" }, kind === "dead" ? `${name}: ${count} of ${all} ${words}` : `${name}: ${count}${words}`);
+    }));
+  }
+
+  /** A box whose units answer no more is grey or red as far as they don't. */
+  function mark(node, kind, share) {
+    const box = document.getElementById(picture.seen(node));
+    if (box?.matches(".node")) {
+      box.dataset[kind] = share > 0.5 ? "most" : share > 0 ? "some" : "";
+    }
+  }
+
+  function draw() {
+    status.textContent = `step ${state.steps} · cost ${short(training.cost())}`;
+    curve();
+    watch();
+    plane?.paint();
+    plane?.draw();
+    pad?.paint();
+  }
+
+  // --- training ----------------------------------------------------------------------------------
+
+  /** Take steps, and show where they led; whether it can go on. */
+  function advance(n, within = Infinity) {
+    const sound = training.steps(n, within);
+    live.show(timer === null);
+    if (!sound) {
+      pause();
+      status.textContent = `step ${state.steps}: the cost is no number any more. Reset, and take a smaller learning rate.`;
+    }
+    return sound;
+  }
+
+  /** While it plays, a screen reader is not told every cost. */
+  function quiet(on) {
+    [status, document.getElementById("changed")].forEach((one) => one.setAttribute("aria-live", on ? "off" : "polite"));
+  }
+
+  function pause() {
+    cancelAnimationFrame(timer);
+    timer = null;
+    go.textContent = "Train";
+    quiet(false);
+    live.show(true);
+  }
+
+  let before = 0;
+
+  function frame(now) {
+    const n = Object.values(SPEEDS)[speed.selectedIndex];
+    if (n > 0 || now - before > 1000) {
+      before = now;
+      if (!advance(Math.max(1, n), BUDGET)) {
+        return;
+      }
+    }
+    timer = requestAnimationFrame(frame);
+  }
+
+  function toggle() {
+    if (timer !== null) {
+      pause();
+      return;
+    }
+    go.textContent = "Pause";
+    quiet(true);
+    timer = requestAnimationFrame(frame);
+  }
+
+  rate.addEventListener("input", () => {
+    if (rate.valueAsNumber > 0) {
+      state.rate = rate.valueAsNumber;
+    }
+  });
+  rule.addEventListener("input", () => training.choose(rule.value));
+  for (const control of [rate, rule, speed]) {
+    control.addEventListener("keydown", (event) => event.stopPropagation());
+  }
+
+  const hint = plane ? [make("p", { class: "meta" }, "Drag a point to move it, click it to give it another class. How many there are was fixed when the graph was recorded.")] : [];
+  const sheet = make(
+    "aside",
+    { id: "training", class: "sheet", "aria-label": "Training" },
+    make("div", { class: "buttons" }, one, go, speed),
+    make("div", { class: "settings" }, make("label", {}, "Learning rate ", rate), make("label", {}, "Optimiser ", rule)),
+    status,
+    chart,
+    ...(plane ? [plane.element, ...hint] : []),
+    ...(pad ? [pad.element, pad.tools] : []),
+    units,
+    slopes.element,
+  );
+  tabs.add("Train", sheet);
+  tabs.open("Train");
+  document.addEventListener("restart", () => timer !== null && pause());
+  document.getElementById("theme").addEventListener("click", draw);
+  live.listen((settled) => {
+    draw();
+    if (settled) {
+      slopes.draw();
+    }
+  });
+  // All of both passes is there from the beginning.
+  const slider = document.getElementById("slider");
+  slider.value = slider.max;
+  slider.dispatchEvent(new Event("input"));
+  live.run();
+  draw();
+  return { advance, pause };
+})();

@@ -1,0 +1,206 @@
+"""`viz.playground`: a page on which a recorded cost is trained, step by step or as it plays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.autodiff.pytree import flatten
+from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.javascript import javascript
+from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
+from tinygrad_dnn.ops import relu, sigmoid, tanh
+from tinygrad_dnn.optim import check_learning_rate
+from viz.explorer.arrays import encoded
+from viz.explorer.live import Live, place
+
+OPTIMISERS = ("gradient descent", "momentum", "adam")
+WATCHED = {relu: "dead", sigmoid: "saturated", tanh: "saturated"}
+
+Fields = dict[str, Any]
+
+
+class Training:
+    """What of a graph is trained, and how a page begins.
+
+    Args:
+        parameters: the leaves to be trained.
+        data: the inputs and the answers, leaves too; None where there are none.
+        prediction: what is compared with the answers; None where there is none.
+        rate, optimiser: what the page begins with.
+        picture: height and width, where the columns of X are pictures.
+
+    Attributes:
+        predictor: the program of the prediction alone, once `data` was asked for.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Leaf],
+        data: tuple[Leaf, Leaf] | None,
+        prediction: Node | None,
+        rate: float,
+        optimiser: str,
+        picture: tuple[int, int] | None = None,
+    ) -> None:
+        self.parameters, self.given, self.prediction = parameters, data, prediction
+        self.picture = picture
+        self.rate, self.optimiser = rate, optimiser
+        self.predictor = "null"
+
+    def data(self, live: Live, again: Mapping[Node, Node], ids: Mapping[Node, str]) -> Fields:
+        """The parameters with the places of their gradients, the cost's, and the plane's points.
+
+        Args:
+            again: for each node of the graph that was given the one that the page computes.
+        """
+        names: dict[Node, str] = {leaf: name for name, leaf in live.printed.inputs.items()}
+        slopes, places = live.backward.gradients, live.printed.places
+        trained = [
+            {
+                "name": names[again[p]],
+                "gradient": place(places[slopes[again[p]].node]),
+                "shape": list(p.shape),
+            }
+            for p in self.parameters
+            if again[p] in slopes and slopes[again[p]].node in places
+        ]
+        (cost,) = live.forward.graph.outputs
+        return {
+            "parameters": trained,
+            "cost": place(places[cost]),
+            "costNode": ids[cost],
+            "examples": self.given[0].shape[-1] if self.given else 1,
+            "rate": self.rate,
+            "optimiser": self.optimiser,
+            "units": [
+                {"node": ids[n], "kind": WATCHED[n.op], "place": place(places[n])}
+                for n in live.forward.graph
+                if n.op in WATCHED and len(n.shape) == 2 and n in places
+            ],
+            "answers": self._answers(again, names),
+        }
+
+    def _answers(self, again: Mapping[Node, Node], names: Mapping[Node, str]) -> Fields | None:
+        """A program that says what is predicted for other inputs, as many as there are examples."""
+        if self.given is None or self.prediction is None:
+            return None
+        X, Y = (again[x] for x in self.given)
+        out = again[self.prediction]
+        printed = javascript(trace([out]))
+        self.predictor = printed.source
+        own: dict[Node, str] = {leaf: name for name, leaf in printed.inputs.items()}
+        return {
+            "X": names[X],
+            "Y": names[Y],
+            "points": own[X],
+            "shared": {names[leaf]: name for name, leaf in printed.inputs.items() if leaf is not X},
+            "constants": {name: encoded(x) for name, x in printed.constants.items()},
+            "out": place(printed.places[out]),
+            "shape": list(out.shape),
+            "picture": self.picture,
+            "low": min(0.0, float(np.min(self.given[1].value))),
+        }
+
+
+def training_of(
+    graph: Graph,
+    named: Mapping[Node, str],
+    parameters: Any,
+    data: Any,
+    prediction: Tensor | None,
+    rate: float,
+    optimiser: str,
+    picture: tuple[int, int] | None = None,
+) -> Training:
+    """Check what `playground` was given.
+
+    Raises:
+        TypeError, ValueError: see there.
+    """
+    who = "playground"
+    if len(graph.outputs) != 1 or graph.outputs[0].shape != ():
+        raise ValueError(
+            f"{who}: expected a cost that is one number, got {describe(graph.outputs[0])}; "
+            "take its sum or mean"
+        )
+    check_learning_rate(rate)
+    if optimiser not in OPTIMISERS:
+        raise ValueError(f"{who}: no optimiser {optimiser!r}; expected one of {OPTIMISERS}")
+    there = [x for x in graph.leaves if isinstance(x, Leaf)]
+    if parameters is None:
+        chosen = [x for x in there if x.requires_grad]
+    else:
+        chosen = [_leaf(x, there, who, "a parameter") for x in flatten(parameters)[0]]
+        if still := [describe(x) for x in chosen if not x.requires_grad]:
+            raise ValueError(
+                f"{who}: {', '.join(still)} requires no gradient, so it can't be trained; make it "
+                "with Tensor(..., requires_grad=True)"
+            )
+    if not chosen:
+        raise ValueError(
+            f"{who}: the cost depends on no parameter; make them with "
+            "Tensor(..., requires_grad=True)"
+        )
+    if data is None:
+        known = {named.get(x): x for x in there if not x.requires_grad}
+        pair = [known[k] for k in ("X", "Y") if k in known]
+    else:
+        pair = [_leaf(x, there, who, "data") for x in data]
+        if len(pair) != 2:
+            raise ValueError(f"{who}: expected data=(X, Y), got {len(pair)} Tensors")
+    drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
+    if picture is not None and (drawn is None or np.prod(picture) != drawn[0].shape[0]):
+        shape = pair[0].shape if pair else "no X"
+        raise ValueError(f"{who}: expected pictures {picture} in the columns of X, got {shape}")
+    if drawn is not None and picture is None and drawn[0].shape[0] != 2:
+        drawn = None
+    if prediction is not None and prediction.node not in set(graph):
+        raise ValueError(f"{who}: the cost was not computed from prediction")
+    out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
+    return Training(chosen, drawn, out, rate, optimiser, picture)
+
+
+def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{who}: expected {what} as a Tensor, got {type(x).__name__}")
+    if x.node not in there:
+        raise ValueError(f"{who}: the cost was not computed from {describe(x.node)}")
+    leaf: Leaf = x.node
+    return leaf
+
+
+def _columns(X: Leaf, Y: Leaf) -> bool:
+    """Whether the columns of X (n, m) are examples, and those of Y (k, m) say of which class."""
+    return len(X.shape) == 2 and len(Y.shape) == 2 and Y.shape[1] == X.shape[1] > 0
+
+
+def _answer(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:
+    """The last value with a name that follows from X but not from Y, and has Y's shape."""
+    of_x: set[Node] = {X}
+    of_y: set[Node] = {Y}
+    found = None
+    for node in graph:
+        if any(x in of_x for x in node.parents):
+            of_x.add(node)
+        if any(x in of_y for x in node.parents):
+            of_y.add(node)
+        if node in of_x and node not in of_y and node in named and node.shape == Y.shape:
+            found = node if node.op is not None else found
+    return found
+
+
+def html_path(path: str | os.PathLike[str], who: str) -> Path:
+    """The path of a page.
+
+    Raises:
+        ValueError: another ending than .html.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{who}: {path.name}: expected a name ending in .html")
+    return path

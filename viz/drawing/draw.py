@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.listing import with_ids
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.backward import Both, forward_only, with_backward
 from viz.drawing.dot import picture_of
@@ -28,12 +29,15 @@ if TYPE_CHECKING:  # the checkers are loaded by whoever has a report
     from tinygrad_dnn.check import GradientReport
 
 
+FULL = "full"  # a backward pass with every op of its rules
+
+
 def draw(
     what: Any,
     names: Mapping[str, Any] | None = None,
     *,
     values: bool = False,
-    backward: bool = False,
+    backward: bool | str = False,
     merge: bool = False,
     scopes: bool = True,
     fold: bool | str | Collection[str] | None = None,
@@ -55,7 +59,8 @@ def draw(
             array; of a larger one its least, greatest and mean element and its Euclidean norm.
         backward: draw the backward pass too: dZ1 beside Z1, computed from dA1, as it is recorded
             from the output (from the sum of its elements, if it has several). A dashed arrow is a
-            value that a derivative rule reads. The graph itself is left alone.
+            value that a derivative rule reads. A gradient is one box with its formula; "full"
+            draws every op of a rule, as Xᵀ and a mask, as a box. The graph itself is left alone.
         merge: draw an unnamed step inside the named result that it leads to. By default every op
             is a node.
         scopes: put a box around the nodes of each `with scope("layer 1"):`. A parameter made
@@ -80,19 +85,23 @@ def draw(
     Raises:
         TypeError: `what`, `names` or `blame` is something else.
         ValueError: there is nothing to draw, no such scope to fold, nothing of that name to blame,
-            or backward=True and nothing requires a gradient.
-        StaleValueError: values=True or backward=True, and a leaf was changed since the ops were
+            backward is something else, or it is asked for and nothing requires a gradient.
+        StaleValueError: values or backward are asked for, and a leaf was changed since the ops were
             recorded.
     """
+    if backward not in (False, True, FULL):
+        raise ValueError(f"draw: expected backward as True, False or 'full', got {backward!r}")
     graph = graph_of(what)
     named = names_of(graph, names)
+    if not backward:
+        named = with_ids(graph, named)
     homes = homes_of(graph)
     hosts = hosts_of(graph, named, homes) if merge else {}
     wanted = () if fold is None else fold
     folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
     caption = " ".join(filter(None, (caption, namesakes(named))))
     drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
-    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    hosts = _hosts(drawn, merge, backward == FULL)
     numbers = _values(drawn.graph, must=values) if values or problems else {}
     gradients = (
         {x: numbers[g] for x, g in drawn.gradients.items() if g in numbers}
@@ -104,7 +113,7 @@ def draw(
     blamed: Any = blame if reasons is None else reasons(graph)
     if isinstance(blamed, Mapping):
         blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
-    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
+    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, bool(backward)), hosts)
     groups = [_with_slopes(group, drawn) for group in folded]
     homes = drawn.homes
     if not scopes:
@@ -119,8 +128,20 @@ def draw(
         drawn.beside,
     )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds)
+    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds, slopes=drawn.slopes)
     return picture_of(scene, labels, caption)
+
+
+def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:
+    """In whose box a step is drawn: with `merge` in that of a named result, on the way back in
+    that of a gradient.
+    """
+    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    if full or not drawn.slopes:
+        return hosts
+    boxes = {**drawn.named, **{g: "" for g in drawn.beside if g not in hosts}}
+    inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
+    return {x: h for x, h in inner.items() if x in drawn.slopes} | hosts
 
 
 def _node(who: Any) -> Any:

@@ -83,7 +83,8 @@ const picture = (() => {
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
       const rest = folded ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
-        text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
+        const title = k === 0 || Number(text.getAttribute("font-size")) > 12; // it may be two lines
+        text.classList.add(title ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
       // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
       const grounded = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);

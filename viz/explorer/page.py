@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
+from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.storage.whole_file import write_text
+from viz.drawing.backward import LONGEST_INNER, both
 from viz.drawing.dot import picture_of
-from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
+from viz.drawing.labels import Labels, owned
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
@@ -91,13 +93,15 @@ def explore(
     wanting = any(node.requires_grad for node in forward.graph.outputs)
     backward = backward_again(forward) if wanting else None
     graph, homes = forward.graph, homes_of(forward.graph)
+    together = both(forward, backward or Backward({}, {}, []), named, longest=LONGEST_INNER)
+    named = {x: together.named[x] for x in graph if x in together.named}
     hosts = hosts_of(graph, named, homes) if merge else {}
     values = {t.node: t.numpy() for t in forward.tensors}
     slopes = {} if backward is None else {x: g.numpy() for x, g in backward.gradients.items()}
     wrong = at_hosts(problems(graph, values, slopes, named), hosts)
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
     scene = Scene(graph, hosts, homes)
-    teller = Story(forward, backward, named, scene, wrong)
+    teller = Story(forward, backward, together, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}

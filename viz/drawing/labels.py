@@ -21,6 +21,7 @@ from viz.palette import INK, MUTED, PROBLEM, SLOPE
 from viz.subject import visible
 
 LONGEST_LINE = 64  # characters of a title in a line
+SHORTEST_LINE = 16
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
@@ -139,17 +140,23 @@ def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
 
 
 def wrapped(title: str) -> list[str]:
-    """A title as lines of at most LONGEST_LINE characters, broken before a sign."""
-    if len(title) <= LONGEST_LINE:
-        return [title]
-    lines = [""]
-    for word in re.split(r" (?=[=+−⊙/·] )|(?<=,) ", title):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(longer) > LONGEST_LINE and lines[-1]:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+    """A title as lines of about LONGEST_LINE characters, broken where it is least in brackets."""
+    lines: list[str] = []
+    while len(title) > LONGEST_LINE and (at := _break_in(title)):
+        lines.append(title[:at])
+        title = title[at + 1 :]
+    return [*lines, title]
+
+
+def _break_in(title: str) -> int:
+    """The space to break at; 0 if there is none. After a sign of equality there is always room."""
+    depth, found = 0, []
+    for i, c in enumerate(title[: LONGEST_LINE + 1]):
+        depth += (c in "([") - (c in ")]")
+        if c == " " and i >= SHORTEST_LINE and title[i + 1] != "=":
+            sign = title[i + 1] in "+−⊙/·" or title[i - 1] == ","
+            found.append((depth, not sign, -i))
+    return -min(found)[2] if found else 0
 
 
 def size_of(x: Any) -> str:

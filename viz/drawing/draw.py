@@ -65,10 +65,11 @@ def draw(
             is a node.
         scopes: put a box around the nodes of each `with scope("layer 1"):`. A parameter made
             outside every scope stands in the one that uses it.
-        fold: the scopes to draw as one node each, with formula, parameters and bytes: a name,
-            several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU × 3`.
-            By default a graph of more than 150 nodes folds by itself, and says what it folded;
-            False draws every node, however many.
+        fold: the scopes to draw as one node each, with formula, shapes, parameters and bytes: a
+            name, several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU
+            × 3`. Where there are no scopes True folds what repeats, `12 × h13 = h7 + V relu(W h7)`.
+            By default a graph of more than 150 nodes folds by itself, and says what it folded, and
+            a dozen leaves that one op reads are one box; False draws every node, however many.
         depth: how many levels of scopes stay open; 0 folds the outermost.
         problems: mark in red, with the reason, what holds NaN or infinities and parameters whose
             gradient is 0 or missing. Values are computed again for it where that is possible.
@@ -114,7 +115,7 @@ def draw(
     if isinstance(blamed, Mapping):
         blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
     wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, bool(backward)), hosts)
-    groups = [_with_slopes(group, drawn) for group in folded]
+    groups = [part for group in folded for part in _with_slopes(group, drawn)]
     homes = drawn.homes
     if not scopes:
         homes, groups = {}, [group._replace(home=()) for group in groups]
@@ -163,9 +164,19 @@ def _values(graph: Graph, must: bool) -> dict[Node, Any]:
         return {node: node.value for node in graph if isinstance(node, Leaf)}
 
 
-def _with_slopes(group: Group, drawn: Both) -> Group:
-    """The group among the nodes that are drawn, and the steps back that stand in its scopes."""
+def _with_slopes(group: Group, drawn: Both) -> list[Group]:
+    """The group among the nodes that are drawn, and the steps back that stand in its scopes; the
+    gradients of leaves that are one box are another one.
+    """
     members = [drawn.again[node] for node in group.members]
+    group = group._replace(members=tuple(members))
+    if all(isinstance(node, Leaf) for node in members) and group.path is None:
+        back = [g for x in members if (g := drawn.gradients.get(x)) in drawn.beside]
+        ends = [drawn.named.get(g, "…") for g in (*back[:1], *back[-1:])]
+        said = group._replace(
+            members=tuple(back), title=f"{len(back):,} gradients", summary=" … ".join(ends)
+        )
+        return [group, *([said._replace(parameters=0, bytes=0)] if len(back) > 1 else [])]
     inside = {drawn.homes[node] for node in members} - {group.home}
     back = [node for node in drawn.graph if node in drawn.slopes and drawn.homes[node] in inside]
-    return group._replace(members=(*members, *back))
+    return [group._replace(members=(*members, *back))]

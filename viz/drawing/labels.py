@@ -96,10 +96,15 @@ class Labels:
         return next((p for p in found if p.origin), found[0] if found else None)
 
     def _group(self, group: Group) -> tuple[str, str]:
-        texts = (group.formula, group.summary, owned(group))
+        words = (group.title,) if group.each else (group.formula, group.summary)
+        texts = (*words, group.shapes, owned(group))
         lines = [visible(line, LONGEST_FORMULA) for line in texts]
-        small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
-        title = visible(group.title)
+        small = [
+            (INK if i == 0 and not group.each else MUTED, line)
+            for i, line in enumerate(lines)
+            if line
+        ]
+        title = title_of(group)
         tooltip = f"{title}: {len(group.members)} nodes"
         return _label(title, [*small, *self._reason(group)]), tooltip
 
@@ -137,6 +142,11 @@ def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
     titles = map(_markup, wrapped(title))
     rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (*titles, *small))
     return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+
+
+def title_of(group: Group) -> str:
+    """The first line of a group's box."""
+    return visible(group.each or group.title, LONGEST_FORMULA)
 
 
 def wrapped(title: str) -> list[str]:

@@ -18,7 +18,7 @@ from tinygrad_dnn.graph import Node
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.backward import LONGEST_INNER, both
 from viz.drawing.dot import picture_of
-from viz.drawing.labels import Labels, owned
+from viz.drawing.labels import Labels, owned, title_of
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
@@ -114,7 +114,7 @@ def explore(
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
-            "title": visible(group.title),
+            "title": title_of(group),
             "summary": visible(group.summary, LONGEST_FORMULA),
             "formula": visible(group.formula, LONGEST_FORMULA),
             "owned": owned(group),

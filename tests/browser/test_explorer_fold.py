@@ -212,17 +212,23 @@ def test_a_drag_moves_the_picture_and_selects_nothing(stepper: Open) -> None:
     assert page.chosen == ""
 
 
-def test_the_wheel_zooms_about_the_pointer(stepper: Open) -> None:
+def test_the_wheel_scrolls_and_with_control_zooms_about_the_pointer(stepper: Open) -> None:
     page = stepper(four_layers).press("1")
     target = page.find(f"#{page.named('Z1')}")
     box = target.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.page.mouse.move(x, y)
+    page.page.keyboard.down("Control")
     page.page.mouse.wheel(0, -200)
+    page.page.keyboard.up("Control")
     page.page.wait_for_timeout(100)
     now = target.bounding_box()
     assert now["width"] > 1.2 * box["width"]
     assert now["y"] + now["height"] / 2 == pytest.approx(y, abs=3)
+    page.page.mouse.wheel(0, 60)
+    page.page.wait_for_timeout(200)
+    assert target.bounding_box()["width"] == now["width"]
+    assert target.bounding_box()["y"] == pytest.approx(now["y"] - 60, abs=2)
 
 
 def test_a_picture_that_is_zoomed_by_hand_keeps_its_zoom(stepper: Open) -> None:

@@ -136,7 +136,7 @@ const panel = (() => {
     const main = sections.filter(([{ kind }]) => kind !== "part").map(([{ kind, name }, element]) =>
       make("section", { class: kind, "data-kind": kind }, make("h3", { class: kind }, name), element),
     );
-    const around = Object.keys(groups).filter((g) => groups[g].members.includes(id));
+    const within = Object.keys(groups).filter((g) => groups[g].members.includes(id));
     return [
       one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
       make("p", { class: "meta" }, meta),
@@ -149,7 +149,8 @@ const panel = (() => {
       make("div", { class: "arrays" }, ...main),
       drawn.line,
       one.gradientFormula ? way(id, k, state, inner, act) : null,
-      folders(around, act),
+      ...around.write(id, act.choose),
+      folders(within, act),
     ];
   }
 

@@ -16,6 +16,7 @@ const picture = (() => {
 
   let view = null; // on show: the element, what is folded, things and arrows by id
   let zoom = NATURAL;
+  let fitted = { zoom: 0, way: 0 }; // the zoom that `fit` chose, and which of its ways
   let own = false; // the zoom is the reader's own choice
 
   // --- a picture goes on show --------------------------------------------------------------------
@@ -257,11 +258,16 @@ const picture = (() => {
     frame.scrollTop = ((frame.scrollTop + dy) * zoom) / before - dy;
   }
 
-  /** All of the picture in sight. */
+  /** All of the picture in sight; asked again its width, then its height. */
   function fit() {
     const { width, height } = view.svg.viewBox.baseVal;
+    const [across, down] = [frame.clientWidth / width, frame.clientHeight / height].map((by) => Math.min(by, 2));
+    const ways = [Math.min(across, down), across, down];
+    const begin = fitted.zoom === zoom ? fitted.way + 1 : 0;
+    const way = ways.findIndex((by, i) => i >= begin && (i === 0 || by > ways[0]));
     own = true;
-    magnify(Math.min(frame.clientWidth / width, frame.clientHeight / height, 2));
+    magnify(ways[Math.max(way, 0)]);
+    fitted = { zoom, way: Math.max(way, 0) };
   }
 
   /** Scroll so far that a thing is well in sight, from where one is or from elsewhere. */

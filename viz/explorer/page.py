@@ -37,9 +37,12 @@ SCRIPTS = tuple(  # each reads what stands before it
         "-story",
         "-numbers",
         "-picture",
+        "-around",
         "-panel",
         "-search",
         "",
+        "-map",
+        "-link",
     )
 )
 LONGEST_TITLE = 120

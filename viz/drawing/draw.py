@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +116,7 @@ def draw(
         blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
     wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, bool(backward)), hosts)
     groups = [part for group in folded for part in _with_slopes(group, drawn)]
+    groups = _with_inner(groups, drawn, hosts)
     homes = drawn.homes
     if not scopes:
         homes, groups = {}, [group._replace(home=()) for group in groups]
@@ -178,5 +179,32 @@ def _with_slopes(group: Group, drawn: Both) -> list[Group]:
         )
         return [group, *([said._replace(parameters=0, bytes=0)] if len(back) > 1 else [])]
     inside = {drawn.homes[node] for node in members} - {group.home}
-    back = [node for node in drawn.graph if node in drawn.slopes and drawn.homes[node] in inside]
+    of = {g for x in members if (g := drawn.gradients.get(x)) in drawn.beside}
+    back = [
+        node
+        for node in drawn.graph
+        if node in drawn.slopes and (drawn.homes[node] in inside or node in of)
+    ]
     return [group._replace(members=(*members, *back))]
+
+
+def _with_inner(groups: Sequence[Group], drawn: Both, hosts: Mapping[Node, Node]) -> list[Group]:
+    """The groups, and in them the steps back that one group alone reads."""
+    where = {node: k for k, group in enumerate(groups) for node in group.members}
+    read_by: dict[Node, set[int | None]] = {}
+    more: dict[int, list[Node]] = {}
+    for node in reversed(drawn.graph):
+        if node in drawn.slopes and node not in drawn.beside and node not in where:
+            readers = read_by.get(node, set())
+            place = where.get(
+                hosts.get(node, node), next(iter(readers)) if len(readers) == 1 else None
+            )
+            if place is not None:
+                where[node] = place
+                more.setdefault(place, []).append(node)
+        for x in node.parents:
+            read_by.setdefault(x, set()).add(where.get(hosts.get(node, node)))
+    return [
+        group._replace(members=(*group.members, *reversed(more.get(k, []))))
+        for k, group in enumerate(groups)
+    ]

@@ -75,8 +75,10 @@ class Story:
             for x, name in self.slopes.items()
             if x not in named and x in inner
         }
-        self.named_slopes = together.named.keys() - named.keys()
-        names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
+        self.named_slopes = together.named.keys() & together.beside.keys()
+        names = {g: self.slopes[x] for g, x in together.beside.items()} | named
+        # Other steps back are none of the page: they are written out where they are read.
+        names |= {g: together.named[g] for g in self.named_slopes}
         self.names = {node: visible(name) for node, name in names.items()}
         self.simpler = {} if backward is None else self._simpler(forward, backward)
         self.formulas = text_and_mathml(self.graph, self.names, self.longest, quiet=self.quiet)

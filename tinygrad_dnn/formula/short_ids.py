@@ -84,7 +84,8 @@ class _Draft:
 
     def cite(self, node: Node) -> None:
         """From now on it is read by its id."""
-        self.done[node] = self.pen.bound(self.pen.plain(f"h{self.place[node]}"), ATOM)
+        kind = "dh" if node in self.pen.quiet else "h"
+        self.done[node] = self.pen.bound(self.pen.plain(f"{kind}{self.place[node]}"), ATOM)
 
     def size(self, node: Node) -> int:
         return len(self.done[node][0][0])

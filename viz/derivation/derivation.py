@@ -13,6 +13,7 @@ from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, for
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.conventions import readable
+from tinygrad_dnn.formula.html import at_the_left
 from tinygrad_dnn.formula.latex import latex_text, latex_words
 from tinygrad_dnn.formula.listing import distinct_names, with_ids
 from tinygrad_dnn.formula.mathml import equation
@@ -251,11 +252,9 @@ class Derivation:
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="text-align:left">{_equation(line.name, self._right(line))}</td>'
-            f'<td style="text-align:left">{_shape(line)}</td></tr>'
-            for line in self.lines
-        )
+        lines = [(at_the_left(_equation(x.name, self._right(x))), _shape(x)) for x in self.lines]
+        cell = '<td style="text-align:left">'
+        rows = "".join(f"<tr>{cell}{math}</td>{cell}{size}</td></tr>" for math, size in lines)
         return f"<p>{self._said()}</p><table>{rows}</table>"
 
     def _said(self) -> str:

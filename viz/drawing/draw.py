@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,10 @@ def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:
     if full or not drawn.slopes:
         return hosts
     boxes = {**drawn.named, **{g: "" for g in drawn.beside if g not in hosts}}
+    inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
+    # What several gradients read has a box of its own, in which what leads to it is drawn.
+    reads = Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+    boxes |= {x: "" for x, n in reads.items() if n > 1 and x not in inner}
     inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
     return {x: h for x, h in inner.items() if x in drawn.slopes} | hosts
 

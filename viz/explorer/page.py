@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
-from tinygrad_dnn.graph import Node
+from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.drawing.backward import LONGEST_INNER, both
 from viz.drawing.dot import picture_of
@@ -27,6 +27,7 @@ from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
+from viz.progress import progress
 from viz.subject import graph_of, names_of, namesakes, visible
 
 SCRIPTS = tuple(  # each reads what stands before it
@@ -89,6 +90,20 @@ def explore(
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"explore: {path.name}: expected a name ending in .html")
     graph = graph_of(what, "explore")
+    with progress("explore", len(graph)) as say:
+        return write_text(path, _written(graph, names, merge, title, budget, say))
+
+
+def _written(
+    graph: Graph,
+    names: Mapping[str, Any] | None,
+    merge: bool,
+    title: str | None,
+    budget: int,
+    say: Callable[[str], None],
+) -> str:
+    """The page of a graph; `say` is told what is being done."""
+    say("both passes")
     named = names_of(graph, names, "explore")
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
@@ -104,11 +119,15 @@ def explore(
     wrong = at_hosts(problems(graph, values, slopes, named), hosts)
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
     scene = Scene(graph, hosts, homes)
+    say("the formulas")
     teller = Story(forward, backward, together, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
-    pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
+    pictures: dict[str, str] = {}
+    for k, (folded, shown) in enumerate(scenes.items(), 1):
+        say(f"picture {k} of {len(scenes)}")
+        pictures[folded] = _svg(shown, labels)
     drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
     groups = open_scopes(graph, homes, drawn)
     for view in ways:
@@ -126,7 +145,7 @@ def explore(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return write_text(path, _page(story, pictures, signs))
+    return _page(story, pictures, signs)
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

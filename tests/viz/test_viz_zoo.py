@@ -62,7 +62,7 @@ def test_s240_a_long_unnamed_result_has_the_id_that_the_listing_gives_it() -> No
         assert "(4, 3)" in told[name]
     derived = viz.derive(cost)
     assert "dh67 = dh73 + W12ᵀ (dh73 ⊙ 1[W12 h67 + b12 > 0])" in str(derived)
-    assert max(len(line.text.plain) for line in derived.lines) < 60
+    assert max(len(line.text.plain) for line in derived.lines) < 100
 
 
 def test_s241_a_rule_is_one_box_with_its_formula_and_full_draws_every_op() -> None:

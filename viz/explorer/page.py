@@ -137,7 +137,8 @@ def _written(
     story["groups"] = {
         name: {
             "title": title_of(group),
-            "summary": visible(group.summary, LONGEST_FORMULA),
+            "summary": visible(group.title if group.each else group.summary, LONGEST_FORMULA),
+            "shapes": group.shapes,
             "formula": visible(group.formula, LONGEST_FORMULA),
             "owned": owned(group),
             "members": [ids[node] for node in group.members],

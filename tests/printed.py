@@ -2,7 +2,8 @@
 
 A reader's rules, written down anew: Σ reaches over the products after it; i, j, k are the first,
 second, third axis, kept with length 1, or in brackets dropped; Σ without a letter is over
-everything, but on a line of its own (a sign and numbers apart) down to the shape beside it.
+everything, but on a line of its own (a sign and numbers apart) down to the shape beside it. A
+vector is a column in a product of matrices: vᵀ is a row, u vᵀ a matrix.
 """
 
 from __future__ import annotations
@@ -199,7 +200,9 @@ class Reader:
         while self.peek()[0] in ("name", "number") or self.peek()[1] in (*"([√∛|⌊",):
             if self.peek()[1] in ("and", "or", "mod"):
                 break
-            value = np.matmul(value, self.factor())
+            other = self.factor()
+            outer = np.ndim(value) == 1 and np.ndim(other) == 2 and len(other) == 1
+            value = np.matmul(value[:, None] if outer and len(value) != 1 else value, other)
         return value
 
     def factor(self, shape: Any = None) -> Any:
@@ -212,7 +215,7 @@ class Reader:
             kind, sign = self.peek()
             if sign == "ᵀ":
                 self.next()
-                value = np.transpose(value)
+                value = value[None, :] if np.ndim(value) == 1 else np.transpose(value)
             elif sign == "⁺":
                 self.next()
                 value = np.linalg.pinv(value)

@@ -81,6 +81,10 @@ def namesakes(named: Mapping[Node, str]) -> str:
 
 
 def visible(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text on one line, of bearable length, every character of which shows: a line break as \\n."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    """Text on one line, of bearable length, every character of which shows: a line break as \\n.
+
+    What is too long is cut in the middle, since long names differ at their ends.
+    """
+    end = longest // 3
+    cut = text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
     return printable(cut)

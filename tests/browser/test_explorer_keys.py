@@ -196,6 +196,8 @@ def test_the_keys_that_zoom(stepper: Open) -> None:
     assert svg["height"] <= frame["height"] + 1
     assert svg["width"] <= frame["width"] + 1
     assert min(frame["height"] - svg["height"], frame["width"] - svg["width"]) < 2
+    page.press("f")  # again: its width
+    assert width() == pytest.approx(frame["width"], abs=20)
 
 
 def test_the_key_of_light_and_dark(stepper: Open) -> None:
@@ -225,7 +227,7 @@ def test_the_dialog_names_every_key(stepper: Open) -> None:
     told = set(page.find("#keys kbd").all_inner_texts())
     assert told == {
         "→", "←", "↑", "↓", "Home", "End", "Space", "Tab", "Enter", "Esc",
-        "/", "+", "−", "1", "f", "t",
+        "/", "+", "−", "1", "f", "t", "Ctrl",
     }  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from nets import attention, autoencoder, recurrent, residual, scalar_mlp, siamese
 from stepper import Stepper
+from zoo import attention, autoencoder, recurrent, residual, scalar_mlp, siamese
 
 Open = Callable[..., Stepper]
 

@@ -131,10 +131,22 @@ def test_the_seed_of_a_result_without_a_name_is_called_after_it() -> None:
 
 def test_what_a_rule_reads_alone_stands_beside_the_gradient_it_is_for() -> None:
     """Below it, it would reach into the next layer's rows and push that layer's box aside."""
-    picture = seen(two_layers(), backward=True)
+    picture = seen(two_layers(), backward="full")
     rows = [{picture.lines[name][0].split(" = ")[0] for name in row} for row in picture.levels]
     for pair in ({"W1 X", "dW1", "Xᵀ"}, {"Z1", "dZ1", "Z1 &gt; 0"}, {"A1", "dA1", "W2ᵀ"}):
         assert any(pair <= row for row in rows), pair
+
+
+def test_a_rule_is_one_box_unless_every_op_is_asked_for() -> None:
+    alone, full = (seen(two_layers(), backward=how) for how in (True, "full"))
+    inner = {name for name in full.nodes if name.startswith("b")}
+    assert {full.lines[name][0] for name in inner} >= {"Xᵀ", "W2ᵀ"}
+    assert set(full.nodes) == set(alone.nodes) | inner
+    assert {k: v for k, v in full.lines.items() if k not in inner} == alone.lines
+    (slope,) = [name for name, lines in alone.lines.items() if lines[0] == "dW1 = dZ1 Xᵀ"]
+    assert ("n0", slope) in {(tail, head) for tail, head, _ in alone.arrows}  # it reads X
+    with pytest.raises(ValueError, match="expected backward as True, False or 'full', got 'all'"):
+        viz.draw(two_layers(), backward="all")
 
 
 def test_what_has_no_gradient_has_none_and_nothing_to_differentiate_is_said() -> None:

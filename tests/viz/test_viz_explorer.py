@@ -38,7 +38,7 @@ def page(what: Any, folder: Path, **options: Any) -> tuple[str, dict[str, Any]]:
         ("   ", " ", "backpropagation"),
         (None, None, "backpropagation"),
         ("cost", "a\nb", "a\\nb"),
-        ("cost", "x" * 5000, "x" * (LONGEST_TITLE - 1) + "…"),
+        ("cost", "x" * 5000, f"{'x' * 79}…{'x' * (LONGEST_TITLE - 80)}"),
     ],
 )
 def test_a_title_is_one_short_line_and_never_blank(

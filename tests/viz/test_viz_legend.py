@@ -81,8 +81,8 @@ def test_where_others_give_as_well_each_says_its_axis(tmp_path: Path) -> None:
 
 
 def test_a_long_formula_has_a_pages_whole_width() -> None:
-    x = Tensor(np.array([0.5, 1.5]), requires_grad=True, name="x")
-    long = np.exp(np.sin(x) * np.cos(x)) * np.tanh(x + np.log(x)) + np.sqrt(x * x + 1.0)
+    x = Tensor(np.array([0.5, 1.5]), requires_grad=True, name="the_only_parameter_there_is")
+    long = np.sin(x) * x
     long.name = "long"
     page = viz.derive(long.sum()).html()
     assert 'class="given long"' in page

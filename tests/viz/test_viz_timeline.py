@@ -14,8 +14,9 @@ from drawings import WEIRD, named, neuron, parameter, shared, two_layers
 
 from tinygrad_dnn import Tensor, exp, log, relu, sigmoid
 from tinygrad_dnn.autodiff.evaluate import replay
-from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
 from tinygrad_dnn.graph import Graph, trace
+from viz.drawing.backward import LONGEST_INNER, both
 from viz.drawing.scene import Scene
 from viz.explorer.arrays import Arrays, statistics
 from viz.explorer.timeline import SHORT, Story
@@ -28,9 +29,11 @@ def told(*t: Tensor, budget: int = 100_000, merge: bool = False) -> tuple[dict[s
     graph = forward.graph
     named = names_of(graph)
     backward = backward_again(forward) if any(x.requires_grad for x in t) else None
+    together = both(forward, backward or Backward({}, {}, []), named, longest=LONGEST_INNER)
+    named = {x: together.named[x] for x in graph if x in together.named}
     hosts = hosts_of(graph, named, homes_of(graph)) if merge else {}
     scene = Scene(graph, hosts, homes_of(graph))
-    story = Story(forward, backward, named, scene, {}).data(budget)
+    story = Story(forward, backward, together, scene, {}).data(budget)
     return json.loads(json.dumps(story, allow_nan=False)), graph
 
 
@@ -269,5 +272,5 @@ def test_three_thousand_nodes_are_told_without_recursion() -> None:
         y = y * 1.0001
     story, _ = told(y, budget=1000)
     assert len(story["steps"]) == 6_001
-    assert max(len(node["title"]) for node in story["nodes"].values()) <= SHORT
+    assert max(len(node["title"]) for node in story["nodes"].values()) <= len("h3001 = ") + SHORT
     assert len(json.dumps(story["nodes"])) < 2_000 * len(story["nodes"])  # bytes each

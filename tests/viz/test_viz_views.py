@@ -34,7 +34,8 @@ def test_a_folded_scope_is_one_node_with_formula_parameters_and_bytes() -> None:
     picture = seen(two_layers(), fold="layer 1")
     assert picture.nodes["s0"]["class"] == "folded"
     assert picture.lines["s0"] == [
-        "layer 1", "A1 = relu(W1 X + b1)", "LINEAR → RELU", "16 parameters, 128 bytes",
+        "layer 1", "A1 = relu(W1 X + b1)", "LINEAR → RELU", "(3, 5) → (4, 5)",
+        "16 parameters, 128 bytes",
     ]  # fmt: skip
     assert not {"W1", "b1", "W1 X", "Z1", "A1"} & {t.split(" = ")[0] for t in picture.titles()}
     assert sorted(boxes[-1] for boxes in picture.boxes.values()) == ["cost", "layer 2"]
@@ -47,7 +48,8 @@ def test_equal_layers_in_a_row_are_one_and_the_cost_stays() -> None:
     assert folded[0][:2] == ["layer 1 … layer 3", "LINEAR → RELU × 3"]
     assert folded[1][0] == "layer 4"
     assert any(title.startswith("cost = ") for title in picture.titles())
-    assert "104 parameters" in folded[0][2]  # 12 · 5 + 5 + 5 · 4 + 4 + 4 · 3 + 3
+    assert folded[0][2] == "(12, 3) → (3, 3)"
+    assert "104 parameters" in folded[0][3]  # 12 · 5 + 5 + 5 · 4 + 4 + 4 · 3 + 3
 
 
 def test_a_large_graph_folds_by_itself_says_so_and_can_be_drawn_whole() -> None:

@@ -32,7 +32,7 @@ def value_html(node: Node, value: Any) -> str:
     )
     return (
         f'<div style="text-align: left">{_expression(node)}<p><small>{escape(size)}</small></p>'
-        f'<div style="display: flex; flex-wrap: wrap">{columns}</div></div>'
+        f'<div style="display: flex; flex-wrap: wrap; align-items: flex-end">{columns}</div></div>'
     )
 
 
@@ -45,10 +45,15 @@ def _expression(node: Node) -> str:
     names = {n: n.name for n in graph if n.name and n is not node}
     text = formulas(graph, names)[node]
     right = mathml(graph, names)[node]
-    made = equation(name, right) if name else equation(right)
+    made = at_the_left(equation(name, right) if name else equation(right))
     said = f"{node.name} = {text}" if node.name else text
     # alttext is what a reader gets where no mathematics is drawn.
     return made.replace("<math ", f'<math alttext="{escape(printable(said))}" ', 1)
+
+
+def at_the_left(markup: str) -> str:
+    """A displayed equation that is not centred, as what stands around it in a notebook."""
+    return markup.replace('display="block"', 'displaystyle="true"', 1)
 
 
 def _numbers(x: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.formula.text import formulas
+from tinygrad_dnn.formula.short_ids import LONGEST_STEP, cited
+from tinygrad_dnn.formula.text import Style, formulas, own_formula
 from tinygrad_dnn.graph import Graph, Node
 
 SHOWN = 60  # characters of a formula
@@ -41,6 +42,18 @@ def listed(graph: Graph) -> str:
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.append(f"returns {', '.join(names[node] for node in graph.outputs)}")
     return "\n".join(lines)
+
+
+def with_ids(
+    graph: Graph,
+    named: Mapping[Node, str],
+    longest: int = LONGEST_STEP,
+    style: Style = own_formula,
+    also: Iterable[Node] = (),
+) -> dict[Node, str]:
+    """The names, and h4 for what formulas longer than `longest` would hold, see `cited`."""
+    others = {*cited(graph, named, longest, style=style), *also}
+    return distinct_names(graph, named, others)
 
 
 def distinct_names(

@@ -6,7 +6,7 @@ Only elements of MathML Core.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
@@ -49,14 +49,16 @@ def text_and_mathml(
     known: Mapping[str, str] | None = None,
     beside: bool = True,
     within: dict[Node, Written] | None = None,
+    quiet: Container[Node] = (),
 ) -> dict[Node, tuple[str, str]]:
     """Each op node's formula both as text and as `mathml` gives it.
 
     Args:
         within: `text_and_mathml_pieces` of another graph, which this one is computed from.
+        quiet: steps of derivative rules, whose plumbing is not written.
     """
     scripts: list[Script] = [UNICODE, MathML(known or {})]
-    both = written(graph, names, longest, scripts, beside=beside, known=within)
+    both = written(graph, names, longest, scripts, beside=beside, known=within, quiet=quiet)
     return {node: (text, markup) for node, (text, markup) in both.items()}
 
 

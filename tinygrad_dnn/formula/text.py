@@ -6,8 +6,9 @@ is over the rows' elements); what stands within a formula says all that its valu
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import Any
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.formula.calls import Called, call_formula, calls_of
+from tinygrad_dnn.formula.plumbing import reading
 from tinygrad_dnn.formula.settings import values, wording
-from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Formula, Script
+from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Formula, Script, formula_of
 from tinygrad_dnn.graph import Graph, Node, trace
 
+_SEVERAL = 6  # inputs of one op that are all written
+_MORE = object()  # in place of those that are not
 _MOST = 999  # above this a denominator is no longer read at once
 
 
@@ -61,7 +65,11 @@ def own_formula(node: Node, beside: bool) -> Formula:
 
 
 def formulas(
-    graph: Graph, names: Mapping[Node, str], longest: int = 72, beside: bool = True
+    graph: Graph,
+    names: Mapping[Node, str],
+    longest: int = 72,
+    beside: bool = True,
+    quiet: Container[Node] = (),
 ) -> dict[Node, str]:
     """Each op node's formula in its inputs' names: `W1 X + b1`.
 
@@ -71,10 +79,13 @@ def formulas(
 
     Args:
         beside: whether each stands beside its own shape, which then need not be said.
+        quiet: steps of derivative rules, whose plumbing is not written, see `plumbing`.
     """
-    formulas = written(graph, names, longest, [UNICODE], beside=beside)
+    formulas = written(graph, names, longest, [UNICODE], beside=beside, quiet=quiet)
     return {node: texts[0] for node, texts in formulas.items()}
 
+
+_OUTER = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # what stands in brackets
 
 # What is written of a node in each script, and how tightly it binds there.
 Written = tuple[tuple[str, ...], tuple[int, ...]]
@@ -89,6 +100,7 @@ def written(
     beside: bool = True,
     known: dict[Node, Written] | None = None,
     whole: bool = False,
+    quiet: Container[Node] = (),
 ) -> dict[Node, tuple[str, ...]]:
     """Each op node's formula in several scripts; the length in the first decides for all.
 
@@ -97,13 +109,18 @@ def written(
         known: `pieces` of other graphs, which the nodes of this one are computed from.
         whole: whether the result of a composed function is written as its call, `median(x)`, on
             its own line too, and not only where it is read.
+        quiet: steps of derivative rules, whose plumbing is not written.
     """
-    within = pieces(graph, names, longest, scripts, style, known)
+    within = pieces(graph, names, longest, scripts, style, known, quiet)
     done = ChainMap(within, known or {})
-    alone = _Pen(names, scripts, style, True)
+    alone = Pen(names, scripts, style, True, quiet)
     calls = calls_of(graph)
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
     for node in within:
+        if beside and node in quiet and node.op.spreads:  # its shape tells how often it is repeated
+            x = node.inputs[0]
+            lines[node] = lines.get(x) or alone.reference(x, done)
+            continue
         handed = passed_on(node, names)
         if beside and (node.meta or handed in lines):
             inputs = ChainMap({handed: lines[handed]}, done) if handed in lines else done
@@ -122,9 +139,10 @@ def pieces(
     scripts: Sequence[Script],
     style: Style = own_formula,
     known: dict[Node, Written] | None = None,
+    quiet: Container[Node] = (),
 ) -> dict[Node, Written]:
     """Each op node as it is written where it stands within a formula, see `written`."""
-    pen = _Pen(names, scripts, style, False)
+    pen = Pen(names, scripts, style, False, quiet)
     calls = calls_of(graph)
     own: dict[Node, Written] = {}
     done = ChainMap(own, known or {})
@@ -136,22 +154,31 @@ def pieces(
     return own
 
 
-class _Pen:
+class Pen:
     """Writes a node in the names of its inputs, in every script."""
 
     def __init__(
-        self, names: Mapping[Node, str], scripts: Sequence[Script], style: Style, beside: bool
+        self,
+        names: Mapping[Node, str],
+        scripts: Sequence[Script],
+        style: Style,
+        beside: bool,
+        quiet: Container[Node] = (),
     ) -> None:
         self.names, self.scripts, self.style, self.beside = names, scripts, style, beside
+        self.quiet = quiet
         self.dots = self.bound(self.plain("…"), ATOM)
 
     def plain(self, text: str) -> tuple[str, ...]:
+        """The same text in every script."""
         return tuple(script.plain(text) for script in self.scripts)
 
     def bound(self, texts: tuple[str, ...], level: int) -> Written:
+        """Texts that bind as tightly in every script."""
         return texts, (level,) * len(texts)
 
     def outermost(self, node: Node) -> Written:
+        """The op alone, its inputs as dots."""
         return self.filled(node, {})
 
     def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
@@ -166,8 +193,11 @@ class _Pen:
         return (texts if fits else self.plain("…")), levels
 
     def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
+        """The node in the names of its inputs, unnamed ones as `done` has them."""
+        if node in self.quiet and (read := reading(node, self.quiet, self.names)):
+            return self.put(read.template, *(self.reference(x, done) for x in read.inputs))
         op, formula = node.op, self.style(node, self.beside)
-        refs = [self.reference(x, done) for x in self.read(node)]
+        refs = [self.reference(x, done) for x in self.few(node)]
         setting = values(formula, node, self.beside)
         settings = {k: self.plain(text) for k, text in setting.items()}
         texts = []
@@ -182,6 +212,25 @@ class _Pen:
             texts.append(formula.fill(script, given))
         return tuple(texts), tuple(formula.level_in(script) for script in self.scripts)
 
+    def put(self, template: str, *given: Written) -> Written:
+        """A template with what stands in its places, in their order."""
+        if template == "{x}":
+            return given[0]
+        if "[" in template and " " in _OUTER.sub("", given[0][0][0]):  # of log Σ exp(x) the whole
+            given = tuple((texts, (0,) * len(texts)) for texts, _ in given)
+        formula = formula_of(template)
+        texts = tuple(
+            formula.fill(
+                script,
+                {
+                    place: (text[i], level[i])
+                    for place, (text, level) in zip(formula.places, given, strict=True)
+                },
+            )
+            for i, script in enumerate(self.scripts)
+        )
+        return texts, tuple(formula.level_in(script) for script in self.scripts)
+
     def called(self, called: Called, done: Mapping[Node, Written], longest: int) -> Written:
         """A call of a composed function: `median(x, axis=1)`."""
         formula = call_formula(called.call)
@@ -195,6 +244,13 @@ class _Pen:
 
         whole = texts(refs)
         return self.bound(whole if len(whole[0]) <= longest else texts([self.dots]), ATOM)
+
+    def few(self, node: Node) -> Sequence[Any]:
+        """The inputs as they are written; of very many the first ones and the last."""
+        xs = self.read(node)
+        return (
+            xs if not node.op.many or len(xs) <= _SEVERAL else [*xs[: _SEVERAL - 2], _MORE, xs[-1]]
+        )
 
     def read(self, node: Node) -> Sequence[Any]:
         """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does, and what is
@@ -212,10 +268,14 @@ class _Pen:
         return (z, bound) if zero and (z in self.names or x not in self.names) else node.inputs
 
     def is_spread(self, x: Any) -> bool:
+        """Whether an unnamed input only repeats another."""
         named = x in self.names if isinstance(x, Node) else True
         return not named and x.op is not None and x.op.spreads
 
     def reference(self, x: Any, done: Mapping[Node, Written]) -> Written:
+        """An input as it stands in a formula: by name, as a number, or written out."""
+        if x is _MORE:
+            return self.dots
         if not isinstance(x, Node):
             text = constant(x)
             return self.bound(self.plain(text), level_of(text))

@@ -140,6 +140,7 @@ class Op:
         carries: leading.Carry | EllipsisType | None = ...,
         transparent: bool = False,
         spreads: bool = False,
+        keeps_order: bool = False,
         multiple: Sequence[int] = (),
         infix: str | None = None,
         pole: Pole | None = None,
@@ -183,6 +184,7 @@ class Op:
         self.contracts = contracts
         self.transparent = transparent
         self.spreads = spreads
+        self.keeps_order = keeps_order
         self.multiple = tuple(multiple)
         self.infix = infix
         self.pole = pole
@@ -558,6 +560,7 @@ def op(
         transparent: the result is the input itself, which may stand in its place where nothing is
             differentiated.
         spreads: it repeats its input along axes, as every elementwise op does by itself.
+        keeps_order: the same elements in the same order, in another shape.
         multiple: the positions of arrays that the result is a multiple of where all others are
             numbers: (0, 1) of x ⊙ y, (0,) of x / y.
         infix: the sign that stands between its arrays in messages, which else are listed.

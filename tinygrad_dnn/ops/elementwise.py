@@ -560,7 +560,9 @@ def rounding(x, /):
     return x[...]
 
 
-@elementwise("{dtype}({x})", vjp=lambda g: g, cases=(Case((2, 3), dtype="float32"),))
+@elementwise(
+    "{dtype}({x})", vjp=lambda g: g, keeps_order=True, cases=(Case((2, 3), dtype="float32"),)
+)
 def astype(x, /, dtype):
     """x in another dtype; the gradient returns in x's own."""
     return x.astype(dtype)

@@ -47,6 +47,7 @@ def back_to_shape(g, x_shape):
     _to_shape("reshape"),
     vjp=back_to_shape,
     carries=same_order,
+    keeps_order=True,
     cases=(Case((2, 6), shape=(3, 4)), Case((4,), shape=-1), Case((3, 3), shape=(9,))),
 )
 def reshape(x, /, shape):
@@ -110,6 +111,7 @@ def swapaxes(x, /, axis1, axis2):
     _to_shape("expand_dims"),
     vjp=back_to_shape,
     carries=same_order,
+    keeps_order=True,
     cases=(Case((2, 3), axis=1), Case((2, 3), axis=(0, -1))),
 )
 def expand_dims(x, /, axis):
@@ -121,6 +123,7 @@ def expand_dims(x, /, axis):
     _to_shape("squeeze"),
     vjp=back_to_shape,
     carries=same_order,
+    keeps_order=True,
     cases=(Case((2, 1, 3, 1)), Case((2, 1, 3, 1), axis=1)),
 )
 def squeeze(x, /, axis=None):

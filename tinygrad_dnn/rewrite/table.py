@@ -18,6 +18,7 @@ from tinygrad_dnn.ops import (
     Op,
     broadcast_to,
     exp,
+    getitem,
     hypot,
     isfinite,
     log,
@@ -25,10 +26,12 @@ from tinygrad_dnn.ops import (
     logical_not,
     logical_or,
     logsumexp,
+    not_equal,
     power,
     reciprocal,
     relu,
     reshape,
+    scatter,
     sigmoid,
     square,
     sum,
@@ -84,6 +87,29 @@ ONLY_ON_PAPER = (
         when.constant_numbers,
     ),
     scaled("fraction shortened", lambda c, k, x: (c / (k * x), (c / k) / x), when.constant_numbers),
+    scaled(
+        "number into a sum over it", lambda c, x, y: (c * (x + y), c * x + c * y),
+        when.divided_by_c,
+    ),
+    scaled(
+        "number into a difference over it", lambda c, x, y: (c * (x - y), c * x - c * y),
+        when.divided_by_c,
+    ),
+    Row(
+        "number out of a part",
+        lambda c, x, index: (getitem(c * x, index), c * getitem(x, index)), when.an_array,
+        cases=({"x": (4, 3), "index": (slice(1, 3),)},),
+    ),
+    scaled(
+        "number out of a place",
+        lambda c, x, index, shape: (scatter(c * x, index, shape), c * scatter(x, index, shape)),
+        when.an_array, cases=({"x": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
+    Row(
+        "number out of a shape",
+        lambda c, x, shape: (reshape(c * x, shape), c * reshape(x, shape)), when.an_array,
+        cases=({"x": (2, 3), "shape": (3, 2)},),
+    ),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(
@@ -97,6 +123,10 @@ ONLY_ON_PAPER = (
     EXP_OF_LOG_SOFTMAX,
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
+    Row(
+        "no NaN on paper", lambda p, x: (logical_or(p, not_equal(x, x)), p),
+        floats=False, awkward="where x is NaN", cases=({"p": (3, 4), "x": (3, 4)},),
+    ),
     mathematics(
         "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
         rounds=False, awkward="where x is −∞",

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.formula.plumbing import axes_index
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import Op, add, astype, broadcast_to, divide, multiply, negative
+from tinygrad_dnn.ops import Op, add, astype, broadcast_to, divide, multiply, negative, reshape
 from tinygrad_dnn.ops.elementwise import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
@@ -57,6 +58,10 @@ def _copies(
         if prod(node.shape) == 1 and divisor is not None:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
+        if axes_index(node):  # one op for all that only adds axes of length 1 or drops them
+            like = node if as_it_was else None
+            new[node] = build(reshape, inputs, {"shape": node.shape}, node.scope, like=like)
+            continue
         new[node] = build(node.op, inputs, node.meta, node.scope, like=node if as_it_was else None)
     return new
 
@@ -83,7 +88,7 @@ def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:
 
 
 def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
-    """An input as m, 2 m, 1/m or −1/m where it is that number."""
+    """An input as m, 2 m, 1/m, 0.5/m or the like where it is that number."""
     form = in_terms_of(op, k, x, divisor)
     if form is None:
         return x
@@ -91,5 +96,5 @@ def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
     if power == 1:
         whole = divisor.leaf
         return whole if above == 1 else build(multiply, (above, whole), NO_META, ())
-    fraction = build(divide, (1, divisor.leaf), NO_META, ())
-    return fraction if above == 1 else build(negative, (fraction,), NO_META, ())
+    fraction = build(divide, (abs(above), divisor.leaf), NO_META, ())
+    return fraction if above > 0 else build(negative, (fraction,), NO_META, ())

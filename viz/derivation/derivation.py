@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.conventions import readable
+from tinygrad_dnn.formula.html import at_the_left
 from tinygrad_dnn.formula.latex import latex_text, latex_words
+from tinygrad_dnn.formula.listing import distinct_names, with_ids
 from tinygrad_dnn.formula.mathml import equation
+from tinygrad_dnn.formula.plumbing import axes_index
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.ops import identity
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.derivation.divisor import Divisor, divisor_of
 from viz.derivation.legend import legend
@@ -27,6 +32,9 @@ from viz.subject import graph_of, names_of, namesakes
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
 ACROSS = 44  # characters of a formula that stands beside its rule on a page
+LONGEST_LINE = 110  # characters of a formula that is not taken apart
+CUTS = 4  # times that long ones are taken apart at most
+FEW = 2  # a gradient that comes from more results is long by itself
 WIDEST = 60  # characters of a formula that others are aligned with
 _LETTER = re.compile(r"<mi>(.)</mi>")  # set in the italics of a text font
 _PAPER = r"""\documentclass{article}
@@ -83,12 +91,14 @@ def derive(
         raise ValueError(f"derive: expected convention 'document' or 'plain', got {convention!r}")
     graph = graph_of(cost, "derive")
     named = names_of(graph, names, "derive")
+    # New axes are no plumbing where the author made them: x[:, None] − x[None, :].
+    named = with_ids(graph, named, style=readable, also=filter(axes_index, graph))
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again[node]: called for node, called in named.items()}
     divisor = divisor_of(forward.graph, names)
-    lines = Lines(forward, backward_again(forward), named, divisor, convention == DOCUMENT)
-    every = lines.all()
+    backward = backward_again(forward)
+    lines, every = _readable_lines(forward, backward, named, divisor, convention == DOCUMENT)
     if wrt is not None:
         every = _leading_to(_wanted(wrt, again), every, simplify)
     equations = [(lines.named.get(x, ""), text) for x, text in lines.forward.items()]
@@ -96,6 +106,35 @@ def derive(
     of = ", ".join(known) or "the result"
     same = namesakes(lines.named)
     return Derivation(every, equations, divisor, of, simplify, steps, title or of, same)
+
+
+def _readable_lines(
+    forward: Forward,
+    backward: Backward,
+    named: Mapping[Node, str],
+    divisor: Divisor | None,
+    scaled: bool,
+) -> tuple[Lines, list[Line]]:
+    """The lines; where some are too long, what their forward formula is made of gets an id, and
+    with it a line of its own, unless that only hands on another one.
+    """
+    asked = dict(named)
+    for _ in range(CUTS):
+        lines = Lines(forward, backward, named, divisor, scaled)
+        every = lines.all()
+        long = [x.node for x in every if len(x.text.plain) > LONGEST_LINE]
+        owners = [z for x in long if len(lines.owners[x]) <= FEW for z in lines.owners[x]]
+        more = {y for z in owners for y in z.parents if y.op and y not in named}
+        if not more:
+            break
+        named = distinct_names(forward.graph, named, more)
+    known = {line.name for line in every}
+    plain = {x.node for x in every if x.text.plain in known or x.result.op is identity}
+    if plain <= asked.keys():
+        return lines, every
+    named = {x: name for x, name in named.items() if x in asked or x not in plain}
+    lines = Lines(forward, backward, named, divisor, scaled)
+    return lines, lines.all()
 
 
 def _wanted(wrt: Any, again: Mapping[Node, Node]) -> list[Any]:
@@ -213,11 +252,9 @@ class Derivation:
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="text-align:left">{_equation(line.name, self._right(line))}</td>'
-            f'<td style="text-align:left">{_shape(line)}</td></tr>'
-            for line in self.lines
-        )
+        lines = [(at_the_left(_equation(x.name, self._right(x))), _shape(x)) for x in self.lines]
+        cell = '<td style="text-align:left">'
+        rows = "".join(f"<tr>{cell}{math}</td>{cell}{size}</td></tr>" for math, size in lines)
         return f"<p>{self._said()}</p><table>{rows}</table>"
 
     def _said(self) -> str:

@@ -91,14 +91,14 @@ def _called(value: int, names: Mapping[str, Any]) -> str:
     return M if M in known or not known else known[0]
 
 
-def in_terms_of(op: Op, k: int, x: Any, divisor: Divisor) -> tuple[int, int] | None:
+def in_terms_of(op: Op, k: int, x: Any, divisor: Divisor) -> tuple[float, int] | None:
     """The k-th input of an op on single numbers as above · m^power, if it is that constant."""
     if not _is_number(x):
         return None
     if op is divide and k == 1:
-        forms = ((1, 1), (2, 1))
+        forms: tuple[tuple[float, int], ...] = ((1, 1), (2, 1))
     elif divisor.is_factor:
-        forms = ((1, -1), (-1, -1))
+        forms = ((1, -1), (-1, -1), (0.5, -1), (-0.5, -1))
     else:
         return None
     for above, power in forms:

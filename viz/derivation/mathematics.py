@@ -18,6 +18,13 @@ LONGEST = 2000  # characters of a formula
 _SCRIPTS = (UNICODE, LATEX, MathML({}))
 
 
+class _All:
+    """Every node: in a derivation no plumbing is written."""
+
+    def __contains__(self, node: object) -> bool:
+        return True
+
+
 class Text(NamedTuple):
     """One piece of mathematics, written three ways."""
 
@@ -38,7 +45,9 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
         return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
     if x in named:
         return name(named[x])
-    return Text(*written(trace([x]), named, LONGEST, _SCRIPTS, readable, beside, whole=True)[x])
+    graph = trace([x])
+    texts = written(graph, named, LONGEST, _SCRIPTS, readable, beside, whole=True, quiet=_All())
+    return Text(*texts[x])
 
 
 def typeset_all(nodes: Iterable[Node], named: Mapping[Node, str]) -> dict[Node, Text]:

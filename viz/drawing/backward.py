@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
+from tinygrad_dnn.formula.listing import distinct_names
+from tinygrad_dnn.formula.short_ids import LONGEST_STEP, cited
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node, trace
 from viz.folding.scopes import Scope, common, homes_of
 
-LONGEST_INNER = 24  # of an unnamed value in the name of its gradient, as d(W1 X)
+LONGEST_INNER = 32  # of an unnamed value in the name of its gradient, as d(W1 X)
 
 
 class Both(NamedTuple):
@@ -70,8 +72,14 @@ def both(
     backward: Backward,
     named: Mapping[Node, str],
     hidden: Collection[Node] = (),
+    longest: int = LONGEST_STEP,
 ) -> Both:
-    """The graph of a forward and a backward pass that were recorded."""
+    """The graph of a forward and a backward pass that were recorded.
+
+    Args:
+        hidden: the steps that are drawn inside another one's box.
+        longest: characters of an unnamed formula, see `cited`.
+    """
     beside: dict[Node, Node] = {}
     # Where a rule hands on what it got (dL = dcost), one node is the gradient of several; it bears
     # the name of a named one, that nearest to the cost.
@@ -85,19 +93,14 @@ def both(
     slopes = [n for n in trace([t.node for t in steps]) if n not in there]
     whole = Graph([*forward.graph, *slopes], forward.graph.outputs)
     ids = {node: f"n{i}" for i, node in enumerate(forward.graph)}
-    others = [node for node in slopes if node not in beside]
-    inner = formulas(forward.graph, named, LONGEST_INNER, beside=False)
-    slope_names = {
-        g: f"d{named[x]}" if x in named else f"d({inner.get(x, 'tensor')})"
-        for g, x in beside.items()
-        if x in named or g.op is None  # a seed stands in formulas by its name alone
-    }
+    inner = set(slopes) - beside.keys()
+    names = _names(whole, named, beside, inner, longest, frozenset(slopes))
     return Both(
         whole,
-        dict(named) | slope_names,
+        names,
         ids
         | {g: f"d{ids[x][1:]}" for g, x in beside.items()}
-        | {node: f"b{i}" for i, node in enumerate(others)},
+        | {node: f"b{i}" for i, node in enumerate(x for x in slopes if x in inner)},
         frozenset(slopes),
         {x: g.node for x, g in backward.gradients.items()},
         beside,
@@ -105,6 +108,27 @@ def both(
         {},
         backward.seeds,
     )
+
+
+def _names(
+    whole: Graph,
+    named: Mapping[Node, str],
+    beside: Mapping[Node, Node],
+    inner: Collection[Node],
+    longest: int,
+    quiet: Collection[Node],
+) -> dict[Node, str]:
+    """The names, short ids of what is too long to write out, and d in front for gradients."""
+    slopes = {g: f"d{named[x]}" for g, x in beside.items() if x in named}
+    called = cited(whole, {**named, **slopes}, longest, inner, quiet=quiet)
+    values = {beside.get(node, node) for node in called}
+    names = distinct_names(whole, named, values)
+    texts = formulas(whole, names, LONGEST_STEP, beside=False)
+    return names | {
+        g: f"d{names[x]}" if x in names else f"d({texts.get(x, 'tensor')})"
+        for g, x in beside.items()
+        if x in names or g.op is None  # a seed stands in formulas by its name alone
+    }
 
 
 def _homes(

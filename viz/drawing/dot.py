@@ -73,7 +73,7 @@ def picture_of(scene: Scene, labels: Labels, caption: str = "", tooltips: bool =
             boxes[path[:-1]].subgraph(boxes[path])
     for line in layout.lines():
         turned = {"dir": "back"} if line.backwards else {}
-        straight = _STRAIGHT if layout.in_line(line) else {}
+        straight = _STRAIGHT if layout.is_short(line) else {}
         picture.edge(line.tail, line.head, id=line.name, **turned, **straight, **_LINES[line.kind])
     for left, right in layout.unconnected():
         picture.edge(left, right, style="invis")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.listing import with_ids
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.backward import Both, forward_only, with_backward
 from viz.drawing.dot import picture_of
@@ -28,12 +30,15 @@ if TYPE_CHECKING:  # the checkers are loaded by whoever has a report
     from tinygrad_dnn.check import GradientReport
 
 
+FULL = "full"  # a backward pass with every op of its rules
+
+
 def draw(
     what: Any,
     names: Mapping[str, Any] | None = None,
     *,
     values: bool = False,
-    backward: bool = False,
+    backward: bool | str = False,
     merge: bool = False,
     scopes: bool = True,
     fold: bool | str | Collection[str] | None = None,
@@ -55,15 +60,17 @@ def draw(
             array; of a larger one its least, greatest and mean element and its Euclidean norm.
         backward: draw the backward pass too: dZ1 beside Z1, computed from dA1, as it is recorded
             from the output (from the sum of its elements, if it has several). A dashed arrow is a
-            value that a derivative rule reads. The graph itself is left alone.
+            value that a derivative rule reads. A gradient is one box with its formula; "full"
+            draws every op of a rule, as Xᵀ and a mask, as a box. The graph itself is left alone.
         merge: draw an unnamed step inside the named result that it leads to. By default every op
             is a node.
         scopes: put a box around the nodes of each `with scope("layer 1"):`. A parameter made
             outside every scope stands in the one that uses it.
-        fold: the scopes to draw as one node each, with formula, parameters and bytes: a name,
-            several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU × 3`.
-            By default a graph of more than 150 nodes folds by itself, and says what it folded;
-            False draws every node, however many.
+        fold: the scopes to draw as one node each, with formula, shapes, parameters and bytes: a
+            name, several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU
+            × 3`. Where there are no scopes True folds what repeats, `12 × h13 = h7 + V relu(W h7)`.
+            By default a graph of more than 150 nodes folds by itself, and says what it folded, and
+            a dozen leaves that one op reads are one box; False draws every node, however many.
         depth: how many levels of scopes stay open; 0 folds the outermost.
         problems: mark in red, with the reason, what holds NaN or infinities and parameters whose
             gradient is 0 or missing. Values are computed again for it where that is possible.
@@ -80,19 +87,23 @@ def draw(
     Raises:
         TypeError: `what`, `names` or `blame` is something else.
         ValueError: there is nothing to draw, no such scope to fold, nothing of that name to blame,
-            or backward=True and nothing requires a gradient.
-        StaleValueError: values=True or backward=True, and a leaf was changed since the ops were
+            backward is something else, or it is asked for and nothing requires a gradient.
+        StaleValueError: values or backward are asked for, and a leaf was changed since the ops were
             recorded.
     """
+    if backward not in (False, True, FULL):
+        raise ValueError(f"draw: expected backward as True, False or 'full', got {backward!r}")
     graph = graph_of(what)
     named = names_of(graph, names)
+    if not backward:
+        named = with_ids(graph, named)
     homes = homes_of(graph)
     hosts = hosts_of(graph, named, homes) if merge else {}
     wanted = () if fold is None else fold
     folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
     caption = " ".join(filter(None, (caption, namesakes(named))))
     drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
-    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    hosts = _hosts(drawn, merge, backward == FULL)
     numbers = _values(drawn.graph, must=values) if values or problems else {}
     gradients = (
         {x: numbers[g] for x, g in drawn.gradients.items() if g in numbers}
@@ -104,8 +115,9 @@ def draw(
     blamed: Any = blame if reasons is None else reasons(graph)
     if isinstance(blamed, Mapping):
         blamed = {drawn.again.get(_node(who), who): why for who, why in blamed.items()}
-    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, backward), hosts)
-    groups = [_with_slopes(group, drawn) for group in folded]
+    wrong = at_hosts(problems_of(drawn.graph, *judged, drawn.named, blamed, bool(backward)), hosts)
+    groups = [part for group in folded for part in _with_slopes(group, drawn)]
+    groups = _with_inner(groups, drawn, hosts)
     homes = drawn.homes
     if not scopes:
         homes, groups = {}, [group._replace(home=()) for group in groups]
@@ -119,8 +131,24 @@ def draw(
         drawn.beside,
     )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds)
+    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds, slopes=drawn.slopes)
     return picture_of(scene, labels, caption)
+
+
+def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:
+    """In whose box a step is drawn: with `merge` in that of a named result, on the way back in
+    that of a gradient.
+    """
+    hosts = hosts_of(drawn.graph, drawn.named, drawn.homes, drawn.slopes) if merge else {}
+    if full or not drawn.slopes:
+        return hosts
+    boxes = {**drawn.named, **{g: "" for g in drawn.beside if g not in hosts}}
+    inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
+    # What several gradients read has a box of its own, in which what leads to it is drawn.
+    reads = Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+    boxes |= {x: "" for x, n in reads.items() if n > 1 and x not in inner}
+    inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
+    return {x: h for x, h in inner.items() if x in drawn.slopes} | hosts
 
 
 def _node(who: Any) -> Any:
@@ -142,9 +170,46 @@ def _values(graph: Graph, must: bool) -> dict[Node, Any]:
         return {node: node.value for node in graph if isinstance(node, Leaf)}
 
 
-def _with_slopes(group: Group, drawn: Both) -> Group:
-    """The group among the nodes that are drawn, and the steps back that stand in its scopes."""
+def _with_slopes(group: Group, drawn: Both) -> list[Group]:
+    """The group among the nodes that are drawn, and the steps back that stand in its scopes; the
+    gradients of leaves that are one box are another one.
+    """
     members = [drawn.again[node] for node in group.members]
+    group = group._replace(members=tuple(members))
+    if all(isinstance(node, Leaf) for node in members) and group.path is None:
+        back = [g for x in members if (g := drawn.gradients.get(x)) in drawn.beside]
+        ends = [drawn.named.get(g, "…") for g in (*back[:1], *back[-1:])]
+        said = group._replace(
+            members=tuple(back), title=f"{len(back):,} gradients", summary=" … ".join(ends)
+        )
+        return [group, *([said._replace(parameters=0, bytes=0)] if len(back) > 1 else [])]
     inside = {drawn.homes[node] for node in members} - {group.home}
-    back = [node for node in drawn.graph if node in drawn.slopes and drawn.homes[node] in inside]
-    return group._replace(members=(*members, *back))
+    of = {g for x in members if (g := drawn.gradients.get(x)) in drawn.beside}
+    back = [
+        node
+        for node in drawn.graph
+        if node in drawn.slopes and (drawn.homes[node] in inside or node in of)
+    ]
+    return [group._replace(members=(*members, *back))]
+
+
+def _with_inner(groups: Sequence[Group], drawn: Both, hosts: Mapping[Node, Node]) -> list[Group]:
+    """The groups, and in them the steps back that one group alone reads."""
+    where = {node: k for k, group in enumerate(groups) for node in group.members}
+    read_by: dict[Node, set[int | None]] = {}
+    more: dict[int, list[Node]] = {}
+    for node in reversed(drawn.graph):
+        if node in drawn.slopes and node not in drawn.beside and node not in where:
+            readers = read_by.get(node, set())
+            place = where.get(
+                hosts.get(node, node), next(iter(readers)) if len(readers) == 1 else None
+            )
+            if place is not None:
+                where[node] = place
+                more.setdefault(place, []).append(node)
+        for x in node.parents:
+            read_by.setdefault(x, set()).add(where.get(hosts.get(node, node)))
+    return [
+        group._replace(members=(*group.members, *reversed(more.get(k, []))))
+        for k, group in enumerate(groups)
+    ]

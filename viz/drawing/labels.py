@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -12,6 +12,7 @@ import graphviz
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node
 from viz.drawing.problems import Problem
@@ -19,8 +20,8 @@ from viz.folding.fold import Group
 from viz.palette import INK, MUTED, PROBLEM, SLOPE
 from viz.subject import visible
 
-LONGEST_FORMULA = 90  # of a named result
-LONGEST_STEP = 48  # of an unnamed step on the way to one
+LONGEST_LINE = 64  # characters of a title in a line
+SHORTEST_LINE = 16
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
@@ -34,6 +35,7 @@ class Labels:
         gradients: of nodes whose gradient is shown.
         problems: what is wrong with a node.
         seeds: the gradients that a backward pass starts from, 1.
+        slopes: the nodes of a backward pass.
         brief: one line for a value and one for its gradient, however small the array.
     """
 
@@ -46,12 +48,12 @@ class Labels:
         problems: Mapping[Node, Problem] | None = None,
         seeds: Collection[Node] = (),
         brief: bool = False,
+        slopes: Container[Node] = (),
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
         # The seed of an output that others read is a term of its gradient: da = 1 + db · 2.
         called = dict.fromkeys(seeds, "1") | self.named
-        self.long = formulas(graph, called, LONGEST_FORMULA)
-        self.short = formulas(graph, called, LONGEST_STEP)
+        self.long = formulas(graph, called, LONGEST_FORMULA, quiet=slopes)
         self.outputs = frozenset(graph.outputs)
         self.values = values or {}
         self.gradients = gradients or {}
@@ -70,17 +72,11 @@ class Labels:
             lines = [(INK, line) for line in numbers(x)] if self.values else []
             return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
         title = self.title(x)
-        tooltip = f"{x.op.name}: {self.full(x)}, {size}" if x.op else f"{title}, {size}"
+        tooltip = f"{x.op.name}: {title}, {size}" if x.op else f"{title}, {size}"
         return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), tooltip
 
     def title(self, node: Node) -> str:
         """Return a node's first line: `Z1 = W1 X + b1`, a leaf's name."""
-        if node.op is None or node in self.named or node in self.outputs:
-            return self.full(node)
-        return self.short[node]
-
-    def full(self, node: Node) -> str:
-        """The same, with an unnamed step at its full length."""
         name = self.named.get(node)
         if node in self.seeds:
             return f"{name} = 1" if name else "1"
@@ -100,10 +96,15 @@ class Labels:
         return next((p for p in found if p.origin), found[0] if found else None)
 
     def _group(self, group: Group) -> tuple[str, str]:
-        texts = (group.formula, group.summary, owned(group))
+        words = (group.title,) if group.each else (group.formula, group.summary)
+        texts = (*words, group.shapes, owned(group))
         lines = [visible(line, LONGEST_FORMULA) for line in texts]
-        small = [(INK if i == 0 else MUTED, line) for i, line in enumerate(lines) if line]
-        title = visible(group.title)
+        small = [
+            (INK if i == 0 and not group.each else MUTED, line)
+            for i, line in enumerate(lines)
+            if line
+        ]
+        title = title_of(group)
         tooltip = f"{title}: {len(group.members)} nodes"
         return _label(title, [*small, *self._reason(group)]), tooltip
 
@@ -138,8 +139,34 @@ def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
     small = (
         f'<FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>' for colour, line in lines
     )
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (_markup(title), *small))
+    titles = map(_markup, wrapped(title))
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (*titles, *small))
     return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+
+
+def title_of(group: Group) -> str:
+    """The first line of a group's box."""
+    return visible(group.each or group.title, LONGEST_FORMULA)
+
+
+def wrapped(title: str) -> list[str]:
+    """A title as lines of about LONGEST_LINE characters, broken where it is least in brackets."""
+    lines: list[str] = []
+    while len(title) > LONGEST_LINE and (at := _break_in(title)):
+        lines.append(title[:at])
+        title = title[at + 1 :]
+    return [*lines, title]
+
+
+def _break_in(title: str) -> int:
+    """The space to break at; 0 if there is none. After a sign of equality there is always room."""
+    depth, found = 0, []
+    for i, c in enumerate(title[: LONGEST_LINE + 1]):
+        depth += (c in "([") - (c in ")]")
+        if c == " " and i >= SHORTEST_LINE and title[i + 1] != "=":
+            sign = title[i + 1] in "+−⊙/·" or title[i - 1] == ","
+            found.append((depth, not sign, -i))
+    return -min(found)[2] if found else 0
 
 
 def size_of(x: Any) -> str:

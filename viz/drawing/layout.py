@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from viz.drawing.scene import Scene
 
+_LEAVES = ("param", "input", "const")
+
 
 class Line(NamedTuple):
     """An arrow as graphviz is to draw it: from an upper to a lower thing, or from left to right."""
@@ -42,6 +44,7 @@ class Layout:
             self._sources.setdefault(arrow.head, []).append(arrow.tail)
         self._beside = self._sides()
         self._read = self._only_read()
+        self._late = self._of_shared_leaves()
         self.chains = self._straight()
         self.rows = self._side_by_side()
         self._place = {
@@ -87,6 +90,17 @@ class Layout:
                 if len(used) == 1 and used <= slopes and things[min(used)].home == thing.home:
                     read.setdefault(min(used), []).append(name)
         return read
+
+    def _of_shared_leaves(self) -> set[str]:
+        """Ops on leaves alone, one of them shared, as W xₜ of every step of a recurrent net: these
+        stand near where they are read, and not all in the row below W.
+        """
+        leaves = {name for name, one in self.scene.things.items() if one.kind in _LEAVES}
+        return {
+            head
+            for head, tails in self._sources.items()
+            if leaves.issuperset(tails) and any(self._uses[tail] > 2 for tail in tails)
+        }
 
     def _straight(self) -> dict[str, str]:
         """The id where a chain begins, for what stands in one straight line with it.
@@ -138,8 +152,10 @@ class Layout:
             lines.append(Line(*ends, arrow.name, backwards, arrow.kind))
         return lines
 
-    def in_line(self, line: Line) -> bool:
-        """Whether both ends stand in one straight chain."""
+    def is_short(self, line: Line) -> bool:
+        """Whether it is drawn short: both ends stand in one straight chain, or near each other."""
+        if line.tail in self._late and line.kind == "forward":
+            return True
         begin = self.chains.get(line.tail)
         return begin is not None and begin == self.chains.get(line.head)
 

@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 
 from viz.drawing.render import svg_of
+from viz.drawing.svg_dark import adaptive
 
 
 class Picture(graphviz.Digraph):
@@ -20,10 +21,12 @@ class Picture(graphviz.Digraph):
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_: Any
     ) -> dict[str, str]:
-        """The picture as SVG, and its DOT text; the text alone where nothing can draw it."""
+        """The picture as SVG, dark where the system is, and its DOT text; the text alone where
+        nothing can draw it.
+        """
         bundle = {"text/plain": self.source}
         try:
-            bundle["image/svg+xml"] = svg_of(self)
+            bundle["image/svg+xml"] = adaptive(svg_of(self))
         except OSError as error:
             bundle["text/plain"] = f"{error}\n\n{self.source}"
         wanted = set(include) if include else set(bundle)

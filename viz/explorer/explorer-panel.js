@@ -90,7 +90,7 @@ const panel = (() => {
 
   /** A group: what it does, and its members; of very many those about the present step. */
   function group(id, k, act) {
-    const { title, summary, formula: text, owned, members } = groups[id];
+    const { title, summary, formula: text, shapes, owned, members } = groups[id];
     const list = members.filter((member) => member in nodes);
     const at = list.indexOf(story.steps[k - 1]?.node);
     const begin = Math.max(0, Math.min(at - BEFORE, list.length - MEMBERS));
@@ -99,7 +99,7 @@ const panel = (() => {
     const rest = more.filter(Boolean).join(" and ");
     return [
       make("h2", {}, title),
-      ...[text, summary, owned].filter(Boolean).map((line) => make("p", line === text ? {} : { class: "meta" }, line)),
+      ...[text, summary, shapes, owned].filter(Boolean).map((line) => make("p", line === text ? {} : { class: "meta" }, line)),
       folders([id], act),
       make("ul", { class: "members" }, ...list.slice(begin, end).map((member, i) =>
         make("li", begin + i === at ? { "aria-current": "step" } : {}, link(member, nodes[member].title, act)),
@@ -136,7 +136,7 @@ const panel = (() => {
     const main = sections.filter(([{ kind }]) => kind !== "part").map(([{ kind, name }, element]) =>
       make("section", { class: kind, "data-kind": kind }, make("h3", { class: kind }, name), element),
     );
-    const around = Object.keys(groups).filter((g) => groups[g].members.includes(id));
+    const within = Object.keys(groups).filter((g) => groups[g].members.includes(id));
     return [
       one.name || !one.formula ? make("h2", {}, story.called(id)) : formula(one.formula, "h2"),
       make("p", { class: "meta" }, meta),
@@ -149,7 +149,8 @@ const panel = (() => {
       make("div", { class: "arrays" }, ...main),
       drawn.line,
       one.gradientFormula ? way(id, k, state, inner, act) : null,
-      folders(around, act),
+      ...around.write(id, act.choose),
+      folders(within, act),
     ];
   }
 

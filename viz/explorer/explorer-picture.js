@@ -16,6 +16,7 @@ const picture = (() => {
 
   let view = null; // on show: the element, what is folded, things and arrows by id
   let zoom = NATURAL;
+  let fitted = { zoom: 0, way: 0 }; // the zoom that `fit` chose, and which of its ways
   let own = false; // the zoom is the reader's own choice
 
   // --- a picture goes on show --------------------------------------------------------------------
@@ -83,7 +84,8 @@ const picture = (() => {
       const kinds = { "#4d5560": "size", "#8a2f63": "slope", "#b00020": "reason" };
       const rest = folded ? "result" : "value"; // a layer has a formula there
       texts.forEach((text, k) => {
-        text.classList.add(k === 0 ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
+        const title = k === 0 || Number(text.getAttribute("font-size")) > 12; // it may be two lines
+        text.classList.add(title ? "title" : (kinds[text.getAttribute("fill")] ?? rest));
       });
       // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
       const grounded = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
@@ -256,11 +258,16 @@ const picture = (() => {
     frame.scrollTop = ((frame.scrollTop + dy) * zoom) / before - dy;
   }
 
-  /** All of the picture in sight. */
+  /** All of the picture in sight; asked again its width, then its height. */
   function fit() {
     const { width, height } = view.svg.viewBox.baseVal;
+    const [across, down] = [frame.clientWidth / width, frame.clientHeight / height].map((by) => Math.min(by, 2));
+    const ways = [Math.min(across, down), across, down];
+    const begin = fitted.zoom === zoom ? fitted.way + 1 : 0;
+    const way = ways.findIndex((by, i) => i >= begin && (i === 0 || by > ways[0]));
     own = true;
-    magnify(Math.min(frame.clientWidth / width, frame.clientHeight / height, 2));
+    magnify(ways[Math.max(way, 0)]);
+    fitted = { zoom, way: Math.max(way, 0) };
   }
 
   /** Scroll so far that a thing is well in sight, from where one is or from elsewhere. */

@@ -3,8 +3,6 @@
 (() => {
   const { steps, groups, nodes } = story;
   const byId = (id) => document.getElementById(id);
-  const TEMPO = 1100; // milliseconds for a step at play
-
   let now = 0; // steps that are done
   let chosen = null; // id of the node or group in the panel
   let follows = true; // the panel goes with the steps
@@ -116,7 +114,7 @@
       go(0);
     }
     byId("play").textContent = "Pause";
-    timer = setInterval(() => move(1), TEMPO);
+    timer = setInterval(() => move(1), Number(byId("pace").value)); // milliseconds for a step
   }
 
   // --- choosing and folding ----------------------------------------------------------------------
@@ -265,7 +263,7 @@
       walk(key === "ArrowDown" ? 1 : -1);
     } else if (thing && key === "Enter") {
       (thing.id in groups ? toggle : select)(thing.id);
-    } else if ((key === " " && target.closest("button")) || !Object.hasOwn(keys, key)) {
+    } else if ((key === " " && target.closest("button, select")) || !Object.hasOwn(keys, key)) {
       return false; // a button presses itself
     } else if (target.id === "slider" && (key === "+" || key === "-")) {
       return false;
@@ -284,7 +282,7 @@
 
   // --- pointer -----------------------------------------------------------------------------------
 
-  /** Clicks on the picture select, twice on a layer folds, dragging moves it, the wheel zooms. */
+  /** Clicks on the picture select, twice on a layer folds, dragging moves it, the wheel scrolls, with Ctrl it zooms. */
   function listen({ frame }) {
     let grip = null;
     frame.addEventListener("click", ({ target }) => {
@@ -318,7 +316,7 @@
       grip = grip && { ...grip, held: false };
     });
     const zoom = (event) => {
-      if (!event.shiftKey) {
+      if (event.ctrlKey || event.metaKey) {
         event.preventDefault();
         picture.zoomBy(Math.exp(-event.deltaY / 600), event.clientX, event.clientY);
       }
@@ -351,6 +349,12 @@
     for (const [id, action] of Object.entries(clicks)) {
       byId(id).addEventListener("click", action);
     }
+    byId("pace").addEventListener("change", () => {
+      if (timer !== null) {
+        pause();
+        play();
+      }
+    });
     byId("slider").addEventListener("input", ({ target }) => go(Number(target.value)));
     byId("search").addEventListener("input", ({ target }) => seek(target.value));
   }

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
+from viz.drawing.backward import LONGEST_INNER, both
 from viz.drawing.dot import picture_of
-from viz.drawing.labels import LONGEST_FORMULA, Labels, owned
+from viz.drawing.labels import Labels, owned, title_of
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
@@ -29,6 +31,7 @@ from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
 from viz.page import asset, json_in_html, page, properties
 from viz.palette import DARK, LIGHT
+from viz.progress import progress
 from viz.subject import graph_of, names_of, namesakes, visible
 
 SCRIPTS = (
@@ -40,9 +43,12 @@ SCRIPTS = (
             "-story",
             "-numbers",
             "-picture",
+            "-around",
             "-panel",
             "-search",
             "",
+            "-map",
+            "-link",
         )
     )
     + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
@@ -124,25 +130,49 @@ def write_page(
     Raises:
         NotPrintable: a page that trains can't compute the graph.
     """
+    with progress("explore", len(graph)) as say:
+        page = _written(graph, named, merge, title, budget, live, training, captions, say)
+        return write_text(path, page)
+
+
+def _written(
+    graph: Graph,
+    named: Mapping[Node, str],
+    merge: bool,
+    title: str | None,
+    budget: int,
+    live: bool,
+    training: Training | None,
+    captions: Sequence[tuple[Any, str]],
+    say: Callable[[str], None],
+) -> str:
+    """The page of a graph; `say` is told what is being done."""
+    say("both passes")
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again[node]: name for node, name in named.items()}
     wanting = any(node.requires_grad for node in forward.graph.outputs)
     backward = backward_again(forward) if wanting else None
     graph, homes = forward.graph, homes_of(forward.graph)
+    together = both(forward, backward or Backward({}, {}, []), named, longest=LONGEST_INNER)
+    named = {x: together.named[x] for x in graph if x in together.named}
     hosts = hosts_of(graph, named, homes) if merge else {}
     values = {t.node: t.numpy() for t in forward.tensors}
     slopes = {} if backward is None else {x: g.numpy() for x, g in backward.gradients.items()}
     wrong = at_hosts(problems(graph, values, slopes, named), hosts)
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
     scene = Scene(graph, hosts, homes)
-    teller = Story(forward, backward, named, scene, wrong)
+    say("the formulas")
+    teller = Story(forward, backward, together, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
     if training is not None:  # everything open, or everything folded: the page stays small
         ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
     scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
-    pictures = {folded: _svg(shown, labels) for folded, shown in scenes.items()}
+    pictures: dict[str, str] = {}
+    for k, (folded, shown) in enumerate(scenes.items(), 1):
+        say(f"picture {k} of {len(scenes)}")
+        pictures[folded] = _svg(shown, labels)
     drawn = dict.fromkeys(path for shown in scenes.values() for path in shown.paths())
     groups = open_scopes(graph, homes, drawn)
     for view in ways:
@@ -164,8 +194,9 @@ def write_page(
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
-            "title": visible(group.title),
-            "summary": visible(group.summary, LONGEST_FORMULA),
+            "title": title_of(group),
+            "summary": visible(group.title if group.each else group.summary, LONGEST_FORMULA),
+            "shapes": group.shapes,
             "formula": visible(group.formula, LONGEST_FORMULA),
             "owned": owned(group),
             "members": [ids[node] for node in group.members],
@@ -173,7 +204,7 @@ def write_page(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return write_text(path, _page(story, pictures, signs, source, training))
+    return _page(story, pictures, signs, source, training)
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

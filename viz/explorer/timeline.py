@@ -22,7 +22,7 @@ from tinygrad_dnn.formula.mathml import (
 from tinygrad_dnn.graph import Graph, Node, by_index
 from viz.derivation.legend import legend
 from viz.derivation.lines import Lines
-from viz.drawing.backward import LONGEST_INNER, both
+from viz.drawing.backward import LONGEST_INNER, Both
 from viz.drawing.problems import Problem
 from viz.drawing.scene import Scene
 from viz.explorer.arrays import Arrays
@@ -42,7 +42,7 @@ class Story:
 
     Args:
         forward: both passes, recorded; the second is None where nothing requires a gradient.
-        named: the nodes' names.
+        together: both passes as one graph, with the names of their nodes.
         scene: gives the ids and says in whose box a node is drawn.
         problems: what is wrong with a node.
     """
@@ -51,10 +51,12 @@ class Story:
         self,
         forward: Forward,
         backward: Backward | None,
-        named: Mapping[Node, str],
+        together: Both,
         scene: Scene,
         problems: Mapping[Node, Problem],
     ) -> None:
+        named = {x: together.named[x] for x in forward.graph if x in together.named}
+        self.quiet = together.slopes
         self.graph = forward.graph
         self.values = {t.node: t.numpy() for t in forward.tensors}
         self.backward = backward or Backward({}, {}, [])
@@ -73,12 +75,13 @@ class Story:
             for x, name in self.slopes.items()
             if x not in named and x in inner
         }
-        together = both(forward, self.backward, named)
-        self.named_slopes = together.named.keys() - named.keys()
-        names = {g: self.slopes[x] for g, x in together.beside.items()} | together.named
+        self.named_slopes = together.named.keys() & together.beside.keys()
+        names = {g: self.slopes[x] for g, x in together.beside.items()} | named
+        # Other steps back are none of the page: they are written out where they are read.
+        names |= {g: together.named[g] for g in self.named_slopes}
         self.names = {node: visible(name) for node, name in names.items()}
         self.simpler = {} if backward is None else self._simpler(forward, backward)
-        self.formulas = text_and_mathml(self.graph, self.names, self.longest)
+        self.formulas = text_and_mathml(self.graph, self.names, self.longest, quiet=self.quiet)
         self._pieces = text_and_mathml_pieces(self.graph, self.names, self.longest)
         self._given: dict[tuple[Node, int], tuple[str, str]] = {}
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
@@ -219,7 +222,9 @@ class Story:
         names = ChainMap({g: self.slopes[z]} if own else {}, self.names)
         rule = _until(part, names, self._pieces)
         alone = len(self.parts[z.inputs[i]]) == 1 and z.inputs[i] not in self.graph.outputs
-        written = text_and_mathml(rule, names, self.longest, self.marks, alone, self._pieces)
+        written = text_and_mathml(
+            rule, names, self.longest, self.marks, alone, self._pieces, self.quiet
+        )
         return written[part]
 
     def _steps(self) -> list[Fields]:

@@ -14,13 +14,16 @@ from viz.folding.summary import (
     call_of,
     formula_of,
     result_of,
+    shapes_of,
     size,
+    step_of,
     summary,
     title_of,
     words_of_leaves,
 )
 
 LIMIT = 150  # things in a picture; more fold by themselves
+BUNDLE = 12  # leaves that one op reads and that nothing else tells apart, drawn as one box
 TOLD = 12  # scopes in an error
 SAID = 3  # things that the sentence about a folded graph names
 
@@ -38,6 +41,8 @@ class Group(NamedTuple):
         formula: of one scope with one result, `A1 = relu(W1 X + b1)`; else empty.
         parameters: elements of the members that require a gradient.
         bytes: of those.
+        shapes: `(4, 3) → (4, 1)`, of the data that come in and of what goes out.
+        each: of equal steps outside of scopes, `12 × h13 = h7 + V1 relu(W1 h7)`, their last one.
     """
 
     members: tuple[Node, ...]
@@ -48,6 +53,8 @@ class Group(NamedTuple):
     formula: str
     parameters: int
     bytes: int
+    shapes: str = ""
+    each: str = ""
 
 
 def fold(
@@ -62,14 +69,15 @@ def fold(
 ) -> tuple[list[Group], str]:
     """Fold scopes; or, where nothing is asked for and a graph is large, what makes it readable.
 
-    The call of a function that is composed of ops is one box unless `folded` is False.
+    The call of a function that is composed of ops is one box unless `folded` is False, and so are
+    a dozen leaves or more that the same op reads.
 
     Arrows between groups and the other nodes never lead in a circle.
 
     Args:
         homes: the scope in which each node stands (`homes_of`).
         folded: names of scopes, of any that is called so or in full (`outer/inner`); True for all,
-            False for none whatever the size.
+            and where there are none for what repeats; False for none whatever the size.
         depth: how many levels of scopes stay open.
         limit: with neither of these, a graph of more things than this is folded; None: never.
         names: what formulas call the nodes.
@@ -85,15 +93,20 @@ def fold(
     homes = {node: homes.get(node, ()) for node in graph}
     work = Folding(graph, homes, runs, calls=folded is not False)
     wanted = _wanted(folded, work.scopes, depth, limit)
+    if folded is True and not any(work.scopes):
+        repeated = work.seen(work.repetitions(limit or LIMIT), gather=True, least=BUNDLE)
+        return _Words(work, names or {}).groups(repeated), ""
     depth = 0 if folded is True else depth
     words = _Words(work, names or {})
     if wanted or depth is not None:
         return words.groups(work.seen(work.folded(wanted, depth))), ""
     if folded is False:
         return [], ""
-    asked = work.seen(work.folded((), None))  # nothing but calls
+    asked = work.seen(work.folded((), None), gather=True, least=BUNDLE)  # calls, and fan-in
     if limit is None or asked.drawn <= limit:
-        return words.groups(asked), ""
+        groups = words.groups(asked)
+        bundled = any(steps is None for steps in words.steps)
+        return groups, words.of_all(groups, asked) if bundled else ""
     seen = work.readable(limit)
     groups = words.groups(seen)
     return groups, words.of_all(groups, seen)
@@ -156,7 +169,7 @@ class _Words:
         paths = [closed[self.work.homes[node]] for node in entry.ops or members]
         home = self.work.home(entry.ops or members, closed)
         path = paths[0] if len(set(paths)) == 1 else None
-        formula = ""
+        formula = each = ""
         steps = summary(entry.ops) if entry.ops else None
         self.steps.append(steps)
         if steps:
@@ -168,9 +181,12 @@ class _Words:
                 formula = formula_of(result, entry.ops, self.names)
                 if steps.times > 1 and "…" in formula:  # the summary says it better
                     formula = ""
+            if steps.times > 1 and not formula and not any(paths):
+                each = step_of(entry.ops, steps.times, self.names, self.place)
         else:
             title, text = words_of_leaves(members, path, self.names)
-        return Group(members, home, path, title, text, formula, *size(entry.leaves))
+        shapes = shapes_of(entry.ops, self.work.readers, self.outputs)
+        return Group(members, home, path, title, text, formula, *size(entry.leaves), shapes, each)
 
     def of_all(self, groups: Sequence[Group], seen: Seen) -> str:
         """Return what was folded, and how to see it all."""

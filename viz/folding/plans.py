@@ -106,11 +106,12 @@ class Folding:
 
     # --- leaves, and what is seen -----------------------------------------------------------------
 
-    def seen(self, plan: Plan, gather: bool = False) -> Seen:
+    def seen(self, plan: Plan, gather: bool = False, least: int = FEW) -> Seen:
         """Put leaves into boxes, and count what is drawn.
 
         Args:
             gather: whether other leaves of a kind are folded, too, if the same boxes read them.
+            least: how many there must be of these.
         """
         row = plan.row
         where = {node: k for k, box in enumerate(row) for node in box.ops}
@@ -121,7 +122,7 @@ class Folding:
                 users = frozenset(where[user] for user in self.readers.get(leaf, ()))
                 alike.setdefault((leaf.requires_grad, users), []).append(leaf)
         no_ops = [leaves for key, leaves in inside.items() if not isinstance(key, int)]
-        gathered = [leaves for leaves in alike.values() if len(leaves) >= FEW]
+        gathered = [leaves for leaves in alike.values() if len(leaves) >= least]
         arrays = [{where[user] for user in users} for users in self.readers_of_arrays.values()]
         drawn = len(row) + len(no_ops) + len(apart)
         drawn -= sum(len(leaves) - 1 for leaves in gathered)
@@ -199,7 +200,7 @@ class Folding:
             plan = self.folded((), depth, unasked=True)
             if not self._uninformative(plan, limit) and (found := self._fitting(plan, target)):
                 return found
-        plan = self._repetitions_folded(limit)
+        plan = self.repetitions(limit)
         if found := self._fitting(plan, target):
             return found
         alone = [not self.outputs.isdisjoint(box.ops) for box in plan.row]
@@ -218,7 +219,8 @@ class Folding:
             return found
         return self.seen(plan._replace(row=[Box(self.ops, True)]), gather=True)
 
-    def _repetitions_folded(self, limit: int) -> Plan:
+    def repetitions(self, limit: int) -> Plan:
+        """Fold what repeats, found by its shape, and scopes unless they say nothing."""
         opened: set[Scope] = set()
         for _ in range(LEVELS):
             plan = self.folded((), 0, opened, unasked=True)

@@ -17,6 +17,7 @@ from viz.folding.scopes import Scope
 
 LONGEST = 40  # characters of a summary, beyond which there are counts
 LONGEST_FORMULA = 60
+FEW_SHAPES = 3  # that a box says
 # What the document writes in capitals behind LINEAR.
 UNITS = ("relu", "sigmoid", "tanh", "leaky_relu", "softplus", "softmax", "log_softmax")
 
@@ -112,6 +113,46 @@ def formula_of(result: Node, ops: Collection[Node], named: Mapping[Node, str]) -
     given = {node: name for node, name in named.items() if node not in inside}
     text = formulas(Graph(list(ops), (result,)), given, LONGEST_FORMULA)[result]
     return f"{named[result]} = {text}" if result in named else text
+
+
+def step_of(
+    ops: Sequence[Node], times: int, named: Mapping[Node, str], place: Mapping[Node, int]
+) -> str:
+    """`12 × h13 = h7 + V1 relu(W1 h7)`: the last of equal steps in the names of what it reads, by
+    ids where these have none; or nothing, where that is too long.
+
+    Args:
+        place: of the nodes in the graph.
+    """
+    step = ops[-(len(ops) // times) :]
+    read = [x for node in step for x in node.parents if x not in step and x.op is not None]
+    ids = {x: f"h{place[x] + 1}" for x in (*read, step[-1])}
+    text = formula_of(step[-1], step, {**ids, **named})
+    short = "…" not in text and len(text) <= LONGEST_FORMULA
+    return f"{times:,} × {text}" if short else ""
+
+
+def shapes_of(ops: Sequence[Node], read_by: Mapping[Node, Sequence[Node]], outputs: Any) -> str:
+    """`(4, 3) → (4, 1)`: the shapes of the data that come in and of what goes out."""
+    inside = set(ops)
+    given = dict.fromkeys(
+        x for node in ops for x in node.parents if x not in inside and not _is_parameter(x)
+    )
+    made = [
+        x for x in ops if x in outputs or any(user not in inside for user in read_by.get(x, ()))
+    ]
+    ends = [_shapes(given), _shapes(made)]
+    return " → ".join(ends) if all(ends) else ""
+
+
+def _is_parameter(x: Node) -> bool:
+    return isinstance(x, Leaf) and x.requires_grad
+
+
+def _shapes(nodes: Collection[Node]) -> str:
+    """The different shapes; nothing where there are many."""
+    shapes = list(dict.fromkeys(str(tuple(x.shape)) if x.shape else "a number" for x in nodes))
+    return ", ".join(shapes) if len(shapes) <= FEW_SHAPES else ""
 
 
 def call_of(call: Call, result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:

@@ -42,6 +42,8 @@ def _candidates(
     yield fold(graph, homes, names=named)[0]
     yield []
     deepest = max((len(home) for home in homes.values()), default=0)
+    if not deepest:
+        yield fold(graph, homes, folded=True, names=named)[0]  # what repeats
     below = (
         fold(graph, homes, depth=depth, limit=None, runs=False, names=named)[0]
         for depth in range(deepest)

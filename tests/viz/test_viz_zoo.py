@@ -1,0 +1,130 @@
+"""Pictures of graphs of many kinds: short ids, compact rules, formulas without plumbing, limits."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import zoo
+from seen import Seen, seen
+
+import viz
+from tinygrad_dnn import Tensor, tanh
+from tinygrad_dnn.formula.listing import listed
+from tinygrad_dnn.graph import trace
+from viz.drawing.render import svg_of
+from viz.drawing.svg_dark import adaptive
+from viz.palette import DARK, LIGHT
+from viz.progress import LARGE, progress
+
+SMALL = [name for name in zoo.ZOO if name != zoo.thousands.__name__]
+LIMITS = {  # points: width of the forward picture, and of both passes
+    "residual": (600, 4000), "bottlenecks": (600, 4000), "attention": (800, 1600),
+    "ensemble": (600, 900), "experts": (1600, 4800), "normalised": (600, 1200),
+}  # fmt: skip
+
+
+def width(picture: Any) -> float:
+    found = re.search(r'<svg width="(\d+)pt"', svg_of(picture))
+    assert found
+    return float(found[1])
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("backward", [False, True])
+def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: bool) -> None:
+    titles = seen(zoo.ZOO[name](), backward=backward).titles()
+    assert not [t for t in titles if re.search(r"… [+−⊙·]|[+−⊙·] …|\(…|… …", t)]
+    names = [t.split(" = ")[0] for t in titles if " = " in t and " or " not in t]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_pictures_have_a_bearable_width(name: str) -> None:
+    cost = zoo.ZOO[name]()
+    forward, both = LIMITS[name]
+    assert width(viz.draw(cost)) <= forward
+    assert width(viz.draw(cost, backward=True)) <= both
+
+
+def test_s240_a_long_unnamed_result_has_the_id_that_the_listing_gives_it() -> None:
+    cost = zoo.residual()
+    lines = listed(trace([cost.node])).splitlines()
+    told = {line.split()[0]: line for line in lines}
+    ids = [t.split(" = ") for t in seen(cost).titles() if re.match(r"h\d+ = ", t)]
+    assert len(ids) == 12
+    for name, formula in ids:
+        assert "relu(" in formula
+        assert "(4, 3)" in told[name]
+    derived = viz.derive(cost)
+    assert "dh67 = dh73 + W12ᵀ (dh73 ⊙ 1[W12 h67 + b12 > 0])" in str(derived)
+    assert max(len(line.text.plain) for line in derived.lines) < 100
+
+
+def test_s241_a_rule_is_one_box_with_its_formula_and_full_draws_every_op() -> None:
+    cost = zoo.logistic()
+    titles = seen(cost, backward=True).titles()
+    assert "Xᵀ" not in titles
+    assert "Xᵀ" in seen(cost, backward="full").titles()
+
+
+def test_s242_a_vector_is_a_column_and_what_moves_no_element_is_not_written() -> None:
+    derived = str(viz.derive(zoo.logistic()))
+    assert "dw = 1/m · Xᵀ (p − y)" in derived
+    assert not re.search("reshape|expand_dims|squeeze", derived)
+    for name in ("normalised", "autoencoder", "experts"):
+        assert not re.search(
+            r"reshape|expand_dims|(?<![/\w])m · \(", str(viz.derive(zoo.ZOO[name]()))
+        )
+    x = Tensor(np.arange(3.0), requires_grad=True, name="x")  # the author's own axes stay
+    gaps = tanh(x[:, None] - x[None, :])
+    gaps.name = "gaps"
+    assert "gaps = tanh(x[:, None] − x[None, :])" in seen(gaps).titles()
+
+
+def test_s243_repeats_fold_without_scopes_and_many_leaves_of_one_op_are_a_box() -> None:
+    picture = Seen(viz.draw(zoo.bottlenecks(), fold=True).source)
+    (folded,) = [lines for name, lines in picture.lines.items() if name.startswith("f")]
+    assert folded[0] == "12 × h73 = h67 + x68 relu(x69 h67)"
+    assert folded[2] == "(4, 3) → (4, 3)"
+    source = viz.draw(zoo.ensemble(), backward=True).source
+    assert {"60 parameters", "60 gradients"} <= set(Seen(source).titles())
+    assert "fold=False draws them all" in source
+    assert len(Seen(viz.draw(zoo.ensemble(), fold=False).source).nodes) == 63
+
+
+def test_a_picture_in_a_notebook_turns_dark_with_the_system() -> None:
+    svg = adaptive(svg_of(viz.draw(zoo.bilinear())))
+    shown = viz.draw(zoo.bilinear())._repr_mimebundle_()["image/svg+xml"]
+    assert shown == svg
+    used = set(re.findall(r'(?:fill|stroke)="(#[0-9a-fA-F]{6})"', svg.split("</style>")[1]))
+    known = {colour.lower(): DARK[name] for name, colour in LIGHT.items()}
+    for colour in used:
+        assert f'[fill="{colour.lower()}" i] {{ fill: {known[colour.lower()]} }}' in svg
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def interrupted(nodes: int) -> None:
+    with progress("explore", nodes) as say:
+        say("picture 2 of 5")
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("nodes", [LARGE, LARGE + 1])
+def test_large_graphs_have_a_line_of_progress_that_goes_away(
+    monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(nodes)
+    said = terminal.getvalue()
+    assert ("1,001 nodes, picture 2 of 5" in said) == (nodes > LARGE)
+    assert said == "" or said.endswith("\r\x1b[K")

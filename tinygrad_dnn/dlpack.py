@@ -34,18 +34,18 @@ def as_numpy(value: Any, who: str) -> Any:
             f"{who}: got a {kind} that requires a gradient there, which would be lost; give its "
             ".detach()"
         )
-    device = value.__dlpack_device__()[0]
-    if device not in CPU:
-        raise TypeError(
-            f"{who}: got a {kind} on {getattr(value, 'device', f'device {device}')}, expected one "
-            "in the processor's memory; give its .cpu() (PyTorch), or "
-            "jax.device_put(x, jax.devices('cpu')[0])"
-        )
     try:
-        return np.from_dlpack(value)
+        device = value.__dlpack_device__()[0]
+        if device in CPU:
+            return np.from_dlpack(value)
     except (RuntimeError, BufferError, TypeError, ValueError) as error:
         words = str(error).split("\n")[0]
         raise TypeError(
             f"{who}: got a {kind} of {getattr(value, 'dtype', 'another type')} that NumPy can't "
             f"share ({words}); make it a dense array of float32 or float64 there"
         ) from error
+    raise TypeError(
+        f"{who}: got a {kind} on {getattr(value, 'device', f'device {device}')}, expected one in "
+        "the processor's memory; give its .cpu() (PyTorch), or "
+        "jax.device_put(x, jax.devices('cpu')[0])"
+    )

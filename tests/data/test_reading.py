@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,15 @@ def test_a_table_that_is_none_is_named(tmp_path: Path, content: bytes, words: st
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"d\.csv: .*{words}"):
         read(path)
+
+
+def test_without_pandas_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ValueError, match=r"d\.csv: reading tables needs pandas; .*dnn\[pandas\]'"):
+        read(tmp_path / "d.csv")
 
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:

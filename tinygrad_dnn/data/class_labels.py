@@ -68,10 +68,12 @@ def _texts(y: Array, names: tuple[str, ...] | None, where: str) -> tuple[Array, 
     texts = np.array([_text(value) for value in y.ravel()], dtype=object)
     if names is None:
         found = sorted({text for text in texts if text is not None})
-        listed = ", ".join(repr(printable(text)) for text in found[:SHOWN_NAMES])
+        names = tuple(map(printable, found[:SHOWN_NAMES]))
+        more = ("...",) if len(found) > SHOWN_NAMES else ()
         raise ValueError(
             f"{where}: its labels are texts; say in which order they are the classes 0, 1, ...: "
-            f"classes=[{listed}{', ...' if len(found) > SHOWN_NAMES else ''}]"
+            f"classes=[{', '.join([*map(repr, names), *more])}] "
+            f"(--classes {','.join(names + more)})"
         )
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([number.get(text, -1) for text in texts], dtype=np.int64)

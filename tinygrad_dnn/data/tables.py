@@ -223,8 +223,8 @@ def _numbers(column: Any, where: str) -> NDArray[Any]:
     got = repr(printable(str(values[odd[0]]))[:40]) if odd else "values of mixed types"
     at = f" in example {odd[0]}{such(odd, len(values))}" if odd else ""
     raise ValueError(
-        f"{where}: holds text, got {got}{at}; expected numbers: make numbers of it "
-        "(pandas.get_dummies), or name the columns to use with x="
+        f"{where}: holds text, got {got}{at}; expected numbers: if these are the labels, say y= "
+        "(--label), else make numbers of it, or name the columns to use with x= (--x)"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,25 @@ def such(wrong: list[int], m: int) -> str:
     return f" ({len(wrong)} of the {m} examples have such: {listed})"
 
 
-def whole_labels(y: Array, count: int, where: str, first: int = 0) -> NDArray[np.int64]:
-    """Labels (k,), of examples from `first` on, each checked to be one of 0 ... count − 1."""
+def whole_labels(
+    y: Array, count: int, where: str, example: Callable[[int], int] | None = None
+) -> NDArray[np.int64]:
+    """Labels (k,), each checked to be one of 0 ... count − 1.
+
+    Args:
+        example: where each stands, if these are some of many.
+    """
     # Written so that nan, which compares false with everything, is wrong as well.
     wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
     if wrong.any():
         at = int(np.argmax(wrong))
         allowed = "0 or 1" if count == 2 else f"integers from 0 to {count - 1}"
         raise ValueError(
-            f"{where}: expected labels {allowed}, got {y[at]} for example {first + at} "
-            f"({np.count_nonzero(wrong)} such in all)"
+            f"{where}: expected labels {allowed}, got {y[at]} for example "
+            + (
+                f"{at} ({np.count_nonzero(wrong)} such in all)"
+                if example is None
+                else f"{example(at)}"
+            )
         )
     return y.astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,21 @@ def scale(stored: Array, out: Array) -> None:
         out[...] = stored
 
 
+def take_scaled(stored: Array, rows: Array, out: Array) -> None:
+    """As `scale`, of some rows of stored (m, n)."""
+    if stored.dtype == out.dtype:
+        np.take(stored, rows, axis=0, out=out, mode="clip")  # with "raise" by way of a buffer
+    else:
+        scale(stored[rows], out)
+
+
 def not_finite(rows: Array) -> list[int]:
-    """The positions of rows (k, n) that hold nan or infinity."""
-    if np.isfinite(rows).all():
-        return []
+    """The positions of rows (k, n), floats in C order, that hold nan or infinity."""
+    flat = rows.ravel()
+    with np.errstate(over="ignore"):
+        # A finite p · p has no place for them, and needs no memory.
+        if math.isfinite(np.vdot(flat, flat)) or np.isfinite(flat).all():
+            return []
     found: list[int] = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     return found
 

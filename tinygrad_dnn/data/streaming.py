@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn.data.dataset import Dataset
-from tinygrad_dnn.data.examples import float_dtype, not_finite, scale, whole_labels
+from tinygrad_dnn.data.examples import float_dtype, not_finite, take_scaled, whole_labels
 from tinygrad_dnn.data.values import ArrayValues, Values
 from tinygrad_dnn.data.windows import Layout, Order
 from tinygrad_dnn.storage import random_state
@@ -46,7 +47,7 @@ class Stream:
         size: examples in a batch.
         rng: a NumPy Generator, from which an epoch takes four integers; None for the file's order,
             unshuffled.
-        memory: in bytes, of two windows and the batches in hand.
+        memory: in bytes, of two windows and the batches in hand; Python takes some 100 kB more.
         dtype: of X, float64 or float32.
         order: of the blocks, "drawn" or "file".
         targets: Y are numbers to be predicted, in `dtype`; else classes.
@@ -85,13 +86,18 @@ class Stream:
         self._data, self._dtype = data, float_dtype(dtype, "stream")
         self._order: Literal["drawn", "file"] = order
         self._targets, self._label_dtype = targets, np.dtype(label_dtype)
-        self._x, self._y = data.x, None if data.y is None else _in_rows(data.y)
+        memory = integer(memory, "stream: memory")
+        self._x, self._y = data.x, data.y
+        if data.y is not None and (_small(data.y, memory) or data.y.shape[0] != data.m):
+            values = data.y.read().ravel()  # once, instead of a read for each block
+            self._y = ArrayValues(values, data.y.name, data.y.where)
+            memory -= values.nbytes
         stored = data.n_x * self._x.dtype.itemsize + (self._y.dtype.itemsize if self._y else 0)
         given = (data.n_x + 1) * self._dtype.itemsize
         self._layout = Layout(
             integer(data.m, "m", 1),
             integer(size, "stream: size"),
-            integer(memory, "stream: memory"),
+            memory,
             self._x.chunk_rows,
             stored,
             given,
@@ -124,7 +130,7 @@ class Stream:
                         x, y, drawn = next(windows)
                     taken, drawn = drawn[: k - done], drawn[k - done :]
                     part = slice(done, done + len(taken))
-                    scale(x[taken].reshape(len(taken), -1), X[part])
+                    take_scaled(x, taken, X[part])
                     if Y is not None and y is not None:
                         Y[part] = y[taken]
                     done += len(taken)
@@ -230,7 +236,7 @@ class Stream:
             ahead.result()  # an error has the thread's traceback
             if w + 1 < order.windows:
                 ahead = pool.submit(fill, w + 1)
-            yield xs[w % 2], ys[w % 2], order.shuffled(w)
+            yield xs[w % 2].reshape(rows, -1), ys[w % 2], order.shuffled(w)
 
     def _empty_labels(self, k: int) -> Array | None:
         return None if self._y is None else np.empty(k, self._y.dtype)
@@ -243,7 +249,7 @@ class Stream:
         def example(at: int) -> int:
             return order.position(row + at)
 
-        if wrong := not_finite(rows):
+        if self._x.dtype.kind == "f" and (wrong := not_finite(rows)):
             raise ValueError(
                 f"{self._x.where}: expected numbers finite in {self._dtype}, got nan, infinity or "
                 f"a larger one in example {example(wrong[0])}"
@@ -263,8 +269,6 @@ class Stream:
         return rows.T, numbers.T
 
 
-def _in_rows(y: Values) -> Values:
-    """Labels whose first axis is that of the examples."""
-    if len(y.shape) == 2 and y.shape[0] == 1:
-        return ArrayValues(y.read().ravel(), y.name, y.where)
-    return y
+def _small(y: Values, memory: int) -> bool:
+    """Whether all labels take little of the memory."""
+    return math.prod(y.shape) * y.dtype.itemsize <= memory // 16

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn.storage.hdf5_reader import open_h5_dataset
-from tinygrad_dnn.storage.hdf5_values import h5_blocks, read_h5, read_h5_rows
+from tinygrad_dnn.storage.hdf5_values import H5Rows, h5_blocks, read_h5
 
 Array = NDArray[Any]
 BLOCK = 8 * 2**20  # bytes of an array that are looked at together
@@ -55,7 +55,7 @@ class H5Values:
         self.shape: tuple[int, ...] = self._dataset.shape
         self.dtype: np.dtype[Any] = self._dataset.dtype.newbyteorder("=")
         self.chunk_rows: int = self._dataset.chunks[0] if self._dataset.chunks else 1
-        self._seen: set[tuple[int, int]] = set()  # ranges of rows whose chunks were verified
+        self._rows: H5Rows | None = None
 
     def blocks(self) -> Iterator[tuple[int, Array]]:
         """As `Values.blocks`, one chunk unpacked once."""
@@ -66,10 +66,10 @@ class H5Values:
         return read_h5(self._dataset)
 
     def read_rows(self, start: int, out: Array) -> None:
-        """As `Values.read_rows`; the chunks of the same rows are verified once."""
-        rows = (start, len(out))
-        read_h5_rows(self._dataset, start, out, verify=rows not in self._seen)
-        self._seen.add(rows)
+        """As `Values.read_rows`; each chunk is verified once."""
+        if self._rows is None:
+            self._rows = H5Rows(self._dataset)
+        self._rows.read(start, out)
 
 
 class ArrayValues:

@@ -44,7 +44,7 @@ def test_it_is_an_operand_too() -> None:
     np.testing.assert_array_equal(grad(lambda w: (w * Foreign(x)).sum())(np.ones(3)), x)
 
 
-def test_s191_what_would_be_lost_is_refused_with_the_remedy() -> None:
+def test_s192_what_would_be_lost_is_refused_with_the_remedy() -> None:
     x = np.ones(2)
     for value, words in (
         (Foreign(x, requires_grad=True), r"Foreign that requires a gradient.*give its \.detach"),
@@ -58,7 +58,7 @@ def test_s191_what_would_be_lost_is_refused_with_the_remedy() -> None:
             Tensor(x) * value
 
 
-def test_s190_and_back() -> None:
+def test_s191_and_back() -> None:
     x = np.arange(4.0)
     t = Tensor(x)
     assert t.__dlpack_device__() == (1, 0)

@@ -90,7 +90,7 @@ SOURCES = [h5, npz, npy, csv, csv_without_names, tsv, parquet, of_frame, of_dict
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda f: f.__name__)
-def test_every_source_gives_the_same_examples(source: Any, tmp_path: Path) -> None:
+def test_s198_every_source_gives_the_same_examples(source: Any, tmp_path: Path) -> None:
     with source(tmp_path) as data:
         assert (data.m, data.n_x, data.classes) == (4, 3, ("0", "1", "2"))
         np.testing.assert_array_equal(data.columns(), X.T)  # to the last bit
@@ -129,7 +129,7 @@ def texts() -> Any:
     return np.array(NAMES)[Y]
 
 
-def test_texts_as_labels_need_a_list() -> None:
+def test_s197_texts_as_labels_need_a_list() -> None:
     table = frame().assign(Species=texts())
     words = r"column 'Species': its labels are texts.*classes=\['setosa', 'versicolor', 'virginica'"
     with pytest.raises(ValueError, match=words):
@@ -307,9 +307,11 @@ def test_arrays_that_are_no_examples() -> None:
         read({"X": X, "y": Y[:3]})
 
 
-def test_bytes_are_pixels_in_arrays_too() -> None:
+def test_bytes_are_pixels_but_in_tables() -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
     np.testing.assert_array_equal(read({"X": pixels}).columns(), pixels.reshape(4, 64).T / 255)
+    ages = frame().assign(age=np.array([3, 0, 255, 9], np.uint8))
+    np.testing.assert_array_equal(read(ages, ["age"]).columns(), [[3, 0, 255, 9]])
 
 
 # --- pictures -------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def rng() -> np.random.Generator:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("order", ["drawn", "file"])
-def test_s192_an_epoch_has_every_example_once_in_the_order_it_says(
+def test_an_epoch_has_every_example_once_in_the_order_it_says(
     layout: str, order: Any, files: dict[str, Path], values: Any
 ) -> None:
     X, Y = values[0].T, values[1].reshape(1, M)
@@ -129,7 +129,7 @@ def trained(batches: Any) -> list[float]:
     return costs
 
 
-def test_s192_the_costs_are_those_of_the_same_order_in_memory(opened: Dataset) -> None:
+def test_s193_the_costs_are_those_of_the_same_order_in_memory(opened: Dataset) -> None:
     X, Y = opened.columns(), opened.labels(binary=False)
     stream = Stream(opened, 100, rng(), memory=MEMORY)
     at = stream.positions()
@@ -141,7 +141,7 @@ def test_s192_the_costs_are_those_of_the_same_order_in_memory(opened: Dataset) -
 
 
 @pytest.mark.parametrize("kind", ["PCG64", "MT19937", None])
-def test_s193_it_goes_on_bit_for_bit(opened: Dataset, kind: str | None) -> None:
+def test_s194_it_goes_on_bit_for_bit(opened: Dataset, kind: str | None) -> None:
     def made(seed: int) -> Stream:
         bits = None if kind is None else getattr(np.random, kind)(seed)
         return Stream(opened, 64, bits and np.random.Generator(bits), memory=MEMORY)
@@ -192,7 +192,7 @@ def test_states_that_are_not_of_this_stream(opened: Dataset) -> None:
 # --- memory, threads, faults ----------------------------------------------------------------------
 
 
-def test_s194_it_stays_within_its_memory(tmp_path: Path) -> None:
+def test_s195_it_stays_within_its_memory(tmp_path: Path) -> None:
     memory = 2**20
     with h5py.File(tmp_path / "d.h5", "w") as file:
         x = file.create_dataset("x", (20 * memory // 512, 512), "u1", chunks=(64, 512))
@@ -219,7 +219,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
 
 
-def test_s195_no_thread_and_no_file_is_left(files: dict[str, Path]) -> None:
+def test_s196_no_thread_and_no_file_is_left(files: dict[str, Path]) -> None:
     before = open_files()
     with open_(files["chunks"]) as data:
         stream = Stream(data, 10, rng(), memory=MEMORY)
@@ -249,7 +249,7 @@ def _interrupted(stream: Stream) -> None:
             raise KeyboardInterrupt
 
 
-def test_s195_an_error_of_the_thread_reaches_the_loop(opened: Dataset) -> None:
+def test_an_error_of_the_thread_reaches_the_loop(opened: Dataset) -> None:
     stream = Stream(opened, 64, rng(), memory=MEMORY)
     whole = opened.x.read_rows
     calls = 0

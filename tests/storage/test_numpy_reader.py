@@ -63,7 +63,7 @@ def test_a_large_npy_stays_in_its_file(tmp_path: Path, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(read[-3:], values[-3:])
 
 
-def test_pickles_are_never_opened(tmp_path: Path) -> None:
+def test_s199_pickles_are_never_opened(tmp_path: Path) -> None:
     left = tmp_path / "executed"
     bomb = np.array([Bomb(left)], dtype=object)
     np.save(tmp_path / "x.npy", bomb, allow_pickle=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 Positions = NDArray[np.int64]
 BLOCK = 2**20  # bytes that are worth a read of their own, wherever they lie
-BLOCKS = 8  # in a window, if chunks allow: what it mixes
+RUN = 2**22  # bytes that are read at once, where more lie side by side
+BLOCKS = 4  # at least in a window, if chunks allow: what it mixes
 
 
 class Layout:
@@ -52,6 +53,7 @@ class Layout:
         wanted = max(1, min(BLOCK, rows * stored // BLOCKS) // (chunk * stored))
         self.block = min(wanted * chunk, m)
         self.window = max(1, rows // self.block)
+        self.block_bytes = self.block * stored
 
 
 class Order:
@@ -71,6 +73,8 @@ class Order:
         lengths[self._blocks == count - 1] = layout.m - (count - 1) * layout.block
         ends = np.concatenate([[0], np.cumsum(lengths)])
         self.windows = -(-count // layout.window)
+        for w in range(self.windows):  # which are in a window was drawn; they are read as they lie
+            self._blocks[w * layout.window : (w + 1) * layout.window].sort()
         # The row, in the order of the epoch, with which each window begins; and the end.
         self._first = np.append(ends[:-1][:: layout.window], layout.m)
 
@@ -83,12 +87,18 @@ class Order:
         return int(np.searchsorted(self._first, row, side="right")) - 1
 
     def blocks(self, w: int) -> Iterator[tuple[int, int, int]]:
-        """(start, stop) in the file of the blocks of a window, and where in it each begins."""
-        block, at = self._layout.block, 0
-        for k in self._blocks[w * self._layout.window : (w + 1) * self._layout.window].tolist():
-            start, stop = k * block, min((k + 1) * block, self._layout.m)
+        """(start, stop) in the file of the blocks of a window, and where in it each begins.
+
+        Neighbours are one, up to `RUN` bytes.
+        """
+        block, most, at = self._layout.block, max(1, RUN // self._layout.block_bytes), 0
+        chosen = self._blocks[w * self._layout.window : (w + 1) * self._layout.window]
+        while len(chosen):
+            run = 1 + int(np.argmin(np.append(np.diff(chosen[:most]) == 1, False)))
+            start = int(chosen[0]) * block
+            stop = min(start + run * block, self._layout.m)
             yield start, stop, at
-            at += stop - start
+            at, chosen = at + stop - start, chosen[run:]
 
     def shuffled(self, w: int) -> Positions:
         """The rows of a window, as positions in it, in the order in which they are given."""

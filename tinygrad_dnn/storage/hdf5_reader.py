@@ -75,7 +75,8 @@ def open_h5(path: str | PathLike[str]) -> h5py.File:
     if not h5py.is_hdf5(path):
         raise OSError(f"{path}: expected an HDF5 file, got something that starts with {start!r}")
     with library(str(path)):
-        return h5py.File(path, "r")
+        # Every chunk is read whole and once: a cache would be one more copy of it.
+        return h5py.File(path, "r", rdcc_nbytes=0)
 
 
 def has_dataset(file: h5py.File, name: str) -> bool:

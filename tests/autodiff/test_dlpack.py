@@ -26,6 +26,13 @@ class Foreign:
         return self.place, 0
 
 
+class Old(Foreign):
+    """As a library asks that knows DLPack before its version 1."""
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.values.__dlpack__()
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1", "?"])
 def test_s190_a_tensor_of_another_library_shares_its_memory(dtype: str) -> None:
     values = np.arange(6).reshape(2, 3).T.astype(dtype)
@@ -67,6 +74,10 @@ def test_s191_and_back() -> None:
     back = np.from_dlpack(result)
     assert not back.flags.writeable  # a result stays as it was computed
     assert np.shares_memory(back, result.data)
+    old = np.from_dlpack(Old(result))  # of a protocol without that mark: its own memory
+    assert not np.shares_memory(old, result.data)
+    np.testing.assert_array_equal(old, result.data)
+    assert np.shares_memory(np.from_dlpack(Old(t)), x)
     wants = Tensor(x, requires_grad=True, name="w")
     for t in (wants, wants * 2):
         with pytest.raises(TypeError, match=r"requires a gradient, which .*\.detach\(\)"):

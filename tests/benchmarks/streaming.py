@@ -30,14 +30,13 @@ from tinygrad_dnn.network import cost_of, initialize_parameters
 from tinygrad_dnn.optim import gradient_descent
 
 GOAL = 0.8
-MEMORY, TIMES = 2**24, 20
+MEMORY, TIMES = 2**23, 20
 ROUNDS = 3
 N, SIZE = 784, 128
 LAYOUTS: dict[str, dict[str, Any]] = {
     "float32, chunks of 64": {"dtype": "f4", "chunks": (64, N)},
     "float32, contiguous": {"dtype": "f4"},
     "uint8, chunks of 256": {"dtype": "u1", "chunks": (256, N)},
-    "uint8, gzip, chunks of 256": {"dtype": "u1", "chunks": (256, N), "compression": 1},
 }
 
 
@@ -94,8 +93,8 @@ def streamed(stream: Stream) -> None:
 
 
 def measured(path: Path) -> dict[str, list[Took]]:
-    """The first epoch, in which compressed chunks are verified, and later ones, in turn."""
-    took: dict[str, list[Took]] = {"h5py": [], "first": [], "drawn": [], "file": []}
+    """An epoch in either order, beside h5py, in turn."""
+    took: dict[str, list[Took]] = {"h5py": [], "drawn": [], "file": []}
     h5py_alone(path)
     for _ in range(ROUNDS):
         with read(path, "x", "y", "classes") as data:
@@ -105,8 +104,8 @@ def measured(path: Path) -> dict[str, list[Took]]:
                 for order in ("drawn", "file")
             }
             took["h5py"].append(timed(lambda: h5py_alone(path)))
-            for what, order in (("first", "drawn"), ("drawn", "drawn"), ("file", "file")):
-                took[what].append(timed(lambda stream=streams[order]: streamed(stream)))
+            for what, stream in streams.items():
+                took[what].append(timed(lambda stream=stream: streamed(stream)))
     return took
 
 
@@ -159,9 +158,9 @@ def row(name: str, path: Path) -> tuple[str, bool]:
     """A layout's line of the table, and whether it meets the goal."""
     took = measured(path)
     alone = took["h5py"]
-    first, drawn, file = (
+    drawn, file = (
         statistics.median(a.clock / b.clock for a, b in zip(alone, took[what], strict=True))
-        for what in ("first", "drawn", "file")
+        for what in ("drawn", "file")
     )
     here, reading = (
         statistics.median(
@@ -171,7 +170,7 @@ def row(name: str, path: Path) -> tuple[str, bool]:
     )
     speed = path.stat().st_size / min(a.clock for a in alone) / 1e6
     line = (
-        f"| {name} | {speed:,.0f} MB/s | {first:.2f} | {drawn:.2f} | {file:.2f} "
+        f"| {name} | {speed:,.0f} MB/s | {drawn:.2f} | {file:.2f} "
         f"| {reading:.2f} | {here:.2f} | {growth(path, MEMORY) / MEMORY:.2f} |"
     )
     return line, min(drawn, file) >= GOAL
@@ -199,24 +198,25 @@ def page() -> str:
         "",
         f"Written by `python tests/benchmarks/streaming.py` on {datetime.date.today():%-d %B %Y}.",
         "",
-        f"- Machine: {machine()}; {os.getloadavg()[0]:.0f} other programs wanted its processors.",
+        f"- Machine: {machine()}; load {os.getloadavg()[0]:.0f}.",
         f"- Versions: numpy {version('numpy')}, h5py {version('h5py')}.",
         "",
         f"Examples of {N} numbers, {TIMES} times the memory of {MEMORY // 2**20} MiB, in batches",
         f"of {SIZE} in float32, each looked through for NaN. Shares of the speed with which h5py",
         "alone reads the file from its beginning to its end into one buffer, and of uint8 divides",
         f"by 255 as well (1 is as fast); medians of {ROUNDS} rounds, turn by turn, the file in the",
-        "system's cache. In the first epoch compressed chunks are unpacked twice, once to see that",
-        "they are no trap. Processor time is that of the reading thread and of the loop, in units",
-        "of h5py's: on two free cores the larger one says how long an epoch takes. Growth: of a",
-        "process's peak memory over two epochs, in units of the memory that was stated.",
+        "system's cache. Processor time is that of the reading thread and of the loop, in units of",
+        "h5py's: on two free cores the larger one says how long an epoch takes. Growth: of a",
+        "process's peak memory over two epochs, in units of the memory that was stated. Compressed",
+        "chunks, which are not in the table, are unpacked twice in the first epoch, once to see",
+        "that they are no trap.",
         "",
-        "| file | h5py alone | first epoch | blocks drawn | in the file's order "
+        "| file | h5py alone | blocks drawn | in the file's order "
         "| reading, processor | loop, processor | growth |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
         *lines,
         "",
-        f"Goal: {GOAL} of h5py's speed after the first epoch: {'met' if met else '**not met**'}.",
+        f"Goal: {GOAL} of h5py's speed: {'met' if met else '**not met**'}.",
         f"The costs of {equal} steps on a stream equal those of the same order in memory.",
     ]
     return "\n".join(text) + "\n"

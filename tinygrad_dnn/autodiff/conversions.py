@@ -84,13 +84,17 @@ class Conversions:
         return plain
 
     def __dlpack__(self, **options: Any) -> Any:
-        """The values for another library, without a copy: `torch.from_dlpack(t)`.
+        """The values for another library, `torch.from_dlpack(t)`, in the same memory; a copy where
+        that is read-only and the library can't be told.
 
         Raises:
             TypeError: it requires a gradient.
         """
         self._refuse_gradient()
-        return self._handed_out("DLPack").__dlpack__(**options)
+        array = self._handed_out("DLPack")
+        if options.get("max_version") is None and not array.flags.writeable:
+            array = array.copy()  # the older protocol, JAX's, can't say that it is read-only
+        return array.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Where the values lie, in DLPack's numbers: (1, 0), the processor's memory."""

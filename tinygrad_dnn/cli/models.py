@@ -48,7 +48,7 @@ def open_data(
     if names is None and not is_hdf5(path):  # which has names of its own
         names = classes or None
     size = getattr(args, "size", None)
-    if Path(path).is_dir() and len(shape) > 1:
+    if Path(path).is_dir() and not is_hdf5(path) and len(shape) > 1:
         size = size or shape[:2]
     return read(path, _listed(args.x), args.y, names, split=split, size=size)
 

@@ -20,7 +20,7 @@ from tinygrad_dnn.cli.models import open_data
 from tinygrad_dnn.cli.output import Log, command_line, complain
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
-from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, splits_of
+from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, splits_of
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import platform, sealed_file
 from tinygrad_dnn.storage.whole_file import write_text
@@ -145,7 +145,7 @@ def _read_files(args: argparse.Namespace, named: dict[Split, str]) -> list[Datas
     files: list[Dataset] = []
     for split, path in named.items():
         # Without names of its own, each file must hold what it is given for.
-        part = None if args.x or not splits_of(path) else split
+        part = split if not args.x and (is_hdf5(path) or splits_of(path)) else None
         like = (files[0].classes, files[0].x_shape[1:]) if files else ()
         files.append(open_data(path, args, part, *like))
     if args.test_share is None:

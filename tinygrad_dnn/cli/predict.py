@@ -81,6 +81,6 @@ def _picture(name: str, model: Checkpoint) -> Any:
     if channels not in ([], [1], [3]) or model.x_scale != 255:
         raise ValueError(
             f"{name}: the model was not trained on pictures but on examples of shape "
-            f"{model.x_shape}, divided by {model.x_scale:g}; predict an HDF5 file of such"
+            f"{model.x_shape}, divided by {model.x_scale:g}; predict a data file of such"
         )
     return read_picture(name, (height, width), "RGB" if channels == [3] else "L")

@@ -153,7 +153,8 @@ def _read_files(args: argparse.Namespace, named: dict[Split, str]) -> list[Datas
     if len(files) > 1:
         raise ValueError("--test-share: there is a test file; leave out one of them")
     # Whatever the seed of the run, the same examples are kept: runs can be compared.
-    return [*files[0].split(args.test_share, np.random.default_rng(TEST_SEED))]
+    with files[0] as whole:
+        return [*whole.split(args.test_share, np.random.default_rng(TEST_SEED))]
 
 
 def _folder(name: str) -> Path:

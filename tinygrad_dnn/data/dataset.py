@@ -32,6 +32,7 @@ class Dataset:
 
     Attributes:
         path: the file; of what was given in Python, its kind.
+        x, y: the values where they lie, `tinygrad_dnn.data.values.Values`.
         x_name, y_name: the datasets, arrays or column; ``y_name`` is None where there are no
             labels.
         x_shape: (m, ...), as stored.

@@ -59,6 +59,21 @@ def test_digits_softmax(example) -> None:
     assert right >= 0.975
 
 
+def test_own_data(example) -> None:
+    for name in ("pandas", "PIL"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    right = example("own_data").main()
+    assert [*right] == ["CSV", ".npz", "pictures", "frame"]
+    assert right["CSV"] == right[".npz"] == right["frame"]
+    assert min(right.values()) > 0.93
+
+
+def test_larger_than_memory(example) -> None:
+    whole, resumed = example("larger_than_memory").main()
+    assert resumed == whole
+    assert whole[-1] < 0.1 < 0.8 < whole[0]
+
+
 def test_regularization(example, tmp_path, capsys) -> None:
     found = example("regularization").main(str(tmp_path / "regularized.svg"))
     told = capsys.readouterr().out

@@ -228,7 +228,7 @@ td.load('x') | pickle
 td.enable_grad() | td.no_grad()
 td.autograd.grad(v.sum(), v) | td.grad
 td.autograd.Function | td.grad
-td.utils.data.DataLoader | td.data.open_dataset
+td.utils.data.DataLoader | td.data.Stream
 td.vmap(f) | per_example_gradients
 td.dropout(v) | default_rng
 td.gelu(v) | td.network.gelu(t)

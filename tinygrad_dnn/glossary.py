@@ -242,7 +242,7 @@ MODULE = _by_name(
         "`td.grad(lambda q: (q['W'] ** 2).sum())({'W': v})`": (
             "tree_map tree_util tree tree_flatten tree_leaves pytree"
         ),
-        "`td.data.open_dataset`, and Python's slices for batches": (
+        "`td.data.read`, and `td.data.batches` or, from files, `td.data.Stream`": (
             "utils DataLoader Dataset TensorDataset datasets"
         ),
         "pictures are in a package beside this one: import viz": (

@@ -71,6 +71,7 @@ HANDED_OUT = {
     "detach": lambda t, alias: t.detach().data,
     "Tensor": lambda t, alias: Tensor(t.detach()).numpy(),
     "asarray": lambda t, alias: np.asarray(t.detach()),
+    "dlpack": lambda t, alias: np.from_dlpack(t.detach()),
     "alias made before": lambda t, alias: alias.data,
 }
 

@@ -71,6 +71,7 @@ WAYS: dict[str, Way] = {
     "statistics.fmean": lambda t: statistics.fmean([t, t]),
     "np.array": lambda t: np.array([t, t]),
     "np.full": lambda t: np.full(3, t),
+    "np.from_dlpack": np.from_dlpack,
 }
 ON_PURPOSE: dict[str, Way] = {
     "item": lambda t: t.item(),

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tinygrad_dnn.storage.hdf5_reader import open_h5, open_h5_dataset, read_h5, read_h5_text
+from tinygrad_dnn.storage.hdf5_reader import open_h5, open_h5_dataset
+from tinygrad_dnn.storage.hdf5_values import read_h5, read_h5_text
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tinygrad_dnn.storage.hdf5_reader import (
     has_dataset,
     open_h5,
     open_h5_dataset,
-    read_h5,
 )
+from tinygrad_dnn.storage.hdf5_values import read_h5
 
 SECRET = b"what is in another file, 32 bytes"[:32]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.dlpack import as_numpy
 from tinygrad_dnn.graph import describe
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.nested import tensors
@@ -14,7 +15,10 @@ Array = Any  # numpy.ndarray, or any array that speaks NumPy's protocols (CuPy, 
 
 
 def as_data(data: Any) -> Array:
-    """Return a leaf's data: real numbers, as an array of the kind that came in, not copied."""
+    """Return a leaf's data: real numbers, as an array of the kind that came in, not copied.
+
+    Arrays without NumPy's protocols, PyTorch's and JAX's, become NumPy arrays of the same memory.
+    """
     kind = type(data)
     if kind is np.ndarray and data.dtype.kind in "fiub":
         return data
@@ -32,7 +36,7 @@ def as_data(data: Any) -> Array:
         )
     foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
     try:
-        value = data if foreign and not isinstance(data, np.ndarray) else np.asarray(data)
+        value = data if foreign and not isinstance(data, np.ndarray) else as_numpy(data, "Tensor")
     except TypeError:
         if tensors([data]):
             raise TypeError(

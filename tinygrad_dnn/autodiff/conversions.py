@@ -76,17 +76,37 @@ class Conversions:
         return self._array.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Recorded]:
+        self._refuse_gradient()
+        how = "np.asarray()"
+        if self.dtype.kind in "iu":
+            how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
+        plain: NDArray[Recorded] = np.array(self._handed_out(how), dtype=dtype, copy=copy)
+        return plain
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The values for another library, `torch.from_dlpack(t)`, in the same memory; a copy where
+        that is read-only and the library can't be told.
+
+        Raises:
+            TypeError: it requires a gradient.
+        """
+        self._refuse_gradient()
+        array = self._handed_out("DLPack")
+        if options.get("max_version") is None and not array.flags.writeable:
+            array = array.copy()  # the older protocol, JAX's, can't say that it is read-only
+        return array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where the values lie, in DLPack's numbers: (1, 0), the processor's memory."""
+        return cast("tuple[int, int]", self._array.__dlpack_device__())
+
+    def _refuse_gradient(self) -> None:
         if self.node.requires_grad:
             raise TypeError(
                 f"{describe(self.node)} requires a gradient, which a plain array would lose; "
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "
                 f"function that tinygrad_dnn has a rule for. {LOST}"
             )
-        how = "np.asarray()"
-        if self.dtype.kind in "iu":
-            how += ", also for an index of a plain array (make that a Tensor: Tensor(X)[:, i]),"
-        plain: NDArray[Recorded] = np.array(self._handed_out(how), dtype=dtype, copy=copy)
-        return plain
 
     def __contains__(self, value: Any) -> bool:
         return bool(

@@ -24,6 +24,25 @@ def count(text: str) -> int:
     return int(text)
 
 
+def picture_size(text: str) -> tuple[int, int]:
+    """`64x48` as (height, width); `64` as a square."""
+    parts = text.split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected height x width such as 64x64, got {text!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a share such as 0.2, got {text!r}")
+    return value
+
+
 def depth(text: str) -> int:
     """A number of levels, from 0."""
     if not text.isdecimal():
@@ -68,17 +87,19 @@ def parser() -> argparse.ArgumentParser:
             "train",
             help="train a network; without files on the digits that come along",
             description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
-            "list_classes; test_set_x, test_set_y). Without files: 8x8 handwritten digits, even "
-            "against odd. Leaves in the output folder model.h5, costs.csv and accuracies.csv, "
-            "the pictures graph.svg, costs.png, accuracies.png, mislabelled.png, layers.png and, "
-            "of images, weights.png, and report.html, one page that shows them all.",
+            "list_classes; test_set_x, test_set_y), on .npz, .npy, .csv, .tsv, .parquet, or on a "
+            "folder with a folder of pictures for each class. Without files: 8x8 handwritten "
+            "digits, even against odd. Leaves in the output folder model.h5, costs.csv and "
+            "accuracies.csv, the pictures graph.svg, costs.png, accuracies.png, mislabelled.png, "
+            "layers.png and, of images, weights.png, and report.html, one page that shows them "
+            "all.",
         )
     )
     _predict_arguments(
         commands.add_parser(
             "predict",
-            help="classes and probabilities for HDF5 files or pictures",
-            description="Predict the class of every example of an HDF5 file, or of picture files, "
+            help="classes and probabilities for data files or pictures",
+            description="Predict the class of every example of a data file, or of picture files, "
             "which are resized to what the model was trained on. Without files: the test examples "
             "of the digits that come along.",
         )
@@ -146,6 +167,12 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     add("files", nargs="*", metavar="FILE", help="training file, and optionally a test file")
     add("--train", metavar="FILE", help="training file")
     add("--test", metavar="FILE", help="test file")
+    add(
+        "--test-share",
+        type=share,
+        metavar="SHARE",
+        help="keep this share of a single file for the test, of each class alike: 0.2",
+    )
     _dataset_arguments(parser)
     add(
         "--layers",
@@ -190,15 +217,29 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")
-    add("--y", metavar="NAME", help="dataset of labels")
-    add("--classes", metavar="NAME", help="dataset of class names")
+    add(
+        "--x",
+        metavar="NAME",
+        help="dataset or array of examples, where it has no usual name; of a table the columns",
+    )
+    add("--y", "--label", metavar="NAME", help="dataset, array or column of labels")
+    add(
+        "--classes",
+        metavar="NAME",
+        help="dataset of class names, or the names themselves, no,yes, of labels 0, 1, ...",
+    )
+    add(
+        "--size",
+        type=picture_size,
+        metavar="HxW",
+        help="pictures of a folder are resized to it, height x width: 64x64",
+    )
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a model.h5 that train left")
-    add("files", nargs="*", metavar="FILE", help="HDF5 files, or pictures (PNG, JPEG, ...)")
+    add("files", nargs="*", metavar="FILE", help="data files, or pictures (PNG, JPEG, ...)")
     _dataset_arguments(parser)
     add(
         "--split",
@@ -348,7 +389,7 @@ def _model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     add(
         "--data",
         metavar="FILE",
-        help="compute its cost on the examples of this HDF5 file (default: the digits that come "
+        help="compute its cost on the examples of this data file (default: the digits that come "
         "along where they fit, else random examples)",
     )
     add("--x", metavar="NAME", help="dataset of examples, where it is not the document's")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.checkpoint import Checkpoint
-from tinygrad_dnn.data import SPLITS, Dataset, Split
-from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
+from tinygrad_dnn.data import SPLITS, Dataset, Split, is_hdf5, read, splits_of
 
 
 def load_model(path: str) -> Checkpoint:
@@ -26,8 +28,33 @@ def split_of(path: str, asked: Split | None, x: str | None, otherwise: Split) ->
     """Which part of a data file: as asked, or `otherwise` where it holds both."""
     if asked or x:
         return asked
-    with open_h5(path) as file:
-        return otherwise if all(has_dataset(file, f"{s}_set_x") for s in SPLITS) else None
+    return otherwise if splits_of(path) == SPLITS else None
+
+
+def open_data(
+    path: str,
+    args: argparse.Namespace,
+    split: Split | None,
+    classes: Sequence[str] = (),
+    shape: tuple[int, ...] = (),
+) -> Dataset:
+    """A data file as the options say: --x, --y, --classes and --size; a comma makes a list.
+
+    Args:
+        classes, shape: of a model or of the training file; names and the size of pictures, where
+            the options say none.
+    """
+    names = _listed(getattr(args, "classes", None))
+    if names is None and not is_hdf5(path):  # which has names of its own
+        names = classes or None
+    size = getattr(args, "size", None)
+    if Path(path).is_dir() and not is_hdf5(path) and len(shape) > 1:
+        size = size or shape[:2]
+    return read(path, _listed(args.x), args.y, names, split=split, size=size)
+
+
+def _listed(text: str | None) -> str | Sequence[str] | None:
+    return [part.strip() for part in text.split(",")] if text and "," in text else text
 
 
 def columns_for(model: Checkpoint, data: Dataset, name: str) -> Any:

@@ -1,32 +1,24 @@
-"""`tinygrad-dnn predict`: classes and probabilities for HDF5 files and pictures."""
+"""`tinygrad-dnn predict`: classes and probabilities for data files and pictures."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-from warnings import catch_warnings
 
-import h5py
 import numpy as np
 
 from tinygrad_dnn.checkpoint import Checkpoint
-from tinygrad_dnn.cli.models import columns_for, load_model, split_of
+from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
 from tinygrad_dnn.cli.status import DONE
-from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
+from tinygrad_dnn.data import Dataset, default_dataset, is_data
+from tinygrad_dnn.storage.picture_reader import read_picture
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import predict
 
-HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
-# The formats that are read; Pillow knows more, of which some start other programs (EPS).
-PICTURES = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-# Of a picture before it is resized: a photograph has up to 50 million; read, they take 0.8 GiB.
-MAX_PIXELS = 2**26
-
 
 def run(args: argparse.Namespace) -> int:
-    """Predict HDF5 files one by one, then all pictures in one table; the exit status."""
+    """Predict data files one by one, then all pictures in one table; the exit status."""
     model = load_model(args.model)
     if not args.files:
         with default_dataset(args.split or "test") as digits:
@@ -38,14 +30,14 @@ def run(args: argparse.Namespace) -> int:
             _predict_dataset(model, digits, "the digits that come along")
     pictures = []
     for name in args.files:
-        if not (h5py.is_hdf5(name) or Path(name).suffix.lower() in HDF5_ENDINGS):
+        if not is_data(name):
             pictures.append(name)
             continue
         split = split_of(name, args.split, args.x, otherwise="test")
-        with open_dataset(name, args.x, args.y, args.classes, split=split) as data:
+        with open_data(name, args, split, model.class_names, model.x_shape) as data:
             _predict_dataset(model, data, name)
     if pictures:
-        X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1)
+        X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1).astype(float)
         AL = _probabilities(model, (255 - X if args.invert else X) / model.x_scale)
         _tell(model, "picture", "", pictures, AL)
     return DONE
@@ -85,64 +77,10 @@ def _predict_dataset(model: Checkpoint, data: Dataset, name: str) -> None:
 
 def _picture(name: str, model: Checkpoint) -> Any:
     """A picture file as the model's examples are: resized, in colour or grey."""
-    try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
-    except ImportError:
-        raise ValueError(
-            f"{name}: reading pictures needs Pillow; install it with pip install "
-            "'tinygrad-dnn[image]'"
-        ) from None
     height, width, *channels = model.x_shape if len(model.x_shape) > 1 else (0, 0, 0)
     if channels not in ([], [1], [3]) or model.x_scale != 255:
         raise ValueError(
             f"{name}: the model was not trained on pictures but on examples of shape "
-            f"{model.x_shape}, divided by {model.x_scale:g}; predict an HDF5 file of such"
+            f"{model.x_shape}, divided by {model.x_scale:g}; predict a data file of such"
         )
-    try:
-        with catch_warnings(action="ignore"), Image.open(name, formats=PICTURES) as image:
-            if (size := image.width * image.height) > MAX_PIXELS:
-                raise ValueError(
-                    f"{image.width} x {image.height} are {size:,} pixels, expected at most "
-                    f"{MAX_PIXELS:,}; make it smaller"
-                )
-            ImageOps.exif_transpose(image, in_place=True)  # as the camera was held
-            flat = _eight_bits(image)
-            if flat.has_transparency_data:
-                paper = Image.new("RGBA", flat.size, "white")
-                paper.alpha_composite(flat if flat.mode == "RGBA" else flat.convert("RGBA"))
-                flat = paper
-            mode = "RGB" if channels == [3] else "L"
-            flat = flat if flat.mode == mode else flat.convert(mode)
-            return np.asarray(flat.resize((width, height)), dtype=np.float64)
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{name}: neither a picture ({', '.join(PICTURES)}) nor an HDF5 file "
-            f"({', '.join(HDF5_ENDINGS)})"
-        ) from None
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a decoder that meets damage raises whatever it stumbles over
-        raise ValueError(f"{name}: this picture can't be read: {error}") from error
-
-
-def _eight_bits(image: Any) -> Any:
-    """The picture with levels from 0 to 255, which is where convert() cuts other levels off."""
-    from PIL import Image
-
-    levels = np.asarray(image) if image.mode.startswith(("I", "F")) else None
-    if levels is None:
-        return image
-    if image.mode == "F":
-        if not (levels.min() >= 0 and levels.max() <= 1):  # NaN compares false
-            raise ValueError(
-                f"its levels are floats from {levels.min():g} to {levels.max():g}, expected 0 to "
-                "1; divide by its white, or save it with 8 or 16 bits"
-            )
-        levels = np.rint(levels * np.float32(255))
-    elif image.mode.startswith("I;16") or image.format in ("PNG", "PPM"):
-        levels = levels // 257
-    else:
-        raise ValueError(
-            "its levels are 32-bit integers, whose white no format says; save it with 8 or 16 bits"
-        )
-    return Image.fromarray(levels.astype(np.uint8))
+    return read_picture(name, (height, width), "RGB" if channels == [3] else "L")

@@ -12,8 +12,8 @@ import numpy as np
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.functions import result_of
-from tinygrad_dnn.cli.models import columns_for, load_model, split_of
-from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
+from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
+from tinygrad_dnn.data import Dataset, default_dataset
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.network import cost_of
 from viz.subject import graph_of
@@ -102,7 +102,7 @@ def examples_of(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, 
     """X (n_x, m), Y (1, m) and where they come from."""
     if args.data:
         split = split_of(args.data, args.split, args.x, otherwise="train")
-        with open_dataset(args.data, args.x, args.y, split=split) as data:
+        with open_data(args.data, args, split, model.class_names, model.x_shape) as data:
             return *_labelled(model, data, args.data), f"of {args.data}"
     for option in ("x", "y"):
         if getattr(args, option):

@@ -16,19 +16,20 @@ import numpy as np
 
 from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
+from tinygrad_dnn.cli.models import open_data
 from tinygrad_dnn.cli.output import Log, command_line, complain
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
-from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, open_dataset
+from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, splits_of
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import platform, sealed_file
-from tinygrad_dnn.storage.hdf5_reader import has_dataset, open_h5
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
 
 MODEL, COSTS, ACCURACIES = "model.h5", "costs.csv", "accuracies.csv"
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
+TEST_SEED = 0  # of the examples that --test-share keeps
 DOCUMENT_RATE, DIGITS_RATE = 0.0075, 0.1
 RUN_DEFAULTS = {"seed": 1, "init": "sqrt", "dtype": "float64", "compiled": True}
 BEFORE = {"compiled": False}  # settings that older models lack, and what they were
@@ -128,24 +129,32 @@ def _open(args: argparse.Namespace) -> list[Dataset]:
         return [default_dataset("train"), default_dataset("test")]
     if "train" not in named:
         raise ValueError("there is a test file but no training file; give --train FILE")
-    if not args.x and _holds_test(named["train"]):
+    if not args.x and "test" in splits_of(named["train"]):
         named.setdefault("test", named["train"])
-    files = [
-        # Without names of its own, each file must hold what it is given for.
-        open_dataset(path, args.x, args.y, args.classes, split=None if args.x else split)
-        for split, path in named.items()
-    ]
+    files = _read_files(args, named)
     if files[0].x_shape[1:] != files[-1].x_shape[1:]:
         raise ValueError(
-            f"{named['test']}: its examples have shape {files[-1].x_shape[1:]}, those of "
+            f"{files[-1].path}: its examples have shape {files[-1].x_shape[1:]}, those of "
             f"{named['train']} {files[0].x_shape[1:]}"
         )
     return files
 
 
-def _holds_test(path: str) -> bool:
-    with open_h5(path) as file:
-        return has_dataset(file, "test_set_x")
+def _read_files(args: argparse.Namespace, named: dict[Split, str]) -> list[Dataset]:
+    """The files that are given for training and test, or one that is cut into both."""
+    files: list[Dataset] = []
+    for split, path in named.items():
+        # Without names of its own, each file must hold what it is given for.
+        part = split if not args.x and (is_hdf5(path) or splits_of(path)) else None
+        like = (files[0].classes, files[0].x_shape[1:]) if files else ()
+        files.append(open_data(path, args, part, *like))
+    if args.test_share is None:
+        return files
+    if len(files) > 1:
+        raise ValueError("--test-share: there is a test file; leave out one of them")
+    # Whatever the seed of the run, the same examples are kept: runs can be compared.
+    with files[0] as whole:
+        return [*whole.split(args.test_share, np.random.default_rng(TEST_SEED))]
 
 
 def _folder(name: str) -> Path:
@@ -266,6 +275,10 @@ def _again(args: argparse.Namespace) -> str:
     for name in ("train", "test", "x", "y", "classes"):
         if getattr(args, name):
             words += [f"--{name}", getattr(args, name)]
+    if args.size:
+        words += ["--size", "x".join(map(str, args.size))]
+    if args.test_share is not None:
+        words += ["--test-share", str(args.test_share)]
     words += ["--iterations", str(args.iterations), "--out", args.out]
     words += ["--checkpoint-every", str(args.checkpoint_every)]
     words += ["--no-pictures"] if args.no_pictures else []

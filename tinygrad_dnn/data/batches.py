@@ -87,26 +87,38 @@ def split(
         ValueError: a part would be empty, or X and Y of other shapes than those.
     """
     X, Y = _columns("split", X, Y)
+    which = np.unique(Y, axis=1, return_inverse=True)[1].ravel() if stratify else None
+    train, validation = split_positions(X.shape[1], share, rng, which)
+    return _at(X, train), _at(Y, train), _at(X, validation), _at(Y, validation)
+
+
+def split_positions(
+    m: int, share: float, rng: np.random.Generator, classes: Array | None = None
+) -> tuple[Array, Array]:
+    """The positions of `split`: those to train on and those that are kept, both in order.
+
+    Args:
+        classes: of the m examples, (m,) integers from 0; None for a split that is not stratified.
+
+    Raises:
+        TypeError, ValueError: as `split`.
+    """
     generator(rng, "split")
-    m = X.shape[1]
     n = round(share * m) if 0 < share < 1 else 0
     if not 0 < n < m:
         raise ValueError(
             f"split: expected a share that leaves examples in both parts of {m}, got {share}"
         )
     groups = [np.arange(m)]
-    if stratify:
-        _, which = np.unique(Y, axis=1, return_inverse=True)
-        which = which.ravel()
-        groups = [np.flatnonzero(which == c) for c in range(which.max() + 1)]
+    if classes is not None:
+        groups = [np.flatnonzero(classes == c) for c in range(int(classes.max()) + 1)]
     exact = np.array([len(group) * n / m for group in groups])
     take = np.floor(exact).astype(int)
     take[np.argsort(take - exact, kind="stable")[: n - take.sum()]] += 1
     kept = np.zeros(m, dtype=bool)
     for group, k in zip(groups, take, strict=True):
         kept[rng.permutation(group)[:k]] = True
-    train, validation = np.flatnonzero(~kept), np.flatnonzero(kept)
-    return _at(X, train), _at(Y, train), _at(X, validation), _at(Y, validation)
+    return np.flatnonzero(~kept), np.flatnonzero(kept)
 
 
 def _at(x: Array, positions: Array) -> Array:

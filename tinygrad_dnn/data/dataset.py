@@ -1,6 +1,9 @@
-"""Labelled examples in an HDF5 file, opened lazily and looked at closely."""
+"""Labelled examples, opened lazily and looked at closely; those of HDF5 files."""
+
+from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from os import PathLike
@@ -11,15 +14,11 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinygrad_dnn.storage.hdf5_reader import (
-    contents,
-    h5_blocks,
-    has_dataset,
-    open_h5,
-    open_h5_dataset,
-    read_h5,
-    read_h5_text,
-)
+from tinygrad_dnn.data.batches import split_positions
+from tinygrad_dnn.data.examples import float_dtype, not_finite, scale, such, whole_labels
+from tinygrad_dnn.data.values import ArrayValues, H5Values, Values
+from tinygrad_dnn.storage.hdf5_reader import contents, has_dataset, open_h5, open_h5_dataset
+from tinygrad_dnn.storage.hdf5_values import read_h5_text
 
 Split = Literal["train", "test"]
 """Which examples a file holds: those that are trained on, or those that are kept for the test."""
@@ -27,51 +26,50 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 class Dataset:
-    """m labelled examples in an open HDF5 file. Made by `open_dataset`; a context manager.
+    """m labelled examples, in a file or in memory. Made by `read`; a context manager.
 
     Opening reads shapes, types and class names; the values are read by the methods, each time anew.
 
     Attributes:
-        path: the file.
-        x_name, y_name: the datasets; ``y_name`` is None where the file has no labels.
+        path: the file; of what was given in Python, its kind.
+        x, y: the values where they lie, `tinygrad_dnn.data.values.Values`.
+        x_name, y_name: the datasets, arrays or column; ``y_name`` is None where there are no
+            labels.
         x_shape: (m, ...), as stored.
         x_dtype: as stored, in native byte order.
         m: number of examples.
         n_x: numbers in an example, the product of ``x_shape[1:]``.
-        classes: the names of labels 0, 1, ...; ("0", "1") where the file has none.
+        classes: the names of labels 0, 1, ...; ("0", "1") where an HDF5 file has none. Empty where
+            the labels are numbers to be predicted.
+        features: the names of the numbers of an example; empty where they have none.
     """
 
     def __init__(
         self,
-        file: h5py.File,
-        x: str,
-        y: str | None = None,
-        classes: str | None = None,
+        path: str,
+        x: Values,
+        y: Values | None = None,
+        classes: Sequence[str] = ("0", "1"),
+        *,
+        features: Sequence[str] = (),
+        no_labels: str = "",
+        close: Callable[[], None] = lambda: None,
     ) -> None:
-        self._file = file
-        self.path: str = file.filename
-        self.x_name, self.y_name = x, y
-        self._x = open_h5_dataset(file, x)
-        self._y = None if y is None else open_h5_dataset(file, y)
-        self.x_shape: tuple[int, ...] = self._x.shape
-        self.x_dtype: np.dtype[Any] = self._x.dtype.newbyteorder("=")
+        self.path = path
+        self.x, self.y = x, y
+        self.x_name, self.y_name = x.name, None if y is None else y.name
+        self.x_shape, self.x_dtype = x.shape, x.dtype
+        self.classes, self.features = tuple(classes), tuple(features)
+        self._no_labels, self._close = no_labels, close
         if not self.x_shape or 0 in self.x_shape:
-            raise ValueError(f"{self._where(x)}: expected examples (m, ...), got {self.x_shape}")
+            raise ValueError(f"{x.where}: expected examples (m, ...), got {self.x_shape}")
         self.m = self.x_shape[0]
-        self.n_x = self._x.size // self.m
-        if self._y is not None and self._y.shape not in ((self.m,), (self.m, 1), (1, self.m)):
+        self.n_x = int(np.prod(self.x_shape[1:], dtype=object))
+        if y is not None and y.shape not in ((self.m,), (self.m, 1), (1, self.m)):
             raise ValueError(
-                f"{self._where(y)}: expected one label for each of the {self.m} examples "
-                f"of {x!r}, got shape {self._y.shape}"
+                f"{y.where}: expected one label for each of the {self.m} examples "
+                f"of {x.name!r}, got shape {y.shape}"
             )
-        self.classes: tuple[str, ...] = ("0", "1")
-        if classes is not None:
-            self.classes = read_h5_text(open_h5_dataset(file, classes, text=True))
-            if len(self.classes) < 2:
-                raise ValueError(
-                    f"{self._where(classes)}: expected the names of two classes or more, "
-                    f"got {list(self.classes)}"
-                )
 
     def columns(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """The examples as columns, X (n_x, m), in float64 or float32.
@@ -82,27 +80,19 @@ class Dataset:
 
         Raises:
             TypeError: another dtype.
-            ValueError: the file holds nan or infinity, or numbers too large for ``dtype``.
+            ValueError: there is nan or infinity among them, or numbers too large for ``dtype``; how
+                many examples have such, and which.
             OSError: the file is damaged there.
         """
-        dtype = np.dtype(dtype)
-        if dtype not in (np.float64, np.float32):
-            raise TypeError(f"columns: expected dtype float64 or float32, got {dtype}")
+        dtype = float_dtype(dtype, "columns")
         rows = np.empty((self.m, self.n_x), dtype)
-        for start, block in h5_blocks(self._x):
+        wrong: list[int] = []
+        for start, block in self.x.blocks():
             part = rows[start : start + len(block)]
-            flat = block.reshape(len(block), -1)
-            if self.x_dtype == np.uint8:
-                np.divide(flat, 255, out=part, dtype=dtype)
-                continue
-            with np.errstate(over="ignore"):  # what becomes infinite is reported below, by name
-                part[...] = flat
-            if not np.isfinite(part).all():
-                row, column = np.argwhere(~np.isfinite(part))[0]
-                raise ValueError(
-                    f"{self._where(self.x_name)}: expected numbers finite in {dtype}, "
-                    f"got {flat[row, column]} in example {start + row}, number {column} of it"
-                )
+            scale(block.reshape(len(block), -1), part)
+            wrong += [start + i for i in not_finite(part)]
+        if wrong:
+            raise ValueError(self._not_finite(wrong, rows[wrong[0]]))
         return rows.T
 
     def labels(self, dtype: DTypeLike = np.int64, *, binary: bool = True) -> NDArray[Any]:
@@ -115,11 +105,49 @@ class Dataset:
                 sigmoid can learn. Without it labels go up to ``len(classes) - 1``.
 
         Raises:
-            ValueError: no labels in the file, labels that are not integers, or outside their range.
+            ValueError: no labels, labels that are not integers, or outside their range.
             OSError: the file is damaged there.
         """
         y = self._labels(2 if binary else len(self.classes))
         return y.astype(dtype).reshape(1, self.m)
+
+    def targets(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """The labels as numbers to be predicted, Y (1, m), in float64 or float32.
+
+        Raises:
+            TypeError: another dtype.
+            ValueError: no labels, or nan or infinity among them.
+            OSError: the file is damaged there.
+        """
+        y = self.labelled().read().ravel().astype(float_dtype(dtype, "targets"))
+        if not np.isfinite(y).all():
+            wrong = np.flatnonzero(~np.isfinite(y)).tolist()
+            raise ValueError(
+                f"{self.labelled().where}: expected finite numbers, got {y[wrong[0]]} for example "
+                f"{wrong[0]}{such(wrong, self.m)}"
+            )
+        return y.reshape(1, self.m)
+
+    def split(
+        self, share: float, rng: np.random.Generator, *, stratify: bool | None = None
+    ) -> tuple[Dataset, Dataset]:
+        """Two data sets in memory: those to train on, and a share that is kept for the test.
+
+        Which examples `rng` draws; both keep the order of the whole, its classes and its names.
+
+        Args:
+            stratify: each class gives its share; by default where the labels are classes.
+
+        Raises:
+            TypeError: `rng` is no Generator.
+            ValueError: a part would be empty; labels that are wrong, or wanting and asked for.
+            OSError: the file is damaged.
+        """
+        if stratify is None:
+            stratify = self.y is not None and bool(self.classes)
+        groups = self._labels(len(self.classes)) if stratify else None
+        train, test = split_positions(self.m, share, rng, groups)
+        return self._at(train), self._at(test)
 
     def images(self) -> NDArray[Any]:
         """The examples as stored, (m, ...), in C order and native byte order.
@@ -127,7 +155,7 @@ class Dataset:
         Raises:
             OSError: the file is damaged there.
         """
-        return read_h5(self._x)
+        return self.x.read()
 
     def fingerprint(self) -> str:
         """SHA-256 over shape, type and values of x, labels and class names: 64 hex digits.
@@ -139,15 +167,16 @@ class Dataset:
         """
         digest = hashlib.sha256()
         digest.update(repr((self.x_shape, self.x_dtype.str[1:], self.classes)).encode())
-        for _, block in h5_blocks(self._x):
+        for _, block in self.x.blocks():
             digest.update(np.ascontiguousarray(block, self.x_dtype.newbyteorder("<")).tobytes())
-        if self._y is not None:
-            digest.update(self._labels(len(self.classes)).astype("<i8").tobytes())
+        if self.y is not None:
+            kinds = self._labels(len(self.classes)).astype("<i8") if self.classes else None
+            digest.update((self.targets().astype("<f8") if kinds is None else kinds).tobytes())
         return digest.hexdigest()
 
     def close(self) -> None:
         """Close the file; the arrays that were read stay."""
-        self._file.close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -164,27 +193,51 @@ class Dataset:
         names = ", ".join(self.classes[:10])
         return f"<Dataset {self.x_name!r} of {self.path}: {self.x_shape} {self.x_dtype}; {names}>"
 
-    def _where(self, name: str | None) -> str:
-        return f"{self.path}: dataset {name!r}"
+    def _at(self, positions: NDArray[Any]) -> Dataset:
+        """Some of the examples, in memory."""
+        x = ArrayValues(self.x.read()[positions], self.x.name, self.x.where)
+        y = None
+        if self.y is not None:
+            y = ArrayValues(self.y.read().ravel()[positions], self.y.name, self.y.where)
+        return Dataset(
+            self.path,
+            x,
+            y,
+            self.classes,
+            features=self.features,
+            no_labels=self._no_labels,
+        )
+
+    def labelled(self) -> Values:
+        """The labels where they lie.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.y is None:
+            raise ValueError(f"{self.path}: no labels for {self.x_name!r}; {self._no_labels}")
+        return self.y
 
     def _labels(self, count: int) -> NDArray[np.int64]:
         """The labels (m,), each checked to be one of 0 ... count − 1."""
-        if self._y is None:
+        y = self.labelled()
+        if not self.classes:
             raise ValueError(
-                f"{self.path}: no labels for {self.x_name!r}; "
-                f"name their dataset, the file holds {contents(self._file)}"
+                f"{y.where}: expected labels of classes, got numbers that are not integers from 0 "
+                "on; as numbers to be predicted they are .targets()"
             )
-        y = read_h5(self._y).ravel()
-        # Written so that nan, which compares false with everything, is wrong as well.
-        wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
-        if wrong.any():
-            first = int(np.argmax(wrong))
-            allowed = "0 or 1" if count == 2 else f"integers from 0 to {count - 1}"
-            raise ValueError(
-                f"{self._where(self.y_name)}: expected labels {allowed}, "
-                f"got {y[first]} for example {first} ({np.count_nonzero(wrong)} such in all)"
-            )
-        return y.astype(np.int64)
+        return whole_labels(y.read().ravel(), count, y.where)
+
+    def _not_finite(self, wrong: list[int], row: NDArray[Any]) -> str:
+        """Say which examples are not finite in the dtype of the first such row."""
+        at = int(np.argmin(np.isfinite(row)))
+        stored = np.empty((1, *self.x_shape[1:]), self.x_dtype)
+        self.x.read_rows(wrong[0], stored)
+        what = repr(self.features[at]) if self.features else f"number {at}"
+        return (
+            f"{self.x.where}: expected numbers finite in {row.dtype}, got {stored.flat[at]} in "
+            f"example {wrong[0]}, {what} of it{such(wrong, self.m)}"
+        )
 
 
 def open_dataset(
@@ -228,7 +281,15 @@ def open_dataset(
                 y = f"{split}_set_y"
         if classes is None and has_dataset(file, "list_classes"):
             classes = "list_classes"
-        dataset = Dataset(file, x, y, classes)
+        names = ("0", "1") if classes is None else _class_names(file, classes)
+        dataset = Dataset(
+            file.filename,
+            H5Values(file, x),
+            None if y is None else H5Values(file, y),
+            names,
+            no_labels=f"name their dataset, the file holds {contents(file)}" if y is None else "",
+            close=file.close,
+        )
         unless_done.pop_all()
     return dataset
 
@@ -252,6 +313,16 @@ def default_dataset(
         if labels == "parity" or split not in SPLITS:
             return open_dataset(path, split=split)
         return open_dataset(path, f"{split}_set_x", f"{split}_set_digit", "list_digits")
+
+
+def _class_names(file: h5py.File, name: str) -> tuple[str, ...]:
+    names = read_h5_text(open_h5_dataset(file, name, text=True))
+    if len(names) < 2:
+        raise ValueError(
+            f"{file.filename}: dataset {name!r}: expected the names of two classes or more, got "
+            f"{list(names)}"
+        )
+    return names
 
 
 def _only_split(file: h5py.File) -> Split:

@@ -5,7 +5,7 @@ datasets, external raw storage, which reads any file of the disk into an array),
 in a kilobyte, unfold a megabyte of gzip to a gigabyte, bend its groups into a circle, and keep
 pickles or pointers where numbers should stand. The functions here look at the kind of link, the
 storage, the type, and the declared against the stored size before a value is read, refuse by name,
-and still read the ordinary files that people have.
+and still read the ordinary files that people have; `hdf5_values` reads them.
 
 Unreadable files raise OSError, wrong or dangerous content ValueError; either names file and
 dataset. No attribute is read. One thing is out of reach: a damaged file can hang the HDF5 library
@@ -13,36 +13,21 @@ itself, so a file that must survive damage needs a checksum that is verified bef
 """
 
 import math
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_dnn.escapes import printable
 
-__all__ = [
-    "contents",
-    "h5_blocks",
-    "has_dataset",
-    "open_h5",
-    "open_h5_dataset",
-    "read_h5",
-    "read_h5_text",
-]
+__all__ = ["contents", "has_dataset", "open_h5", "open_h5_dataset"]
 
 HARMLESS = 64 * 2**20  # bytes; up to here no ratio of declared to stored size matters
 MAX_EXPANSION = 100  # declared / stored beyond that
-MAX_NAMES = 10_000  # entries of a text dataset
-MAX_NAME_BYTES = 1_000  # of one entry
 MAX_SOFT_LINKS = 16  # on the way to one dataset
-BLOCK = 8 * 2**20  # bytes that are read at a time
 
 FILTERS = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
@@ -64,7 +49,7 @@ TYPE_WORDS = {
 
 
 @contextmanager
-def _library(where: str) -> Iterator[None]:
+def library(where: str) -> Iterator[None]:
     """Turn the many errors of the HDF5 library into one OSError that says where."""
     try:
         yield
@@ -89,13 +74,14 @@ def open_h5(path: str | PathLike[str]) -> h5py.File:
         raise OSError(f"{path}: expected an HDF5 file, got an empty file")
     if not h5py.is_hdf5(path):
         raise OSError(f"{path}: expected an HDF5 file, got something that starts with {start!r}")
-    with _library(str(path)):
-        return h5py.File(path, "r")
+    with library(str(path)):
+        # Every chunk is read whole and once: a cache would be one more copy of it.
+        return h5py.File(path, "r", rdcc_nbytes=0)
 
 
 def has_dataset(file: h5py.File, name: str) -> bool:
     """Whether the root of the file has a link of that name; what it leads to is not looked at."""
-    with _library(file.filename):
+    with library(file.filename):
         return bool(file.id.links.exists(name.encode()))
 
 
@@ -115,7 +101,7 @@ def open_h5_dataset(file: h5py.File, name: str, *, text: bool = False) -> h5py.D
     dataset = _resolve(file, name, where)
     if not isinstance(dataset, h5py.Dataset):
         raise ValueError(f"{where}: expected a dataset, got a {type(dataset).__name__.lower()}")
-    with _library(where):
+    with library(where):
         file_type = dataset.id.get_type()
         type_class = file_type.get_class()
         space = dataset.id.get_space().get_simple_extent_type()
@@ -146,13 +132,13 @@ def _resolve(file: h5py.File, name: str, where: str) -> Any:
         part = pending.pop()
         if part in ("", "."):
             continue
-        with _library(where):
+        with library(where):
             key = part.encode()
             inside = isinstance(here, h5py.Group) and here.id.links.exists(key)
             kind = here.id.links.get_info(key).type if inside else None
         if kind is None:
             raise ValueError(f"{where}: not there; the file holds {contents(file)}")
-        with _library(where):
+        with library(where):
             if kind == h5py.h5l.TYPE_HARD:
                 here = here[part]
             elif kind == h5py.h5l.TYPE_SOFT:
@@ -170,7 +156,7 @@ def _resolve(file: h5py.File, name: str, where: str) -> Any:
 
 def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size: int) -> None:
     """All values lie in this file, and there are not many more of them than it can hold."""
-    with _library(where):
+    with library(where):
         plan = dataset.id.get_create_plist()
         layout = plan.get_layout()
         outside = plan.get_external_count()
@@ -199,13 +185,13 @@ def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size
                 f"{len(sizes):,} were ever written"
             )
         declared = max(declared, len(sizes) * chunk_bytes)
-        if sizes and max(sizes) > _largest(chunk_bytes):
+        if sizes and max(sizes) > largest_chunk(chunk_bytes):
             raise ValueError(
                 f"{where}: a chunk of {chunk_bytes:,} bytes takes {max(sizes):,} in the file; "
                 "its compressed bytes unfold to something else"
             )
     else:
-        with _library(where):
+        with library(where):
             stored = dataset.id.get_storage_size()
         if stored < declared:
             raise ValueError(f"{where}: declares {declared:,} bytes and stores {stored:,}")
@@ -224,142 +210,17 @@ def _check_storage(where: str, dataset: h5py.Dataset, item_bytes: int, file_size
 def _chunk_sizes(where: str, dataset: h5py.Dataset) -> list[int]:
     """The stored bytes of every chunk."""
     found: list[int] = []
-    with _library(where):
+    with library(where):
         dataset.id.chunk_iter(lambda chunk: found.append(chunk.size))
     return found
 
 
-def _where(dataset: h5py.Dataset) -> str:
-    if not dataset:
-        raise ValueError("the file of this dataset is closed; read before closing it")
-    return f"{dataset.file.filename}: dataset {dataset.name.lstrip('/')!r}"
-
-
-def _check_chunks(where: str, dataset: h5py.Dataset) -> None:
-    """Every chunk unfolds to exactly the bytes of a chunk.
-
-    The HDF5 library does not look: of one that unfolds to less it takes what lies behind it in
-    memory for values, or crashes; one that unfolds to more it unfolds to the end.
-    """
-    if dataset.chunks is None:
-        return
-    plan = dataset.id.get_create_plist()
-    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
-    whole = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
-    counts = (range(0, n, chunk) for n, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-    for offset in product(*counts):
-        with _library(where):
-            info = dataset.id.get_chunk_info_by_coord(offset)
-            if info.size > _largest(whole):  # another one than the index lists
-                raise OSError(f"{info.size:,} bytes for a chunk of {whole:,}")
-            packed = dataset.id.read_direct_chunk(offset)[1]
-        length = len(packed)
-        for k, number in reversed([*enumerate(filters)]):  # as they are undone
-            if info.filter_mask >> k & 1:
-                continue
-            if number == h5py.h5z.FILTER_FLETCHER32:
-                length -= 4
-            elif number in COMPRESSORS:
-                length = _unfolded(where, number, packed[: max(length, 0)], whole + 4)
-        if length > whole:
-            raise ValueError(
-                f"{where}: the chunk at {offset} unfolds to more than the {whole:,} bytes of a "
-                "chunk; taken for a trap"
-            )
-        if length < whole:
-            raise OSError(
-                f"{where}: cannot be read, damaged: the chunk at {offset} has {length:,} bytes "
-                f"of {whole:,}"
-            )
-
-
-def _largest(whole: int) -> int:
+def largest_chunk(whole: int) -> int:
     """The bytes that a chunk may take in the file.
 
     Deflate adds 5 bytes to 16 kB that it cannot shrink, fletcher32 adds 4, lzf none.
     """
     return whole + whole // 1000 + 64
-
-
-def _unfolded(where: str, compressor: int, packed: bytes, limit: int) -> int:
-    """How many bytes a compressed chunk unfolds to; of more than the limit, at least one more."""
-    if compressor == h5py.h5z.FILTER_DEFLATE:
-        try:
-            return len(zlib.decompressobj().decompress(packed, limit + 1))
-        except zlib.error as error:
-            raise OSError(f"{where}: cannot be read, damaged gzip data ({error})") from error
-    # LZF: a byte below 32 says how many follow as they are, another one how many are repeated.
-    length = at = 0
-    while at < len(packed) and length <= limit:
-        code = packed[at]
-        if code < 32:
-            length, at = length + code + 1, at + code + 2
-        else:
-            long = code >> 5 == 7
-            more = packed[at + 1] if long and at + 1 < len(packed) else 0
-            length, at = length + (code >> 5) + more + 2, at + 2 + long
-    return length
-
-
-def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
-    """(start, rows) over the first axis, in order, a few megabytes at a time, native byte order.
-
-    ``dataset`` comes from `open_h5_dataset` and has at least one axis. Blocks end where
-    chunks end, so that no chunk is unpacked twice.
-
-    Raises:
-        OSError: the file is damaged or cut short there.
-        ValueError: a compressed chunk unfolds to more than a chunk.
-    """
-    where = _where(dataset)
-    _check_chunks(where, dataset)
-    native = dataset.dtype.newbyteorder("=")
-    step = dataset.chunks[0] if dataset.chunks else 1
-    row_bytes = max(1, math.prod(dataset.shape[1:]) * native.itemsize)
-    rows = max(1, BLOCK // (row_bytes * step)) * step
-    for start in range(0, dataset.shape[0], rows):
-        with _library(where):
-            block = dataset[start : start + rows]
-        yield start, block.astype(native, copy=False)
-
-
-def read_h5(dataset: h5py.Dataset) -> NDArray[Any]:
-    """All values of a dataset, in C order and native byte order; shape () too.
-
-    Raises:
-        OSError, ValueError: as `h5_blocks`.
-    """
-    where = _where(dataset)
-    values = np.empty(dataset.shape, dataset.dtype.newbyteorder("="))
-    if values.ndim == 0:
-        with _library(where):
-            values[...] = dataset[()]
-        return values
-    for start, block in h5_blocks(dataset):
-        values[start : start + len(block)] = block
-    return values
-
-
-def read_h5_text(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """The strings of a one-dimensional dataset opened with ``text=True``, decoded as UTF-8.
-
-    Raises:
-        OSError: the file is damaged or cut short there.
-        ValueError: another shape, too many strings, too long ones, or not UTF-8.
-    """
-    where = _where(dataset)
-    if dataset.ndim != 1 or dataset.size > MAX_NAMES or dataset.dtype.itemsize > MAX_NAME_BYTES:
-        raise ValueError(
-            f"{where}: expected at most {MAX_NAMES:,} strings (k,) of {MAX_NAME_BYTES:,} bytes, "
-            f"got {dataset.shape} of {dataset.dtype.itemsize:,}"
-        )
-    texts = []
-    for raw in read_h5(dataset):
-        try:
-            texts.append(raw.decode())
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{where}: expected strings in UTF-8, got {raw[:40]!r}") from error
-    return tuple(texts)
 
 
 def contents(file: h5py.File, limit: int = 20) -> str:
@@ -368,7 +229,7 @@ def contents(file: h5py.File, limit: int = 20) -> str:
     Groups are entered once each, links to elsewhere only named.
     """
     found: list[str] = []
-    with _library(file.filename):
+    with library(file.filename):
         pending: list[tuple[str, Any]] = [("", file["/"])]
         seen = {h5py.h5o.get_info(file.id).addr}
         while pending and len(found) <= limit:

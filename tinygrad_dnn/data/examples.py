@@ -1,0 +1,81 @@
+"""Numbers as they are stored, made into what a network is given, and looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+SHOWN = 10  # examples that an error lists
+
+
+def float_dtype(dtype: DTypeLike, who: str) -> np.dtype[Any]:
+    """float64 or float32, checked."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float64, np.float32):
+        raise TypeError(f"{who}: expected dtype float64 or float32, got {dtype}")
+    return dtype
+
+
+def scale(stored: Array, out: Array) -> None:
+    """Stored numbers as floats into `out`: uint8 divided by 255, others as they are."""
+    if stored.dtype == np.uint8:
+        np.divide(stored, 255, out=out, dtype=out.dtype)
+        return
+    with np.errstate(over="ignore"):  # what becomes infinite is found by `not_finite`
+        out[...] = stored
+
+
+def take_scaled(stored: Array, rows: Array, out: Array) -> None:
+    """As `scale`, of some rows of stored (m, n)."""
+    if stored.dtype == out.dtype:
+        np.take(stored, rows, axis=0, out=out, mode="clip")  # with "raise" by way of a buffer
+    else:
+        scale(stored[rows], out)
+
+
+def not_finite(rows: Array) -> list[int]:
+    """The positions of rows (k, n), floats in C order, that hold nan or infinity."""
+    flat = rows.ravel()
+    with np.errstate(over="ignore"):
+        # A finite p · p has no place for them, and needs no memory.
+        if math.isfinite(np.vdot(flat, flat)) or np.isfinite(flat).all():
+            return []
+    found: list[int] = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
+    return found
+
+
+def such(wrong: list[int], m: int) -> str:
+    """How many examples are wrong, and which; nothing for a single one."""
+    if len(wrong) == 1:
+        return ""
+    listed = ", ".join(map(str, wrong[:SHOWN])) + (", ..." if len(wrong) > SHOWN else "")
+    return f" ({len(wrong)} of the {m} examples have such: {listed})"
+
+
+def whole_labels(
+    y: Array, count: int, where: str, example: Callable[[int], int] | None = None
+) -> NDArray[np.int64]:
+    """Labels (k,), each checked to be one of 0 ... count − 1.
+
+    Args:
+        example: where each stands, if these are some of many.
+    """
+    # Written so that nan, which compares false with everything, is wrong as well.
+    wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        allowed = "0 or 1" if count == 2 else f"integers from 0 to {count - 1}"
+        raise ValueError(
+            f"{where}: expected labels {allowed}, got {y[at]} for example "
+            + (
+                f"{at} ({np.count_nonzero(wrong)} such in all)"
+                if example is None
+                else f"{example(at)}"
+            )
+        )
+    return y.astype(np.int64)

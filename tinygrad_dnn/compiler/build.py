@@ -25,12 +25,15 @@ def source_of(
     rewriting: bool = True,
     constants: Constants | None = None,
     warns: bool = True,
+    in_place: bool = False,
 ) -> tuple[Source, list[Step]]:
     """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
 
     Args:
         constants: those of a module that it shall share with other functions.
         warns: of what may not be finite.
+        in_place: the first results may be written over the arrays of the first argument, one over
+            each.
     """
     if rewriting:
         recording = recording.rewritten(PROGRAM)
@@ -38,7 +41,10 @@ def source_of(
             warn_saturated(recording)
     lowered = lower(recording.graph, recording.raises, share=rewriting)
     results = _distinct([_placed(x, lowered) for x in recording.results], lowered)
-    planned = plan(lowered, [x for x in results if isinstance(x, Node)])
+    replaced = recording.arguments[0].leaves if in_place else []
+    pairs = zip(results, replaced, strict=False)
+    over = {x: q for x, q in pairs if q is not None and isinstance(x, Node)}
+    planned = plan(lowered, [x for x in results if isinstance(x, Node)], over)
     return printed(recording, lowered, planned, results, constants), recording.steps
 
 
@@ -68,9 +74,10 @@ def program_of(
     rewriting: bool = True,
     guard: Callable[..., bool] | None = None,
     warns: bool = True,
+    in_place: bool = False,
 ) -> Program:
     """Return a recording as a program that runs."""
-    source, steps = source_of(recording, rewriting, warns=warns)
+    source, steps = source_of(recording, rewriting, warns=warns, in_place=in_place)
     return Program(
         source.text,
         source.called.function,

@@ -1,12 +1,13 @@
 """Which memory every value gets: results first, then buffers that live as long as their values.
 
 A value may be written over an operand that nobody reads any more (elementwise ops alone); values
-whose lifetimes do not meet share a buffer. The rules are fixed: the same graph gives the same plan.
+whose lifetimes do not meet share a buffer. A result may be written over an input where the caller
+allows it and nobody reads that any more. The rules are fixed: the same graph gives the same plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
@@ -35,9 +36,10 @@ class Memory:
     Attributes:
         values: in order of time.
         begin, end: the first line that writes it and the last that reads it.
-        kind: "workspace", "result" (returned, hence new in every call), or "fresh" (what NumPy
-            itself allocates).
+        kind: "workspace", "result" (returned, hence new in every call), "input" (written over
+            one), or "fresh" (what NumPy itself allocates).
         buffer: the number of the shared buffer, for a workspace.
+        input: the one that is written over.
     """
 
     values: list[Node]
@@ -45,6 +47,7 @@ class Memory:
     end: int
     kind: str = "workspace"
     buffer: int = -1
+    input: Leaf | None = None
 
     @property
     def last(self) -> Node:
@@ -106,13 +109,17 @@ def allocates(node: Node, lowered: Lowered) -> bool:
         return True
 
 
-def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
+def plan(
+    lowered: Lowered, results: Sequence[Node], over: Mapping[Node, Leaf] | None = None
+) -> Plan:
     """Give every value its memory.
 
     Args:
         results: the nodes that are returned, each once; memory that one of them has already is
             copied for the others.
+        over: those of them that may be written over an input, where nobody reads it any more.
     """
+    over = over or {}
     made = Plan([n for n in lowered.graph if n.op is not None and n not in lowered.views])
     end = len(made.lines)
     born = {node: i for i, node in enumerate(made.lines)}
@@ -130,12 +137,16 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
             if kind == "workspace" and node in returned:
                 kind = "result"
             own = made.memory[node] = Memory([node], born[node], dies[node], kind)
+            q = over.get(node)
+            if q is not None and kind == "result" and _replaces(node, q, lowered, dies, born):
+                own.kind, own.input = "input", q
         if own.kind != "fresh":
-            over = _over(node, made, lowered, dies, born, returned)
-            if over is not None:
-                own.values.insert(0, over)
-                own.begin = born[over]
-                made.memory[over] = own
+            before = _over(node, made, lowered, dies, born, returned)
+            q = own.input
+            if before and (q is None or _replaces(before, q, lowered, dies, born)):
+                own.values.insert(0, before)
+                own.begin = born[before]
+                made.memory[before] = own
     made.memory = {node: made.memory[node] for node in made.lines}
     taken: set[Node] = set()
     for node in results:
@@ -146,6 +157,20 @@ def plan(lowered: Lowered, results: Sequence[Node]) -> Plan:
     made.results = [m for m in dict.fromkeys(found) if m.kind == "result"]
     _share(made)
     return made
+
+
+def _replaces(
+    node: Node, q: Leaf, lowered: Lowered, dies: Mapping[Node, int], born: Mapping[Node, int]
+) -> bool:
+    """Whether a value may be written over an input: everybody else has read that before."""
+    alike = (q.shape, q.dtype) == (node.shape, node.dtype)
+    if not alike or lowered.strides[q] != lowered.strides[node]:
+        return False
+    last = dies.get(q, -1)
+    if last != born[node]:
+        return last < born[node]
+    itself = any(node.inputs[i] is q for i in writes_over(node))
+    return itself and not any(y is not q and base(y, lowered) is q for y in node.parents)
 
 
 def _owns(node: Node, lowered: Lowered) -> bool:

@@ -108,7 +108,7 @@ def test_adam_works_in_what_it_carries_and_allocates_nothing(dtype: str) -> None
         tracemalloc.stop()
 
 
-def test_inputs_keep_the_memory_order_that_the_loop_was_made_with() -> None:
+def test_s201_inputs_keep_the_memory_order_that_the_loop_was_made_with() -> None:
     loop, (X, Y, rate) = softmax_loop("float64", True)
     other, _ = softmax_loop("float64", True)
     assert X.flags.f_contiguous
@@ -116,7 +116,7 @@ def test_inputs_keep_the_memory_order_that_the_loop_was_made_with() -> None:
     assert loop.step(X[:, ::-1], Y, rate) == other.step(X[:, ::-1].copy(), Y, rate)
 
 
-def test_a_step_left_half_way_is_not_gone_on_with() -> None:
+def test_s200_in_place_a_step_left_half_way_is_not_gone_on_with() -> None:
     loop, batch = softmax_loop("float64", True)
     loop.step(*batch)
     good, at = loop.carry, loop.iteration

@@ -96,7 +96,9 @@ def batch_cost(
         return value
     value.name = "error"
     m = counted(X, weights)
-    total: Tensor = value + l2 * l2_penalty(parameters, 1.0, m)
+    of_1 = not isinstance(l2, float)  # in a program λ is an argument
+    penalty = l2 * l2_penalty(parameters, 1.0, m) if of_1 else l2_penalty(parameters, l2, m)
+    total: Tensor = value + penalty
     total.name = "cost"
     return total
 

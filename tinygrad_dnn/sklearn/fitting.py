@@ -99,6 +99,12 @@ class DenseEstimator(BaseEstimator):
         known = going_on or (partial and hasattr(self, "classes_"))
         X, Y = self._targets(X, y, known, reset=not going_on)
         examples = _weighted(X, Y, sample_weight)
+        m = len(examples)
+        if self.batch_size != "auto" and self.batch_size > m:
+            warnings.warn(
+                f"batch_size: {self.batch_size} is above the number of examples; it is {m} then",
+                stacklevel=3,
+            )
         if going_on:
             self._check_layers_kept(Y)
         else:
@@ -243,7 +249,7 @@ class DenseEstimator(BaseEstimator):
         _, cost = self._head_and_cost()
         return batch_cost(
             Tensor(X, name="X"), Tensor(Y, name="Y"), named, cost, self.activation,
-            self.alpha or None, None if weights is None else Tensor(weights, name="weights"),
+            float(self.alpha) or None, None if weights is None else Tensor(weights, name="weights"),
         )  # fmt: skip
 
     def step_source(self, X: Any, y: Any, sample_weight: Any = None) -> str:
@@ -263,11 +269,7 @@ class DenseEstimator(BaseEstimator):
         return tuple(given) if isinstance(given, Iterable) else (given,)
 
     def _recipe(self, m: int) -> Recipe:
-        size = min(AUTO, m) if self.batch_size == "auto" else self.batch_size
-        if size > m:
-            warnings.warn(
-                f"batch_size: {size} is above the number of examples; it is {m} then", stacklevel=5
-            )
+        size = AUTO if self.batch_size == "auto" else self.batch_size
         _, cost = self._head_and_cost()
         return Recipe(
             cost, self.activation, self.solver, check_learning_rate(self.learning_rate_init),

@@ -19,7 +19,6 @@ from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.data.batches import batch_positions
 from tinygrad_dnn.network import cost_of, dropout_masks, l2_penalty
 from tinygrad_dnn.optim import OPTIMISERS
-from tinygrad_dnn.threads import blas_threads, largest_product
 
 Array = NDArray[Any]
 
@@ -108,8 +107,7 @@ def counted(X: Any, weights: Any) -> Any:
     return X.shape[1] if weights is None else weights.sum()
 
 
-@compile(reuse_outputs=True)
-def training_step(
+def step(
     parameters: Any,
     state: Any,
     X: Any,
@@ -131,6 +129,11 @@ def training_step(
 
     value, gradients = value_and_grad(of)(parameters)
     return value, *OPTIMISERS[solver]().update(parameters, gradients, state, rate)
+
+
+training_step = compile(step, reuse_outputs=True)
+# The last batch of an epoch is shorter: with a function of its own neither looks for its program.
+last_step = compile(step, reuse_outputs=True)
 
 
 def begin(parameters: dict[str, Array], solver: str) -> Fitted:
@@ -162,14 +165,13 @@ def epochs(
     it is while it is held.
     """
     m = len(examples)
-    sizes = (len(p) for name, p in now.parameters.items() if name.startswith("b"))
-    layers = [examples.X.shape[1], *sizes]
     while True:
-        with blas_threads(largest_product(layers, recipe.size)), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             total = count = 0.0
             for positions in _positions(m, recipe, rng):
                 batch = examples.at(positions)
-                cost, *after = training_step(*step_arguments(now, batch, recipe, rng))
+                run = training_step if batch[0].shape[1] == recipe.size else last_step
+                cost, *after = run(*step_arguments(now, batch, recipe, rng))
                 now = Fitted(*after)
                 weight = float(counted(batch[0], batch[2]))
                 total, count = total + weight * float(cost), count + weight

@@ -164,7 +164,7 @@ class DenseRegressor(RegressorMixin, DenseEstimator):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        init: str = "he",
+        init: str = "glorot",
         dropout: float = 0.0,
     ) -> None:
         super().__init__(

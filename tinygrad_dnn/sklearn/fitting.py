@@ -59,7 +59,7 @@ class DenseEstimator(BaseEstimator):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        init: str = "he",
+        init: str = "glorot",
         dropout: float = 0.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -112,10 +112,12 @@ class DenseEstimator(BaseEstimator):
         if not (going_on and partial):
             self._state = begin(self.parameters_, self.solver).state
         now = Fitted(_in_dtype(self.parameters_, X.dtype), _in_dtype(self._state, X.dtype))
-        if partial:
-            self._keep(*self._one_epoch(now, examples))
-        else:
-            self._until_it_stops(now, examples)
+        layers = [X.shape[1], *(len(b) for b in self.intercepts_)]
+        with blas_threads(largest_product(layers, self._recipe(m).size)):
+            if partial:
+                self._keep(*self._one_epoch(now, examples))
+            else:
+                self._until_it_stops(now, examples)
         broken = [name for name, p in self.parameters_.items() if not np.isfinite(p).all()]
         if broken:
             raise ValueError(
@@ -216,9 +218,7 @@ class DenseEstimator(BaseEstimator):
         """What the head makes of X (m, n_x): (m, n_L)."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        layers = [X.shape[1], *(len(b) for b in self.intercepts_)]
-        threads = blas_threads(largest_product(layers, len(X)))
-        with threads, no_grad(), np.errstate(over="ignore"):
+        with no_grad(), np.errstate(over="ignore"):
             head, _ = self._head_and_cost()
             _, AL = forward(X.T, self.parameters_, activation=self.activation, head=head)
         return np.ascontiguousarray(AL.data.T)

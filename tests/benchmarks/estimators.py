@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_dnn.sklearn import DenseClassifier
 
-SEEDS = 8
+SEEDS = 4
 BOUND = 0.8
 SETTINGS: dict[str, dict[str, Any]] = {
     "64 hidden units, batches of 64, 30 epochs": {

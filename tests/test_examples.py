@@ -213,6 +213,12 @@ def test_scipy_optimize(example) -> None:
     assert abs(state[0]) < 2.1
 
 
+def test_scikit_learn(example, capsys) -> None:
+    pytest.importorskip("sklearn")
+    assert example("scikit_learn").main() > 0.96
+    assert "dW2 = " in capsys.readouterr().out
+
+
 def test_export_onnx(example, tmp_path) -> None:
     for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -26,6 +26,7 @@ def source_of(
     constants: Constants | None = None,
     warns: bool = True,
     blocks: bool = True,
+    in_place: bool = False,
 ) -> tuple[Source, list[Step]]:
     """Rewrite, plan and print what was recorded: the source, and the rewrites in order.
 
@@ -33,6 +34,8 @@ def source_of(
         constants: those of a module that it shall share with other functions.
         warns: of what may not be finite.
         blocks: elementwise ops over large arrays run block by block.
+        in_place: the first results may be written over the arrays of the first argument, one over
+            each.
     """
     if rewriting:
         recording = recording.rewritten(PROGRAM)
@@ -40,7 +43,11 @@ def source_of(
             warn_saturated(recording)
     lowered = lower(recording.graph, recording.raises, share=rewriting)
     results = _distinct([_placed(x, lowered) for x in recording.results], lowered)
-    planned = plan(lowered, [x for x in results if isinstance(x, Node)], blocks, folds=rewriting)
+    replaced = recording.arguments[0].leaves if in_place else []
+    pairs = zip(results, replaced, strict=False)
+    over = {x: q for x, q in pairs if q is not None and isinstance(x, Node)}
+    returned = [x for x in results if isinstance(x, Node)]
+    planned = plan(lowered, returned, over, blocks=blocks, folds=rewriting)
     return printed(recording, lowered, planned, results, constants), recording.steps
 
 
@@ -72,9 +79,10 @@ def program_of(
     warns: bool = True,
     blocks: bool = True,
     threads: int | None = None,
+    in_place: bool = False,
 ) -> Program:
     """Return a recording as a program that runs."""
-    source, steps = source_of(recording, rewriting, warns=warns, blocks=blocks)
+    source, steps = source_of(recording, rewriting, warns=warns, blocks=blocks, in_place=in_place)
     return Program(
         source.text,
         source.called.function,

@@ -43,6 +43,7 @@ class Loop:
         refresh: int,
         iteration: int,
         printing: Mapping[str, Any],
+        in_place: bool = False,
     ) -> None:
         self._recording, self.steps, self._printing = recording, list(steps), printing
         self._layout, self._step, self._less = layout, step, less
@@ -53,7 +54,11 @@ class Loop:
         names = _keys([*self._smaller.carry, *starts])
         self._names = {name: x for name, x in names.items() if x in self._smaller.carry}
         self._starts = {name: x for name, x in names.items() if x in starts}
-        self._carry: dict[Node, Any] = {q: q.value for q in self._smaller.carry}
+        self._values = {name: q.value.copy() for name, q in self._names.items()}
+        self._turned: list[str] | None = None  # what a step gives in another memory order
+        self._in_place, self._torn = in_place, False
+        self._wanted = [(x.shape, x.dtype) for x in step.inputs]
+        self._orders: list[Any] = [_order(x.value) for x in step.inputs]
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -92,7 +97,12 @@ class Loop:
             results=[*step.carry.values(), *step.results],
             raises=raises,
         )
-        return program_of(whole, warns=False, **self._printing)
+        return program_of(whole, warns=False, in_place=self._in_place, **self._printing)
+
+    @property
+    def _carry(self) -> dict[Node, Any]:
+        """The carried values by their leaves."""
+        return {q: self._values[name] for name, q in self._names.items()}
 
     @cached_property
     def _constants(self) -> dict[str, Leaf]:
@@ -110,25 +120,34 @@ class Loop:
 
         Raises:
             ValueError: inputs of other shapes or dtypes than those that the loop was made with.
-            RuntimeError: what the step closes over is not what it was when the loop was made.
+            RuntimeError: what the step closes over is not what it was when the loop was made; or
+                the step before, of a loop `in_place`, was left half way.
         """
+        self._refuse_torn()
         if (name := self._recording.guards.changed()) is not None:
             raise RuntimeError(
                 f"step: {name} is not what it was when the loop was made; make another loop, with "
                 "carry= and iteration= of this one, or give it to every step as an input"
             )
         refuse_attached(self._recording.attached)
-        carry = {name: self._carry[q] for name, q in self._names.items()}
         constants = {name: self._hoisted.values[x] for name, x in self._constants.items()}
         given = self._fitting(inputs)
-        after, result = self._program.run([carry, constants, *given], reuse=True)
-        flat, layout = flatten(result)
-        result = rebuild(layout, [x.copy() if isinstance(x, np.ndarray) else x for x in flat])
-        for name, q in self._names.items():
-            x = after[name]
-            # One memory order throughout, so that an iteration's bits do not depend on the one
-            # that the loop began with.
-            self._carry[q] = x if x.flags.c_contiguous else x.copy()
+        program = self._program
+        self._torn = self._in_place
+        after, result = program.run([self._values, constants, *given], reuse=True)
+        self._torn = False
+        if isinstance(result, np.ndarray):
+            result = result.copy()
+        else:
+            flat, layout = flatten(result)
+            result = rebuild(layout, [x.copy() if isinstance(x, np.ndarray) else x for x in flat])
+        if self._turned is None:
+            self._turned = [name for name, x in after.items() if not x.flags.c_contiguous]
+        # One memory order throughout, so that an iteration's bits do not depend on the one that the
+        # loop began with.
+        for name in self._turned:
+            after[name] = after[name].copy()
+        self._values = after
         self.iteration += 1
         if self._less and self.iteration % self._refresh == 0:
             self._begin(self._whole(self._carry, self._hoisted.known))
@@ -138,17 +157,31 @@ class Loop:
         """An iteration's inputs, in the memory order that the program was written for."""
         if not inputs and not self._step.inputs:
             return []
+        if self._as_made(inputs):
+            return [*inputs]
         flat, layout = flatten(list(inputs))
-        arrays = [np.asarray(value_of(x), order="C") for x in flat]
+        arrays = [np.asarray(value_of(x)) for x in flat]
         got = [(x.shape, x.dtype) for x in arrays]
-        wanted = [(x.shape, x.dtype) for x in self._step.inputs]
-        if got != wanted:
+        if got != self._wanted:
             raise ValueError(
-                f"step: expected inputs {_shapes_text(wanted)}, got {_shapes_text(got)}; "
+                f"step: expected inputs {_shapes_text(self._wanted)}, got {_shapes_text(got)}; "
                 "make another loop for other shapes, which can resume from this one's snapshot()"
             )
+        arrays = [np.asarray(x, order=o) for x, o in zip(arrays, self._orders, strict=True)]
         found: list[Any] = rebuild(layout, arrays)
         return found
+
+    def _as_made(self, inputs: Sequence[Any]) -> bool:
+        """Whether each is one array, and like the one that the loop was made with."""
+        wanted = self._wanted
+        if len(inputs) != len(wanted):
+            return False
+        for x, (shape, dtype), order in zip(inputs, wanted, self._orders, strict=True):
+            if type(x) is not np.ndarray or x.shape != shape or x.dtype != dtype:
+                return False
+            if not (x.flags.c_contiguous if order == "C" else x.flags.f_contiguous):
+                return False
+        return True
 
     # --- looking and resuming ----------------------------------------------------------------
 
@@ -163,7 +196,12 @@ class Loop:
         return _renamed("Loop.told", "summary", self.summary)
 
     def snapshot(self) -> Snapshot:
-        """Where the loop stands. It stays that, whatever the loop does next."""
+        """Where the loop stands. It stays that, whatever the loop does next.
+
+        Raises:
+            RuntimeError: a step of a loop `in_place` was left half way.
+        """
+        self._refuse_torn()
         carry = {q: x.copy() for q, x in self._carry.items()}
         return Snapshot(self, self.iteration, carry, self._hoisted.known)
 
@@ -189,15 +227,22 @@ class Loop:
         for q, path in zip(self._step.carry, paths(self._layout, ""), strict=True):
             whole[q] = _checked(q.name or "carry", q, named[path])
         self._begin(whole)
-        self.iteration = iteration
+        self.iteration, self._torn = iteration, False
         if not accumulators:
             return
         places = {n: q for n, q in self._names.items() if q not in self._step.carry}
         given = {n: _checked(n, q, accumulators.get(n)) for n, q in (places | self._starts).items()}
         if unknown := accumulators.keys() - given.keys():
             raise ValueError(f"resume: this loop carries no {', '.join(sorted(unknown))}")
-        self._carry |= {q: given[n] for n, q in places.items()}
+        self._values |= {n: given[n] for n in places}
         self._hoisted.restart({q: given[n] for n, q in self._starts.items()})
+
+    def _refuse_torn(self) -> None:
+        if self._torn:
+            raise RuntimeError(
+                f"compile_loop: iteration {self.iteration} of this loop, which works in place, was "
+                "left half way, some of its carry written and some not; resume() from a snapshot"
+            )
 
     def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
@@ -212,7 +257,9 @@ class Loop:
     def _begin(self, whole: Mapping[Leaf, Any]) -> None:
         """From here on: the matrices begin where they stand, S = 0."""
         begin = self._less.begin if self._less else {}
-        self._carry = {q: begin[q].copy() if q in begin else whole[q] for q in self._smaller.carry}
+        self._values = {
+            name: begin[q].copy() if q in begin else whole[q] for name, q in self._names.items()
+        }
         if self._less:
             self._hoisted.restart({start: whole[q] for start, q in self._less.starts.items()})
 
@@ -285,6 +332,15 @@ def _checked(name: str, q: Leaf, x: Any) -> Any:
 def copied(x: Any) -> Any:
     """An array as a loop carries it, nobody else's."""
     return np.array(value_of(x), order="C")
+
+
+def copied_input(x: Any) -> Any:
+    """An array like an input: column by column where that is, else row by row."""
+    return np.array(value_of(x), order=_order(np.asarray(value_of(x))))
+
+
+def _order(x: Any) -> Any:
+    return "F" if x.flags.f_contiguous and not x.flags.c_contiguous else "C"
 
 
 def _shapes_text(arrays: Sequence[tuple[Any, Any]]) -> str:

@@ -14,7 +14,7 @@ from tinygrad_dnn.compiler.compiled import check_threads
 from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
-from tinygrad_dnn.loops.loop import Loop, copied, shown
+from tinygrad_dnn.loops.loop import Loop, copied, copied_input, shown
 from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import reduced
 from tinygrad_dnn.rewrite import PROGRAM
@@ -34,6 +34,7 @@ def compile_loop(
     iteration: int = 0,
     blocks: bool = True,
     threads: int | None = None,
+    in_place: bool = False,
 ) -> Loop:
     """A step compiled for being repeated.
 
@@ -61,13 +62,17 @@ def compile_loop(
         step: (carry, *inputs, **constants) -> (next carry, result).
         carry: the arrays to begin with, in dicts, lists and tuples; copied.
         constants: arrays by argument name; they must not be changed while the loop is in use.
-        inputs: arrays like those that every `loop.step(*inputs)` will be given.
+        inputs: arrays like those that every `loop.step(*inputs)` will be given, in their memory
+            order, row by row or column by column.
         rewrite: simplify the recorded graph first, as `compile` does.
         strength_reduction: False carries every matrix as it is.
         refresh: after every so many iterations W0 becomes W, and S 0 (by iteration numbers, so that
             the bits of a run do not depend on when it is looked at).
         iteration: how many iterations were complete before.
         blocks, threads: as `compile` has them.
+        in_place: write what is carried next over what was carried before, which takes half the
+            memory and stays nearer to the processor. A step that is left half way, by Ctrl-C or an
+            error, then loses the carry, and the loop asks for a `resume`; without, nothing is lost.
 
     Raises:
         TypeError: the step does not return a pair whose first part is like carry, or closes over a
@@ -126,9 +131,10 @@ def compile_loop(
     )
     less = reduced(repeated) if strength_reduction else None
     printing = {"rewriting": rewrite, "blocks": blocks, "threads": threads}
-    return Loop(recording, recording.steps, layout, repeated, less, refresh, iteration, printing)
+    steps = recording.steps
+    return Loop(recording, steps, layout, repeated, less, refresh, iteration, printing, in_place)
 
 
 def _tree(tree: Any) -> Any:
     flat, layout = flatten(tree)
-    return rebuild(layout, [copied(x) for x in flat])
+    return rebuild(layout, [copied_input(x) for x in flat])

@@ -229,7 +229,8 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
 
     v̂ = v / (1 − β1ᵗ) and ŝ = s / (1 − β2ᵗ) make up for the zeros that v and s began with. Computed
     as α √(1 − β2ᵗ) / (1 − β1ᵗ) · v / (√s + ε √(1 − β2ᵗ)), which is the same in fewer passes over
-    the arrays (the end of section 2 of the paper, with its ε̂ = ε √(1 − β2ᵗ)).
+    the arrays (the end of section 2 of the paper, with its ε̂ = ε √(1 − β2ᵗ)); and with
+    u = (1 − β1) g, of which both means are made.
 
     D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, ICLR 2015.
 
@@ -238,10 +239,12 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Opt
     """
     _shares("adam", beta1=beta1, beta2=beta2)
     _above_0("adam", beta1=beta1, beta2=beta2, epsilon=epsilon)
+    share = (1 - beta2) / (1 - beta1) ** 2
 
     def rule(p: Any, g: Any, kept: Remembered, rate: Any, t: Any) -> tuple[Any, Remembered]:
-        v = kept["v"] + (1 - beta1) * (g - kept["v"])  # a number times g would compute g again
-        s = beta2 * kept["s"] + (1 - beta2) * np.square(g)
+        u = (1 - beta1) * g  # compiled, the number goes into the product that g is
+        v = beta1 * kept["v"] + u
+        s = beta2 * kept["s"] + share * np.square(u)
         root = np.sqrt(_one_minus_power(beta2, t))
         step = _in_dtype(root / _one_minus_power(beta1, t), p) * rate
         below = np.sqrt(s) + _in_dtype(_above_tiny(epsilon, p) * root, p)

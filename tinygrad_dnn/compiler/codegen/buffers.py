@@ -1,7 +1,8 @@
 """Which memory every value gets: results first, then buffers that live as long as their values.
 
 A value may be written over an operand that nobody reads any more (elementwise ops alone); values
-whose lifetimes do not meet share a buffer. The rules are fixed: the same graph gives the same plan.
+whose lifetimes do not meet share a buffer. A result may be written over an input where the caller
+allows it and nobody reads that any more. The rules are fixed: the same graph gives the same plan.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ class Memory:
     Attributes:
         values: in order of time.
         begin, end: the first line that writes it and the last that reads it.
-        kind: "workspace", "result" (returned, hence new in every call), "fresh" (what NumPy
-            itself allocates), or "block" (as large as one block of a region).
+        kind: "workspace", "result" (returned, hence new in every call), "input" (written over
+            one), "fresh" (what NumPy itself allocates), or "block" (as large as one block of a
+            region).
         buffer: the number of the shared buffer, for a workspace or a block.
+        input: the one that is written over.
     """
 
     values: list[Node]
@@ -46,6 +49,7 @@ class Memory:
     end: int
     kind: str = "workspace"
     buffer: int = -1
+    input: Leaf | None = None
 
     @property
     def last(self) -> Node:
@@ -105,16 +109,22 @@ def allocates(node: Node, lowered: Lowered) -> bool:
 
 
 def plan(
-    lowered: Lowered, results: Sequence[Node], blocks: bool = False, folds: bool = True
+    lowered: Lowered,
+    results: Sequence[Node],
+    over: Mapping[Node, Leaf] | None = None,
+    blocks: bool = False,
+    folds: bool = True,
 ) -> Plan:
     """Give every value its memory.
 
     Args:
         results: the nodes that are returned, each once; memory that one of them has already is
             copied for the others.
+        over: those of them that may be written over an input, where nobody reads it any more.
         blocks: elementwise ops over large arrays run block by block.
         folds: their sums too.
     """
+    over = over or {}
     lines = [n for n in lowered.graph if n.op is not None and n not in lowered.views]
     order: list[Node | Region] = [*lines]
     if blocks:
@@ -131,6 +141,10 @@ def plan(
     returned = {base(n, lowered) for n in results if _owns(n, lowered)}
     regions = [part for part in order if isinstance(part, Region)]
     looked = {n: there for r in regions for there in [viewed(r, lowered)] for n in r.lines}
+
+    def replaces(node: Node, q: Leaf) -> bool:
+        return q not in looked.get(node, ()) and _replaces(node, q, lowered, dies, born)
+
     for node in reversed(made.lines):
         own = made.memory.get(node)
         if own is None:
@@ -138,12 +152,18 @@ def plan(
             if kind == "workspace" and node in returned:
                 kind = "result"
             own = made.memory[node] = Memory([node], born[node], dies[node], kind)
+            q = over.get(node)
+            if q is not None and kind == "result" and replaces(node, q):
+                own.kind, own.input = "input", q
         if own.kind != "fresh":
-            over = _over(node, made, lowered, dies, born, returned)
-            if over is not None and over not in looked.get(node, ()):
-                own.values.insert(0, over)
-                own.begin = born[over]
-                made.memory[over] = own
+            before = _over(node, made, lowered, dies, born, returned)
+            q = own.input
+            if before in looked.get(node, ()):
+                before = None
+            if before and (q is None or replaces(before, q)):
+                own.values.insert(0, before)
+                own.begin = born[before]
+                made.memory[before] = own
     made.memory = {node: made.memory[node] for node in made.lines}
     _settle(regions, made, {base(n, lowered) for n in results}, lowered)
     taken: set[Node] = set()
@@ -177,14 +197,25 @@ def _settle(regions: Sequence[Region], made: Plan, results: set[Node], lowered: 
         last |= dict.fromkeys(at, max(at))
         hidden |= inner(region, made.lines, results, lowered)
     for m in dict.fromkeys(made.memory.values()):
-        if (
-            m.kind == "workspace"
-            and hidden.issuperset(m.values)
-            and (first[m.begin] == first[m.end])
-        ):
+        whole = first[m.begin] != first[m.end]
+        if m.kind == "workspace" and hidden.issuperset(m.values) and not whole:
             m.kind = "block"
         else:
             m.begin, m.end = first[m.begin], last[m.end]
+
+
+def _replaces(
+    node: Node, q: Leaf, lowered: Lowered, dies: Mapping[Node, int], born: Mapping[Node, int]
+) -> bool:
+    """Whether a value may be written over an input: everybody else has read that before."""
+    alike = (q.shape, q.dtype) == (node.shape, node.dtype)
+    if not alike or lowered.strides[q] != lowered.strides[node]:
+        return False
+    last = dies.get(q, -1)
+    if last != born[node]:
+        return last < born[node]
+    itself = any(node.inputs[i] is q for i in writes_over(node))
+    return itself and not any(y is not q and base(y, lowered) is q for y in node.parents)
 
 
 def _owns(node: Node, lowered: Lowered) -> bool:

@@ -106,7 +106,11 @@ class Called:
         self._inputs(recording)
         outer = self._results(recording, results)
         for memory in dict.fromkeys(plan.memory[node] for node in plan.lines):
-            self._chain(memory.values, outer)
+            if memory.input is None:
+                self._chain(memory.values, outer)
+            else:
+                self.values |= dict.fromkeys(memory.values, self.values[memory.input])
+                self.unnamed.update(memory.values[:-1])
         letters: dict[Node, str] = {}
         for node in plan.lines:
             if node in self._letters:
@@ -171,7 +175,7 @@ def parts_of(plan: Plan, names: set[str]) -> dict[Node, str]:
             parts[node] = ", ".join(node.scope)
         elif name[:1] == "d" and name[1:] in names:
             parts[node] = "backward"
-        elif plan.memory[node].kind == "result":
+        elif plan.memory[node].kind in ("result", "input"):
             parts[node] = last.name or UPDATE
     for node in reversed(plan.lines):
         for x in node.parents:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 
 from tinygrad_dnn import check as check
-from tinygrad_dnn import checkpoint as checkpoint
 from tinygrad_dnn import data as data
 from tinygrad_dnn import export as export
 from tinygrad_dnn import formula as formula
@@ -23,11 +22,12 @@ from tinygrad_dnn import textbook as textbook
 from tinygrad_dnn import textbook_part2 as textbook_part2
 from tinygrad_dnn import train as train
 from tinygrad_dnn.autodiff.black_box import custom_vjp as custom_vjp
+from tinygrad_dnn.autodiff.checkpoint import checkpoint as checkpoint
+from tinygrad_dnn.autodiff.checkpoint import remat as remat
 from tinygrad_dnn.autodiff.debug import NonFiniteError as NonFiniteError
 from tinygrad_dnn.autodiff.debug import debug as debug
 from tinygrad_dnn.autodiff.per_example import per_example_gradients as per_example_gradients
 from tinygrad_dnn.autodiff.pytree import ravel_tree as ravel_tree
-from tinygrad_dnn.autodiff.remat import remat as remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError as FreedGraphError
 from tinygrad_dnn.autodiff.reverse import StaleValueError as StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor as Tensor

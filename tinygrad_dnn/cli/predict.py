@@ -11,10 +11,10 @@ from warnings import catch_warnings
 import h5py
 import numpy as np
 
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.models import columns_for, load_model, split_of
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.data import Dataset, default_dataset, open_dataset
+from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import predict
 

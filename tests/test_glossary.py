@@ -177,7 +177,8 @@ np.add.reduceat(v, [0, 1]) | np.sum(t[
 np.fft.fft(v) | td.custom_vjp
 np.unique(v) | np.unique(t.data)
 np.histogram(v) | .data
-np.exp(v, dtype=np.float32) | t.astype(np.float32)
+np.exp(v, dtype=np.float32) |
+td.exp(v, dtype=np.float32) | t.astype(np.float32)
 np.exp(v, where=mask) | np.where
 v ^ 2 | t ** 2
 v == None | is None

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 from kinks import calls, cotangent, domain_of, is_elementwise, special
 from mutation.planted import redeclared
 
@@ -225,21 +226,30 @@ def _check_recurrence(op: Op) -> None:
     ):
         with np.errstate(all="ignore"):
             z, (expected, size) = op(factors, added), _steps(factors, added)
-            assert op(factors.astype("f4"), added.astype("f4")).dtype == np.float32
+            for kinds in ("f4 f4", "f4 f8", "f8 f4"):
+                a, b = (v.astype(k) for v, k in zip((factors, added), kinds.split(), strict=True))
+                assert op(a, b).dtype == np.result_type(a, b)
         assert z.shape == expected.shape
         assert (np.abs(z - expected) <= 1e-12 * size).all()
 
 
 def _check_triangular(op: Op) -> None:
     rng = np.random.default_rng(0)
-    for n, m, *more in ((70, 2), (33, 1, 2), (64, 3), (5, 2)):
-        x = rng.normal(size=(*more, n, n)) + 20 * np.eye(n)
-        y = rng.normal(size=(n, m))
+    for x_stack, y_stack, n, m in (
+        ((), (), 70, 2), ((2,), (), 33, 1), ((), (2,), 33, 1), ((), (), 64, 3), ((), (), 5, 2),
+    ):  # fmt: skip
+        x = rng.normal(size=(*x_stack, n, n)) + 20 * np.eye(n)
+        y = rng.normal(size=(*y_stack, n, m))
         for is_lower, part in ((True, np.tril(x)), (False, np.triu(x))):
+            x = np.where(part == 0, np.nan, part)  # one triangle alone is read
             z = op(x, y, lower=is_lower)
-            assert z.shape == (*more, n, m)
+            assert z.shape == (*x_stack, *y_stack, n, m)
             np.testing.assert_allclose(part @ z, np.broadcast_to(y, z.shape), atol=1e-12)
-            assert op(x, y.astype("f4"), lower=is_lower).dtype == np.float64
+            for kinds in (("f4", "f8"), ("f8", "f4")):
+                a, b = (v.astype(k) for v, k in zip((x, y), kinds, strict=True))
+                assert op(a, b, lower=is_lower).dtype == np.float64
+    with pytest.raises(ValueError, match="expected a square matrix"):
+        op(np.eye(71), y)
 
 
 def _check_argsort(op: Op) -> None:

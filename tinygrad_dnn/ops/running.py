@@ -50,8 +50,6 @@ def _by_products(x, y):
     """P_k Σ_{j≤k} y_j / P_j with P_k = x_1 ⋯ x_k, whose roundings are those of the steps; None
     where a product or a quotient leaves the range in which no digits are lost.
     """
-    if x.dtype != y.dtype:
-        return None
     a = x.copy()
     a[0] = 1  # nothing comes before
     with np.errstate(over="ignore", under="ignore"):

@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.main import main
+from tinygrad_dnn.storage import run_file
 
 DONE, NO, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 SHAPE = (4, 4, 3)
@@ -102,6 +102,6 @@ def train_model(folder: Path) -> None:
 
 def change_model(**fields: Any) -> None:
     """Save model.h5 with other fields."""
-    old = checkpoint.load("model.h5")
+    old = run_file.load("model.h5")
     kept = {name: getattr(old, name) for name in old.__dataclass_fields__}
-    checkpoint.save("model.h5", checkpoint.Checkpoint(**{**kept, **fields}))
+    run_file.save("model.h5", run_file.Checkpoint(**{**kept, **fields}))

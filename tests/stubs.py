@@ -156,6 +156,9 @@ def _settings(op: Op) -> list[str]:
     parameters = op.__signature__.parameters
     found = [_setting(parameters[name]) for name in op.settings if name in op.positional]
     by_name = [_setting(parameters[name]) for name in op.settings if name not in op.positional]
+    if op.whole is not None:  # NumPy's other settings
+        others = [*inspect.signature(op.whole).parameters.values()][len(op.arrays) :]
+        by_name += [_setting(p) for p in others if p.name not in {"out", *op.settings}]
     return [*found, *(["*", *by_name] if by_name else [])]
 
 

@@ -177,7 +177,8 @@ np.add.reduceat(v, [0, 1]) | np.sum(t[
 np.fft.fft(v) | td.custom_vjp
 np.unique(v) | np.unique(t.data)
 np.histogram(v) | .data
-np.exp(v, dtype=np.float32) | t.astype(np.float32)
+np.exp(v, dtype=np.float32) |
+td.exp(v, dtype=np.float32) | t.astype(np.float32)
 np.exp(v, where=mask) | np.where
 v ^ 2 | t ** 2
 v == None | is None
@@ -321,7 +322,9 @@ td.jacobian(f, argnum=0) | argnums='b'
 td.grad(f, argnames='x') | argnums='b'
 td.grad(f, allow_int=True) | return the cost alone
 td.jacobian(f, vectorize=True) | chunk_size
-td.checkpoint_sequential(f, 3, a) | td.remat
+td.checkpoint_sequential(f, 3, a) | td.checkpoint
+td.checkpoint(f, a) | checkpoint(f)(x)
+td.checkpoint(f, a, use_reentrant=False) | td.checkpoint(np.sin)(t)
 td.grad(f, holomorphic=True) | return the cost alone
 td.grad(f, argnums=1.5) | position
 td.grad(f(v)) | gradients(y, x)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from tinygrad_dnn import checkpoint, textbook, threads
+from tinygrad_dnn import textbook, threads
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.network import initialize_parameters
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import (
     DivergedError,
     Settings,
@@ -123,9 +124,9 @@ def through_a_file(state: State, path: Path) -> State:
         state.parameters["W1"].shape[1],
         *(p.shape[0] for k, p in state.parameters.items() if k[0] == "W"),
     )
-    checkpoint.save(
+    run_file.save(
         path,
-        checkpoint.Checkpoint(
+        run_file.Checkpoint(
             parameters=dict(state.parameters),
             layer_dims=dims,
             iteration=state.iteration,
@@ -138,7 +139,7 @@ def through_a_file(state: State, path: Path) -> State:
             loop_state=dict(state.accumulators),
         ),
     )
-    loaded = checkpoint.load(path)
+    loaded = run_file.load(path)
     return State(loaded.parameters, loaded.iteration, loaded.costs, loaded.loop_state)
 
 

@@ -9,10 +9,10 @@ import typing
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.black_box import custom_vjp
+from tinygrad_dnn.autodiff.checkpoint import checkpoint, remat
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
 from tinygrad_dnn.autodiff.per_example import per_example_gradients
 from tinygrad_dnn.autodiff.pytree import ravel_tree
-from tinygrad_dnn.autodiff.remat import remat
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
@@ -64,6 +64,7 @@ __all__ = [
     "assert_gradients",
     "check_gradients",
     "check_vjp",
+    "checkpoint",
     "compile",
     "compile_loop",
     "custom_vjp",

@@ -201,7 +201,7 @@ MODULE = _by_name(
         ),
         "`td.vjp(np.sin, v)`": "make_vjp vjp_fun linear_transpose",
         "`td.jvp(np.sin, v, v)`": "make_jvp fwd_grad forward_ad",
-        "`td.remat(np.sin)(t)`": "checkpoint_sequential recompute_grad checkpoint_wrapper",
+        "`td.checkpoint(np.sin)(t)`": "checkpoint_sequential recompute_grad checkpoint_wrapper",
         "`td.jacobian(np.sin)(v)`": "jacrev jacfwd jac make_ggnvp",
         "`td.hvp(lambda x: (x ** 3).sum(), v, v)`": (
             "hessian_vector_product make_hvp hessian_tensor_product vhp"
@@ -283,6 +283,9 @@ ARGUMENTS = _by_name(
             "cache parallel fastmath"
         ),
         "an array lies where it was made": "device pin_memory",
+        "`td.checkpoint(np.sin)(t)` computes all again, with the same random numbers": (
+            "use_reentrant preserve_rng_state determinism_check policy prevent_cse concrete"
+        ),
         "`td.Tensor([1.0], requires_grad=True)`": "requires_grad",
         "`td.where(t > 0, t, 0.0)`": "other input",
         "`td.leaky_relu(t, slope=0.1)`": "negative_slope alpha",

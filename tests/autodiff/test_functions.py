@@ -326,7 +326,7 @@ def pair(x: Any) -> Any:
     [
         grad(cubes), td.value_and_grad(cubes, "x"),
         td.jacobian(cubes, chunk_size=2), td.hessian(cubes), td.grad(pair, has_aux=True),
-        td.remat(cubes), td.jacobian(grad(cubes)), td.hessian(td.remat(cubes)),
+        td.checkpoint(cubes), td.jacobian(grad(cubes)), td.hessian(td.checkpoint(cubes)),
     ],
 )  # fmt: skip
 def test_s126_what_transforms_make_pickles(made: Any) -> None:

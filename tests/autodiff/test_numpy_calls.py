@@ -149,13 +149,12 @@ def test_a_ufunc_of_scipy_is_not_called_numpys() -> None:
         np.spacing(t)
 
 
-def test_counts_refuse_weights_whose_gradient_would_be_lost() -> None:
+def test_counts_with_weights_are_sums() -> None:
     i, w = Tensor(np.array([0, 1, 1])), Tensor(V, requires_grad=True)
     assert np.bincount(i, Tensor(V), minlength=3).tolist() == [3.0, 3.0, 0.0]
-    for call in (lambda: np.bincount(i, weights=w), lambda: np.bincount(i, w)):
-        with pytest.raises(TypeError, match=r"td\.scatter_add\(weights, x, shape=\(n,\)\)"):
-            call()
-    np.testing.assert_array_equal(td.scatter_add(w, i, shape=(2,)).data, [3.0, 3.0])
+    z = np.bincount(i, weights=w, minlength=3)
+    assert z.data.tolist() == [3.0, 3.0, 0.0]
+    assert td.gradients(z, w, gradient=np.array([1.0, 5.0, 7.0])).tolist() == [1.0, 5.0, 5.0]
 
 
 def test_plain_values_of_tensors_in_lists_and_tuples() -> None:

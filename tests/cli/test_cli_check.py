@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from commands import DONE, NO, UNUSABLE, call, run
 
-from tinygrad_dnn import checkpoint, textbook
+from tinygrad_dnn import textbook
 from tinygrad_dnn.cli.check import DOCUMENT_LAYERS
 from tinygrad_dnn.grading.three_ways import BOUND
 from tinygrad_dnn.network import initialize_parameters
+from tinygrad_dnn.storage import run_file
 
 Out = pytest.CaptureFixture[str]
 
@@ -101,9 +102,9 @@ def test_a_model_that_is_none(folder: Path, capsys: Out) -> None:
 
 def test_a_saturated_model_is_answered_in_words(capsys: Out) -> None:
     assert call("train", "--layers", "64,1", "--iterations", 1, "--no-pictures") == DONE
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     model.parameters["b1"][...] = 1000
-    checkpoint.save("run/model.h5", model)
+    run_file.save("run/model.h5", model)
     assert call("check", "run/model.h5") == UNUSABLE
     assert (
         "tinygrad-dnn check: the network's output for example 0 is 1: " in capsys.readouterr().err

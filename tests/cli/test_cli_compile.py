@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from commands import DONE, call, complaint
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.network import cost_of, forward
 from tinygrad_dnn.optim import gradient_descent
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import Settings, State, train
 
 RATE = 0.1  # of the model that the tests share
@@ -31,7 +31,7 @@ def module(path: str) -> dict[str, Any]:
 
 
 def data() -> tuple[Any, Any, Any]:
-    model = checkpoint.load("model.h5")
+    model = run_file.load("model.h5")
     with open_dataset("train.h5") as file:
         return dict(model.parameters), file.columns(), file.labels(np.float64)
 
@@ -57,7 +57,7 @@ def test_the_module_computes_the_models_passes(capsys: Out) -> None:
 def test_rewritten_it_trains_as_train_does() -> None:
     assert call("compile", "model.h5", "--data", "train.h5") == DONE
     p, X, Y = data()
-    model = checkpoint.load("model.h5")
+    model = run_file.load("model.h5")
     rate = float(model.settings["learning_rate"] or 0)
     expected = train(X, Y, Settings(model.layer_dims, rate), 20, start=State(p, 0))
     step = module("net.py")["step"]

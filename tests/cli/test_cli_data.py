@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from commands import DONE, call, complaint
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import default_dataset
+from tinygrad_dnn.storage import run_file
 
 pytest.importorskip("pandas", reason="pandas (the extra pandas) is not installed")
 pytest.importorskip("PIL", reason="Pillow (the extra image) is not installed")
@@ -67,7 +67,7 @@ def test_the_same_examples_train_alike(capsys: Out) -> None:
 
 def test_a_folder_of_pictures_by_class(capsys: Out) -> None:
     assert quick("train", "test", "--size", "6x5") == DONE
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert (model.x_shape, model.x_scale, model.class_names) == ((6, 5), 255, ("even", "odd"))
     use = capsys.readouterr().out.splitlines()[-1]
     assert call(*shlex.split(use)[shlex.split(use).index("predict") :]) == DONE
@@ -83,10 +83,10 @@ def test_one_file_is_cut_and_resumed(capsys: Out) -> None:
     told = capsys.readouterr().out
     assert "on 30 examples of train.parquet" in told
     assert "on the 10 test examples" in told
-    whole = checkpoint.load("run/model.h5").parameters["W1"]
+    whole = run_file.load("run/model.h5").parameters["W1"]
     assert quick(*files, n=10) == DONE
     assert quick(*files, "--resume", n=30) == DONE
-    np.testing.assert_array_equal(checkpoint.load("run/model.h5").parameters["W1"], whole)
+    np.testing.assert_array_equal(run_file.load("run/model.h5").parameters["W1"], whole)
 
 
 @pytest.mark.parametrize(

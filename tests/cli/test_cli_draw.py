@@ -21,7 +21,7 @@ from commands import (
 )
 from own_nets import NET, drawn, enter, labels
 
-from tinygrad_dnn import checkpoint
+from tinygrad_dnn.storage import run_file
 
 Out = pytest.CaptureFixture[str]
 
@@ -87,7 +87,7 @@ def test_a_float32_model_is_drawn_in_float32_on_the_cost_it_was_trained_on() -> 
 
 
 def test_a_model_that_saturates_is_drawn_and_marked() -> None:
-    parameters = {**checkpoint.load("model.h5").parameters}
+    parameters = {**run_file.load("model.h5").parameters}
     parameters["b4"] = np.full((1, 1), 1e4)
     change_model(parameters=parameters)
     done = run("draw", "model.h5", "--data", "train.h5", "--steps", "--out", "bad.dot")

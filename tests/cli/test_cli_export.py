@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from commands import DONE, call, complaint
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import open_dataset
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
@@ -31,7 +31,7 @@ def test_the_exported_model_predicts_as_ours(capsys: Out) -> None:
     told = capsys.readouterr().out
     assert "from X (48, m), examples in columns divided by 255, to AL (1, m), for any m" in told
     assert told.endswith("wrote model.onnx\n")
-    model = checkpoint.load("model.h5")
+    model = run_file.load("model.h5")
     with open_dataset("train.h5", split="train") as data:
         X = data.columns()
     session = ort.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
@@ -41,7 +41,7 @@ def test_the_exported_model_predicts_as_ours(capsys: Out) -> None:
 
 def test_weights_as_npz_are_the_parameters(capsys: Out) -> None:
     assert call("export", "model.h5", "model.npz") == DONE
-    parameters = checkpoint.load("model.h5").parameters
+    parameters = run_file.load("model.h5").parameters
     with np.load("model.npz") as stored:
         assert sorted(stored) == sorted(parameters)
         assert all(stored[name].tobytes() == parameters[name].tobytes() for name in stored)

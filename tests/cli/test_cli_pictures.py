@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from commands import DONE, UNUSABLE, call, change_model, complaint, examples, run
 
-from tinygrad_dnn import checkpoint
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
@@ -34,7 +34,7 @@ def save_picture(name: str, pixels: Any, **options: Any) -> str:
 def expected(m: int, seed: int) -> list[float]:
     """The model's probabilities of m examples."""
     x, _ = examples(m, seed)
-    parameters = checkpoint.load("model.h5").parameters
+    parameters = run_file.load("model.h5").parameters
     return predict(x.reshape(m, -1).T / 255, parameters)[0].tolist()
 
 

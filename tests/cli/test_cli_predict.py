@@ -19,7 +19,7 @@ from commands import (
     write_split,
 )
 
-from tinygrad_dnn import checkpoint
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import predict
 
 Out = pytest.CaptureFixture[str]
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("folder")  # every test runs in a copy of i
 def expected(m: int, seed: int) -> tuple[list[float], list[int]]:
     """The model's probabilities and the labels of m examples."""
     x, y = examples(m, seed)
-    parameters = checkpoint.load("model.h5").parameters
+    parameters = run_file.load("model.h5").parameters
     return predict(x.reshape(m, -1).T / 255, parameters)[0].tolist(), y.tolist()
 
 
@@ -123,7 +123,7 @@ def test_without_files_the_digits_that_come_along(capsys: Out) -> None:
 
 
 def test_float32_models_predict_in_float32(capsys: Out) -> None:
-    old = checkpoint.load("model.h5")
+    old = run_file.load("model.h5")
     narrow = {name: p.astype(np.float32) for name, p in old.parameters.items()}
     change_model(parameters=narrow)
     AL, _ = expected(11, seed=2)

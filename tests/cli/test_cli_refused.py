@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from commands import complaint, write_arrays, write_files
 
-from tinygrad_dnn import checkpoint
+from tinygrad_dnn.storage import run_file
 
 Out = pytest.CaptureFixture[str]
 QUICK = ("--iterations", 3, "--no-pictures")
@@ -164,7 +164,7 @@ def test_a_refused_output_folder(monkeypatch: pytest.MonkeyPatch, capsys: Out) -
 
 
 def test_a_disk_that_fills_up_while_training(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
-    genuine = checkpoint.save
+    genuine = run_file.save
 
     def save(path: Any, saved: Any) -> None:
         if saved.iteration:
@@ -172,8 +172,8 @@ def test_a_disk_that_fills_up_while_training(monkeypatch: pytest.MonkeyPatch, ca
         genuine(path, saved)
 
     with monkeypatch.context() as full:
-        full.setattr(checkpoint, "save", save)
+        full.setattr(run_file, "save", save)
         assert "run/model.h5: not saved: No space left on device" in complaint(
             capsys, "train", *QUICK, "train.h5"
         )
-    assert checkpoint.load("run/model.h5").iteration == 0
+    assert run_file.load("run/model.h5").iteration == 0

@@ -25,8 +25,8 @@ from commands import (
     write_split,
 )
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import open_dataset
+from tinygrad_dnn.storage import run_file
 
 Out = pytest.CaptureFixture[str]
 
@@ -81,7 +81,7 @@ def test_a_loop_of_fewer_operations_is_announced_once_and_resumed(capsys: Out) -
     assert "2.04 times fewer" in told
     assert quick("--out", "parts", "--checkpoint-every", "7", n=333) == DONE
     capsys.readouterr()
-    saved = checkpoint.load("parts/model.h5")
+    saved = run_file.load("parts/model.h5")
     assert saved.loop_state.keys() == {"S_W1", "W1_start"}
     with open_dataset("train.h5") as file:
         X = file.columns()
@@ -89,7 +89,7 @@ def test_a_loop_of_fewer_operations_is_announced_once_and_resumed(capsys: Out) -
     np.testing.assert_allclose(saved.parameters["W1"], W1, rtol=1e-12)
     assert quick("--out", "parts", "--resume", n=500) == DONE
     assert "strength reduction" not in capsys.readouterr().out
-    assert checkpoint.load("parts/model.h5").loop_state == {}  # just refreshed
+    assert run_file.load("parts/model.h5").loop_state == {}  # just refreshed
     assert quick("--out", "parts", "--resume", n=700) == DONE
     assert content("parts") == content("whole")
     assert quick("--out", "literal", "--eager", n=3) == DONE
@@ -112,7 +112,7 @@ def test_settings_may_be_said_again() -> None:
     words = ("--layers", "48,3,1", "--seed", "4", "--learning-rate", "0.5", "--dtype", "float32")
     assert quick(*words, n=2) == DONE
     assert quick(*words, "--resume", n=3) == DONE
-    assert checkpoint.load("run/model.h5").iteration == 3
+    assert run_file.load("run/model.h5").iteration == 3
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_a_damaged_model_is_not_gone_on_with(capsys: Out) -> None:
 
 def test_a_model_that_train_did_not_save_is_refused(capsys: Out) -> None:
     assert quick(n=2) == DONE
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     model.settings.clear()
-    checkpoint.save("run/model.h5", model)
+    run_file.save("run/model.h5", model)
     assert quick("--resume", n=4) == UNUSABLE
     told = capsys.readouterr().err
     assert "run/model.h5 has no setting cost, dtype, init, learning_rate, seed; only what" in told
@@ -213,7 +213,7 @@ def test_the_printed_command_goes_on_as_if_nothing_had_happened(
     status, told = interrupted(folder, *words, "--out", "an interrupted run")
     assert status == INTERRUPTED
     lines = told.splitlines()
-    stopped = checkpoint.load(folder / "an interrupted run" / "model.h5").iteration
+    stopped = run_file.load(folder / "an interrupted run" / "model.h5").iteration
     assert 200 < stopped < 1500
     assert lines[0] == (
         f"interrupted after iteration {stopped}; an interrupted run/model.h5 is saved. Go on with:"
@@ -241,13 +241,13 @@ def test_an_interrupt_at_any_moment_is_resumed(
 ) -> None:
     """In the middle of an update, of a save, of the first iteration, and a second time."""
     assert quick(*way, "--out", "whole", n=9) == DONE
-    save = "tinygrad_dnn.checkpoint.save"
+    save = "tinygrad_dnn.run_file.save"
     for target, calls in ((update, 0), (update, 4), (save, 0), (update, 1)):
         with monkeypatch.context() as patched:
             stop_after(patched, target, calls)
             resume = ["--resume"] if Path("run").exists() else way
             assert quick(*resume, "--checkpoint-every", "2", n=9) == INTERRUPTED
-    assert 4 <= checkpoint.load("run/model.h5").iteration < 9
+    assert 4 <= run_file.load("run/model.h5").iteration < 9
     assert quick("--resume", n=9) == DONE
     assert content("run") == content("whole")
 
@@ -299,7 +299,7 @@ def test_a_reader_that_stops_reading_stops_the_run_and_keeps_it(folder: Path) ->
     told = process.stderr.read()
     process.stderr.close()
     assert process.wait(timeout=60) == INTERRUPTED
-    stopped = checkpoint.load("run/model.h5").iteration
+    stopped = run_file.load("run/model.h5").iteration
     assert told.startswith(f"interrupted after iteration {stopped}; run/model.h5 is saved.")
     assert len(told.splitlines()) == 2
 

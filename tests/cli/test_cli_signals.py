@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from commands import ALONE, DONE, INTERRUPTED, call, command, complaint, write_files
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.train import _set_aside
-from tinygrad_dnn.storage import platform, sealed_file
+from tinygrad_dnn.storage import platform, run_file, sealed_file
 
 Out = pytest.CaptureFixture[str]
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -28,9 +27,9 @@ QUICK = (*LONG[:-1], 3)
 SLOW_SAVE = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from tinygrad_dnn import checkpoint
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.cli.main import program
-genuine, seconds = checkpoint.save, float(sys.argv.pop(1))
+genuine, seconds = run_file.save, float(sys.argv.pop(1))
 
 def save(path, saved):
     if saved.iteration:
@@ -38,7 +37,7 @@ def save(path, saved):
         time.sleep(seconds)
     genuine(path, saved)
 
-checkpoint.save = save
+run_file.save = save
 sys.exit(program())
 """
 
@@ -111,7 +110,7 @@ def test_s101_a_signal_saves_and_stops_and_a_second_one_waits(name: str, start: 
     wait_for(process, "saving")
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    saved = checkpoint.load("run/model.h5")
+    saved = run_file.load("run/model.h5")
     assert saved.iteration > 100
     assert process.returncode == 128 + number
     assert f"interrupted after iteration {saved.iteration}; run/model.h5 is saved. Go on" in err
@@ -134,7 +133,7 @@ def test_a_third_signal_ends_at_once_and_leaves_the_earlier_model(start: Any) ->
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGTERM
-    assert checkpoint.load("run/model.h5").iteration == 0
+    assert run_file.load("run/model.h5").iteration == 0
 
 
 @posix
@@ -180,7 +179,7 @@ def test_a_full_disk_under_the_log_does_not_stop_the_run(unbuffered: str, both: 
         assert done.stderr == (
             "standard output: No space left on device; the work goes on, lines of it are lost\n"
         )
-    assert checkpoint.load("run/model.h5").iteration == 201
+    assert run_file.load("run/model.h5").iteration == 201
     assert len(Path("run/costs.csv").read_text().splitlines()) == 4
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from commands import DONE, NO, call, examples, run, write_arrays, write_files, write_split
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import default_dataset, open_dataset
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import Settings, accuracy, begin, train
 
 Out = pytest.CaptureFixture[str]
@@ -58,7 +58,7 @@ def test_without_arguments_it_learns_the_digits(folder: Path) -> None:
         "Cost after iteration 100: …",
         "Cost after iteration 200: …",
     ]
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert model.iteration == 201
     assert model.class_names == ("odd", "even")
     assert (model.x_shape, model.x_scale) == ((8, 8, 1), 255)
@@ -86,7 +86,7 @@ def test_the_model_is_what_the_library_trains() -> None:
     with default_dataset() as digits:
         X, Y = digits.columns(), digits.labels()
     state = train(X, Y, Settings((64, 4, 1), 0.1, 5, "he"), 7)
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert (model.iteration, model.costs) == (state.iteration, state.costs)
     for name, p in model.parameters.items():
         np.testing.assert_array_equal(p, state.parameters[name])
@@ -99,7 +99,7 @@ def test_files_are_trained_on_at_the_documents_rate(capsys: Out) -> None:
     assert lines[-4].startswith("Accuracy on the 30 training examples: ")
     assert lines[-3].startswith("Accuracy on the 11 test examples: ")
     assert lines[-1] == "use it: tinygrad-dnn predict run/model.h5 test.h5"
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert model.class_names == ("night", "day")
     assert model.settings["learning_rate"] == 0.0075
     with open_dataset("train.h5") as data:
@@ -122,7 +122,7 @@ def test_one_file_alone_or_with_both_parts(folder: Path, capsys: Out) -> None:
     write_split(folder / "train.h5", "test", 11, seed=2, mode="a")
     assert quick("train.h5", "--out", "b") == DONE
     assert "Accuracy on the 11 test examples" in capsys.readouterr().out
-    one, other = (checkpoint.load(f"{out}/model.h5") for out in "ab")
+    one, other = (run_file.load(f"{out}/model.h5") for out in "ab")
     np.testing.assert_array_equal(one.parameters["W1"], other.parameters["W1"])
     assert (list(one.accuracies), list(other.accuracies)) == (["training"], ["test", "training"])
 
@@ -137,7 +137,7 @@ def test_named_datasets(folder: Path, capsys: Out) -> None:
     assert "Accuracy on the 30 test examples" in out
     used = shlex.split(out.splitlines()[-1].removeprefix("use it: "))
     assert used[1:] == ["predict", "run/model.h5", "theirs.h5", *named]
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert (model.class_names, model.x_shape, model.x_scale) == (("n", "d"), (4, 4, 3), 1.0)
     assert call(*used[1:]) == DONE
 
@@ -147,7 +147,7 @@ def test_more_class_names_than_labels_do_no_harm(folder: Path) -> None:
         del file["list_classes"]
         file["list_classes"] = np.array([b"night", b"day", b"dawn"])
     assert quick("train.h5") == DONE
-    assert checkpoint.load("run/model.h5").class_names == ("night", "day")
+    assert run_file.load("run/model.h5").class_names == ("night", "day")
 
 
 def test_every_setting_reaches_the_run(capsys: Out) -> None:
@@ -159,7 +159,7 @@ def test_every_setting_reaches_the_run(capsys: Out) -> None:
         "64-3-1 on 1437 examples of the digits that come along: "
         "learning rate 0.25, seed 9, init 0.01, float32, stable cost, eager\n"
     )
-    model = checkpoint.load("x/y/model.h5")
+    model = run_file.load("x/y/model.h5")
     assert model.layer_dims == (64, 3, 1)
     assert {p.dtype for p in model.parameters.values()} == {np.dtype("float32")}
     assert model.settings == {
@@ -172,7 +172,7 @@ def test_float32_has_the_stable_cost_unless_told_otherwise() -> None:
     """An output above 1 − 6e-8 is 1 in float32: the document's cost would end many good fits."""
     for words, cost in (((), "stable"), (("--cost", "document"), "document")):
         assert quick("train.h5", "--dtype", "float32", *words, "--out", cost) == DONE
-        assert checkpoint.load(f"{cost}/model.h5").settings["cost"] == cost
+        assert run_file.load(f"{cost}/model.h5").settings["cost"] == cost
 
 
 def test_the_command_it_ends_with_runs(capsys: Out) -> None:
@@ -185,7 +185,7 @@ def test_the_command_it_ends_with_runs(capsys: Out) -> None:
 
 def test_a_checkpoint_is_saved_every_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
     saved = []
-    monkeypatch.setattr(checkpoint, "save", lambda path, c: saved.append(c.iteration))
+    monkeypatch.setattr(run_file, "save", lambda path, c: saved.append(c.iteration))
     assert quick("train.h5", "--checkpoint-every", "3", n=10) == DONE
     assert saved == [0, 3, 6, 9, 10]
 
@@ -266,7 +266,7 @@ def test_accuracies_belong_to_the_iteration_their_cost_was_taken_in() -> None:
     assert call("train", "train.h5", "--iterations", 100, "--no-pictures", "--out", "to") == DONE
     with open_dataset("train.h5") as file:
         X, Y = file.columns(), file.labels()
-    reached = accuracy(X, Y, checkpoint.load("to/model.h5").parameters)
+    reached = accuracy(X, Y, run_file.load("to/model.h5").parameters)
     assert second == f"100,{reached!r}"
     begun = accuracy(X, Y, begin(Settings((X.shape[0], 20, 7, 5, 1))).parameters)
     assert first == f"0,{begun!r}"
@@ -281,16 +281,16 @@ WILD = ("--learning-rate", "500", "--eager")
 def test_compiled_a_rate_far_too_large_gives_no_nan(capsys: Out) -> None:
     assert quick("train.h5", *WILD[:2], n=30) == DONE
     assert "stopped" not in capsys.readouterr().err
-    assert all(np.isfinite(c) for _, c in checkpoint.load("run/model.h5").costs)
+    assert all(np.isfinite(c) for _, c in run_file.load("run/model.h5").costs)
 
 
 def test_a_model_from_before_compiling_goes_on_eager() -> None:
     assert quick("train.h5", "--eager", n=3) == DONE
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     del model.settings["compiled"]
-    checkpoint.save("run/model.h5", model)
+    run_file.save("run/model.h5", model)
     assert quick("train.h5", "--resume", n=5) == DONE
-    assert checkpoint.load("run/model.h5").settings["compiled"] is False
+    assert run_file.load("run/model.h5").settings["compiled"] is False
 
 
 def test_a_run_that_diverges_keeps_its_last_good_model(capsys: Out) -> None:
@@ -300,7 +300,7 @@ def test_a_run_that_diverges_keeps_its_last_good_model(capsys: Out) -> None:
     stopped, kept = err.splitlines()
     assert re.match(r"stopped: the cost became (nan|-?inf) in iteration \d+\. log\(", stopped)
     assert stopped.endswith('Try the cost "stable", or a learning rate below 500.0.')
-    model = checkpoint.load("run/model.h5")
+    model = run_file.load("run/model.h5")
     assert kept == (
         f"run/model.h5 holds the last good parameters, after iteration {model.iteration}."
     )

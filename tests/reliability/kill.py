@@ -26,9 +26,9 @@ import numpy as np
 from attack import Figures, in_child, main
 from commands import write_split
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli import train
 from tinygrad_dnn.cli.main import main as command
+from tinygrad_dnn.storage import run_file
 
 EVERY, ITERATIONS = 7, 40
 DATA = "data.h5"
@@ -95,7 +95,7 @@ def traced(arguments: list[str], last: int | None) -> int:
 
         return writing
 
-    checkpoint.save = watched(checkpoint.save, told=True)
+    run_file.save = watched(run_file.save, told=True)
     train.write_text = watched(train.write_text, told=False)
     status = command(arguments)
     print(count)
@@ -132,7 +132,7 @@ def killed(form: tuple[str, ...], out: Path, rng: Any, counted: Counter[str]) ->
         counted["kills inside a write"] += status != 0 and "line" in how
         saved = [int(line.split()[1]) for line in told.splitlines() if line.startswith("saved")]
         try:
-            iteration = checkpoint.load(out / "model.h5").iteration
+            iteration = run_file.load(out / "model.h5").iteration
         except FileNotFoundError:
             if saved:
                 return f"{how}: saved {saved}, no model there"

@@ -21,9 +21,9 @@ import numpy as np
 from attack import Figures, in_child, main
 from commands import write_split
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.main import main as command
 from tinygrad_dnn.cli.train import _set_aside
+from tinygrad_dnn.storage import run_file
 
 TOGETHER = 4
 WORDS = ["train", "data.h5", "--layers", "48,1", "--no-pictures", "--iterations", "3", "--eager"]
@@ -87,7 +87,7 @@ def attack(n: int) -> Figures:
             counted["refused"] += ended.count(2)
             if {*ended} - {0, 2} or told.count("is at work in this folder") != ended.count(2):
                 failures.append(f"case {k}: ended {ended}: {told[-300:]}")
-            seeds = sorted(checkpoint.load(p).settings["seed"] for p in kept)  # type: ignore[type-var]
+            seeds = sorted(run_file.load(p).settings["seed"] for p in kept)  # type: ignore[type-var]
             if seeds != trained or not trained:
                 failures.append(f"case {k}: seeds {trained} trained, there are {seeds}")
     return Figures(n, dict(counted), failures)

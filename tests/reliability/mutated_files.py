@@ -22,9 +22,8 @@ import numpy as np
 from attack import Figures, in_child, main
 from commands import call, write_files
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.data import SPLITS, open_dataset
-from tinygrad_dnn.storage import platform, sealed_file
+from tinygrad_dnn.storage import platform, run_file, sealed_file
 
 BATCH = 100  # files that one process reads
 MEMORY = 1 << 30
@@ -110,7 +109,7 @@ def read_all(paths: list[tuple[str, Path]]) -> None:
     for kind, path in paths:
         print(f"\n{path.name} begun", flush=True)
         try:
-            READERS.get(kind, checkpoint.load)(path)
+            READERS.get(kind, run_file.load)(path)
             print("read")
         except (OSError, ValueError) as error:
             words = str(error)

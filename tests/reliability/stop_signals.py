@@ -22,8 +22,8 @@ import numpy as np
 from attack import Figures, in_child, main
 from commands import write_split
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.main import main as command
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.storage.platform import STOP_SIGNALS
 
 ITERATIONS = 2000
@@ -50,14 +50,14 @@ def stopped(out: str, number: int, delays: list[float]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(me, number)
         os._exit(0)
-    genuine = checkpoint.save
+    genuine = run_file.save
 
     def save(path: Any, saved: Any) -> None:
         genuine(path, saved)
         with contextlib.suppress(OSError):
             os.write(begun, b"x")  # with the first save the run has begun
 
-    checkpoint.save = save
+    run_file.save = save
     return command(words(out))
 
 
@@ -83,7 +83,7 @@ def attack(n: int) -> Figures:
             counted["stopped in time"] += status != 0
             if status:
                 (after,) = re.findall(r"interrupted after iteration (\d+);", told)
-                if (found := checkpoint.load(f"{out}/model.h5").iteration) != int(after):
+                if (found := run_file.load(f"{out}/model.h5").iteration) != int(after):
                     failures.append(f"{what}: told {after}, found {found}")
             status, told = in_child(command, words(out, "--resume"))
             if status or content(out) != whole:

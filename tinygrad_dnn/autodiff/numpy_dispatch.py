@@ -10,19 +10,20 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import ops
+from tinygrad_dnn.autodiff import numpy_signatures
+from tinygrad_dnn.autodiff.numpy_signatures import SIGNATURES
 from tinygrad_dnn.autodiff.numpy_writers import WRITERS
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
+from tinygrad_dnn.ops.compose import as_array, as_dtype
 from tinygrad_dnn.ops.nested import tensors
 from tinygrad_dnn.ops.numpy_functions.reductions import scanned
-from tinygrad_dnn.ops.shape import in_order
 
 _OURS: dict[str, Any] = {name: getattr(ops, name) for name in ops.__all__} | dict(REGISTRY)
 _OURS = {name: ours for name, ours in _OURS.items() if not isinstance(ours, Composed)}
@@ -41,6 +42,9 @@ _OF_TRUTHS = {
     np.bitwise_or: ops.logical_or,
     np.invert: ops.logical_not,
 }
+
+# The options of a ufunc that say nothing.
+_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True}
 
 _ALIASES = {"amax": "max", "amin": "min", "concat": "concatenate", "permute_dims": "transpose"}
 
@@ -126,71 +130,6 @@ def _is_default(value: Any, default: Any) -> bool:
     return value is default or (isinstance(value, (str, bool)) and value == default)
 
 
-def _reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-    if copy is False:
-        raise ValueError("np.reshape: copy=False is not for Tensors; leave it out")
-    return in_order(a, shape, order)
-
-
-def _einsum(
-    *operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **order: Any
-) -> Any:
-    if out is not None:
-        raise TypeError("np.einsum: cannot write a Tensor into out=")
-    if dtype is not None:
-        raise TypeError("np.einsum: dtype= has no rule here; give arrays of that dtype, t.astype")
-    return ops.einsum(*operands, optimize=optimize)
-
-
-def _where(condition: Any, *branches: Any, **named: Any) -> Any:
-    if len(branches) + len(named) != 2:
-        raise TypeError("np.where: expected condition, x, y; for positions use np.nonzero(t.data)")
-    return ops.where(condition, *branches, **named)
-
-
-def _clip(
-    a: Any,
-    a_min: Any = None,
-    a_max: Any = None,
-    out: None = None,
-    *,
-    min: Any = None,
-    max: Any = None,
-) -> Any:
-    if out is not None:
-        raise TypeError("np.clip: cannot write a Tensor into out=")
-    return ops.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
-
-
-NONE = np.zeros(0)
-
-
-def _argsort(
-    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
-) -> Any:
-    if order is not None:
-        raise TypeError("np.argsort: order= is for structured arrays, which hold no gradients")
-    np.argsort(NONE, kind=kind, stable=stable)  # refuses what is no kind
-    return ops.argsort(a, axis)
-
-
-def _sort(
-    a: Any, axis: Any = -1, kind: Any = None, order: None = None, *, stable: Any = None
-) -> Any:
-    if order is not None:
-        raise TypeError("np.sort: order= is for structured arrays, which hold no gradients")
-    np.sort(NONE, kind=kind, stable=stable)
-    return ops.sort(a, axis)
-
-
-def _argpartition(
-    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: None = None
-) -> Any:
-    if order is not None:
-        raise TypeError("np.argpartition: order= is for structured arrays")
-    return ops.argpartition(a, tuple(kth) if np.ndim(kth) else index(kth), axis)
-
-
 # numpy.linalg has functions of the names of others whose matrices lie in the last two axes.
 
 
@@ -208,27 +147,6 @@ def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
             f"np.linalg.outer: expected two vectors, got {np.shape(x1)} and {np.shape(x2)}"
         )
     return ops.outer(x1, x2)
-
-
-def _vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    return COMPOSED["vecdot"](np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1))
-
-
-def _take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:
-    if out is not None:
-        raise TypeError("np.take: cannot write a Tensor into out=")
-    if mode != "raise":
-        raise ValueError(
-            f"np.take: expected mode 'raise', got {mode!r}, which has no derivative rule; give "
-            "indices that lie in the axis, e.g. indices % n"
-        )
-    return ops.take(a, indices, axis)
-
-
-def _pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> Any:
-    if mode == "constant" and not isinstance(pad_width, dict):
-        return ops.shape.pad(array, pad_width, **settings)
-    return COMPOSED["pad"](array, pad_width, mode, **settings)
 
 
 def _of_few(op: Op, whole: Composed) -> Callable[..., Any]:
@@ -267,12 +185,13 @@ def _histogram(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _bincount(x: Any, /, weights: Any = None, minlength: Any = 0) -> Any:
-    if getattr(weights, "requires_grad", False):
-        raise TypeError(
-            "np.bincount: weights that require a gradient have no rule; use "
-            "td.scatter_add(weights, x, shape=(n,)), which adds at positions"
-        )
-    return _values(np.bincount)(x, weights, minlength)
+    if not getattr(weights, "requires_grad", False):
+        return _values(np.bincount)(x, weights, minlength)
+    x = np.asarray(_constant(x))
+    n = len(np.bincount(x, minlength=minlength))  # refuses what can't be counted
+    if x.shape != weights.shape:
+        raise ValueError(f"bincount: expected a weight for each of {x.shape}, got {weights.shape}")
+    return ops.scatter_add(ops.astype(weights, np.dtype(float)), x, shape=(n,))
 
 
 # They answer with plain values: functions of shapes and dtypes, and those that look at the values.
@@ -314,7 +233,7 @@ FUNCTIONS |= {
 FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPES}
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
 FUNCTIONS[np.linalg.matrix_rank] = _values(np.linalg.matrix_rank)
-FUNCTIONS |= {np.where: _where, np.einsum: _einsum, np.clip: _clip, np.take: _take}
+FUNCTIONS |= {np.where: numpy_signatures.where, np.einsum: numpy_signatures.einsum}
 FUNCTIONS |= {
     f.plain: _of_few(REGISTRY[f.name], f)
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)
@@ -324,7 +243,7 @@ FUNCTIONS |= {
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): _called_as(getattr(np.linalg, name), REGISTRY[name])
-    for name in ("det", "inv", "matmul", "pinv", "solve")
+    for name in ("det", "inv", "matmul", "solve")
 }
 FUNCTIONS |= {
     getattr(np.linalg, name): COMPOSED[name] for name in ("cross", "matrix_transpose", "tensordot")
@@ -333,11 +252,17 @@ FUNCTIONS |= {
     np.linalg.diagonal: _diagonal_of_matrices,
     np.linalg.outer: _outer_of_vectors,
     np.linalg.trace: _trace_of_matrices,
-    np.linalg.vecdot: _vecdot,
+    np.linalg.vecdot: COMPOSED["vecdot"],
 }
-FUNCTIONS |= {np.pad: _pad, np.argsort: _argsort, np.sort: _sort, np.argpartition: _argpartition}
+FUNCTIONS |= {getattr(np, name): called for name, called in SIGNATURES.items()}
+FUNCTIONS |= {np.concat: SIGNATURES["concatenate"], np.pad: numpy_signatures.pad}
+FUNCTIONS |= {np.clip: numpy_signatures.clip, np.linalg.pinv: numpy_signatures.pinv}
 FUNCTIONS |= WRITERS | {f: _histogram(f) for f in HISTOGRAMS} | {np.bincount: _bincount}
-FUNCTIONS[np.reshape] = _called_as(np.reshape, _reshape)
+
+# By its own name an op hands over the settings of NumPy's that it lacks.
+_WHOLE: dict[str, Callable[..., Any]] = {**COMPOSED, **SIGNATURES, "pinv": numpy_signatures.pinv}
+for _name in _WHOLE.keys() & REGISTRY.keys():
+    REGISTRY[_name].whole = _WHOLE[_name]
 
 
 # The reduction and the running one that a ufunc's methods are; of the other ufuncs they refuse.
@@ -400,7 +325,12 @@ class NumpyProtocols:
             op = _OF_TRUTHS.get(ufunc)
         if op is None:
             raise _no_rule(_module_of(ufunc), ufunc.__name__)
-        options = {k: v for k, v in kwargs.items() if k != "out"}
+        options = {k: v for k, v in kwargs.items() if not _is_default(v, _DEFAULTS.get(k))}
+        if ufunc is np.vecdot and options.keys() <= {"axis", "keepdims"}:
+            return op(*inputs, **options)
+        if options.keys() == {"dtype"}:  # in which NumPy computes
+            dtype = np.dtype(options.pop("dtype"))
+            inputs = tuple(as_dtype(as_array(x), dtype) for x in inputs)
         if options:
             hints = "".join(advice(ARGUMENTS, name) for name in options)
             raise TypeError(

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli import grade
 from tinygrad_dnn.cli.grade import is_homework
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.grading.three_ways import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.network import check_layers, initialize_parameters
+from tinygrad_dnn.storage import run_file
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)
 HEADS = (
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     args.model = args.what[0] if args.what else None
     rng = np.random.default_rng(args.seed)
     if args.model is not None:
-        model = checkpoint.load(args.model)
+        model = run_file.load(args.model)
         if args.layers is not None:
             model.require_layers(args.layers)
         layers = check_layers(model.layer_dims)

@@ -8,7 +8,6 @@ from typing import Any
 
 from tinygrad_dnn import network
 from tinygrad_dnn.autodiff.transforms import value_and_grad
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
@@ -17,6 +16,7 @@ from tinygrad_dnn.compiler.build import module_of
 from tinygrad_dnn.compiler.tracing.record import record
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.train import Settings, iteration_of
 
 USE = """\

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.output import Log, complain
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import DONE, NO
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import RECORD_EVERY, DivergedError, Settings, State, accuracy, train
 
 SETS = ("training", "test")  # what the files hold, in this order
@@ -59,7 +59,7 @@ def descend(
     latest = start
 
     def save(run: Run) -> None:
-        checkpoint.save(model, _checkpoint(settings, data, run))
+        run_file.save(model, _checkpoint(settings, data, run))
 
     if not args.resume:
         save(start)
@@ -153,9 +153,9 @@ def _until(shares: Shares, iteration: int) -> Shares:
     return {what: rows[rows[:, 0] <= iteration] for what, rows in shares.items()}
 
 
-def _checkpoint(settings: Settings, data: Examples, run: Run) -> checkpoint.Checkpoint:
+def _checkpoint(settings: Settings, data: Examples, run: Run) -> run_file.Checkpoint:
     state = run.state
-    return checkpoint.Checkpoint(
+    return run_file.Checkpoint(
         parameters=dict(state.parameters),
         layer_dims=settings.layer_dims,
         iteration=state.iteration,

@@ -9,11 +9,11 @@ import numpy as np
 
 from tinygrad_dnn import network
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.export.weights import save_npz
+from tinygrad_dnn.storage.run_file import Checkpoint
 
 
 def run(args: argparse.Namespace) -> int:

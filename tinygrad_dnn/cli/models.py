@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn import checkpoint
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.data import SPLITS, Dataset, Split, is_hdf5, read, splits_of
+from tinygrad_dnn.storage import run_file
+from tinygrad_dnn.storage.run_file import Checkpoint
 
 
 def load_model(path: str) -> Checkpoint:
     """The model of a file, refused unless it answers with one probability."""
-    model = checkpoint.load(path)
+    model = run_file.load(path)
     if model.layer_dims[-1] != 1:
         raise ValueError(
             f"{path}: expected a network that ends in 1 unit, got {model.layer_dims[-1]}"

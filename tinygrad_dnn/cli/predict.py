@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.data import Dataset, default_dataset, is_data
 from tinygrad_dnn.storage.picture_reader import read_picture
+from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import predict
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.checkpoint import Checkpoint
 from tinygrad_dnn.cli.functions import result_of
 from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
 from tinygrad_dnn.data import Dataset, default_dataset
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.storage.run_file import Checkpoint
 from viz.subject import graph_of
 
 DRAWN_EXAMPLES, SEED = 209, 1  # of random examples; the document has 209 pictures

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn import checkpoint
 from tinygrad_dnn.cli.descent import SETS, Examples, Run, Shares, descend
 from tinygrad_dnn.cli.models import open_data
 from tinygrad_dnn.cli.output import Log, command_line, complain
@@ -22,7 +21,7 @@ from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, splits_of
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.storage import platform, sealed_file
+from tinygrad_dnn.storage import platform, run_file, sealed_file
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import Settings, State, accuracy, begin, check_examples
@@ -87,9 +86,9 @@ def _train(
     return status
 
 
-def _resumed(model: Path) -> checkpoint.Checkpoint:
+def _resumed(model: Path) -> run_file.Checkpoint:
     """The model to go on from; refused at once where the first save would be."""
-    resumed = checkpoint.load(model)
+    resumed = run_file.load(model)
     sealed_file.require_replaceable(model)
     return resumed
 
@@ -111,7 +110,7 @@ def _alone(out: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def _known(resumed: checkpoint.Checkpoint | None) -> Shares:
+def _known(resumed: run_file.Checkpoint | None) -> Shares:
     return {} if resumed is None else dict(resumed.accuracies)
 
 
@@ -171,7 +170,7 @@ def _folder(name: str) -> Path:
 
 
 def _settings(
-    args: argparse.Namespace, data: Dataset, resumed: checkpoint.Checkpoint | None
+    args: argparse.Namespace, data: Dataset, resumed: run_file.Checkpoint | None
 ) -> Settings:
     """The run's settings: what was asked for, what a resumed run had, else the defaults."""
     digits = not (args.train or args.files)
@@ -210,7 +209,7 @@ def _settings(
     return Settings(layers, **chosen)
 
 
-def _start(settings: Settings, data: Dataset, resumed: checkpoint.Checkpoint | None) -> State:
+def _start(settings: Settings, data: Dataset, resumed: run_file.Checkpoint | None) -> State:
     if resumed is None:
         return begin(settings)
     resumed.require_data(data.fingerprint())

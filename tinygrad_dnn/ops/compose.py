@@ -26,6 +26,8 @@ __all__ = ["COMPOSED", "Composed", "composed"]
 
 COMPOSED: dict[str, Composed] = {}
 
+_MANY, _MORE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+
 _REFUSALS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
 
@@ -57,6 +59,7 @@ class Composed:
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.__signature__ = inspect.signature(forward)
         self._numpys, self._alike = _order(plain, self.__signature__)
+        self._names: dict[tuple[Any, ...], tuple[str, ...]] = {}
         where = getattr(plain, "__module__", "numpy").replace("numpy", "np", 1)
         self.shown = f"{where}.{self.name}" if plain else self.name
 
@@ -69,14 +72,9 @@ class Composed:
         kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
         if len(args) > self._alike:  # NumPy has arguments in between, `out`, that are not here
             args, kwargs = self._by_name(args, kwargs)
+        given = self._bound(args, kwargs)
         try:
-            given = self.__signature__.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(
-                f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
-            ) from None
-        try:
-            with scope(Call(self.name, _settings(given.arguments), arity)):
+            with scope(Call(self.name, _settings(given), arity)):
                 args, kwargs = self._whole(args, kwargs)
                 return self.forward(*args, **kwargs)
         except _REFUSALS as error:
@@ -84,6 +82,22 @@ class Composed:
             if theirs is None or isinstance(error, type(theirs)):
                 raise
             raise theirs from error
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments by name; which names those by position have is found out once."""
+        call = (len(args), *kwargs)
+        if call in self._names:
+            return {**dict(zip(self._names[call], args, strict=True)), **kwargs}
+        try:
+            given = self.__signature__.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(
+                f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
+            ) from None
+        parameters = self.__signature__.parameters
+        if all(parameters[name].kind not in (_MANY, _MORE) for name in given):
+            self._names[call] = tuple(given)[: len(args)]
+        return given
 
     def _whole(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -170,6 +184,16 @@ def as_array(x: Any) -> Any:
     """Numbers and lists, of Tensors too, as arrays; what has a dtype as it is."""
     x = joined(x, REGISTRY["stack"])
     return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def as_dtype(x: Any, dtype: Any) -> Any:
+    """x in a dtype, None for its own."""
+    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
+
+
+def common_dtype(xs: Sequence[Any]) -> Any:
+    """The dtype of arrays, lists and numbers together; a number of Python's has none of its own."""
+    return np.result_type(*(x if type(x) in (int, float) else as_array(x).dtype for x in xs))
 
 
 def plain(name: str, argument: str, x: Any) -> Any:

@@ -25,7 +25,6 @@ import numpy as np
 
 from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.glossary import ARGUMENTS, advice
-from tinygrad_dnn.graph import NO_META
 from tinygrad_dnn.ops import leading
 from tinygrad_dnn.ops.handwritten import Call, call_of
 from tinygrad_dnn.ops.nested import joined
@@ -40,6 +39,7 @@ __all__ = [
 ]
 
 REGISTRY: dict[str, Op] = {}
+_FIXED = frozenset((bool, int, float, str, type(None)))  # settings that nobody can change
 _OTHER_KINDS = CO_VARARGS | CO_VARKEYWORDS
 
 Rule = Callable[..., Any]
@@ -168,10 +168,12 @@ class Op:
         self.positional = tuple(
             p.name for p in meta if p.kind is p.POSITIONAL_OR_KEYWORD or self.many
         )
-        self.defaults = {p.name: p.default for p in meta if p.default is not p.empty}
-        self.required = frozenset(self.settings) - frozenset(self.defaults)
+        given = {p.name: p.default for p in meta if p.default is not p.empty}
+        self.defaults = {k: self._frozen(k, v) for k, v in given.items()}
+        self.required = frozenset(self.settings) - self.defaults.keys()
         # The number of arguments of a call that needs no sorting out: arrays and nothing else.
-        self.simple = -1 if self.many or self.settings else len(self.arrays)
+        self.simple = -1 if self.many or self.required else len(self.arrays)
+        self.most = len(self.arrays) + len(self.positional)
         self.formula = formula
         self.elementwise = elementwise
         self.selects = selects
@@ -193,6 +195,7 @@ class Op:
         self.flat = flat
         self.arrange = arrange
         self.of_others = of_others
+        self.whole: Callable[..., Any] | None = None  # see `knows`
         self._dtypes: dict[Any, Any] = {}
         self.domain = tuple(domain)
         self.cases = tuple(cases)
@@ -404,6 +407,9 @@ class Op:
             TypeError: unknown or missing arguments, or a NumPy option that is not differentiated.
         """
         if self.many:
+            if not args and self.arrays[0] in kwargs:
+                kwargs = dict(kwargs)
+                args = (kwargs.pop(self.arrays[0]),)
             arrays, extra = tuple(args[0]) if args else (), tuple(args[1:])
         else:
             arrays, extra = tuple(args[: len(self.arrays)]), tuple(args[len(self.arrays) :])
@@ -429,7 +435,7 @@ class Op:
                 )
         if missing := self.required - meta.keys():
             raise TypeError(f"{self.name}: missing {', '.join(sorted(missing))}")
-        return arrays, {name: self._frozen(name, value) for name, value in meta.items()}
+        return arrays, {k: v if type(v) in _FIXED else self._frozen(k, v) for k, v in meta.items()}
 
     def _frozen(self, name: str, value: Any) -> Any:
         """Metadata as it stays recorded: nobody's list, nobody's array, and no Tensor."""
@@ -446,11 +452,22 @@ class Op:
             )
         return value
 
+    def knows(self, kwargs: Mapping[str, Any]) -> bool:
+        """Whether these arguments are the op's own, and not of `whole`, NumPy's function of this
+        name with settings that the op lacks: `td.sum(t, where=mask)`.
+        """
+        if self.whole is None or not kwargs:
+            return True
+        more = kwargs.keys() - {*self.settings, *self.arrays}
+        return not more or not more <= inspect.signature(self.whole).parameters.keys()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply it, NumPy's signature: to Tensors it records a node, to arrays it just computes."""
         arrays: Sequence[Any] = args
-        meta: Mapping[str, Any] = NO_META
+        meta: Mapping[str, Any] = self.defaults
         if kwargs or len(args) != self.simple:
+            if self.whole is not None and not (len(args) <= self.most and self.knows(kwargs)):
+                return self.whole(*args, **kwargs)
             arrays, meta = self.bind(args, kwargs)
         if self.of_others and any(map(self.of_others[0], arrays)):
             return self.of_others[1](*arrays)

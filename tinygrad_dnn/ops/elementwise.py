@@ -531,8 +531,11 @@ def clip_between(x, a_min, a_max, /):
     return np.clip(x, a_min, a_max)
 
 
-def clip(x, a_min=None, a_max=None):
-    """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1."""
+def clip(x, a_min=None, a_max=None, *, min=None, max=None):
+    """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1. NumPy
+    calls the limits min and max, too.
+    """
+    a_min, a_max = min if a_min is None else a_min, max if a_max is None else a_max
     low = _no_limit(x, "min", -np.inf) if a_min is None else a_min
     return clip_between(x, low, _no_limit(x, "max", np.inf) if a_max is None else a_max)
 

@@ -22,7 +22,7 @@ matrix = partial(op, analytic=False)
 
 def t(x):
     """Each matrix transposed."""
-    return np.swapaxes(x, -1, -2)
+    return x.swapaxes(-1, -2)
 
 
 def well_conditioned(x, *others):
@@ -81,6 +81,13 @@ def _triangle(x, lower):
     return np.tril(x) if lower else np.triu(x)
 
 
+@lru_cache(64)
+def _mask(n, lower):
+    mask = np.tri(n, dtype=bool) if lower else np.tri(n, dtype=bool).T
+    mask.setflags(write=False)
+    return mask
+
+
 def _triangular_adjoint(g, x, lower):
     return triangular(t(x), g, lower=not lower)
 
@@ -103,7 +110,7 @@ def triangular(x, y, /, *, lower=True):
     if x.shape[-2:] != (n, n):
         raise ValueError(f"expected a square matrix and as many rows, got {x.shape} and {y.shape}")
     if n <= BLOCK:
-        return np.linalg.solve(_triangle(x, lower), y)
+        return np.linalg.solve(np.where(_mask(n, lower), x, 0), y)
     shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), n, m)
     z = np.zeros_like(y, shape=shape, dtype=np.result_type(x.dtype, y.dtype))
     starts = range(0, n, BLOCK)

@@ -158,6 +158,10 @@ def scatter_along_axis(x, indices, /, shape, axis):
     if axis is None:
         return scatter_add(x, indices, shape=shape)
     axis = normalize_axis_index(axis, len(shape))
+    if len(shape) == 1:
+        z = np.zeros_like(x, shape=shape)
+        np.add.at(z, indices, x)
+        return z
     n, step = shape[axis], prod(shape[axis + 1 :])
     start = np.arange(prod(shape[:axis]))[:, np.newaxis] * (n * step) + np.arange(step)
     start = start.reshape(*shape[:axis], 1, *shape[axis + 1 :])
@@ -192,7 +196,8 @@ def take_along_axis(x, indices, /, axis=-1):
 
 
 def _sort(g, x, x_shape, axis):
-    return scatter_along_axis(g, argsort(x, axis=axis), shape=x_shape, axis=axis)
+    order = argsort.apply((x,), {"axis": axis})
+    return scatter_along_axis.apply((g, order), {"shape": x_shape, "axis": axis})
 
 
 @op(

@@ -30,7 +30,8 @@ def recurrence(x, y, /):
     """z_k = y_k + x_k z_{k−1} along the first axis, with z_{−1} = 0."""
     n, width = x.shape[0], x[:1].size
     if n > STEPS and width < NARROW:
-        z = _in_blocks(x, y)
+        z = _by_products(x, y)
+        z = _in_blocks(x, y) if z is None else z
         if z is not None:
             return z
     z = y.astype(np.result_type(x.dtype, y.dtype))
@@ -43,6 +44,25 @@ def recurrence(x, y, /):
     for k in range(1, n):
         z[k] += x[k] * z[k - 1]
     return z
+
+
+def _by_products(x, y):
+    """P_k Σ_{j≤k} y_j / P_j with P_k = x_1 ⋯ x_k, whose roundings are those of the steps; None
+    where a product or a quotient leaves the range in which no digits are lost.
+    """
+    a = x.copy()
+    a[0] = 1  # nothing comes before
+    with np.errstate(over="ignore", under="ignore"):
+        product = np.cumprod(a, axis=0)
+        info = np.finfo(x.dtype)
+        size = np.abs(product)
+        if not (size.max() < 2.0 ** (info.maxexp // 3) and size.min() > 2.0 ** (info.minexp // 3)):
+            return None
+        part = y / product
+        size = np.abs(part)
+        if not size.max() < np.inf or ((size < info.tiny) & (y != 0)).any():
+            return None
+        return product * np.cumsum(part, axis=0)
 
 
 def _in_blocks(x, y):

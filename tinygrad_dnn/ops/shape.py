@@ -396,7 +396,7 @@ INDEX_CASES = (
 
 
 def _getitem(g, x_shape, index):
-    return scatter(g, index, x_shape)
+    return scatter.apply((g,), {"index": index, "shape": x_shape})
 
 
 def _getitem_led(one, xs, led):

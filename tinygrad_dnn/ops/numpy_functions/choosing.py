@@ -5,11 +5,12 @@ from operator import index
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import as_array, composed, plain
+from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "apply_along_axis",
+    "apply_over_axes",
     "choose",
     "geomspace",
     "linspace",
@@ -29,7 +30,8 @@ def _chosen(condlist, choicelist, default):
             f"select: expected as many conditions as choices, got {len(condlist)} and "
             f"{len(choicelist)}"
         )
-    z = as_array(default)
+    weak = type(default) in (int, float)
+    z = np.asarray(default, common_dtype([*choicelist, default])) if weak else as_array(default)
     for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
         z = np.where(condition, choice, z)
     return z
@@ -108,7 +110,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     part = np.arange(num).reshape(shape) / steps if steps > 0 else np.zeros(num).reshape(shape)
     step = stop - start
     z = start + step * part
-    z = z if z.dtype == dtype else z.astype(dtype)
+    z = as_dtype(z, dtype)
     z = np.moveaxis(z, 0, axis) if axis else z
     return (z, step / steps) if retstep else z
 
@@ -117,7 +119,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     """Powers of the base, whose exponents lie at equal distances."""
     z = np.power(base, np.linspace(start, stop, num=num, endpoint=endpoint, axis=axis))
-    return z if dtype is None or z.dtype == dtype else z.astype(dtype)
+    return as_dtype(z, dtype)
 
 
 @composed(np.geomspace, cases=(Case((), (), num=4),), domain=((0.2, 3.0),))
@@ -128,7 +130,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
     z = start * np.exp(np.log(stop / start) * exponents.reshape(shape))
     z = np.moveaxis(z, 0, axis) if axis else z
-    return z if dtype is None or z.dtype == dtype else z.astype(dtype)
+    return as_dtype(z, dtype)
 
 
 @composed(np.apply_along_axis, cases=OTHERWISE)
@@ -144,3 +146,18 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
         return z
     at = normalize_axis_index(axis, len(arr.shape))
     return np.moveaxis(z, range(-len(out), 0), range(at, at + len(out)))
+
+
+@composed(np.apply_over_axes, cases=OTHERWISE)
+def apply_over_axes(func, a, axes):
+    """A function of an array and an axis for one axis after the other, which stay."""
+    for axis in np.atleast_1d(axes):
+        z, n = as_array(func(a, int(axis))), len(a.shape)
+        z = np.expand_dims(z, normalize_axis_index(int(axis), n)) if len(z.shape) == n - 1 else z
+        if len(z.shape) != n:
+            raise ValueError(
+                f"apply_over_axes: expected the function to keep {n} axes or leave out one, got "
+                f"shape {z.shape} from {a.shape}"
+            )
+        a = z
+    return a

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.compose import as_array, composed, plain
+from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.nested import joined, tensors
 from tinygrad_dnn.ops.shape import stack
@@ -59,16 +59,17 @@ def _each(arrays, change):
 
 
 @composed(np.vstack, many=True, cases=(Case((2, 3), (3,)), Case((2,), (2,)), Case((2, 1, 2))))
-def vstack(tup):
+def vstack(tup, *, dtype=None, casting="same_kind"):
     """Rows below each other: joined along axis 0, (n,) as (1, n)."""
-    return np.concatenate([np.atleast_2d(x) for x in tup])
+    return np.concatenate([np.atleast_2d(x) for x in tup], dtype=dtype, casting=casting)
 
 
 @composed(np.hstack, many=True, cases=(Case((2, 3), (2, 1)), Case((2,), (3,)), Case((), ())))
-def hstack(tup):
+def hstack(tup, *, dtype=None, casting="same_kind"):
     """Side by side: joined along axis 1, and along axis 0 where there is one axis."""
     arrays = [np.atleast_1d(x) for x in tup]
-    return np.concatenate(arrays, axis=0 if arrays and np.ndim(arrays[0]) == 1 else 1)
+    axis = 0 if arrays and np.ndim(arrays[0]) == 1 else 1
+    return np.concatenate(arrays, axis=axis, dtype=dtype, casting=casting)
 
 
 @composed(np.dstack, many=True, cases=(Case((2, 3), (2, 3)), Case((2,), (2,))))
@@ -161,7 +162,7 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
     """Nested lists of Tensors and numbers as one array; NumPy's own can't look into such lists."""
     z = joined(object, stack)
     z = np.copy(z) if z is object else z
-    z = z if dtype is None or z.dtype == dtype else z.astype(dtype)
+    z = as_dtype(z, dtype)
     return np.reshape(z, (1,) * (ndmin - len(z.shape)) + z.shape) if len(z.shape) < ndmin else z
 
 
@@ -193,7 +194,9 @@ class Along:
                 ) from None
             axis, ndmin, place = (*given, *self.directive[len(given) :])[:3]
         with scope(Call(self.name, "", count)):
-            return np.concatenate([_at_least(x, ndmin, place) for x in parts], axis=axis)
+            parts = [np.r_[x] if isinstance(x, slice) else x for x in parts]
+            arrays = [_at_least(x, ndmin, place) for x in parts]
+            return np.concatenate(arrays, axis=axis, dtype=common_dtype(parts))
 
     def __repr__(self) -> str:
         return f"<{self.name}[a, b, ...]>"
@@ -201,7 +204,7 @@ class Along:
 
 def _at_least(x: Any, ndmin: int, place: int) -> Any:
     """An array of ndmin axes; `place` of those that are new come before its own, all for −1."""
-    x = as_array(np.r_[x] if isinstance(x, slice) else x)
+    x = as_array(x)
     missing = ndmin - len(x.shape)
     if missing <= 0:
         return x

@@ -105,9 +105,11 @@ def eigvalsh(a, UPLO="L"):
 
 @composed(np.linalg.svd, cases=tuple(Case(*c.shapes, full_matrices=False) for c in WIDE))
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
-    """Singular value decomposition, reduced: U S Vh = a; or the values alone."""
+    """Singular value decomposition, reduced: U S Vh = a; or the values alone. hermitian=True says
+    that a is symmetric: it is computed from the eigenvectors, and its lower triangle is read.
+    """
     if hermitian:
-        raise ValueError("svd: hermitian=True has no rule here; use np.linalg.eigh")
+        return _svd_of_symmetric(a, compute_uv)
     if not compute_uv:
         return singular_values(a)
     m, n = a.shape[-2:]
@@ -120,6 +122,17 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     return SVDResult(t(parts[..., :m]), parts[..., m], parts[..., m + 1 :])
 
 
+def _svd_of_symmetric(a, compute_uv):
+    # a = V diag(w) Vᵀ: the singular values are |w|, and the signs go into Vh.
+    if not compute_uv:
+        return np.flip(np.sort(np.absolute(np.linalg.eigvalsh(a)), axis=-1), axis=-1)
+    w, V = np.linalg.eigh(a)
+    order = np.flip(np.argsort(np.absolute(w), axis=-1), axis=-1)
+    w = np.take_along_axis(w, order, axis=-1)
+    V = np.take_along_axis(V, np.expand_dims(order, -2), axis=-1)
+    return SVDResult(V, np.absolute(w), t(V * np.expand_dims(np.sign(w), -2)))
+
+
 @composed(np.linalg.svdvals, cases=WIDE)
 def svdvals(x, /):
     """Singular values in descending order."""
@@ -128,9 +141,15 @@ def svdvals(x, /):
 
 @composed(np.linalg.qr, cases=WIDE)
 def qr(a, mode="reduced"):
-    """Orthonormal columns Q and upper triangular R with Q R = a."""
-    if mode not in ("reduced", "r"):
-        raise ValueError(f"qr: expected mode 'reduced' or 'r', got {mode!r}")
+    """Orthonormal columns Q and upper triangular R with Q R = a; complete as they are for matrices
+    with no more rows than columns.
+    """
+    complete = mode == "complete" and a.shape[-2] <= a.shape[-1]
+    if mode not in ("reduced", "r") and not complete:
+        raise ValueError(
+            f"qr: expected mode 'reduced' or 'r' for {a.shape}, got {mode!r}: what completes a "
+            "basis is not determined, and has no derivative"
+        )
     parts, m = qr_parts(a), a.shape[-2]
     Q, R = t(parts[..., :m]), parts[..., m:]
     return R if mode == "r" else QRResult(Q, R)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import as_array, composed, plain
+from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -19,10 +19,6 @@ __all__ = [
     "interp",
     "unwrap",
 ]
-
-
-def _wide(x, dtype):
-    return x if x.dtype == dtype else x.astype(dtype)
 
 
 def _along(axis, part):
@@ -133,7 +129,8 @@ def gradient(f, *varargs, axis=None, edge_order=1):
             h = h[1:] - h[:-1]
             if isinstance(h, np.ndarray) and (h == h[0]).all():
                 h = h[0]
-        found.append(_slope(f, h, i, edge_order))
+        slope = _slope(f, h, i, edge_order)
+        found.append(slope if f.dtype.kind != "f" else as_dtype(slope, f.dtype))
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -154,7 +151,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     At a point itself the slope in x is the one to the right. With a period the points go on beyond
     their ends, in any order, and left and right say nothing.
     """
-    x, xp, fp = (_wide(as_array(v), np.float64) for v in (x, xp, fp))
+    x, xp, fp = (as_dtype(as_array(v), np.float64) for v in (x, xp, fp))
     if len(xp.shape) != 1 or fp.shape != xp.shape or not xp.shape[0]:
         raise ValueError(f"interp: expected xp and fp of one length, got {xp.shape} and {fp.shape}")
     if period is not None:
@@ -277,7 +274,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     X = _variables(m, rowvar)
     if y is not None:
         X = np.concatenate([X, _variables(y, rowvar)])
-    X = _wide(X, dtype or np.result_type(X.dtype, np.float64))  # in double, as NumPy does
+    X = as_dtype(X, dtype or np.result_type(X.dtype, np.float64))  # in double, as NumPy does
     ddof = (0 if bias else 1) if ddof is None else ddof
     if fweights is None and aweights is None:
         X = X - np.mean(X, axis=1, keepdims=True)

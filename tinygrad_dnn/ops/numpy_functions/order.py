@@ -6,7 +6,7 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed, plain
+from tinygrad_dnn.ops.compose import as_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.numpy_functions.reductions import beside
 from tinygrad_dnn.ops.reduction import axes, length
@@ -87,8 +87,7 @@ def _quantile(name, a, q, axis, method, keepdims, counts=None, weights=None):
     if q.size and not (np.all(q >= 0) and np.all(q <= 1)):
         raise ValueError(f"{name}: expected quantiles from 0 to 1, got {q.min()} to {q.max()}")
     if q.ndim and method not in PICKING:  # an array takes part in the dtype, a number does not
-        dtype = np.result_type(a.dtype, q.dtype)
-        a = a if a.dtype == dtype else a.astype(dtype)
+        a = as_dtype(a, np.result_type(a.dtype, q.dtype))
     rows = _rows(a, axis)
     n = rows.shape[-1]
     if not n:
@@ -111,15 +110,15 @@ def _quantile(name, a, q, axis, method, keepdims, counts=None, weights=None):
 
 def _between(rows, place, q, n, counts):
     if counts is None:
-        at = min(max(place(q, n), 0), n - 1)
+        at = float(min(max(place(q, n), 0), n - 1))  # a number of Python's leaves the dtype
         low = int(np.floor(at))
-        part = at - low
+        rest = at - low
         x = rows[..., low]
-        if not part:
+        if not rest:
             return x + _nan_of(rows)
         y = rows[..., low + 1]
         # As NumPy rounds: from the nearer neighbour.
-        z = x + (y - x) * part if part < 0.5 else y - (y - x) * (1 - part)
+        z = x + (y - x) * rest if rest < 0.5 else y - (y - x) * (1 - rest)
         return z + _nan_of(rows)
     places = np.maximum(np.minimum(place(q, counts), counts - 1), 0)
     before = np.floor(places)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_dnn.ops.compose import as_array, composed
+from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = ["poly", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
@@ -100,7 +100,7 @@ def vander(x, N=None, increasing=False):
     if N < 0:
         raise ValueError(f"vander: expected N as 0 or more, got {N}")
     dtype = np.promote_types(x.dtype, int)
-    x = x if x.dtype == dtype else x.astype(dtype)
+    x = as_dtype(x, dtype)
     powers = [np.ones_like(x)]
     for _ in range(N - 1):
         powers.append(powers[-1] * x)

@@ -35,10 +35,13 @@ def vdot(a, b, /):
     return np.dot(np.ravel(a), np.ravel(b))
 
 
-@composed(np.vecdot, cases=(Case((2, 3), (3,)), Case((2, 3), (2, 3))))
-def vecdot(x1, x2, /):
-    """Inner products of the vectors along the last axes."""
-    return np.einsum("...i,...i->...", x1, x2)
+@composed(np.vecdot, cases=(Case((2, 3), (3,)), Case((2, 3), (2, 3), axis=0, keepdims=True)))
+def vecdot(x1, x2, /, *, axis=-1, keepdims=False):
+    """Inner products of the vectors along an axis."""
+    if axis != -1:
+        x1, x2 = (np.moveaxis(x, axis, -1) for x in (x1, x2))
+    z = np.einsum("...i,...i->...", x1, x2)
+    return np.expand_dims(z, axis) if keepdims else z
 
 
 @composed(np.matvec, cases=(Case((2, 3), (3,)), Case((2, 2, 3), (2, 3))))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction, running
-from tinygrad_dnn.ops.compose import as_array, composed
+from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -39,7 +39,7 @@ NOT_GIVEN = np._NoValue
 
 def _with(a, dtype, where, neutral):
     """a in another dtype, with a neutral element where it does not count."""
-    a = a if dtype is None or a.dtype == dtype else a.astype(dtype)
+    a = as_dtype(a, dtype)
     if np.broadcast_shapes(np.shape(where), a.shape) != a.shape:
         raise ValueError(f"expected where= that fits in {a.shape}, got shape {np.shape(where)}")
     return a if where is True else np.where(where, a, np.asarray(neutral, a.dtype))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_dnn.checkpoint import Checkpoint, load, save
+from tinygrad_dnn.storage.run_file import Checkpoint, load, save
 
 FINGERPRINT = "0123456789abcdef" * 4
 

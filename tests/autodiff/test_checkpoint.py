@@ -1,4 +1,4 @@
-"""`remat`: the values on the way are let go, and computed again where a gradient needs them."""
+"""`checkpoint`: values on the way are let go, and computed again where a gradient needs them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_dnn as td
 import viz
-from tinygrad_dnn import StaleValueError, Tensor, debug, grad, no_grad, remat
+from tinygrad_dnn import StaleValueError, Tensor, checkpoint, debug, grad, no_grad
 from tinygrad_dnn.graph import trace
 
 rng = np.random.default_rng(11)
@@ -45,7 +45,7 @@ def chain(make: Any, Ws: list[Tensor], X: Any) -> Any:
 def test_s123_values_and_gradients_are_those_of_the_function() -> None:
     X = rng.normal(size=(6, 3))
     found = []
-    for make in (as_it_is, remat):
+    for make in (as_it_is, checkpoint):
         Ws = parameters(3)
         cost = chain(make, Ws, X)
         cost.backward()
@@ -71,7 +71,7 @@ def test_a_chain_needs_the_memory_of_its_results_and_of_one_inside() -> None:
     inside = 3 * 6 * value  # values and gradients of one layer
     for n in (4, 12):
         assert peak(as_it_is, n) > 2 * 6 * n * value
-        assert peak(remat, n) < (n + 4) * value + inside
+        assert peak(checkpoint, n) < (n + 4) * value + inside
 
 
 def test_the_function_runs_once_and_its_random_numbers_stay() -> None:
@@ -84,7 +84,7 @@ def test_the_function_runs_once_and_its_random_numbers_stay() -> None:
         return np.where(mask, x * x, 0.0)
 
     x = Tensor(np.arange(1.0, 6.0), requires_grad=True)
-    z = remat(dropped)(x)
+    z = checkpoint(dropped)(x)
     z.sum().backward()
     np.testing.assert_array_equal(x.grad, np.where(z.data == 0, 0, 2 * x.data))
     assert len(calls) == 1
@@ -111,18 +111,23 @@ def test_structures_closures_and_what_is_no_tensor() -> None:
         cost = (out["a"] * out["same"]).sum() * out["b"][0] + out["narrow"].sum() + out["c"].sum()
         return [cost.data, *td.gradients(cost, [p["x"], W, Z])]
 
-    for a, b in zip(total(as_it_is), total(remat), strict=True):
+    for a, b in zip(total(as_it_is), total(checkpoint), strict=True):
         np.testing.assert_allclose(a, b, 1e-15)
 
 
 def test_inputs_that_depend_on_each_other_are_counted_once() -> None:
     x = Tensor(3.0, requires_grad=True)
     y = x * x
-    z = remat(lambda x: x * y)(x)  # x³
+    z = checkpoint(lambda x: x * y)(x)  # x³
     assert td.gradients(z, x) == 27.0
     slope = td.gradients(z, x, create_graph=True)
     assert slope.item() == 27.0
     assert td.gradients(slope, x) == 18.0
+
+
+def test_it_has_jax_s_two_names() -> None:
+    assert td.remat is td.checkpoint
+    assert pickle.loads(pickle.dumps(td.remat(np.sin)))(0.0) == 0.0
 
 
 def f(x: Any) -> Any:
@@ -134,14 +139,14 @@ def test_derivatives_of_every_order() -> None:
     for make in (grad, td.hessian, lambda f: td.jacobian(td.hessian(f)),
                  lambda f: lambda x: td.hvp(f, x, np.ones(3)),
                  lambda f: lambda x: td.linearize(f, x)[1](np.ones(3))):  # fmt: skip
-        np.testing.assert_allclose(make(remat(f))(x), make(f)(x), 1e-12)
-    nested = remat(lambda x: remat(f)(x * 2) + remat(f)(x))
+        np.testing.assert_allclose(make(checkpoint(f))(x), make(f)(x), 1e-12)
+    nested = checkpoint(lambda x: checkpoint(f)(x * 2) + checkpoint(f)(x))
     np.testing.assert_allclose(
         td.hessian(nested)(x), 4 * td.hessian(f)(2 * x) + td.hessian(f)(x), 1e-12
     )
     batch = rng.normal(size=(3, 4))
     np.testing.assert_allclose(
-        td.per_example_gradients(lambda p, x: remat(f)(p * x[:, 0]), x, batch),
+        td.per_example_gradients(lambda p, x: checkpoint(f)(p * x[:, 0]), x, batch),
         td.per_example_gradients(lambda p, x: f(p * x[:, 0]), x, batch),
         1e-12,
     )
@@ -149,24 +154,24 @@ def test_derivatives_of_every_order() -> None:
 
 def test_compiled_debugged_and_unrecorded_it_is_the_function() -> None:
     x = rng.normal(size=3)
-    program = td.compile(grad(remat(f)))
+    program = td.compile(grad(checkpoint(f)))
     np.testing.assert_array_equal(program(x), td.compile(grad(f))(x))
     with debug():
-        np.testing.assert_array_equal(grad(remat(f))(x), grad(f)(x))
+        np.testing.assert_array_equal(grad(checkpoint(f))(x), grad(f)(x))
         with np.errstate(divide="ignore"), pytest.raises(td.NonFiniteError, match="log"):
-            remat(lambda x: np.log(x) * 2)(Tensor(0.0, requires_grad=True))
+            checkpoint(lambda x: np.log(x) * 2)(Tensor(0.0, requires_grad=True))
     with no_grad():
-        assert remat(f)(Tensor(x, requires_grad=True)).op is None
-    assert type(remat(np.sin)(x)) is np.ndarray
+        assert checkpoint(f)(Tensor(x, requires_grad=True)).op is None
+    assert type(checkpoint(np.sin)(x)) is np.ndarray
     W = Tensor(x, requires_grad=True)
-    assert remat(lambda W: W)(W) is W
-    assert remat(f)(Tensor(x)).op.name == "multiply"  # nothing to save
+    assert checkpoint(lambda W: W)(W) is W
+    assert checkpoint(f)(Tensor(x)).op.name == "multiply"  # nothing to save
 
 
 def test_it_is_drawn_as_one_box_and_evaluated_again() -> None:
     W = parameters(1)[0]
     X = Tensor(rng.normal(size=(6, 2)), name="X")
-    A = remat(layer)(W, X)
+    A = checkpoint(layer)(W, X)
     assert "layer(W0, X)" in repr(A)
     assert len(trace([A.node])) == 3
     trace([A.node]).verify()
@@ -178,12 +183,12 @@ def test_it_is_drawn_as_one_box_and_evaluated_again() -> None:
 
 def test_values_that_were_edited_are_refused_and_graphs_freed() -> None:
     W = parameters(1)[0]
-    cost = remat(layer)(W, np.ones((6, 1))).sum()
+    cost = checkpoint(layer)(W, np.ones((6, 1))).sum()
     with no_grad():
         W *= 2.0
     with pytest.raises(StaleValueError, match=r"W0 \(6, 6\) was edited in place after layer"):
         cost.backward()
-    cost = remat(layer)(W, np.ones((6, 1))).sum()
+    cost = checkpoint(layer)(W, np.ones((6, 1))).sum()
     cost.backward(free=False)
     first = W.grad.copy()
     cost.backward()
@@ -191,4 +196,4 @@ def test_values_that_were_edited_are_refused_and_graphs_freed() -> None:
     with pytest.raises(td.FreedGraphError):
         cost.backward()
     with pytest.raises(pickle.PicklingError, match="layer is not in the registry"):
-        pickle.dumps(remat(layer)(W, np.ones((6, 1))))
+        pickle.dumps(checkpoint(layer)(W, np.ones((6, 1))))

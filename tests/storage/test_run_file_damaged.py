@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tinygrad_dnn.checkpoint import Checkpoint, load, save
 from tinygrad_dnn.storage import hdf5_archive, sealed_file
+from tinygrad_dnn.storage.run_file import Checkpoint, load, save
 
 b1 = np.ones((4, 1))
 
@@ -319,7 +319,7 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
-from tinygrad_dnn.checkpoint import Checkpoint, load, save
+from tinygrad_dnn.storage.run_file import Checkpoint, load, save
 
 path = Path(sys.argv[1])
 
@@ -400,7 +400,7 @@ def test_concurrent_savers_and_loaders_do_not_disturb_each_other(path):
 
 def test_a_file_that_an_earlier_version_wrote_is_loaded():
     """It was written by the version before format 2: 64-2-1, 20 iterations on the digits."""
-    path = Path(__file__).parent / "golden" / "model_format_1.h5"
+    path = Path(__file__).parents[1] / "golden" / "model_format_1.h5"
     assert path.read_bytes().startswith(b"tinygrad_dnn model, format 1\n")
     loaded = load(path)
     assert (loaded.layer_dims, loaded.iteration) == ((64, 2, 1), 20)

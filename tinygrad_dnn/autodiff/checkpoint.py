@@ -1,4 +1,4 @@
-"""`remat`: a function whose intermediate values are forgotten, and computed again going backward.
+"""`checkpoint`: a function whose intermediate values are let go, and computed again going backward.
 
 What it computes is recorded as always; then the values are let go and the structure is kept, as one
 op, whose rule records the structure again from the same inputs and pulls the cotangent back through
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.pytree import flatten, ravel_tree, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, pull, record, variable
@@ -18,21 +19,34 @@ from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, Observer, mode, rebuil
 from tinygrad_dnn.ops import Op
 
 
-def remat(f: Callable[..., Any]) -> Transformed:
+def checkpoint(f: Callable[..., Any], *args: None, **others: None) -> Transformed:
     """f, of which only arguments and results are kept in memory until the gradient is computed.
 
-    Known as checkpointing: the backward pass computes the values on the way again (about one more
-    forward pass), so that a chain of n such functions needs the memory of n results and one inside.
-    Derivatives of every order and pictures (one box) go with it; a compiled program, whose buffers
-    are its own business, has f as it is, and so have `debug` and `per_example_gradients`.
+    The backward pass computes the values on the way again (about one more forward pass), so that a
+    chain of n such functions needs the memory of n results and one inside. Derivatives of every
+    order and pictures (one box) go with it; a compiled program, whose buffers are its own business,
+    has f as it is, and so have `debug` and `per_example_gradients`. `remat` is another name of this
+    function. (`storage.run_file` has files of training runs.)
 
     Args:
         f: any function of Tensors, arrays and structures of them; Tensors that it closes over get
             their gradients too. It returns a Tensor, or a structure of Tensors and anything else.
 
-    Example: `for W in layers: A = remat(layer)(W, A)`.
+    Raises:
+        TypeError: it is given the arguments of f as well, which are for what it returns.
+
+    Example: `for W in layers: A = checkpoint(layer)(W, A)`.
     """
-    return Transformed(remat, f, _run)
+    refuse_others("checkpoint", others)
+    if args:
+        raise TypeError(
+            f"checkpoint: expected a function alone, got {len(args)} more; "
+            "it returns a function: checkpoint(f)(x)"
+        )
+    return Transformed(checkpoint, f, _run)
+
+
+remat = checkpoint
 
 
 def _run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -49,7 +63,7 @@ def _run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) 
             return value
         made = [x for x in made if x.requires_grad]
         whole, apart = (made[0], _alone) if len(made) == 1 else ravel_tree(made)
-    named = getattr(f, "__name__", "remat").strip("<>")
+    named = getattr(f, "__name__", "checkpoint").strip("<>")
     found = _forgotten(named, whole, read)
     parts = iter(apart(found))
     ours = {id(x) for x in made}

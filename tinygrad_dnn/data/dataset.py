@@ -39,6 +39,7 @@ class Dataset:
         m: number of examples.
         n_x: numbers in an example, the product of ``x_shape[1:]``.
         classes: the names of labels 0, 1, ...; ("0", "1") where the file has none.
+        has_names: whether the file has them.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Dataset:
                 f"of {x!r}, got shape {self._y.shape}"
             )
         self.classes: tuple[str, ...] = ("0", "1")
+        self.has_names = classes is not None
         if classes is not None:
             self.classes = read_h5_text(open_h5_dataset(file, classes, text=True))
             if len(self.classes) < 2:
@@ -105,7 +107,9 @@ class Dataset:
                 )
         return rows.T
 
-    def labels(self, dtype: DTypeLike = np.int64, *, binary: bool = True) -> NDArray[Any]:
+    def labels(
+        self, dtype: DTypeLike = np.int64, *, binary: bool = True, classes: int | None = None
+    ) -> NDArray[Any]:
         """The labels as a row, Y (1, m); int64 as in the document's files, or another dtype.
 
         Args:
@@ -113,13 +117,41 @@ class Dataset:
                 int64 and float32.
             binary: refuse other labels than 0 and 1, which is what a network that ends in one
                 sigmoid can learn. Without it labels go up to ``len(classes) - 1``.
+            classes: how many there are, whatever names the file has.
 
         Raises:
             ValueError: no labels in the file, labels that are not integers, or outside their range.
             OSError: the file is damaged there.
         """
-        y = self._labels(2 if binary else len(self.classes))
+        y = self._labels(classes or (2 if binary else len(self.classes)))
         return y.astype(dtype).reshape(1, self.m)
+
+    def numbers(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """What stands in place of labels as numbers to be predicted, Y (1, m).
+
+        Raises:
+            ValueError: no labels in the file, or some are not finite.
+            OSError: the file is damaged there.
+        """
+        y = self._stored_labels()
+        if not np.isfinite(y).all():
+            raise ValueError(
+                f"{self._where(self.y_name)}: expected finite numbers, got "
+                f"{np.count_nonzero(~np.isfinite(y))} that are not, first for example "
+                f"{np.argmin(np.isfinite(y))}"
+            )
+        return y.astype(dtype).reshape(1, self.m)
+
+    def count_classes(self) -> int:
+        """How many classes there are: as many as names, else up to the largest label.
+
+        Raises:
+            ValueError: no labels in the file, or labels that are not integers from 0 on.
+            OSError: the file is damaged there.
+        """
+        if self.has_names:
+            return len(self.classes)
+        return int(self._labels(2**31).max()) + 1
 
     def images(self) -> NDArray[Any]:
         """The examples as stored, (m, ...), in C order and native byte order.
@@ -135,14 +167,16 @@ class Dataset:
         The same for the same data, however the file stores it (names, compression, byte order).
 
         Raises:
-            ValueError, OSError: as `labels` and `images`.
+            OSError: the file is damaged there.
         """
         digest = hashlib.sha256()
         digest.update(repr((self.x_shape, self.x_dtype.str[1:], self.classes)).encode())
         for _, block in h5_blocks(self._x):
             digest.update(np.ascontiguousarray(block, self.x_dtype.newbyteorder("<")).tobytes())
         if self._y is not None:
-            digest.update(self._labels(len(self.classes)).astype("<i8").tobytes())
+            y = self._stored_labels()
+            whole = np.array_equal(y, np.floor(y)) and np.abs(y).max(initial=0) < 2**53
+            digest.update(y.astype("<i8" if whole else "<f8").tobytes())
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -167,14 +201,18 @@ class Dataset:
     def _where(self, name: str | None) -> str:
         return f"{self.path}: dataset {name!r}"
 
-    def _labels(self, count: int) -> NDArray[np.int64]:
-        """The labels (m,), each checked to be one of 0 ... count − 1."""
+    def _stored_labels(self) -> NDArray[Any]:
+        """The labels (m,), whatever they are."""
         if self._y is None:
             raise ValueError(
                 f"{self.path}: no labels for {self.x_name!r}; "
                 f"name their dataset, the file holds {contents(self._file)}"
             )
-        y = read_h5(self._y).ravel()
+        return read_h5(self._y).ravel()
+
+    def _labels(self, count: int) -> NDArray[np.int64]:
+        """The labels (m,), each checked to be one of 0 ... count − 1."""
+        y = self._stored_labels()
         # Written so that nan, which compares false with everything, is wrong as well.
         wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
         if wrong.any():

@@ -106,6 +106,41 @@ def accuracies(
     return save_figure(figure, path)
 
 
+def rates(
+    curve: Any,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+) -> Path:
+    """Draw cost against a learning rate that grows, and mark where it falls most steeply.
+
+    Args:
+        curve: what `optim.find_rate` returns.
+        path: where to; the ending (.png, .svg, .pdf) says the format.
+        title: what to write above.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another ending.
+        OSError: the file can't be written.
+    """
+    path = check_path("rates", path)
+    figure, axes = one_sheet("learning rate", "cost", title)
+    (each,) = axes.plot(curve.rates, curve.costs, color=SERIES[4], linewidth=1.0)
+    (mean,) = axes.plot(curve.rates, curve.smoothed, color=SERIES[0], linewidth=2.2)
+    best = axes.axvline(curve.best, color=SERIES[5], linestyle="--", linewidth=1.6)
+    axes.set_xscale("log")
+    # Where it has begun to climb, the rest would only press the curve down.
+    finite = [c for c in curve.smoothed if np.isfinite(c)]
+    low, high = min(finite), max(finite[0], min(finite))
+    axes.set_ylim(low - 0.15 * (high - low) - 1e-12, high + 0.5 * (high - low) + 1e-12)
+    names = ["each step", "mean", f"{curve.best:.2g}, where it falls most steeply"]
+    _legend(axes, [each, mean, best], names, beside=False)
+    return save_figure(figure, path)
+
+
 def _curves(who: str, runs: Any, every: int) -> dict[Any, tuple[Any, Any]]:
     """Iterations and values of every run, by label."""
     several = runs if isinstance(runs, Mapping) else {"": runs}
@@ -192,10 +227,12 @@ def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
         _legend(axes, lines, labels)
 
 
-def _legend(axes: Axes, lines: Sequence[Line2D], labels: Sequence[str]) -> None:
+def _legend(
+    axes: Axes, lines: Sequence[Line2D], labels: Sequence[str], beside: bool | None = None
+) -> None:
     """Which line is which run: beside the curves, or, of one or two, where they leave room."""
     blank = [" "] * len(lines)
-    if len(lines) <= BESIDE:
+    if len(lines) <= BESIDE if beside is None else not beside:
         legend = axes.legend(lines, blank, framealpha=0.85, edgecolor="none", fontsize=12)
     else:
         figure: Any = axes.figure

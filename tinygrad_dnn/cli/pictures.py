@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,26 +77,26 @@ def _when(settings: Settings) -> str:
     return "every 100 iterations" if settings.batch_size is None else "after each epoch"
 
 
-def _costs(curves: Any, settings: Settings, run: Run) -> tuple[str, Callable[..., Path], Any]:
-    """The text, function and lines of the curve of costs."""
+def _costs(curves: Any, settings: Settings, run: Run) -> tuple[str, Callable[..., Path]]:
+    """What the curve of costs shows, and how it is drawn."""
     state = run.state
     label = f"learning rate {settings.learning_rate:g}"
     if settings.batch_size is None and not state.validation:
-        return f"{_when(settings).capitalize()}.", curves.costs, {label: state.costs}
-    lines: dict[str, Any] = {}
+        text = f"{_when(settings).capitalize()}."
+        return text, partial(curves.costs, {label: state.costs})
+    lines: dict[str, Any] = {"training": state.costs}
+    behind: dict[str, Any] = {}
     if run.steps[1]:
         steps = run.step_costs
         every = max(1, len(steps) // 2000)  # more points than that no picture shows
-        lines["each step"] = [(t, steps[t]) for t in range(0, len(steps), every)]
-        lines["mean of each epoch"] = state.costs
-    else:
-        lines["training"] = state.costs
+        behind["each step"] = [(t, steps[t]) for t in range(0, len(steps), every)]
+        lines = {"mean of each epoch": state.costs}
     if state.validation:
         lines["validation"] = state.validation
     text = f"{_when(settings).capitalize()}; {label}."
     if state.validation:
         text += " The validation examples are not trained on; their cost has no penalty."
-    return text, curves.costs, lines
+    return text, partial(curves.costs, lines, behind=behind)
 
 
 def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -> list[Section]:

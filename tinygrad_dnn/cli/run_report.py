@@ -85,6 +85,11 @@ def report(
         what, value = _reached(settings, e, parameters)
         reached[what] = float(f"{value:.12g}")
         log.say(f"{what[0].upper()}{what[1:]}: {reached[what]}")
+    if (dead := _dead_layer(settings, examples[0], parameters)) is not None:
+        log.say(
+            f"layer {dead}: all its units are 0 for every training example, so that nothing below "
+            "it learns; try another --seed, a smaller --learning-rate, or --activation leaky_relu"
+        )
     if settings.classes > 2:
         log.say(_by_class(settings, examples[-1], parameters))
     if not args.no_pictures:
@@ -110,6 +115,18 @@ def _reached(settings: Settings, data: Examples, parameters: Any) -> tuple[str, 
     error = settings.predict(data.X, parameters) - data.Y
     what = f"root mean squared error on the {data.m} {data.what} examples"
     return what, float(np.sqrt(np.mean(np.square(error))))
+
+
+def _dead_layer(settings: Settings, data: Examples, parameters: Any) -> int | None:
+    """The first hidden layer of relus that are 0 for all examples, if there is one."""
+    if settings.activation != "relu":
+        return None
+    A = data.X
+    for l in range(1, len(settings.layer_dims) - 1):
+        A = np.maximum(parameters[f"W{l}"] @ A + parameters[f"b{l}"], 0)
+        if not A.any():
+            return l
+    return None
 
 
 def _by_class(settings: Settings, data: Examples, parameters: Any) -> str:

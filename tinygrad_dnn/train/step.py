@@ -25,6 +25,10 @@ def step_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
         parameters: Mapping[str, Any], state: Mapping[str, Any], X: Any, Y: Any, given: Any = None
     ) -> tuple[Any, Any, Any]:
         more = given or {}
+        for part, tree in state.items():  # what is remembered of W1 bears the course's name, vdW1
+            for name, t in tree.items() if isinstance(tree, Mapping) else ():
+                if isinstance(t, Tensor):
+                    t.name = f"{part}d{name}"
         value, slopes = _cost_and_slopes(settings, parameters, X, Y, more, m)
         rate = more.get("rate", settings.learning_rate)
         return value, *rule.update(parameters, slopes, dict(state), rate)

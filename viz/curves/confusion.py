@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from viz.curves.sheet import blank, check_path, save_figure, set_plain
-from viz.palette import BLUE, INK, LINE, MUTED, PAPER, VERMILLION, contrast
+from viz.palette import BLUE, INK, LINE, PAPER, VERMILLION, contrast
 
 NUMBERED = 20  # classes up to which every count is written
 NAMED = 40  # names along an axis; of more classes every second, third, ... is named
@@ -71,12 +71,10 @@ def confusion(
     axes.imshow(colours, interpolation="nearest")
     every = -(-n // NAMED)
     at, shown = range(0, n, every), names[::every]
-    turned = 0 if _flat(names, side) else 90
-    for axis, labels in ((axes.xaxis, axes.set_xticks), (axes.yaxis, axes.set_yticks)):
-        labels(at, [" "] * len(shown), rotation=turned if axis is axes.xaxis else 0)
-        for text, words in zip(axis.get_ticklabels(), shown, strict=True):
-            set_plain(text, words)
-    axes.tick_params(colors=MUTED, labelsize=11 if n <= NUMBERED else 8, length=0)
+    axes.tick_params(labelsize=11 if n <= NUMBERED else 8, length=0)
+    look: dict[str, Any] = {"parse_math": False, "color": INK}
+    axes.set_xticks(at, shown, rotation=0 if _flat(names, side) else 90, **look)
+    axes.set_yticks(at, shown, **look)
     axes.set_xlabel("predicted", fontsize=13, color=INK)
     axes.set_ylabel("label", fontsize=13, color=INK)
     axes.spines[:].set_color(LINE)

@@ -27,6 +27,7 @@ def costs(
     *,
     every: int = 1,
     log: bool = False,
+    behind: Any = (),
     title: str | None = None,
 ) -> Path:
     """Draw cost against iteration: `viz.curves.costs(costs, "costs.png", every=100)`.
@@ -41,6 +42,8 @@ def costs(
         path: where to; the ending (.png, .svg, .pdf) says the format.
         every: iterations from one cost to the next, where only the costs are given.
         log: a logarithmic axis for the cost.
+        behind: runs as above, drawn thin below the others: the cost of each mini-batch, that falls
+            and rises, below the means of the epochs.
         title: what to write above.
 
     Returns:
@@ -54,6 +57,7 @@ def costs(
     """
     path = check_path("costs", path)
     curves = _curves("costs", runs, every)
+    below = _curves("costs", behind, every) if behind else {}
     if log:
         for label, (iterations, values) in curves.items():
             if (bad := values <= 0).any():
@@ -61,7 +65,7 @@ def costs(
                     f"costs: {_who(label)}a logarithmic axis needs costs above 0, got "
                     f"{values[bad][0]:g} at iteration {iterations[bad][0]:g}; use log=False"
                 )
-    return save_figure(_costs(curves, log, title), path)
+    return save_figure(_costs(curves, log, title, below), path)
 
 
 def accuracies(
@@ -175,9 +179,15 @@ def _curve(who: str, label: Any, run: Any, every: int) -> tuple[Any, Any]:
     )
 
 
-def _costs(curves: Mapping[Any, tuple[Any, Any]], log: bool, title: str | None) -> Figure:
+def _costs(
+    curves: Mapping[Any, tuple[Any, Any]],
+    log: bool,
+    title: str | None,
+    below: Mapping[Any, tuple[Any, Any]],
+) -> Figure:
     figure, axes = one_sheet("iteration", "cost", title)
-    _plot(axes, curves)
+    _plot(axes, curves, below)
+    curves = {**below, **curves}
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -199,9 +209,16 @@ def _count_iterations(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
+def _plot(
+    axes: Axes,
+    curves: Mapping[Any, tuple[Any, Any]],
+    below: Mapping[Any, tuple[Any, Any]] | None = None,
+) -> None:
     """A line for each run, and a legend where there is anything to say."""
     lines, labels = [], []
+    for label, (iterations, values) in (below or {}).items():
+        lines += axes.plot(iterations, values, color=SERIES[4], linewidth=0.9)
+        labels.append(visible(str(label)))
     for i, (label, (iterations, values)) in enumerate(curves.items()):
         finite = np.isfinite(values)
         colour = SERIES[i % len(SERIES)]

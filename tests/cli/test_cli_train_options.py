@@ -126,7 +126,7 @@ def test_numbers_are_predicted_under_a_linear_head(folder: Path, capsys: Out) ->
 # --- the config file ------------------------------------------------------------------------------
 
 
-def test_a_runs_config_repeats_it_bit_for_bit(folder: Path) -> None:
+def test_s183_a_runs_config_repeats_it_bit_for_bit(folder: Path) -> None:
     assert quick("--epochs", 4, "--out", "one") == DONE
     (folder / "elsewhere").mkdir()
     assert call("train", "--config", "one/config.toml", "--out", "elsewhere/two") == DONE
@@ -187,7 +187,7 @@ def test_every_option_of_a_run_is_a_key_with_a_kind() -> None:
         ("train = 'none.h5'", "none.h5"),
     ],
 )
-def test_a_config_that_cannot_be_used_says_why(text: str, told: str, capsys: Out) -> None:
+def test_s184_a_config_that_cannot_be_used_says_why(text: str, told: str, capsys: Out) -> None:
     first = "" if "train =" in text else "train = 'train.h5'\n"
     Path("run.toml").write_text(first + text)
     assert told in complaint(capsys, "train", "--config", "run.toml", "--no-pictures")

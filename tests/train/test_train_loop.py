@@ -74,7 +74,7 @@ RESUMED = {name: {"optimizer": name} for name in OPTIMISERS} | {
 
 
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_run_is_resumed_to_the_bit_at_any_iteration(
+def test_s180_a_run_is_resumed_to_the_bit_at_any_iteration(
     name: str, problem: tuple[Any, Any], tmp_path: Path
 ) -> None:
     settings = replace(ADAM, **RESUMED[name])
@@ -112,7 +112,7 @@ def test_mini_batches_are_those_of_the_seed_written_out(problem: tuple[Any, Any]
     assert trained.costs == ((6, means[0]), (12, means[1]))
 
 
-def test_l2_has_the_same_minimum_for_every_batch_size(problem: tuple[Any, Any]) -> None:
+def test_s181_l2_has_the_same_minimum_for_every_batch_size(problem: tuple[Any, Any]) -> None:
     """The penalty of a batch is that of all examples: its mean over an epoch is the full cost."""
     X, Y = problem
     parameters = begin(ADAM).parameters
@@ -124,7 +124,7 @@ def test_l2_has_the_same_minimum_for_every_batch_size(problem: tuple[Any, Any]) 
     assert sum(parts) / 45 == pytest.approx(whole, rel=1e-12)
 
 
-def test_early_stopping_keeps_the_best_parameters(problem: tuple[Any, Any]) -> None:
+def test_s182_early_stopping_keeps_the_best_parameters(problem: tuple[Any, Any]) -> None:
     settings = replace(ADAM, learning_rate=0.3, validation=0.3, early_stopping=2)
     X, Y, kept = keep_validation(*problem, settings)
     assert kept is not None
@@ -161,7 +161,7 @@ def test_classes_weigh_alike_when_balanced(problem: tuple[Any, Any]) -> None:
     assert metrics.accuracy(Y[:, rare], predicted) == 1
 
 
-def test_validation_is_stratified_and_drawn_from_the_seed(problem: tuple[Any, Any]) -> None:
+def test_s185_validation_is_stratified_and_drawn_from_the_seed(problem: tuple[Any, Any]) -> None:
     settings = replace(ADAM, validation=0.2)
     X, _, kept = keep_validation(*problem, settings)
     again = keep_validation(*problem, settings)

@@ -74,7 +74,17 @@ def test_every_command_takes_a_model_of_many_classes(folder: Path, capsys: Out) 
     rng = np.random.default_rng(0)
     x, y = rng.random((20, 6)), rng.integers(0, 3, 20)
     write_arrays(folder / "three.h5", train_set_x=x, train_set_y=y)
-    words = ("--head", "softmax", "--layers", "6,5,3", "--epochs", "2", "--batch-size", "8")
+    words = (
+        "--head",
+        "softmax",
+        "--layers",
+        "6,5,3",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "8",
+        "--eager",
+    )
     more = ("--dropout", "0.2", "--l2", "0.1", "--schedule", "cosine")
     assert call("train", "three.h5", *words, *more, "--out", "m") == DONE
     names = {p.name for p in Path("m").iterdir()}
@@ -265,8 +275,8 @@ def test_other_settings_are_another_run(capsys: Out) -> None:
     before = content("run")
     for words, told in (
         (["--optimizer", "adam"], "begun with optimizer adamw, not adam"),
-        (["--batch-size", "all"], "begun with batch-size 7, not None"),
-        (["--head", "softmax"], "begun with cost document, not softmax"),
+        (["--batch-size", "all"], "begun with batch-size 7, not all"),
+        (["--head", "softmax"], "begun with head sigmoid, not softmax"),
         (["--beta2", "0.5"], "begun without beta2"),
     ):
         assert call("train", "train.h5", *words, "--resume", "--no-pictures") == UNUSABLE
@@ -285,10 +295,10 @@ def test_the_command_after_an_interrupt_goes_on(
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save", save)
-    assert quick("--epochs", 5, "--checkpoint-every", 9) == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save", save)
+        assert quick("--epochs", 5, "--checkpoint-every", 9) == 130
     again = capsys.readouterr().err.splitlines()[-1].strip()
-    monkeypatch.undo()
     assert call(*shlex.split(again)[1:]) == DONE
     assert checkpoint.load("run/model.h5").iteration == 20
 

@@ -45,6 +45,11 @@ def head_of(args: argparse.Namespace, resumed: checkpoint.Checkpoint | None) -> 
         raise ValueError(
             f"head: expected one of {', '.join(HEADS)}, squared, absolute, huber, got {asked!r}"
         )
+    if resumed is not None:
+        # A cost that is none is refused with the other settings.
+        begun = COSTS.get(str(resumed.settings.get("cost")), COSTS["document"]).head
+        if asked not in (None, begun):
+            _refuse_change("head", begun, asked)
     if cost is not None:
         if cost not in COSTS:
             raise ValueError(f"cost: expected one of {', '.join(COSTS)}, got {cost!r}")
@@ -52,9 +57,7 @@ def head_of(args: argparse.Namespace, resumed: checkpoint.Checkpoint | None) -> 
         if asked not in (None, said):
             raise ValueError(f"--head {asked}: the cost {cost!r} belongs to the head {said!r}")
         return said
-    if asked is None and resumed is not None:
-        return COSTS[str(resumed.settings.get("cost", "document"))].head
-    return asked or "sigmoid"
+    return begun if resumed is not None else asked or "sigmoid"
 
 
 def plan_of(
@@ -130,7 +133,7 @@ def _had(resumed: checkpoint.Checkpoint) -> dict[str, Any]:
 
 def _refuse_change(name: str, before: Any, asked: Any) -> None:
     option = name.replace("_", "-")
-    begun = f"with {option} {before}, not {asked}"
+    begun = f"with {option} {before}, not {ALL if asked is None else asked}"
     if name == "compiled":
         begun = "compiled, not eager"
     elif name == "batch_size" and before is None:

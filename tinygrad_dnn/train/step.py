@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import value_and_grad
+from tinygrad_dnn.graph import scope
 from tinygrad_dnn.optim import clip_by_norm, clip_by_value
 from tinygrad_dnn.train.settings import Settings
 
@@ -31,7 +33,13 @@ def step_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
                     t.name = f"{part}d{name}"
         value, slopes = _cost_and_slopes(settings, parameters, X, Y, more, m)
         rate = more.get("rate", settings.learning_rate)
-        return value, *rule.update(parameters, slopes, dict(state), rate)
+        with scope("update") if state else nullcontext():  # one part of the program
+            after, remembered = rule.update(parameters, slopes, dict(state), rate)
+        for part, tree in remembered.items():
+            for name, t in tree.items() if isinstance(tree, Mapping) else ():
+                if isinstance(t, Tensor):
+                    t.name = f"{part}d{name}_new"
+        return value, after, remembered
 
     return step
 

@@ -5,10 +5,10 @@ weights and mistakes as images, activations and gradients layer by layer.
 """
 
 try:
-    from viz.curves.confusion import confusion
     from viz.curves.histograms import histograms
     from viz.curves.images import mislabelled, weights
     from viz.curves.lines import accuracies, costs, rates
+    from viz.curves.matrix import confusion
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise

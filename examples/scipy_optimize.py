@@ -8,10 +8,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from tinygrad_dnn import compile, grad, hvp, jacobian, ravel_tree, value_and_grad
+from tinygrad_dnn import compile, grad, hvp, jacobian, metrics, ravel_tree, value_and_grad
 from tinygrad_dnn.data import default_dataset
 from tinygrad_dnn.network import cost_of, initialize_parameters
-from tinygrad_dnn.train import accuracy
+from tinygrad_dnn.train import predict, predicted_labels
 
 
 def network(iterations: int = 100) -> tuple[float, float, int]:
@@ -28,7 +28,8 @@ def network(iterations: int = 100) -> tuple[float, float, int]:
         return float(cost), ravel_tree(gradients)[0]
 
     found = minimize(f, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations})
-    return found.fun, accuracy(X, Y, unravel(found.x)), found.nit
+    predicted = predicted_labels(predict(X, unravel(found.x)))
+    return found.fun, metrics.accuracy(Y, predicted), found.nit
 
 
 def rosenbrock(x):

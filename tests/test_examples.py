@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinygrad_dnn.cli.main import main
 from tinygrad_dnn.ops import REGISTRY
 
 FOLDER = Path(__file__).parents[1] / "examples"
@@ -72,6 +73,15 @@ def test_larger_than_memory(example) -> None:
     whole, resumed = example("larger_than_memory").main()
     assert resumed == whole
     assert whole[-1] < 0.1 < 0.8 < whole[0]
+
+
+def test_digits_toml(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--config", str(FOLDER / "digits.toml"), "--epochs", "3", "--no-pictures"]
+    assert main(words) == 0
+    assert (
+        "adamw, learning rate 0.01, cosine schedule after 46 iterations" in capsys.readouterr().out
+    )
 
 
 def test_regularization(example, tmp_path, capsys) -> None:

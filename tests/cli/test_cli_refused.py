@@ -129,7 +129,10 @@ def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
             "init: expected one of sqrt, he, glorot, orthogonal, 0.01, got 'zeros'",
         ),
         (["--dtype", "int8"], "dtype: expected one of float64, float32, got 'int8'"),
-        (["--cost", "hinge"], "cost: expected one of document, stable, got 'hinge'"),
+        (
+            ["--cost", "hinge"],
+            "cost: expected one of document, stable, softmax, squared",
+        ),
     ],
 )
 def test_unusable_settings(words: list[str], told: str, capsys: Out) -> None:

@@ -233,7 +233,7 @@ def test_the_printed_command_goes_on_as_if_nothing_had_happened(
     ("way", "update"),
     [
         ([], "tinygrad_dnn.compiler.program.Program.run"),
-        (["--eager"], "tinygrad_dnn.train.gradient_descent"),
+        (["--eager"], "tinygrad_dnn.train.step.value_and_grad"),
     ],
 )
 def test_an_interrupt_at_any_moment_is_resumed(

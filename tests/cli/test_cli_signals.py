@@ -203,7 +203,7 @@ def test_s102_one_run_at_a_time_trains_in_a_folder(start: Any, capsys: Out) -> N
     assert "the model that was there is kept as run/model.1.h5" in capsys.readouterr().out
     assert Path("run/model.1.h5").read_bytes() == before
     assert sorted(p.name for p in Path("run").iterdir() if ".tmp" not in p.name) == [
-        "accuracies.csv", "costs.csv", "model.1.h5", "model.h5",
+        "accuracies.csv", "config.toml", "costs.csv", "model.1.h5", "model.h5",
     ]  # fmt: skip
 
 

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from commands import DONE, NO, call, examples, run, write_arrays, write_files, write_split
 
+from tinygrad_dnn import metrics
 from tinygrad_dnn.data import default_dataset, open_dataset
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import Settings, accuracy, begin, train
+from tinygrad_dnn.train import Settings, begin, predict, predicted_labels, train
 
 Out = pytest.CaptureFixture[str]
 
@@ -30,6 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def accuracy(X: Any, Y: Any, parameters: Any) -> float:
+    return metrics.accuracy(Y, predicted_labels(predict(X, parameters)))
+
+
 def quick(*words: Any, n: int = 3) -> int:
     """Train for n iterations, without pictures."""
     return call("train", *words, "--iterations", n, "--no-pictures")
@@ -39,8 +44,8 @@ def quick(*words: Any, n: int = 3) -> int:
 
 
 WRITTEN = [
-    "model.h5", "costs.csv", "accuracies.csv", "costs.png", "accuracies.png", "mislabelled.png",
-    "weights.png", "layers.png", "graph.svg", "report.html",
+    "model.h5", "config.toml", "costs.csv", "accuracies.csv", "costs.png", "accuracies.png",
+    "confusion.png", "mislabelled.png", "weights.png", "layers.png", "graph.svg", "report.html",
 ]  # fmt: skip
 
 
@@ -162,10 +167,11 @@ def test_every_setting_reaches_the_run(capsys: Out) -> None:
     model = run_file.load("x/y/model.h5")
     assert model.layer_dims == (64, 3, 1)
     assert {p.dtype for p in model.parameters.values()} == {np.dtype("float32")}
-    assert model.settings == {
+    asked = {
         "learning_rate": 0.25, "seed": 9, "init": "0.01", "dtype": "float32", "cost": "stable",
         "compiled": False,
     }  # fmt: skip
+    assert model.settings == Settings((64, 3, 1), **asked).described()
 
 
 def test_float32_has_the_stable_cost_unless_told_otherwise() -> None:
@@ -208,9 +214,12 @@ def test_another_run_in_the_same_folder_keeps_the_earlier_models(capsys: Out) ->
 
 def test_without_pictures_none_are_drawn(capsys: Out) -> None:
     assert quick("train.h5") == DONE
-    names = ["accuracies.csv", "costs.csv", "model.h5"]
+    names = ["accuracies.csv", "config.toml", "costs.csv", "model.h5"]
     assert sorted(p.name for p in Path("run").iterdir()) == names
-    assert "wrote run/model.h5, run/costs.csv, run/accuracies.csv\n" in capsys.readouterr().out
+    assert (
+        "wrote run/model.h5, run/config.toml, run/costs.csv, run/accuracies.csv\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_without_matplotlib_the_curve_is_left_out(

@@ -26,7 +26,7 @@ import numpy as np
 from attack import Figures, in_child, main
 from commands import write_split
 
-from tinygrad_dnn.cli import train
+from tinygrad_dnn.cli import run_report
 from tinygrad_dnn.cli.main import main as command
 from tinygrad_dnn.storage import run_file
 
@@ -35,12 +35,24 @@ DATA = "data.h5"
 WRITERS = ("sealed_file.py", "whole_file.py")
 WRITING = {"write", "_replace", "_open_temporary", "_sweep", "_remove_if_dead"}
 # Compiled as a loop of fewer operations, whose model holds accumulators; as a program; op by op.
+# In mini-batches the state of a rule, of the Generator, of a schedule and of early stopping too.
+RULES = ("adam", "adamw", "nesterov", "rmsprop", "adagrad", "momentum")
+SCHEDULES = (("plateau",), ("cosine",), ("step", "--schedule-steps", "9"))
+BATCHES = [
+    (
+        *("train", DATA, "--layers", "48,5,1", "--optimizer", rule, "--batch-size", "7", *way),
+        *("--dropout", "0.2", "--validation", "0.2", "--early-stopping", "3", "--l2", "0.1"),
+        *("--schedule", *schedule),
+    )
+    for k, rule in enumerate(RULES)
+    for way, schedule in [(((), ("--eager",))[k % 2], SCHEDULES[k % 3])]
+]
 FORMATS = [
     ("train", DATA, "--layers", layers, "--dtype", dtype, "--cost", cost, *way)
     for layers, dtype, cost, way in product(
         ("48,5,1", "48,1"), ("float64", "float32"), ("document", "stable"), ((), ("--eager",))
     )
-]
+] + BATCHES
 
 
 def words(form: tuple[str, ...], out: Path | str, *more: str) -> list[str]:
@@ -96,7 +108,7 @@ def traced(arguments: list[str], last: int | None) -> int:
         return writing
 
     run_file.save = watched(run_file.save, told=True)
-    train.write_text = watched(train.write_text, told=False)
+    run_report.write_text = watched(run_report.write_text, told=False)
     status = command(arguments)
     print(count)
     return status

@@ -5,72 +5,8 @@ from __future__ import annotations
 import argparse
 
 from tinygrad_dnn import __version__
-
-
-def layer_list(text: str) -> tuple[int, ...]:
-    """`12288,20,7,5,1` as integers."""
-    try:
-        return tuple(int(part) for part in text.replace("-", ",").split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected sizes such as 12288,20,7,5,1, got {text!r}"
-        ) from None
-
-
-def count(text: str) -> int:
-    """A positive integer."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer from 1, got {text!r}")
-    return int(text)
-
-
-def picture_size(text: str) -> tuple[int, int]:
-    """`64x48` as (height, width); `64` as a square."""
-    parts = text.split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"expected height x width such as 64x64, got {text!r}")
-    return int(parts[0]), int(parts[-1])
-
-
-def share(text: str) -> float:
-    """A number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a share such as 0.2, got {text!r}")
-    return value
-
-
-def depth(text: str) -> int:
-    """A number of levels, from 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected an integer from 0, got {text!r}")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    """An integer that can start a random stream."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**32 - 1, got {text!r}")
-    return int(text)
-
-
-def names(text: str) -> list[str]:
-    """`relu,relu_backward` as a list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def seconds(text: str) -> float:
-    """A positive number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
-    return value
+from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
+from tinygrad_dnn.cli.train_arguments import dataset_arguments, train_arguments
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,17 +18,17 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _train_arguments(
+    train_arguments(
         commands.add_parser(
             "train",
             help="train a network; without files on the digits that come along",
             description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
             "list_classes; test_set_x, test_set_y), on .npz, .npy, .csv, .tsv, .parquet, or on a "
             "folder with a folder of pictures for each class. Without files: 8x8 handwritten "
-            "digits, even against odd. Leaves in the output folder model.h5, costs.csv and "
-            "accuracies.csv, the pictures graph.svg, costs.png, accuracies.png, mislabelled.png, "
-            "layers.png and, of images, weights.png, and report.html, one page that shows them "
-            "all.",
+            "digits, even against odd, or with --head softmax all ten. Leaves in the output "
+            "folder model.h5, config.toml, costs.csv and accuracies.csv, the pictures graph.svg, "
+            "costs.png, accuracies.png, confusion.png, mislabelled.png, layers.png and, of "
+            "images, weights.png, and report.html, one page that shows them all.",
         )
     )
     _predict_arguments(
@@ -162,85 +98,11 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("files", nargs="*", metavar="FILE", help="training file, and optionally a test file")
-    add("--train", metavar="FILE", help="training file")
-    add("--test", metavar="FILE", help="test file")
-    add(
-        "--test-share",
-        type=share,
-        metavar="SHARE",
-        help="keep this share of a single file for the test, of each class alike: 0.2",
-    )
-    _dataset_arguments(parser)
-    add(
-        "--layers",
-        type=layer_list,
-        metavar="SIZES",
-        help="all layer sizes, input first: 12288,20,7,5,1 (default: the data's, then 20,7,5,1)",
-    )
-    add(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help="default 0.0075, the document's (0.1 on the embedded digits)",
-    )
-    add("--iterations", type=count, metavar="N", default=2500, help="in all (default 2500)")
-    add("--seed", type=seed, help="of the initial weights (default 1)")
-    add("--init", help="sqrt (default), he, glorot, orthogonal, or the document's 0.01")
-    add("--dtype", help="float64 (default) or float32")
-    add(
-        "--cost",
-        help="document (default), or stable: from the pre-activations, never NaN (default with "
-        "float32, where an output soon rounds to 1)",
-    )
-    add(
-        "--eager",
-        dest="compiled",
-        action="store_false",
-        default=None,
-        help="compute op by op, exactly as the formulas are written (default: a compiled program, "
-        "faster, whose cost is never NaN)",
-    )
-    add("--out", metavar="FOLDER", default="run", help="output folder (default run)")
-    add(
-        "--checkpoint-every",
-        type=count,
-        metavar="N",
-        default=500,
-        help="iterations between saves of model.h5 (default 500)",
-    )
-    add("--resume", action="store_true", help="go on from the model.h5 in the output folder")
-    add("--no-pictures", action="store_true", help="leave out the pictures and the report")
-
-
-def _dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--x",
-        metavar="NAME",
-        help="dataset or array of examples, where it has no usual name; of a table the columns",
-    )
-    add("--y", "--label", metavar="NAME", help="dataset, array or column of labels")
-    add(
-        "--classes",
-        metavar="NAME",
-        help="dataset of class names, or the names themselves, no,yes, of labels 0, 1, ...",
-    )
-    add(
-        "--size",
-        type=picture_size,
-        metavar="HxW",
-        help="pictures of a folder are resized to it, height x width: 64x64",
-    )
-
-
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a model.h5 that train left")
     add("files", nargs="*", metavar="FILE", help="data files, or pictures (PNG, JPEG, ...)")
-    _dataset_arguments(parser)
+    dataset_arguments(parser)
     add(
         "--split",
         choices=("train", "test"),

@@ -12,10 +12,10 @@ import numpy as np
 
 from tinygrad_dnn.cli import grade
 from tinygrad_dnn.cli.grade import is_homework
+from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.grading.three_ways import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.network import check_layers, initialize_parameters
-from tinygrad_dnn.storage import run_file
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)
 HEADS = (
@@ -42,7 +42,13 @@ def run(args: argparse.Namespace) -> int:
     args.model = args.what[0] if args.what else None
     rng = np.random.default_rng(args.seed)
     if args.model is not None:
-        model = run_file.load(args.model)
+        model, settings = load_model(args.model)
+        if (settings.head, settings.activation) != ("sigmoid", "relu"):
+            raise ValueError(
+                f"{args.model}: its {settings.activation} layers with a {settings.head} head are "
+                "none of the document's network, whose formulas are compared here; "
+                "assert_gradients checks any expression"
+            )
         if args.layers is not None:
             model.require_layers(args.layers)
         layers = check_layers(model.layer_dims)

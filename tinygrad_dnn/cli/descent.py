@@ -5,49 +5,51 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
+from tinygrad_dnn import metrics
 from tinygrad_dnn.cli.output import Log, complain
+from tinygrad_dnn.cli.run_data import TRAINING, VALIDATION, Examples
+from tinygrad_dnn.cli.run_settings import Plan, epochs_of
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import DONE, NO
+from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import RECORD_EVERY, DivergedError, Settings, State, accuracy, train
+from tinygrad_dnn.train import DivergedError, Settings, State, train
 
-SETS = ("training", "test")  # what the files hold, in this order
-
-
-@dataclass
-class Examples:
-    """One data file read: columns X (n_x, m), labels Y (1, m), and what a model must remember."""
-
-    name: str
-    X: Any
-    Y: Any
-    shape: tuple[int, ...]
-    scale: float
-    classes: tuple[str, ...]
-    fingerprint: str
-
+LINES = 20  # epochs that are told of at most, but for the last one
 
 # By what they were taken on, rows (k, 2) of iteration and accuracy.
 Shares = dict[str, Any]
 
 
-class Run(NamedTuple):
-    """Where a run stands, the accuracies on the way, and why it had to stop, if it had to."""
+@dataclass(frozen=True)
+class Run:
+    """Where a run stands, what was measured on the way, and why it had to stop, if it had to.
+
+    Attributes:
+        steps: the cost of each iteration in mini-batches.
+    """
 
     state: State
-    shares: Shares
+    shares: Shares = field(default_factory=dict)
+    steps: tuple[list[float], int] = field(default_factory=lambda: ([], 0))
     stopped: str = ""
+
+    @property
+    def step_costs(self) -> list[float]:
+        """The cost of each iteration so far; the list itself may have grown since."""
+        costs, k = self.steps
+        return costs[:k]
 
 
 def descend(
     args: argparse.Namespace,
-    settings: Settings,
+    plan: Plan,
     examples: list[Examples],
     start: Run,
     model: Path,
@@ -55,27 +57,37 @@ def descend(
     stop: Stop,
 ) -> tuple[Run, int]:
     """Train, show the cost as the document does, save every so often; the last state and status."""
+    settings, iterations = plan.settings, plan.iterations
     data = examples[0]
     latest = start
+    kept = next((e for e in examples if e.what == VALIDATION), None)
 
     def save(run: Run) -> None:
-        run_file.save(model, _checkpoint(settings, data, run))
+        run_file.save(model, as_checkpoint(settings, data, run))
 
     if not args.resume:
         save(start)
-    with _progress(args.iterations, start.state.iteration) as bar:
+    with _progress(iterations, start.state.iteration) as bar:
 
         def after(state: State, cost: float) -> None:
             nonlocal latest
-            done = state.iteration - 1
-            recorded = done % RECORD_EVERY == 0
+            recorded = len(state.costs) > len(latest.state.costs)
+            shares = latest.shares
+            if recorded:  # the cost is that of the parameters before, or of an epoch that ended
+                judged = latest.state if settings.batch_size is None else state
+                shares = _measured(examples, settings, judged, shares)
+            steps = latest.steps
+            if settings.batch_size is not None:
+                steps[0].append(cost)
+                steps = (steps[0], steps[1] + 1)
             # One assignment, so that whatever interrupts finds both of the same iteration.
-            latest = Run(state, _measured(examples, latest) if recorded else latest.shares)
-            if recorded:
+            latest = Run(state, shares, steps)
+            if recorded and (words := _told(settings, data.m, iterations, latest)):
                 with bar.external_write_mode():
-                    log.say(f"Cost after iteration {done}: {cost:f}")
+                    log.say(words)
             bar.update()
-            if state.iteration % args.checkpoint_every == 0 or state.iteration == args.iterations:
+            ended = state.iteration == iterations or state.stopped
+            if state.iteration % args.checkpoint_every == 0 or ended:
                 save(latest)
             stop.check()
 
@@ -89,20 +101,21 @@ def descend(
                 data.X,
                 data.Y,
                 settings,
-                args.iterations,
+                iterations,
                 start=start.state,
+                validation=None if kept is None else (kept.X, kept.Y),
                 after=after,
                 note=note,
             )
+            if latest.state.stopped:
+                log.say(_said_of_stopping(settings, latest.state))
             return latest, DONE
         except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
             save(latest)
             return latest, stop.status
         except DivergedError as diverged:
             bar.close()
-            good = Run(
-                diverged.state, _until(latest.shares, diverged.state.iteration), str(diverged)
-            )
+            good = _until(latest, diverged)
             save(good)
             complain(
                 f"stopped: {diverged}\n{model} holds the last good parameters, after iteration "
@@ -140,23 +153,72 @@ class NoBar:
         """Nothing is left to take away."""
 
 
-def _measured(examples: list[Examples], run: Run) -> Shares:
-    """The accuracies, with those of the parameters that the newest cost was taken from."""
-    shares = dict(run.shares)
-    for data, what in zip(examples, SETS, strict=False):
-        row = [[run.state.iteration, accuracy(data.X, data.Y, run.state.parameters)]]
-        shares[what] = np.concatenate([shares.get(what, np.empty((0, 2))), row])
+# --- what is measured and told --------------------------------------------------------------------
+
+
+def _measured(examples: list[Examples], settings: Settings, state: State, shares: Shares) -> Shares:
+    """The accuracies, with those of a state that a recorded cost belongs to."""
+    shares = dict(shares)
+    for data in examples:
+        if data.labels is None:
+            continue
+        row = [[state.iteration, accuracy_on(data, settings, state.parameters)]]
+        shares[data.what] = np.concatenate([shares.get(data.what, np.empty((0, 2))), row])
     return shares
 
 
-def _until(shares: Shares, iteration: int) -> Shares:
-    return {what: rows[rows[:, 0] <= iteration] for what, rows in shares.items()}
+def accuracy_on(data: Examples, settings: Settings, parameters: Any) -> float:
+    """The share of right answers."""
+    return metrics.accuracy(data.labels, predicted_labels(settings.predict(data.X, parameters)))
 
 
-def _checkpoint(settings: Settings, data: Examples, run: Run) -> run_file.Checkpoint:
+def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:
+    """A line for a recorded cost; empty where there are too many to read."""
     state = run.state
+    iteration, cost = state.costs[-1]
+    kept = state.validation
+    more = f", validation {kept[-1][1]:f}" if kept and kept[-1][0] == iteration else ""
+    if settings.batch_size is None:
+        return f"Cost after iteration {iteration}: {cost:f}{more}"
+    epoch, epochs = (epochs_of(settings, m, t) for t in (iteration, iterations))
+    if epoch != 1 and epoch % max(1, -(-epochs // LINES)) and epoch != epochs:
+        return ""
+    if VALIDATION in run.shares:
+        more += f", accuracy {run.shares[VALIDATION][-1, 1]:.3f}"
+    elif TRAINING in run.shares:
+        more += f", accuracy {run.shares[TRAINING][-1, 1]:.3f}"
+    return f"Epoch {epoch}: cost {cost:f}{more}"
+
+
+def _said_of_stopping(settings: Settings, state: State) -> str:
+    assert state.best is not None
+    best = state.best["cost"]
+    where = next((t for t, cost in state.validation if cost == best), state.iteration)
+    return (
+        f"early stopping after iteration {state.iteration}: {state.best['waited']} records without "
+        f"gain; the parameters kept are those of iteration {where}, validation {best:f}"
+    )
+
+
+def _until(latest: Run, diverged: DivergedError) -> Run:
+    """The run at the last good state."""
+    state = diverged.state
+    shares = {what: rows[rows[:, 0] <= state.iteration] for what, rows in latest.shares.items()}
+    costs, k = latest.steps
+    return Run(state, shares, (costs, min(k, state.iteration)), str(diverged))
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def as_checkpoint(settings: Settings, data: Examples, run: Run) -> run_file.Checkpoint:
+    """What is saved of a run."""
+    state = run.state
+    history = {"validation": np.array(state.validation, dtype=np.float64)}
+    if run.steps[1]:
+        history["steps"] = np.array(run.step_costs)
     return run_file.Checkpoint(
-        parameters=dict(state.parameters),
+        parameters=dict(state.chosen),
         layer_dims=settings.layer_dims,
         iteration=state.iteration,
         costs=state.costs,
@@ -165,6 +227,25 @@ def _checkpoint(settings: Settings, data: Examples, run: Run) -> run_file.Checkp
         class_names=data.classes,
         x_shape=data.shape,
         x_scale=data.scale,
+        random_state=None if state.random_state is None else dict(state.random_state),
+        optimiser_state=state.carried(),
         loop_state=dict(state.accumulators),  # going on bit for bit needs it
         accuracies=run.shares,
+        history={name: x for name, x in history.items() if x.size},
     )
+
+
+def from_checkpoint(saved: run_file.Checkpoint) -> Run:
+    """The run that was saved."""
+    steps = saved.history.get("steps", np.empty(0)).tolist()
+    kept = saved.history.get("validation", np.empty((0, 2))).tolist()
+    state = State.restored(
+        saved.parameters,
+        saved.optimiser_state,
+        iteration=saved.iteration,
+        costs=saved.costs,
+        accumulators=saved.loop_state,
+        random_state=saved.random_state,
+        validation=tuple((int(t), cost) for t, cost in kept),
+    )
+    return Run(state, dict(saved.accuracies), (steps, len(steps)))

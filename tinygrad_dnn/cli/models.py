@@ -9,19 +9,39 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.data import SPLITS, Dataset, Split, is_hdf5, read, splits_of
+from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, read, splits_of
+from tinygrad_dnn.network import one_hot
 from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.storage.run_file import Checkpoint
+from tinygrad_dnn.train import Settings
 
 
-def load_model(path: str) -> Checkpoint:
-    """The model of a file, refused unless it answers with one probability."""
+def load_model(path: str) -> tuple[Checkpoint, Settings]:
+    """The model of a file, and the settings that say what network it is.
+
+    Raises:
+        ValueError: they can't be used, as by a network of ten units that no head is known of.
+    """
     model = run_file.load(path)
-    if model.layer_dims[-1] != 1:
-        raise ValueError(
-            f"{path}: expected a network that ends in 1 unit, got {model.layer_dims[-1]}"
-        )
-    return model
+    try:
+        return model, Settings.of(model.layer_dims, model.settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def labels_for(settings: Settings, data: Dataset) -> tuple[Any, Any]:
+    """The labels (1, m), None where they are numbers, and Y as the cost takes them."""
+    if settings.head == "linear":
+        return None, data.targets(settings.dtype)
+    labels = data.labels(classes=settings.classes)
+    if settings.head == "softmax":
+        return labels, one_hot(labels, settings.classes, settings.dtype)
+    return labels, labels.astype(settings.dtype)
+
+
+def digits_for(settings: Settings, split: Split) -> Dataset:
+    """The digits that come along, labelled as the network tells them apart."""
+    return default_dataset(split, "digit" if settings.classes == 10 else "parity")
 
 
 def split_of(path: str, asked: Split | None, x: str | None, otherwise: Split) -> Split | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import viz
+from tinygrad_dnn import metrics
 from tinygrad_dnn.autodiff.retrace import values_and_gradients
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.cli.descent import Examples, Run
+from tinygrad_dnn.cli.descent import Run
 from tinygrad_dnn.cli.output import complain
-from tinygrad_dnn.network import cost_of
-from tinygrad_dnn.train import Settings, predict
+from tinygrad_dnn.cli.run_data import Examples
+from tinygrad_dnn.network import predicted_labels
+from tinygrad_dnn.train import Settings
 from viz.reports.report import Section, report
 
 # Examples whose activations and gradients are drawn: enough for a histogram, cheap for any data.
@@ -44,10 +47,7 @@ def draw_pictures(
         facts["stopped"] = run.stopped
     if run.state.costs:
         facts["last recorded cost"] = "{1:.6f} (iteration {0:,})".format(*run.state.costs[-1])
-    facts |= {
-        f"accuracy on the {data.Y.shape[1]:,} {what} examples": f"{story.reached[what]}"
-        for data, what in zip(examples, story.reached, strict=False)
-    }
+    facts |= {what: f"{value}" for what, value in story.reached.items()}
     title = f"{'-'.join(map(str, settings.layer_dims))} on {Path(examples[0].name).name}"
     commands = {"command": story.typed, "use it": story.use}
     page = report(out / "report.html", title, facts, commands, sections)
@@ -55,14 +55,12 @@ def draw_pictures(
 
 
 def _leaves(run: Run) -> dict[str, Tensor]:
-    return {
-        name: Tensor(p, requires_grad=True, name=name) for name, p in run.state.parameters.items()
-    }
+    return {name: Tensor(p, requires_grad=True, name=name) for name, p in run.state.chosen.items()}
 
 
 def _cost(settings: Settings, data: Examples, run: Run, most: int | None = None) -> Tensor:
     X, Y = Tensor(data.X[:, :most], name="X"), Tensor(data.Y[:, :most], name="Y")
-    return cost_of(X, Y, _leaves(run), settings.cost)
+    return settings.cost_of(X, Y, _leaves(run), weights=settings.weights_of(Y.data))
 
 
 def _graph(out: Path, settings: Settings, data: Examples, run: Run) -> list[Section]:
@@ -75,6 +73,32 @@ def _graph(out: Path, settings: Settings, data: Examples, run: Run) -> list[Sect
     return [Section(heading, "The expression that was trained, as the engine recorded it.", path)]
 
 
+def _when(settings: Settings) -> str:
+    return "every 100 iterations" if settings.batch_size is None else "after each epoch"
+
+
+def _costs(curves: Any, settings: Settings, run: Run) -> tuple[str, Callable[..., Path]]:
+    """What the curve of costs shows, and how it is drawn."""
+    state = run.state
+    label = f"learning rate {settings.learning_rate:g}"
+    if settings.batch_size is None and not state.validation:
+        text = f"{_when(settings).capitalize()}."
+        return text, partial(curves.costs, {label: state.costs})
+    lines: dict[str, Any] = {"training": state.costs}
+    behind: dict[str, Any] = {}
+    if run.steps[1]:
+        steps = run.step_costs
+        every = max(1, len(steps) // 2000)  # more points than that no picture shows
+        behind["each step"] = [(t, steps[t]) for t in range(0, len(steps), every)]
+        lines = {"mean of each epoch": state.costs}
+    if state.validation:
+        lines["validation"] = state.validation
+    text = f"{_when(settings).capitalize()}; {label}."
+    if state.validation:
+        text += " The validation examples are not trained on; their cost has no penalty."
+    return text, partial(curves.costs, lines, behind=behind)
+
+
 def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -> list[Section]:
     """Return the sections with curves, which need matplotlib."""
     try:
@@ -83,7 +107,7 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
         complain(f"costs.png and the other curves are left out: {error}")
         return [Section("Curves", f"They were left out: {error}", None)]
     data, tested = examples[0], examples[-1]
-    what = "test" if len(examples) > 1 else "training"
+    what = tested.what
     sections = []
 
     def add(
@@ -92,31 +116,37 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
         sections.append(Section(heading, text, draw(*args, out / name, **options)))
 
     if run.state.costs:
-        label = f"learning rate {settings.learning_rate:g}"
-        add("costs.png", "Cost", "Every 100 iterations.", curves.costs, {label: run.state.costs})
+        add("costs.png", "Cost", *_costs(curves, settings, run))
     if run.shares:
-        text = "The share of right answers, every 100 iterations."
+        text = f"The share of right answers, {_when(settings)}."
         add("accuracies.png", "Accuracy", text, curves.accuracies, run.shares)
-    if len(data.shape) in (2, 3) and (*data.shape, 1)[2] in (1, 3):
-        P = predict(tested.X, run.state.parameters)
+    names = data.classes or tuple(map(str, range(settings.classes)))
+    images = len(data.shape) in (2, 3) and (*data.shape, 1)[2] in (1, 3)
+    P = settings.predict(tested.X, run.state.chosen)
+    if tested.labels is not None:
+        counts = metrics.confusion_matrix(tested.labels, predicted_labels(P), settings.classes)
+        text = f"The {what} examples by their label (row) and what they were taken for (column)."
+        add("confusion.png", "Confusion matrix", text, curves.confusion, counts, classes=names)
+    if tested.labels is not None and images:
         text = f"The {what} examples that are predicted wrongly."
         add(
-            "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.Y, P,
-            shape=data.shape, classes=data.classes or ("0", "1"),
+            "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.labels, P,
+            shape=data.shape, classes=names,
         )  # fmt: skip
+    if images:
         text = "What each unit of the first layer looks for."
         add(
             "weights.png",
             "First-layer weights",
             text,
             curves.weights,
-            run.state.parameters["W1"],
+            run.state.chosen["W1"],
             shape=data.shape,
         )
     values, slopes = values_and_gradients(_cost(settings, data, run, SAMPLE))
     layers = range(1, len(settings.layer_dims))
     rows = {
-        "activations": {f"A{l}": values[f"A{l}"] for l in layers},
+        "activations": {f"A{l}": values[f"A{l}"] for l in layers if f"A{l}" in values},
         "gradients": {f"dZ{l}": slopes[f"Z{l}"] for l in layers},
     }
     shown = min(SAMPLE, data.X.shape[1])

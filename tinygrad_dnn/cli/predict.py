@@ -8,26 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
+from tinygrad_dnn import metrics
+from tinygrad_dnn.cli.models import (
+    columns_for,
+    digits_for,
+    labels_for,
+    load_model,
+    open_data,
+    split_of,
+)
 from tinygrad_dnn.cli.status import DONE
-from tinygrad_dnn.data import Dataset, default_dataset, is_data
+from tinygrad_dnn.data import Dataset, is_data
+from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage.picture_reader import read_picture
 from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.threads import blas_threads, largest_product
-from tinygrad_dnn.train import predict
+from tinygrad_dnn.train import Settings
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict data files one by one, then all pictures in one table; the exit status."""
-    model = load_model(args.model)
+    model, settings = load_model(args.model)
     if not args.files:
-        with default_dataset(args.split or "test") as digits:
+        with digits_for(settings, args.split or "test") as digits:
             if digits.x_shape[1:] != model.x_shape:
                 raise ValueError(
                     f"{args.model} was trained on examples of shape {model.x_shape}, not on the "
                     "digits that come along; name the files to predict"
                 )
-            _predict_dataset(model, digits, "the digits that come along")
+            _predict_dataset(model, settings, digits, "the digits that come along")
     pictures = []
     for name in args.files:
         if not is_data(name):
@@ -35,29 +44,45 @@ def run(args: argparse.Namespace) -> int:
             continue
         split = split_of(name, args.split, args.x, otherwise="test")
         with open_data(name, args, split, model.class_names, model.x_shape) as data:
-            _predict_dataset(model, data, name)
+            _predict_dataset(model, settings, data, name)
     if pictures:
         X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1).astype(float)
-        AL = _probabilities(model, (255 - X if args.invert else X) / model.x_scale)
-        _tell(model, "picture", "", pictures, AL)
+        AL = _answers(model, settings, (255 - X if args.invert else X) / model.x_scale)
+        _tell(model, settings, "picture", "", pictures, AL)
     return DONE
 
 
-def _probabilities(model: Checkpoint, X: Any) -> Any:
+def _answers(model: Checkpoint, settings: Settings, X: Any) -> Any:
     with blas_threads(largest_product(model.layer_dims, X.shape[1])):
-        return predict(X.astype(model.parameters["W1"].dtype, copy=False), model.parameters)
+        return settings.predict(
+            X.astype(model.parameters["W1"].dtype, copy=False), model.parameters
+        )
 
 
 def _tell(
-    model: Checkpoint, what: str, origin: str, names: Sequence[str], AL: Any, labels: Any = None
+    model: Checkpoint,
+    settings: Settings,
+    what: str,
+    origin: str,
+    names: Sequence[str],
+    AL: Any,
+    labels: Any = None,
 ) -> None:
     """A table with a line for each example: name, class and probability, and whether it's right."""
-    classes = model.class_names or ("0", "1")
-    m = len(names)
-    print(f"{m} {what}{'s' * (m > 1)}{origin}, class and probability of {classes[1]!r}:")
-    width, class_width = max(map(len, names)), max(map(len, classes))
-    for j, (name, probability) in enumerate(zip(names, AL[0].tolist(), strict=True)):
-        k = int(probability > 0.5)
+    m, width = len(names), max(map(len, names))
+    begun = f"{m} {what}{'s' * (m > 1)}{origin}"
+    if settings.head == "linear":
+        print(f"{begun}, predicted:")
+        for name, numbers in zip(names, AL.T.tolist(), strict=True):
+            print(f"{name:{width}}  {'  '.join(f'{x:.6g}' for x in numbers)}")
+        return
+    classes = model.class_names or tuple(map(str, range(settings.classes)))
+    of_one = settings.head == "sigmoid"
+    print(f"{begun}, class and {f'probability of {classes[1]!r}' if of_one else 'probability'}:")
+    class_width = max(map(len, classes))
+    shown = AL[0] if of_one else AL.max(axis=0)
+    predicted = predicted_labels(AL)[0].tolist()
+    for j, (name, k, probability) in enumerate(zip(names, predicted, shown.tolist(), strict=True)):
         line = f"{name:{width}}  {classes[k]:{class_width}}  {probability:.4f}"
         if labels is not None:
             label = labels[0, j]
@@ -65,14 +90,16 @@ def _tell(
         print(line)
 
 
-def _predict_dataset(model: Checkpoint, data: Dataset, name: str) -> None:
+def _predict_dataset(model: Checkpoint, settings: Settings, data: Dataset, name: str) -> None:
     X = columns_for(model, data, name)
-    labels = None if data.y_name is None else data.labels()
-    AL = _probabilities(model, X)
+    labels, Y = (None, None) if data.y_name is None else labels_for(settings, data)
+    AL = _answers(model, settings, X)
     numbers = [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)]
-    _tell(model, "example", f" of {name}", numbers, AL, labels)
+    _tell(model, settings, "example", f" of {name}", numbers, AL, labels)
     if labels is not None:
-        print(f"Accuracy: {float(f'{np.mean((AL > 0.5) == labels):.12g}')}")
+        print(f"Accuracy: {float(f'{metrics.accuracy(labels, predicted_labels(AL)):.12g}')}")
+    elif Y is not None:
+        print(f"Root mean squared error: {float(np.sqrt(np.mean(np.square(AL - Y)))):.6g}")
 
 
 def _picture(name: str, model: Checkpoint) -> Any:

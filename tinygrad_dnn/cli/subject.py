@@ -11,11 +11,19 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.cli.functions import result_of
-from tinygrad_dnn.cli.models import columns_for, load_model, open_data, split_of
-from tinygrad_dnn.data import Dataset, default_dataset
+from tinygrad_dnn.cli.models import (
+    columns_for,
+    digits_for,
+    labels_for,
+    load_model,
+    open_data,
+    split_of,
+)
+from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.graph import Graph
-from tinygrad_dnn.network import cost_of
+from tinygrad_dnn.network import one_hot
 from tinygrad_dnn.storage.run_file import Checkpoint
+from tinygrad_dnn.train import Settings
 from viz.subject import graph_of
 
 DRAWN_EXAMPLES, SEED = 209, 1  # of random examples; the document has 209 pictures
@@ -85,41 +93,49 @@ def _kind(result: Any) -> str:
 
 
 def _model(args: argparse.Namespace, examples: int | None) -> Subject:
-    model = load_model(args.what)
+    model, settings = load_model(args.what)
     parameters = {n: Tensor(p, requires_grad=True, name=n) for n, p in model.parameters.items()}
-    X, Y, origin = examples_of(model, args)
+    X, Y, origin = examples_of(model, settings, args)
     X, Y = Tensor(X[:, :examples], name="X"), Tensor(Y[:, :examples], name="Y")
-    cost = str(model.settings.get("cost", "document"))
     with np.errstate(all="ignore"):  # a model that saturates is drawn as well
-        graph = graph_of(cost_of(X, Y, parameters, cost))
+        graph = graph_of(settings.cost_of(X, Y, parameters, weights=settings.weights_of(Y.data)))
     layers = "-".join(map(str, model.layer_dims))
     m = X.shape[1]
     description = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
     return Subject(graph, {}, description, is_model=True)
 
 
-def examples_of(model: Checkpoint, args: argparse.Namespace) -> tuple[Any, Any, str]:
-    """X (n_x, m), Y (1, m) and where they come from."""
+def examples_of(
+    model: Checkpoint, settings: Settings, args: argparse.Namespace
+) -> tuple[Any, Any, str]:
+    """X (n_x, m), Y (n_L, m) and where they come from."""
     if args.data:
         split = split_of(args.data, args.split, args.x, otherwise="train")
         with open_data(args.data, args, split, model.class_names, model.x_shape) as data:
-            return *_labelled(model, data, args.data), f"of {args.data}"
+            return *_labelled(model, settings, data, args.data), f"of {args.data}"
     for option in ("x", "y"):
         if getattr(args, option):
             raise ValueError(f"--{option}: a dataset of which file? give --data FILE")
-    with default_dataset(args.split or "train") as digits:
+    with digits_for(settings, args.split or "train") as digits:
         if digits.x_shape[1:] == model.x_shape:
-            return *_labelled(model, digits, "the digits"), "of the digits that come along"
+            X, Y = _labelled(model, settings, digits, "the digits")
+            return X, Y, "of the digits that come along"
     if args.split:
         raise ValueError("--split: a part of which file? give --data FILE")
     rng = np.random.default_rng(SEED)
     shape = (model.layer_dims[0], args.examples or DRAWN_EXAMPLES)
     dtype = model.parameters["W1"].dtype
     X = rng.random(shape).astype(dtype)
-    Y = rng.integers(0, 2, (1, shape[1])).astype(dtype)
+    Y = _drawn(settings, shape[1], rng).astype(dtype)
     return X, Y, f"drawn at random (seed {SEED}); --data FILE takes real ones"
 
 
-def _labelled(model: Checkpoint, data: Dataset, name: str) -> tuple[Any, Any]:
-    X = columns_for(model, data, name)
-    return X, data.labels(X.dtype)
+def _drawn(settings: Settings, m: int, rng: np.random.Generator) -> Any:
+    if settings.head == "linear":
+        return rng.random((settings.layer_dims[-1], m))
+    labels = rng.integers(0, settings.classes, (1, m))
+    return one_hot(labels, settings.classes) if settings.head == "softmax" else labels
+
+
+def _labelled(model: Checkpoint, settings: Settings, data: Dataset, name: str) -> tuple[Any, Any]:
+    return columns_for(model, data, name), labels_for(settings, data)[1]

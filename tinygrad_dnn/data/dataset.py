@@ -95,7 +95,9 @@ class Dataset:
             raise ValueError(self._not_finite(wrong, rows[wrong[0]]))
         return rows.T
 
-    def labels(self, dtype: DTypeLike = np.int64, *, binary: bool = True) -> NDArray[Any]:
+    def labels(
+        self, dtype: DTypeLike = np.int64, *, binary: bool = True, classes: int | None = None
+    ) -> NDArray[Any]:
         """The labels as a row, Y (1, m); int64 as in the document's files, or another dtype.
 
         Args:
@@ -103,12 +105,13 @@ class Dataset:
                 int64 and float32.
             binary: refuse other labels than 0 and 1, which is what a network that ends in one
                 sigmoid can learn. Without it labels go up to ``len(classes) - 1``.
+            classes: how many there are, whatever names the file has.
 
         Raises:
             ValueError: no labels, labels that are not integers, or outside their range.
             OSError: the file is damaged there.
         """
-        y = self._labels(2 if binary else len(self.classes))
+        y = self._labels(classes or (2 if binary else len(self.classes)))
         return y.astype(dtype).reshape(1, self.m)
 
     def targets(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
@@ -128,6 +131,22 @@ class Dataset:
             )
         return y.reshape(1, self.m)
 
+    def count_classes(self) -> int:
+        """How many classes there are: as many as names, else up to the largest label.
+
+        Raises:
+            ValueError: no labels, or labels that are not integers from 0 on.
+            OSError: the file is damaged there.
+        """
+        if self.has_names:
+            return len(self.classes)
+        return int(self._labels(2**31).max()) + 1
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the classes have other names than their labels."""
+        return self.classes != tuple(map(str, range(len(self.classes))))
+
     def split(
         self, share: float, rng: np.random.Generator, *, stratify: bool | None = None
     ) -> tuple[Dataset, Dataset]:
@@ -145,7 +164,7 @@ class Dataset:
         """
         if stratify is None:
             stratify = self.y is not None and bool(self.classes)
-        groups = self._labels(len(self.classes)) if stratify else None
+        groups = self._labels(self.count_classes()) if stratify else None
         train, test = split_positions(self.m, share, rng, groups)
         return self._at(train), self._at(test)
 
@@ -163,15 +182,16 @@ class Dataset:
         The same for the same data, however the file stores it (names, compression, byte order).
 
         Raises:
-            ValueError, OSError: as `labels` and `images`.
+            OSError: the file is damaged there.
         """
         digest = hashlib.sha256()
         digest.update(repr((self.x_shape, self.x_dtype.str[1:], self.classes)).encode())
         for _, block in self.x.blocks():
             digest.update(np.ascontiguousarray(block, self.x_dtype.newbyteorder("<")).tobytes())
         if self.y is not None:
-            kinds = self._labels(len(self.classes)).astype("<i8") if self.classes else None
-            digest.update((self.targets().astype("<f8") if kinds is None else kinds).tobytes())
+            y = self.y.read().ravel()
+            whole = np.array_equal(y, np.floor(y)) and np.abs(y).max(initial=0) < 2**53
+            digest.update(y.astype("<i8" if whole else "<f8").tobytes())
         return digest.hexdigest()
 
     def close(self) -> None:

@@ -20,7 +20,12 @@ from tinygrad_dnn.network.costs import (
 from tinygrad_dnn.network.dropout import dropout_masks
 from tinygrad_dnn.network.heads import HEADS
 from tinygrad_dnn.network.initialisers import INITIALISERS, check_layers, initialize_parameters
-from tinygrad_dnn.network.labels import class_weights, example_weights, one_hot
+from tinygrad_dnn.network.labels import (
+    class_weights,
+    example_weights,
+    one_hot,
+    predicted_labels,
+)
 from tinygrad_dnn.network.model import BINARY_COSTS, COSTS, cost_of, forward
 
 __all__ = [
@@ -43,6 +48,7 @@ __all__ = [
     "l2_penalty",
     "logistic_cost",
     "one_hot",
+    "predicted_labels",
     "softmax_cost",
     "squared_cost",
     "swish",

@@ -38,6 +38,21 @@ def one_hot(Y: Any, classes: int, dtype: DTypeLike = np.float64) -> Any:
     return columns
 
 
+def predicted_labels(AL: Any) -> NDArray[np.int64]:
+    """Labels (1, m) of probabilities AL (n_L, m): of one row 1 where it is above 0.5, else the
+    first of the largest row.
+
+    Raises:
+        ValueError: another shape.
+    """
+    AL = np.asarray(AL.data if isinstance(AL, Tensor) else AL)
+    if AL.ndim != 2 or AL.shape[0] == 0:
+        raise ValueError(f"predicted_labels: expected AL (n_L, m), got {AL.shape}")
+    labels = AL > 0.5 if AL.shape[0] == 1 else AL.argmax(axis=0, keepdims=True)
+    row: NDArray[np.int64] = labels.astype(np.int64)
+    return row
+
+
 def smoothed(Y: Any, smoothing: float, classes: int) -> Any:
     """(1 − ε) Y + ε/n: each class gets a share of ε.
 

@@ -141,6 +141,7 @@ def cost_of(
     masks: Mapping[str, Any] | None = None,
     weights: Any = None,
     smoothing: float = 0.0,
+    m: int | None = None,
 ) -> Tensor:
     """The network's cost on examples X with labels Y: the expression that training differentiates.
 
@@ -152,6 +153,8 @@ def cost_of(
         l2: λ of `l2_penalty`, which is added.
         weights: of the examples, (1, m).
         smoothing: ε of the labels, see `labels.smoothed`.
+        m: what the penalty is divided by; the examples of X by default. In mini-batches give the
+            number of all training examples: then every batch size has the same minimum.
     """
     if cost not in COSTS:
         raise ValueError(f"cost: expected one of {', '.join(COSTS)}, got {cost!r}")
@@ -165,6 +168,6 @@ def cost_of(
     value = of(AL if of is cross_entropy else ZL, Y, weights, **rest)
     if l2:
         value.name = "cross_entropy" if smooths else "error"
-        value = value + l2_penalty(parameters, l2, ZL.shape[1])
+        value = value + l2_penalty(parameters, l2, ZL.shape[1] if m is None else m)
     value.name = "cost"
     return value

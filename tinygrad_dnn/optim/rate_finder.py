@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.optim.update_rules import Optimiser, check_learning_rate, sgd
 
 SMOOTHING = 0.9  # share of the mean before in the mean cost
+SETTLED = 10  # steps after which the mean is one, 1/(1 − 0.9); before, it follows every cost
 GIVEN_UP = 4.0  # times the best cost, after which the rate is too large
 
 
@@ -89,4 +90,5 @@ def find_rate(
         )
     # The rates grow by one ratio, so that differences are slopes over log α.
     falls = [after - before for before, after in zip(smoothed, smoothed[2:], strict=False)]
-    return RateCurve(rates, costs, smoothed, rates[1 + falls.index(min(falls))])
+    first_slope = SETTLED if len(falls) > 2 * SETTLED else 0
+    return RateCurve(rates, costs, smoothed, rates[1 + falls.index(min(falls[first_slope:]))])

@@ -9,6 +9,7 @@ field has been checked, or raises. How the bytes are sealed and replaced is desc
     /costs/iteration    int64 (k,)
     /costs/cost         float64 (k,)
     /accuracies         float64 (k, 2) by name: iteration, accuracy; none in older files
+    /history            float64 by name: other costs on the way; none in older files
     /optimiser_state    zero or more arrays: float32, float64 or int64
     /loop_state         the same; in files of format 1 it stands in optimiser_state
 
@@ -52,7 +53,7 @@ _DESCRIBED = (
     "x_scale",
 )
 _GROUPS = ("parameters", "costs", "optimiser_state")
-_LATER = ("accuracies", "loop_state")  # groups that the first files did not have
+_LATER = ("accuracies", "history", "loop_state")  # groups that the first files did not have
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +86,8 @@ class Checkpoint:
             `State.accumulators` of `train`.
         accuracies: rows of iteration and accuracy, (k, 2) float64, by what they were taken on,
             such as "training" and "test"; accuracies from 0 to 1.
+        history: other numbers of the way, arrays by name, float64, such as "validation" (k, 2) of
+            iteration and cost, and "steps" (k,), the cost of each iteration.
         source: the file it was loaded from, for messages; not saved.
 
     Raises:
@@ -104,6 +107,7 @@ class Checkpoint:
     optimiser_state: dict[str, Array] = field(default_factory=dict)
     loop_state: dict[str, Array] = field(default_factory=dict)
     accuracies: dict[str, Array] = field(default_factory=dict)
+    history: dict[str, Array] = field(default_factory=dict)
     source: str = "this checkpoint"
 
     def __post_init__(self) -> None:
@@ -125,6 +129,7 @@ class Checkpoint:
             "optimiser_state": _state(self.optimiser_state, "optimiser_state"),
             "loop_state": _state(self.loop_state, "loop_state"),
             "accuracies": _accuracies(self.accuracies, iteration),
+            "history": _named_arrays(self.history, "history", ("float64",)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # the dataclass is frozen
@@ -186,6 +191,7 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         "optimiser_state": checked.optimiser_state,
         "loop_state": checked.loop_state,
         "accuracies": checked.accuracies,
+        "history": checked.history,
     }
     image = hdf5_archive.pack(described, groups, sealed_file.USER_BLOCK)
     sealed_file.write(path, memoryview(image)[sealed_file.USER_BLOCK :])

@@ -1,13 +1,14 @@
 """Pictures of a training, drawn with matplotlib (the extra `plot`).
 
-Costs and accuracies against iterations, first-layer weights and mistakes as images, activations
-and gradients layer by layer.
+Costs and accuracies against iterations, costs against rates, a confusion matrix, first-layer
+weights and mistakes as images, activations and gradients layer by layer.
 """
 
 try:
     from viz.curves.histograms import histograms
     from viz.curves.images import mislabelled, weights
-    from viz.curves.lines import accuracies, costs
+    from viz.curves.lines import accuracies, costs, rates
+    from viz.curves.matrix import confusion
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise
@@ -15,4 +16,12 @@ except ModuleNotFoundError as error:
         "viz.curves: matplotlib is missing; pip install 'tinygrad-dnn[plot]'"
     ) from error
 
-__all__ = ["accuracies", "costs", "histograms", "mislabelled", "weights"]
+__all__ = [
+    "accuracies",
+    "confusion",
+    "costs",
+    "histograms",
+    "mislabelled",
+    "rates",
+    "weights",
+]

@@ -98,11 +98,12 @@ def mislabelled(
 
     Args:
         X: examples in columns (n_x, m), of any scale; the whole of X is shown on one.
-        Y: labels (1, m), 0 or 1.
-        probabilities: (1, m) that the label is 1; above 0.5 is a prediction of 1.
+        Y: labels (1, m), 0 or 1, or of n classes from 0 on.
+        probabilities: (1, m) that the label is 1; above 0.5 is a prediction of 1. Or (n, m), a row
+            for each class.
         path: where to; the ending (.png, .svg, .pdf) says the format.
         shape: of an example: (height, width), (height, width, 1) or (height, width, 3).
-        classes: the names of labels 0 and 1.
+        classes: the names of labels 0, 1, ...
         most: how many are shown at most.
         title: what to write above.
 
@@ -121,21 +122,27 @@ def mislabelled(
             f"mislabelled: expected X ({height * width * channels}, m) for images {tuple(shape)}, "
             f"got {X.shape}"
         )
-    if Y.shape != (1, X.shape[1]) or AL.shape != Y.shape:
+    many = AL.ndim == 2 and AL.shape[0] > 1
+    count = len(AL) if many else 2
+    if Y.shape != (1, X.shape[1]) or AL.shape != (len(AL) if many else 1, X.shape[1]):
         raise ValueError(
             f"mislabelled: expected Y and probabilities (1, {X.shape[1]}), got {Y.shape} and "
             f"{AL.shape}"
         )
-    if not np.isin(Y, (0, 1)).all() or ((AL < 0) | (AL > 1)).any():
+    if not np.isin(Y, np.arange(count)).all() or ((AL < 0) | (AL > 1)).any():
+        allowed = f"from 0 to {count - 1}" if many else "0 or 1"
         raise ValueError(
-            "mislabelled: expected labels 0 or 1 and probabilities from 0 to 1, got "
+            f"mislabelled: expected labels {allowed} and probabilities from 0 to 1, got "
             f"{Y.min()} … {Y.max()} and {AL.min()} … {AL.max()}"
         )
-    if most < 1 or len(classes) != 2:
-        raise ValueError("mislabelled: expected two class names, and most as at least 1")
-    guess = (AL[0] > 0.5).astype(int)
+    if most < 1 or len(classes) != count:
+        number = str(count) if many else "two"
+        raise ValueError(f"mislabelled: expected {number} class names, and most as at least 1")
+    guess = AL.argmax(axis=0) if many else (AL[0] > 0.5).astype(int)
+    # Of the class that was predicted.
+    sure = AL.max(axis=0) if many else np.maximum(AL[0], 1 - AL[0])
     wrong = np.flatnonzero(guess != Y[0])
-    wrong = wrong[np.argsort(-np.abs(AL[0, wrong] - 0.5), kind="stable")]
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
     total = f"{len(wrong)} of {X.shape[1]} examples are predicted wrongly"
     said = f"{total}; the {most} it is surest of" if len(wrong) > most else total
     low, high = (float(X.min()), float(X.max())) if X.size else (0.0, 1.0)
@@ -143,10 +150,7 @@ def mislabelled(
     names = [shorten(" ".join(name.split()) or "?", 16, placeholder="…") for name in classes]
     shown = wrong[:most]
     images = ((X[:, shown].T.astype(float) - low) / spread).reshape(-1, height, width, channels)
-    captions = []
-    for j in shown:
-        sure = AL[0, j] if guess[j] else 1 - AL[0, j]
-        captions.append(f"{names[guess[j]]} {sure:.2f}\nis {names[int(Y[0, j])]}")
+    captions = [f"{names[guess[j]]} {sure[j]:.2f}\nis {names[int(Y[0, j])]}" for j in shown]
     colours = np.broadcast_to(images, (*images.shape[:3], 3))
     figure = _wall(colours, captions, [title or "", said], smooth=True)
     return save_figure(figure, path)

@@ -27,6 +27,7 @@ def costs(
     *,
     every: int = 1,
     log: bool = False,
+    behind: Any = (),
     title: str | None = None,
 ) -> Path:
     """Draw cost against iteration: `viz.curves.costs(costs, "costs.png", every=100)`.
@@ -41,6 +42,8 @@ def costs(
         path: where to; the ending (.png, .svg, .pdf) says the format.
         every: iterations from one cost to the next, where only the costs are given.
         log: a logarithmic axis for the cost.
+        behind: runs as above, drawn thin below the others: the cost of each mini-batch, that falls
+            and rises, below the means of the epochs.
         title: what to write above.
 
     Returns:
@@ -54,6 +57,7 @@ def costs(
     """
     path = check_path("costs", path)
     curves = _curves("costs", runs, every)
+    below = _curves("costs", behind, every) if behind else {}
     if log:
         for label, (iterations, values) in curves.items():
             if (bad := values <= 0).any():
@@ -61,7 +65,7 @@ def costs(
                     f"costs: {_who(label)}a logarithmic axis needs costs above 0, got "
                     f"{values[bad][0]:g} at iteration {iterations[bad][0]:g}; use log=False"
                 )
-    return save_figure(_costs(curves, log, title), path)
+    return save_figure(_costs(curves, log, title, below), path)
 
 
 def accuracies(
@@ -106,6 +110,41 @@ def accuracies(
     return save_figure(figure, path)
 
 
+def rates(
+    curve: Any,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+) -> Path:
+    """Draw cost against a learning rate that grows, and mark where it falls most steeply.
+
+    Args:
+        curve: what `optim.find_rate` returns.
+        path: where to; the ending (.png, .svg, .pdf) says the format.
+        title: what to write above.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another ending.
+        OSError: the file can't be written.
+    """
+    path = check_path("rates", path)
+    figure, axes = one_sheet("learning rate", "cost", title)
+    (each,) = axes.plot(curve.rates, curve.costs, color=SERIES[4], linewidth=1.0)
+    (mean,) = axes.plot(curve.rates, curve.smoothed, color=SERIES[0], linewidth=2.2)
+    best = axes.axvline(curve.best, color=SERIES[5], linestyle="--", linewidth=1.6)
+    axes.set_xscale("log")
+    # Where it has begun to climb, the rest would only press the curve down.
+    finite = [c for c in curve.smoothed if np.isfinite(c)]
+    low, high = min(finite), max(finite[0], min(finite))
+    axes.set_ylim(low - 0.15 * (high - low) - 1e-12, high + 0.5 * (high - low) + 1e-12)
+    names = ["each step", "mean", f"{curve.best:.2g}, where it falls most steeply"]
+    _legend(axes, [each, mean, best], names, beside=False)
+    return save_figure(figure, path)
+
+
 def _curves(who: str, runs: Any, every: int) -> dict[Any, tuple[Any, Any]]:
     """Iterations and values of every run, by label."""
     several = runs if isinstance(runs, Mapping) else {"": runs}
@@ -140,9 +179,15 @@ def _curve(who: str, label: Any, run: Any, every: int) -> tuple[Any, Any]:
     )
 
 
-def _costs(curves: Mapping[Any, tuple[Any, Any]], log: bool, title: str | None) -> Figure:
+def _costs(
+    curves: Mapping[Any, tuple[Any, Any]],
+    log: bool,
+    title: str | None,
+    below: Mapping[Any, tuple[Any, Any]],
+) -> Figure:
     figure, axes = one_sheet("iteration", "cost", title)
-    _plot(axes, curves)
+    _plot(axes, curves, below)
+    curves = {**below, **curves}
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -164,9 +209,16 @@ def _count_iterations(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
+def _plot(
+    axes: Axes,
+    curves: Mapping[Any, tuple[Any, Any]],
+    below: Mapping[Any, tuple[Any, Any]] | None = None,
+) -> None:
     """A line for each run, and a legend where there is anything to say."""
     lines, labels = [], []
+    for label, (iterations, values) in (below or {}).items():
+        lines += axes.plot(iterations, values, color=SERIES[4], linewidth=0.9)
+        labels.append(visible(str(label)))
     for i, (label, (iterations, values)) in enumerate(curves.items()):
         finite = np.isfinite(values)
         colour = SERIES[i % len(SERIES)]
@@ -192,10 +244,12 @@ def _plot(axes: Axes, curves: Mapping[Any, tuple[Any, Any]]) -> None:
         _legend(axes, lines, labels)
 
 
-def _legend(axes: Axes, lines: Sequence[Line2D], labels: Sequence[str]) -> None:
+def _legend(
+    axes: Axes, lines: Sequence[Line2D], labels: Sequence[str], beside: bool | None = None
+) -> None:
     """Which line is which run: beside the curves, or, of one or two, where they leave room."""
     blank = [" "] * len(lines)
-    if len(lines) <= BESIDE:
+    if len(lines) <= BESIDE if beside is None else not beside:
         legend = axes.legend(lines, blank, framealpha=0.85, edgecolor="none", fontsize=12)
     else:
         figure: Any = axes.figure

@@ -1,0 +1,166 @@
+"""The config file of `train`: its options as TOML, read into arguments, written for a run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from tinygrad_dnn.cli.kinds import ALL, count, depth, layer_list, picture_size, seed, share, size
+from tinygrad_dnn.cli.train_arguments import train_arguments
+
+VERSION = 1
+FILES = ("train", "test")
+# Of one call, not of a run.
+NO_KEYS = ("help", "config", "resume", "find_learning_rate")
+# What a key's value is in TOML, by what its option accepts.
+KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
+    count: ((int,), "an integer from 1"),
+    depth: ((int,), "an integer from 0"),
+    seed: ((int,), "an integer from 0"),
+    size: ((int, str), f'an integer from 1, or "{ALL}"'),
+    float: ((int, float), "a number"),
+    share: ((float,), "a share such as 0.2"),
+    picture_size: ((str,), 'height x width, as "64x64"'),
+    layer_list: ((list,), "sizes such as [12288, 20, 7, 5, 1]"),
+    None: ((str,), 'text, in quotes as "adam"'),
+}
+HEAD = f"""\
+# The settings of a run of tinygrad-dnn; `tinygrad-dnn train --config FILE` repeats it bit for bit.
+# The keys are the options of `tinygrad-dnn train --help`; what is said there wins. A file is looked
+# for beside this one.
+
+version = {VERSION}
+"""
+
+
+def _groups() -> Iterator[tuple[str, dict[str, argparse.Action]]]:
+    """The options that are keys, by the headings of the help."""
+    parser = argparse.ArgumentParser(add_help=False)
+    train_arguments(parser)
+    for group in parser._action_groups:
+        keys = {_key(a): a for a in group._group_actions if a.option_strings}
+        yield group.title or "", {k: a for k, a in keys.items() if k not in NO_KEYS}
+
+
+def _key(action: argparse.Action) -> str:
+    return action.option_strings[-1].lstrip("-").replace("-", "_")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read_config(args: argparse.Namespace) -> None:
+    """Put what `args.config` says into `args`, where the command line says nothing.
+
+    Raises:
+        ValueError: no TOML, a version that is newer, an unknown key, a value of another kind.
+        OSError: it can't be read.
+    """
+    path = Path(args.config)
+    given = _parsed(path)
+    actions = {k: a for _, keys in _groups() for k, a in keys.items()}
+    on_the_line = {dest for dest, value in vars(args).items() if value not in (None, [])}
+    for name, value in given.items():
+        key = name.replace("-", "_")
+        action = actions.get(key)
+        if action is None:
+            near = get_close_matches(key, actions, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(actions)}"
+            raise ValueError(f"{path}: unknown key {name!r}; {hint}")
+        found = _value(path, key, action, value)
+        said = {action.dest}
+        if key in FILES:
+            said.add("files")
+            found = str(path.parent / found)
+        elif key in ("iterations", "epochs"):
+            said = {"iterations", "epochs"}
+        elif key in ("head", "cost"):
+            said = {"head", "cost"}
+        if not said & on_the_line:
+            setattr(args, action.dest, found)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        given = tomllib.loads(path.read_bytes().decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected TOML, which is UTF-8: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: expected TOML, keys and values: {error}") from None
+    version = given.pop("version", VERSION)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ValueError(f"{path}: version: expected {VERSION}, got {version!r}")
+    if version > VERSION:
+        raise ValueError(
+            f"{path}: its version is {version}, this tinygrad-dnn reads up to {VERSION}; update "
+            "it, or write the settings anew"
+        )
+    return given
+
+
+def _value(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
+    """What the option would be on the command line."""
+    where = f"{path}: {key}"
+    if action.nargs == 0:  # a switch
+        if not isinstance(value, bool):
+            raise ValueError(f"{where}: expected true or false, got {_toml(value)}")
+        return action.const if value else None
+    if key == "class_weight" and isinstance(value, list):
+        value = ",".join(map(str, value))
+    convert: Callable[[str], Any] | None = action.type  # type: ignore[assignment]
+    types, words = KINDS[convert]
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise ValueError(f"{where}: expected {words}, got {_toml(value)}")
+    if convert is None:
+        return value
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    try:
+        return convert(text)
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def config_text(values: Mapping[str, Any], digits: bool) -> str:
+    """A config file of these values by key; those that are None are left out.
+
+    A file's name that is no Unicode can't stand in TOML; a comment says so.
+    """
+    parts = [HEAD]
+    for title, actions in _groups():
+        lines = [
+            line for key in actions if values.get(key) is not None for line in _line(key, values)
+        ]
+        if title == "options" and digits:
+            lines.insert(0, "# trained on the digits that come along")
+        if lines:
+            heading = "the data" if title == "options" else title
+            parts.append("\n".join([f"# {heading}", *lines, ""]))
+    return "\n".join(parts)
+
+
+def _line(key: str, values: Mapping[str, Any]) -> list[str]:
+    text = f"{key} = {_toml(values[key])}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return [f"# {key}: its name is no Unicode; say it on the command line"]
+    return [text]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but for the one control character that JSON leaves as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "a table" if isinstance(value, dict) else str(value)

@@ -1,0 +1,144 @@
+"""The data of a training run: which files, what is read of them, what is kept apart."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.cli.models import open_data
+from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, splits_of
+from tinygrad_dnn.train import Settings, check_examples, keep_validation
+
+TEST_SEED = 0  # of the examples that --test-share keeps
+DIGITS = "the digits that come along"
+TRAINING, VALIDATION, TEST = SETS = ("training", "validation", "test")
+
+
+@dataclass
+class Examples:
+    """Examples of a run: X (n_x, m), Y as training takes it, and what a model must remember.
+
+    Attributes:
+        what: "training", "validation" or "test".
+        labels: integers (1, m); None where Y are numbers.
+    """
+
+    what: str
+    name: str
+    X: Any
+    Y: Any
+    labels: Any
+    shape: tuple[int, ...]
+    scale: float
+    classes: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def m(self) -> int:
+        """How many there are."""
+        return int(self.X.shape[1])
+
+
+def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
+    """The training data and, if there is any, the test data."""
+    if len(args.files) > 2:
+        raise ValueError(f"expected a training and a test file, got {len(args.files)} files")
+    named: dict[Split, str] = dict(zip(SPLITS, args.files, strict=False))
+    for split in SPLITS:
+        if getattr(args, split):
+            if split in named:
+                raise ValueError(f"the {split} file is given twice; say it once")
+            named[split] = getattr(args, split)
+    if not named:
+        labels: Any = "digit" if head != "sigmoid" else "parity"
+        return [default_dataset(split, labels) for split in SPLITS]
+    if "train" not in named:
+        raise ValueError("there is a test file but no training file; give --train FILE")
+    if not args.x and "test" in splits_of(named["train"]):
+        named.setdefault("test", named["train"])
+    files = _opened(args, named)
+    if files[0].x_shape[1:] != files[-1].x_shape[1:]:
+        raise ValueError(
+            f"{files[-1].path}: its examples have shape {files[-1].x_shape[1:]}, those of "
+            f"{named['train']} {files[0].x_shape[1:]}"
+        )
+    return files
+
+
+def _opened(args: argparse.Namespace, named: dict[Split, str]) -> list[Dataset]:
+    """The files that are given for training and test, or one that is cut into both."""
+    files: list[Dataset] = []
+    for split, path in named.items():
+        # Without names of its own, each file must hold what it is given for.
+        part = split if not args.x and (is_hdf5(path) or splits_of(path)) else None
+        like = (files[0].classes, files[0].x_shape[1:]) if files else ()
+        files.append(open_data(path, args, part, *like))
+    if args.test_share is None:
+        return files
+    if len(files) > 1:
+        raise ValueError("--test-share: there is a test file; leave out one of them")
+    # Whatever the seed of the run, the same examples are kept: runs can be compared.
+    with files[0] as whole:
+        return [*whole.split(args.test_share, np.random.default_rng(TEST_SEED))]
+
+
+def read_files(
+    args: argparse.Namespace, files: list[Dataset], settings: Settings
+) -> list[Examples]:
+    """Training, validation where some are kept apart, and test examples where there are any.
+
+    Raises:
+        ValueError: labels outside the head's classes, or of one class only; data that don't fit.
+    """
+    read = [_read(args, *both, settings) for both in zip((TRAINING, TEST), files, strict=False)]
+    training = read[0]
+    if training.labels is not None and (training.labels == training.labels[0, 0]).all():
+        raise ValueError(
+            f"{training.name}: expected examples of two classes or more, got only label "
+            f"{training.labels[0, 0]} in {training.m} examples"
+        )
+    if settings.validation is not None:
+        read[:1] = _kept_apart(training, settings)
+    if settings.batch_size is not None and settings.batch_size > read[0].m:
+        raise ValueError(
+            f"--batch-size: expected up to the number of training examples, {read[0].m}, got "
+            f"{settings.batch_size}; `all` is the full batch"
+        )
+    return read
+
+
+def _kept_apart(data: Examples, settings: Settings) -> list[Examples]:
+    labels = data.Y if data.labels is None else data.labels
+    X, Y, kept = keep_validation(data.X, labels, settings)
+    parts = []
+    for what, (x, y) in zip((TRAINING, VALIDATION), ((X, Y), kept or (X, Y)), strict=True):
+        part_labels = None if data.labels is None else y
+        _, y_checked = check_examples(x, y, settings)
+        others = (data.name, x, y_checked, part_labels, data.shape, data.scale, data.classes)
+        parts.append(Examples(what, *others, data.fingerprint))
+    return parts
+
+
+def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings) -> Examples:
+    labels = None
+    if settings.head != "linear":
+        labels = data.labels(classes=settings.classes)
+    X, Y = check_examples(
+        data.columns(settings.dtype), data.targets() if labels is None else labels, settings
+    )
+    names = data.classes
+    fitting = len(names) >= settings.classes > 0
+    return Examples(
+        what,
+        data.path if args.train or args.files else DIGITS,
+        X,
+        Y,
+        labels,
+        data.x_shape[1:],
+        255.0 if data.x_dtype == np.uint8 else 1.0,
+        names[: settings.classes] if fitting else (),  # of labels 0, 1, ...
+        data.fingerprint(),
+    )

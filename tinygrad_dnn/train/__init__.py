@@ -1,0 +1,42 @@
+"""Training: gradient descent on the network's cost and what practitioners use, resumable anywhere.
+
+    settings = Settings((64, 64, 10), 0.003, cost="softmax", optimizer="adam", batch_size=64)
+    state = train(X, Y, settings, iterations=1000)
+    labels = predicted_labels(settings.predict(X_test, state.parameters))
+
+The document's network is `Settings((12288, 20, 7, 5, 1))`: the full batch, plain gradient descent.
+"""
+
+from tinygrad_dnn.network import predicted_labels
+from tinygrad_dnn.train.evaluation import accuracy, predict
+from tinygrad_dnn.train.examples import check_examples, keep_validation
+from tinygrad_dnn.train.loop import (
+    RECORD_EVERY,
+    DivergedError,
+    begin,
+    steps_per_epoch,
+    train,
+)
+from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings
+from tinygrad_dnn.train.state import LazyArrays, State
+from tinygrad_dnn.train.step import iteration_of, step_of
+
+__all__ = [
+    "RATES",
+    "RECORD_EVERY",
+    "SCHEDULES",
+    "DivergedError",
+    "LazyArrays",
+    "Settings",
+    "State",
+    "accuracy",
+    "begin",
+    "check_examples",
+    "iteration_of",
+    "keep_validation",
+    "predict",
+    "predicted_labels",
+    "step_of",
+    "steps_per_epoch",
+    "train",
+]

@@ -1,0 +1,197 @@
+"""The examples of a run: checked, some kept apart, in the batches of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_dnn.data import batch_positions, split
+from tinygrad_dnn.network import dropout_masks, one_hot
+from tinygrad_dnn.storage import random_state
+from tinygrad_dnn.train.settings import Settings
+
+Array = NDArray[Any]
+SPLITTING, DRAWING = 1, 2  # the streams of a seed, beside that of the initial weights
+
+
+def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array]:
+    """X and Y as training needs them, in the settings' dtype; X keeps its memory order.
+
+    Labels of a softmax become one-hot columns (n_L, m).
+
+    Raises:
+        ValueError: shapes that do not fit each other or the layers, no examples, labels outside
+            the head's classes, or values that are not finite in that dtype.
+    """
+    X, Y = np.asarray(X), np.asarray(Y)
+    n_x, n_L = settings.layer_dims[0], settings.layer_dims[-1]
+    if X.ndim != 2 or X.shape[0] != n_x:
+        raise ValueError(
+            f"X: expected ({n_x}, m), the first layer's size by examples, got {X.shape}"
+        )
+    if X.shape[1] == 0:
+        raise ValueError("X: expected at least one example, got none")
+    with np.errstate(over="ignore"):  # what becomes infinite is reported below
+        x = X.astype(settings.dtype, copy=False)
+    if settings.head == "linear":
+        y = _numbers(Y, (n_L, X.shape[1]), settings)
+    elif settings.head == "softmax" and Y.shape == (n_L, X.shape[1]):
+        y = _columns_of_one(Y).astype(settings.dtype)
+    else:
+        check_label_row(X, Y)
+        _check_range(Y, settings.classes)
+        y = Y.astype(settings.dtype)
+        if settings.head == "softmax":
+            y = one_hot(Y, n_L, settings.dtype)
+    if not np.isfinite(x).all():
+        count = np.count_nonzero(~np.isfinite(x).all(axis=0))
+        first = int(np.argmin(np.isfinite(x).all(axis=0)))
+        raise ValueError(
+            f"X: expected numbers finite in {settings.dtype}, got NaN or inf among them, in "
+            f"{count} of {x.shape[1]} examples, first in example {first}"
+        )
+    return x, y
+
+
+def check_label_row(X: Array, Y: Array) -> None:
+    """Raise ValueError unless Y is (1, m): (m,) would broadcast to (m, m)."""
+    if np.shape(Y) != (1, np.shape(X)[1]):
+        raise ValueError(
+            f"Y: expected (1, {np.shape(X)[1]}), a label for each column of X, got {np.shape(Y)}; "
+            "labels in one row: Y.reshape(1, -1)"
+        )
+
+
+def _check_range(Y: Array, classes: int) -> None:
+    wrong = ~np.isin(Y, np.arange(classes))
+    if wrong.any():
+        allowed = "labels 0 and 1" if classes == 2 else f"labels from 0 to {classes - 1}"
+        raise ValueError(
+            f"Y: expected {allowed}, got {Y[wrong].flat[0]} ({np.count_nonzero(wrong)} such in all)"
+        )
+
+
+def _numbers(Y: Array, shape: tuple[int, int], settings: Settings) -> Array:
+    if Y.shape != shape:
+        raise ValueError(
+            f"Y: expected {shape}, numbers for each column of X, got {Y.shape}; one number each "
+            "is Y.reshape(1, -1)"
+        )
+    with np.errstate(over="ignore"):
+        y = Y.astype(settings.dtype)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"Y: expected numbers finite in {settings.dtype}, got NaN or inf among them"
+        )
+    return y
+
+
+def _columns_of_one(Y: Array) -> Array:
+    if not ((Y >= 0).all() and np.allclose(Y.sum(axis=0), 1)):
+        raise ValueError("Y: expected one-hot columns or probabilities, which sum to 1")
+    return Y
+
+
+def keep_validation(
+    X: Array, Y: Array, settings: Settings
+) -> tuple[Array, Array, tuple[Array, Array] | None]:
+    """X and Y to train on, and those of `settings.validation`, or None; drawn from the seed.
+
+    Each class gives its share of labels.
+
+    Raises:
+        ValueError: a part would be empty.
+    """
+    if settings.validation is None:
+        return X, Y, None
+    rng = np.random.default_rng((settings.seed, SPLITTING))
+    stratify = settings.head != "linear"
+    x, y, x_kept, y_kept = split(X, Y, settings.validation, rng, stratify=stratify)
+    return x, y, (x_kept, y_kept)
+
+
+class Batch(NamedTuple):
+    """The examples of an iteration.
+
+    Attributes:
+        X, Y: in columns.
+        given: what else the step is given by name: "masks", "weights".
+        random_state: for the state after the iteration, see `State.random_state`.
+        last: whether the epoch ends with it.
+    """
+
+    X: Array
+    Y: Array
+    given: dict[str, Any]
+    random_state: Mapping[str, Any] | None
+    last: bool
+
+
+class Examples:
+    """The training examples of a run: hands out the batches of its iterations."""
+
+    def __init__(self, X: Array, Y: Array, settings: Settings, weights: Array | None) -> None:
+        self.X, self.Y, self.settings = X, Y, settings
+        self.m = X.shape[1]
+        self.size = self.m if settings.batch_size is None else settings.batch_size
+        if self.size > self.m:
+            raise ValueError(
+                f"batch_size: expected up to the number of training examples, {self.m}, got "
+                f"{self.size}; {self.m} is the full batch"
+            )
+        self.steps = -(-self.m // self.size)
+        self.weights = self._weights(weights)
+        self.draws = settings.batch_size is not None or settings.dropout > 0
+
+    def _weights(self, weights: Array | None) -> Array | None:
+        of_class = self.settings.weights_of(self.Y)
+        if of_class is not None:
+            weights = of_class if weights is None else of_class * weights
+        return None if weights is None else np.asarray(weights, dtype=self.settings.dtype)
+
+    def begin(self) -> Mapping[str, Any] | None:
+        """The random state that a run begins with."""
+        if not self.draws:
+            return None
+        rng = np.random.default_rng((self.settings.seed, DRAWING))
+        return rng.bit_generator.state
+
+    def batches(
+        self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
+    ) -> Iterator[Batch]:
+        """The batches from an epoch on, without its first `done` ones; without end.
+
+        Args:
+            begun: the random state in which the epoch begins.
+        """
+        rng = random_state.generator(dict(begun)) if begun is not None else None
+        keep = 1 - self.settings.dropout
+        while True:
+            if rng is not None:
+                begun = rng.bit_generator.state
+            positions: list[Any] = [slice(None)]
+            if rng is not None and self.settings.batch_size is not None:
+                positions = batch_positions(self.m, self.size, rng)
+            for k, at in enumerate(positions):
+                given: dict[str, Any] = {}
+                if rng is not None and keep < 1:
+                    m = self.m if isinstance(at, slice) else len(at)
+                    given["masks"] = dropout_masks(parameters, m, keep, rng)
+                if k < done:  # drawn all the same, so that what follows is what it was
+                    continue
+                if self.weights is not None:
+                    given["weights"] = self.weights[:, at]
+                last = k == len(positions) - 1
+                after = rng.bit_generator.state if last and rng is not None else begun
+                yield Batch(_at(self.X, at), _at(self.Y, at), given, after, last)
+            done = 0
+
+
+def _at(x: Array, at: Any) -> Array:
+    """Columns, in the memory order of x: of a transposed array each lies in one piece."""
+    if isinstance(at, slice):
+        return x
+    return x.T[at].T if x.T.flags.c_contiguous else np.ascontiguousarray(x[:, at])

@@ -296,7 +296,7 @@ def test_the_command_after_an_interrupt_goes_on(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", save)
+        patched.setattr(run_file, "save", save)
         assert quick("--epochs", 5, "--checkpoint-every", 9) == 130
     again = capsys.readouterr().err.splitlines()[-1].strip()
     assert call(*shlex.split(again)[1:]) == DONE

@@ -8,14 +8,10 @@ from typing import Any
 
 from numpy import signbit
 
-from tinygrad_dnn.graph import Leaf, Node
-from tinygrad_dnn.ops import add, divide, multiply, negative, subtract
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
 from tinygrad_dnn.rewrite.saturation import Facts, is_in_place, is_share
 from tinygrad_dnn.rewrite.terms import Match, is_constant, is_number
-
-_TERMS = (add, subtract, negative)
 
 # --- numbers and arrays ---------------------------------------------------------------------------
 
@@ -33,29 +29,6 @@ def arrays(m: Match) -> bool:
 def a_and_y_are_arrays(m: Match) -> bool:
     """Neither the divisor a nor the factor y is a number."""
     return not is_number(m["a"]) and not is_number(m["y"])
-
-
-def divided_by_c(m: Match) -> bool:
-    """c is a number with a name, and x or y has a term that is a multiple of k/c."""
-    c = m["c"]
-    if not isinstance(c, Leaf) or not arrays(m):
-        return False
-    terms = [m["x"], m["y"]]
-    while terms:
-        x = terms.pop()
-        if not isinstance(x, Node) or x.op is None:
-            continue
-        if x.op in _TERMS:
-            terms += x.inputs
-        elif x.op is multiply and any(_is_quotient_by(c, k) for k in x.inputs):
-            return True
-    return False
-
-
-def _is_quotient_by(c: Leaf, k: Any) -> bool:
-    if isinstance(k, Node) and k.op is negative:
-        k = k.inputs[0]
-    return isinstance(k, Node) and k.op is divide and k.inputs[1] is c
 
 
 def constant_number(m: Match) -> bool:

@@ -88,12 +88,16 @@ ONLY_ON_PAPER = (
     ),
     scaled("fraction shortened", lambda c, k, x: (c / (k * x), (c / k) / x), when.constant_numbers),
     scaled(
-        "number into a sum over it", lambda c, x, y: (c * (x + y), c * x + c * y),
-        when.divided_by_c,
+        "number into a sum over it",
+        lambda c, k, x, y: (c * (x + (k / c) * y), c * x + k * y), when.arrays,
     ),
     scaled(
-        "number into a difference over it", lambda c, x, y: (c * (x - y), c * x - c * y),
-        when.divided_by_c,
+        "number into a difference over it",
+        lambda c, k, x, y: (c * (x - (k / c) * y), c * x - k * y), when.arrays,
+    ),
+    scaled(
+        "number into a first term over it",
+        lambda c, k, x, y: (c * ((k / c) * y - x), k * y - c * x), when.arrays,
     ),
     Row(
         "number out of a part",

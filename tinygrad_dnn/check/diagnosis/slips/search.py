@@ -234,7 +234,7 @@ class _Search:
             for other, theirs in enumerate(shapes):
                 if other != n and theirs is not None and theirs == shape:
                     says = f"takes {self.names[other]} where {name} is right"
-                    self._tried(3, says, self._with(n, lambda xs, _, m=other: xs[m]))
+                    self._tried(3, says, self._with(n, _another(other)))
 
     def _with(self, n: int, of: Callable[[Sequence[Any], int], Any]) -> Guess:
         def guess(p: Backward, a: Asked) -> Any:
@@ -308,6 +308,10 @@ def _times_an_array(of: Callable[[Any], Any], which: int | None, power: int, k: 
         return found
 
     return guess
+
+
+def _another(m: int) -> Callable[[Sequence[Any], int], Any]:
+    return lambda inputs, _: inputs[m]
 
 
 def _in_order(words: str) -> Callable[[Sequence[Any], int], Any]:

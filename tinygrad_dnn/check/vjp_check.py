@@ -124,7 +124,9 @@ class _Pair:
             return given
 
         def back(g: Any, z: Any, *arrays: Any) -> Any:
-            return self.gradient(g, z, with_floats(arrays))
+            given = self.gradient(g, z, with_floats(arrays))
+            # A buffer that the next call writes again is right here.
+            return tuple(map(_copied, given)) if isinstance(given, tuple) else _copied(given)
 
         op = custom_vjp(lambda *arrays: self.value(with_floats(arrays)), back, name=self.name)
         given = Inputs(self.forward, inputs)
@@ -237,6 +239,10 @@ class _Pair:
             if yours.shape != right.shape or not np.allclose(yours, right, rtol=1e-9, atol=0):
                 lines.append(f"# {name} is {_short(yours)}, right is {_short(right)}")
         return "\n".join(lines)
+
+
+def _copied(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _short(x: Any) -> str:

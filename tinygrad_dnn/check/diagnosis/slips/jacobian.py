@@ -70,7 +70,21 @@ def named_in_gradients(given: Sequence[OfJacobian]) -> Named | None:
         else:
             if differs and numbers >= LEAST and c is not None:
                 found.append(Named(name.rank + 2 * (c != 1), name.says + times(c)))
-    return min(found, default=None)
+    return min(found, default=None) or _but_for_each(given)
+
+
+def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
+    """One element that is wrong in several gradients, and no other."""
+    places = set()
+    for one in given:
+        truth = (np.ravel(one.g) @ one.J).reshape(one.x_shape)
+        size = float(np.max(np.abs(truth), initial=0))
+        places |= {
+            tuple(map(int, at)) for at in np.argwhere(np.abs(one.yours - truth) > SAME * size)
+        }
+    if len(places) != 1 or len(given) < 2 or given[0].yours.size < LEAST:
+        return None
+    return Named(4, f"is right but for element {[*places.pop()]}")
 
 
 def _but_for(truth: Any, yours: Any, x: tuple[int, ...]) -> Named | None:

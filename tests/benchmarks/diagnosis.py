@@ -1,7 +1,9 @@
 """What is named of planted mistakes, and whether what has no name, or is right, is left alone.
 
+    export PYTHONPATH=tests:tests/check
     python tests/benchmarks/diagnosis.py             # minutes; writes diagnosis.md beside this file
     python tests/benchmarks/diagnosis.py --print     # prints, writes nothing
+    RANDOM=200 python tests/benchmarks/diagnosis.py  # fewer random gradients
 
 Every entry to the one engine of diagnosis is given the same faults: `check_vjp`,
 `check_gradients`, `compare` with the function at hand, `compare` with the function and three
@@ -13,6 +15,7 @@ awkward right ones must get none.
 from __future__ import annotations
 
 import datetime
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,22 +24,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "check")]
+import numpy as np
+from awkward_gradients import AWKWARD, Awkward
+from measure import machine, write_page
+from planted_gradients import faults, inputs, random_gradients
+from students import FAULTS, WAYS, planted
 
-import numpy as np  # noqa: E402
-from awkward_gradients import AWKWARD, Awkward  # noqa: E402
-from measure import machine, write_page  # noqa: E402
-from planted_gradients import faults, inputs, random_gradients  # noqa: E402
-from students import FAULTS, WAYS, planted  # noqa: E402
+from tinygrad_dnn import check_gradients, check_vjp, custom_vjp
+from tinygrad_dnn.check.diagnosis import Source, Trial, compare_trials
+from tinygrad_dnn.check.diagnosis.slips.backward import Backward
+from tinygrad_dnn.grading import grade
+from tinygrad_dnn.ops.handwritten import Handwritten
 
-from tinygrad_dnn import check_gradients, check_vjp, custom_vjp  # noqa: E402
-from tinygrad_dnn.check.diagnosis import Source, Trial, compare_trials  # noqa: E402
-from tinygrad_dnn.check.diagnosis.slips.backward import Backward  # noqa: E402
-from tinygrad_dnn.grading import grade  # noqa: E402
-from tinygrad_dnn.ops.handwritten import Handwritten  # noqa: E402
-
-RANDOM, FEWER = 2000, 300  # random gradients, for the first entry and for the others
+RANDOM, FEWER = (
+    int(os.environ.get("RANDOM", "2000")),
+    100,
+)  # random gradients, for the first entry and for the others
 Said = tuple[str, list[str]]  # a verdict, and words for each thing that is wrong
 
 

@@ -50,7 +50,6 @@ def test_the_list_is_long_enough() -> None:
     assert len({a.name for a in AWKWARD}) == len(AWKWARD)
     assert len(list(faults())) >= 150
     assert len({e.name for _, e, _, _ in faults()}) >= 40
-    assert diagnosis.RANDOM == 2000
 
 
 def test_compare_names_two_mistakes_at_once_and_inputs_in_another_order() -> None:
@@ -71,7 +70,7 @@ def test_compare_names_two_mistakes_at_once_and_inputs_in_another_order() -> Non
     weights = RNG.normal(size=(4, 4))
     source = Source(lambda x, w: x @ w, (X, weights), 0, G, ("x", "w"))
     found = compare(G @ np.roll(weights, 1, 1).T, G @ weights.T, source=source)
-    assert "takes w one place too far along axis 1" in str(found)
+    assert "one place too far along axis 1" in str(found)
 
 
 def test_a_slip_must_explain_every_trial() -> None:

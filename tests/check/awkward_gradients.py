@@ -52,15 +52,27 @@ def corners() -> Iterator[Awkward]:
     yield at("|x|, 0 at 0", np.abs, lambda g, x: g * np.sign(x), ZEROS)
     yield at("|x|, 1 at 0", np.abs, lambda g, x: np.where(x >= 0, g, -g), ZEROS)
     yield at("|x|, -1 at 0", np.abs, lambda g, x: np.where(x > 0, g, -g), ZEROS)
-    leaky = lambda x: np.where(x > 0, x, 0.1 * x)  # noqa: E731
+
+    def leaky(x: Any) -> Any:
+        return np.where(x > 0, x, 0.1 * x)
+
     yield at("leaky relu", leaky, lambda g, x: g * np.where(x >= 0, 1, 0.1), ZEROS)
-    relu6 = lambda x: np.minimum(np.maximum(x, 0), 2)  # noqa: E731
+
+    def relu6(x: Any) -> Any:
+        return np.minimum(np.maximum(x, 0), 2)
+
     yield at("relu6 at both ends", relu6, lambda g, x: g * ((x >= 0) & (x <= 2)), ZEROS)
     yield at("clip", lambda x: np.clip(x, -1, 2), lambda g, x: g * ((x > -1) & (x < 2)), ZEROS)
-    hinge = lambda s: np.maximum(0, 1 - s)  # noqa: E731
+
+    def hinge(s: Any) -> Any:
+        return np.maximum(0, 1 - s)
+
     yield at("hinge at 1", hinge, lambda g, s: -g * (s < 1), ZEROS)
     yield at("hinge at 1, the other side", hinge, lambda g, s: -g * (s <= 1), ZEROS)
-    largest = lambda x: np.max(x, axis=1)  # noqa: E731
+
+    def largest(x: Any) -> Any:
+        return np.max(x, axis=1)
+
     yield at(
         "largest, shared among equals", largest,
         lambda g, x, z: g[:, None] * (m := x == z[:, None]) / m.sum(1, keepdims=True), TIES,
@@ -78,7 +90,10 @@ def corners() -> Iterator[Awkward]:
         "minimum of two, all to the second", np.minimum,
         lambda g, x1, x2: (g * (x1 < x2), g * (x2 <= x1)), TIES, np.full((3, 3), 2.0),
     )  # fmt: skip
-    huber = lambda x: np.where(np.abs(x) <= 1, x * x / 2, np.abs(x) - 0.5)  # noqa: E731
+
+    def huber(x: Any) -> Any:
+        return np.where(np.abs(x) <= 1, x * x / 2, np.abs(x) - 0.5)
+
     yield at("Huber at its joint", huber, lambda g, x: g * np.clip(x, -1, 1), ZEROS)
     yield at("sort with ties", np.sort, back_sort, np.array([2.0, 1.0, 2.0, 1.0]))
     yield at("sum of squares at 0", lambda x: (x * x).sum(), lambda g, x: 2 * g * x, 0 * X)
@@ -187,9 +202,15 @@ def in_other_orders() -> Iterator[Awkward]:
     def counted(g: Any, x: Any) -> Any:
         return np.bincount([0, 2, 0, 1], weights=g, minlength=len(x))
 
-    product = lambda a, b: a @ b  # noqa: E731
-    rows = lambda x, b: x + b  # noqa: E731
-    total = lambda x: x.sum()  # noqa: E731
+    def product(a: Any, b: Any) -> Any:
+        return a @ b
+
+    def rows(x: Any, b: Any) -> Any:
+        return x + b
+
+    def total(x: Any) -> Any:
+        return x.sum()
+
     ones = np.ones((1, 3))
     for name, f, b, inputs in [
         ("loops", product, looped, (W, X)),

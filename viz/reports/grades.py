@@ -58,7 +58,8 @@ def pages_of(found: Sequence[Grades], folder: Path) -> Path:
         places |= {id(r): f"{name}.html#file-{i}" for i, r in enumerate(mine)}
         _write(folder / f"{name}.html", _who(mine[0]), mine, "", _files(mine))
     table = figures(found) + _table(found, [places[id(r)] for r in found])
-    return _write(folder / "index.html", f"{len(of)} students", found, table, "")
+    title = f"{len(of)} student{'s' * (len(of) != 1)}"
+    return _write(folder / "index.html", title, found, table, "")
 
 
 def _file_name(r: Grades) -> str:

@@ -72,9 +72,12 @@ def probable_slip(wrong: Sequence[Wrong], seed: int = 0) -> Named | None:
         asked = _asked(first, seed) if first.ask else _given(wrong)
         if not asked:
             return None
-        found = [_named_slip(first, asked)]
+        passes = _recorded(first, asked)
+        search = _Search(first, [*zip(passes, asked, strict=True)]) if passes else None
+        found = [search.simplest() if search else None]
         if found[0] is None or found[0].rank > 1:
-            found.append(_in_jacobian(first) if first.ask else _in_jacobians(first, asked))
+            others = _in_jacobian(first, passes) if first.ask else _in_jacobians(first, asked)
+            found.append(others)
     return min((f for f in found if f is not None), default=None)
 
 
@@ -107,7 +110,7 @@ def _asked(source: Source, seed: int) -> list[Asked]:
     return found
 
 
-def _in_jacobian(source: Source) -> Named | None:
+def _in_jacobian(source: Source, passes: Sequence[Backward]) -> Named | None:
     """A slip of the whole Jacobian, which is asked for row by row."""
     assert source.ask is not None
     z, x = (np.asarray(a, float) for a in (source.forward(*source.inputs), source.inputs[source.k]))
@@ -116,10 +119,13 @@ def _in_jacobian(source: Source) -> Named | None:
     truth, yours = np.zeros((z.size, x.size)), np.zeros((z.size, x.size))
     arrays = [np.asarray(a) for a in source.inputs]
     try:
+        if passes:
+            truth = passes[0].jacobian(source.k)
         for n, at in enumerate(np.ndindex(z.shape)):
             g = np.zeros(z.shape)
             g[at] = 1
-            truth[n] = np.ravel(measured_gradient(source.forward, arrays, source.k, g))
+            if not passes:
+                truth[n] = np.ravel(measured_gradient(source.forward, arrays, source.k, g))
             yours[n] = np.ravel(np.broadcast_to(source.ask(g, source.inputs), x.shape))
     except Exception:  # as above
         return None
@@ -151,15 +157,14 @@ def moved(inputs: Sequence[Any], rng: np.random.Generator) -> list[Any]:
     ]
 
 
-def _named_slip(source: Source, asked: Sequence[Asked]) -> Named | None:
-    """The simplest slip in the backward pass that explains every gradient."""
+def _recorded(source: Source, asked: Sequence[Asked]) -> list[Backward]:
+    """The backward passes to the gradients; none where they can't be recorded, or differ."""
     try:
         passes = [Backward(source.forward, a.inputs) for a in asked]
     except Exception:  # a forward for arrays alone may fail in any way
-        return None
-    if len({tuple(n.op.name if n.op else "" for n in p.graph) for p in passes}) != 1:
-        return None
-    return _Search(source, [*zip(passes, asked, strict=True)]).simplest()
+        return []
+    same = len({tuple(n.op.name if n.op else "" for n in p.graph) for p in passes}) == 1
+    return passes if same else []
 
 
 class _Search:

@@ -132,6 +132,7 @@ def test_all_right_in_a_folder(folder: Path) -> None:
         (("a.py", "--gradescope-setup", "a.zip"), "--gradescope-setup: without files"),
         (("a.py", "--points", "f=1"), "--points: f: expected functions that are asked for"),
         (("a.py", "--points", "none.txt"), "none.txt: No such file"),
+        (("a.py", "--pages", "a.py"), "--pages a.py: expected a folder, it is a file"),
         (("a.py", "--student-id", "(x"), "--student-id (x: expected a regular expression"),
         (("a.py", "--student-id", "x+"), "--student-id x+: found in neither the name nor the path"),
         (("a.py", "--layers", "3,1"), "--layers: for a network; grading chooses its own"),

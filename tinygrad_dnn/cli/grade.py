@@ -133,6 +133,8 @@ def _check(args: argparse.Namespace) -> None:
         if name and not Path(name).absolute().parent.is_dir():
             told = f"--{option.replace('_', '-')} {name}"
             raise ValueError(f"{told}: there is no folder {Path(name).parent}; make it first")
+    if args.pages and Path(args.pages).exists() and not Path(args.pages).is_dir():
+        raise ValueError(f"--pages {args.pages}: expected a folder, it is a file")
 
 
 def setup(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Each example runs as it stands, and does what it says."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -135,6 +136,18 @@ def test_draw_network(example, tmp_path) -> None:
 def test_lesson_backprop(example, capsys) -> None:
     example("lesson_backprop")
     assert "dW is exactly 4 = m times too large: was 1/m forgotten?" in capsys.readouterr().out
+
+
+def test_grade_a_class(example, tmp_path, capsys) -> None:
+    assert example("grade_a_class").main("made") == [1, 1, 0]
+    told = capsys.readouterr().out
+    assert "1207 (made/submissions/ann_1207_homework.py): 3 right" in told.replace("\\", "/")
+    assert "2 of 3 points: dA_prev and db are right" in told
+    results = json.loads((tmp_path / "made" / "results.json").read_text(encoding="utf-8"))
+    assert [t["score"] for t in results["tests"]] == [1, 0, 2]
+    pages = {page.name for page in (tmp_path / "made" / "pages").iterdir()}
+    assert pages == {"index.html", "1207.html", "1208.html", "1209.html"}
+    assert (tmp_path / "made" / "autograder.zip").stat().st_size > 100_000
 
 
 def test_grade_homework(tmp_path) -> None:

@@ -95,9 +95,9 @@ ENTRIES: tuple[Entry, ...] = (
           "lambda g, W, A, b: (g @ A.T, W.T @ g, g.sum(1, keepdims=True))",
           ((2, 3), (3, 4), (2, 1)),
           (S("g.sum(1, keepdims=True)", "g", "not summed over axis 1"),
-           S("g.sum(1, keepdims=True)", "g.mean(1, keepdims=True)", "averages|0.25 times"),
+           S("g.sum(1, keepdims=True)", "g.mean(1, keepdims=True)", "averages|average"),
            S("g.sum(1, keepdims=True)", "g.sum(1)", "shape"),
-           S("g @ A.T", "g @ A.T / 4", "0.25 times"))),
+           S("g @ A.T", "g @ A.T / 4", "0.25 times|1/4 of"))),
     Entry("mean", lambda x: x.mean(), "lambda g, x: g * np.ones(x.shape) / x.size", ONE,
           (S(" / x.size", "", "12"), S("x.size", "x.shape[0]", "times"))),
     Entry("mean of squares", lambda x, y: ((x - y) ** 2).mean(),
@@ -156,7 +156,7 @@ ENTRIES: tuple[Entry, ...] = (
           (S(" * (x == z[:, None])", " * np.ones(x.shape)", "gives all of x"),)),
     Entry("convolution", lambda x, w: np.stack([(x[i:i + 2] * w).sum() for i in range(4)]),
           "lambda g, x, w: (np.convolve(g, w[::1]), np.correlate(x, g, 'valid'))", ((5,), (2,)),
-          (S("w[::1]", "w[::-1]", "Probably"),
+          (S("w[::1]", "w[::-1]", "takes w reversed"),
            S("'valid'))", "'valid')[::-1])", "reversed|place too"))),
     Entry("attention", attention,
           "lambda g, q, k, v, z: back_attention(g, q, k, v)", ((3, 2), (4, 2), (4, 2)),
@@ -239,7 +239,7 @@ GENERAL: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "zero": (first(lambda x, g: 0 * x), "zero|no contribution|never|lacks"),
     "one element": (first(_one_element), "but for element"),
     "last row": (first(_last_row), "last element|all but|elsewhere"),
-    "sign and a third": (first(lambda x, g: -x / 3), "sign|0.333"),
+    "sign and a third": (first(lambda x, g: -x / 3), "sign"),
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_folder(folder: Path, capsys: Out) -> None:
 def test_a_table_is_no_formula(capsys: Out) -> None:
     write(**{"=1+1": GOOD})
     assert call("check", "=1+1.py", "--csv", "t.csv") == DONE
-    assert "\n'=1+1.py,1,1," in Path("t.csv").read_text(encoding="utf-8").replace("\r", "")
+    assert "\n,'=1+1.py,1,1," in Path("t.csv").read_text(encoding="utf-8").replace("\r", "")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,14 @@ def test_all_right_in_a_folder(folder: Path) -> None:
         (("a.py", "model.h5"), "model.h5: expected Python files (.py), notebooks"),
         (("model.h5", "--csv", "x.csv"), "--csv: for hand-written code (.py, .ipynb or a folder)"),
         (("model.h5", "other.h5"), "expected one model file, got model.h5 other.h5"),
+        (("--gradescope", "r.json"), "--gradescope: for hand-written code"),
+        (("a.py", "--gradescope", "no/r.json"), "--gradescope no/r.json: there is no folder no"),
+        (("a.py", "--gradescope-setup", "a.zip"), "--gradescope-setup: without files"),
+        (("a.py", "--points", "f=1"), "--points: f: expected functions that are asked for"),
+        (("a.py", "--points", "none.txt"), "none.txt: No such file"),
+        (("a.py", "--pages", "a.py"), "--pages a.py: expected a folder, it is a file"),
+        (("a.py", "--student-id", "(x"), "--student-id (x: expected a regular expression"),
+        (("a.py", "--student-id", "x+"), "--student-id x+: found in neither the name nor the path"),
         (("a.py", "--layers", "3,1"), "--layers: for a network; grading chooses its own"),
     ],
 )
@@ -133,6 +142,61 @@ def test_unusable_words(words: tuple[str, ...], said: str, folder: Path, capsys:
     (folder / "empty").mkdir()
     write(a=GOOD)
     assert said in complaint(capsys, "check", *words)
+
+
+def test_points_ids_and_a_page_for_each_student(folder: Path, capsys: Out) -> None:
+    (folder / "hw").mkdir()
+    long = "a-very-long-name-" * 5
+    for name in ("ann_7_hw", "ben_8_hw", "ben_8_more", f"{long}_9", "=x_=1+1", "<b>_<i>x"):
+        text = BAD if name.startswith("ben_8_hw") else GOOD
+        (folder / "hw" / f"{name}.py").write_text(text, encoding="utf-8")
+    words = ("--student-id", "_(?P<id>[^_]+)", "--points", "linear_forward=2.5", "--jobs", 1)
+    assert call("check", "hw", *words, "--csv", "t.csv", "--pages", "pages") == NO
+    out = capsys.readouterr().out
+    assert "7 (hw/ann_7_hw.py): 1 right, 16 missing" in out
+    with Path("t.csv").open(encoding="utf-8", newline="") as file:
+        rows = {r["student"]: r for r in csv.DictReader(file)}
+    assert set(rows) == {"7", "8", "9", "'=1+1", "<i>x"}
+    assert (rows["7"]["points"], rows["7"]["possible"]) == ("2.5", "2.5")
+    pages = {p.name: p.read_text(encoding="utf-8") for p in Path("pages").iterdir()}
+    assert set(pages) == {"index.html", "7.html", "8.html", "9.html", "1-1.html", "i-x.html"}
+    assert "<i>x" not in "".join(pages.values())
+    assert "5 students" in pages["index.html"]
+    assert 'href="8.html#file-1-linear_forward"' not in pages["index.html"]
+    assert 'href="8.html#file-0-linear_forward"' in pages["index.html"]
+    assert "ben" in pages["8.html"]
+    assert not any(other in pages["8.html"] for other in ("ann_7", "very-long"))
+    assert "0 of 2.5 points" in pages["8.html"]
+
+
+def test_a_submission_for_gradescope(folder: Path, capsys: Out) -> None:
+    for name, text in {"one": BAD, "none": None, "broken": "def f(:\n"}.items():
+        (folder / name).mkdir()
+        if text is not None:
+            (folder / name / "homework.py").write_text(text, encoding="utf-8")
+    words = ("--require", "linear_forward,linear_backward", "--gradescope", "results.json")
+    for name, status, said in [
+        ("one", NO, "homework.py: 0 of 2 points; 1 wrong, 1 missing"),
+        ("none", UNUSABLE, "none: 0 of 2 points; none: no .py file and no notebook in this"),
+        ("broken", UNUSABLE, "homework.py: 0 of 2 points; line 1: invalid syntax"),
+    ]:
+        assert call("check", name, *words) == status
+        data = json.loads(Path("results.json").read_text(encoding="utf-8"))
+        assert data["output"].startswith(said)
+        assert [t["max_score"] for t in data["tests"]] == [1, 1]
+    assert "no .py file" in capsys.readouterr().err
+
+
+def test_an_autograder_for_gradescope(capsys: Out) -> None:
+    Path("points.txt").write_text("linear_forward = 3\n", encoding="utf-8")
+    words = ("--points", "points.txt", "--partial", "--limit", 3, "--alias", "linear_forward=f x")
+    assert call("check", "--gradescope-setup", "autograder.zip", *words) == DONE
+    assert "autograder.zip: upload it" in capsys.readouterr().out
+    with zipfile.ZipFile("autograder.zip") as archive:
+        run = archive.read("run_autograder").decode()
+        assert archive.read("points.txt") == b"linear_forward = 3\n"
+    options = "--points points.txt --limit 3.0 --alias 'linear_forward=f x' --partial"
+    assert f'--gradescope "$results" {options}\n' in run
 
 
 @pytest.mark.parametrize("text", ["", "x = 1\n", "def f(:\n"])

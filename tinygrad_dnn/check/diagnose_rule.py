@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.check.diagnosis import compare
+from tinygrad_dnn.check.diagnosis import Source, compare
+from tinygrad_dnn.check.diagnosis.slips import Wrong, probable_slip
 from tinygrad_dnn.check.isolated_op import Alone
 from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
 from tinygrad_dnn.graph import Node
@@ -23,20 +24,40 @@ def argument_of(node: Node, i: int, words: Mapping[Node, str]) -> str:
     return name
 
 
+def _source(alone: Alone, i: int, words: Mapping[Node, str]) -> Source:
+    """The op's forward and its rule for argument i, as functions to be asked."""
+
+    def forward(*xs: Any) -> Any:
+        return alone.op.forward(*xs, **alone.meta)
+
+    def ask(g: Any, xs: Sequence[Any]) -> Any:
+        return alone.rule(g, (np.asarray(forward(*xs)), *xs), i)
+
+    names = [argument_of(alone.node, k, words) for k in range(len(alone.arrays))]
+    return Source(forward, alone.arrays, i, None, names, ask=ask)
+
+
 def probably(
-    alone: Alone, i: int, checks: Mapping[int, ArgumentCheck], words: Mapping[Node, str]
+    alone: Alone,
+    i: int,
+    checks: Mapping[int, ArgumentCheck],
+    words: Mapping[Node, str],
+    slips: bool = True,
 ) -> str:
     """The mistake in the rule of argument i, where one explains its numbers to rounding; or "".
 
     Args:
         checks: what the check of each argument came to.
         words: what the nodes of the graph are called.
+        slips: whether to look for them in the backward pass of the op's forward as well.
     """
     wrong = checks[i].wrong
-    if wrong is None:
-        return ""
-    yours, truth, size, g = (np.asarray(x, float) for x in wrong)
     node = alone.node
+    source = _source(alone, i, words) if slips and not alone.op.builtin else None
+    if wrong is None:
+        slip = probable_slip([Wrong(source, alone.arrays[i])]) if source else None
+        return "" if slip is None else slip.says
+    yours, truth, size, g = (np.asarray(x, float) for x in wrong)
     context: dict[str, Any] = {
         f"the length of axis {k}": n for k, n in enumerate(truth.shape) if n > 2
     }
@@ -57,7 +78,7 @@ def probably(
         for j, other in checks.items()
         if j != i and other.wrong is not None
     }
-    found = compare(yours, truth, context, name=name, size=size).explanation
+    found = compare(yours, truth, context, name=name, size=size, source=source).explanation
     if found is None or found.says.startswith("is 1 times"):
         return ""
     # What is as close as narrow floats would be was computed in them if it fits into them.

@@ -23,7 +23,6 @@ from tinygrad_dnn.check.reference import Ledger
 from tinygrad_dnn.check.report import CANNOT_TELL, RIGHT, WRONG, GradientReport, Row, number, share
 from tinygrad_dnn.check.rule_directional import check_argument
 from tinygrad_dnn.check.rule_elementwise import ArgumentCheck
-from tinygrad_dnn.check.slips import is_doubtful, probable_slip
 from tinygrad_dnn.check.traced_call import NOTHING, Inputs, called, seed_for
 from tinygrad_dnn.check.untracked import end_to_end, hidden
 from tinygrad_dnn.formula.text import formulas
@@ -224,18 +223,7 @@ class Work:
 
     def _probably(self, alone: Alone, i: int, checks: Mapping[int, ArgumentCheck]) -> str:
         """The mistake in the rule of argument i, in words, or ""."""
-        words = probably(alone, i, checks, self.words)
-        if not self.slips or alone.op.builtin or (words and not is_doubtful(words)):
-            return words
-
-        def ask(g: Any, xs: Sequence[Any]) -> Any:
-            return alone.rule(g, (np.asarray(forward(*xs)), *xs), i)
-
-        def forward(*xs: Any) -> Any:
-            return alone.op.forward(*xs, **alone.meta)
-
-        names = [argument_of(alone.node, k, self.words) for k in range(len(alone.arrays))]
-        return probable_slip(forward, ask, alone.arrays, i, names, self.rng) or ""
+        return probably(alone, i, checks, self.words, self.slips)
 
     def _note_left_out(self, node: Node, x: Node, check: ArgumentCheck) -> None:
         size = int(np.prod(x.shape))

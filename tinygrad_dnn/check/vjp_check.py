@@ -6,7 +6,6 @@ called elsewhere. What is wrong is named, with a small example to be pasted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,22 +14,18 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.check import faults
+from tinygrad_dnn.check.diagnosis.slips import NEAR, moved
 from tinygrad_dnn.check.faults import Blame
 from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.literal import literal, numbers
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient, summed_to
 from tinygrad_dnn.check.report import RIGHT, WRONG, GradientReport
-from tinygrad_dnn.check.slips import NEAR, is_doubtful, moved, probable_slip
 from tinygrad_dnn.check.traced_call import Inputs
 from tinygrad_dnn.ops.handwritten import Handwritten
 
 LARGE = 20_000  # numbers of inputs that are checked at one further point alone
 MOST_TRIES = 12  # smaller inputs for the example
 LONGEST = 60  # numbers of an example
-# What nothing explains more simply.
-PLAIN = re.compile(
-    r"(?:has the opposite sign|is exactly (?:half|\S+(?: = [\w ]+)? times)|is zero)(?!.* and )"
-)
 
 
 def check_vjp(
@@ -118,8 +113,8 @@ class _Pair:
         given = self.gradient(np.array(g), np.array(self.value(held)), held)
         return [*given] if isinstance(given, (tuple, list)) else [given]
 
-    def report(self, inputs: Sequence[Any], seed: int) -> GradientReport:
-        """The check at one point."""
+    def report(self, inputs: Sequence[Any], seed: int, slips: bool = True) -> GradientReport:
+        """The check at one point, where what is wrong is named if `slips`."""
         floats = [k for k, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
 
         def with_floats(arrays: Any) -> list[Any]:
@@ -129,11 +124,13 @@ class _Pair:
             return given
 
         def back(g: Any, z: Any, *arrays: Any) -> Any:
-            return self.gradient(g, z, with_floats(arrays))
+            given = self.gradient(g, z, with_floats(arrays))
+            # A buffer that the next call writes again is right here.
+            return tuple(map(_copied, given)) if isinstance(given, tuple) else _copied(given)
 
         op = custom_vjp(lambda *arrays: self.value(with_floats(arrays)), back, name=self.name)
         given = Inputs(self.forward, inputs)
-        work = Work(lambda *xs: op(*(xs[k] for k in floats)), given, seed, slips=False)
+        work = Work(lambda *xs: op(*(xs[k] for k in floats)), given, seed, slips=slips)
         report = work.run()
         report = replace(report, blame=[_of_function(b, self.name) for b in report.blame])
         return self._with_shapes(report, inputs, floats)
@@ -180,49 +177,14 @@ class _Pair:
     def explained(
         self, report: GradientReport, point: Sequence[Any], given: Sequence[Any], seed: int
     ) -> GradientReport:
-        """The report with the slip that explains the numbers, and an example."""
+        """The report with an example."""
         names = [row.name for row in report.rows]
         floats = [k for k, x in enumerate(point) if np.asarray(x).dtype.kind == "f"]
-        blame = [
-            replace(b, reason=self._with_slip(b, names, floats, point, seed)) for b in report.blame
-        ]
         notes = [*report.notes]
         if point is not given:
             notes.insert(0, "right at the given inputs, wrong at a point near them, which the "
                             "example shows")  # fmt: skip
-        return replace(
-            report, blame=blame, notes=notes, example=self._example(point, floats, names, seed)
-        )
-
-    def _with_slip(
-        self,
-        b: Blame,
-        names: Sequence[str],
-        floats: Sequence[int],
-        point: Sequence[Any],
-        seed: int,
-    ) -> str:
-        before, _, words = b.reason.partition(". Probably it ")
-        if b.kind not in (faults.WRONG_RULE, faults.MISSING_RULE, faults.NOT_LINEAR):
-            return b.reason
-        if PLAIN.match(words.split(":")[0]):
-            return b.reason
-        row = names.index(b.argument) if b.argument in names else 0 if len(names) == 1 else None
-        if row is None:
-            return b.reason
-        own = dict(zip(floats, names, strict=True))
-        shown = [own.get(n, f"input {n}") for n in range(len(point))]
-        slip = probable_slip(
-            self._with_options,
-            lambda g, xs: self.asked(g, xs)[row],
-            point,
-            floats[row],
-            shown,
-            np.random.default_rng(seed),
-        )
-        if slip is None:
-            return before if is_doubtful(words) else b.reason
-        return f"{before}. Probably it {slip}"
+        return replace(report, notes=notes, example=self._example(point, floats, names, seed))
 
     # --- the example -----------------------------------------------------------------------------
 
@@ -233,7 +195,7 @@ class _Pair:
         smallest = point
         for smaller in _smaller(point):
             try:
-                if self.report(smaller, seed).verdict == WRONG:
+                if self.report(smaller, seed, slips=False).verdict == WRONG:
                     smallest = smaller
                     break
             except Exception:  # the shapes may not fit
@@ -277,6 +239,10 @@ class _Pair:
             if yours.shape != right.shape or not np.allclose(yours, right, rtol=1e-9, atol=0):
                 lines.append(f"# {name} is {_short(yours)}, right is {_short(right)}")
         return "\n".join(lines)
+
+
+def _copied(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _short(x: Any) -> str:

@@ -8,6 +8,9 @@ from tinygrad_dnn import __version__
 from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
 from tinygrad_dnn.cli.train_arguments import dataset_arguments, train_arguments
 
+# Of Gradescope; the grader, which knows them too, is not loaded before arguments are parsed.
+VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `command` names the one that was chosen."""
@@ -130,6 +133,37 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--json", action="store_true", help="print JSON")
     code.add_argument("--html", metavar="FILE", help="write a page with every finding as well")
     code.add_argument("--csv", metavar="FILE", help="write a table as well, a row for each file")
+    code.add_argument(
+        "--pages", metavar="FOLDER",
+        help="write a page for each student, without other names, and index.html of the class",
+    )  # fmt: skip
+    code.add_argument(
+        "--gradescope", metavar="FILE",
+        help="write Gradescope's results.json as well; the files are one submission",
+    )  # fmt: skip
+    code.add_argument(
+        "--gradescope-setup", metavar="FILE",
+        help="instead of grading, write the autograder.zip that has Gradescope do it",
+    )  # fmt: skip
+    code.add_argument(
+        "--visibility", choices=VISIBILITIES, default="visible",
+        help="when students see Gradescope's tests (default visible)",
+    )  # fmt: skip
+    code.add_argument(
+        "--points", metavar="POINTS",
+        help="name=N,name=N or a file of such lines; other functions have none (default: 1 each)",
+    )  # fmt: skip
+    code.add_argument(
+        "--partial", action="store_true",
+        help="where some results of a function are right, that share of its points",
+    )  # fmt: skip
+    code.add_argument(
+        "--student-id", metavar="PATTERN",
+        help="a regular expression that finds the student's id in the name or path of a file",
+    )  # fmt: skip
+    code.add_argument(
+        "--jobs", type=count, metavar="N", help="files graded at once (default: one a processor)"
+    )
     code.add_argument(
         "--require",
         type=names,

@@ -18,6 +18,10 @@ from tinygrad_dnn.grading.three_ways import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.network import check_layers, initialize_parameters
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)
+HOMEWORK = (
+    "json", "html", "csv", "pages", "gradescope", "gradescope_setup", "points", "partial",
+    "student_id", "jobs",
+)  # fmt: skip
 HEADS = (
     ("", ""),
     ("", "shape"),
@@ -34,9 +38,13 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, or grade hand-written code; the exit status."""
     if any(map(is_homework, args.what)):
         return grade.run(args)
-    for option in ("json", "html", "csv"):
+    if args.gradescope_setup and not args.what:
+        return grade.setup(args)
+    for option in HOMEWORK:
         if getattr(args, option):
-            raise ValueError(f"--{option}: for hand-written code (.py, .ipynb or a folder)")
+            raise ValueError(
+                f"--{option.replace('_', '-')}: for hand-written code (.py, .ipynb or a folder)"
+            )
     if len(args.what) > 1:
         raise ValueError(f"expected one model file, got {' '.join(args.what)}")
     args.model = args.what[0] if args.what else None

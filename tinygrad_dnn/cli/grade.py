@@ -7,23 +7,30 @@ import csv
 import io
 import json
 import os
+import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
+from tinygrad_dnn.cli.students import ids, pattern
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
+from tinygrad_dnn.grading.grades import number_of
+from tinygrad_dnn.grading.gradescope import autograder, results
+from tinygrad_dnn.grading.points import points_in, with_points
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import HELPERS, TESTS
-from tinygrad_dnn.storage.whole_file import write_text
+from tinygrad_dnn.storage.whole_file import write, write_text
 
 MIB = 1 << 20
 MOST_AT_ONCE = 4
+DEFAULTS = {"limit": 10.0, "memory": 2048, "visibility": "visible"}  # of options
 
 
 def is_homework(what: str) -> bool:
@@ -35,11 +42,23 @@ def run(args: argparse.Namespace) -> int:
     """Grade and report; the exit status."""
     if args.layers is not None:
         raise ValueError("--layers: for a network; grading chooses its own")
-    files = [f for what in args.what for f in _files(what)]
+    if args.gradescope_setup:
+        raise ValueError("--gradescope-setup: without files; it writes what grades them later")
+    args.given = points_in(args.points) if args.points else None
+    _check(args)
+    begun = time.monotonic()
+    try:
+        files = [f for what in args.what for f in _files(what)]
+    except ValueError as error:
+        if args.gradescope:  # a submission with nothing in it has results too
+            nothing = with_points(Grades(Path(args.what[0]), problem=str(error)), _names(args))
+            _write_results(args, [nothing], begun)
+        raise
+    args.ids = ids(files, pattern(args.student_id)) if args.student_id else {}
     folder = len(files) > 1 or Path(args.what[0]).is_dir()
     if not folder:
         found = [_grade(files[0], args)]
-        _write(args, found)
+        _write(args, found, begun)
         print(_json(found[0].to_dict()) if args.json else found[0])
         return _status(found)
     found = []
@@ -50,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
                 print(_line(result), flush=True)
     finally:  # what was found is kept, whatever comes in between
         if found:
-            _write(args, found)
+            _write(args, found, begun)
             if args.json:
                 print(_json([r.to_dict() for r in found]))
     return _status(found)
@@ -58,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _graded(files: Sequence[Path], args: argparse.Namespace) -> Iterator[Grades]:
     """The files' grades in their order; several are graded at once."""
-    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE))
+    pool = ThreadPoolExecutor(args.jobs or min(os.cpu_count() or 1, MOST_AT_ONCE))
     try:
         yield from pool.map(lambda file: _one(file, args), files)
     finally:
@@ -70,9 +89,10 @@ def _one(file: Path, args: argparse.Namespace) -> Grades:
     try:
         return _grade(file, args)
     except OSError as error:
-        return Grades(file, problem=f"can't be read: {error.strerror}")
+        problem = f"can't be read: {error.strerror}"
     except Exception as error:
-        return Grades(file, problem=visible(f"can't be graded: {type(error).__name__}: {error}"))
+        problem = visible(f"can't be graded: {type(error).__name__}: {error}")
+    return _finished(Grades(file, problem=problem), args)
 
 
 def _grade(file: Path, args: argparse.Namespace) -> Grades:
@@ -80,18 +100,79 @@ def _grade(file: Path, args: argparse.Namespace) -> Grades:
     for pair in args.alias:
         name, _, other = pair.partition("=")
         aliases.setdefault(name.strip(), []).append(other.strip())
-    return grade(
+    found = grade(
         file,
         limit=args.limit,
         memory=args.memory * MIB,
         aliases=aliases,
         require=args.require or None,
     )
+    return _finished(found, args)
 
 
-def _write(args: argparse.Namespace, found: Sequence[Grades]) -> None:
+def _finished(found: Grades, args: argparse.Namespace) -> Grades:
+    """The grades with their points and the student's id."""
+    found = with_points(found, _names(args), args.given, args.partial)
+    return replace(found, student=args.ids.get(found.path, ""))
+
+
+def _names(args: argparse.Namespace) -> list[str]:
+    """The functions that are asked for."""
+    return args.require or [f.name for f in FUNCTIONS]
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse, before anything is graded, what could not be written or counted after it."""
+    if unknown := set(args.given or ()) - set(_names(args)):
+        raise ValueError(
+            f"--points: {', '.join(sorted(unknown))}: expected functions that are asked for "
+            f"({', '.join(_names(args))})"
+        )
+    for option in ("html", "csv", "gradescope", "gradescope_setup"):
+        name = getattr(args, option)
+        if name and not Path(name).absolute().parent.is_dir():
+            told = f"--{option.replace('_', '-')} {name}"
+            raise ValueError(f"{told}: there is no folder {Path(name).parent}; make it first")
+    if args.pages and Path(args.pages).exists() and not Path(args.pages).is_dir():
+        raise ValueError(f"--pages {args.pages}: expected a folder, it is a file")
+
+
+def setup(args: argparse.Namespace) -> int:
+    """Write the autograder that has Gradescope grade with the other options."""
+    args.given = points_in(args.points) if args.points else None
+    _check(args)
+    options, files = [], []
+    if args.points and "=" not in args.points:
+        files.append(Path(args.points))
+    for option in ("require", "points", "limit", "memory", "visibility"):
+        value = getattr(args, option)
+        if value and value != DEFAULTS.get(option):
+            text = ",".join(value) if option == "require" else str(value)
+            text = Path(text).name if option == "points" and files else text
+            options += [f"--{option}", text]
+    for pair in args.alias:
+        options += ["--alias", pair]
+    options += ["--partial"] if args.partial else []
+    write(Path(args.gradescope_setup), autograder(options, files))
+    print(
+        f"{args.gradescope_setup}: upload it at Gradescope, in the assignment's settings, as the "
+        "autograder"
+    )
+    return DONE
+
+
+def _write_results(args: argparse.Namespace, found: Sequence[Grades], begun: float) -> None:
+    seconds = time.monotonic() - begun
+    write_text(Path(args.gradescope), _json(results(found, seconds, args.visibility)) + "\n")
+
+
+def _write(args: argparse.Namespace, found: Sequence[Grades], begun: float) -> None:
+    if args.gradescope:
+        _write_results(args, found, begun)
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
+    if args.pages:
+        viz.reports.grades.pages_of(found, Path(args.pages))
     if args.csv:
         write_text(Path(args.csv), _table(found, args.require))
 
@@ -125,7 +206,8 @@ def _files(what: str) -> Iterator[Path]:
 def _line(result: Grades) -> str:
     """A file in one line: `ann.py: 9 right, 2 wrong (linear_backward, relu_backward)`."""
     names = ", ".join(g.name for g in result.present if g.status != "right")
-    return printable(f"{result.path}: {result.summary}{f' ({names})' if names else ''}")
+    who = f"{result.student} ({result.path})" if result.student else str(result.path)
+    return printable(f"{who}: {result.summary}{f' ({names})' if names else ''}")
 
 
 def _table(found: Sequence[Grades], require: Sequence[str]) -> str:
@@ -133,14 +215,16 @@ def _table(found: Sequence[Grades], require: Sequence[str]) -> str:
     out = io.StringIO()
     table = csv.writer(out)
     names = require or [f.name for f in FUNCTIONS]
-    table.writerow(["file", "right", "present", "asked", *names, "problem", "reasons"])
+    heads = ["student", "file", "right", "present", "asked", "points", "possible", *names]
+    table.writerow([*heads, "problem", "reasons"])
     for r in found:
         statuses = [r[n].status if not r.problem else "" for n in names]
-        counts = [r.count, len(r.present), len(names)]
+        counts = [r.count, len(r.present), len(names), number_of(r.points), number_of(r.possible)]
         reasons = "; ".join(
             f"{g.name}: {' '.join(g.words) or g.status}" for g in r.present if g.status != "right"
         )
-        table.writerow(_inert([str(r.path), *counts, *statuses, r.problem, reasons]))
+        row = [r.student, str(r.path), *counts, *statuses, r.problem, reasons]
+        table.writerow(_inert(row))
     return out.getvalue()
 
 

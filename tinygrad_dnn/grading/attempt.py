@@ -89,7 +89,10 @@ class Attempt:
         for group in wrong:
             if group.order > wrong[0].order:
                 break
-            trials = [Trial(o.yours, o.truth, o.context, o.size, o.name) for _, o in group.members]
+            trials = [
+                Trial(o.yours, o.truth, o.context, o.size, o.name, o.source)
+                for _, o in group.members
+            ]
             diagnosis = compare_trials(trials)
             case, _ = group.members[diagnosis.trial]
             found.append(Finding(case, diagnosis, group.name, group.activation))

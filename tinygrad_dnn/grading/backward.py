@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.grading.cases import GUARDS, Layer, Net, layers, nets
+from tinygrad_dnn.check.diagnosis import Source
+from tinygrad_dnn.grading.cases import ACTIVATIONS, GUARDS, Layer, Net, layers, nets
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.outcome import Output, array, dictionary, several
+from tinygrad_dnn.network import cross_entropy, forward
 
 
 def _activation(name: str) -> Function:
@@ -21,7 +23,9 @@ def _activation(name: str) -> Function:
     def judge(case: Case, value: Any) -> list[Output]:
         q: Layer = case.truth
         context = {"dA": q.dA, **q.values, "activation": name}
-        return [Output("dZ", array(value), q.back["dZ"], context, q.sizes["dZ"], "dZ")]
+        source = Source(ACTIVATIONS[name], (q.values["Z"],), 0, q.dA, ("Z",))
+        dZ, size = q.back["dZ"], q.sizes["dZ"]
+        return [Output("dZ", array(value), dZ, context, size, "dZ", source=source)]
 
     settings = (
         Setting((f"A, cache = {name}(Z)",), (name,)),
@@ -52,6 +56,12 @@ def _three(yours: Any, q: Layer, context: dict[str, Any], through_activation: bo
     truth = q.back if through_activation else q.back_linear
     sizes = q.sizes if through_activation else q.sizes_linear
     named = {"others": {k: truth[k] for k in RESULTS}}
+
+    def forward(A_prev: Any, W: Any, b: Any) -> Any:
+        Z = W @ A_prev + b
+        return ACTIVATIONS[q.activation](Z) if through_activation else Z
+
+    inputs, called = (q.A_prev, q.W, q.b), ("A_prev", "W", "b")
     return [
         Output(
             name,
@@ -61,8 +71,9 @@ def _three(yours: Any, q: Layer, context: dict[str, Any], through_activation: bo
             sizes[name],
             name,
             activation=q.activation if through_activation else "",
+            source=Source(forward, inputs, k, q.dA, called, 1 / q.m if k else 1.0),
         )
-        for name, mine in zip(RESULTS, yours, strict=True)
+        for k, (name, mine) in enumerate(zip(RESULTS, yours, strict=True))
     ]
 
 
@@ -118,13 +129,26 @@ def _model(case: Case, value: Any) -> list[Output]:
             def accepted(name: str = name) -> dict[str, Any]:
                 return {words: there[name] for words, there in guarded().items()}
 
+            source = _of_cost(net, name[1:]) if name[1] != "A" else None
             found.append(
                 Output(
                     key or name, grads[key or name], truth[name], context, size,
-                    f"{name[:2]} {L - l} from the last", L - l, accepted=accepted,
+                    f"{name[:2]} {L - l} from the last", L - l, accepted=accepted, source=source,
                 )
             )  # fmt: skip
     return found
+
+
+def _of_cost(net: Net, name: str) -> Source:
+    """The cost as a function of the parameters, for the gradient of one."""
+    names = [*net.parameters]
+
+    def cost(*parameters: Any) -> Any:
+        _, AL = forward(net.X, dict(zip(names, parameters, strict=True)))
+        return cross_entropy(AL, net.Y)
+
+    inputs = [np.asarray(p, float) for p in net.parameters.values()]
+    return Source(cost, inputs, names.index(name), 1.0, names)
 
 
 def _through(net: Net, l: int, dZ: Any) -> dict[str, Any]:

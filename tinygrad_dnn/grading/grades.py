@@ -53,6 +53,7 @@ class Grade:
             the number `cell`.
         code: its own lines.
         lit: which of them are meant, counted from 0, where that can be told.
+        points: that it is given, of those that are `possible`.
     """
 
     name: str
@@ -66,6 +67,8 @@ class Grade:
     cell: int | None = None
     code: tuple[str, ...] = ()
     lit: tuple[int, ...] = ()
+    points: float | None = None
+    possible: float | None = None
 
     @property
     def present(self) -> bool:
@@ -91,6 +94,8 @@ class Grade:
             "cell": self.cell,
             "code": list(self.code),
             "lit": list(self.lit),
+            "points": self.points,
+            "possible": self.possible,
         }
 
 
@@ -104,6 +109,7 @@ class Grades:
         notes: what went wrong while the file was loaded, and what was read leniently.
         left_out: the statements that failed, where and why.
         problem: why nothing of it could be graded, or "".
+        student: whose it is, or "".
     """
 
     path: Path
@@ -111,6 +117,7 @@ class Grades:
     notes: tuple[str, ...] = ()
     problem: str = ""
     left_out: tuple[str, ...] = ()
+    student: str = ""
     _by_name: dict[str, Grade] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +138,16 @@ class Grades:
     def count(self) -> int:
         """How many functions are right."""
         return sum(g.status == RIGHT for g in self.grades)
+
+    @property
+    def points(self) -> float:
+        """The points of all functions, 1 for each that is right where nothing else is said."""
+        return sum(points_of(g)[0] for g in self.grades)
+
+    @property
+    def possible(self) -> float:
+        """The points that there are."""
+        return sum(points_of(g)[1] for g in self.grades)
 
     @property
     def right(self) -> bool:
@@ -170,6 +187,9 @@ class Grades:
         """Plain data, for JSON."""
         return {
             "file": str(self.path),
+            "student": self.student,
+            "points": self.points,
+            "possible": self.possible,
             "right": self.right,
             "summary": self.summary,
             "notes": list(self.notes),
@@ -177,6 +197,18 @@ class Grades:
             "problem": self.problem,
             "functions": [g.to_dict() for g in self.grades],
         }
+
+
+def points_of(g: Grade) -> tuple[float, float]:
+    """The points of a function and those that are possible; without any said, 1 if it is right."""
+    possible = 1.0 if g.possible is None else g.possible
+    earned = possible if g.status == RIGHT else 0.0
+    return (earned if g.points is None else g.points), possible
+
+
+def number_of(points: float) -> str:
+    """Points as they are written: `2`, `1.33`."""
+    return f"{round(points, 2):g}"
 
 
 def _indented(words: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.check.diagnosis import Source
 from tinygrad_dnn.check.diagnosis.numbers import as_array
 from tinygrad_dnn.isolation.messages import Other
 from tinygrad_dnn.isolation.replies import visible
@@ -33,6 +34,7 @@ class Output:
             value is wrong as well and of a higher one.
         activation: of the layer, where the function is handed one.
         accepted: gives other values that are right too, by what they differ in.
+        source: the function that it is a gradient of, in whose backward pass a mistake may lie.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Output:
     order: int = 0
     activation: str = ""
     accepted: Callable[[], Mapping[str, Any]] = dict
+    source: Source | None = None
 
 
 def several(value: Any, names: Sequence[str]) -> Sequence[Any]:

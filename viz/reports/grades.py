@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
+from tinygrad_dnn.grading.grades import number_of
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
+from viz.reports.class_figures import figures
 
+LONGEST = 80  # characters of the name of a page
 MARKS = {
     "right": "✓", "wrong": "✗", "crashed": "!", "timed out": "…", "out of memory": "▲",
     "borrowed": "≡", "not written": "○", "another signature": "≠", "cannot tell": "?",
@@ -27,18 +30,87 @@ def page_of(found: Sequence[Grades], path: Path) -> Path:
         OSError: it can't be written.
     """
     one = found[0] if len(found) == 1 else None
-    title = one.path.name if one else f"{len(found)} files"
+    title = _who(one) if one else f"{len(found)} files"
+    table = "" if one else figures(found) + _table(found, [f"#file-{i}" for i in range(len(found))])
+    return _write(path, title, found, table, _files(found))
+
+
+def pages_of(found: Sequence[Grades], folder: Path) -> Path:
+    """Write a page for each student, which names no other, and `index.html` of the class.
+
+    A page is called by the student's id, or by the file where no ids are known. Files of one
+    student stand on one page.
+
+    Returns:
+        The path of the class's page.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    of: dict[str, list[Grades]] = {}
+    for r in found:
+        of.setdefault(r.student or str(r.path), []).append(r)
+    places: dict[int, str] = {}
+    names: set[str] = {"index"}
+    for mine in of.values():
+        name = _free(_file_name(mine[0]), names)
+        places |= {id(r): f"{name}.html#file-{i}" for i, r in enumerate(mine)}
+        _write(folder / f"{name}.html", _who(mine[0]), mine, "", _files(mine))
+    table = figures(found) + _table(found, [places[id(r)] for r in found])
+    title = f"{len(of)} student{'s' * (len(of) != 1)}"
+    return _write(folder / "index.html", title, found, table, "")
+
+
+def _file_name(r: Grades) -> str:
+    """A name for the page that every system takes and no browser reads as an address."""
+    kept = (c if c.isalnum() or c in "-_." else "-" for c in r.student or r.path.stem)
+    return "".join(kept).strip(".-")[:LONGEST] or "student"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, with a number where another page has it, whatever the capitals."""
+    found, n = name, 1
+    while found.casefold() in taken:
+        n += 1
+        found = f"{name}-{n}"
+    taken.add(found.casefold())
+    return found
+
+
+def _who(r: Grades) -> str:
+    return r.student or r.path.name
+
+
+def _write(path: Path, title: str, found: Sequence[Grades], table: str, files: str) -> Path:
     filled = page(
         "reports/grades.html",
         title=escaped(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
         style=asset("page.css") + asset("reports/grades.css"),
-        summary=escaped(one.summary if one else _of_all(found)),
-        table="" if one else _table(found),
-        files="\n".join(_file(r, i, heading=one is None) for i, r in enumerate(found)),
+        summary=escaped(_summary(found[0]) if len(found) == 1 else _of_all(found)),
+        table=table,
+        files=files,
     )
     return write_text(path, filled)
+
+
+def _files(found: Sequence[Grades]) -> str:
+    return "\n".join(_file(r, i, heading=len(found) > 1) for i, r in enumerate(found))
+
+
+def _has_points(r: Grades) -> bool:
+    """Whether points say more than how many functions are right."""
+    return any(g.possible not in (None, 1.0) or (g.points or 0) % 1 for g in r.grades)
+
+
+def _points(r: Grades) -> str:
+    return f"{number_of(r.points)} of {number_of(r.possible)}"
+
+
+def _summary(r: Grades) -> str:
+    return f"{_points(r)} points: {r.summary}" if _has_points(r) else r.summary
 
 
 def _of_all(found: Sequence[Grades]) -> str:
@@ -46,43 +118,49 @@ def _of_all(found: Sequence[Grades]) -> str:
     return f"In {right} of {len(found)} everything that is there is right."
 
 
-def _table(found: Sequence[Grades]) -> str:
-    """A row per file, a column per function that anybody has."""
+def _table(found: Sequence[Grades], places: Sequence[str]) -> str:
+    """A row per file, a column per function that anybody has.
+
+    Args:
+        places: where each file's findings stand.
+    """
     names = [f.name for f in FUNCTIONS if any(not r.problem and r[f.name].present for r in found)]
     heads = "".join(f'<th class="function-name"><span>{escaped(n)}</span></th>' for n in names)
-    rows = "\n".join(_row(r, i, names) for i, r in enumerate(found))
+    counted = any(map(_has_points, found))
+    rows = "\n".join(_row(r, place, names, counted) for r, place in zip(found, places, strict=True))
     legend = " &nbsp; ".join(f"{MARKS[s]} {s}" for s in STATUSES)
     return (
         f'<div class="wide"><table>\n<thead><tr><th class="file">file</th><th>right</th>{heads}'
-        f"</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
+        f"{'<th>points</th>' * counted}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
         f'<p class="legend">{legend}</p>'
     )
 
 
-def _row(result: Grades, i: int, names: Sequence[str]) -> str:
-    file = f'<td class="file"><a href="#file-{i}">{escaped(str(result.path))}</a></td>'
+def _row(result: Grades, place: str, names: Sequence[str], counted: bool) -> str:
+    who = f"{result.student}: {result.path}" if result.student else str(result.path)
+    file = f'<td class="file"><a href="{place}">{escaped(who)}</a></td>'
     if result.problem:
-        problem = (
-            f'<td class="file problem" colspan="{len(names) + 1}">{escaped(result.problem)}</td>'
-        )
+        wide = len(names) + 1 + counted
+        problem = f'<td class="file problem" colspan="{wide}">{escaped(result.problem)}</td>'
         return f"<tr>{file}{problem}</tr>"
-    cells = "".join(_cell(result[n], i) for n in names)
-    return f"<tr>{file}<td>{result.count} of {len(result.grades)}</td>{cells}</tr>"
+    cells = "".join(_cell(result[n], place) for n in names)
+    points = f"<td>{_points(result)}</td>" if counted else ""
+    return f"<tr>{file}<td>{result.count} of {len(result.grades)}</td>{cells}{points}</tr>"
 
 
-def _cell(grade: Grade, i: int) -> str:
+def _cell(grade: Grade, place: str) -> str:
     said = escaped(f"{grade.name}: {grade.status}")
     mark = f'<span title="{said}" aria-label="{said}">{MARKS[grade.status]}</span>'
     if grade.present and grade.status != "right":
-        mark = f'<a href="#{_id(grade, i)}">{mark}</a>'
+        mark = f'<a href="{place}-{grade.name}">{mark}</a>'
     return f'<td class="{_class(grade)}-mark">{mark}</td>'
 
 
 def _file(result: Grades, i: int, heading: bool) -> str:
     parts = []
     if heading:
-        parts.append(f'<h2 id="file-{i}">{escaped(str(result.path))}</h2>')
-        parts.append(f'<p class="summary">{escaped(result.summary)}</p>')
+        parts.append(f"<h2>{escaped(str(result.path))}</h2>")
+        parts.append(f'<p class="summary">{escaped(_summary(result))}</p>')
     parts += [f'<p class="notes">{escaped(note)}</p>' for note in result.notes]
     detailed = [g for g in result.present if g.status != "right" or g.notes]
     parts += [_function(g, i) for g in detailed]
@@ -93,11 +171,14 @@ def _file(result: Grades, i: int, heading: bool) -> str:
             mark = MARKS[status]
             items = "".join(f'<li class="{status}">{mark} {escaped(n)}</li>' for n in names)
             parts.append(f'<ul class="rights" aria-label="{words}">{items}</ul>')
-    return f"<section>\n{chr(10).join(parts)}\n</section>"
+    return f'<section id="file-{i}">\n{chr(10).join(parts)}\n</section>'
 
 
 def _function(grade: Grade, i: int) -> str:
     line = f"<small>{escaped(grade.place)}</small>" if grade.place else ""
+    if grade.possible not in (None, 0.0, 1.0):
+        points = f"{number_of(grade.points or 0.0)} of {number_of(grade.possible or 0.0)} points"
+        line += f"<small>{points}</small>"
     words = "".join(f"<li>{escaped(w)}</li>" for w in grade.words)
     notes = "".join(f'<p class="notes">{escaped(n)}</p>' for n in grade.notes)
     trace = "\n".join(map(str, grade.lines))

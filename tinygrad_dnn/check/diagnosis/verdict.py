@@ -22,9 +22,12 @@ from tinygrad_dnn.check.diagnosis.numbers import (
 from tinygrad_dnn.check.diagnosis.offsets import offsets
 from tinygrad_dnn.check.diagnosis.pattern import pattern
 from tinygrad_dnn.check.diagnosis.result import Diagnosis, Explanation, Worst
+from tinygrad_dnn.check.diagnosis.slips import Wrong, probable_slip
+from tinygrad_dnn.check.diagnosis.source import Source
 
 BESIDES = ("", "opposite sign", "factor m", "factor 1/m")  # mistakes beside a caller's own
 ENOUGH = 2  # numbers that must fit: on a single one every hypothesis with a factor can be made to
+DOUBTFUL = 2  # the rank from which another explanation is looked for
 OFFSETS = {"added", "rounding"}  # what is found from a difference, not predicted
 FACTOR_OF = ("constant factor", "transposed")  # what may be scaled by a number without a name
 
@@ -38,6 +41,7 @@ class Trial:
     context: Mapping[str, Any] | None = None
     size: Any = None
     name: str = "the gradient"
+    source: Source | None = None
 
 
 def compare(
@@ -47,10 +51,13 @@ def compare(
     *,
     name: str = "the gradient",
     size: Any = None,
+    source: Source | None = None,
 ) -> Diagnosis:
     """Compare a gradient with the truth and say what the mistake probably is.
 
     Hypotheses are tested: one is reported only where it gives every number of `yours` to rounding.
+    Where the function is given as well, its backward pass is run again with slips made on purpose:
+    a use left out, the slope of another function, a factor turned, elements in another order.
 
     Args:
         yours: the gradient in question, of any shape, with any values.
@@ -65,14 +72,17 @@ def compare(
         name: of the gradient, for the words; "dW2" also says which layer it belongs to.
         size: for each element the sum of the magnitudes of the terms it is made of, which bounds
             its rounding; without it that of the largest element.
+        source: the function that it is the gradient of, its inputs and the cotangent.
 
     Returns:
         A `Diagnosis`; nothing is raised for what `yours` is.
 
     Raises:
         TypeError: `truth` is no array of numbers.
+
+    Example: `compare(g * x, 2 * g * x, source=Source(lambda x: x**2, [x], 0, g))`.
     """
-    return compare_trials([Trial(yours, truth, context, size, name)])
+    return compare_trials([Trial(yours, truth, context, size, name, source)])
 
 
 def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
@@ -94,6 +104,14 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
     fitting = _common(tried)
     shown = [f for f in fitting if f.evidence >= ENOUGH]
     chosen = _simplest(shown or fitting)
+    asked = any(t.asked for t in wrong)
+    if not shown or any(f.fitted or (asked and f.rank >= DOUBTFUL) for f in chosen):
+        slip = _slip(wrong)
+        if slip is not None:
+            told = wrong[0].diagnosis((slip,), ())
+            return replace(told, trial=tried.index(wrong[0]))
+        if shown and asked and any(f.added for f in chosen):
+            shown = chosen = []  # fitted to numbers of which more could be asked for
     # Where something simpler fits as well, as where m = 1, the words would mislead.
     telling = next((t for t in wrong if chosen and t.simplest() >= chosen[0].rank), wrong[0])
     keys = [f.key for f in chosen]
@@ -102,6 +120,17 @@ def compare_trials(trials: Iterable[Trial]) -> Diagnosis:
         telling.diagnosis(found if shown else (), () if shown else found),
         trial=tried.index(telling),
     )
+
+
+def _slip(wrong: Sequence[_Tried]) -> Explanation | None:
+    """The slip in the backward pass that explains every trial whose function is known."""
+    known = [Wrong(t.source, t.yours) for t in wrong if t.source and t.yours is not None]
+    fits = all(t.shape == t.known.truth.shape for t in wrong)
+    slip = probable_slip(known) if known and fits else None
+    if slip is None:
+        return None
+    says, _, hint = slip.says.partition(": ")
+    return Explanation(says, says, hint, slip.rank)
 
 
 def _common(tried: Sequence[_Tried]) -> list[_Fit]:
@@ -146,6 +175,16 @@ class _Fit(NamedTuple):
     def evidence(self) -> int:
         return self.numbers - self.free
 
+    @property
+    def added(self) -> bool:
+        """Whether it is a term whose factor was fitted."""
+        return self.key[0][0] == "added" and self.free > 0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether a number in it was fitted, which a slip may give a reason for."""
+        return self.free > 0
+
 
 class _Tried:
     """One trial taken apart: which hypotheses predict its numbers."""
@@ -157,6 +196,7 @@ class _Tried:
                 f"compare: expected an array of numbers as truth, got {type(trial.truth).__name__}"
             )
         self.name = trial.name
+        self.source = trial.source
         self.given = trial.yours
         self.yours = as_array(trial.yours)
         self.known = Known(truth, trial.context, trial.name)
@@ -170,6 +210,11 @@ class _Tried:
         self.right = self.agrees is not None and bool(np.all(self.agrees))
         self.fits: dict[Any, _Fit] = {}
         self.predicted: set[Any] = set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is a function to be asked for more."""
+        return self.source is not None and self.source.ask is not None
 
     def test(self, wanted: Set[Any] | None = None) -> None:
         """Put every hypothesis to the numbers, or those that are wanted: row and guess."""

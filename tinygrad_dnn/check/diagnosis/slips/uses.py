@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.check.slips.backward import Change, rule
+from tinygrad_dnn.check.diagnosis.slips.backward import Change, rule
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import REGISTRY
 

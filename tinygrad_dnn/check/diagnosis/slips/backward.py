@@ -58,6 +58,16 @@ class Backward:
                 if isinstance(x, Node) and x.requires_grad:
                     yield n, i
 
+    def jacobian(self, k: int) -> Any:
+        """The Jacobian for input k, (size of the result, size of the input)."""
+        shape = np.shape(self.values[self.root])
+        rows = []
+        for at in np.ndindex(shape):
+            g = np.zeros(shape)
+            g[at] = 1
+            rows.append(np.ravel(self.gradient(g, k, {})))
+        return np.array(rows)
+
     def gradient(self, g: Any, k: int, changes: Changes) -> Any:
         """The gradient for input k, with changes at some uses."""
         found: dict[Node, Any] = {self.root: np.asarray(g, float)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis.numbers import ratio
-from tinygrad_dnn.check.slips.factors import (
+from tinygrad_dnn.check.diagnosis.slips.factors import (
+    FACTORS,
     LEAST,
     SAME,
     Named,
@@ -37,6 +38,55 @@ def named_in_jacobian(truth: Any, yours: Any, z: Any, x: Any) -> Named | None:
     return min(found, default=None)
 
 
+class OfJacobian(NamedTuple):
+    """A wrong gradient, its cotangent, and the Jacobian that it should have been made with."""
+
+    J: Any
+    z_shape: tuple[int, ...]
+    x_shape: tuple[int, ...]
+    g: Any
+    yours: Any
+
+
+def named_in_gradients(given: Sequence[OfJacobian]) -> Named | None:
+    """The simplest slip of the Jacobian that gives each of several gradients."""
+    guesses: list[dict[Named, Any]] = []
+    for one in given:
+        flat = np.ravel(one.g)
+        slips = of_jacobian(one.J, one.z_shape, one.x_shape)
+        guesses.append({name: (flat @ J).reshape(one.x_shape) for name, J in slips})
+    found = []
+    for name in guesses[0]:
+        c, numbers, differs = None, 0, False
+        for one, here in zip(given, guesses, strict=True):
+            if name not in here or not np.any(here[name]):
+                break
+            truth = (np.ravel(one.g) @ one.J).reshape(one.x_shape)
+            c = factor_between(one.yours, here[name], FACTORS if c is None else (c,))
+            if c is None:
+                break
+            numbers += int(np.count_nonzero(here[name]))
+            differs |= not alike(here[name], truth)
+        else:
+            if differs and numbers >= LEAST and c is not None:
+                found.append(Named(name.rank + 2 * (c != 1), name.says + times(c)))
+    return min(found, default=None) or _but_for_each(given)
+
+
+def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
+    """One element that is wrong in several gradients, and no other."""
+    places = set()
+    for one in given:
+        truth = (np.ravel(one.g) @ one.J).reshape(one.x_shape)
+        size = float(np.max(np.abs(truth), initial=0))
+        places |= {
+            tuple(map(int, at)) for at in np.argwhere(np.abs(one.yours - truth) > SAME * size)
+        }
+    if len(places) != 1 or len(given) < 2 or given[0].yours.size < LEAST:
+        return None
+    return Named(4, f"is right but for element {[*places.pop()]}")
+
+
 def _but_for(truth: Any, yours: Any, x: tuple[int, ...]) -> Named | None:
     """One element of the gradient that is wrong, always by one factor."""
     wrong = np.flatnonzero(np.any(np.abs(yours - truth) > SAME * np.max(np.abs(truth)), axis=0))
@@ -60,9 +110,9 @@ def of_jacobian(
         yield Named(2, "has the wrong sign off the Jacobian's diagonal"), 2 * diagonal - J
     if J.shape[0] == J.shape[1]:
         yield Named(2, "has the Jacobian where its transpose is right (J·g for Jᵀ·g)"), J.T
-    for words, order in _orders(x_shape):
+    for words, order in orders(x_shape):
         yield Named(2, f"has the right numbers {words}"), J[:, order]
-    for words, order in _orders(z_shape):
+    for words, order in orders(z_shape):
         yield Named(3, f"takes g {words}"), J[order]
     for which, keep in (("last", -1), ("first", 0)):
         yield Named(2, f"holds only the {which} contribution where an element is read several "
@@ -85,7 +135,8 @@ def of_jacobian(
             )
 
 
-def _orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+def orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """Other orders of the elements of an array, as indices, with words for each."""
     at = np.arange(int(np.prod(shape))).reshape(shape)
     if at.ndim >= 2 and len(set(shape)) > 1:  # else it is an exchange of axes
         yield "in C's order where Fortran's is right", at.ravel(order="F")
@@ -93,6 +144,7 @@ def _orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     for axis, n in enumerate(shape):
         if n > 1:
             yield f"reversed along axis {axis}", np.flip(at, axis).ravel()
+        if n > 2:
             yield f"one place too far along axis {axis}", np.roll(at, 1, axis).ravel()
             yield f"one place too early along axis {axis}", np.roll(at, -1, axis).ravel()
         for other in range(axis):

@@ -8,6 +8,6 @@ elements, positions overwritten. A slip is named only where it gives every numbe
 several cotangents.
 """
 
-from tinygrad_dnn.check.slips.search import NEAR, is_doubtful, moved, probable_slip
+from tinygrad_dnn.check.diagnosis.slips.search import NEAR, Wrong, moved, probable_slip
 
-__all__ = ["NEAR", "is_doubtful", "moved", "probable_slip"]
+__all__ = ["NEAR", "Wrong", "moved", "probable_slip"]

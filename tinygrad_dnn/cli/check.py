@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, or grade hand-written code; the exit status."""
     if any(map(is_homework, args.what)):
         return grade.run(args)
-    for option in ("json", "html", "csv"):
+    for option in ("json", "html", "csv", "exercise"):
         if getattr(args, option):
             raise ValueError(f"--{option}: for hand-written code (.py, .ipynb or a folder)")
     if len(args.what) > 1:

@@ -16,7 +16,7 @@ from typing import Any
 import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
+from tinygrad_dnn.grading import FUNCTIONS, Exercise, Grades, exercise_of, grade
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import HELPERS, TESTS
@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Grade and report; the exit status."""
     if args.layers is not None:
         raise ValueError("--layers: for a network; grading chooses its own")
-    files = [f for what in args.what for f in _files(what)]
+    args.exercise = exercise_of(args.exercise) if args.exercise else None
+    files = [f for what in args.what for f in _files(what, args.exercise)]
     folder = len(files) > 1 or Path(args.what[0]).is_dir()
     if not folder:
         found = [_grade(files[0], args)]
@@ -86,6 +87,7 @@ def _grade(file: Path, args: argparse.Namespace) -> Grades:
         memory=args.memory * MIB,
         aliases=aliases,
         require=args.require or None,
+        exercise=args.exercise,
     )
 
 
@@ -93,7 +95,7 @@ def _write(args: argparse.Namespace, found: Sequence[Grades]) -> None:
     if args.html:
         viz.reports.grades.page_of(found, Path(args.html))
     if args.csv:
-        write_text(Path(args.csv), _table(found, args.require))
+        write_text(Path(args.csv), _table(found, args.require, args.exercise))
 
 
 def _json(data: Any) -> str:
@@ -101,8 +103,10 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2).replace("\x7f", "\\u007f")
 
 
-def _files(what: str) -> Iterator[Path]:
-    """The file, or those of a folder; the course's own helper files are nobody's homework."""
+def _files(what: str, exercise: Exercise | None) -> Iterator[Path]:
+    """The file, or those of a folder; the course's own helper files and the teacher's are nobody's
+    homework.
+    """
     path = Path(what)
     if not path.is_dir():
         if not is_homework(what):
@@ -116,6 +120,7 @@ def _files(what: str) -> Iterator[Path]:
         if not any(part.startswith((".", "__")) for part in p.relative_to(path).parts)
         and not HELPERS.fullmatch(p.stem)
         and not TESTS.fullmatch(p.stem)
+        and (exercise is None or p.resolve() != exercise.path)
     ]
     if not mine:
         raise ValueError(f"{what}: no .py file and no notebook in this folder")
@@ -128,11 +133,12 @@ def _line(result: Grades) -> str:
     return printable(f"{result.path}: {result.summary}{f' ({names})' if names else ''}")
 
 
-def _table(found: Sequence[Grades], require: Sequence[str]) -> str:
+def _table(found: Sequence[Grades], require: Sequence[str], exercise: Exercise | None) -> str:
     """A row per file: how many are right of how many, the status of each function, and why."""
     out = io.StringIO()
     table = csv.writer(out)
-    names = require or [f.name for f in FUNCTIONS]
+    functions = FUNCTIONS if exercise is None else exercise.functions
+    names = require or [f.name for f in functions if f.required]
     table.writerow(["file", "right", "present", "asked", *names, "problem", "reasons"])
     for r in found:
         statuses = [r[n].status if not r.problem else "" for n in names]

@@ -53,6 +53,7 @@ class Grade:
             the number `cell`.
         code: its own lines.
         lit: which of them are meant, counted from 0, where that can be told.
+        points: that it is given, of those that are `possible`.
     """
 
     name: str
@@ -66,6 +67,8 @@ class Grade:
     cell: int | None = None
     code: tuple[str, ...] = ()
     lit: tuple[int, ...] = ()
+    points: float | None = None
+    possible: float | None = None
 
     @property
     def present(self) -> bool:
@@ -91,6 +94,8 @@ class Grade:
             "cell": self.cell,
             "code": list(self.code),
             "lit": list(self.lit),
+            "points": self.points,
+            "possible": self.possible,
         }
 
 
@@ -143,7 +148,7 @@ class Grades:
         if self.problem:
             return self.problem
         if not self.present:
-            return "defines none of the document's functions"
+            return "defines none of the functions that are asked for"
         counts = {s: sum(g.status == s for g in self.grades) for s in STATUSES}
         return ", ".join(f"{n} {s}" for s, n in counts.items() if n)
 

@@ -93,11 +93,18 @@ class Source:
 
     @cached_property
     def definitions(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-        """The functions that stand at the left margin; of several of one name the last."""
+        """The functions that stand at the left margin, and the methods of classes there as
+        `Value.backward`; of several of one name the last.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(self.text).body
-        return {s.name: s for s in body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+        found = {s.name: s for s in body if isinstance(s, kinds)}
+        for holder in (s for s in body if isinstance(s, ast.ClassDef)):
+            methods = [s for s in holder.body if isinstance(s, kinds)]
+            found |= {f"{holder.name}.{s.name}": s for s in methods}
+        return found
 
     def lines_of(self, name: str) -> tuple[int, Sequence[str]]:
         """The number of a function's first line, and its lines."""

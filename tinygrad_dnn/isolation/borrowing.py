@@ -25,11 +25,15 @@ class Borrowing:
         judged: the name of the function that runs now, or None.
         own: the code that stands in the file.
         found: the ways in which it had others compute: "textbook", "engine", "exec",
-            "process".
+            "process", "answers".
+
+    Args:
+        path, own: of the student's file.
+        answers: the teacher's file, or "".
     """
 
-    def __init__(self, path: str, own: set[CodeType]) -> None:
-        self.path, self.own = path, own
+    def __init__(self, path: str, own: set[CodeType], answers: str) -> None:
+        self.path, self.own, self.answers = path, own, answers
         self.judged: str | None = None
         self.seen: dict[CodeType, str | None] = {}
         self.found: set[str] = set()
@@ -82,6 +86,8 @@ class Borrowing:
             return None
         if file == TEXTBOOK:
             return "textbook"
+        if self.answers and os.path.abspath(file) == self.answers:
+            return "answers"
         if file.startswith(HERE):
             return None if file.startswith(ISOLATION) else "engine"
         if file == self.path:

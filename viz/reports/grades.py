@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
+from tinygrad_dnn.grading import STATUSES, Grade, Grades
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
 from viz.palette import DARK, LIGHT
@@ -48,7 +48,8 @@ def _of_all(found: Sequence[Grades]) -> str:
 
 def _table(found: Sequence[Grades]) -> str:
     """A row per file, a column per function that anybody has."""
-    names = [f.name for f in FUNCTIONS if any(not r.problem and r[f.name].present for r in found)]
+    names = list(dict.fromkeys(g.name for r in found for g in r))
+    names = [n for n in names if any(not r.problem and r[n].present for r in found)]
     heads = "".join(f'<th class="function-name"><span>{escaped(n)}</span></th>' for n in names)
     rows = "\n".join(_row(r, i, names) for i, r in enumerate(found))
     legend = " &nbsp; ".join(f"{MARKS[s]} {s}" for s in STATUSES)

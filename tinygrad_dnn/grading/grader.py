@@ -44,7 +44,6 @@ from tinygrad_dnn.isolation.standins import old_names
 
 FUNCTIONS: tuple[Function, ...] = DOCUMENT.rows
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
-LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
 LONGEST = 120  # lines of a function that are shown
 GAPS = re.compile("NoneType|ellipsis|NotImplemented|None")  # words of what was not filled in
 OF_A_CACHE = re.compile(r"cache|'(?:tuple|list|dict)' object|object is not subscriptable|unpack")
@@ -58,45 +57,17 @@ BORROWS = {
 }
 
 
-def grade(
+def grade_file(
     what: str | Path | ModuleType,
     *,
-    limit: float = LIMIT,
-    memory: int = MEMORY_LIMIT,
+    limit: float,
+    memory: int,
     aliases: Mapping[str, Sequence[str]] | None = None,
     require: Sequence[str] | None = None,
     exercise: Exercise | str | Path | None = None,
 ) -> Grades:
-    """Grade the functions of an exercise that a file defines; without one those of the document.
-
-    Each is called on small and random inputs, exact zeros, saturated activations, one example and
-    square layers among them, and compared with the engine. Caches are made by the file's own
-    forward functions; a function that calls others of the file is judged with the document's in
-    place of those that are wrong, so that one mistake is not counted twice. What is no Python is
-    left out, cell by cell and definition by definition. Asserts do not stop a function; those that
-    fail are noted.
-
-    The file runs in a process of its own, whose answers are parsed and never run: endless loops,
-    crashes, prints, plots, `input()`, changes of the folder or of the random state do not reach
-    the caller or the other functions. A function that has others compute is called borrowed. What
-    a process of the same user can do to that user's files is not prevented.
-
-    Args:
-        what: a path to a .py file or a notebook, or a module (its file is run anew).
-        limit: seconds that a call, and a statement of the file, may take.
-        memory: bytes by which the process may grow (on Linux).
-        aliases: other names that count, by those asked for: {"linear_backward": ["backward"]}.
-            Capitals and underscores make no difference.
-        require: the functions that are asked for and counted; without it those that the exercise
-            requires.
-        exercise: an `Exercise`, the path of a teacher's file, or the name of one that comes along.
-
-    Raises:
-        OSError: the file can't be read.
-        ValueError: it is no .py file and no notebook, or an alias or a required function is none
-            of the exercise, which may be unusable itself.
-    """
-    asked = DOCUMENT if exercise is None else exercise_of(exercise)
+    """The grades of a file, which runs in a process of its own; see `grade`."""
+    asked = chosen(exercise)
     names, others = asked_names(asked, aliases, require)
     path = locate(what)
     try:
@@ -113,6 +84,15 @@ def grade(
             return Grades(path, problem=f"can't be loaded: {ended.words}")
         found = Grader(path, text, process, loaded, asked).grades()
     return replace(found, grades=tuple(found[n] for n in names))
+
+
+def chosen(exercise: Exercise | str | Path | None) -> Exercise:
+    """The exercise that is meant, the document's where none is.
+
+    Raises:
+        OSError, SpecError: it can't be used.
+    """
+    return DOCUMENT if exercise is None else exercise_of(exercise)
 
 
 def asked_names(
@@ -201,6 +181,8 @@ class Grader:
                 for first, *others in kinds.values()
             ]
             said.append(visible(f"left out: {'; '.join(parts)}", None))
+        if not self.source.whole:
+            return said
         old = [n for n in old_names() if re.search(rf"\bnp\.{n}\b", self.source.text)]
         if old:
             names = _and([f"np.{n}" for n in old])

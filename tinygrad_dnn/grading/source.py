@@ -76,6 +76,7 @@ class Source:
         cells: of a notebook the first line of each cell of code; else empty.
         left_out: what is no Python.
         remarks: what was read leniently.
+        whole: whether it is a file, not just some functions.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Source:
     cells: Sequence[int] = ()
     left_out: Sequence[LeftOut] = ()
     remarks: Sequence[str] = ()
+    whole: bool = True
 
     def place(self, line: int) -> Place:
         """Where a line of `text` stands in the file."""

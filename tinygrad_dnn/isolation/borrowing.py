@@ -100,7 +100,7 @@ class Borrowing:
     def during(self, name: str) -> Iterator[None]:
         """Notice what the function of that name does in the block."""
         self.found.clear()
-        ticks = _engine_ticks()
+        ticks = engine_ticks()
         self.judged = name
         threading.setprofile(self._called)
         sys.setprofile(self._called)
@@ -110,7 +110,7 @@ class Borrowing:
             sys.setprofile(None)
             threading.setprofile(None)
             self.judged = None
-            later = _engine_ticks()
+            later = engine_ticks()
             if ticks is not None and later is not None and later > ticks + 1:
                 self.found.add("engine")
 
@@ -129,7 +129,7 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _engine_ticks() -> int | None:
+def engine_ticks() -> int | None:
     """How many nodes the engine has made, and one more; None where nobody has imported it."""
     tick = getattr(sys.modules.get("tinygrad_dnn.graph"), "tick", None)
     return tick() if tick else None

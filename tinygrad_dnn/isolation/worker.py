@@ -167,7 +167,7 @@ class Student:
                 with watch.during(limit):
                     exec(code, vars(self.module))
             except BaseException as error:
-                notes.append(_error_data(error, self.path) | {"statement": line})
+                notes.append(error_data(error, self.path) | {"statement": line})
             sys.path += [place for place in places if place not in sys.path]
         return notes
 
@@ -190,7 +190,7 @@ class Student:
         for name, own in self.own.items():
             f = self._method(own) if "." in own else space[own]
             code = getattr(f, "__code__", None)
-            parameters, required = _parameters(f)
+            parameters, required = parameters_of(f)
             found[name] = {
                 "line": code.co_firstlineno if code else 0,
                 "own": own,
@@ -269,7 +269,7 @@ class Student:
             try:
                 self._tell(pipe, n, reply)
             except MemoryError as error:
-                reply = {"error": _error_data(error, self.path), "early": False}
+                reply = {"error": error_data(error, self.path), "early": False}
                 self._tell(pipe, n, reply)
             if ends_early(reply, job["stop_early"]):
                 break
@@ -329,19 +329,19 @@ class Student:
                 names |= {name: globals_[name] for name in holders if name in globals_}
                 for line in job["lines"]:
                     exec(line, names)
-                was = _arrays_of(names, job["call"])
+                was = arrays_of(names, job["call"])
                 kept = {at: np.array(x, copy=True) for at, x in was.items()}
                 early = False
                 with self.borrowing.during(job["function"]):
                     for line in job["program"]:
                         exec(line, names)
                     value = eval(job["call"], names)
-            changed = [at for at, x in was.items() if not _same(x, kept[at])]
+            changed = [at for at, x in was.items() if not same(x, kept[at])]
             borrowed = sorted(self.borrowing.found)
             fired = sorted(set(self.fired))[:MOST_FIRED]
             return {"value": plain(value), "changed": changed, "borrowed": borrowed, "fired": fired}
         except BaseException as error:
-            return {"error": _error_data(error, self.path), "early": early}
+            return {"error": error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
             for table, key, f in tables:
@@ -355,7 +355,7 @@ def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
     return reply["error"]["kind"] == "memory" or (stop_early and reply["early"])
 
 
-def _arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
+def arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
     """Every array in the variables, once, under the name that the call gives it if it does."""
     data = {k: v for k, v in names.items() if isinstance(v, (np.ndarray, list, tuple, dict))}
     called = {k: data[k] for k in re.findall(r"\w+", call) if k in data}
@@ -378,7 +378,8 @@ def _arrays(x: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
             yield from _arrays(v, f"{at}[{i}]", depth + 1)
 
 
-def _same(x: Any, y: Any) -> bool:
+def same(x: Any, y: Any) -> bool:
+    """Whether two arrays hold the same, NaN and all."""
     try:
         return bool(np.array_equal(x, y, equal_nan=True))
     except TypeError:
@@ -397,7 +398,7 @@ def _held(x: Any) -> Iterator[Any]:
         yield from x
 
 
-def _parameters(f: Any) -> tuple[list[str], int]:
+def parameters_of(f: Any) -> tuple[list[str], int]:
     """The names of the parameters that can be given by position, `*` for any number more, and how
     many of them, or by name, must be given.
     """
@@ -418,7 +419,8 @@ def _parameters(f: Any) -> tuple[list[str], int]:
     return names, len(required)
 
 
-def _error_data(error: BaseException, path: str) -> dict[str, Any]:
+def error_data(error: BaseException, path: str) -> dict[str, Any]:
+    """An error as plain data, with the lines of that file that it came through."""
     kind = "error"
     if isinstance(error, MemoryError):
         kind = "memory"

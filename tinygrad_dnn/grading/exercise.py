@@ -424,11 +424,12 @@ class Exercise:
             if not isinstance(value, ABOUT[key]) or (key == "points" and not value >= 0):
                 raise SpecError(f"{place}: {call.name}: {key}: got {value!r}")
         lines = [before] if isinstance(before, str) else [*before]
+        assigned = {line: _assigned(place, line) for line in lines}
         settings = [Setting(tuple(p.strip() for p in line.split(";")), self._makers(line))
                     for line in lines] or [Setting()]  # fmt: skip
         made = {*(inputs or {}), *_cotangents(truth)} if cases is None else {*call.parameters}
         for line in lines:
-            lacking = [p for p in call.parameters if p not in made | _assigned(place, line)]
+            lacking = [p for p in call.parameters if p not in made | assigned[line]]
             if lacking:
                 raise SpecError(f"{place}: {call.name}: {line!r} does not make {lacking[0]}")
         if not lines and (lacking := [p for p in call.parameters if p not in made]):

@@ -98,6 +98,13 @@ def points(function: Callable[..., Any], *, exercise: Exercise | str | Path | No
     return sum(g.points or 0.0 for g in found)
 
 
+def _file(f: Any) -> str:
+    """The file in which a function, or a method of a class, is written; "" where it says none."""
+    parts = [f, *(vars(f).values() if isinstance(f, type) else ())]
+    codes = (getattr(x, "__code__", None) for x in parts)
+    return next((os.path.abspath(c.co_filename) for c in codes if isinstance(c, CodeType)), "")
+
+
 def _fits(own: str, name: str, others: Sequence[str]) -> bool:
     return own == name or own in others or spelling(own) == spelling(name)
 
@@ -176,14 +183,12 @@ class Here:
         """What a process would say of the functions."""
         found = {}
         for name, f in self.functions.items():
-            code = getattr(f, "__code__", None)
             parameters, required = parameters_of(f)
-            file = code.co_filename if code else inspect.getfile(f) if inspect.isclass(f) else ""
             found[name] = {
                 "line": self.source.lines_of(self.own[name])[0],
                 "own": self.own[name],
                 "calls": sorted(self._called_by(f) - {name}),
-                "foreign": os.path.abspath(file).startswith(PACKAGE + os.sep),
+                "foreign": _file(f).startswith(PACKAGE + os.sep),
                 "parameters": parameters,
                 "required": required,
             }

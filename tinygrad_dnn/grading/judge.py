@@ -136,6 +136,8 @@ def finite(x: Any) -> Any:
 def flat(names: Sequence[str], value: Any) -> dict[str, Any]:
     """The arrays of a right result by name; without caches."""
     values = value if len(names) > 1 else (value,)
+    if not isinstance(values, (tuple, list)) or len(values) != len(names):
+        raise TypeError(f"returns {kind(value)} where {', '.join(names)} are asked for")
     found: dict[str, Any] = {}
     for name, x in zip(names, values, strict=True):
         if NOT_JUDGED not in name:

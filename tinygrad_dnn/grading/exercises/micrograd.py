@@ -88,8 +88,16 @@ def _(a, b, c):
     return e * d + e * c
 
 
-@exercise.mistake("Value.backward", "overwrites a gradient where it adds to it: = for +=")
+# e is used twice; whichever of its gradients comes last stays, and all others follow from it.
+@exercise.mistake("Value.backward", "is overwritten where gradients are added: = for +=")
 def _(a, b, c):
     d = a * b
     e = d + a
-    return e * d + e * c, e, a * c, e
+    return e * d + e * c, b * c, a * c, e
+
+
+@exercise.mistake("Value.backward", "is overwritten where the parts are added: = for +=")
+def _(a, b, c):
+    d = a * b
+    e = d + a
+    return e * d + e * c, b * d, a * d, e

@@ -76,7 +76,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_is_refused_and_where(text: str, tmp_path: Path) -> None:
+def test_s211_what_is_refused_and_where(text: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.py"
     path.write_text(HEAD + text, encoding="utf-8")
     before = set(sys.modules)
@@ -84,7 +84,8 @@ def test_what_is_refused_and_where(text: str, tmp_path: Path) -> None:
         exercise_of(path)
     assert REFUSED[text] in str(refused.value)
     assert str(path) in str(refused.value)
-    assert set(sys.modules) - before <= {"exercise_spec"}
+    new = {n for n in set(sys.modules) - before if not n.startswith("encodings")}
+    assert new <= {"exercise_spec"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def graded(text: str, exercise: Exercise | str | Path, tmp_path: Path):
     return grade(path, exercise=exercise)
 
 
-def test_points_for_parts(tmp_path: Path) -> None:
+def test_s216_points_for_parts(tmp_path: Path) -> None:
     found = graded(FORWARD + BACKWARD, linear(), tmp_path)
     assert [(g.points, g.possible) for g in found] == [(1, 1), (4, 4)]
     found = graded(FORWARD + BACKWARD.replace("W.T @ dZ", "-W.T @ dZ"), linear(), tmp_path)
@@ -176,7 +177,7 @@ def test_a_gradient_that_only_a_missing_forward_can_serve_is_not_accused(tmp_pat
     assert found.words == ("its arguments come from forward (missing): it could not be called",)
 
 
-def test_who_calls_what_is_not_right_is_told_to_repair_that(tmp_path: Path) -> None:
+def test_s215_who_calls_what_is_not_right_is_told_to_repair_that(tmp_path: Path) -> None:
     exercise = Exercise("Two")
     for name in ("half", "quarter"):
         power = {"half": 2, "quarter": 4}[name]
@@ -202,7 +203,7 @@ def test_details_are_hidden_until_a_day(tmp_path: Path) -> None:
     assert graded(wrong, linear(hidden_until="2020-01-01"), tmp_path)["forward"].words
 
 
-def test_the_documents_convention_and_the_plain_one() -> None:
+def test_s213_the_documents_convention_and_the_plain_one() -> None:
     for convention, factor in (("plain", 1.0), ("document", 1 / 3)):
         exercise = linear(convention=convention)
         truth = exercise.asked["backward"].truth
@@ -212,7 +213,7 @@ def test_the_documents_convention_and_the_plain_one() -> None:
         assert np.allclose(dW, factor * 3 * np.ones((1, 2)))
 
 
-def test_the_teachers_file_does_not_compute_for_a_student(tmp_path: Path) -> None:
+def test_s210_the_teachers_file_does_not_compute_for_a_student(tmp_path: Path) -> None:
     spec = tmp_path / "spec.py"
     spec.write_text(HEAD + F, encoding="utf-8")
     found = graded("import spec\ndef f(Z):\n    return spec.f(Z)\n", spec, tmp_path)["f"]
@@ -234,7 +235,7 @@ def test_a_proof_tells_what_no_case_shows() -> None:
     assert "no case shows your mistake: is Z itself" in str(proof)
 
 
-def test_rounding_is_no_mistake_where_terms_cancel() -> None:
+def test_s212_rounding_is_no_mistake_where_terms_cancel() -> None:
     exercise = Exercise("Variance")
 
     @exercise.function("v = variance(X)", inputs={"X": array("n", "m")})

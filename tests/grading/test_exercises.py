@@ -37,7 +37,7 @@ def test_a_right_answer_passes(name: str) -> None:
     ("name", "slip"), [(n, s) for n, slips in SLIPS.items() for s in slips],
     ids=lambda x: getattr(x, "function", x),
 )  # fmt: skip
-def test_a_mistake_is_named(name: str, slip: Slip) -> None:
+def test_s214_a_mistake_is_named(name: str, slip: Slip) -> None:
     found = in_memory(name, slip)[slip.function]
     assert found.status == "wrong"
     assert any(slip.words in words for words in found.words), found.words

@@ -87,7 +87,7 @@ def test_the_textbook_and_the_engine_are_no_answers() -> None:
     assert grade(softmax, exercise="softmax")["softmax"].status == "borrowed"
 
 
-def test_random_numbers_and_globals_are_as_they_were() -> None:
+def test_s217_random_numbers_and_globals_are_as_they_were() -> None:
     np.random.seed(3)
     expected = np.random.rand()
     np.random.seed(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ OWN = [n for n in shipped() if n != "document"]
 
 def in_memory(name: str, slip: Slip | None = None) -> Grades:
     space: dict[str, object] = {}
-    exec(compile(solution(name, slip), f"<{name}>", "exec"), space)
+    text, file = solution(name, slip), f"<{name}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    exec(compile(text, file, "exec"), space)
     return grade(space, exercise=name)
 
 
@@ -55,6 +58,15 @@ def test_files_are_judged_in_their_process_as_in_memory(name: str, tmp_path: Pat
     ]
     assert found[slip.function].line
     assert found[slip.function].lit or slip.function == "Value.backward"
+
+
+def test_one_wrong_operator_is_not_blamed_on_the_others() -> None:
+    found = in_memory("micrograd", SLIPS["micrograd"][2])
+    assert {g.name: g.status for g in found if g.status != "right"} == {
+        "Value.__mul__": "wrong", "Value.__rmul__": "cannot tell", "Value.__sub__": "cannot tell",
+        "Value.__truediv__": "cannot tell", "Value.backward": "cannot tell",
+    }  # fmt: skip
+    assert found["Value.__rmul__"].words == ("it calls Value.__mul__ (wrong): repair that first",)
 
 
 @pytest.mark.parametrize("name", ["dropout", "l2"])

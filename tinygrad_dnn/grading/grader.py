@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ from tinygrad_dnn.grading.grades import (
 )
 from tinygrad_dnn.grading.lines import lit_lines
 from tinygrad_dnn.grading.load import exercise_of
+from tinygrad_dnn.grading.operators import methods_called
 from tinygrad_dnn.grading.outcome import Unusable
 from tinygrad_dnn.grading.signature import by_name, order_of
 from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
@@ -289,8 +291,8 @@ class Grader:
         return all(n in self.found and self.found[n].status == RIGHT for n in setting.makers)
 
     def _helpers(self, name: str) -> tuple[str, ...]:
-        """The functions of the document that it calls, directly or through others."""
-        found: dict[str, None] = {}
+        """The functions asked for that it calls, directly or through others."""
+        found = dict.fromkeys(sorted(self._methods(name) - {name}))
         ahead = [name]
         while ahead:
             for called in self.loaded.functions.get(ahead.pop(), {}).get("calls", ()):
@@ -298,6 +300,18 @@ class Grader:
                     found[called] = None
                     ahead.append(called)
         return tuple(found)
+
+    def _methods(self, name: str) -> set[str]:
+        """The methods asked for that a program, or a method of that name, calls."""
+        function = self.by_name[name]
+        if not function.program:
+            return set()
+        holder, _, method = name.partition(".")
+        own = self.source.definitions.get(self.own.get(name, name))
+        nodes = [ast.parse(line) for line in function.program]
+        called = methods_called(holder, [*nodes, *([own] if own is not None else [])])
+        called |= {f"{holder}.{own.name}"} if own is not None and method else set()
+        return called & self.by_name.keys()
 
     def _faulty(self, name: str) -> tuple[str, ...]:
         return tuple(
@@ -495,7 +509,7 @@ class Grader:
         if until is not None and date.today() < until and g.present:
             note = f"details from {until.isoformat()} on"
             g = replace(g, words=(), notes=(note,), diagnoses=(), example=None, lines=(), lit=())
-        if function.hint and g.present and g.status != UNWRITTEN:
+        if function.hint and g.status in (WRONG, CRASHED):
             g = replace(g, notes=(*g.notes, f"hint: {function.hint}"))
         return g
 

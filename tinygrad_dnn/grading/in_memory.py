@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import linecache
 import os
 import textwrap
 import warnings
@@ -100,9 +101,36 @@ def points(function: Callable[..., Any], *, exercise: Exercise | str | Path | No
 
 def _file(f: Any) -> str:
     """The file in which a function, or a method of a class, is written; "" where it says none."""
+    code = _code(f)
+    return os.path.abspath(code.co_filename) if code else ""
+
+
+def _code(f: Any) -> CodeType | None:
+    """The code of a function, or of the first method of a class."""
     parts = [f, *(vars(f).values() if isinstance(f, type) else ())]
     codes = (getattr(x, "__code__", None) for x in parts)
-    return next((os.path.abspath(c.co_filename) for c in codes if isinstance(c, CodeType)), "")
+    return next((c for c in codes if isinstance(c, CodeType)), None)
+
+
+def _text(f: Any) -> tuple[str, Sequence[str], int]:
+    """The file of a function or a class, its lines, and the number of the first.
+
+    Raises:
+        OSError, TypeError, SyntaxError: they are not known.
+    """
+    code = _code(f)
+    if code is None:
+        raise OSError("no code")
+    if not isinstance(f, type):
+        lines, first = inspect.getsourcelines(f)
+        return code.co_filename, lines, first
+    text = linecache.getlines(code.co_filename)  # `inspect` asks a class for its module's file
+    for node in ast.walk(ast.parse("".join(text))):
+        if isinstance(node, ast.ClassDef) and node.lineno <= code.co_firstlineno <= (
+            node.end_lineno or 0
+        ):
+            return code.co_filename, text[node.lineno - 1 : node.end_lineno], node.lineno
+    raise OSError("no text")
 
 
 def _fits(own: str, name: str, others: Sequence[str]) -> bool:
@@ -166,9 +194,7 @@ class Here:
         starts: list[int] = []
         for holder in dict.fromkeys(o.partition(".")[0] for o in self.own.values()):
             try:
-                thing = inspect.unwrap(self.space[holder])
-                text, first = inspect.getsourcelines(thing)
-                file = inspect.getsourcefile(thing) or inspect.getfile(thing)
+                file, text, first = _text(inspect.unwrap(self.space[holder]))
                 own = textwrap.dedent("".join(text)).splitlines()
                 ast.parse("\n".join(own))
             except (OSError, TypeError, SyntaxError, ValueError):

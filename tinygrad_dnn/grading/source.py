@@ -106,6 +106,11 @@ class Source:
         for holder in (s for s in body if isinstance(s, ast.ClassDef)):
             methods = [s for s in holder.body if isinstance(s, kinds)]
             found |= {f"{holder.name}.{s.name}": s for s in methods}
+            for s in holder.body:  # __radd__ = __add__
+                if isinstance(s, ast.Assign) and isinstance(s.value, ast.Name):
+                    same = found.get(f"{holder.name}.{s.value.id}")
+                    names = [t.id for t in s.targets if isinstance(t, ast.Name)]
+                    found |= {f"{holder.name}.{n}": same for n in names if same is not None}
         return found
 
     def lines_of(self, name: str) -> tuple[int, Sequence[str]]:

@@ -159,6 +159,179 @@ class Value:
 """,
 }
 
+# Right in other ways: naive formulas, loops, other orders, in place.
+OTHERS = {
+    "softmax": [
+        """
+def softmax(Z):
+    return np.exp(Z) / np.exp(Z).sum(0)
+
+def cross_entropy(A, Y):
+    m = Y.shape[1]
+    c = 0.0
+    for i in range(m):
+        c -= np.log(A[np.argmax(Y[:, i]), i])
+    return c / m
+
+def softmax_backward(dA, Z):
+    A = softmax(Z)
+    out = np.zeros(Z.shape)
+    for i in range(Z.shape[1]):
+        a = A[:, [i]]
+        J = np.diagflat(a) - a @ a.T
+        out[:, i] = J @ dA[:, i]
+    return out
+
+def gradients(W, b, X, Y):
+    m = X.shape[1]
+    A = softmax(W @ X + b)
+    dZ = (A - Y) / m
+    return np.einsum("im,jm->ij", dZ, X), np.sum(dZ, 1).reshape(-1, 1)
+""",
+        """
+def softmax(Z):
+    return np.array([np.exp(z) / sum(np.exp(z)) for z in Z.T]).T
+
+def cross_entropy(A, Y):
+    return -np.trace(Y.T @ np.log(A)) / Y.shape[1]
+
+def softmax_backward(dA, Z):
+    e = np.exp(Z)
+    s = e.sum(0)
+    return dA * e / s - e * np.sum(dA * e, 0) / s**2
+
+def gradients(W, b, X, Y):
+    m = X.shape[1]
+    Z = W.dot(X) + b
+    A = np.exp(Z - Z.max()) / np.sum(np.exp(Z - Z.max()), axis=0)
+    return np.multiply(1 / m, (A - Y)).dot(X.T), 1 / m * np.sum(A - Y, axis=1, keepdims=True)
+""",
+    ],
+    "logistic": [
+        """
+def sigmoid(z):
+    return np.exp(z) / (1 + np.exp(z))
+
+def forward(w, b, X):
+    return 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
+
+def compute_cost(A, Y):
+    m = Y.shape[1]
+    return -(np.dot(Y, np.log(A).T) + np.dot(1 - Y, np.log(1 - A).T)) / m
+
+def backward(w, b, X, Y):
+    m = X.shape[1]
+    A = forward(w, b, X)
+    return (1 / m) * np.dot(X, (A - Y).T), (1 / m) * np.sum(A - Y, axis=1, keepdims=True)
+
+def update(w, b, dw, db, learning_rate):
+    w -= learning_rate * dw
+    b -= learning_rate * db
+    return w, b
+""",
+    ],
+    "batch_norm": [
+        """
+def batch_norm_forward(Z, gamma, beta):
+    mu = np.mean(Z, axis=1, keepdims=True)
+    xmu = Z - mu
+    var = np.mean(xmu**2, axis=1, keepdims=True)
+    sqrtvar = np.sqrt(var + 1e-5)
+    ivar = 1.0 / sqrtvar
+    xhat = xmu * ivar
+    return gamma * xhat + beta, (xhat, gamma, xmu, ivar, sqrtvar, var)
+
+def batch_norm_backward(dout, cache):
+    xhat, gamma, xmu, ivar, sqrtvar, var = cache
+    D, N = dout.shape
+    dbeta = np.sum(dout, axis=1, keepdims=True)
+    dgamma = np.sum(dout * xhat, axis=1, keepdims=True)
+    dxhat = dout * gamma
+    divar = np.sum(dxhat * xmu, axis=1, keepdims=True)
+    dxmu1 = dxhat * ivar
+    dsqrtvar = -1.0 / (sqrtvar**2) * divar
+    dvar = 0.5 * 1.0 / np.sqrt(var + 1e-5) * dsqrtvar
+    dsq = 1.0 / N * np.ones((D, N)) * dvar
+    dxmu2 = 2 * xmu * dsq
+    dx1 = dxmu1 + dxmu2
+    dmu = -1 * np.sum(dxmu1 + dxmu2, axis=1, keepdims=True)
+    dx2 = 1.0 / N * np.ones((D, N)) * dmu
+    return dx1 + dx2, dgamma, dbeta
+""",
+        """
+def batch_norm_forward(Z, gamma, beta):
+    var = np.mean(Z**2, axis=1, keepdims=True) - np.mean(Z, axis=1, keepdims=True) ** 2
+    return gamma * (Z - Z.mean(1, keepdims=True)) * (var + 1e-5) ** -0.5 + beta, None
+""",
+    ],
+    "rnn": [
+        """
+def rnn_cell_forward(xt, a_prev, Wax, Waa, ba):
+    z = np.concatenate([Wax, Waa], 1) @ np.concatenate([xt, a_prev]) + ba
+    return (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z))
+
+def rnn_cell_backward(da_next, xt, a_prev, Wax, Waa, ba):
+    a = rnn_cell_forward(xt, a_prev, Wax, Waa, ba)
+    dt = (1 - a) * (1 + a) * da_next
+    return (
+        np.dot(Wax.T, dt),
+        np.dot(Waa.T, dt),
+        np.dot(dt, xt.T),
+        np.dot(dt, a_prev.T),
+        np.sum(dt, 1, keepdims=True),
+    )
+""",
+    ],
+    "adam": [
+        """
+def momentum_step(W, dW, v, beta, learning_rate):
+    v *= beta
+    v += (1 - beta) * dW
+    W -= learning_rate * v
+    return W, v
+
+def adam_step(W, dW, v, s, t, learning_rate, beta1, beta2, epsilon):
+    v = v + (1 - beta1) * (dW - v)
+    s = s - (1 - beta2) * (s - dW * dW)
+    lr = learning_rate / (1 - beta1**t)
+    W = W - lr * v / (np.sqrt(s) / np.sqrt(1 - beta2**t) + epsilon)
+    return W, v, s
+""",
+    ],
+    "convolution": [
+        """
+def conv_forward(X, W, b):
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    return np.einsum("ijkl,kl->ij", sliding_window_view(X, W.shape), W) + b
+
+def conv_backward(dZ, X, W, b):
+    f, g = W.shape
+    P = np.pad(dZ, ((f - 1, f - 1), (g - 1, g - 1)))
+    return conv_forward(P, W[::-1, ::-1], 0), conv_forward(X, dZ, 0), np.sum(dZ)
+""",
+    ],
+    "l2": [
+        """
+def l2_cost(W1, W2, lambd, m):
+    return (np.linalg.norm(W1) ** 2 + np.linalg.norm(W2) ** 2) * lambd / 2 / m
+
+def l2_gradient(dZ, A_prev, W, lambd):
+    m = dZ.shape[1]
+    return 1.0 / m * np.dot(dZ, A_prev.T) + (lambd * W) / m
+""",
+    ],
+    "dropout": [
+        """
+def dropout_forward(A, D, keep_prob):
+    return np.multiply(A, D) * (1 / keep_prob)
+
+def dropout_backward(dA_drop, D, keep_prob):
+    return np.where(D > 0, dA_drop / keep_prob, 0)
+""",
+    ],
+}
+
 SLIPS = {
     "softmax": (
         Slip("return A * (dA - np.sum(A * dA, axis=0))", "return A * dA", "softmax_backward",

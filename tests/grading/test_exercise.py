@@ -235,7 +235,7 @@ def test_a_proof_tells_what_no_case_shows() -> None:
     assert "no case shows your mistake: is Z itself" in str(proof)
 
 
-def test_s212_rounding_is_no_mistake_where_terms_cancel() -> None:
+def test_rounding_is_no_mistake_where_terms_cancel() -> None:
     exercise = Exercise("Variance")
 
     @exercise.function("v = variance(X)", inputs={"X": array("n", "m")})

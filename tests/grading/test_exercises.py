@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from solutions import SLIPS, SOLUTIONS, Slip, solution
+from solutions import OTHERS, SLIPS, SOLUTIONS, Slip, solution
 
 from tinygrad_dnn.grading import Grades, exercise_of, grade
 from tinygrad_dnn.grading.load import shipped
@@ -34,6 +34,17 @@ def test_a_right_answer_passes(name: str) -> None:
     found = in_memory(name)
     assert [g.status for g in found] == ["right"] * len(exercise_of(name).names), str(found)
     assert sum(g.points or 0 for g in found) == sum(g.possible or 0 for g in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(n, t) for n, texts in OTHERS.items() for t in texts],
+    ids=lambda x: x if x in OTHERS else "",
+)  # fmt: skip
+def test_s212_a_right_answer_of_another_kind_is_not_accused(name: str, text: str) -> None:
+    space: dict[str, object] = {"np": np}
+    exec(compile(text, f"<another {name}>", "exec"), space)
+    found = grade(space, exercise=name)
+    assert {g.status for g in found} <= {"right", "missing"}, str(found)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from tinygrad_dnn.check.diagnosis.numbers import largest
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.inputs import EXAMPLES, KINDS, Input, arguments
 from tinygrad_dnn.grading.judge import NOT_JUDGED, Answer, judge
@@ -34,6 +35,7 @@ from tinygrad_dnn.grading.truth import DOCUMENT, PLAIN, Derived, Reference, Trut
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = Path(__file__).parent
+LONGEST = 300  # characters of an error
 SHIPPED = HERE / "exercises"
 Cases = Callable[[], Iterable[Mapping[str, Any]]]
 
@@ -97,6 +99,12 @@ class Asked:
             made = [*self._made()]
             if not made:
                 raise SpecError(f"{self.place}: {self.call.name}: no case on which it is finite")
+            names = made[0].truth.flat
+            usual = {
+                n: [largest(c.truth.flat[n]) for c in made if n in c.truth.flat] for n in names
+            }
+            for c in made:
+                c.truth.usual = {n: float(np.median(found)) for n, found in usual.items()}
             self.made = made
         return self.made
 
@@ -110,7 +118,7 @@ class Asked:
             except Exception as error:
                 where = line_of(error, self.file) or self.place
                 shown = ", ".join(f"{n} {_shown(x)}" for n, x in given.items())
-                words = f"{type(error).__name__}: {error}"
+                words = said(error)
                 raise SpecError(
                     f"{where}: {self.call.name}: fails on a case ({shown}): {words}"
                 ) from None
@@ -123,7 +131,7 @@ class Asked:
                 found = [*self.own_cases()]
             except Exception as error:
                 where = line_of(error, self.file) or self.place
-                words = f"its cases fail: {type(error).__name__}: {error}"
+                words = f"its cases fail: {said(error)}"
                 raise SpecError(f"{where}: {self.call.name}: {words}") from None
             needed = self.needed()
             for n, given in enumerate(found):
@@ -526,6 +534,12 @@ def _place() -> str:
             break
         frame = frame.f_back
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+def said(error: BaseException) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST]}" if text else type(error).__name__
 
 
 def line_of(error: BaseException, file: str) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 KINDS = ("zeros", "one", "square", "large", "small", "long", "float32")
 WHOLE = np.array([-2.0, -1.0, 1.0, 2.0, 3.0])
 EXAMPLES = "m"  # the letter of the axis of examples: it gets the length 1, and is the longest
-LARGE, SATURATED = 30.0, 100.0  # e^100 is still a number
+LARGE, LARGEST = 30.0, 50.0  # the exponential of a few such numbers is still a number
+MOST_LARGE = 3  # arrays that are made large, one after the other
 Draw = Callable[["Sizes", str, np.random.Generator], Any]
 
 
@@ -70,7 +71,7 @@ def array(*axes: str | int, within: tuple[float, float] | None = None) -> Input:
             return rng.choice([0.0, *WHOLE], size=shape) * (rng.random(shape) < 0.7)
         x = rng.normal(size=shape)
         if kind == "large":
-            return np.clip(LARGE * x, -SATURATED, SATURATED)
+            return np.clip(LARGE * x, -LARGEST, LARGEST)
         return 1e-4 * x if kind == "small" else x
 
     limits = "" if within is None else f" between {within[0]:g} and {within[1]:g}"
@@ -130,11 +131,13 @@ def arguments(
 ) -> Iterator[tuple[str, Sizes, dict[str, Any]]]:
     """The cases: kind, sizes and arguments by name, the smallest and roundest first."""
     letters = list(dict.fromkeys(a for x in _leaves(inputs) for a in x.axes if isinstance(a, str)))
+    floats = list({id(x): x for x in _leaves(inputs) if x.differentiable}.values())
     rng = np.random.default_rng(seed)
     for turn, (kind, lengths) in enumerate(_plan(letters, kinds)):
         sizes = Sizes(lengths, turn)
-        given = {name: _drawn(x, sizes, kind, rng) for name, x in inputs.items()}
-        yield kind, sizes, given
+        for large in floats[:MOST_LARGE] if kind == "large" else (None,):
+            given = {name: _drawn(x, sizes, kind, rng, large) for name, x in inputs.items()}
+            yield kind, sizes, given
 
 
 def _plan(letters: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[str, dict[str, int]]]:
@@ -167,14 +170,17 @@ def _plan(letters: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[str, d
     yield from wanted
 
 
-def _drawn(x: Any, sizes: Sizes, kind: str, rng: np.random.Generator) -> Any:
+def _drawn(
+    x: Any, sizes: Sizes, kind: str, rng: np.random.Generator, large: Input | None = None
+) -> Any:
+    """A value for an argument; of large ones a product would be too large: only one is."""
     if isinstance(x, Mapping):
-        return {name: _drawn(v, sizes, kind, rng) for name, v in x.items()}
+        return {name: _drawn(v, sizes, kind, rng, large) for name, v in x.items()}
     if isinstance(x, (list, tuple)):
-        return type(x)(_drawn(v, sizes, kind, rng) for v in x)
+        return type(x)(_drawn(v, sizes, kind, rng, large) for v in x)
     if not isinstance(x, Input):
         return x
-    value = x.draw(sizes, kind, rng)
+    value = x.draw(sizes, "random" if kind == "large" and x is not large else kind, rng)
     if x.differentiable and not np.ndim(value):
         return float(value)
     if kind == "float32" and isinstance(value, np.ndarray) and value.dtype.kind == "f":

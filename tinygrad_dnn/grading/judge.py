@@ -27,6 +27,8 @@ class Answer:
     Attributes:
         given: the arguments.
         lengths: of the axes, by letter, for the words: "is exactly 3 = m times too large".
+        usual: how large each result is in the middle of all cases: a formula as good as the
+            truth's may have terms of that size that cancel here.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Answer:
     ) -> None:
         self.truth, self.names = truth, names
         self.given, self.lengths = given, lengths
+        self.usual: Mapping[str, float] = {}
 
     @cached_property
     def single(self) -> bool:
@@ -60,7 +63,9 @@ class Answer:
         right = flat(self.names, self.value)
         terms = self.truth.magnitudes(given)
         size = {
-            n: np.maximum(np.full(x.shape, largest(x)), finite(terms.get(n, 0)))
+            n: np.maximum(
+                np.full(x.shape, max(largest(x), self.usual.get(n, 0.0))), finite(terms.get(n, 0))
+            )
             for n, x in right.items()
         }
         rng = np.random.default_rng(0)
@@ -164,7 +169,7 @@ def _is_array(x: Any) -> bool:
 
 
 def judge(case: Case, value: Any, names: Sequence[str]) -> list[Output]:
-    """A result as arrays beside the truth.
+    """A result as arrays beside the truth; an array of one number is a number, as [[cost]] is.
 
     Raises:
         Unusable: it is something else than the truth is.
@@ -209,4 +214,5 @@ def _beside(name: str, yours: Any, right: Any) -> Iterator[tuple[str, Any]]:
         if yours != right:
             raise Unusable(f"returns {yours!r:.60} as {name} where {right!r} is right")
     else:
-        yield name, array(yours)
+        found, number = array(yours), np.ndim(right) == 0
+        yield name, np.reshape(found, ()) if number and np.size(found) == 1 else found

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from tinygrad_dnn.grading.exercise import SHIPPED, Exercise, SpecError, line_of
+from tinygrad_dnn.grading.exercise import SHIPPED, Exercise, SpecError, line_of, said
 
 
 def shipped() -> dict[str, Path]:
@@ -68,7 +68,7 @@ def from_file(path: Path) -> Exercise:
         raise
     except Exception as error:
         where = line_of(error, file) or file
-        raise SpecError(f"{where}: {type(error).__name__}: {error}") from None
+        raise SpecError(f"{where}: {said(error)}") from None
     except SystemExit:
         raise SpecError(f"{file}: it calls exit") from None
     finally:

@@ -13,6 +13,7 @@ rate, beta1, beta2 = choice(0.1, 0.01), choice(0.9, 0.8), choice(0.999, 0.99)
 @exercise.function(
     "W, v = momentum_step(W, dW, v, beta, learning_rate)",
     inputs={"W": W, "dW": dW, "v": v, "beta": beta1, "learning_rate": rate},
+    may_change=["W", "v"],
 )
 def momentum_step(W, dW, v, beta, learning_rate):
     """v becomes β v + (1 − β) dW, and W moves by −learning_rate v: the new W and v."""
@@ -29,6 +30,7 @@ def momentum_step(W, dW, v, beta, learning_rate):
     hint="both averages are divided by 1 − β^t, and epsilon is added after the root",
     points=3,
     parts={"v": 1, "s": 1, "W": 1},
+    may_change=["W", "v", "s"],
 )  # fmt: skip
 def adam_step(W, dW, v, s, t, learning_rate, beta1, beta2, epsilon):
     """Step number t (from 1): averages v of dW and s of its square, corrected by 1 − β^t; W moves

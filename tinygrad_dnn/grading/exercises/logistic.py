@@ -49,6 +49,7 @@ def cost(w, b, X, Y):
 @exercise.function(
     "w, b = update(w, b, dw, db, learning_rate)",
     inputs={"w": w, "b": b, "dw": w, "db": b, "learning_rate": choice(0.5, 0.01)},
+    may_change=["w", "b"],
 )
 def update(w, b, dw, db, learning_rate):
     """One step of gradient descent."""

@@ -80,6 +80,18 @@ def test_one_wrong_operator_is_not_blamed_on_the_others() -> None:
     assert found["Value.__rmul__"].words == ("it calls Value.__mul__ (wrong): repair that first",)
 
 
+def test_a_cache_of_another_layout_is_not_accused() -> None:
+    space: dict[str, object] = {}
+    exec(solution("batch_norm"), space)
+    own = space["batch_norm_backward"]
+    found = grade({"batch_norm_backward": own}, exercise="batch_norm")["batch_norm_backward"]
+    assert found.status == "cannot tell"
+    assert found.words == (
+        "it was tried with the exercise's cache in place of that of batch_norm_forward (missing), "
+        "and may expect another layout",
+    )
+
+
 @pytest.mark.parametrize("name", ["dropout", "l2"])
 def test_an_exercise_is_proved(name: str) -> None:
     for proof in prove(exercise_of(name)):

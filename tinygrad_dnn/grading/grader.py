@@ -135,6 +135,7 @@ class Grader:
         self.path, self.source, self.process, self.loaded = path, text, process, loaded
         self.exercise, self.functions = asked, asked.functions
         self.by_name = {f.name: f for f in self.functions}
+        self.whose = "the document's" if asked.stand_ins else "the exercise's"
         self.earned: dict[str, float] = {}  # of functions that are right in parts
         self.found: dict[str, Grade] = {}
         # The names of arguments where they are given by name; None where it can't be called.
@@ -419,10 +420,10 @@ class Grader:
             if grade is not None and grade.status == RIGHT and not self._faulty(maker):
                 self._blame_cache(maker, function, before[0])
             elif grade is not None and grade.status == SIGNATURE:
-                notes.append(f"judged with the document's cache: {maker} has another signature")
+                notes.append(f"judged with {self.whose} cache: {maker} has another signature")
             elif grade is not None and grade.present:
                 why = (maker, *self._faulty(maker))[-1]
-                notes.append(f"judged with the document's cache, since {why} is not right")
+                notes.append(f"judged with {self.whose} cache, since {why} is not right")
         return Grade(function.name, RIGHT, notes=tuple(notes))
 
     def _remarks(self, function: Function, a: Attempt) -> list[str]:
@@ -437,8 +438,8 @@ class Grader:
     def _blame_cache(self, maker: str, reader: Function, failed: Attempt) -> None:
         """A forward function whose result is right and whose cache is of no use."""
         words = (
-            f"its result is right, but not its cache: {reader.name} is right with the cache "
-            f"of the document and {'wrong' if failed.findings else 'fails'} with this one"
+            f"its result is right, but not its cache: {reader.name} is right with "
+            f"{self.whose} cache and {'wrong' if failed.findings else 'fails'} with this one"
         )
         shown = self._example(reader, failed, failed.findings[0].case) if failed.findings else None
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
@@ -477,7 +478,7 @@ class Grader:
                 return None  # it crashes there with its own caches and functions as well
         how = _and([f"{n} ({self.found[n].status})" for n in others if n in self.found])
         words = (
-            f"it was tried with the document's caches in place of those of {how}, and may expect "
+            f"it was tried with {self.whose} caches in place of those of {how}, and may expect "
             f"caches of another layout: {_error(first)}"
         )
         return Grade(function.name, CANNOT_TELL, (words,), lines=self._steps(first["lines"]))
@@ -489,6 +490,14 @@ class Grader:
         if a.no_arguments:
             how = _and([self._told(n) for n in a.setting.makers])
             words = f"its arguments come from {how}: it could not be called"
+            return Grade(function.name, CANNOT_TELL, (words,))
+        first = function.settings[0]
+        if a.setting is not first and not self._sound(first) and not a.explained:
+            how = _and([self._told(n) for n in first.makers])
+            words = (
+                f"it was tried with {self.whose} cache in place of that of {how}, and may expect "
+                "another layout"
+            )
             return Grade(function.name, CANNOT_TELL, (words,))
         others = [n for n in self._helpers(function.name)
                   if n in self.found and self.found[n].status not in (RIGHT, MISSING)]  # fmt: skip

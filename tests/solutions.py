@@ -338,7 +338,6 @@ SLIPS = {
              "dZ lacks what comes through Z"),
         Slip("dZ.sum(axis=1, keepdims=True) / m", "dZ.sum(axis=1, keepdims=True)", "gradients",
              "db is exactly 2 = m times too large"),
-        Slip("/ e.sum(axis=0)", "/ e.sum()", "softmax", "A has no axis in np.sum(e, axis=0"),
         Slip("dZ.sum(axis=1, keepdims=True)", "dZ.sum(axis=1)", "gradients",
              "was keepdims=True forgotten?"),
     ),
@@ -350,7 +349,6 @@ SLIPS = {
     "batch_norm": (
         Slip("* x + beta", "* x", "batch_norm_forward",
              "Z_norm lacks the term beta in gamma * (Z - mean)"),
-        Slip("- dbeta - x * dgamma", "- dbeta", "batch_norm_backward", "dZ lacks "),
     ),
     "dropout": (
         Slip("dA_drop * D / keep_prob", "dA_drop * D", "dropout_backward", "dA "),

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 
 from tinygrad_dnn.cli.main import main
+from tinygrad_dnn.grading import grade
 from tinygrad_dnn.ops import REGISTRY
 
 FOLDER = Path(__file__).parents[1] / "examples"
@@ -38,6 +40,25 @@ def test_every_example_has_a_test() -> None:
 
 def test_document_network(example) -> None:
     assert example("document_network").main(iterations=300) > 0.92
+
+
+def test_own_exercise(example, capsys) -> None:
+    exercise = example("own_exercise").exercise
+    space: dict[str, object] = {}
+    exec(
+        "import numpy as np\ndef leaky_relu(Z): return np.where(Z > 0, Z, 0.01 * Z)\n"
+        "def leaky_relu_backward(dA, Z): return np.where(Z > 0, dA, 0.01)\n"
+        "def mse(A, Y): return np.mean((A - Y) ** 2)\n"
+        "def mse_gradient(A, Y): return A - Y\n",
+        space,
+    )
+    found = grade(space, exercise=exercise)
+    assert [g.status for g in found] == ["right", "wrong", "right", "wrong"]
+    assert found["leaky_relu_backward"].words == (
+        "dZ has the slope 0.01 where 0.01 dA is right: what arrives is multiplied by the slope",
+    )
+    assert call("exercise", "test", str(FOLDER / "own_exercise.py")) == 0
+    assert "✓ mse_gradient" in capsys.readouterr().out
 
 
 def test_xor(example, tmp_path) -> None:

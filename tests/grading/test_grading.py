@@ -311,7 +311,8 @@ def test_data_and_words(tmp_path: Path) -> None:
     assert by_name["relu"] == {
         "name": "relu", "status": "right", "words": [], "notes": [], "diagnoses": [],
         "example": None, "lines": [], "line": 8, "cell": None,
-        "code": ["def relu(Z):", "    return np.maximum(0, Z), Z"], "lit": [],
+        "code": ["def relu(Z):", "    return np.maximum(0, Z), Z"], "lit": [], "points": 1.0,
+        "possible": 1.0,
     }  # fmt: skip
     text = str(found)
     assert "✓ relu\n" in text

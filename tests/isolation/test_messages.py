@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import (
     DTYPES,
     HEAD,
@@ -130,7 +131,7 @@ def test_mutated_answers_are_answers_or_refused() -> None:
         try:
             told = Told(decode(bytes(mutated), raw))
             if seed % 2:
-                loaded(told.what, ["line"])
+                loaded(told.what, ["line"], NAMES)
             else:
                 assert reply(told.what, 4, ["line"]).keys() == REPLY.keys()
             passed += 1
@@ -140,7 +141,7 @@ def test_mutated_answers_are_answers_or_refused() -> None:
 
 
 def test_an_answer_has_the_parts_that_it_must_have() -> None:
-    functions, notes = loaded(LOADED, [])
+    functions, notes = loaded(LOADED, [], NAMES)
     assert (functions, notes) == (LOADED["functions"], [])
     error = {"kind": "error", "type": "E\x1b", "message": "m" * 999, "lines": [(2, "f")]}
     found = reply([0, {"error": error, "early": False}], 0, ["", " the line "])["error"]
@@ -156,7 +157,7 @@ def test_an_answer_has_the_parts_that_it_must_have() -> None:
             reply(what, 0, [])
     for what in ({}, {"functions": {"print": LOADED["functions"]["relu"]}, "notes": []}, None):
         with pytest.raises(Malformed):
-            loaded(what, [])
+            loaded(what, [], NAMES)
 
 
 def test_a_pickle_is_no_message() -> None:

@@ -18,7 +18,8 @@ from tinygrad_dnn.storage import platform
 
 RELU = "import numpy as np\ndef relu(Z):\n    {}\n    return np.maximum(0, Z), Z\n"
 JOB = {
-    "function": "relu", "lines": [], "call": "relu(Z)", "replace": [], "stop_early": False,
+    "function": "relu", "lines": [], "program": [], "call": "relu(Z)", "replace": [],
+    "stop_early": False,
     "cases": [{"Z": np.array([[float(n)]])} for n in range(5)],
 }  # fmt: skip
 

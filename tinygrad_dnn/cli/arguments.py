@@ -90,6 +90,14 @@ def parser() -> argparse.ArgumentParser:
             "file as one Python module: straight-line NumPy, which needs nothing of this package.",
         )
     )
+    _exercise_arguments(
+        commands.add_parser(
+            "exercise",
+            help="an exercise of your own: begun, proved, listed",
+            description="Write the file of an exercise and the students' starter file, prove that "
+            "it finds mistakes, or list the exercises that come along.",
+        )
+    )
     exported = commands.add_parser(
         "export",
         help="a model for other programs: ONNX, or its weights as .npz",
@@ -134,6 +142,11 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--html", metavar="FILE", help="write a page with every finding as well")
     code.add_argument("--csv", metavar="FILE", help="write a table as well, a row for each file")
     code.add_argument(
+        "--exercise",
+        metavar="SPEC",
+        help="what is asked for: a spec.py, or one of `exercise list` (default: the document's)",
+    )
+    code.add_argument(
         "--pages", metavar="FOLDER",
         help="write a page for each student, without other names, and index.html of the class",
     )  # fmt: skip
@@ -173,7 +186,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     )
     code.add_argument(
         "--alias", action="append", default=[], metavar="NAME=OTHER",
-        help="a function of the document that may bear another name; as often as needed",
+        help="a function that may bear another name; as often as needed",
     )  # fmt: skip
     code.add_argument(
         "--limit", type=seconds, default=10.0, metavar="S", help="seconds for a call (default 10)"
@@ -181,6 +194,24 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     code.add_argument(
         "--memory", type=count, default=2048, metavar="MB", help="of memory (default 2048; Linux)"
     )
+
+
+def _exercise_arguments(parser: argparse.ArgumentParser) -> None:
+    does = parser.add_subparsers(dest="does", required=True, metavar="new|test|list")
+    new = does.add_parser("new", help="write a spec.py, or the starter file of one that is there")
+    new.add_argument("spec", metavar="SPEC", help="where to: spec.py; what is there stays as it is")
+    new.add_argument(
+        "--like", metavar="NAME", help="begin with a copy of one that comes along (exercise list)"
+    )
+    new.add_argument(
+        "--starter", metavar="FILE", help="the students' file (default: starter.py beside SPEC)"
+    )
+    test = does.add_parser(
+        "test", help="does the reference pass, and are mistakes found and named?"
+    )
+    test.add_argument("spec", metavar="SPEC", help="a spec.py, or the name of one that comes along")
+    test.add_argument("--json", action="store_true", help="print JSON")
+    does.add_parser("list", help="the exercises that come along")
 
 
 WHAT = (

@@ -19,7 +19,8 @@ import viz.reports.grades
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.cli.students import ids, pattern
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.grading import FUNCTIONS, Grades, grade
+from tinygrad_dnn.grading import FUNCTIONS, Exercise, Grades, exercise_of, grade
+from tinygrad_dnn.grading.function import Function
 from tinygrad_dnn.grading.grades import number_of
 from tinygrad_dnn.grading.gradescope import autograder, results
 from tinygrad_dnn.grading.points import points_in, with_points
@@ -44,11 +45,12 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--layers: for a network; grading chooses its own")
     if args.gradescope_setup:
         raise ValueError("--gradescope-setup: without files; it writes what grades them later")
+    args.exercise = exercise_of(args.exercise) if args.exercise else None
     args.given = points_in(args.points) if args.points else None
     _check(args)
     begun = time.monotonic()
     try:
-        files = [f for what in args.what for f in _files(what)]
+        files = [f for what in args.what for f in _files(what, args.exercise)]
     except ValueError as error:
         if args.gradescope:  # a submission with nothing in it has results too
             nothing = with_points(Grades(Path(args.what[0]), problem=str(error)), _names(args))
@@ -106,19 +108,24 @@ def _grade(file: Path, args: argparse.Namespace) -> Grades:
         memory=args.memory * MIB,
         aliases=aliases,
         require=args.require or None,
+        exercise=args.exercise,
     )
     return _finished(found, args)
 
 
 def _finished(found: Grades, args: argparse.Namespace) -> Grades:
     """The grades with their points and the student's id."""
-    found = with_points(found, _names(args), args.given, args.partial)
+    found = with_points(found, _names(args), args.given, args.partial, _functions(args))
     return replace(found, student=args.ids.get(found.path, ""))
 
 
 def _names(args: argparse.Namespace) -> list[str]:
     """The functions that are asked for."""
-    return args.require or [f.name for f in FUNCTIONS]
+    return args.require or [f.name for f in _functions(args) if f.required]
+
+
+def _functions(args: argparse.Namespace) -> Sequence[Function]:
+    return FUNCTIONS if args.exercise is None else args.exercise.functions
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -139,11 +146,17 @@ def _check(args: argparse.Namespace) -> None:
 
 def setup(args: argparse.Namespace) -> int:
     """Write the autograder that has Gradescope grade with the other options."""
+    spec = args.exercise
+    args.exercise = exercise_of(spec) if spec else None
     args.given = points_in(args.points) if args.points else None
     _check(args)
     options, files = [], []
     if args.points and "=" not in args.points:
         files.append(Path(args.points))
+    if args.exercise is not None:
+        own = Path(spec).suffix == ".py"
+        files += [args.exercise.path] if own else []
+        options += ["--exercise", args.exercise.path.name if own else spec]
     for option in ("require", "points", "limit", "memory", "visibility"):
         value = getattr(args, option)
         if value and value != DEFAULTS.get(option):
@@ -174,7 +187,7 @@ def _write(args: argparse.Namespace, found: Sequence[Grades], begun: float) -> N
     if args.pages:
         viz.reports.grades.pages_of(found, Path(args.pages))
     if args.csv:
-        write_text(Path(args.csv), _table(found, args.require))
+        write_text(Path(args.csv), _table(found, _names(args)))
 
 
 def _json(data: Any) -> str:
@@ -182,8 +195,10 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2).replace("\x7f", "\\u007f")
 
 
-def _files(what: str) -> Iterator[Path]:
-    """The file, or those of a folder; the course's own helper files are nobody's homework."""
+def _files(what: str, exercise: Exercise | None) -> Iterator[Path]:
+    """The file, or those of a folder; the course's own helper files and the teacher's are nobody's
+    homework.
+    """
     path = Path(what)
     if not path.is_dir():
         if not is_homework(what):
@@ -197,6 +212,7 @@ def _files(what: str) -> Iterator[Path]:
         if not any(part.startswith((".", "__")) for part in p.relative_to(path).parts)
         and not HELPERS.fullmatch(p.stem)
         and not TESTS.fullmatch(p.stem)
+        and (exercise is None or p.resolve() != exercise.path)
     ]
     if not mine:
         raise ValueError(f"{what}: no .py file and no notebook in this folder")
@@ -210,11 +226,10 @@ def _line(result: Grades) -> str:
     return printable(f"{who}: {result.summary}{f' ({names})' if names else ''}")
 
 
-def _table(found: Sequence[Grades], require: Sequence[str]) -> str:
+def _table(found: Sequence[Grades], names: Sequence[str]) -> str:
     """A row per file: how many are right of how many, the status of each function, and why."""
     out = io.StringIO()
     table = csv.writer(out)
-    names = require or [f.name for f in FUNCTIONS]
     heads = ["student", "file", "right", "present", "asked", "points", "possible", *names]
     table.writerow([*heads, "problem", "reasons"])
     for r in found:

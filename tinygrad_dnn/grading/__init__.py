@@ -1,6 +1,30 @@
 """Hand-written code graded: a student's file, function by function, against the engine."""
 
-from tinygrad_dnn.grading.grader import FUNCTIONS, grade
+from tinygrad_dnn.grading.entry import grade
+from tinygrad_dnn.grading.exercise import Exercise, SpecError
+from tinygrad_dnn.grading.grader import FUNCTIONS
 from tinygrad_dnn.grading.grades import STATUSES, Grade, Grades
+from tinygrad_dnn.grading.in_memory import check_function, points
+from tinygrad_dnn.grading.inputs import array, choice, labels, length, mask, one_hot
+from tinygrad_dnn.grading.load import exercise_of
+from tinygrad_dnn.grading.magic import load_ipython_extension
 
-__all__ = ["FUNCTIONS", "STATUSES", "Grade", "Grades", "grade"]
+__all__ = [
+    "FUNCTIONS",
+    "STATUSES",
+    "Exercise",
+    "Grade",
+    "Grades",
+    "SpecError",
+    "array",
+    "check_function",
+    "choice",
+    "exercise_of",
+    "grade",
+    "labels",
+    "length",
+    "load_ipython_extension",
+    "mask",
+    "one_hot",
+    "points",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
-from tinygrad_dnn.check.diagnosis.numbers import EPS, as_array, close
+from tinygrad_dnn.check.diagnosis.numbers import BOUND, LOOSE, as_array, close, precision
 from tinygrad_dnn.grading.function import Case, Setting
 from tinygrad_dnn.grading.outcome import Output
 from tinygrad_dnn.isolation.process import Ended
+
+CANCELS = LOOSE / BOUND  # times its result that terms may be as large
 
 
 class Finding(NamedTuple):
@@ -50,6 +52,7 @@ class Attempt:
     alone: bool = False  # it returned no cache
     no_arguments: bool = False  # what makes them failed
     cut: str = ""  # said where not all cases were tried
+    explain: Callable[[Sequence[tuple[Case, Output]], Diagnosis], Diagnosis] | None = None
 
     @property
     def right(self) -> bool:
@@ -58,6 +61,11 @@ class Attempt:
             self.unusable or self.errors or self.changed or self.ended or self.no_arguments
             or self.borrowed or self._compared[0]
         ) and bool(self.outputs)  # fmt: skip
+
+    @property
+    def wrong_groups(self) -> set[str]:
+        """The results that are wrong."""
+        return {group.name for group in self._compared[0]}
 
     @property
     def accepted(self) -> list[str]:
@@ -89,12 +97,14 @@ class Attempt:
         for group in wrong:
             if group.order > wrong[0].order:
                 break
+            members = _telling(group.members)
             trials = [
-                Trial(o.yours, o.truth, o.context, o.size, o.name, o.source)
-                for _, o in group.members
+                Trial(o.yours, o.truth, o.context, o.size, o.name, o.source) for _, o in members
             ]
             diagnosis = compare_trials(trials)
-            case, _ = group.members[diagnosis.trial]
+            if self.explain is not None:
+                diagnosis = self.explain(members, diagnosis)
+            case, _ = members[diagnosis.trial]
             found.append(Finding(case, diagnosis, group.name, group.activation))
         return found
 
@@ -113,6 +123,19 @@ class Attempt:
     def explained(self) -> bool:
         """Whether a mistake was recognised."""
         return any(f.diagnosis.explanations for f in self.findings)
+
+
+def _telling(members: list[tuple[Case, Output]]) -> list[tuple[Case, Output]]:
+    """Those of which something can be told: where terms cancel, what a mistake would give is lost
+    in their rounding.
+    """
+    some = [
+        (c, o)
+        for c, o in members
+        if o.size is None
+        or float(np.max(o.size, initial=0)) <= CANCELS * float(np.max(np.abs(o.truth), initial=0))
+    ]
+    return some if any(not agrees(o) for _, o in some) else members
 
 
 def agrees(o: Output) -> bool:
@@ -134,5 +157,5 @@ def near(yours: Any, wanted: Any, size: Any) -> bool:
     """Whether two values are one to rounding."""
     y, w = as_array(yours), as_array(wanted)
     return y is not None and w is not None and y.shape == w.shape and bool(
-        np.all(close(y, w, size, eps=EPS))
+        np.all(close(y, w, size, eps=precision(w)))
     )  # fmt: skip

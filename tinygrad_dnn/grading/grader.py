@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from tinygrad_dnn.grading.attempt import Attempt, Finding, agrees, near
-from tinygrad_dnn.grading.backward import BACKWARD
 from tinygrad_dnn.grading.crashes import hint_for
 from tinygrad_dnn.grading.example import Program, beside, example
-from tinygrad_dnn.grading.forward import FORWARD, PREDICT
+from tinygrad_dnn.grading.exercise import Exercise
+from tinygrad_dnn.grading.exercises.document import exercise as DOCUMENT
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.grades import (
     BORROWED,
@@ -33,7 +35,8 @@ from tinygrad_dnn.grading.grades import (
     Step,
 )
 from tinygrad_dnn.grading.lines import lit_lines
-from tinygrad_dnn.grading.models import INITIAL, MODELS
+from tinygrad_dnn.grading.load import exercise_of
+from tinygrad_dnn.grading.operators import methods_called
 from tinygrad_dnn.grading.outcome import Unusable
 from tinygrad_dnn.grading.signature import by_name, order_of
 from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
@@ -41,9 +44,8 @@ from tinygrad_dnn.isolation.process import Ended, Loaded, Process
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import old_names
 
-FUNCTIONS: tuple[Function, ...] = (*INITIAL, *FORWARD, *BACKWARD, PREDICT, *MODELS)
+FUNCTIONS: tuple[Function, ...] = DOCUMENT.rows
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
-LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
 LONGEST = 120  # lines of a function that are shown
 GAPS = re.compile("NoneType|ellipsis|NotImplemented|None")  # words of what was not filled in
 OF_A_CACHE = re.compile(r"cache|'(?:tuple|list|dict)' object|object is not subscriptable|unpack")
@@ -52,51 +54,23 @@ BORROWS = {
     "engine": "it has the engine of tinygrad_dnn compute, and does not compute by itself",
     "exec": "it runs a {name} that exec has made of a text, which does not stand in the file",
     "process": "it starts another process, and does not compute by itself",
+    "answers": "it has the teacher's own file compute, and does not compute by itself",
     "foreign": "its code does not stand in the file: exec has made it, or it is somebody else's",
 }
 
 
-def grade(
+def grade_file(
     what: str | Path | ModuleType,
     *,
-    limit: float = LIMIT,
-    memory: int = MEMORY_LIMIT,
+    limit: float,
+    memory: int,
     aliases: Mapping[str, Sequence[str]] | None = None,
     require: Sequence[str] | None = None,
+    exercise: Exercise | str | Path | None = None,
 ) -> Grades:
-    """Grade the functions of the document that a file defines.
-
-    Each is called on small and random inputs, exact zeros, saturated activations, one example and
-    square layers among them, and compared with the engine. Caches are made by the file's own
-    forward functions; a function that calls others of the file is judged with the document's in
-    place of those that are wrong, so that one mistake is not counted twice. What is no Python is
-    left out, cell by cell and definition by definition. Asserts do not stop a function; those that
-    fail are noted.
-
-    The file runs in a process of its own, whose answers are parsed and never run: endless loops,
-    crashes, prints, plots, `input()`, changes of the folder or of the random state do not reach
-    the caller or the other functions. A function that has others compute is called borrowed. What
-    a process of the same user can do to that user's files is not prevented.
-
-    Args:
-        what: a path to a .py file or a notebook, or a module (its file is run anew).
-        limit: seconds that a call, and a statement of the file, may take.
-        memory: bytes by which the process may grow (on Linux).
-        aliases: other names that count, by the document's: {"linear_backward": ["backward"]}.
-            Capitals and underscores make no difference.
-        require: the functions that are asked for and counted; without it all of the document.
-
-    Raises:
-        OSError: the file can't be read.
-        ValueError: it is no .py file and no notebook, or an alias or a required function is none
-            of the document.
-    """
-    names = [f.name for f in FUNCTIONS]
-    if unknown := {*(aliases or ()), *(require or ())} - set(names):
-        raise ValueError(
-            f"grade: {', '.join(sorted(unknown))}: expected functions of the document "
-            f"({', '.join(names)})"
-        )
+    """The grades of a file, which runs in a process of its own; see `grade`."""
+    asked = chosen(exercise)
+    names, others = asked_names(asked, aliases, require)
     path = locate(what)
     try:
         text = source(path)
@@ -104,18 +78,65 @@ def grade(
         return Grades(path, problem=visible(str(error)))
     except (RecursionError, MemoryError) as error:
         return Grades(path, problem=f"too deep or too large to be parsed ({type(error).__name__})")
-    with Process(path, text.text, limit, memory, aliases) as process:
+    own = None if asked.stand_ins else asked.names
+    with Process(path, text.text, limit, memory, others, own, asked.path) as process:
         try:
             loaded = process.load()
         except Ended as ended:
             return Grades(path, problem=f"can't be loaded: {ended.words}")
-        found = _Grader(path, text, process, loaded).grades()
-    return replace(found, grades=tuple(found[n] for n in names if n in (require or names)))
+        found = Grader(path, text, process, loaded, asked).grades()
+    return replace(found, grades=tuple(found[n] for n in names))
 
 
-class _Grader:
-    def __init__(self, path: Path, text: Source, process: Process, loaded: Loaded) -> None:
+def chosen(exercise: Exercise | str | Path | None) -> Exercise:
+    """The exercise that is meant, the document's where none is.
+
+    Raises:
+        OSError, SpecError: it can't be used.
+    """
+    return DOCUMENT if exercise is None else exercise_of(exercise)
+
+
+def asked_names(
+    asked: Exercise,
+    aliases: Mapping[str, Sequence[str]] | None,
+    require: Sequence[str] | None,
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The functions that count, and the other names that each may bear.
+
+    Raises:
+        ValueError: one is none of the exercise.
+    """
+    names = asked.names
+    if unknown := {*(aliases or ()), *(require or ())} - set(names):
+        what = "the document" if asked is DOCUMENT else asked.title
+        raise ValueError(
+            f"grade: {', '.join(sorted(unknown))}: expected functions of {what} "
+            f"({', '.join(names)})"
+        )
+    others = {f.name: [*f.aliases, *(aliases or {}).get(f.name, ())] for f in asked.functions}
+    wanted = require or [f.name for f in asked.functions if f.required]
+    return [n for n in names if n in wanted], {n: o for n, o in others.items() if o}
+
+
+class Runs(Protocol):
+    """Runs small programs with a student's functions: a process, or this one."""
+
+    def run(self, job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The outcomes of its cases, as they come."""
+
+
+class Grader:
+    """An exercise's functions of one source, judged one after the other."""
+
+    def __init__(
+        self, path: Path, text: Source, process: Runs, loaded: Loaded, asked: Exercise
+    ) -> None:
         self.path, self.source, self.process, self.loaded = path, text, process, loaded
+        self.exercise, self.functions = asked, asked.functions
+        self.by_name = {f.name: f for f in self.functions}
+        self.whose = "the document's" if asked.stand_ins else "the exercise's"
+        self.earned: dict[str, float] = {}  # of functions that are right in parts
         self.found: dict[str, Grade] = {}
         # The names of arguments where they are given by name; None where it can't be called.
         self.orders: dict[str, Sequence[str] | None] = {}
@@ -123,10 +144,12 @@ class _Grader:
         self.own = {name: about["own"] for name, about in loaded.functions.items()}
 
     def grades(self) -> Grades:
-        for function in FUNCTIONS:
+        """The grades of all functions."""
+        for function in self.functions:
             self.found[function.name] = self._with_lines(function, self._grade(function))
-            if function.name == "L_model_backward":
+            if function.name == "L_model_backward" and self.exercise.stand_ins:
                 self._settle_convention(function)
+        self.found = {n: self._with_points(self.by_name[n], g) for n, g in self.found.items()}
         left_out = self._left_out()
         nobody = not any(g.present for g in self.found.values())
         return Grades(
@@ -161,6 +184,8 @@ class _Grader:
                 for first, *others in kinds.values()
             ]
             said.append(visible(f"left out: {'; '.join(parts)}", None))
+        if not self.source.whole:
+            return said
         old = [n for n in old_names() if re.search(rf"\bnp\.{n}\b", self.source.text)]
         if old:
             names = _and([f"np.{n}" for n in old])
@@ -180,7 +205,10 @@ class _Grader:
         node = self.source.definitions.get(about["own"])
         if node is not None and is_stub(node):
             return Grade(function.name, UNWRITTEN, ("nothing is written in it",))
-        order = order_of(function, about["parameters"], about["required"])
+        order = (
+            order_of(function, about["parameters"], about["required"])
+            if not function.program else []
+        )  # fmt: skip
         self.orders[function.name] = order
         if order is None:
             takes = f"{about['own']}({', '.join(about['parameters'])})"
@@ -188,12 +216,13 @@ class _Grader:
             words = f"it is {takes} where {asked} is asked: it was not judged"
             return Grade(function.name, SIGNATURE, (words,))
         function = self._called_by_name(function)
-        faulty = self._faulty(function.name)
+        faulty = self._faulty(function.name) if self.exercise.stand_ins else ()
         cases = list(function.cases())
         attempts: list[Attempt] = []
         # Caches of makers that are right come first; those of others may be of no use.
         for setting in sorted(function.settings, key=lambda s: not self._sound(s)):
-            for replaced in dict.fromkeys((faulty, self._helpers(function.name) if faulty else ())):
+            ways = (faulty, self._helpers(function.name) if faulty else ())
+            for replaced in dict.fromkeys(ways):
                 attempt = self._attempt(function, setting, replaced, cases)
                 if attempt.alone:
                     self.alone.add(function.name)
@@ -263,8 +292,8 @@ class _Grader:
         return all(n in self.found and self.found[n].status == RIGHT for n in setting.makers)
 
     def _helpers(self, name: str) -> tuple[str, ...]:
-        """The functions of the document that it calls, directly or through others."""
-        found: dict[str, None] = {}
+        """The functions asked for that it calls, directly or through others."""
+        found = dict.fromkeys(sorted(self._methods(name) - {name}))
         ahead = [name]
         while ahead:
             for called in self.loaded.functions.get(ahead.pop(), {}).get("calls", ()):
@@ -272,6 +301,18 @@ class _Grader:
                     found[called] = None
                     ahead.append(called)
         return tuple(found)
+
+    def _methods(self, name: str) -> set[str]:
+        """The methods asked for that a program, or a method of that name, calls."""
+        function = self.by_name[name]
+        if not function.program:
+            return set()
+        holder, _, method = name.partition(".")
+        own = self.source.definitions.get(self.own.get(name, name))
+        nodes = [ast.parse(line) for line in function.program]
+        called = methods_called(holder, [*nodes, *([own] if own is not None else [])])
+        called |= {f"{holder}.{own.name}"} if own is not None and method else set()
+        return called & self.by_name.keys()
 
     def _faulty(self, name: str) -> tuple[str, ...]:
         return tuple(
@@ -283,14 +324,14 @@ class _Grader:
     def _attempt(
         self, function: Function, setting: Setting, replaced: tuple[str, ...], cases: list[Case]
     ) -> Attempt:
-        tried = Attempt(setting, replaced)
+        tried = Attempt(setting, replaced, explain=function.explain)
         if any(self._is_slow(n) or self._makes_none(n) for n in setting.makers):
             tried.no_arguments = True
             return tried
         job = {
             "function": function.name, "cases": [dict(c.given) for c in cases],
-            "lines": [*setting.lines], "call": function.call, "replace": [*replaced],
-            "stop_early": bool(setting.makers),
+            "lines": [*setting.lines], "program": [*function.program], "call": function.call,
+            "replace": [*replaced], "stop_early": bool(setting.makers),
         }  # fmt: skip
         done = 0
         try:
@@ -379,10 +420,10 @@ class _Grader:
             if grade is not None and grade.status == RIGHT and not self._faulty(maker):
                 self._blame_cache(maker, function, before[0])
             elif grade is not None and grade.status == SIGNATURE:
-                notes.append(f"judged with the document's cache: {maker} has another signature")
+                notes.append(f"judged with {self.whose} cache: {maker} has another signature")
             elif grade is not None and grade.present:
                 why = (maker, *self._faulty(maker))[-1]
-                notes.append(f"judged with the document's cache, since {why} is not right")
+                notes.append(f"judged with {self.whose} cache, since {why} is not right")
         return Grade(function.name, RIGHT, notes=tuple(notes))
 
     def _remarks(self, function: Function, a: Attempt) -> list[str]:
@@ -397,8 +438,8 @@ class _Grader:
     def _blame_cache(self, maker: str, reader: Function, failed: Attempt) -> None:
         """A forward function whose result is right and whose cache is of no use."""
         words = (
-            f"its result is right, but not its cache: {reader.name} is right with the cache "
-            f"of the document and {'wrong' if failed.findings else 'fails'} with this one"
+            f"its result is right, but not its cache: {reader.name} is right with "
+            f"{self.whose} cache and {'wrong' if failed.findings else 'fails'} with this one"
         )
         shown = self._example(reader, failed, failed.findings[0].case) if failed.findings else None
         self.found[maker] = replace(self.found[maker], status=WRONG, words=(words,), example=shown)
@@ -437,15 +478,56 @@ class _Grader:
                 return None  # it crashes there with its own caches and functions as well
         how = _and([f"{n} ({self.found[n].status})" for n in others if n in self.found])
         words = (
-            f"it was tried with the document's caches in place of those of {how}, and may expect "
+            f"it was tried with {self.whose} caches in place of those of {how}, and may expect "
             f"caches of another layout: {_error(first)}"
         )
         return Grade(function.name, CANNOT_TELL, (words,), lines=self._steps(first["lines"]))
 
+    def _waits(self, function: Function, a: Attempt) -> Grade | None:
+        """Where nobody stands in for what it needs and is not right."""
+        if self.exercise.stand_ins:
+            return None
+        if a.no_arguments:
+            how = _and([self._told(n) for n in a.setting.makers])
+            words = f"its arguments come from {how}: it could not be called"
+            return Grade(function.name, CANNOT_TELL, (words,))
+        first = function.settings[0]
+        if a.setting is not first and not self._sound(first) and not a.explained:
+            how = _and([self._told(n) for n in first.makers])
+            words = (
+                f"it was tried with {self.whose} cache in place of that of {how}, and may expect "
+                "another layout"
+            )
+            return Grade(function.name, CANNOT_TELL, (words,))
+        others = [n for n in self._helpers(function.name)
+                  if n in self.found and self.found[n].status not in (RIGHT, MISSING)]  # fmt: skip
+        if not others:
+            return None
+        words = f"it calls {_and([self._told(n) for n in others])}: repair that first"
+        return Grade(function.name, CANNOT_TELL, (words,))
+
+    def _told(self, name: str) -> str:
+        return f"{name} ({self.found[name].status if name in self.found else MISSING})"
+
+    def _with_points(self, function: Function, g: Grade) -> Grade:
+        """The grade with its points, the teacher's hint, and without what is still hidden."""
+        if g.status == RIGHT:
+            return replace(g, points=function.points, possible=function.points)
+        g = replace(g, points=self.earned.get(g.name, 0.0), possible=function.points)
+        until = self.exercise.hidden_until
+        if until is not None and date.today() < until and g.present:
+            note = f"details from {until.isoformat()} on"
+            g = replace(g, words=(), notes=(note,), diagnoses=(), example=None, lines=(), lit=())
+        if function.hint and g.status in (WRONG, CRASHED):
+            g = replace(g, notes=(*g.notes, f"hint: {function.hint}"))
+        return g
+
     def _not_right(self, function: Function, a: Attempt) -> Grade:
         if a.borrowed:
             return self._borrowed(function, a.borrowed)
-        other = self._unwritten(function, a) or self._unclear(function, a)
+        other = (
+            self._unwritten(function, a) or self._unclear(function, a) or self._waits(function, a)
+        )
         if other is not None:
             return other
         notes = self._remarks(function, a)
@@ -483,6 +565,9 @@ class _Grader:
             )
             shown = shown or a.changed[0][0]
         assert shown is not None
+        if function.parts and not (a.errors or a.unusable or a.changed):
+            right = (p for n, p in function.parts.items() if n not in a.wrong_groups)
+            self.earned[function.name] = float(sum(right))
         lines = self._steps(a.errors[0][1]["lines"]) if a.errors else ()
         return Grade(
             function.name, WRONG, tuple(words), tuple(notes),
@@ -499,8 +584,10 @@ class _Grader:
         here = [text for c, text in a.unusable if c is case]
         remarks += here[:1]
         returns = "result" if here else function.returns  # what can't be taken apart
-        program = Program(case.given, a.setting.lines, function.call, returns, a.replaced)
-        return example(self.path, program, self.own, remarks)
+        lines = (*a.setting.lines, *function.program)
+        program = Program(case.given, lines, function.call, returns, a.replaced)
+        own = {n.partition(".")[0]: o.partition(".")[0] for n, o in self.own.items()}
+        return example(self.path, program, own, remarks)
 
     def _settle_convention(self, function: Function) -> None:
         """The 1/m in dAL instead of in dW and db: another convention, right where it is kept."""

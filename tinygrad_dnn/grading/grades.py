@@ -160,7 +160,7 @@ class Grades:
         if self.problem:
             return self.problem
         if not self.present:
-            return "defines none of the document's functions"
+            return "defines none of the functions that are asked for"
         counts = {s: sum(g.status == s for g in self.grades) for s in STATUSES}
         return ", ".join(f"{n} {s}" for s, n in counts.items() if n)
 

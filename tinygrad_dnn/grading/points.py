@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tinygrad_dnn.grading.function import Function
 from tinygrad_dnn.grading.grader import FUNCTIONS
 from tinygrad_dnn.grading.grades import MISSING, RIGHT, WRONG, Grade, Grades, number_of, points_of
 
@@ -63,6 +64,7 @@ def with_points(
     names: Sequence[str],
     points: Mapping[str, float] | None = None,
     partial: bool = False,
+    functions: Sequence[Function] = FUNCTIONS,
 ) -> Grades:
     """The grades with points; of a file that could not be graded every function earns none.
 
@@ -72,17 +74,20 @@ def with_points(
             they are, 1 for each where nothing was said.
         partial: where some of a function's results are right, it is given that share of its
             points, and a note says so.
+        functions: what is known of them: their results.
     """
     grades = found.grades or tuple(Grade(name, MISSING) for name in names)
-    return replace(found, grades=tuple(_with_points(g, points, partial) for g in grades))
+    return replace(found, grades=tuple(_with_points(g, points, partial, functions) for g in grades))
 
 
-def _with_points(g: Grade, points: Mapping[str, float] | None, partial: bool) -> Grade:
+def _with_points(
+    g: Grade, points: Mapping[str, float] | None, partial: bool, functions: Sequence[Function]
+) -> Grade:
     earned, of = points_of(g)
     possible = of if points is None else points.get(g.name, 0.0)
     share = earned / of if of else float(g.status == RIGHT)
     if partial and not share and possible:
-        right, results = _right_results(g)
+        right, results = _right_results(g, functions)
         if right:
             share = len(right) / len(results)
             what = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right"
@@ -91,11 +96,11 @@ def _with_points(g: Grade, points: Mapping[str, float] | None, partial: bool) ->
     return replace(g, points=share * possible, possible=possible)
 
 
-def _right_results(g: Grade) -> tuple[list[str], list[str]]:
+def _right_results(g: Grade, functions: Sequence[Function]) -> tuple[list[str], list[str]]:
     """Which results of a wrong function are right, of all that it has; none where it crashes, or
     does something besides.
     """
-    returns = next((f.returns for f in FUNCTIONS if f.name == g.name), "")
+    returns = next((f.returns for f in functions if f.name == g.name), "")
     results = [r for r in returns.split(", ") if "cache" not in r]
     wrong = {d.name for d in g.diagnoses}
     if g.status != WRONG or g.lines or not wrong or not wrong <= {*results}:

@@ -76,6 +76,7 @@ class Source:
         cells: of a notebook the first line of each cell of code; else empty.
         left_out: what is no Python.
         remarks: what was read leniently.
+        whole: whether it is a file, not just some functions.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Source:
     cells: Sequence[int] = ()
     left_out: Sequence[LeftOut] = ()
     remarks: Sequence[str] = ()
+    whole: bool = True
 
     def place(self, line: int) -> Place:
         """Where a line of `text` stands in the file."""
@@ -93,11 +95,23 @@ class Source:
 
     @cached_property
     def definitions(self) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-        """The functions that stand at the left margin; of several of one name the last."""
+        """The functions that stand at the left margin, and the methods of classes there as
+        `Value.backward`; of several of one name the last.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(self.text).body
-        return {s.name: s for s in body if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+        found = {s.name: s for s in body if isinstance(s, kinds)}
+        for holder in (s for s in body if isinstance(s, ast.ClassDef)):
+            methods = [s for s in holder.body if isinstance(s, kinds)]
+            found |= {f"{holder.name}.{s.name}": s for s in methods}
+            for s in holder.body:  # __radd__ = __add__
+                if isinstance(s, ast.Assign) and isinstance(s.value, ast.Name):
+                    same = found.get(f"{holder.name}.{s.value.id}")
+                    names = [t.id for t in s.targets if isinstance(t, ast.Name)]
+                    found |= {f"{holder.name}.{n}": same for n in names if same is not None}
+        return found
 
     def lines_of(self, name: str) -> tuple[int, Sequence[str]]:
         """The number of a function's first line, and its lines."""

@@ -25,11 +25,15 @@ class Borrowing:
         judged: the name of the function that runs now, or None.
         own: the code that stands in the file.
         found: the ways in which it had others compute: "textbook", "engine", "exec",
-            "process".
+            "process", "answers".
+
+    Args:
+        path, own: of the student's file.
+        answers: the teacher's file, or "".
     """
 
-    def __init__(self, path: str, own: set[CodeType]) -> None:
-        self.path, self.own = path, own
+    def __init__(self, path: str, own: set[CodeType], answers: str) -> None:
+        self.path, self.own, self.answers = path, own, answers
         self.judged: str | None = None
         self.seen: dict[CodeType, str | None] = {}
         self.found: set[str] = set()
@@ -82,6 +86,8 @@ class Borrowing:
             return None
         if file == TEXTBOOK:
             return "textbook"
+        if self.answers and os.path.abspath(file) == self.answers:
+            return "answers"
         if file.startswith(HERE):
             return None if file.startswith(ISOLATION) else "engine"
         if file == self.path:
@@ -94,7 +100,7 @@ class Borrowing:
     def during(self, name: str) -> Iterator[None]:
         """Notice what the function of that name does in the block."""
         self.found.clear()
-        ticks = _engine_ticks()
+        ticks = engine_ticks()
         self.judged = name
         threading.setprofile(self._called)
         sys.setprofile(self._called)
@@ -104,7 +110,7 @@ class Borrowing:
             sys.setprofile(None)
             threading.setprofile(None)
             self.judged = None
-            later = _engine_ticks()
+            later = engine_ticks()
             if ticks is not None and later is not None and later > ticks + 1:
                 self.found.add("engine")
 
@@ -123,7 +129,7 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _engine_ticks() -> int | None:
+def engine_ticks() -> int | None:
     """How many nodes the engine has made, and one more; None where nobody has imported it."""
     tick = getattr(sys.modules.get("tinygrad_dnn.graph"), "tick", None)
     return tick() if tick else None

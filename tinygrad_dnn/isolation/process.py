@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import Malformed, decode, encode
 from tinygrad_dnn.isolation.replies import Told, loaded, reply
 from tinygrad_dnn.isolation.start import STARTING, Started, start
@@ -58,7 +59,10 @@ class Process:
         source: its text.
         limit: seconds for each statement of the file and for each call.
         memory: bytes by which the process may grow.
-        aliases: other names of the document's functions, by the document's.
+        aliases: other names of the functions, by those that are asked for.
+        names: of the functions that are asked for; without it those of the document, which stand
+            in for what is missing.
+        answers: the teacher's file, from which nothing may be called.
     """
 
     def __init__(
@@ -68,6 +72,8 @@ class Process:
         limit: float,
         memory: int,
         aliases: Mapping[str, Sequence[str]] | None = None,
+        names: Sequence[str] | None = None,
+        answers: Path | None = None,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.task: dict[str, Any] = {
@@ -78,6 +84,9 @@ class Process:
             "skip": [],
             "aliases": {name: [*others] for name, others in (aliases or {}).items()},
             "folder": self.folder.name,
+            "names": [*(NAMES if names is None else names)],
+            "document": names is None,
+            "answers": str(answers.resolve()) if answers else "",
         }
         self.lines = re.split(r"\r\n|\r|\n", source)
         self.limit = limit
@@ -104,7 +113,7 @@ class Process:
                 for _ in range(self._most_statements()):
                     kind, what = self._next(self.limit)
                     if kind == "loaded":
-                        functions, notes = loaded(what, self.lines)
+                        functions, notes = loaded(what, self.lines, self.task["names"])
                         return Loaded(functions, [*self.stopped, *notes])
                     if kind != "at" or type(what) is not int:
                         break
@@ -134,7 +143,7 @@ class Process:
         """Have a small program run on several cases; see `worker.Student.answer`.
 
         Args:
-            job: `function`, `cases`, `lines`, `call`, `replace`, `stop_early`.
+            job: `function`, `cases`, `lines`, `program`, `call`, `replace`, `stop_early`.
 
         Returns:
             The outcomes as they come, fewer than there are cases where time was short.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import Malformed
 from tinygrad_dnn.isolation.worker import (
     LONG,
@@ -17,7 +16,7 @@ from tinygrad_dnn.isolation.worker import (
 )
 
 KINDS = {"error", "memory", "exit"}
-BORROWED = {"textbook", "engine", "exec", "process"}
+BORROWED = {"textbook", "engine", "exec", "process", "answers"}
 MOST_CHANGED = 1000
 Place = tuple[int, str, str]
 
@@ -40,8 +39,11 @@ class Told:
         return _places(self.what, source)
 
 
-def loaded(what: Any, source: Sequence[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The functions of a file by name, and what went wrong in its statements.
+def loaded(
+    what: Any, source: Sequence[str], names: Collection[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The functions of a file by the names that are asked for, and what went wrong in its
+    statements.
 
     Raises:
         Malformed: it is something else.
@@ -51,7 +53,7 @@ def loaded(what: Any, source: Sequence[str]) -> tuple[dict[str, Any], list[dict[
     for name, about in fields["functions"].items():
         kinds = {"line": int, "own": str, "calls": list, "foreign": bool, "parameters": list}
         _fields(about, kinds | {"required": int})
-        _demand(name in NAMES and all(_is_name(called) for called in about["calls"]))
+        _demand(name in names and all(type(n) is str and n in names for n in about["calls"]))
         parameters = about["parameters"]
         _demand(len(parameters) <= MOST_PARAMETERS and all(type(p) is str for p in parameters))
         shown = {"own": visible(about["own"]), "parameters": [visible(p) for p in parameters]}
@@ -98,10 +100,6 @@ def _places(what: Any, source: Sequence[str]) -> list[Place]:
         text = source[line - 1].strip() if 0 < line <= len(source) else ""
         found.append((line, visible(function), visible(text)))
     return found
-
-
-def _is_name(x: Any) -> bool:
-    return isinstance(x, str) and x in NAMES
 
 
 def _fields(what: Any, wanted: dict[str, type]) -> dict[str, Any]:

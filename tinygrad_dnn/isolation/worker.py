@@ -131,14 +131,16 @@ class Watch(threading.Thread):
 class Student:
     """A student's module: loaded statement by statement, so that one that fails stops no other."""
 
-    def __init__(self, path: str, source: str, aliases: dict[str, list[str]]) -> None:
-        self.path = path
-        self.source = source
-        self.aliases = aliases
-        self.own: dict[str, str] = {}  # the document's name -> the name in the file
+    def __init__(self, task: dict[str, Any]) -> None:
+        self.path: str = task["path"]
+        self.source: str = task["source"]
+        self.aliases: dict[str, list[str]] = task["aliases"]
+        self.names: list[str] = task["names"]  # that are asked for; "Value.backward" is a method
+        self.own: dict[str, str] = {}  # the name that is asked for -> the name in the file
         self.fired: list[int] = []  # lines of asserts, in the present call
         self.codes: set[CodeType] = set()  # of the functions that are written in the file
-        self.borrowing = Borrowing(path, self.codes)
+        path, source = self.path, self.source
+        self.borrowing = Borrowing(path, self.codes, task["answers"])
         name = os.path.splitext(os.path.basename(path))[0]
         # A file numpy.py is not NumPy.
         self.module = ModuleType(f"student_{name}" if name in sys.modules else name)
@@ -165,26 +167,30 @@ class Student:
                 with watch.during(limit):
                     exec(code, vars(self.module))
             except BaseException as error:
-                notes.append(_error_data(error, self.path) | {"statement": line})
+                notes.append(error_data(error, self.path) | {"statement": line})
             sys.path += [place for place in places if place not in sys.path]
         return notes
 
     def functions(self) -> dict[str, Any]:
-        """The document's functions that the file defines, by the document's names: `line`, `own`
-        name, `calls`: which others it calls, `foreign`: whether the code is not what is written
-        there, and the names of its `parameters`, of which `required` come first.
+        """The functions that are asked for and the file defines, by the names that are asked for:
+        `line`, `own` name, `calls`: which others it calls, `foreign`: whether the code is not what
+        is written there, and the names of its `parameters`, of which `required` come first.
         """
         space = vars(self.module)
-        for name in NAMES:
+        for name in self.names:
+            if "." in name:
+                if self._method(name) is not None:
+                    self.own[name] = name
+                continue
             mine = (own for own in self._names_of(name) if self._is_function(space.get(own)))
             own = next(mine, None)
             if own is not None:
                 self.own[name] = own
         found = {}
         for name, own in self.own.items():
-            f = space[own]
+            f = self._method(own) if "." in own else space[own]
             code = getattr(f, "__code__", None)
-            parameters, required = _parameters(f)
+            parameters, required = parameters_of(f)
             found[name] = {
                 "line": code.co_firstlineno if code else 0,
                 "own": own,
@@ -195,11 +201,22 @@ class Student:
             }
         return found
 
+    def _method(self, name: str) -> Any:
+        """A method that a class of the file defines, `Value.backward`; None where there is none."""
+        holder, _, own = name.partition(".")
+        found = vars(self.module).get(holder)
+        if not isinstance(found, type) or found.__module__ != self.module.__name__:
+            return None
+        for base in found.__mro__[:-1]:  # not what every object has
+            if own in vars(base):
+                return inspect.unwrap(getattr(base, own))
+        return None
+
     def _called_by(self, f: Any) -> set[str]:
-        """The document's functions that a function calls, through tables and helpers too."""
+        """The functions asked for that a function calls, through tables and helpers too."""
         space = vars(self.module)
-        documents = {name: name for name in NAMES} | {own: n for n, own in self.own.items()}
-        mine = {id(space[own]): name for name, own in self.own.items()}
+        documents = {name: name for name in self.names} | {own: n for n, own in self.own.items()}
+        mine = {id(space[own]): name for name, own in self.own.items() if own in space}
         found: set[str] = set()
         with contextlib.suppress(Exception):  # an object may answer anything
             f = inspect.unwrap(f)
@@ -221,11 +238,11 @@ class Student:
         return found
 
     def _names_of(self, name: str) -> Iterator[str]:
-        """The document's name, the teacher's others for it, and its like in another spelling."""
+        """The name that is asked for, the teacher's others, and its like in another spelling."""
         yield name
         yield from self.aliases.get(name, ())
         yield from (
-            n for n in vars(self.module) if n not in NAMES and spelling(n) == spelling(name)
+            n for n in vars(self.module) if n not in self.names and spelling(n) == spelling(name)
         )
 
     def _is_function(self, f: Any) -> bool:
@@ -252,7 +269,7 @@ class Student:
             try:
                 self._tell(pipe, n, reply)
             except MemoryError as error:
-                reply = {"error": _error_data(error, self.path), "early": False}
+                reply = {"error": error_data(error, self.path), "early": False}
                 self._tell(pipe, n, reply)
             if ends_early(reply, job["stop_early"]):
                 break
@@ -282,8 +299,9 @@ class Student:
         """Run a small program: lines that prepare, then the call in question.
 
         Args:
-            job: `lines` of code, the `call`, the `function` in question, and `replace`: the names
-                of functions to be taken from the document instead.
+            job: `lines` of code, the `program`, lines that are judged, the `call`, the `function`
+                in question, and `replace`: the names of functions to be taken from the document
+                instead.
             values: by name.
 
         Returns:
@@ -305,21 +323,25 @@ class Student:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 names = {"np": np, "textbook": textbook} | values
-                own = {name: self.own.get(name, name) for name in NAMES}
+                own = {name: self.own.get(name, name) for name in self.names}
                 names |= {name: globals_[n] for name, n in own.items() if n in globals_}
+                holders = {name.partition(".")[0] for name in self.names if "." in name}
+                names |= {name: globals_[name] for name in holders if name in globals_}
                 for line in job["lines"]:
                     exec(line, names)
-                was = _arrays_of(names, job["call"])
+                was = arrays_of(names, job["call"])
                 kept = {at: np.array(x, copy=True) for at, x in was.items()}
                 early = False
                 with self.borrowing.during(job["function"]):
+                    for line in job["program"]:
+                        exec(line, names)
                     value = eval(job["call"], names)
-            changed = [at for at, x in was.items() if not _same(x, kept[at])]
+            changed = [at for at, x in was.items() if not same(x, kept[at])]
             borrowed = sorted(self.borrowing.found)
             fired = sorted(set(self.fired))[:MOST_FIRED]
             return {"value": plain(value), "changed": changed, "borrowed": borrowed, "fired": fired}
         except BaseException as error:
-            return {"error": _error_data(error, self.path), "early": early}
+            return {"error": error_data(error, self.path), "early": early}
         finally:
             globals_.update(before)
             for table, key, f in tables:
@@ -333,7 +355,7 @@ def ends_early(reply: dict[str, Any], stop_early: bool) -> bool:
     return reply["error"]["kind"] == "memory" or (stop_early and reply["early"])
 
 
-def _arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
+def arrays_of(names: dict[str, Any], call: str) -> dict[str, Any]:
     """Every array in the variables, once, under the name that the call gives it if it does."""
     data = {k: v for k, v in names.items() if isinstance(v, (np.ndarray, list, tuple, dict))}
     called = {k: data[k] for k in re.findall(r"\w+", call) if k in data}
@@ -356,7 +378,8 @@ def _arrays(x: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
             yield from _arrays(v, f"{at}[{i}]", depth + 1)
 
 
-def _same(x: Any, y: Any) -> bool:
+def same(x: Any, y: Any) -> bool:
+    """Whether two arrays hold the same, NaN and all."""
     try:
         return bool(np.array_equal(x, y, equal_nan=True))
     except TypeError:
@@ -375,7 +398,7 @@ def _held(x: Any) -> Iterator[Any]:
         yield from x
 
 
-def _parameters(f: Any) -> tuple[list[str], int]:
+def parameters_of(f: Any) -> tuple[list[str], int]:
     """The names of the parameters that can be given by position, `*` for any number more, and how
     many of them, or by name, must be given.
     """
@@ -396,7 +419,8 @@ def _parameters(f: Any) -> tuple[list[str], int]:
     return names, len(required)
 
 
-def _error_data(error: BaseException, path: str) -> dict[str, Any]:
+def error_data(error: BaseException, path: str) -> dict[str, Any]:
+    """An error as plain data, with the lines of that file that it came through."""
     kind = "error"
     if isinstance(error, MemoryError):
         kind = "memory"
@@ -450,7 +474,7 @@ def serve(reader: int, writer: int) -> None:
     standins.provide_old_names()
     builtins.get_ipython = standins.Inert()  # type: ignore[attr-defined]
     builtins.display = standins.Inert()  # type: ignore[attr-defined]
-    student = Student(task["path"], task["source"], task["aliases"])
+    student = Student(task)
     sys.path.insert(0, os.path.dirname(task["path"]))
     watch = Watch(pipe, task["path"])
     watch.start()
@@ -459,7 +483,7 @@ def serve(reader: int, writer: int) -> None:
         warnings.simplefilter("ignore")
         notes = student.load(pipe, watch, task["limit"], task["skip"])
     functions = student.functions()
-    for name in NAMES:  # those that are missing come from the document
+    for name in NAMES if task["document"] else ():  # those that are missing come from there
         if not callable(getattr(student.module, name, None)):
             setattr(student.module, name, getattr(textbook, name))
     pipe.send("loaded", {"functions": functions, "notes": notes[:MOST_NOTES]})

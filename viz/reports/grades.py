@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinygrad_dnn.grading import FUNCTIONS, STATUSES, Grade, Grades
+from tinygrad_dnn.grading import STATUSES, Grade, Grades
 from tinygrad_dnn.grading.grades import number_of
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
@@ -124,7 +124,8 @@ def _table(found: Sequence[Grades], places: Sequence[str]) -> str:
     Args:
         places: where each file's findings stand.
     """
-    names = [f.name for f in FUNCTIONS if any(not r.problem and r[f.name].present for r in found)]
+    names = list(dict.fromkeys(g.name for r in found for g in r))
+    names = [n for n in names if any(not r.problem and r[n].present for r in found)]
     heads = "".join(f'<th class="function-name"><span>{escaped(n)}</span></th>' for n in names)
     counted = any(map(_has_points, found))
     rows = "\n".join(_row(r, place, names, counted) for r, place in zip(found, places, strict=True))

@@ -1,0 +1,1 @@
+"""Exercises that come along, each as a teacher writes one; `tinygrad-dnn exercise list`."""

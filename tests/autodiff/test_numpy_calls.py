@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_dnn as td
 from tinygrad_dnn import Tensor
+from tinygrad_dnn.ops import REGISTRY
 
 A = np.arange(1.0, 7.0).reshape(2, 3)
 V = np.array([3.0, 1.0, 2.0])
@@ -162,3 +163,19 @@ def test_plain_values_of_tensors_in_lists_and_tuples() -> None:
     assert np.lexsort((t,)).tolist() == np.lexsort((V,)).tolist()
     assert np.ravel_multi_index((i, i), (3, 3)).tolist() == [0, 4, 8]
     assert np.isin(t, [(t, V), (V, t)]).tolist() == [True] * 3
+
+
+def test_a_recorded_op_lays_its_result_as_numpy_does() -> None:
+    """In the order of its arguments, constants as well: sums of it are added up in that order."""
+    rng = np.random.default_rng(0)
+    for name, op in REGISTRY.items():
+        if not op.builtin or not op.elementwise or op.required or len(op.arrays) < 2:
+            continue
+        for k in range(len(op.arrays)):
+            args = [np.ones(3) for _ in op.arrays]
+            args[k] = np.asfortranarray(rng.random((2, 3)) > 0.5)
+            if not (op.domain and op.domain[min(k, len(op.domain) - 1)] is bool):
+                args[k] = args[k] + 1.0
+            first = next(i for i in range(len(args)) if i != k)
+            recorded = [Tensor(x) if i == first else x for i, x in enumerate(args)]
+            assert op(*recorded).data.strides == op.compute(*args).strides, (name, k)

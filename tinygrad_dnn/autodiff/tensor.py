@@ -163,7 +163,7 @@ def _unchanging(
     """The arguments of an op with copies of plain positions and conditions: a gradient goes where
     the values came from, whatever is written into them later.
     """
-    kept = {i: inputs[i].copy() for i in op.places if type(inputs[i]) is _ndarray}
+    kept = {i: inputs[i].copy(order="K") for i in op.places if type(inputs[i]) is _ndarray}
     if not kept:
         return inputs, arrays
     return (

@@ -86,7 +86,7 @@ class Pages:
             self.complaints.append(f"{kind}: {text}")
 
     def _asked(self, route: Route) -> None:
-        if route.request.url == self.address:
+        if route.request.url.partition("#")[0] == self.address:
             route.continue_()
         else:
             self.complaints.append(f"request: {route.request.url}")

@@ -227,7 +227,7 @@ def test_the_dialog_names_every_key(stepper: Open) -> None:
     told = set(page.find("#keys kbd").all_inner_texts())
     assert told == {
         "→", "←", "↑", "↓", "Home", "End", "Space", "Tab", "Enter", "Esc",
-        "/", "+", "−", "1", "f", "t", "Ctrl",
+        "/", "+", "−", "1", "f", "t", "Ctrl", "z",
     }  # fmt: skip
 
 

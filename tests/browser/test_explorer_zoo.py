@@ -49,6 +49,8 @@ def test_there_is_a_map_of_a_picture_much_larger_than_the_window(stepper: Open) 
     page = stepper(zoo.residual, width=1100, height=620)
     assert page.find("#map").is_visible()
     box: Any = page.find("#map svg").bounding_box()
+    sight: Any = page.find("#map .sight").bounding_box()
+    assert box["x"] - 1 <= sight["x"] <= sight["x"] + sight["width"] <= box["x"] + box["width"] + 1
     page.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 2)
     assert page.find("#graph").evaluate("one => one.scrollTop") > 1000
 
@@ -57,4 +59,5 @@ def test_playing_has_a_speed(stepper: Open) -> None:
     page = stepper(two_layers)
     page.page.select_option("#pace", "220")
     page.click("#play")
-    page.page.wait_for_selector("[data-step='4']", timeout=3000)
+    done = f"#{page.named('Z2')}:not([data-state='unknown'])"  # step 5, and it stays so
+    page.page.wait_for_selector(done, timeout=3000)

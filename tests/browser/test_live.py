@@ -8,6 +8,7 @@ from typing import Any
 import nets
 import numpy as np
 import pytest
+import zoo
 from stepper import Stepper
 
 import viz
@@ -70,7 +71,7 @@ def typed(page: Stepper, name: str, i: int, text: str) -> Stepper:
     return page.press("Tab")
 
 
-@pytest.mark.parametrize("make", [nets.two_layers, nets.attention])
+@pytest.mark.parametrize("make", [nets.two_layers, zoo.attention])
 def test_a_typed_number_has_the_engines_consequences(stepper: Open, make: Any) -> None:
     page = stepper(make).press("End")
     name = next(n.name for n in trace([make().node]).leaves if n.name and n.requires_grad)
@@ -132,6 +133,8 @@ def test_the_lines_of_the_present_step_are_lit(stepper: Open) -> None:
     assert [line.strip() for line in lines.all_inner_texts()] == ["add(Z1, t1, b1);"]
     page.to(page.steps)
     assert "dW1, dZ1, X" in lines.all_inner_texts()[-1]
+    page.find("#n0").evaluate("one => one.dispatchEvent(new Event('click', { bubbles: true }))")
+    assert (page.find("#program").is_hidden(), page.find("#panel").is_visible()) == (True, True)
 
 
 def test_s231_what_can_not_be_computed_stays_recorded_and_is_named(
@@ -183,6 +186,11 @@ def test_captions_lead_through_the_page(open_page: Any, tmp_path: Any) -> None:
     assert (page.find("#lesson .meta").inner_text(), page.panel) == ("4 of 4", "cost")
     page.click("#caption-back")
     assert page.find("#caption").inner_text() == "Its gradient."
+    step = page.step
+    page.page.reload()  # its address says the step
+    assert (page.find("#caption").inner_text(), page.step) == ("Its gradient.", step)
+    page.press("ArrowLeft").page.reload()
+    assert page.step == step - 1
 
 
 def test_captions_of_what_is_not_there_are_refused(tmp_path: Any) -> None:

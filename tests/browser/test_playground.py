@@ -179,3 +179,10 @@ def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str)
         assert sticking_out(seen) == []
         assert small_texts(seen) == []
         assert low_contrast(seen) == []
+
+
+def test_the_address_says_at_which_step_it_opens(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    assert page.step == page.steps
+    page.to(3).page.reload()
+    assert page.step == 3

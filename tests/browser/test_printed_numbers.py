@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import nets
 import numpy as np
 import pytest
-from programs import computed
+import zoo
+from printed_programs import computed
 
 from tinygrad_dnn import REGISTRY, Op, Tensor
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
@@ -139,7 +140,7 @@ def test_a_planted_fault_is_found(page: Any, fault: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [nets.attention, nets.recurrent, nets.residual, nets.autoencoder, nets.scalar_mlp]
+    "make", [zoo.attention, zoo.recurrent, zoo.residual, zoo.autoencoder, zoo.scalar_mlp]
 )
 def test_whole_models(page: Any, make: Callable[[], Tensor]) -> None:
     assert compare([both_passes(make(), make.__name__)], page) == []

@@ -48,7 +48,8 @@ def _groups() -> Iterator[tuple[str, dict[str, argparse.Action]]]:
 
 
 def _key(action: argparse.Action) -> str:
-    return action.option_strings[-1].lstrip("-").replace("-", "_")
+    long = next(word for word in action.option_strings if word.startswith("--"))
+    return long.lstrip("-").replace("-", "_")
 
 
 # --- reading --------------------------------------------------------------------------------------

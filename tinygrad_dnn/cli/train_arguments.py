@@ -192,7 +192,7 @@ def dataset_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="dataset or array of examples, where it has no usual name; of a table the columns",
     )
-    add("--label", "--y", dest="y", metavar="NAME", help="dataset, array or column of labels")
+    add("--y", "--label", metavar="NAME", help="dataset, array or column of labels")
     add(
         "--classes",
         metavar="NAME",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.check.slips.uses import slips_at
+from tinygrad_dnn.check.diagnosis.slips.uses import slips_at
 from tinygrad_dnn.grading.attempt import Attempt
 from tinygrad_dnn.grading.exercise import Asked, Exercise
 from tinygrad_dnn.grading.function import Function, Setting

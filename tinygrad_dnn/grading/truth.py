@@ -18,9 +18,10 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import gradients
 from tinygrad_dnn.check.diagnosis import Diagnosis, Explanation
 from tinygrad_dnn.check.diagnosis.numbers import as_array
+from tinygrad_dnn.check.diagnosis.slips.backward import Backward, rule
+from tinygrad_dnn.check.diagnosis.slips.search import Wrong, probable_slip
+from tinygrad_dnn.check.diagnosis.source import Source
 from tinygrad_dnn.check.numeric.jacobian import summed_to
-from tinygrad_dnn.check.slips.backward import Asked, Backward, rule
-from tinygrad_dnn.check.slips.search import named_slip
 from tinygrad_dnn.grading.function import Case
 from tinygrad_dnn.grading.mutants import Mutant, mutants
 from tinygrad_dnn.grading.outcome import Output
@@ -177,7 +178,7 @@ class Derived:
         name = members[0][1].name
         if name not in self.wrt or found.shape != found.truth_shape:
             return found
-        asked: dict[bool, list[Asked]] = {False: [], True: []}
+        asked: dict[bool, list[Wrong]] = {False: [], True: []}
         for case, o in sorted(members, key=lambda x: -np.size(x[1].truth)):
             yours, truth = as_array(o.yours), np.asarray(o.truth, float)
             if yours is None or yours.shape != truth.shape or truth.size > MANY:
@@ -186,25 +187,23 @@ class Derived:
                 continue
             right = bool(np.allclose(yours, truth, rtol=1e-9, atol=0))
             if len(asked[right]) < MOST_ASKED[right] and case.kind in ("random", "zeros", "whole"):
-                asked[right].append(self._asked(case.given, yours, name))
+                asked[right].append(Wrong(self._source(case.given, name), yours))
         if not asked[False]:
             return found
-        k = self.inputs.index(self.wrt[name])
-        slip = named_slip(
-            lambda *xs: _one(self.forward(*xs)), [*asked[False], *asked[True]], k, self.inputs
-        )
+        slip = probable_slip([*asked[False], *asked[True]])
         if slip is None:
             return found
         return replace(found, explanations=(Explanation("slip", slip.says, rank=slip.rank),))
 
-    def _asked(self, given: Mapping[str, Any], yours: Any, name: str) -> Asked:
+    def _source(self, given: Mapping[str, Any], name: str) -> Source:
+        """Where a gradient that is asked for comes from."""
         xs = [_wide(given[n]) for n in self.inputs]
+        k, scale = self.inputs.index(self.wrt[name]), self.factor(name, given)
         if self.cotangent is None:
-            z = _one(self.forward(*xs))
-            g = np.ones(np.shape(z))
+            g = np.ones(np.shape(_one(self.forward(*xs))))
         else:
             g = np.asarray(given[self.cotangent], float)
-        return Asked(xs, g, yours / self.factor(name, given))
+        return Source(lambda *xs: _one(self.forward(*xs)), xs, k, g, self.inputs, scale)
 
 
 Truth = Reference | Derived

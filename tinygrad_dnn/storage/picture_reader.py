@@ -33,9 +33,9 @@ def read_picture(
         FileNotFoundError: no such file.
         ValueError: no picture of these formats, too large, or damaged; Pillow is not installed.
     """
-    from PIL import Image, ImageOps
-
     with _opened(path) as image:
+        from PIL import Image, ImageOps
+
         ImageOps.exif_transpose(image, in_place=True)
         flat = _eight_bits(image)
         if flat.has_transparency_data:

@@ -92,7 +92,9 @@ def derive(
     graph = graph_of(cost, "derive")
     named = names_of(graph, names, "derive")
     # New axes are no plumbing where the author made them: x[:, None] − x[None, :].
-    named = with_ids(graph, named, style=readable, also=filter(axes_index, graph))
+    ids = with_ids(graph, named, style=readable, also=filter(axes_index, graph))
+    # An id stands for what a line's rule says; what takes no gradient has none.
+    named = {x: called for x, called in ids.items() if x in named or x.requires_grad}
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again[node]: called for node, called in named.items()}
@@ -124,7 +126,7 @@ def _readable_lines(
         every = lines.all()
         long = [x.node for x in every if len(x.text.plain) > LONGEST_LINE]
         owners = [z for x in long if len(lines.owners[x]) <= FEW for z in lines.owners[x]]
-        more = {y for z in owners for y in z.parents if y.op and y not in named}
+        more = {y for z in owners for y in z.parents if y.requires_grad and y.op and y not in named}
         if not more:
             break
         named = distinct_names(forward.graph, named, more)

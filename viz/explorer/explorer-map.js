@@ -38,7 +38,10 @@
     const [whole, part] = [svg.getBoundingClientRect(), frame.getBoundingClientRect()];
     map.hidden = whole.width < LARGE * part.width && whole.height < LARGE * part.height;
     const zoom = whole.width / svg.viewBox.baseVal.width;
-    const place = { x: part.left - whole.left, y: part.top - whole.top, width: part.width, height: part.height };
+    const [x, y] = [Math.max(0, part.left - whole.left), Math.max(0, part.top - whole.top)];
+    const right = Math.min(part.right, whole.right) - whole.left;
+    const bottom = Math.min(part.bottom, whole.bottom) - whole.top;
+    const place = { x, y, width: Math.max(0, right - x), height: Math.max(0, bottom - y) };
     for (const [name, value] of Object.entries(place)) {
       sight?.setAttribute(name, String(value / zoom));
     }

@@ -126,6 +126,12 @@
     show();
   }
 
+  /** Select what was pointed at; it is shown where another sheet is beside the graph, too. */
+  function pick(id) {
+    select(id);
+    document.dispatchEvent(new CustomEvent("picked"));
+  }
+
   /** Choose a node wherever it is drawn; of one in a folded layer the panel tells all the same. */
   function choose(id) {
     const shown = picture.seen(id);
@@ -262,7 +268,7 @@
     if (target.closest("#graph") && (key === "ArrowDown" || key === "ArrowUp")) {
       walk(key === "ArrowDown" ? 1 : -1);
     } else if (thing && key === "Enter") {
-      (thing.id in groups ? toggle : select)(thing.id);
+      (thing.id in groups ? toggle : pick)(thing.id);
     } else if ((key === " " && target.closest("button, select")) || !Object.hasOwn(keys, key)) {
       return false; // a button presses itself
     } else if (target.id === "slider" && (key === "+" || key === "-")) {
@@ -288,7 +294,7 @@
     frame.addEventListener("click", ({ target }) => {
       const thing = target.closest("g.node") ?? target.closest("text.fold")?.closest("g.cluster");
       if (thing && !grip?.moved) {
-        select(thing.id);
+        pick(thing.id);
       }
     });
     frame.addEventListener("dblclick", ({ target }) => {

@@ -34,6 +34,7 @@ const lesson = (() => {
 
   document.querySelector("header").append(bar);
   document.querySelector("header").classList.add("taught");
-  go(0);
+  const said = captions.findIndex(({ step }) => location.hash === `#${step}`);
+  go(Math.max(0, said));
   return { go };
 })();

@@ -65,6 +65,7 @@ const tabs = (() => {
   add("Program", sheet);
   new MutationObserver(light).observe(document.body, { attributeFilter: ["data-step"] });
   document.addEventListener("opened", light);
+  document.addEventListener("picked", () => open("Numbers"));
   light();
   return { add, open };
 })();

@@ -48,7 +48,6 @@ SCRIPTS = (
             "-search",
             "",
             "-map",
-            "-link",
         )
     )
     + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
@@ -57,6 +56,7 @@ SCRIPTS = (
 TRAINING = tuple(
     f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet")
 )
+LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
@@ -227,6 +227,7 @@ def _page(
     program: str,
     training: Training | None,
 ) -> str:
+    scripts = SCRIPTS + (() if training is None else TRAINING) + LINK
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
         for k, (folded, svg) in enumerate(pictures.items())
@@ -241,5 +242,5 @@ def _page(
         trace=json_in_html(story),
         program=program,
         predictor="null" if training is None else training.predictor,
-        script="\n".join(map(asset, SCRIPTS if training is None else SCRIPTS + TRAINING)),
+        script="\n".join(map(asset, scripts)),
     )

@@ -242,7 +242,7 @@ def test_pictures_and_files_together(capsys: Out) -> None:
             "bad.png: not a picture (PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM)",
         ),
         (lambda p: p.write_text("words"), "bad.png: not a picture (PNG, "),
-        (lambda p: p.mkdir(), "bad.png: this picture can't be read: "),
+        (lambda p: p.mkdir(), "bad.png: expected a folder of pictures for each class"),
         (
             lambda p: p.write_bytes(
                 Path(save_picture("x.png", np.arange(2500).reshape(50, 50) % 251)).read_bytes()[

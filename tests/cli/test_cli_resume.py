@@ -241,7 +241,7 @@ def test_an_interrupt_at_any_moment_is_resumed(
 ) -> None:
     """In the middle of an update, of a save, of the first iteration, and a second time."""
     assert quick(*way, "--out", "whole", n=9) == DONE
-    save = "tinygrad_dnn.run_file.save"
+    save = "tinygrad_dnn.storage.run_file.save"
     for target, calls in ((update, 0), (update, 4), (save, 0), (update, 1)):
         with monkeypatch.context() as patched:
             stop_after(patched, target, calls)

@@ -32,7 +32,13 @@ def test_a_few_cases_of_every_attack(name: str) -> None:
 def test_every_attack_is_in_the_table_and_has_a_script() -> None:
     here = Path(figures.__file__).parent
     helpers = {"attack", "figures"} | {p.stem for p in here.glob("test_*.py")}
-    others = {"attack_files", "estimators", "exercises", "memory_orders", "spellings"}  # with figures of their own
+    others = {
+        "attack_files",
+        "estimators",
+        "exercises",
+        "memory_orders",
+        "spellings",
+    }  # with figures of their own
     assert {p.stem for p in here.glob("*.py")} - helpers - others == {*figures.ATTACKS}
     table = figures.README.read_text(encoding="utf-8")
     assert all(table.count(f"\n| `{name}.py` |") == 1 for name in figures.ATTACKS)

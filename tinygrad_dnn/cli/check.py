@@ -20,7 +20,7 @@ from tinygrad_dnn.network import check_layers, initialize_parameters
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)
 HOMEWORK = (
     "json", "html", "csv", "pages", "gradescope", "gradescope_setup", "points", "partial",
-    "student_id", "jobs",
+    "student_id", "jobs", "exercise",
 )  # fmt: skip
 HEADS = (
     ("", ""),

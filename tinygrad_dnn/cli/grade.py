@@ -20,10 +20,10 @@ from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.cli.students import ids, pattern
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.grading import FUNCTIONS, Exercise, Grades, exercise_of, grade
+from tinygrad_dnn.grading.credit import points_in, with_points
 from tinygrad_dnn.grading.function import Function
 from tinygrad_dnn.grading.grades import number_of
 from tinygrad_dnn.grading.gradescope import autograder, results
-from tinygrad_dnn.grading.points import points_in, with_points
 from tinygrad_dnn.grading.source import SUFFIXES
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import HELPERS, TESTS

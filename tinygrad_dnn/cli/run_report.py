@@ -122,10 +122,11 @@ def _dead_layer(settings: Settings, data: Examples, parameters: Any) -> int | No
     if settings.activation != "relu":
         return None
     A = data.X
-    for l in range(1, len(settings.layer_dims) - 1):
-        A = np.maximum(parameters[f"W{l}"] @ A + parameters[f"b{l}"], 0)
-        if not A.any():
-            return l
+    with np.errstate(all="ignore"):  # of a run that diverged they overflow
+        for l in range(1, len(settings.layer_dims) - 1):
+            A = np.maximum(parameters[f"W{l}"] @ A + parameters[f"b{l}"], 0)
+            if not A.any():
+                return l
     return None
 
 

@@ -91,6 +91,8 @@ def _class_names(folder: Path, classes: Sequence[str] | None) -> tuple[str, ...]
             )
         return tuple(names)
     listed = check_classes(classes)
+    if not names:
+        raise ValueError(f"{folder}: expected a folder of pictures for each class, it is empty")
     if odd := [name for name in names if name not in listed]:
         raise ValueError(
             f"{folder}: {odd[0]!r} is none of the classes {', '.join(listed)}; add it to them, or "

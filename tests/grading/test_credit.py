@@ -15,8 +15,8 @@ import pytest
 from tinygrad_dnn.check.diagnosis import Diagnosis, Explanation
 from tinygrad_dnn.grading import Grade, Grades
 from tinygrad_dnn.grading.class_figures import NOT_NAMED, histogram, mistakes, totals
+from tinygrad_dnn.grading.credit import points_in, with_points
 from tinygrad_dnn.grading.gradescope import VISIBILITIES, autograder, results
-from tinygrad_dnn.grading.points import points_in, with_points
 
 NAMES = ["relu_backward", "linear_backward", "compute_cost"]
 TOO_LARGE = Explanation("factor m", "is exactly 2 = m times too large", "was 1/m forgotten?")

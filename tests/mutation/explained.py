@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("equivalent.md")
 OPEN = frozenset((
     "_argsort_large", "_arranged", "_cumprod", "_in_blocks", "_log_others", "_lowered", "_product",
     "_without_the_largest", "argsort", "contracted", "reverse.pulls_of",
-    "scatter_along_axis", "sinc_derivative", "_by_products",
+    "scatter_along_axis", "setitem", "sinc_derivative", "_by_products",
 ))  # fmt: skip
 
 

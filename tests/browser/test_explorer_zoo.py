@@ -30,10 +30,10 @@ def test_no_text_overlaps_another_or_is_cut(stepper: Open, name: str) -> None:
 
 def test_the_address_says_the_step_and_opens_there(stepper: Open) -> None:
     page = stepper(two_layers).press("ArrowRight*3")
-    assert page.page.url.endswith("#3")
+    page.page.wait_for_url("**#3")  # the browser tells of its address when it has time
     page.page.evaluate("location.hash = '#7'")
     page.page.wait_for_selector("[data-step='7']")
-    assert page.press("Home").page.url.endswith(".html")
+    page.press("Home").page.wait_for_url("**.html")
 
 
 def test_the_panel_leads_to_what_a_node_reads_and_who_reads_it(stepper: Open) -> None:

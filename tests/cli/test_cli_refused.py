@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from commands import complaint, write_arrays, write_files
+from commands import complaint, write_arrays
 
 from tinygrad_dnn.storage import run_file
 
@@ -18,11 +18,9 @@ QUICK = ("--iterations", 3, "--no-pictures")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with a training and a test file."""
-    write_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(files: Path) -> Path:
+    """Every test runs in a folder of its own."""
+    return files
 
 
 # --- files that can't be used ---------------------------------------------------------------------

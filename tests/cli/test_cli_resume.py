@@ -21,7 +21,6 @@ from commands import (
     call,
     command,
     run,
-    write_files,
     write_split,
 )
 
@@ -32,11 +31,9 @@ Out = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with a training and a test file."""
-    write_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(files: Path) -> Path:
+    """Every test runs in a folder of its own."""
+    return files
 
 
 def quick(*words: Any, n: int) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ALONE, DONE, INTERRUPTED, call, command, complaint, write_files
+from commands import ALONE, DONE, INTERRUPTED, call, command, complaint
 
 from tinygrad_dnn.cli.train import _set_aside
 from tinygrad_dnn.storage import platform, run_file, sealed_file
@@ -61,11 +61,9 @@ sys.exit(program())
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with a training and a test file."""
-    write_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(files: Path) -> Path:
+    """Every test runs in a folder of its own."""
+    return files
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from commands import DONE, NO, call, examples, run, write_arrays, write_files, write_split
+from commands import DONE, NO, call, examples, run, write_arrays, write_split
 
 from tinygrad_dnn import metrics
 from tinygrad_dnn.data import default_dataset, open_dataset
@@ -24,11 +24,9 @@ Out = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own, with a training and a test file."""
-    write_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(files: Path) -> Path:
+    """Every test runs in a folder of its own."""
+    return files
 
 
 def accuracy(X: Any, Y: Any, parameters: Any) -> float:

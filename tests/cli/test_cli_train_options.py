@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from commands import ALONE, DONE, UNUSABLE, call, command, complaint, write_arrays, write_files
+from commands import ALONE, DONE, UNUSABLE, call, command, complaint, write_arrays
 
 from tinygrad_dnn.cli.config import _groups
 from tinygrad_dnn.storage import run_file
@@ -24,10 +24,9 @@ Out = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_files(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(files: Path) -> Path:
+    """Every test runs in a folder of its own."""
+    return files
 
 
 def content(out: str) -> dict[str, bytes]:

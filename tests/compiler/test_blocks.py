@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pickle
-import sys
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from at_once import at_once
 
 import tinygrad_dnn as td
 from tinygrad_dnn import compile, compile_loop, value_and_grad
@@ -249,14 +249,5 @@ def test_several_callers_at_once_have_blocks_of_their_own() -> None:
         for _ in range(3):
             found[k] = compiled(xs[k])
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    at_once(work, 4)
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))

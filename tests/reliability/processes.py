@@ -10,12 +10,11 @@ one case of ten, since it takes a second) in a spawned one that is sent them as 
 from __future__ import annotations
 
 import multiprocessing
-import sys
-import threading
 from collections import Counter
 from typing import Any
 
 import numpy as np
+from at_once import at_once
 from attack import Figures, in_child, main
 
 import tinygrad_dnn as td
@@ -68,16 +67,7 @@ def threaded(ways: list[Any], each: list[Any]) -> list[set[Any]]:
         for way in ways * ROUNDS:
             found[k].add(bits(way(*each[k])))
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(each))]
-    often = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # in the middle of a step
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(often)
+    at_once(work, len(each))
     return found
 
 

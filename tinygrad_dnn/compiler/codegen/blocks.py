@@ -4,7 +4,7 @@ all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,7 +14,7 @@ from tinygrad_dnn.compiler.codegen.lower import Lowered
 from tinygrad_dnn.compiler.codegen.naming import Called
 from tinygrad_dnn.compiler.codegen.numpy_source import fold_of
 from tinygrad_dnn.compiler.codegen.regions import Region, operands_of
-from tinygrad_dnn.compiler.codegen.statements import Writer
+from tinygrad_dnn.compiler.codegen.statements import Line, Writer
 from tinygrad_dnn.compiler.python_text import dtype_word, quoted
 from tinygrad_dnn.graph import Node
 
@@ -126,13 +126,13 @@ def block_of(
     lowered: Lowered,
     called: Called,
     writer: Writer,
-    comments: Any,
+    comments: Callable[[Sequence[Line]], Iterator[str]],
 ) -> Block:
     """The text of a region.
 
     Args:
         writer: of the lines outside.
-        comments: lines with the parts of the program that they belong to.
+        comments: gives lines as text, with the parts of the program that they belong to.
     """
     names = called.names
     name = names.fresh("block")

@@ -156,10 +156,8 @@ def plan(
             if q is not None and kind == "result" and replaces(node, q):
                 own.kind, own.input = "input", q
         if own.kind != "fresh":
-            before = _over(node, made, lowered, dies, born, returned)
+            before = _over(node, made, lowered, dies, born, returned | looked.get(node, set()))
             q = own.input
-            if before in looked.get(node, ()):
-                before = None
             if before and (q is None or replaces(before, q)):
                 own.values.insert(0, before)
                 own.begin = born[before]
@@ -187,9 +185,9 @@ def _settle(regions: Sequence[Region], made: Plan, results: set[Node], lowered: 
     """Memory of a region: as large as a block where nothing outside reads it; else it is written
     to, or read, as long as the region runs.
     """
-    span = {i: i for i in range(len(made.lines) + 1)}
-    first, last = dict(span), dict(span)
     born = {node: i for i, node in enumerate(made.lines)}
+    first: dict[int, int] = {}  # of the region that a line is in
+    last: dict[int, int] = {}
     hidden: set[Node] = set()
     for region in regions:
         at = [born[node] for node in region.lines]
@@ -197,11 +195,10 @@ def _settle(regions: Sequence[Region], made: Plan, results: set[Node], lowered: 
         last |= dict.fromkeys(at, max(at))
         hidden |= inner(region, made.lines, results, lowered)
     for m in dict.fromkeys(made.memory.values()):
-        whole = first[m.begin] != first[m.end]
-        if m.kind == "workspace" and hidden.issuperset(m.values) and not whole:
+        if m.kind == "workspace" and hidden.issuperset(m.values):
             m.kind = "block"
         else:
-            m.begin, m.end = first[m.begin], last[m.end]
+            m.begin, m.end = first.get(m.begin, m.begin), last.get(m.end, m.end)
 
 
 def _replaces(
@@ -230,16 +227,16 @@ def _over(
     lowered: Lowered,
     dies: dict[Node, int],
     born: dict[Node, int],
-    returned: set[Node],
+    kept: set[Node],
 ) -> Node | None:
-    """An operand whose memory may be written over by the result of `node`."""
+    """An operand whose memory may be written over by the result of `node`; none of those kept."""
     for i in writes_over(node):
         x = node.inputs[i]
         if (
             isinstance(x, Node)
             and x in born
             and x not in made.memory
-            and x not in returned
+            and x not in kept
             and dies[x] == born[node]
             and (x.shape, x.dtype) == (node.shape, node.dtype)
             and lowered.strides[x] == lowered.strides[node]

@@ -46,12 +46,6 @@ class Ref(NamedTuple):
         )
         return self._replace(shape=shape, strides=(0,) * extra + tuple(kept))
 
-    def with_axes(self, order: Sequence[int]) -> Ref:
-        """Its axes in another order."""
-        return self._replace(
-            shape=tuple(self.shape[a] for a in order), strides=tuple(self.strides[a] for a in order)
-        )
-
     def at(self, parameter: str, *terms: tuple[str, int]) -> str:
         """How an element is written; `terms` are loop variables with their strides."""
         return parameter if self.number else f"{parameter}[{index(self.offset, *terms)}]"

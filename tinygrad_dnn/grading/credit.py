@@ -10,6 +10,7 @@ from pathlib import Path
 from tinygrad_dnn.grading.function import Function
 from tinygrad_dnn.grading.grader import FUNCTIONS
 from tinygrad_dnn.grading.grades import MISSING, RIGHT, WRONG, Grade, Grades, number_of, points_of
+from tinygrad_dnn.grading.words import and_of
 
 MOST = 1_000_000.0
 _PAIR = re.compile(r"(\w+)\s*[=,:\s]\s*(\S+)")
@@ -90,7 +91,7 @@ def _with_points(
         right, results = _right_results(g, functions)
         if right:
             share = len(right) / len(results)
-            what = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right"
+            what = f"{and_of(right)} {'is' if len(right) == 1 else 'are'} right"
             told = f"{number_of(share * possible)} of {number_of(possible)} points: {what}"
             g = replace(g, notes=(*g.notes, told))
     return replace(g, points=share * possible, possible=possible)
@@ -108,7 +109,3 @@ def _right_results(g: Grade, functions: Sequence[Function]) -> tuple[list[str], 
     if any("in place" in words for words in g.words):
         return [], results
     return [r for r in results if r not in wrong], results
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -17,173 +17,21 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-
-from tinygrad_dnn.check.diagnosis.numbers import largest
-from tinygrad_dnn.grading.function import Case, Function, Setting
-from tinygrad_dnn.grading.inputs import EXAMPLES, KINDS, Input, arguments
-from tinygrad_dnn.grading.judge import NOT_JUDGED, Answer, judge
+from tinygrad_dnn.grading.asked import Asked, Call, Cases, call_of, own_call
+from tinygrad_dnn.grading.function import Function, Setting
+from tinygrad_dnn.grading.inputs import EXAMPLES, KINDS, Input
+from tinygrad_dnn.grading.judge import NOT_JUDGED
 from tinygrad_dnn.grading.mutants import Mutant
-from tinygrad_dnn.grading.truth import DOCUMENT, PLAIN, Derived, Reference, Truth, arrays_of
+from tinygrad_dnn.grading.spec_errors import SpecError, calling_line
+from tinygrad_dnn.grading.truth import DOCUMENT, PLAIN, Derived, Reference, Truth
 
 F = TypeVar("F", bound=Callable[..., Any])
-HERE = Path(__file__).parent
-LONGEST = 300  # characters of an error
-SHIPPED = HERE / "exercises"
-Cases = Callable[[], Iterable[Mapping[str, Any]]]
-
-
-class SpecError(ValueError):
-    """An exercise that can't be used: the file and the line, and what is wrong there."""
-
-
-class Call(NamedTuple):
-    """`A, cache = softmax(Z)` taken apart."""
-
-    name: str
-    parameters: tuple[str, ...]
-    results: tuple[str, ...]
-
-    @property
-    def code(self) -> str:
-        """The expression alone."""
-        return f"{self.name}({', '.join(self.parameters)})"
-
-
-@dataclass(eq=False)
-class Asked:
-    """A function that an exercise asks for.
-
-    Attributes:
-        call: its name, parameters and results.
-        truth: what is right.
-        inputs: by name.
-        place: in the teacher's file.
-        doc: what its docstring says.
-        about: the fields of `Function` that the teacher has set.
-        program: lines before the call, of a class.
-    """
-
-    call: Call
-    truth: Truth
-    inputs: Mapping[str, Any]
-    place: str
-    doc: str
-    own_cases: Cases | None
-    kinds: Sequence[str]
-    settings: tuple[Setting, ...] = (Setting(),)
-    program: tuple[str, ...] = ()
-    about: dict[str, Any] = field(default_factory=dict)
-    made: list[Case] = field(default_factory=list)
-    seed: int = 7
-
-    @property
-    def file(self) -> str:
-        """The teacher's file."""
-        return self.place.rpartition(", line ")[0]
-
-    def cases(self) -> list[Case]:
-        """The cases, made once.
-
-        Raises:
-            SpecError: the reference, or the forward, fails on one of them, or none is left.
-        """
-        if not self.made:
-            made = [*self._made()]
-            if not made:
-                raise SpecError(f"{self.place}: {self.call.name}: no case on which it is finite")
-            names = made[0].truth.flat
-            usual = {
-                n: [largest(c.truth.flat[n]) for c in made if n in c.truth.flat] for n in names
-            }
-            for c in made:
-                c.truth.usual = {n: float(np.median(found)) for n, found in usual.items()}
-            self.made = made
-        return self.made
-
-    def _made(self) -> Iterator[Case]:
-        names = self.call.results
-        for kind, lengths, given in self._given():
-            answer = Answer(self.truth, names, given, lengths)
-            try:
-                with np.errstate(all="ignore"):
-                    right = answer.flat
-            except Exception as error:
-                where = line_of(error, self.file) or self.place
-                shown = ", ".join(f"{n} {_shown(x)}" for n, x in given.items())
-                words = said(error)
-                raise SpecError(
-                    f"{where}: {self.call.name}: fails on a case ({shown}): {words}"
-                ) from None
-            if all(np.all(np.isfinite(x)) for x in right.values()):
-                yield Case(given, answer, kind)
-
-    def _given(self) -> Iterator[tuple[str, Mapping[str, int], dict[str, Any]]]:
-        if self.own_cases is not None:
-            try:
-                found = [*self.own_cases()]
-            except Exception as error:
-                where = line_of(error, self.file) or self.place
-                words = f"its cases fail: {said(error)}"
-                raise SpecError(f"{where}: {self.call.name}: {words}") from None
-            needed = self.needed()
-            for n, given in enumerate(found):
-                if not isinstance(given, Mapping) or not needed <= given.keys():
-                    got = ", ".join(given) if isinstance(given, Mapping) else type(given).__name__
-                    raise SpecError(
-                        f"{self.place}: {self.call.name}: case {n} does not fit: expected a dict "
-                        f"with {', '.join(sorted(needed))}, got {got}"
-                    )
-                yield "whole", {}, self._with_cotangent(dict(given), n)
-        if self.inputs or self.own_cases is None:
-            for n, (kind, sizes, given) in enumerate(arguments(self.inputs, self.kinds, self.seed)):
-                yield kind, sizes.lengths, self._with_cotangent(given, n)
-
-    def needed(self) -> set[str]:
-        """The names that a case must hold."""
-        if isinstance(self.truth, Derived):
-            return {*self.truth.inputs}
-        given = inspect.signature(self.truth.function).parameters.values()
-        return {p.name for p in given if p.default is p.empty}
-
-    def _with_cotangent(self, given: dict[str, Any], n: int) -> dict[str, Any]:
-        """With a gradient of the forward's shape, where nobody has said how it is made."""
-        name = self.truth.cotangent if isinstance(self.truth, Derived) else None
-        if name is None or name in given or not isinstance(self.truth, Derived):
-            return given
-        try:
-            with np.errstate(all="ignore"):
-                z = self.truth.forward(*(given[x] for x in self.truth.inputs))
-        except Exception:  # told where the truth is computed
-            return given | {name: np.zeros(())}
-        z = np.asarray(z[0] if isinstance(z, tuple) else z)
-        rng = np.random.default_rng([11, n])
-        g = rng.choice([-2.0, -1.0, 1.0, 2.0, 3.0], z.shape) if n < 12 else rng.normal(size=z.shape)
-        single = any(x.dtype == np.float32 for x in arrays_of(given))
-        return given | {name: g.astype(np.float32) if single else g}
-
-    def function(self) -> Function:
-        """The row of the table."""
-        names = self.call.results
-        return Function(
-            self.call.name,
-            ", ".join(names) if self.program else self.call.code,
-            "results" if self.program else ", ".join(names),
-            self.cases,
-            self.settings,
-            lambda case, value: judge(case, value, names),
-            takes=self.call.parameters,
-            program=self.program,
-            explain=self.truth.explained,
-            **self.about,
-        )
+SHIPPED = Path(__file__).parent / "exercises"
 
 
 class Exercise:
@@ -209,7 +57,7 @@ class Exercise:
         kinds: Sequence[str] = KINDS,
         hidden_until: str | None = None,
     ) -> None:
-        place = _place()
+        place = calling_line()
         if convention not in (PLAIN, DOCUMENT):
             raise SpecError(
                 f"{place}: convention: expected {PLAIN!r} or {DOCUMENT!r}, got {convention!r}"
@@ -263,10 +111,10 @@ class Exercise:
         Raises:
             SpecError: what does not fit together, with file and line.
         """
-        place = _place()
+        place = calling_line()
 
         def declare(reference: F) -> F:
-            asked = _call(place, call or _own_call(place, reference))
+            asked = call_of(place, call or own_call(reference))
             missing = [
                 p.name for p in inspect.signature(reference).parameters.values()
                 if p.default is p.empty and p.name not in (inputs or {})
@@ -317,8 +165,8 @@ class Exercise:
         Raises:
             SpecError: what does not fit together, with file and line.
         """
-        place = _place()
-        asked = _call(place, call)
+        place = calling_line()
+        asked = call_of(place, call)
 
         def declare(forward: F) -> F:
             names = list(inspect.signature(forward).parameters)
@@ -373,7 +221,7 @@ class Exercise:
         Raises:
             SpecError: what does not fit together, with file and line.
         """
-        place = _place()
+        place = calling_line()
 
         def declare(forward: F) -> F:
             results = tuple(r.strip() for r in returns.split(","))
@@ -398,7 +246,7 @@ class Exercise:
         Raises:
             SpecError: the function is none that is asked for.
         """
-        place = _place()
+        place = calling_line()
         if name not in self.asked:
             raise SpecError(f"{place}: mistake: {name} is not asked for ({', '.join(self.names)})")
 
@@ -487,67 +335,3 @@ def _kinds(place: str, kinds: Sequence[str]) -> tuple[str, ...]:
     if unknown := [k for k in kinds if k not in KINDS]:
         raise SpecError(f"{place}: kinds: expected some of {', '.join(KINDS)}, got {unknown[0]!r}")
     return tuple(kinds)
-
-
-def _call(place: str, text: str) -> Call:
-    """A call taken apart.
-
-    Raises:
-        SpecError: it is none.
-    """
-    problem = SpecError(f'{place}: expected a call such as "A, cache = relu(Z)", got {text!r}')
-    try:
-        (statement,) = ast.parse(text).body
-    except (SyntaxError, ValueError):
-        raise problem from None
-    value = statement.value if isinstance(statement, (ast.Assign, ast.Expr)) else None
-    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name) or value.keywords:
-        raise problem
-    parameters = tuple(a.id for a in value.args if isinstance(a, ast.Name))
-    if len(parameters) != len(value.args):
-        raise problem
-    results: tuple[str, ...] = ("result",)
-    if isinstance(statement, ast.Assign):
-        target = statement.targets[0]
-        parts = target.elts if isinstance(target, ast.Tuple) else [target]
-        results = tuple(p.id for p in parts if isinstance(p, ast.Name))
-        if len(results) != len(parts):
-            raise problem
-    return Call(value.func.id, parameters, results)
-
-
-def _own_call(place: str, reference: Callable[..., Any]) -> str:
-    names = inspect.signature(reference).parameters
-    return f"{reference.__name__}({', '.join(names)})"
-
-
-def _shown(x: Any) -> str:
-    return str(x.shape) if isinstance(x, np.ndarray) else f"{x!r:.40}"
-
-
-def _place() -> str:
-    """The line of the teacher's file from which this is called."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.parent != HERE:
-            break
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
-
-
-def said(error: BaseException) -> str:
-    """An error in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:LONGEST]}" if text else type(error).__name__
-
-
-def line_of(error: BaseException, file: str) -> str:
-    """The innermost line of the file that an error came through, or ""."""
-    found = ""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            found = f"{file}, line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return found

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygrad_dnn.grading.attempt import Attempt, Finding, agrees, near
-from tinygrad_dnn.grading.crashes import hint_for
+from tinygrad_dnn.grading.attempt import Attempt, agrees, near
 from tinygrad_dnn.grading.example import Program, beside, example
 from tinygrad_dnn.grading.exercise import Exercise
 from tinygrad_dnn.grading.exercises.document import exercise as DOCUMENT
@@ -40,6 +39,7 @@ from tinygrad_dnn.grading.operators import methods_called
 from tinygrad_dnn.grading.outcome import Unusable
 from tinygrad_dnn.grading.signature import by_name, order_of
 from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
+from tinygrad_dnn.grading.words import and_of, error_words, raised, sentences, why
 from tinygrad_dnn.isolation.process import Ended, Loaded, Process
 from tinygrad_dnn.isolation.replies import visible
 from tinygrad_dnn.isolation.standins import old_names
@@ -165,7 +165,7 @@ class Grader:
     def _left_out(self) -> tuple[str, ...]:
         """Where something was left out, and why, in the order of the file."""
         found = [(x.at, x.words) for x in self.source.left_out]
-        found += [(n["statement"], _said(n)) for n in self.loaded.notes]
+        found += [(n["statement"], why(n)) for n in self.loaded.notes]
         return tuple(
             visible(f"{self.source.place(line)}: {words}") for line, words in sorted(found)
         )
@@ -174,7 +174,7 @@ class Grader:
         """One line on what was left out, by kind; and what was read leniently."""
         kinds: dict[str, list[str]] = {}
         broken = [("no Python", x.at, visible(x.words)) for x in self.source.left_out]
-        failed = [(n["type"] or n["kind"], n["statement"], _said(n)) for n in self.loaded.notes]
+        failed = [(n["type"] or n["kind"], n["statement"], why(n)) for n in self.loaded.notes]
         for kind, line, words in sorted(broken + failed, key=lambda x: x[1]):
             kinds.setdefault(kind, []).append(f"{self.source.place(line)}: {words}")
         said = []
@@ -188,7 +188,7 @@ class Grader:
             return said
         old = [n for n in old_names() if re.search(rf"\bnp\.{n}\b", self.source.text)]
         if old:
-            names = _and([f"np.{n}" for n in old])
+            names = and_of([f"np.{n}" for n in old])
             said.append(f"{names}: today's NumPy has no such name; it was given for grading")
         if "np." in self.source.text and not re.search(r"\bnp\b(?!\.)", self.source.text):
             said.append("np is never imported; it was given for grading")
@@ -411,7 +411,7 @@ class Grader:
         notes = [f"{words}: right all the same" for words in others]
         notes += self._remarks(function, attempt)
         if attempt.replaced and attempt.replaced == faulty:
-            notes.append(f"right by itself: with the document's {_and(faulty)} in place of yours")
+            notes.append(f"right by itself: with the document's {and_of(faulty)} in place of yours")
         makers = function.settings[0].makers
         other_cache = attempt.setting is not function.settings[0]
         if other_cache and makers and makers[0] not in self.alone:
@@ -476,10 +476,10 @@ class Grader:
             own = self._attempt(function, function.settings[0], (), list(function.cases()))
             if own.errors and own.errors[0][1]["lines"] == first["lines"]:
                 return None  # it crashes there with its own caches and functions as well
-        how = _and([f"{n} ({self.found[n].status})" for n in others if n in self.found])
+        how = and_of([f"{n} ({self.found[n].status})" for n in others if n in self.found])
         words = (
             f"it was tried with {self.whose} caches in place of those of {how}, and may expect "
-            f"caches of another layout: {_error(first)}"
+            f"caches of another layout: {error_words(first)}"
         )
         return Grade(function.name, CANNOT_TELL, (words,), lines=self._steps(first["lines"]))
 
@@ -488,12 +488,12 @@ class Grader:
         if self.exercise.stand_ins:
             return None
         if a.no_arguments:
-            how = _and([self._told(n) for n in a.setting.makers])
+            how = and_of([self._told(n) for n in a.setting.makers])
             words = f"its arguments come from {how}: it could not be called"
             return Grade(function.name, CANNOT_TELL, (words,))
         first = function.settings[0]
         if a.setting is not first and not self._sound(first) and not a.explained:
-            how = _and([self._told(n) for n in first.makers])
+            how = and_of([self._told(n) for n in first.makers])
             words = (
                 f"it was tried with {self.whose} cache in place of that of {how}, and may expect "
                 "another layout"
@@ -503,7 +503,7 @@ class Grader:
                   if n in self.found and self.found[n].status not in (RIGHT, MISSING)]  # fmt: skip
         if not others:
             return None
-        words = f"it calls {_and([self._told(n) for n in others])}: repair that first"
+        words = f"it calls {and_of([self._told(n) for n in others])}: repair that first"
         return Grade(function.name, CANNOT_TELL, (words,))
 
     def _told(self, name: str) -> str:
@@ -532,7 +532,7 @@ class Grader:
             return other
         notes = self._remarks(function, a)
         if a.replaced:
-            notes.append(f"judged with the document's {_and(a.replaced)} in place of yours")
+            notes.append(f"judged with the document's {and_of(a.replaced)} in place of yours")
         if a.ended:
             case, ended = a.ended
             status = SLOW if ended.kind == "time" else CRASHED
@@ -544,23 +544,23 @@ class Grader:
             case, error = a.errors[0]
             status = MEMORY if error["kind"] == "memory" else CRASHED
             return Grade(
-                function.name, status, (_error(error),), tuple(notes), (),
+                function.name, status, (error_words(error),), tuple(notes), (),
                 self._example(function, a, case), self._steps(error["lines"]),
             )  # fmt: skip
         words: list[str] = []
         shown: Case | None = None
         if a.findings:
-            words += _sentences(a.findings)
+            words += sentences(a.findings)
             shown = a.showing_all
         if a.unusable:
             words.append(a.unusable[0][1])
             shown = shown or a.unusable[0][0]
         if a.errors:
-            words.append(f"With other shapes it crashes: {_error(a.errors[0][1])}")
+            words.append(f"With other shapes it crashes: {error_words(a.errors[0][1])}")
         if a.changed:
             names = dict.fromkeys(name for _, name in a.changed)
             words.append(
-                f"It changes {_and(tuple(names))} in place, which the caller still needs: work on "
+                f"It changes {and_of(names)} in place, which the caller still needs: work on "
                 "a copy (np.array(x, copy=True))"
             )
             shown = shown or a.changed[0][0]
@@ -580,7 +580,7 @@ class Grader:
         shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
         remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
-        remarks += [_raised(error) for c, error in a.errors if c is case]
+        remarks += [raised(error) for c, error in a.errors if c is case]
         here = [text for c, text in a.unusable if c is case]
         remarks += here[:1]
         returns = "result" if here else function.returns  # what can't be taken apart
@@ -616,46 +616,3 @@ class Grader:
                 self.found[name], status=RIGHT, words=(), notes=(note,), diagnoses=(),
                 example=None, lines=(), lit=(),
             )  # fmt: skip
-
-
-def _sentences(findings: Sequence[Finding]) -> list[str]:
-    """The findings in words; the same of several results, or of both activations, only once."""
-    said: dict[tuple[str, ...], dict[str, list[str]]] = {}
-    for f in findings:
-        name, lines = f.diagnosis.name, f.diagnosis.lines()
-        without = tuple(line.removeprefix(name) for line in lines)
-        said.setdefault(without, {}).setdefault(name, []).append(f.activation)
-    found = []
-    for without, names in said.items():
-        first, *others = names
-        whens = {when for activations in names.values() for when in activations}
-        when = f"With {whens.pop()}: " if len(whens) == 1 and "" not in whens else ""
-        likewise = f" (likewise {_and(others)})" if others else ""
-        found.append(f"{when}{first}{without[0]}{likewise}")
-        found += without[1:]
-    return found
-
-
-def _error(error: Mapping[str, Any]) -> str:
-    """An error in words, with what to ask where that is known."""
-    text = _raised(error)
-    hint = hint_for(error["message"], error["lines"][-1][2]) if error["lines"] else ""
-    return f"{text}. {hint}" if hint else text
-
-
-def _raised(error: Mapping[str, Any]) -> str:
-    if error["kind"] == "exit":
-        return f"it calls exit ({error['message']})"
-    return f"{error['type']}: {error['message']}" if error["message"] else str(error["type"])
-
-
-def _said(note: Mapping[str, Any]) -> str:
-    """Why a statement was left out."""
-    if note["type"] == "EOFError":
-        return "asks for input, which nobody gives here"
-    return _error(note) if note["type"] else str(note["message"])
-
-
-def _and(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else str(last)

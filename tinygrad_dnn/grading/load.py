@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from tinygrad_dnn.grading.exercise import SHIPPED, Exercise, SpecError, line_of, said
+from tinygrad_dnn.grading.exercise import SHIPPED, Exercise
+from tinygrad_dnn.grading.spec_errors import SpecError, line_of, said
 
 
 def shipped() -> dict[str, Path]:

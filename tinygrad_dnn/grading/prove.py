@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis.slips.uses import slips_at
+from tinygrad_dnn.grading.asked import Asked
 from tinygrad_dnn.grading.attempt import Attempt
-from tinygrad_dnn.grading.exercise import Asked, Exercise
+from tinygrad_dnn.grading.exercise import Exercise
 from tinygrad_dnn.grading.function import Function, Setting
 from tinygrad_dnn.grading.inputs import KINDS
 from tinygrad_dnn.grading.outcome import Unusable

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from tinygrad_dnn.grading.exercise import Asked, Exercise
+from tinygrad_dnn.grading.asked import Asked
+from tinygrad_dnn.grading.exercise import Exercise
 from tinygrad_dnn.grading.inputs import described
 from tinygrad_dnn.grading.truth import Derived
 

@@ -100,8 +100,7 @@ def enter(folder: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "mynet.py").write_text(NET, encoding="utf-8")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
-    sys.modules.pop("mynet", None)
+    monkeypatch.delitem(sys.modules, "mynet", raising=False)
 
 
 def drawn(*words: object) -> str:

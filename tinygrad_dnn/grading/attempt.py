@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,9 +11,10 @@ import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
 from tinygrad_dnn.check.diagnosis.numbers import BOUND, LOOSE, as_array, close, precision
-from tinygrad_dnn.grading.function import Case, Setting
-from tinygrad_dnn.grading.outcome import Output
+from tinygrad_dnn.grading.function import Case, Function, Setting
+from tinygrad_dnn.grading.outcome import Output, Unusable
 from tinygrad_dnn.isolation.process import Ended
+from tinygrad_dnn.isolation.replies import visible
 
 CANCELS = LOOSE / BOUND  # times its result that terms may be as large
 
@@ -53,6 +54,28 @@ class Attempt:
     no_arguments: bool = False  # what makes them failed
     cut: str = ""  # said where not all cases were tried
     explain: Callable[[Sequence[tuple[Case, Output]], Diagnosis], Diagnosis] | None = None
+
+    def hear(self, function: Function, case: Case, reply: Mapping[str, Any]) -> None:
+        """Note the outcome of one case."""
+        if "error" in reply:
+            if reply["early"] and self.setting.makers:
+                self.no_arguments = True
+            else:
+                self.errors.append((case, reply["error"]))
+            return
+        self.borrowed |= set(reply["borrowed"])
+        self.fired |= dict.fromkeys(reply["fired"])
+        self.alone |= "cache" in function.returns and isinstance(reply["value"], np.ndarray)
+        for name in reply["changed"]:
+            if not name.startswith(function.may_change or ("\0",)):
+                self.changed.append((case, name))
+        try:
+            self.outputs += [(case, o) for o in function.judge(case, reply["value"])]
+        except Unusable as error:
+            self.unusable.append((case, str(error)))
+        except Exception as error:  # whatever a stranger's value can do to a judge
+            words = f"returns what can't be compared ({type(error).__name__}: {error})"
+            self.unusable.append((case, visible(words)))
 
     @property
     def right(self) -> bool:

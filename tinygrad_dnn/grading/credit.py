@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinygrad_dnn.grading.function import Function
-from tinygrad_dnn.grading.grader import FUNCTIONS
 from tinygrad_dnn.grading.grades import MISSING, RIGHT, WRONG, Grade, Grades, number_of, points_of
+from tinygrad_dnn.grading.load import FUNCTIONS
 from tinygrad_dnn.grading.words import and_of
 
 MOST = 1_000_000.0

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tinygrad_dnn.grading.exercise import Exercise
-from tinygrad_dnn.grading.grader import grade_file
+from tinygrad_dnn.grading.grader import Grader
 from tinygrad_dnn.grading.grades import Grades
 from tinygrad_dnn.grading.in_memory import grade_in_memory
+from tinygrad_dnn.grading.load import asked_names, chosen
+from tinygrad_dnn.grading.source import locate, source
+from tinygrad_dnn.isolation.process import Ended, Process
+from tinygrad_dnn.isolation.replies import visible
 
 LIMIT, MEMORY_LIMIT = 10.0, 2 << 30
 
@@ -65,3 +70,32 @@ def grade(
             f"{type(what).__name__}"
         )
     return grade_in_memory(what, exercise=exercise, aliases=aliases, require=require)
+
+
+def grade_file(
+    what: str | Path | ModuleType,
+    *,
+    limit: float,
+    memory: int,
+    aliases: Mapping[str, Sequence[str]] | None = None,
+    require: Sequence[str] | None = None,
+    exercise: Exercise | str | Path | None = None,
+) -> Grades:
+    """The grades of a file, which runs in a process of its own; see `grade`."""
+    asked = chosen(exercise)
+    names, others = asked_names(asked, aliases, require)
+    path = locate(what)
+    try:
+        text = source(path)
+    except ValueError as error:
+        return Grades(path, problem=visible(str(error)))
+    except (RecursionError, MemoryError) as error:
+        return Grades(path, problem=f"too deep or too large to be parsed ({type(error).__name__})")
+    own = None if asked.stand_ins else asked.names
+    with Process(path, text.text, limit, memory, others, own, asked.path) as process:
+        try:
+            loaded = process.load()
+        except Ended as ended:
+            return Grades(path, problem=f"can't be loaded: {ended.words}")
+        found = Grader(path, text, process, loaded, asked).grades()
+    return replace(found, grades=tuple(found[n] for n in names))

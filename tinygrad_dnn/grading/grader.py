@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
-
-import numpy as np
 
 from tinygrad_dnn.grading.attempt import Attempt, agrees, near
 from tinygrad_dnn.grading.example import Program, beside, example
 from tinygrad_dnn.grading.exercise import Exercise
-from tinygrad_dnn.grading.exercises.document import exercise as DOCUMENT
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.grades import (
     BORROWED,
@@ -31,22 +26,15 @@ from tinygrad_dnn.grading.grades import (
     WRONG,
     Grade,
     Grades,
-    Step,
 )
-from tinygrad_dnn.grading.lines import lit_lines
-from tinygrad_dnn.grading.load import exercise_of
-from tinygrad_dnn.grading.operators import methods_called
-from tinygrad_dnn.grading.outcome import Unusable
 from tinygrad_dnn.grading.signature import by_name, order_of
-from tinygrad_dnn.grading.source import Source, is_stub, locate, placeholders, source
-from tinygrad_dnn.grading.words import and_of, error_words, raised, sentences, why
-from tinygrad_dnn.isolation.process import Ended, Loaded, Process
+from tinygrad_dnn.grading.source import Source, is_stub
+from tinygrad_dnn.grading.submission import Submission
+from tinygrad_dnn.grading.words import and_of, error_words, raised, sentences
+from tinygrad_dnn.isolation.process import Ended, Loaded
 from tinygrad_dnn.isolation.replies import visible
-from tinygrad_dnn.isolation.standins import old_names
 
-FUNCTIONS: tuple[Function, ...] = DOCUMENT.rows
 CARRIERS = ("linear_backward", "linear_activation_backward")  # of the 1/m
-LONGEST = 120  # lines of a function that are shown
 GAPS = re.compile("NoneType|ellipsis|NotImplemented|None")  # words of what was not filled in
 OF_A_CACHE = re.compile(r"cache|'(?:tuple|list|dict)' object|object is not subscriptable|unpack")
 BORROWS = {
@@ -57,66 +45,6 @@ BORROWS = {
     "answers": "it has the teacher's own file compute, and does not compute by itself",
     "foreign": "its code does not stand in the file: exec has made it, or it is somebody else's",
 }
-
-
-def grade_file(
-    what: str | Path | ModuleType,
-    *,
-    limit: float,
-    memory: int,
-    aliases: Mapping[str, Sequence[str]] | None = None,
-    require: Sequence[str] | None = None,
-    exercise: Exercise | str | Path | None = None,
-) -> Grades:
-    """The grades of a file, which runs in a process of its own; see `grade`."""
-    asked = chosen(exercise)
-    names, others = asked_names(asked, aliases, require)
-    path = locate(what)
-    try:
-        text = source(path)
-    except ValueError as error:
-        return Grades(path, problem=visible(str(error)))
-    except (RecursionError, MemoryError) as error:
-        return Grades(path, problem=f"too deep or too large to be parsed ({type(error).__name__})")
-    own = None if asked.stand_ins else asked.names
-    with Process(path, text.text, limit, memory, others, own, asked.path) as process:
-        try:
-            loaded = process.load()
-        except Ended as ended:
-            return Grades(path, problem=f"can't be loaded: {ended.words}")
-        found = Grader(path, text, process, loaded, asked).grades()
-    return replace(found, grades=tuple(found[n] for n in names))
-
-
-def chosen(exercise: Exercise | str | Path | None) -> Exercise:
-    """The exercise that is meant, the document's where none is.
-
-    Raises:
-        OSError, SpecError: it can't be used.
-    """
-    return DOCUMENT if exercise is None else exercise_of(exercise)
-
-
-def asked_names(
-    asked: Exercise,
-    aliases: Mapping[str, Sequence[str]] | None,
-    require: Sequence[str] | None,
-) -> tuple[list[str], dict[str, list[str]]]:
-    """The functions that count, and the other names that each may bear.
-
-    Raises:
-        ValueError: one is none of the exercise.
-    """
-    names = asked.names
-    if unknown := {*(aliases or ()), *(require or ())} - set(names):
-        what = "the document" if asked is DOCUMENT else asked.title
-        raise ValueError(
-            f"grade: {', '.join(sorted(unknown))}: expected functions of {what} "
-            f"({', '.join(names)})"
-        )
-    others = {f.name: [*f.aliases, *(aliases or {}).get(f.name, ())] for f in asked.functions}
-    wanted = require or [f.name for f in asked.functions if f.required]
-    return [n for n in names if n in wanted], {n: o for n, o in others.items() if o}
 
 
 class Runs(Protocol):
@@ -132,77 +60,41 @@ class Grader:
     def __init__(
         self, path: Path, text: Source, process: Runs, loaded: Loaded, asked: Exercise
     ) -> None:
-        self.path, self.source, self.process, self.loaded = path, text, process, loaded
-        self.exercise, self.functions = asked, asked.functions
-        self.by_name = {f.name: f for f in self.functions}
+        self.path, self.process, self.exercise = path, process, asked
+        self.submission = Submission(text, loaded, asked)
         self.whose = "the document's" if asked.stand_ins else "the exercise's"
         self.earned: dict[str, float] = {}  # of functions that are right in parts
         self.found: dict[str, Grade] = {}
         # The names of arguments where they are given by name; None where it can't be called.
         self.orders: dict[str, Sequence[str] | None] = {}
         self.alone: set[str] = set()  # functions that return no cache
-        self.own = {name: about["own"] for name, about in loaded.functions.items()}
 
     def grades(self) -> Grades:
         """The grades of all functions."""
-        for function in self.functions:
-            self.found[function.name] = self._with_lines(function, self._grade(function))
+        for function in self.exercise.functions:
+            self.found[function.name] = self.submission.with_lines(function, self._grade(function))
             if function.name == "L_model_backward" and self.exercise.stand_ins:
                 self._settle_convention(function)
-        self.found = {n: self._with_points(self.by_name[n], g) for n, g in self.found.items()}
-        left_out = self._left_out()
+        self.found = {
+            n: self._with_points(self.submission.by_name[n], g) for n, g in self.found.items()
+        }
+        left_out = self.submission.left_out()
         nobody = not any(g.present for g in self.found.values())
         return Grades(
             self.path,
             tuple(self.found.values()),
-            tuple(self._notes()),
-            left_out[0] if nobody and self.source.left_out else "",
+            tuple(self.submission.notes()),
+            left_out[0] if nobody and self.submission.source.left_out else "",
             left_out,
         )
 
-    # --- what was left out -----------------------------------------------------------------------
-
-    def _left_out(self) -> tuple[str, ...]:
-        """Where something was left out, and why, in the order of the file."""
-        found = [(x.at, x.words) for x in self.source.left_out]
-        found += [(n["statement"], why(n)) for n in self.loaded.notes]
-        return tuple(
-            visible(f"{self.source.place(line)}: {words}") for line, words in sorted(found)
-        )
-
-    def _notes(self) -> list[str]:
-        """One line on what was left out, by kind; and what was read leniently."""
-        kinds: dict[str, list[str]] = {}
-        broken = [("no Python", x.at, visible(x.words)) for x in self.source.left_out]
-        failed = [(n["type"] or n["kind"], n["statement"], why(n)) for n in self.loaded.notes]
-        for kind, line, words in sorted(broken + failed, key=lambda x: x[1]):
-            kinds.setdefault(kind, []).append(f"{self.source.place(line)}: {words}")
-        said = []
-        if kinds:
-            parts = [
-                first if not others else f"{first}, and {len(others)} more of the kind"
-                for first, *others in kinds.values()
-            ]
-            said.append(visible(f"left out: {'; '.join(parts)}", None))
-        if not self.source.whole:
-            return said
-        old = [n for n in old_names() if re.search(rf"\bnp\.{n}\b", self.source.text)]
-        if old:
-            names = and_of([f"np.{n}" for n in old])
-            said.append(f"{names}: today's NumPy has no such name; it was given for grading")
-        if "np." in self.source.text and not re.search(r"\bnp\b(?!\.)", self.source.text):
-            said.append("np is never imported; it was given for grading")
-        return [*said, *self.source.remarks]
-
-    # --- a function ------------------------------------------------------------------------------
-
     def _grade(self, function: Function) -> Grade:
-        about = self.loaded.functions.get(function.name)
+        about = self.submission.loaded.functions.get(function.name)
         if about is None:
-            return self._absent(function)
+            return self.submission.absent(function)
         if about["foreign"]:
             return self._borrowed(function, {"foreign"})
-        node = self.source.definitions.get(about["own"])
+        node = self.submission.definition(function.name)
         if node is not None and is_stub(node):
             return Grade(function.name, UNWRITTEN, ("nothing is written in it",))
         order = (
@@ -221,7 +113,7 @@ class Grader:
         attempts: list[Attempt] = []
         # Caches of makers that are right come first; those of others may be of no use.
         for setting in sorted(function.settings, key=lambda s: not self._sound(s)):
-            ways = (faulty, self._helpers(function.name) if faulty else ())
+            ways = (faulty, self.submission.helpers(function.name) if faulty else ())
             for replaced in dict.fromkeys(ways):
                 attempt = self._attempt(function, setting, replaced, cases)
                 if attempt.alone:
@@ -233,91 +125,14 @@ class Grader:
                     break
         return self._not_right(function, self._telling(attempts))
 
-    def _absent(self, function: Function) -> Grade:
-        """A function that is missing, or whose lines are no Python."""
-        lost = [x for x in self.source.left_out if x.function == function.name]
-        if not lost:
-            return Grade(function.name, MISSING)
-        x = lost[-1]
-        words = visible(f"{self.source.place(x.at)}: {x.words}")
-        return Grade(function.name, UNWRITTEN if x.unwritten else CRASHED, (words,))
-
-    def _with_lines(self, function: Function, g: Grade) -> Grade:
-        """The grade with the lines of the function, and those in it that are meant."""
-        about = self.loaded.functions.get(function.name)
-        own = about["own"] if about else function.name
-        first, code = self.source.lines_of(own)
-        if about is None:
-            lost = [x for x in self.source.left_out if x.function == function.name]
-            if not lost:
-                return g
-            first, code = lost[-1].line, self.source.original[lost[-1].line - 1 : lost[-1].end]
-        defined = first or (about["line"] if about else 0)
-        line, cell = self.source.place(defined) if defined else (None, None)
-        if own != function.name:
-            g = replace(g, notes=(*g.notes, f"under the name {own}"))
-        lit: tuple[int, ...] = ()
-        if g.status != RIGHT and code:
-            within = {n - first for n in self._meant(function, g, own)}
-            lit = tuple(sorted(n for n in within if 0 <= n < len(code)))
-        while code and not code[-1].strip():
-            code = code[:-1]
-        shown = tuple(visible(text) for text in code[:LONGEST])
-        return replace(g, line=line, cell=cell, code=shown, lit=lit)
-
-    def _meant(self, function: Function, g: Grade, own: str) -> set[int]:
-        """Lines of the text that a grade speaks of."""
-        node = self.source.definitions.get(own)
-        if node is None:
-            return {x.at for x in self.source.left_out if x.function == function.name}
-        if g.status == UNWRITTEN:
-            return {line for line, _ in placeholders(node)}
-        wrong = [d.name for d in g.diagnoses]
-        meant = lit_lines(node, function.returns, wrong)
-        cells = self.source.cells
-        for step in g.lines:
-            meant.add(step.line + (cells[step.cell - 1] - 1 if step.cell else 0))
-        return meant
-
-    def _steps(self, lines: Iterable[Sequence[Any]]) -> tuple[Step, ...]:
-        """Lines of the text, as they stand in the file, each once."""
-        found = {}
-        for line, function, text in lines:
-            at = self.source.place(line)
-            found[line, function] = Step(at.line, function, text, at.cell)
-        return tuple(found.values())
-
     def _sound(self, setting: Setting) -> bool:
         """Whether the functions that make the arguments are there and right."""
         return all(n in self.found and self.found[n].status == RIGHT for n in setting.makers)
 
-    def _helpers(self, name: str) -> tuple[str, ...]:
-        """The functions asked for that it calls, directly or through others."""
-        found = dict.fromkeys(sorted(self._methods(name) - {name}))
-        ahead = [name]
-        while ahead:
-            for called in self.loaded.functions.get(ahead.pop(), {}).get("calls", ()):
-                if called not in found and called != name:
-                    found[called] = None
-                    ahead.append(called)
-        return tuple(found)
-
-    def _methods(self, name: str) -> set[str]:
-        """The methods asked for that a program, or a method of that name, calls."""
-        function = self.by_name[name]
-        if not function.program:
-            return set()
-        holder, _, method = name.partition(".")
-        own = self.source.definitions.get(self.own.get(name, name))
-        nodes = [ast.parse(line) for line in function.program]
-        called = methods_called(holder, [*nodes, *([own] if own is not None else [])])
-        called |= {f"{holder}.{own.name}"} if own is not None and method else set()
-        return called & self.by_name.keys()
-
     def _faulty(self, name: str) -> tuple[str, ...]:
         return tuple(
             h
-            for h in self._helpers(name)
+            for h in self.submission.helpers(name)
             if h in self.found and self.found[h].status not in (RIGHT, MISSING, SIGNATURE)
         )
 
@@ -336,7 +151,7 @@ class Grader:
         done = 0
         try:
             for done, reply in enumerate(self.process.run(job), 1):
-                self._heard(tried, function, cases[done - 1], reply)
+                tried.hear(function, cases[done - 1], reply)
         except Ended as ended:
             tried.ended = (cases[min(done, len(cases) - 1)], ended)
             return tried
@@ -345,30 +160,6 @@ class Grader:
         if done < len(cases) and not any(e["kind"] == "memory" for _, e in tried.errors):
             tried.cut = f"slow: judged on {done} of {len(cases)} inputs"
         return tried
-
-    def _heard(
-        self, tried: Attempt, function: Function, case: Case, reply: Mapping[str, Any]
-    ) -> None:
-        """Note the outcome of one case."""
-        if "error" in reply:
-            if reply["early"] and tried.setting.makers:
-                tried.no_arguments = True
-            else:
-                tried.errors.append((case, reply["error"]))
-            return
-        tried.borrowed |= set(reply["borrowed"])
-        tried.fired |= dict.fromkeys(reply["fired"])
-        tried.alone |= "cache" in function.returns and isinstance(reply["value"], np.ndarray)
-        for name in reply["changed"]:
-            if not name.startswith(function.may_change or ("\0",)):
-                tried.changed.append((case, name))
-        try:
-            tried.outputs += [(case, o) for o in function.judge(case, reply["value"])]
-        except Unusable as error:
-            tried.unusable.append((case, str(error)))
-        except Exception as error:  # whatever a stranger's value can do to a judge
-            words = f"returns what can't be compared ({type(error).__name__}: {error})"
-            tried.unusable.append((case, visible(words)))
 
     def _called_by_name(self, function: Function) -> Function:
         """The function with the calls of those whose arguments stand in another order."""
@@ -388,7 +179,9 @@ class Grader:
     def _is_slow(self, name: str) -> bool:
         """Whether it, or what it calls, is known not to come back."""
         return any(
-            self.found[n].status == SLOW for n in (name, *self._helpers(name)) if n in self.found
+            self.found[n].status == SLOW
+            for n in (name, *self.submission.helpers(name))
+            if n in self.found
         )
 
     def _telling(self, attempts: Sequence[Attempt]) -> Attempt:
@@ -429,11 +222,7 @@ class Grader:
     def _remarks(self, function: Function, a: Attempt) -> list[str]:
         """What is said of any attempt: asserts that failed, inputs that were left out."""
         said = [a.cut] if a.cut else []
-        first, code = self.source.lines_of(self.own[function.name])
-        for line in (n for n in a.fired if first <= n < first + len(code)):
-            text = visible(self.source.original[line - 1].strip())
-            said.append(f"its own assert fails in {self.source.place(line)}: {text}")
-        return said
+        return [*said, *self.submission.failed_asserts(function.name, a.fired)]
 
     def _blame_cache(self, maker: str, reader: Function, failed: Attempt) -> None:
         """A forward function whose result is right and whose cache is of no use."""
@@ -450,14 +239,13 @@ class Grader:
 
     def _unwritten(self, function: Function, a: Attempt) -> Grade | None:
         """Where what is to be filled in still stands there, and what comes of it is nothing."""
-        node = self.source.definitions.get(self.own[function.name])
-        gaps = placeholders(node) if node is not None else []
+        gaps = self.submission.gaps(function.name)
         said = [f"{e['type']}: {e['message']}" for _, e in a.errors] + [w for _, w in a.unusable]
         said += [f.diagnosis.problem or "another value" for f in a.findings]
         if not gaps or not said or not all(map(GAPS.search, said)):
             return None
         line, text = gaps[0]
-        words = f"{self.source.place(line)} is to be filled in: {text}"
+        words = f"{self.submission.source.place(line)} is to be filled in: {text}"
         return Grade(function.name, UNWRITTEN, (visible(words),))
 
     def _unclear(self, function: Function, a: Attempt) -> Grade | None:
@@ -472,7 +260,7 @@ class Grader:
         text = " ".join((first["message"], *(t for *_, t in first["lines"][-1:])))
         if not OF_A_CACHE.search(text):
             return None
-        if all(n in self.own for n in makers):
+        if all(n in self.submission.own for n in makers):
             own = self._attempt(function, function.settings[0], (), list(function.cases()))
             if own.errors and own.errors[0][1]["lines"] == first["lines"]:
                 return None  # it crashes there with its own caches and functions as well
@@ -481,7 +269,9 @@ class Grader:
             f"it was tried with {self.whose} caches in place of those of {how}, and may expect "
             f"caches of another layout: {error_words(first)}"
         )
-        return Grade(function.name, CANNOT_TELL, (words,), lines=self._steps(first["lines"]))
+        return Grade(
+            function.name, CANNOT_TELL, (words,), lines=self.submission.steps(first["lines"])
+        )
 
     def _waits(self, function: Function, a: Attempt) -> Grade | None:
         """Where nobody stands in for what it needs and is not right."""
@@ -499,7 +289,7 @@ class Grader:
                 "another layout"
             )
             return Grade(function.name, CANNOT_TELL, (words,))
-        others = [n for n in self._helpers(function.name)
+        others = [n for n in self.submission.helpers(function.name)
                   if n in self.found and self.found[n].status not in (RIGHT, MISSING)]  # fmt: skip
         if not others:
             return None
@@ -538,14 +328,14 @@ class Grader:
             status = SLOW if ended.kind == "time" else CRASHED
             return Grade(
                 function.name, status, (ended.words,), tuple(notes), (),
-                self._example(function, a, case), self._steps(ended.lines),
+                self._example(function, a, case), self.submission.steps(ended.lines),
             )  # fmt: skip
         if a.errors and not a.explained:
             case, error = a.errors[0]
             status = MEMORY if error["kind"] == "memory" else CRASHED
             return Grade(
                 function.name, status, (error_words(error),), tuple(notes), (),
-                self._example(function, a, case), self._steps(error["lines"]),
+                self._example(function, a, case), self.submission.steps(error["lines"]),
             )  # fmt: skip
         words: list[str] = []
         shown: Case | None = None
@@ -568,7 +358,7 @@ class Grader:
         if function.parts and not (a.errors or a.unusable or a.changed):
             right = (p for n, p in function.parts.items() if n not in a.wrong_groups)
             self.earned[function.name] = float(sum(right))
-        lines = self._steps(a.errors[0][1]["lines"]) if a.errors else ()
+        lines = self.submission.steps(a.errors[0][1]["lines"]) if a.errors else ()
         return Grade(
             function.name, WRONG, tuple(words), tuple(notes),
             tuple(f.diagnosis for f in a.findings),
@@ -586,12 +376,13 @@ class Grader:
         returns = "result" if here else function.returns  # what can't be taken apart
         lines = (*a.setting.lines, *function.program)
         program = Program(case.given, lines, function.call, returns, a.replaced)
-        own = {n.partition(".")[0]: o.partition(".")[0] for n, o in self.own.items()}
+        names = self.submission.own.items()
+        own = {n.partition(".")[0]: o.partition(".")[0] for n, o in names}
         return example(self.path, program, own, remarks)
 
     def _settle_convention(self, function: Function) -> None:
         """The 1/m in dAL instead of in dW and db: another convention, right where it is kept."""
-        parts = [n for n in CARRIERS if n in self.loaded.functions]
+        parts = [n for n in CARRIERS if n in self.submission.own]
         wrong = [n for n in (*parts, function.name) if self.found[n].status == WRONG]
         if not parts or function.name not in wrong:
             return

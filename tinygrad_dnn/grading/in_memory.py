@@ -24,8 +24,9 @@ import numpy as np
 
 from tinygrad_dnn import textbook
 from tinygrad_dnn.grading.exercise import Exercise
-from tinygrad_dnn.grading.grader import Grader, asked_names, chosen
+from tinygrad_dnn.grading.grader import Grader
 from tinygrad_dnn.grading.grades import Grades
+from tinygrad_dnn.grading.load import asked_names, chosen
 from tinygrad_dnn.grading.source import Place, Source
 from tinygrad_dnn.grading.truth import copied
 from tinygrad_dnn.isolation.borrowing import codes_in, engine_ticks, spelling

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import linecache
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from tinygrad_dnn.grading.exercise import SHIPPED, Exercise
+from tinygrad_dnn.grading.exercises.document import exercise as DOCUMENT
+from tinygrad_dnn.grading.function import Function
 from tinygrad_dnn.grading.spec_errors import SpecError, line_of, said
+
+FUNCTIONS: tuple[Function, ...] = DOCUMENT.rows
 
 
 def shipped() -> dict[str, Path]:
@@ -98,3 +103,34 @@ def checked(exercise: Exercise, where: str) -> Exercise:
     for asked in exercise.asked.values():
         asked.cases()
     return exercise
+
+
+def chosen(exercise: Exercise | str | Path | None) -> Exercise:
+    """The exercise that is meant, the document's where none is.
+
+    Raises:
+        OSError, SpecError: it can't be used.
+    """
+    return DOCUMENT if exercise is None else exercise_of(exercise)
+
+
+def asked_names(
+    asked: Exercise,
+    aliases: Mapping[str, Sequence[str]] | None,
+    require: Sequence[str] | None,
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The functions that count, and the other names that each may bear.
+
+    Raises:
+        ValueError: one is none of the exercise.
+    """
+    names = asked.names
+    if unknown := {*(aliases or ()), *(require or ())} - set(names):
+        what = "the document" if asked is DOCUMENT else asked.title
+        raise ValueError(
+            f"grade: {', '.join(sorted(unknown))}: expected functions of {what} "
+            f"({', '.join(names)})"
+        )
+    others = {f.name: [*f.aliases, *(aliases or {}).get(f.name, ())] for f in asked.functions}
+    wanted = require or [f.name for f in asked.functions if f.required]
+    return [n for n in names if n in wanted], {n: o for n, o in others.items() if o}

@@ -59,7 +59,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("square", lambda x: x**2, "lambda g, x: g * 2 * x", ONE,
           (S("2 * x", "x", "half|1/2"), S("2 * x", "2", "itself|derivative|mask|lacks|x"))),
     Entry("cube", lambda x: x**3, "lambda g, x: g * 3 * x**2", ONE,
-          (S("x**2", "x", "lacks a factor: x"), S("3 *", "", "times|small"))),
+          (S("x**2", "x", "has x where x² is right"), S("3 *", "", "times|small"))),
     Entry("tanh", lambda x: np.tanh(x), "lambda g, z: g * (1 - z**2)", ONE,
           (S("1 - z**2", "1 - np.tanh(z)**2", "at tanh"), S("1 - z**2", "1 + z**2", "1 \\+ x²"),
            S("1 - z**2", "z * (1 - z)", "sigmoid"), S("1 - z**2", "1", "lacks the derivative"))),
@@ -83,7 +83,7 @@ ENTRIES: tuple[Entry, ...] = (
            S("+ x", "- x", "wrong sign"), S("x * np.cos", "np.cos", "factor|lacks|passes"))),
     Entry("product", lambda x, y: x * y, "lambda g, x, y: (g * y, g * x)", TWO,
           (S("g * y, g * x", "g * x, g * y", "itself|gradient for"),
-           S("g * y,", "g,", "without its factor"))),
+           S("g * y,", "g,", "lacks the factor y"))),
     Entry("quotient", lambda x, y: x / y, "lambda g, x, y: (g / y, -g * x / y**2)", TWO,
           (S("-g", "g", "opposite sign"), S("y**2", "y", "too|division|factor|lacks"),
            S("g / y,", "g,", "without its factor|division")), 0.5),
@@ -188,7 +188,7 @@ ENTRIES: tuple[Entry, ...] = (
            S("np.sin", "-np.sin", "opposite"))),
     Entry("gravity", lambda r: 1 / np.sqrt((r * r).sum(0)),
           "lambda g, r, z: -g * r * z**3", ((3, 4),),
-          (S("z**3", "z**2", "a factor"), S("-g", "g", "opposite"))),
+          (S("z**3", "z**2", "is right"), S("-g", "g", "opposite"))),
     Entry("momentum", lambda v, w: 0.9 * v + 0.1 * w, "lambda g: (0.9 * g, 0.1 * g)", TWO,
           (S("0.9 * g,", "g,", "factor|times"),)),
     Entry("L2", lambda W: 0.5 * (W**2).sum(), "lambda g, W: g * W", ONE,
@@ -198,6 +198,88 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("outer", lambda x, y: x[:, None] * y, "lambda g, x, y: (g @ y, x @ g)", ((3,), (4,)),
           (S("g @ y,", "g.sum(1),", "factor"), S("g @ y,", "g.mean(1) * y[0],", "Probably|wrong"))),
 )  # fmt: skip
+
+
+LENGTH = "np.sqrt((x * x).mean(1, keepdims=True) + 1e-6)"
+NLL = "lambda g, x, s: (g * x / s**2, g * (1 / s - x**2 / s**3))"
+# Slips in the formula of a gradient as it is written; each must be called by its own name.
+FORMULAS: tuple[Entry, ...] = (
+    Entry("elu", lambda x: np.where(x > 0, x, np.exp(x) - 1),
+          "lambda g, x: g * np.where(x > 0, 1, np.exp(x))", ONE,
+          (S("np.exp(x)", "np.exp(x) - 1", "exp\\(x\\) − 1 where exp\\(x\\) is right"),
+           S("x > 0", "x < 0", "not\\(x > 0\\) where x > 0"))),
+    Entry("swish", lambda x: x * sigma(x), "lambda g, x: g * (sigma(x) + x * sigma(x) * "
+          "(1 - sigma(x)))", ONE,
+          (S("x * sigma(x) *", "sigma(x) *", "lacks the factor x"),
+           S("1 - sigma(x)", "1 + sigma(x)", "1 \\+ σ\\(x\\) where 1 − σ\\(x\\)"),
+           S(" * (1 - sigma(x))", "", "lacks the factor 1 − σ\\(x\\)"))),
+    Entry("softsign", lambda x: x / (1 + np.abs(x)), "lambda g, x: g / (1 + np.abs(x)) ** 2", ONE,
+          (S("np.abs(x)", "x", "a function with x where \\|x\\| stands"),)),
+    Entry("softplus", lambda x: np.log1p(np.exp(x)), "lambda g, x: g * sigma(x)", ONE,
+          (S("sigma(x)", "1 / (1 + x)", "a function with x where exp"),)),
+    Entry("root mean square", lambda x, w: x / np.sqrt((x * x).mean(1, keepdims=True) + 1e-6) * w,
+          "lambda g, x, w: (lambda r: (g * w / r - x * (g * w * x).mean(1, keepdims=True) / r**3, "
+          f"(g * x / r).sum(0)))({LENGTH})", ((3, 4), (4,)),
+          (S("(g * w / r", "(g / r", "lacks the factor w"),
+           S("(g * x / r)", "(g * x)", "lacks the division by √"),
+           S("r**3", "r**2", "√.* where .*√.*² is right"),
+           S(".mean(1, keepdims=True) / r**3", ".sum(1, keepdims=True) / r**3", "lacks the 1/n"))),
+    Entry("divergence", lambda p, q: (p * np.log(p / q)).sum(),
+          "lambda g, p, q: (g * (np.log(p / q) + 1), -g * p / q)", ((4,), (4,)),
+          (S("-g * p / q", "-g * q / p", "1 / \\(p / q\\) where p / q"),
+           S("np.log(p / q)", "np.log(p)", "lacks the division by q"),
+           S("np.log(p / q)", "np.log(q / p)", "wrong sign")), 0.3),
+    Entry("normal density", lambda x, s: ((x / s) ** 2 / 2 + np.log(s)).sum(), NLL, ((4,), (4,)),
+          (S("x / s**2", "x / s", "s where s² is right"),
+           S("s**3", "s**2", "s where s² is right"),
+           S("1 / s - x", "1 / s + x", "wrong sign")), 0.4),
+    Entry("angle", lambda y, x: np.arctan2(y, x),
+          "lambda g, y, x: (g * x / (x * x + y * y), -g * y / (x * x + y * y))", TWO,
+          (S("g * x /", "g * y /", "has y where x is right"),
+           S("(x * x + y * y),", "np.sqrt(x * x + y * y),", "√.* where y² \\+ x² is right"),
+           S(" / (x * x + y * y),", ",", "lacks the division by y² \\+ x²"))),
+    Entry("memory cell", lambda a, i, f, c: np.tanh(sigma(f) * c + sigma(i) * np.tanh(a)),
+          "lambda g, a, i, f, c, z: (lambda d: (d * sigma(i) * (1 - np.tanh(a) ** 2), d * "
+          "np.tanh(a) * sigma(i) * (1 - sigma(i)), d * c * sigma(f) * (1 - sigma(f)), "
+          "d * sigma(f)))(g * (1 - z * z))", TWO * 2,
+          (S("d * c *", "d *", "lacks the factor c"),
+           S("np.tanh(a) * sigma(i) * (1 - sigma(i))", "np.tanh(a) * i * (1 - i)",
+             "i where σ\\(i\\) is right"),
+           S("d * sigma(f))", "d * sigma(i))", "has i where f is right"))),
+    Entry("Lennard-Jones", lambda r: (r**-12 - r**-6).sum(),
+          "lambda g, r: g * (-12 * r**-13 + 6 * r**-7)", ((4,),),
+          (S("r**-13", "r**-12", "r⁻¹² where r⁻¹³"), S("6 * r", "r", "lacks the factor 6")), 0.8),
+    Entry("power", lambda x, p: x**p, "lambda g, x, p, z: (g * p * x ** (p - 1), "
+          "g * z * np.log(x))", ((4,), (4,)),
+          (S("g * p *", "g *", "lacks the factor p"),
+           S("np.log(x)", "np.log(p)", "p where x is right")), 0.4),
+    Entry("deviation", lambda x: x.std(0), "lambda g, x, z: g * (x - x.mean(0)) / len(x) / z", ONE,
+          (S("(x - x.mean(0))", "x", "lacks the term − mean\\(x\\)"),
+           S(" / z", "", "result"))),
+    Entry("clipped", lambda x: np.clip(x, -0.5, 0.5), "lambda g, x: g * (np.abs(x) <= 0.5)", ONE,
+          (S("np.abs(x)", "x", "x ≤ 0.5 where x ≥ −0.5 and x ≤ 0.5"),
+           S(" * (np.abs(x) <= 0.5)", "", "lacks the derivative of clip"))),
+    Entry("product with its transpose", lambda x: x @ x.T, "lambda g, x: (g + g.T) @ x", ONE,
+          (S("(g + g.T)", "2 * g", "g where gᵀ is right"),)),
+    Entry("inverse", lambda A: np.linalg.inv(A + 3 * np.eye(3)), "lambda g, A, z: -z.T @ g @ z.T",
+          ((3, 3),), (S("@ g @ z.T", "@ g", "has zᵀ g where zᵀ g zᵀ is right"),)),
+    Entry("spring", lambda x: 1.5 * (np.sqrt((x * x).sum()) - 1) ** 2,
+          "lambda g, x: (lambda n: g * 3 * (n - 1) * x / n)(np.sqrt((x * x).sum()))", ((3,),),
+          (S(" * (n - 1)", "", "lacks"), S(" / n", "", "√"))),
+    Entry("filter", lambda x, w: np.array([[(x[i:i + 2, j:j + 2] * w).sum() for j in range(3)]
+                                           for i in range(3)]),
+          "lambda g, x, w: (spread(g, w), np.array([[(x[i:i + 3, j:j + 3] * g).sum() "
+          "for j in range(2)] for i in range(2)]))", ((4, 4), (2, 2)),
+          (S("spread(g, w)", "spread(g, w[::-1, ::-1])", "takes w"),
+           S("spread(g, w)", "spread(g, w.T)", "takes w"))),
+)  # fmt: skip
+
+
+def spread(g: Any, w: Any) -> Any:
+    x = np.zeros((4, 4))
+    for i, j in np.ndindex(g.shape):
+        x[i : i + 2, j : j + 2] += g[i, j] * w
+    return x
 
 
 def back_attention(
@@ -258,17 +340,19 @@ def compiled(text: str) -> Callable[..., Any]:
     return made
 
 
+def slips_of(*entries: Entry) -> Iterator[tuple[str, Entry, Callable[..., Any], str]]:
+    """The slips that stand in the table."""
+    for e in entries:
+        for s in e.slips:
+            assert s.old in e.gradient, (e.name, s)
+            wrong = compiled(e.gradient.replace(s.old, s.new, 1))
+            yield f"{e.name}: {s.old} -> {s.new}", e, wrong, s.says
+
+
 def faults() -> Iterator[tuple[str, Entry, Callable[..., Any], str]]:
     """Every planted fault: a name, the function, the wrong gradient, what must be said."""
     for e in ENTRIES:
-        for s in e.slips:
-            assert s.old in e.gradient, (e.name, s)
-            yield (
-                f"{e.name}: {s.old} -> {s.new}",
-                e,
-                compiled(e.gradient.replace(s.old, s.new, 1)),
-                s.says,
-            )
+        yield from slips_of(e)
         right = compiled(e.gradient)
         names = [n.strip() for n in e.gradient.removeprefix("lambda ").split(":")[0].split(",")]
         for what, (change, says) in GENERAL.items():
@@ -324,7 +408,7 @@ def main() -> int:
         print(f"{named} of {n} random wrong gradients were given a name, or passed")
         return named > 0
     found = named = total = 0
-    for name, e, gradient, says in faults():
+    for name, e, gradient, says in [*faults(), *slips_of(*FORMULAS)]:
         total += 1
         verdict, reasons = said(e, gradient)
         found += verdict == "wrong"
@@ -332,11 +416,11 @@ def main() -> int:
         named += fits
         if verdict != "wrong" or not fits:
             print(f"{name}: {verdict} {[r.split('wrong: ')[-1] for r in reasons]}", flush=True)
-    for e in ENTRIES:
+    for e in ENTRIES + FORMULAS:
         verdict, reasons = said(e, compiled(e.gradient))
         if verdict == "wrong":
             print(f"{e.name}: right, and accused: {reasons}")
-    print(f"{len(ENTRIES)} functions, {total} faults: {found} found, {named} named")
+    print(f"{len(ENTRIES + FORMULAS)} functions, {total} faults: {found} found, {named} named")
     return 0
 
 

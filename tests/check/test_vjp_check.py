@@ -15,6 +15,8 @@ from tinygrad_dnn import check_vjp
 RNG = np.random.default_rng(0)
 W, A, B = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=(2, 1))
 FAULTS = list(planted_gradients.faults())
+FORMULAS = list(planted_gradients.slips_of(*planted_gradients.FORMULAS))
+RIGHT = planted_gradients.ENTRIES + planted_gradients.FORMULAS
 
 
 def linear(W: Any, A: Any, b: Any) -> Any:
@@ -92,7 +94,7 @@ def test_rounding_of_a_large_input_is_no_mistake(shape: tuple[int, ...]) -> None
     assert not check_vjp(lambda x: np.tanh(x), lambda g, z: g * (1 - z), X).ok
 
 
-@pytest.mark.parametrize("fault", FAULTS[::7], ids=lambda f: f[0])
+@pytest.mark.parametrize("fault", FAULTS[::7] + FORMULAS, ids=lambda f: f[0])
 def test_a_slip_is_called_by_its_name(fault: tuple[str, Any, Callable[..., Any], str]) -> None:
     _, entry, gradient, words = fault
     with np.errstate(all="ignore"):
@@ -101,7 +103,7 @@ def test_a_slip_is_called_by_its_name(fault: tuple[str, Any, Callable[..., Any],
     assert any(re.search(words, r.partition("Probably")[2] or r) for r in reasons), reasons
 
 
-@pytest.mark.parametrize("entry", planted_gradients.ENTRIES, ids=lambda e: e.name)
+@pytest.mark.parametrize("entry", RIGHT, ids=lambda e: e.name)
 def test_nobody_right_is_accused(entry: planted_gradients.Entry) -> None:
     with np.errstate(all="ignore"):
         verdict, reasons = planted_gradients.said(entry, planted_gradients.compiled(entry.gradient))

@@ -141,6 +141,8 @@ def orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     if at.ndim >= 2 and len(set(shape)) > 1:  # else it is an exchange of axes
         yield "in C's order where Fortran's is right", at.ravel(order="F")
         yield "in Fortran's order where C's is right", np.argsort(at.ravel(order="F"))
+    if sum(n > 1 for n in shape) > 1:
+        yield "reversed along all axes", np.flip(at).ravel()
     for axis, n in enumerate(shape):
         if n > 1:
             yield f"reversed along axis {axis}", np.flip(at, axis).ravel()

@@ -28,6 +28,7 @@ from tinygrad_dnn.check.diagnosis.slips.jacobian import (
     orders,
 )
 from tinygrad_dnn.check.diagnosis.slips.uses import SEEDS, slips_at
+from tinygrad_dnn.check.diagnosis.slips.written import named_in_formulas
 from tinygrad_dnn.check.diagnosis.source import Source
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient
 from tinygrad_dnn.formula.text import formulas
@@ -42,6 +43,7 @@ MOST_ASKED = 6  # gradients of several that a slip must explain, the largest
 NEAR = 0.3  # of its size by which a number is moved
 
 Guess = Callable[[Backward, Asked], Any]
+Elsewhere = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 class Wrong(NamedTuple):
@@ -74,10 +76,13 @@ def probable_slip(wrong: Sequence[Wrong], seed: int = 0) -> Named | None:
             return None
         passes = _recorded(first, asked)
         search = _Search(first, [*zip(passes, asked, strict=True)]) if passes else None
-        found = [search.simplest() if search else None]
+        found = [search.simplest() if search else _measured_elsewhere(first, asked)]
         if found[0] is None or found[0].rank > 1:
             others = _in_jacobian(first, passes) if first.ask else _in_jacobians(first, asked)
             found.append(others)
+        best = min((f for f in found if f is not None), default=None)
+        if best is None or best.rank > 2:
+            found.append(named_in_formulas(first, asked))
     return min((f for f in found if f is not None), default=None)
 
 
@@ -108,6 +113,27 @@ def _asked(source: Source, seed: int) -> list[Asked]:
     except Exception:  # whatever a stranger's code does with another point
         return found
     return found
+
+
+def _measured_elsewhere(source: Source, asked: Sequence[Asked]) -> Named | None:
+    """The right gradient of another point, measured: of a forward that can't be recorded."""
+    for says, elsewhere in _other_points(source.inputs, source.called):
+        differs = False
+        for a in asked:
+            try:
+                there, here = (
+                    np.asarray(measured_gradient(source.forward, list(xs), source.k, a.g), float)
+                    for xs in (map(np.asarray, elsewhere(a.inputs)), map(np.asarray, a.inputs))
+                )
+            except Exception:  # as above
+                break
+            if np.count_nonzero(there) < LEAST or not alike(a.yours, there):
+                break
+            differs |= not alike(here, there)
+        else:
+            if differs:
+                return Named(3, says)
+    return None
 
 
 def _in_jacobian(source: Source, passes: Sequence[Backward]) -> Named | None:
@@ -222,30 +248,19 @@ class _Search:
                 says = slip.says.format(
                     x=self.texts.get(x, "it"), z=self.texts.get(z, "the result")
                 )
-                yield Placed(at, slip.rank, says, slip.change)
+                yield Placed(at, slip.rank, says.removesuffix(", with x = x"), slip.change)
 
     def _at_one_use(self) -> None:
         for slip in self._slips():
             self._tried(slip.rank, slip.says, _changed({slip.at: slip.change}, self.k))
 
     def _of_other_inputs(self) -> None:
-        """The right gradient of another point: an input in another order, or for another."""
-        inputs = self.pairs[0][1].inputs
-        shapes = [np.shape(x) if is_float(x) else None for x in inputs]
-        for n, shape in enumerate(shapes):
-            name = self.names[n]
-            for words, _ in orders(shape or ()):
-                self._tried(3, f"takes {name} {words}", self._with(n, _in_order(words)))
-            for other, theirs in enumerate(shapes):
-                if other != n and theirs is not None and theirs == shape:
-                    says = f"takes {self.names[other]} where {name} is right"
-                    self._tried(3, says, self._with(n, _another(other)))
+        for says, elsewhere in _other_points(self.pairs[0][1].inputs, self.names):
+            self._tried(3, says, self._at(elsewhere))
 
-    def _with(self, n: int, of: Callable[[Sequence[Any], int], Any]) -> Guess:
+    def _at(self, elsewhere: Elsewhere) -> Guess:
         def guess(p: Backward, a: Asked) -> Any:
-            inputs = [*a.inputs]
-            inputs[n] = of(a.inputs, n)
-            return Backward(self.forward, inputs).gradient(a.g, self.k, {})
+            return Backward(self.forward, elsewhere(a.inputs)).gradient(a.g, self.k, {})
 
         return guess
 
@@ -315,21 +330,35 @@ def _times_an_array(of: Callable[[Any], Any], which: int | None, power: int, k: 
     return guess
 
 
-def _another(m: int) -> Callable[[Sequence[Any], int], Any]:
-    return lambda inputs, _: inputs[m]
+def _other_points(inputs: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, Elsewhere]]:
+    """Where else a right gradient may have been taken: an input in another order, or for another,
+    in words.
+    """
+    shapes = [np.shape(x) if is_float(x) else None for x in inputs]
+    for n, shape in enumerate(shapes):
+        for words, _ in orders(shape or ()):
+            yield f"takes {names[n]} {words}", _in_order(n, words)
+        for other, theirs in enumerate(shapes):
+            if other != n and theirs is not None and theirs == shape:
+                yield f"takes {names[other]} where {names[n]} is right", _another(n, other)
 
 
-def _in_order(words: str) -> Callable[[Sequence[Any], int], Any]:
+def _another(n: int, other: int) -> Elsewhere:
+    return lambda inputs: [inputs[other] if k == n else x for k, x in enumerate(inputs)]
+
+
+def _in_order(n: int, words: str) -> Elsewhere:
     """An input in another order of its elements."""
 
-    def of(inputs: Sequence[Any], n: int) -> Any:
+    def elsewhere(inputs: Sequence[Any]) -> Sequence[Any]:
         x = np.asarray(inputs[n])
         order = dict(orders(x.shape)).get(words)
         if order is None:
             raise ValueError("there is no such order")
-        return x.ravel()[order].reshape(x.shape)
+        turned = x.ravel()[order].reshape(x.shape)
+        return [turned if k == n else y for k, y in enumerate(inputs)]
 
-    return of
+    return elsewhere
 
 
 def _seeded(seed: Callable[[Any, Any], Any], k: int) -> Guess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,9 +33,12 @@ def slips_at(node: Node, i: int) -> Iterator[Slip]:
     yield Slip(4, "counts {x} in {z} twice", scaled(2))
     yield Slip(4, "has half of what comes through {x} in {z}", scaled(0.5))
     yield Slip(4, "takes 1 for what arrives at {z}", _of_ones)
-    yield Slip(3, "averages where {x} was repeated in {z}, and the sum is right", _averaged)
-    yield Slip(3, "lacks the 1/n of {z}, or has n times what is right there", _scaled(1))
-    yield Slip(3, "has the 1/n of {z} twice", _scaled(-1))
+    x = node.inputs[i]
+    if prod(x.shape) > prod(node.shape):
+        yield Slip(3, "lacks the 1/n of {z}, or has n times what is right there", _scaled(1))
+        yield Slip(3, "has the 1/n of {z} twice", _scaled(-1))
+    else:
+        yield Slip(3, "averages where {x} was repeated in {z}, and the sum is right", _averaged)
     yield Slip(4, "gives all of {x} what arrives at {z}, without its derivative", _spread)
     yield Slip(4, "lacks a division by {z}", lambda n, i, g, s: rule(n, i, g, s) * s[0])
     yield Slip(4, "is divided by {z} once too often", lambda n, i, g, s: rule(n, i, g, s) / s[0])
@@ -67,9 +71,9 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
     """Slips in the derivative of a function of one variable."""
     slope = f"the derivative of {node.op.name}" if len(node.inputs) == 1 else "the slope of {z}"
     right = f"where {slope} is right"
-    yield Slip(2, f"lacks the derivative of {node.op.name} at {{z}}", lambda n, i, g, s: g)
+    yield Slip(1, f"lacks the derivative of {node.op.name} at {{z}}", _without_derivative)
     twice = f"has the derivative of {node.op.name} at {{z}} twice"
-    yield Slip(2, twice, lambda n, i, g, s: rule(n, i, rule(n, i, g, s), s))
+    yield Slip(3, twice, lambda n, i, g, s: rule(n, i, rule(n, i, g, s), s))
     confused = f"has the derivative of {node.op.name} taken at {{z}} where {{x}} is right: are "
     yield Slip(2, f"{confused}input and output confused?", _at_the_result)
     divided = f"is divided by the derivative of {node.op.name} at {{z}}, not multiplied"
@@ -85,8 +89,8 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
         unary = op.elementwise and len(op.arrays) == 1 and not op.required
         if op is not node.op and unary and op.rules:
             says = f"has the derivative of {other} {right}"
-            yield Slip(3, f"{says}, at {{x}}", _with(_slope_of(op), None))
-            yield Slip(4, f"{says}, at {{z}}", _with(_slope_of(op), 0))
+            yield Slip(4, f"{says}, at {{x}}", _with(_slope_of(op), None))
+            yield Slip(5, f"{says}, at {{z}}", _with(_slope_of(op), 0))
 
 
 # Slopes as they are written by hand, of a function or of its value.
@@ -126,6 +130,12 @@ SEEDS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def _without_derivative(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
+    if np.array_equal(rule(node, i, g, saved), -g):
+        raise ValueError("a sign")
+    return g
+
+
 def _of_ones(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
     return rule(node, i, np.ones_like(g), saved)
 
@@ -142,7 +152,14 @@ def _masked(mask: Callable[[Any, Any], Any]) -> Change:
 
 def _with(slope: Callable[[Any], Any], of: int | None) -> Change:
     """The slope of another function at the input, or at what `of` says."""
-    return lambda n, i, g, s: g * slope(np.asarray(s[i + 1 if of is None else of], float))
+
+    def change(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
+        there = slope(np.asarray(saved[i + 1 if of is None else of], float))
+        if np.size(there) > 1 and np.ptp(there) == 0:
+            raise ValueError("a plain factor")
+        return g * there
+
+    return change
 
 
 def _slope_of(op: Any) -> Callable[[Any], Any]:
@@ -158,7 +175,10 @@ def _guarded(k: int) -> Change:
     def change(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
         moved = [*saved]
         moved[i + 1] = np.asarray(saved[i + 1], float) + 10.0**-k
-        return rule(node, i, g, tuple(moved))
+        here, there = (np.asarray(rule(node, i, g, tuple(s))) for s in (saved, moved))
+        if np.any((here == there) & (here != 0)):
+            raise ValueError("a step: other shifts would give the same")
+        return there
 
     return change
 

@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import pytest
 from kinks import calls, cotangent, domain_of, is_elementwise, special
 from mutation.planted import redeclared
 
@@ -14,8 +13,7 @@ from tinygrad_dnn import Tensor, gradients, sqrt, where
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check import check_op
 from tinygrad_dnn.check.op_check import cases_of, sampled
-from tinygrad_dnn.graph import trace
-from tinygrad_dnn.ops import REGISTRY, Case, Op
+from tinygrad_dnn.ops import Case, Op
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
 SELECT = {
@@ -176,115 +174,3 @@ def check_narrow(op: Op) -> None:
                     raise AssertionError(
                         f"{op.name}({case}), argument {i}: the rule gave {gx.dtype}"
                     )
-
-
-def _check_einsum(op: Op) -> None:
-    rng = np.random.default_rng(0)
-    for subscripts, *shapes in (
-        ("bij,kjb->kbi", (3, 40, 50), (20, 50, 3)),
-        ("ij,jk->ik", (30, 20), (20, 40)),
-        ("ij,kj->ki", (30, 20), (40, 20)),
-        ("aij,abk->aijbk", (3, 10, 9), (3, 8, 10)),
-        ("ijab,bkja->ik", (12, 4, 3, 5), (5, 30, 4, 3)),
-        ("ij,jk,kl->li", (40, 30), (30, 40), (40, 30)),
-        ("ij,ij->i", (9, 8), (9, 8)),
-    ):
-        xs = [rng.normal(size=s) for s in shapes]
-        for optimize in (False, True):
-            z = np.einsum(subscripts, *map(Tensor, xs), optimize=optimize)
-            np.testing.assert_allclose(z.data, np.einsum(subscripts, *xs), rtol=1e-9, atol=1e-9)
-            assert z.shape == np.einsum(subscripts, *xs).shape
-        names = {node.op.name for node in trace([z.node]).nodes if node.op}
-        assert ("matmul" in names) == (subscripts not in ("aij,abk->aijbk", "ij,ij->i"))
-
-
-def _steps(x: Any, y: Any) -> Any:
-    """The recurrence step by step, and how large what was rounded on the way may be."""
-    z, size = np.array(y), np.abs(y)
-    for k in range(1, len(x)):
-        z[k] += x[k] * z[k - 1]
-        size[k] += np.abs(x[k]) * size[k - 1]
-    return z, size
-
-
-def _check_recurrence(op: Op) -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(0.9, 1.1, 200), rng.normal(size=200)
-    # In the second block the product is lost to underflow, though not what it multiplies.
-    lost = np.repeat([4e4, 1e-12, 1e12, 1.0], [64, 32, 32, 72])
-    narrow = rng.uniform(0.4, 0.6, size=(700, 2)), rng.normal(size=(700, 2))  # 0.5⁷⁰⁰ is no product
-    zeros = np.where(np.arange(300) % 50 == 7, 0.0, 1.1)
-    for factors, added in (
-        (x, y),
-        (lost, np.eye(200)[0]),
-        narrow,
-        (zeros, rng.normal(size=300)),
-        (np.full(200, 1.5), np.full(200, 5e-324)),  # whose quotients lose their digits
-        (np.full(200, 1e3), np.eye(200)[150]),
-        (np.full(130, 1e-5), np.ones(130)),
-        (rng.uniform(0.5, 1.5, size=(80, 40)), rng.normal(size=(80, 40))),
-    ):
-        with np.errstate(all="ignore"):
-            z, (expected, size) = op(factors, added), _steps(factors, added)
-            for kinds in ("f4 f4", "f4 f8", "f8 f4"):
-                a, b = (v.astype(k) for v, k in zip((factors, added), kinds.split(), strict=True))
-                assert op(a, b).dtype == np.result_type(a, b)
-        assert z.shape == expected.shape
-        assert (np.abs(z - expected) <= 1e-12 * size).all()
-
-
-def _check_triangular(op: Op) -> None:
-    rng = np.random.default_rng(0)
-    for x_stack, y_stack, n, m in (
-        ((), (), 70, 2), ((2,), (), 33, 1), ((), (2,), 33, 1), ((), (), 64, 3), ((), (), 5, 2),
-    ):  # fmt: skip
-        x = rng.normal(size=(*x_stack, n, n)) + 20 * np.eye(n)
-        y = rng.normal(size=(*y_stack, n, m))
-        for is_lower, part in ((True, np.tril(x)), (False, np.triu(x))):
-            x = np.where(part == 0, np.nan, part)  # one triangle alone is read
-            z = op(x, y, lower=is_lower)
-            assert z.shape == (*x_stack, *y_stack, n, m)
-            np.testing.assert_allclose(part @ z, np.broadcast_to(y, z.shape), atol=1e-12)
-            for kinds in (("f4", "f8"), ("f8", "f4")):
-                a, b = (v.astype(k) for v, k in zip((x, y), kinds, strict=True))
-                assert op(a, b, lower=is_lower).dtype == np.float64
-    with pytest.raises(ValueError, match="expected a square matrix"):
-        op(np.eye(71), y)
-
-
-def _check_argsort(op: Op) -> None:
-    rng = np.random.default_rng(0)
-    for x in (
-        rng.permutation(4200) * 1.0,
-        rng.integers(0, 50, size=4200) * 1.0,
-        rng.permutation(4200).reshape(60, 70) * 1.0,
-        rng.integers(0, 9, size=(70, 61)) * 1.0,
-        np.where(np.arange(4200) == 3, np.nan, rng.permutation(4200)),
-    ):
-        for axis in (-1, 0, None):
-            order = np.argsort(x, axis=axis, kind="stable")
-            np.testing.assert_array_equal(op(x, axis=axis), order)
-
-
-LARGE = {
-    "argsort": _check_argsort,
-    "einsum": _check_einsum,
-    "recurrence": _check_recurrence,
-    "triangular": _check_triangular,
-}
-
-
-# Ops whose rules call those.
-THROUGH = {
-    "cholesky_lower": "triangular",
-    "qr_parts": "triangular",
-    "cumprod": "recurrence",
-    "sort": "argsort",
-}
-
-
-def check_large(op: Op) -> None:
-    """Ops that go another way from some size on arrive at the same."""
-    name = THROUGH.get(op.name, op.name)
-    if name in LARGE:
-        LARGE[name](REGISTRY[name])

@@ -305,7 +305,8 @@ NUMPY = _by_name(
         "`np.linalg.lstsq(np.vander(v.data, 2), v)[0]`": "polyfit",
         "`np.vstack([t, u])`": "row_stack",
         "`np.sort(v)`": "sort_complex",
-        "`np.where(t > 0, t, 0.0)`": "place putmask trim_zeros",
+        "`np.where(t > 0, t, 0.0)`": "place putmask",
+        "a slice, from the first that is not 0: `v[np.flatnonzero(v.data)[0]:]`": "trim_zeros",
         "`np.copy(t)`, or `t.data.copy()` for the values": "array_copy",
         "the values alone are plain: `np.unique(t.data)`": (
             "unique histogram_bin_edges in1d intersect1d "
@@ -318,8 +319,11 @@ NUMPY = _by_name(
         "`td.softmax(t, axis=1)`": "softmax",
         "`np.log(p) - np.log1p(-p)`": "logit",
         "`t * np.log(p)`": "xlogy xlog1py entr rel_entr",
-        "`np.exp(t)` with NumPy's own signature": "frexp nextafter spacing",
-        "the same on the values: `np.unravel_index([1, 2], t.shape)`": "unravel_index einsum_path",
+        "the same on the values: `np.frexp(t.data)`": "frexp",
+        "the same on the values: `np.nextafter(t.data, np.inf)`": "nextafter",
+        "the same on the values: `np.spacing(t.data)`": "spacing",
+        "the same on the values: `np.unravel_index([1, 2], t.shape)`": "unravel_index",
+        "the same on the values: `np.einsum_path('ij,j->i', S.data, v.data)`": "einsum_path",
     }
 )
 

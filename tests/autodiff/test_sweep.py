@@ -281,6 +281,31 @@ def test_a_leaf_that_is_the_root() -> None:
     same(x.grad.data, seed)
 
 
+def test_what_rules_share_is_computed_once_for_each_cotangent() -> None:
+    ran = []
+
+    def shared(g: Any, x: Any) -> Any:
+        ran.append(g)
+        return g * x
+
+    rules = (lambda shared, y: 2 * shared * y, lambda shared, x: shared * x)
+    op = Op(lambda x, y, /: x * x * y, "{x}²{y}", rules, shared=shared, name="squared_times")
+    x, y = parameter([2.0, 3.0]), parameter([5.0, 7.0])
+    z = op(x, y)
+    slopes = gradients(z * z, [x, y], gradient=np.ones(2), create_graph=True)
+    assert len(ran) == 1
+    same(slopes[0].data, 4 * x.data**3 * y.data**2)
+    same(slopes[1].data, 2 * x.data**4 * y.data)
+    found = gradients(slopes[0], [x, y], gradient=np.ones(2))
+    same(found[0], 12 * x.data**2 * y.data**2)
+    same(found[1], 8 * x.data**3 * y.data)
+    for only in (x, y):  # either rule alone
+        ran.clear()
+        slope = 2 * x.data * y.data if only is x else x.data**2
+        same(gradients(op(x, y), only, gradient=np.ones(2)), slope)
+        assert len(ran) == 1
+
+
 def test_a_rule_may_have_nothing_to_say() -> None:
     gate = custom_vjp(lambda x, y: x * y, lambda g, z, x, y: (g * y, None), name="gate")
     x, y = parameter(2.0), parameter(3.0)

@@ -93,9 +93,9 @@ def printable() -> tuple[list[Pass], set[str]]:
 
 
 UNPRINTED = {  # what factorises matrices, and functions of NumPy that JavaScript lacks
-    "argpartition", "cholesky_lower", "det", "eigenvalues", "eigh_parts", "i0", "i0_derivative",
-    "inv", "pinv", "qr_parts", "sinc", "sinc_derivative", "singular_values", "slogdet_parts",
-    "solve", "sparse_matmul", "svd_parts", "triangular",
+    "argpartition", "cholesky_lower", "cofactors", "det", "eigenvalues", "eigh_parts", "i0",
+    "i0_derivative", "inv", "pinv", "qr_parts", "sinc", "sinc_derivative", "singular_values",
+    "slogdet_parts", "solve", "sparse_matmul", "svd_parts", "triangular",
 }  # fmt: skip
 
 

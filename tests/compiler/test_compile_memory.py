@@ -48,8 +48,8 @@ LARGE: dict[str, list[Case]] = {
 # LAPACK, sorting and what is more than one call have no memory given to write into; a gradient that
 # is 0 everywhere (`copysign`, `heaviside`) is a result that does not change, copied in each call.
 WITHOUT_OUT = frozenset((
-    "argpartition", "argsort", "cholesky_lower", "copysign", "cumprod", "det", "eigenvalues",
-    "eigh_parts", "heaviside", "i0",
+    "argpartition", "argsort", "cholesky_lower", "cofactors", "copysign", "cumprod", "det",
+    "eigenvalues", "eigh_parts", "heaviside", "i0",
     "i0_derivative", "inv", "pinv", "qr_parts", "recurrence", "scatter_along_axis", "sinc",
     "sinc_derivative", "singular_values", "slogdet_parts", "solve", "sort", "sparse_matmul",
     "svd_parts", "take_along_axis", "triangular",

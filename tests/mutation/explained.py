@@ -9,18 +9,6 @@ from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("equivalent.md")
-# Ways that are taken from some size on, and what several rules share: not every survivor of theirs
-# is killed or explained yet.
-OPEN = frozenset((
-    "_argsort_large", "_arranged", "_cumprod", "_in_blocks", "_log_others", "_lowered", "_product",
-    "_without_the_largest", "argsort", "contracted", "reverse.pulls_of",
-    "scatter_along_axis", "setitem", "sinc_derivative", "_by_products",
-))  # fmt: skip
-
-
-def is_open(mutant: str) -> bool:
-    """Whether it is of a function whose survivors are not all killed or explained yet."""
-    return mutant.split(": ", 1)[0] in OPEN
 
 
 @cache

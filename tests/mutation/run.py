@@ -13,6 +13,7 @@ from typing import Any
 
 import contract
 import kinks
+import large
 import pytest
 import test_registry
 import test_sight
@@ -32,6 +33,7 @@ Check = Callable[..., Any]
 
 # Each is called with an op.
 CHECKS: tuple[Check, ...] = (
+    large.check_large,
     check_op,
     kinks.check_ends,
     contract.check_more,
@@ -41,7 +43,6 @@ CHECKS: tuple[Check, ...] = (
     contract.check_selection,
     contract.check_shares,
     contract.check_narrow,
-    contract.check_large,
     kinks.check_points,
     kinks.check_bytes,
     kinks.check_one_share,

@@ -28,6 +28,7 @@ from kinks import (
     check_one_share,
     check_points,
 )
+from large import THROUGH, WAYS, check_large
 
 from tinygrad_dnn.ops import REGISTRY, Op
 
@@ -67,6 +68,11 @@ def test_manners(check: Callable[[Op], None], name: str) -> None:
     check(REGISTRY[name])
 
 
+@pytest.mark.parametrize("name", sorted({*WAYS, *THROUGH}))
+def test_another_way_arrives_at_the_same(name: str) -> None:
+    check_large(REGISTRY[name])
+
+
 def test_no_case_stands_twice() -> None:
     for name, cases in MORE_CASES.items():
         assert not {repr(c) for c in cases} & {repr(c) for c in REGISTRY[name].cases}
@@ -81,8 +87,10 @@ def test_no_case_stands_twice() -> None:
         [end[0] for end in SECOND_ENDS],
         MORE_CASES,
         SELECT,
+        WAYS,
+        THROUGH,
     ],
-    ids=["kinks", "ends", "far", "second ends", "cases", "select"],
+    ids=["kinks", "ends", "far", "second ends", "cases", "select", "ways", "through"],
 )
 def test_the_tables_speak_of_declared_ops(stated: Any) -> None:
     assert set(stated) <= set(REGISTRY)

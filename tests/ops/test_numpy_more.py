@@ -128,7 +128,7 @@ def test_an_einsum_in_sublists_and_in_an_order_that_is_given() -> None:
 
 
 @pytest.mark.parametrize("shape", [(STEPS,), (STEPS + 1,), (1000,), (5000,), (200, 3), (100, 40)])
-def test_a_recurrence_in_blocks_is_the_recurrence(shape: tuple[int, ...]) -> None:
+def test_a_long_recurrence_is_the_recurrence(shape: tuple[int, ...]) -> None:
     x, y = rng.uniform(-1.2, 1.2, shape), rng.normal(size=shape)
     x[shape[0] // 2] = 0
     wanted, last = np.zeros(shape), np.zeros(shape[1:])
@@ -138,7 +138,7 @@ def test_a_recurrence_in_blocks_is_the_recurrence(shape: tuple[int, ...]) -> Non
 
 
 @pytest.mark.parametrize("factor", [1e-30, 1e30])
-def test_a_recurrence_whose_blocks_would_lose_digits_is_computed_step_by_step(
+def test_s263_a_recurrence_whose_products_would_lose_digits_is_computed_step_by_step(
     factor: float,
 ) -> None:
     x = np.full(4 * STEPS, factor)

@@ -64,11 +64,11 @@ class Conversions:
             note_sight(self.node)
         return self._array
 
-    def item(self) -> Any:
-        """The value of a one-element tensor as a Python number."""
-        if self.size != 1:
+    def item(self, *index: Any) -> Any:
+        """The value of a one-element tensor, or of the element at an index, as a Python number."""
+        if not index and self.size != 1:
             raise ValueError(f"item: expected one element, got {describe(self.node)}")
-        return self._read(".item()").item()
+        return self._read(".item()").item(*index)
 
     def tolist(self) -> Any:
         """The values as nested lists."""

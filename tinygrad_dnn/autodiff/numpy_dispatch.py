@@ -20,7 +20,7 @@ from tinygrad_dnn.autodiff.numpy_signatures import SIGNATURES
 from tinygrad_dnn.autodiff.numpy_writers import WRITERS
 from tinygrad_dnn.glossary import ARGUMENTS, NUMPY, UFUNC_METHODS, advice
 from tinygrad_dnn.graph import NO_META
-from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op
+from tinygrad_dnn.ops import COMPOSED, REGISTRY, Composed, Op, reduction
 from tinygrad_dnn.ops.compose import as_array, as_dtype
 from tinygrad_dnn.ops.nested import tensors
 from tinygrad_dnn.ops.numpy_functions.reductions import scanned
@@ -138,7 +138,7 @@ def _diagonal_of_matrices(x: Any, /, *, offset: int = 0) -> Any:
 
 
 def _trace_of_matrices(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    return ops.trace(x if dtype is None else ops.astype(x, dtype), offset, -2, -1)
+    return numpy_signatures.trace(x, offset, -2, -1, dtype)
 
 
 def _outer_of_vectors(x1: Any, x2: Any, /) -> Any:
@@ -265,13 +265,20 @@ for _name in _WHOLE.keys() & REGISTRY.keys():
     REGISTRY[_name].whole = _WHOLE[_name]
 
 
+def _logaddexp_over(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log Σ exp over axes, −∞ of no elements."""
+    if reduction.length(axis, np.shape(a)):
+        return ops.logsumexp(a, axis, keepdims=keepdims)
+    return np.sum(a, axis=axis, keepdims=keepdims) - np.inf
+
+
 # The reduction and the running one that a ufunc's methods are; of the other ufuncs they refuse.
 _REDUCED: dict[Any, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
     np.maximum: np.max,
     np.minimum: np.min,
-    np.logaddexp: ops.logsumexp,
+    np.logaddexp: _logaddexp_over,
 }
 
 _RUNNING: dict[Any, Op] = {np.add: ops.cumsum, np.multiply: ops.cumprod}
@@ -292,7 +299,11 @@ def _method(ufunc: Any, method: str) -> Callable[..., Any]:
         return reduce
     if ufunc in _REDUCED and method == "accumulate":
 
-        def accumulate(a: Any, axis: int = 0, dtype: Any = None) -> Any:
+        def accumulate(a: Any, axis: Any = 0, dtype: Any = None) -> Any:
+            if not np.ndim(a):
+                raise TypeError(f"np.{ufunc.__name__}.accumulate: expected an axis, got a number")
+            if axis is None and np.ndim(a) > 1:
+                raise ValueError(f"np.{ufunc.__name__}.accumulate: expected one axis, got None")
             a = a if dtype is None else ops.astype(a, dtype)
             run = _RUNNING.get(ufunc)
             return scanned(ufunc, a, axis) if run is None else run(a, axis=axis)

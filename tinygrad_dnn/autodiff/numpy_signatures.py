@@ -44,8 +44,10 @@ def einsum(
 
 def where(condition: Any, *branches: Any, **named: Any) -> Any:
     """x where the condition holds, else y."""
+    if not branches and not named:
+        return np.nonzero(condition)
     if len(branches) + len(named) != 2:
-        raise TypeError("np.where: expected condition, x, y; for positions use np.nonzero(t.data)")
+        raise TypeError("np.where: expected condition, x, y, or a condition alone, for positions")
     return ops.where(condition, *branches, **named)
 
 
@@ -124,6 +126,14 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> 
     return COMPOSED["pad"](array, pad_width, mode, **settings)
 
 
+def trace(
+    a: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: None = None
+) -> Any:
+    """Sum along a diagonal, in another dtype."""
+    _refuse_out("trace", out)
+    return ops.trace(as_dtype(as_array(a), dtype), offset, axis1, axis2)
+
+
 def _joining(op: Op) -> Callable[..., Any]:
     def join(
         arrays: Any,
@@ -167,4 +177,5 @@ SIGNATURES: dict[str, Callable[..., Any]] = {
     "sort": sort,
     "stack": _joining(ops.stack),
     "take": take,
+    "trace": trace,
 }

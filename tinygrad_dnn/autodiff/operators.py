@@ -354,6 +354,8 @@ class Operators(Methods, Conversions):
         if order != "C":
             turned: Self = in_order(self, _one_or_many(shape), order)
             return turned
+        if not shape:
+            raise TypeError("reshape: expected a shape, as in t.reshape(2, 3), got none")
         return self.__record__(ops.reshape, (self,), {"shape": _one_or_many(shape)})
 
     def ravel(self, order: str = "C") -> Self:

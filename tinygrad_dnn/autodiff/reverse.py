@@ -268,22 +268,20 @@ def sweep(
 
 
 def pulls_of(op: Any, g: Any, saved: tuple[Any, ...], node: Node) -> Sequence[Any]:
-    """The rules as one node needs them, with what they have in common computed once: all
-    gradients together, one rule for any number of inputs, or a part that several rules share.
+    """The rules as one node needs them for one cotangent, with what they have in common computed
+    once: all gradients together, one rule for any number of inputs, or a part that several share.
     """
     if op.joint is not None:
-        return [lambda g, saved, node, i, gx=gx: gx for gx in op.joint(g, saved)]
+        return [lambda *_, gx=gx: gx for gx in op.joint(g, saved)]
     if op.share is not None:
-        known: list[Any] = [None, None]  # a cotangent, and what is shared for it
+        known: list[Any] = []
 
-        def share(g: Any, saved: Any, node: Any, i: int) -> Any:
-            if known[0] is not g:
-                known[:] = g, op.share(g, saved, node, i)
-            return known[1]
+        def share(*asked: Any) -> Any:
+            if not known:
+                known.append(op.share(*asked))
+            return known[0]
 
-        return [
-            lambda g, saved, node, i, pull=pull: pull(g, saved, node, i, share) for pull in op.pulls
-        ]
+        return [lambda *asked, pull=pull: pull(*asked, share) for pull in op.pulls]
     once = _Once(node)
     return [lambda g, saved, _, i: op.pulls[0](g, saved, once, i)] * len(node.inputs)
 

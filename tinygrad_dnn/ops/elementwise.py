@@ -137,11 +137,11 @@ def _lowered(x, y):
     # xʸ⁻¹ of a number y; x¹ is x.
     if y == 2:
         return x
-    if abs(y) < 2048 or abs(y) * np.finfo(x.dtype).eps < 2:
+    if abs(y) * np.finfo(x.dtype).eps < 2:
         return x ** (y - 1)
-    # From here on y is even and y − 1, which is odd, rounds to an even number. Of |x| > 2 or 0 the
-    # power is 0 or ∞, whatever it is divided by.
-    return x**y / np.clip(np.where(x == 0, 1, x), -2, 2)
+    # From here on y is even and y − 1, which is odd, rounds to an even number. The power is 0 or ∞
+    # but where |x| is 1 to rounding, so that of a division by x the sign is left.
+    return x**y * np.copysign(1, x)
 
 
 def _power_base(g, x, y):

@@ -122,14 +122,35 @@ def triangular(x, y, /, *, lower=True):
     return z
 
 
+def _cofactors(g, z, x):
+    # C = det(x) x⁻ᵀ: Σ g ⊙ C changes by (Σ g ⊙ C) x⁻ᵀ − C gᵀ x⁻ᵀ.
+    inverse = t(np.linalg.inv(x))
+    return np.sum(g * z, axis=(-1, -2), keepdims=True) * inverse - z @ t(g) @ inverse
+
+
+@matrix("cof({x})", vjp=_cofactors, cases=SQUARE, arrange=well_conditioned)
+def cofactors(x, /):
+    """The slopes of the determinant, det(x) x⁻ᵀ, of singular matrices too; there its own rule,
+    which inverts x, raises LinAlgError.
+    """
+    try:
+        return np.expand_dims(np.linalg.det(x), (-1, -2)) * t(np.linalg.inv(x))
+    except np.linalg.LinAlgError:
+        # Of x = U diag(s) Vᵀ they are det(U) det(V) U diag(the products of all other s) Vᵀ.
+        U, s, Vh = np.linalg.svd(x)
+        others = np.where(np.eye(s.shape[-1]), 1, np.expand_dims(s, -2)).prod(axis=-1)
+        sign = np.linalg.det(U) * np.linalg.det(Vh)
+        return np.expand_dims(sign, (-1, -2)) * (U * np.expand_dims(others, -2)) @ Vh
+
+
 @matrix(
     "det({x})",
-    vjp=lambda g, z, x: np.expand_dims(g * z, (-1, -2)) * t(np.linalg.inv(x)),
+    vjp=lambda g, x: np.expand_dims(g, (-1, -2)) * cofactors(x),
     cases=SQUARE,
     arrange=well_conditioned,
 )
 def det(x, /):
-    """Determinant; where it is 0 the rule, which inverts x, raises LinAlgError."""
+    """Determinant."""
     return np.linalg.det(x)
 
 

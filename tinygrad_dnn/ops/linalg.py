@@ -360,22 +360,22 @@ def _product(x, y, terms, result):
     """A step that is a matrix product, of every letter that both have and the result keeps."""
     one, other = terms
     both = [c for c in one if c in other and c in result]
-    summed = [c for c in one if c in other and c not in result]
+    summed = [c for c in one if c not in result]
     left, right = [c for c in one if c not in other], [c for c in other if c not in one]
     x, left_shape = _arranged(x, one, both, left, summed)
     y, right_shape = _arranged(y, other, both, summed, right)
     z = np.matmul(x, y)
     written = [*both, *left, *right]
-    shape = (*x.shape[: len(both)], *left_shape[0], *right_shape[1])
+    shape = (*z.shape[: len(both)], *left_shape[0], *right_shape[1])
     z = z if z.shape == shape else np.reshape(z, shape)
     order = tuple(written.index(c) for c in result)
-    return z if order == tuple(range(len(order))) else np.transpose(z, order)
+    return z if order == (*sorted(order),) else np.transpose(z, order)
 
 
 def _arranged(x, term, both, rows, columns):
     """x as matrices (*both, rows, columns), and the lengths that were merged into those two."""
     order = tuple(term.index(c) for c in (*both, *rows, *columns))
-    x = x if order == tuple(range(len(order))) else np.transpose(x, order)
+    x = x if order == (*sorted(order),) else np.transpose(x, order)
     n, m = len(both), len(both) + len(rows)
     parts = x.shape[n:m], x.shape[m:]
     shape = (*x.shape[:n], prod(parts[0]), prod(parts[1]))
@@ -384,11 +384,8 @@ def _arranged(x, term, both, rows, columns):
 
 def contracted(subscripts, operands, optimize=False):
     """An einsum of arrays or Tensors: literally, or where that is long, by matrix products."""
-    steps = _steps(subscripts, _shapes(operands), optimize)
-    if len(steps) == 1 and not steps[0][3]:
-        return einsum_of(operands, subscripts=subscripts)
-    left = list(operands)
-    for places, terms, result, product in steps:
+    left = [*operands]
+    for places, terms, result, product in _steps(subscripts, _shapes(operands), optimize):
         chosen = [left[p] for p in places]
         for p in sorted(places, reverse=True):
             del left[p]
@@ -396,7 +393,8 @@ def contracted(subscripts, operands, optimize=False):
             left.append(_product(chosen[0], chosen[1], terms, result))
         else:
             left.append(einsum_of(chosen, subscripts=f"{','.join(terms)}->{result}"))
-    return left[0]
+    (z,) = left
+    return z
 
 
 LABELS = ascii_uppercase + ascii_lowercase  # in the order of an implicit result

@@ -181,12 +181,10 @@ def _stable(x, axis):
 
 def _argsort_large(x, axis):
     """The same by the quicker algorithm, where no two are equal, which it puts in any order."""
-    if axis is None:
-        x, axis = x.ravel(), 0
     order = np.argsort(x, axis=axis)
-    rows = np.swapaxes(np.take_along_axis(x, order, axis=axis), axis, 0)
-    increasing = (rows[:-1] < rows[1:]).all()  # of NaN nothing is
-    return order if increasing else _stable(x, axis)
+    with np.errstate(invalid="ignore"):  # of NaN, and of two infinities
+        steps = np.diff(np.take_along_axis(x, order, axis=axis), axis=-1 if axis is None else axis)
+    return order if (steps > 0).all() else _stable(x, axis)
 
 
 @op(

@@ -165,7 +165,7 @@ def scatter_along_axis(x, indices, /, shape, axis):
     n, step = shape[axis], prod(shape[axis + 1 :])
     start = np.arange(prod(shape[:axis]))[:, np.newaxis] * (n * step) + np.arange(step)
     start = start.reshape(*shape[:axis], 1, *shape[axis + 1 :])
-    places = np.broadcast_to(start + np.where(indices < 0, indices + n, indices) * step, x.shape)
+    places = start + np.where(indices < 0, indices + n, indices) * step
     z = np.zeros_like(x, shape=prod(shape))
     np.add.at(z, places.ravel(), np.ravel(x))
     return np.reshape(z, shape)

@@ -1,5 +1,6 @@
 """Sums, means, extremes and products over axes. `axis` is an int, a tuple, or None for all."""
 
+import builtins
 from functools import partial
 from math import prod as count
 
@@ -58,8 +59,8 @@ def length(axis, shape):
 
 
 def inverse(n, times=1):
-    """times / n as a Python number, which takes on the arrays' dtype; ∞ for n = 0."""
-    return times / n if n else np.inf
+    """times / n as a Python number, which takes on the arrays' dtype; ∞ for n ≤ 0."""
+    return times / n if n > 0 else np.inf
 
 
 @reduction("Σ_{axis} {x}", vjp=lambda g, x_shape, axis: spread(g, axis, x_shape))
@@ -91,7 +92,7 @@ def var(x, /, axis=None, *, ddof=0, keepdims=False):
     """Variance Σ(x − x̄)²/(n − ddof) over axes."""
     centred = x - np.mean(x, axis=axis, keepdims=True)
     size = length(axis, x.shape) - ddof
-    return np.sum(centred * centred, axis=axis, keepdims=keepdims) / size
+    return np.sum(centred * centred, axis=axis, keepdims=keepdims) / builtins.max(size, 0)
 
 
 def _std(g, z, x, x_shape, axis, ddof):

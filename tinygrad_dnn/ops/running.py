@@ -6,7 +6,7 @@ from tinygrad_dnn.ops.declare import Case, op
 
 __all__ = ["cumprod"]
 
-STEPS, NARROW = 64, 32  # of more steps, with fewer elements in each, blocks are quicker
+STEPS, NARROW = 64, 32  # of more steps products are quicker; of fewer columns Python's numbers
 
 
 def _shifted(x, fill):
@@ -28,74 +28,52 @@ def _backwards(g, x):
 )
 def recurrence(x, y, /):
     """z_k = y_k + x_k z_{k−1} along the first axis, with z_{−1} = 0."""
-    n, width = x.shape[0], x[:1].size
-    if n > STEPS and width < NARROW:
-        z = _by_products(x, y)
-        z = _in_blocks(x, y) if z is None else z
-        if z is not None:
-            return z
-    z = y.astype(np.result_type(x.dtype, y.dtype))
-    if z.ndim == 1 and z.dtype == np.float64:
-        last, found = 0.0, []
-        for a, b in zip(x.tolist(), z.tolist(), strict=True):
-            last = b + a * last
-            found.append(last)
-        return np.asarray(found, z.dtype)
-    for k in range(1, n):
+    dtype = np.result_type(x.dtype, y.dtype)
+    if isinstance(x, np.ndarray) and x[:1].size < NARROW:
+        return _of_numbers(x, y, dtype)
+    z = y.astype(dtype)
+    for k in range(1, x.shape[0]):
         z[k] += x[k] * z[k - 1]
     return z
 
 
-def _by_products(x, y):
-    """P_k Σ_{j≤k} y_j / P_j with P_k = x_1 ⋯ x_k, whose roundings are those of the steps; None
-    where a product or a quotient leaves the range in which no digits are lost.
+def _of_numbers(x, y, dtype):
+    """The recurrence of a few columns, each step one of Python's numbers."""
+    if len(x) > STEPS:
+        try:
+            return _by_products(x, y, dtype)
+        except FloatingPointError:  # it would lose digits
+            pass
+    found = []
+    for xs, ys in zip(_lists(x), _lists(y), strict=True):
+        zs = ys[:1]
+        for a, b in zip(xs[1:], ys[1:], strict=True):
+            zs.append(b + a * zs[-1])
+        found.append(zs)
+    return np.asarray(found, dtype).T.reshape(y.shape)
+
+
+def _lists(x):
+    return x.reshape(len(x), x[:1].size).T.tolist()
+
+
+def _by_products(x, y, dtype):
+    """P_k Σ_{j≤k} y_j / P_j with P_k = x_1 ⋯ x_k, whose roundings are those of the steps.
+
+    Raises:
+        FloatingPointError: a product, a quotient or the result is 0, infinite or subnormal.
     """
-    a = x.copy()
+    a = x.astype(dtype)
     a[0] = 1  # nothing comes before
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="raise"):
         product = np.cumprod(a, axis=0)
-        info = np.finfo(x.dtype)
-        size = np.abs(product)
-        if not (size.max() < 2.0 ** (info.maxexp // 3) and size.min() > 2.0 ** (info.minexp // 3)):
-            return None
-        part = y / product
-        size = np.abs(part)
-        if not size.max() < np.inf or ((size < info.tiny) & (y != 0)).any():
-            return None
-        return product * np.cumsum(part, axis=0)
-
-
-def _in_blocks(x, y):
-    """The recurrence within blocks, then over their ends; None where a block's product is not
-    finite, or so small that digits are lost.
-    """
-    n, rest = x.shape[0], x.shape[1:]
-    count = -(-n // STEPS)
-    padding = np.zeros_like(x, shape=(count * STEPS - n, *rest))
-    a, z = (
-        np.swapaxes(np.concatenate([v, padding]).reshape(count, STEPS, *rest), 0, 1).copy("C")
-        for v in (x, y)
-    )
-    with np.errstate(over="ignore", under="ignore"):
-        product = np.cumprod(a, axis=0)
-    size = np.abs(product)
-    if not size.max() < np.inf:
-        return None
-    if size.min() < np.finfo(x.dtype).tiny:  # behind a 0 nothing is lost
-        lost = (size < np.finfo(x.dtype).tiny) & np.logical_and.accumulate(a != 0)
-        if lost.any():
-            return None
-    for k in range(1, STEPS):
-        z[k] += a[k] * z[k - 1]
-    z += product * _shifted(recurrence(product[-1], z[-1]), 0)
-    return np.swapaxes(z, 0, 1).reshape(count * STEPS, *rest)[:n]
+        return product * np.cumsum(y / product, axis=0)
 
 
 def _cumprod(g, z, x, x_shape, axis):
     # ∂z_i/∂x_k is the product of all but x_k: those before it times a recurrence from behind.
     if axis is None:
-        g, x = np.ravel(g), np.ravel(x)
-        return np.reshape(_shifted(z, 1) * _backwards(g, x), x_shape)
+        return np.reshape(_shifted(z, 1) * _backwards(g, np.ravel(x)), x_shape)
     if axis in (0, -len(x_shape)):
         return _shifted(z, 1) * _backwards(g, x)
     g, z, x = (np.moveaxis(v, axis, 0) for v in (g, z, x))
@@ -105,7 +83,7 @@ def _cumprod(g, z, x, x_shape, axis):
 @op(
     "cumprod_{axis}({x})",
     vjp=_cumprod,
-    cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0), Case((2, 3, 2), axis=-2)),
+    cases=(Case((2, 3)), Case((2, 3), axis=1), Case((5,), axis=0), Case((2, 3, 4), axis=2)),
 )
 def cumprod(x, /, axis=None):
     """Running product along an axis, or of the flattened array; slopes are right at zeros too."""

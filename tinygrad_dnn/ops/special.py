@@ -2,6 +2,7 @@
 
 from functools import partial
 from math import factorial
+from typing import Any
 
 import numpy as np
 
@@ -27,18 +28,19 @@ def sinc_derivative(x, /, order):
     u = np.pi * x
     small = np.absolute(u) < order + 1
     near, far = np.where(small, u, 0), np.where(small, 1, u)
-    angle = np.pi * np.where(small, 1 / np.pi, x - 2 * np.rint(x / 2))  # far without its turns
+    half_turns = np.rint(x)  # each of which is a factor −1
+    angle = np.pi * (x - half_turns)
     sine, cosine = np.sin(angle), np.cos(angle)
     turned = sine, cosine, -sine, -cosine
-    s = turned[0] / far
-    for n in range(1, order + 1):
+    s = 0.0
+    for n in range(order + 1):
         s = (turned[n % 4] - n * s) / far
     first = (order + 1) // 2  # Σ (−1)ᵐ u²ᵐ⁻ⁿ / ((2m − n)! (2m + 1)) from 2m ≥ n
-    series = 0 * near
-    for m in reversed(range(first, first + order + 12)):
+    series: Any = 0.0
+    for m in reversed(range(first, first + 2 * order + 9)):
         series = series * near**2 + (-1) ** m / factorial(2 * m - order) / (2 * m + 1)
     series = series * near if order % 2 else series
-    return np.pi**order * np.where(small, series, s)
+    return np.pi**order * np.where(small, series, s * (1 - half_turns % 2 * 2))
 
 
 @special("sinc({x})", vjp=lambda g, x: g * sinc_derivative(x, order=1))

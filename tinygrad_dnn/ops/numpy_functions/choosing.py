@@ -40,13 +40,22 @@ def _chosen(condlist, choicelist, default):
 @composed(np.select, cases=OTHERWISE)
 def select(condlist, choicelist, default=0):
     """Elementwise the first choice whose condition holds, else the default."""
-    return _chosen(list(condlist), list(choicelist), default)
+    conditions = [as_array(c) for c in condlist]
+    for k, condition in enumerate(conditions):
+        if condition.dtype != bool:
+            raise TypeError(
+                f"select: expected truth values as conditions, got {condition.dtype} in "
+                f"condlist[{k}]; compare, as in t > 0"
+            )
+    return _chosen(conditions, list(choicelist), default)
 
 
 @composed(np.choose, cases=OTHERWISE)
 def choose(a, choices, mode="raise"):
     """Elementwise choices[a], for integers a."""
     a = np.asarray(plain("choose", "a", a))
+    if a.dtype.kind not in "iub":
+        raise TypeError(f"choose: expected integers as positions, got {a.dtype}")
     n = len(choices)
     if mode == "wrap":
         a = a % n
@@ -103,8 +112,8 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     num = index(num)
     if num < 0:
         raise ValueError(f"linspace: expected num as 0 or more, got {num}")
+    dtype = dtype or common_dtype([start, stop, float(num)])
     start, stop = as_array(start), as_array(stop)
-    dtype = dtype or np.result_type(start.dtype, stop.dtype, float(num))
     steps = num - 1 if endpoint else num
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
     part = np.arange(num).reshape(shape) / steps if steps > 0 else np.zeros(num).reshape(shape)

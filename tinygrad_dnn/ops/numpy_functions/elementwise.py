@@ -4,7 +4,7 @@ from operator import index
 
 import numpy as np
 
-from tinygrad_dnn.ops.compose import as_array, composed
+from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -61,8 +61,10 @@ def float_power(x1, x2, /):
     """x1 to the power x2, in at least float64."""
 
     def wide(x):
-        dtype = np.result_type(x if not hasattr(x, "dtype") else x.dtype, np.float64)
-        return np.astype(x, dtype) if hasattr(x, "dtype") and x.dtype != dtype else x
+        if isinstance(x, (int, float)):
+            return x
+        x = as_array(x)
+        return as_dtype(x, np.result_type(x.dtype, np.float64))
 
     return np.power(wide(x1), wide(x2))
 

@@ -145,15 +145,17 @@ def insert(arr, obj, values, axis=None):
     axis = normalize_axis_index(axis, np.ndim(arr))
     arr, values = as_array(arr), as_array(values)
     values = values.astype(arr.dtype)
-    if np.ndim(obj) == 0:  # as NumPy has it: the first axis goes there
-        missing = len(arr.shape) - len(values.shape)
-        values = np.moveaxis(np.reshape(values, (1,) * missing + values.shape), 0, axis)
     n = arr.shape[axis]
-    where = np.insert(np.arange(n), obj, n)  # n where a new one comes
-    new = where == n
-    shape = tuple(int(new.sum()) if i == axis else k for i, k in enumerate(arr.shape))
+    at = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
+    at = np.flatnonzero(at) if at.dtype == bool else at if at.size else at.astype(np.intp)
+    if at.size == 1:  # all of them go there; as NumPy has it, of one number in their first axis
+        missing = len(arr.shape) - len(values.shape)
+        values = np.reshape(values, (1,) * missing + values.shape)
+        values = values if at.ndim else np.moveaxis(values, 0, axis)
+        at = np.repeat(at, values.shape[axis])
+    order = np.insert(np.arange(n), at, n + np.arange(at.size))
+    shape = tuple(at.size if i == axis else k for i, k in enumerate(arr.shape))
     both = np.concatenate([arr, np.broadcast_to(values, shape)], axis=axis)
-    order = np.where(new, n + np.cumsum(new) - 1, where)
     return np.take(both, order, axis=axis)
 
 

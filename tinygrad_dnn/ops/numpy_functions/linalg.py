@@ -424,7 +424,10 @@ def cond(x, p=None):
     """Condition numbers: the largest singular value over the least, or ‖x‖ ‖x⁻¹‖."""
     if p is None or p in (2, -2):
         s = np.linalg.svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        x, y = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        none = y == 0  # NumPy's answer is ∞ there, of 0 / 0 too
+        one, infinite = np.ones((), y.dtype), np.asarray(np.inf, y.dtype)
+        return np.where(none, infinite, x / np.where(none, one, y))
     return np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
 
 

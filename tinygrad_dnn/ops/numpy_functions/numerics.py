@@ -278,10 +278,10 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     ddof = (0 if bias else 1) if ddof is None else ddof
     if fweights is None and aweights is None:
         X = X - np.mean(X, axis=1, keepdims=True)
-        return np.squeeze(X @ np.transpose(X) / (X.shape[1] - ddof))
+        return np.squeeze(X @ np.transpose(X) / (X.shape[1] - ddof if X.shape[1] > ddof else 0))
     w, total, squares = _weights_of("cov", X, fweights, aweights)
     X = X - np.sum(X * w, axis=1, keepdims=True) / total
-    return np.squeeze((X * w) @ np.transpose(X) / (total - ddof * squares / total))
+    return np.squeeze((X * w) @ np.transpose(X) / np.maximum(total - ddof * squares / total, 0))
 
 
 @composed(np.corrcoef, cases=(Case((3, 5)), Case((2, 6))))

@@ -185,6 +185,8 @@ def _counts(a, axis):
 def nanmedian(a, axis=None, overwrite_input=False, keepdims=False):
     """The median along axes of the numbers that are not NaN."""
     keepdims = keepdims is True
+    if not _rows(a, axis).shape[-1]:
+        return median.forward(a, axis, keepdims=keepdims)
     return _quantile("nanmedian", a, 0.5, axis, "linear", keepdims, _counts(a, axis))
 
 

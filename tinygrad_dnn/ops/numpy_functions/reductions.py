@@ -207,22 +207,24 @@ def nanmean(a, axis=None, dtype=None, keepdims=False, *, where=True):
 def nanvar(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
 ):
-    """Variance over axes of the numbers that are not NaN."""
-    return _variance(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
+    """Variance over axes of the numbers that are not NaN; NaN of no more than ddof."""
+    z = _variance(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
+    return _of_few(z, a, axis, keepdims, where, _freedom("nanvar", ddof, correction))
 
 
 @over_axes(np.nanstd)
 def nanstd(
     a, axis=None, dtype=None, ddof=0, keepdims=False, *, where=True, mean=None, correction=None
 ):
-    """Standard deviation over axes of the numbers that are not NaN."""
-    return _deviation(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
+    """Standard deviation over axes of the numbers that are not NaN; NaN of no more than ddof."""
+    z = _deviation(a, axis, dtype, ddof, keepdims, _there(a, where), mean, correction)
+    return _of_few(z, a, axis, keepdims, where, _freedom("nanstd", ddof, correction))
 
 
-def _of_nothing(z, a, axis, keepdims, where):
-    """NaN where no number was left to be the extreme."""
+def _of_few(z, a, axis, keepdims, where, ddof=0):
+    """NaN where no more than ddof numbers were left."""
     left = np.sum(_there(a, where), axis=axis, keepdims=_kept(keepdims))
-    return np.where(left > 0, z, np.asarray(np.nan, a.dtype))
+    return np.where(left > ddof, z, np.asarray(np.nan, a.dtype))
 
 
 @over_axes(np.nanmax)
@@ -230,7 +232,7 @@ def nanmax(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
     """Largest of the numbers that are not NaN; NaN where there is none."""
     there = _there(a, where)
     z = _largest(a, axis, keepdims, initial if _given(initial) else -np.inf, there)
-    return z if _given(initial) else _of_nothing(z, a, axis, keepdims, where)
+    return z if _given(initial) else _of_few(z, a, axis, keepdims, where)
 
 
 @over_axes(np.nanmin)
@@ -238,7 +240,7 @@ def nanmin(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
     """Smallest of the numbers that are not NaN; NaN where there is none."""
     there = _there(a, where)
     z = _smallest(a, axis, keepdims, initial if _given(initial) else np.inf, there)
-    return z if _given(initial) else _of_nothing(z, a, axis, keepdims, where)
+    return z if _given(initial) else _of_few(z, a, axis, keepdims, where)
 
 
 # --- running and weighted -------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Node:
     @property
     def parents(self) -> tuple[Node, ...]:
         """The recorded inputs, without the constants."""
-        return tuple(x for x in self.inputs if isinstance(x, Node))
+        return tuple([x for x in self.inputs if isinstance(x, Node)])
 
     def __repr__(self) -> str:
         return f"<{describe(self)}>"

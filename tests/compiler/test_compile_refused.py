@@ -15,6 +15,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import RecordingError, Tensor, compile, no_grad
+from tinygrad_dnn.ops import REGISTRY
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 
@@ -160,6 +161,33 @@ def test_random_numbers_are_refused(draw: Callable[[Any], Any]) -> None:
 
     with pytest.raises(RecordingError, match="draws random numbers"):
         compile(f)(X)
+
+
+def test_random_numbers_in_a_rule_of_the_users_or_after_a_sweep_are_refused() -> None:
+    @tg.op("noisy({x})", vjp=lambda g: g * random.random())
+    def noisy(x, /):  # type: ignore[no-untyped-def]
+        return x * 1.0
+
+    def in_rule(x: Any) -> Any:
+        return tg.grad(lambda x: noisy(x).sum())(x)
+
+    def after_sweep(x: Any) -> Any:
+        return tg.grad(lambda x: (x * x).sum())(x) * random.random()
+
+    def after_failure(x: Any) -> Any:
+        w = Tensor(np.ones((2, 3)), requires_grad=True)
+        cost = (w * w).sum()
+        cost.backward()
+        try:
+            cost.backward()
+        except tg.FreedGraphError:
+            return x * random.random()
+        return x
+
+    REGISTRY.pop("noisy")
+    for f in (in_rule, after_sweep, after_failure):
+        with pytest.raises(RecordingError, match="random draws random numbers"):
+            compile(f)(X)
 
 
 def test_a_generator_in_an_object_or_as_an_argument_is_found() -> None:

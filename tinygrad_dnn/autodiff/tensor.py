@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from types import FunctionType
 from typing import Any, cast
@@ -421,7 +422,9 @@ def pull(
         }
     tracer = MODE.get().tracer
     every = keep if tracer is None else lambda node: True  # all of them get their names
-    with mode(recording=True, since=0):  # in a rule everything is still to be differentiated
+    unwatched = nullcontext() if tracer is None else tracer.unwatched(roots)
+    # In a rule everything is still to be differentiated.
+    with mode(recording=True, since=0), unwatched:
         if tracer is not None:
             roots = tracer.before_sweep(roots, asked or (), keep, free)
         seeds = [s if isinstance(s, Tensor) else Tensor(s) for s in seeds]

@@ -71,16 +71,17 @@ class Saturation:
             return Facts(
                 positive=_every(x, np.greater_equal, 0), negative=_every(x, np.less_equal, 0)
             )
-        stack = [x]
+        known = self._known
+        stack = [] if x in known else [x]
         while stack:
             node = stack[-1]
-            waiting = [n for n in node.parents if n not in self._known]
-            if node in self._known or not waiting:
-                if node not in self._known:
-                    self._known[node] = self._found(node)
-                stack.pop()
+            waiting = [n for n in node.parents if n not in known]
             stack += waiting
-        return self._known[x]
+            if not waiting:
+                known[node] = self._found(node)
+                while stack and stack[-1] in known:
+                    stack.pop()
+        return known[x]
 
     def _found(self, node: Node) -> Facts:
         """Nothing saturates that is computed of counts, as 1 − 0.9ᵗ of the number t of a step."""
@@ -122,7 +123,7 @@ def above_zero(x: Any) -> bool:
 
 def _some(x: Any, *numbers: float) -> bool:
     """Whether a constant has an element that is one of these numbers."""
-    return is_constant(x) and bool(np.any(np.isin(np.asarray(x), numbers)))
+    return is_constant(x) and any(bool(np.any(x == n)) for n in numbers)
 
 
 def _every(x: Any, compare: Callable[[Any, Any], Any], number: float) -> bool:

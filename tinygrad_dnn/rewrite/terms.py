@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import product, repeat
 from typing import Any
 
 import numpy as np
@@ -193,6 +193,8 @@ def same(x: Any, y: Any) -> bool:
 
 def _every_element_is(x: Any, number: Any) -> bool:
     """Whether a constant is that number everywhere; −0 is not 0."""
+    if isinstance(x, (int, float, np.generic)) and x != number:
+        return False
     zero = number == 0 and np.asarray(x).dtype.kind == "f"
     return bool(np.all(x == number)) and not (zero and np.signbit(x).any())
 
@@ -217,4 +219,4 @@ def matches(term: Any, x: Any, found: Match) -> bool:
             found[wanted] = x.meta[key]
         elif x.meta[key] != wanted:
             return False
-    return all(matches(t, i, found) for t, i in zip(term.inputs, x.inputs, strict=True))
+    return all(map(matches, term.inputs, x.inputs, repeat(found)))

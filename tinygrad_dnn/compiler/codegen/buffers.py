@@ -101,9 +101,8 @@ def allocates(node: Node, lowered: Lowered) -> bool:
     constants = settings(node.meta, lambda _: "x")
     if by_hand(Task(node, names, "z", lowered, constants, lambda _: "i")) is not None:
         return False
-    shapes = list(node.input_shapes)
     try:
-        return call(expression(node.op, names, shapes, node.meta, constants), "z") is None
+        return call(expression(node.op, names, node.meta, constants), "z") is None
     except Unspeakable:
         return True
 
@@ -139,6 +138,7 @@ def plan(
     for node in results:  # returned as it lies, or copied when everything is done
         dies[base(node, lowered)] = end
     returned = {base(n, lowered) for n in results if _owns(n, lowered)}
+    fresh = {node for node in lines if allocates(node, lowered)}
     regions = [part for part in order if isinstance(part, Region)]
     looked = {n: there for r in regions for there in [viewed(r, lowered)] for n in r.lines}
 
@@ -148,7 +148,7 @@ def plan(
     for node in reversed(made.lines):
         own = made.memory.get(node)
         if own is None:
-            kind = "fresh" if allocates(node, lowered) else "workspace"
+            kind = "fresh" if node in fresh else "workspace"
             if kind == "workspace" and node in returned:
                 kind = "result"
             own = made.memory[node] = Memory([node], born[node], dies[node], kind)
@@ -156,7 +156,8 @@ def plan(
             if q is not None and kind == "result" and replaces(node, q):
                 own.kind, own.input = "input", q
         if own.kind != "fresh":
-            before = _over(node, made, lowered, dies, born, returned | looked.get(node, set()))
+            kept = returned | fresh | looked.get(node, set())
+            before = _over(node, made, lowered, dies, born, kept)
             q = own.input
             if before and (q is None or replaces(before, q)):
                 own.values.insert(0, before)
@@ -241,7 +242,6 @@ def _over(
             and (x.shape, x.dtype) == (node.shape, node.dtype)
             and lowered.strides[x] == lowered.strides[node]
             and not any(y is not x and base(y, lowered) is x for y in node.parents)
-            and not allocates(x, lowered)
         ):
             return x
     return None

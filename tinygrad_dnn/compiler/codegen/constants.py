@@ -168,7 +168,7 @@ def setting_text(value: Any) -> str:
     Raises:
         Unspeakable: there is none.
     """
-    return ast.unparse(ast.fix_missing_locations(literal(value)))
+    return ast.unparse(literal(value))
 
 
 def quick(x: Any, node: Node) -> Any:

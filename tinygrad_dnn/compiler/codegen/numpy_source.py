@@ -11,6 +11,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from keyword import iskeyword
 from types import FunctionType
 from typing import Any
 
@@ -37,7 +38,7 @@ class Forward:
     """The text of an op's forward.
 
     Attributes:
-        expression: what it returns, if that is all it does; else None.
+        expression, text: what it returns, if that is all it does; else None, nothing.
         source: the function's own text, without its decorators.
     """
 
@@ -62,6 +63,7 @@ class Forward:
             body = body[1:]
         only = body[0] if len(body) == 1 else None
         self.expression = only.value if isinstance(only, ast.Return) else None
+        self.text = "" if self.expression is None else ast.unparse(self.expression)
         self.definition = parsed
 
 
@@ -77,6 +79,8 @@ def forward_of(op: Any) -> Forward:
 
 def parsed(text: str) -> ast.expr:
     """An expression as a tree."""
+    if text.isidentifier() and not iskeyword(text):
+        return ast.Name(text, ast.Load())
     return ast.parse(text, mode="eval").body
 
 
@@ -134,17 +138,17 @@ class Written(ast.NodeTransformer):
         self,
         op: Any,
         operands: Sequence[ast.expr],
-        shapes: Sequence[tuple[int, ...]],
         meta: Mapping[str, Any],
         constants: Mapping[str, ast.expr],
     ) -> None:
-        self.op, self.shapes, self.meta, self.constants = op, shapes, meta, constants
+        self.op, self.meta, self.constants = op, meta, constants
         self.operands: dict[str, ast.expr]
         if op.many:
             self.operands = {op.arrays[0]: ast.Tuple(list(operands), ast.Load())}
         else:
             self.operands = dict(zip(op.arrays, operands, strict=True))
         self.globals = op.forward.__globals__
+        self.varying = frozenset({*self.operands, *constants, "np"})
 
     def visit(self, node: ast.AST) -> Any:
         """A part that reads no array is replaced by its value."""
@@ -170,18 +174,17 @@ class Written(ast.NodeTransformer):
 
     def _settled(self, node: ast.AST) -> bool:
         """Whether it is made of settings and Python's own names alone."""
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        return (
-            bool(names)
-            and names.isdisjoint({*self.operands, *self.constants, "np"})
-            and not any(isinstance(n, ast.Slice) for n in ast.walk(node))
-        )
+        names = False
+        for part in ast.walk(node):
+            if isinstance(part, ast.Slice) or getattr(part, "id", None) in self.varying:
+                return False
+            names = names or isinstance(part, ast.Name)
+        return names
 
 
 def expression(
     op: Any,
     operands: Sequence[str],
-    shapes: Sequence[tuple[int, ...]],
     meta: Mapping[str, Any],
     constants: Mapping[str, str],
 ) -> ast.expr:
@@ -193,19 +196,18 @@ def expression(
     Raises:
         Unspeakable: the forward is more than one expression, or reads what it does not get.
     """
-    found = forward_of(op).expression
-    if found is None:
+    text = forward_of(op).text
+    if not text:
         raise Unspeakable(f"{op.name}: its forward is more than one expression")
-    fresh = ast.parse(ast.unparse(found), mode="eval").body
+    fresh = ast.parse(text, mode="eval").body
     writer = Written(
         op,
         [parsed(x) for x in operands],
-        shapes,
         meta,
         {k: parsed(v) for k, v in constants.items()},
     )
     written: ast.expr = writer.visit(fresh)
-    return ast.fix_missing_locations(written)
+    return written
 
 
 def numpy_call(written: ast.expr) -> str | None:
@@ -273,7 +275,7 @@ def call(written: ast.expr, out: str) -> str | None:
         if not any(k.arg == "axis" for k in keywords):
             keywords = [ast.keyword("axis", ast.Constant(None)), *keywords]
     keywords = [*keywords, ast.keyword("out", parsed(out))]
-    return ast.unparse(ast.fix_missing_locations(ast.Call(function, positions, keywords)))
+    return ast.unparse(ast.Call(function, positions, keywords))
 
 
 def _short(k: ast.keyword) -> ast.keyword:

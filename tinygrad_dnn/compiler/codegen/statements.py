@@ -124,8 +124,7 @@ class Writer:
         return known if known is not None else ast.unparse(self._expression(node, [x]))
 
     def _expression(self, node: Node, operands: Sequence[str]) -> ast.expr:
-        named = self.constants.settings(node)
-        return expression(node.op, operands, list(node.input_shapes), node.meta, named)
+        return expression(node.op, operands, node.meta, self.constants.settings(node))
 
     def _elementwise(self, x: Any, node: Node, within: Mapping[Node, str]) -> str:
         """An operand of an elementwise op, which repeats it to the result's shape by itself."""

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import FrameType, TracebackType
@@ -19,7 +20,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.bytecode import Site
 from tinygrad_dnn.compiler.errors import RecordingError
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
-from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick
+from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick, trace
 
 _LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
 PYTHON = str(Path(os.__file__).parent) + os.sep
@@ -188,6 +189,21 @@ class Tracer:
         self._sweeps.append(len(self.nodes))
         return roots
 
+    @contextmanager
+    def unwatched(self, roots: Sequence[Node]) -> Iterator[None]:
+        """A sweep from these nodes, whose calls are not looked at where all its rules are ours: no
+        variable of the user's ends there, and no rule of ours draws a number.
+        """
+        before = sys.getprofile()
+        if before != self._profile or not all(n.op is None or n.op.builtin for n in trace(roots)):
+            yield
+            return
+        sys.setprofile(None)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
     def after_sweep(self, found: Mapping[Node, Any]) -> None:
         """The gradients that a backward pass found, by what they are the gradient of."""
         self.swept.update(self.nodes[self._sweeps.pop() :])
@@ -331,7 +347,12 @@ def _state(generator: Any) -> str:
 
 
 def _engine(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith((*ENGINE, "<frozen"))
+    return _of_engine(frame.f_code.co_filename)
+
+
+@cache
+def _of_engine(file: str) -> bool:
+    return file.startswith((*ENGINE, "<frozen"))
 
 
 def is_users(frame: FrameType) -> bool:

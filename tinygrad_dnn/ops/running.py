@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.memory import in_memory
 
 __all__ = ["cumprod"]
 
@@ -29,13 +30,14 @@ def _backwards(g, x):
 def recurrence(x, y, /):
     """z_k = y_k + x_k z_{k−1} along the first axis, with z_{−1} = 0."""
     n, width = x.shape[0], x[:1].size
-    if n > STEPS and width < NARROW:
+    if n > STEPS and width < NARROW and in_memory(x) and in_memory(y):
         z = _by_products(x, y)
         z = _in_blocks(x, y) if z is None else z
         if z is not None:
             return z
     z = y.astype(np.result_type(x.dtype, y.dtype))
-    if z.ndim == 1 and z.dtype == np.float64:
+    z = z.copy() if z is y else z  # Dask's astype copies nothing where nothing changes
+    if z.ndim == 1 and z.dtype == np.float64 and in_memory(x) and in_memory(z):
         last, found = 0.0, []
         for a, b in zip(x.tolist(), z.tolist(), strict=True):
             last = b + a * last

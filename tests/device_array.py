@@ -31,7 +31,10 @@ TRUTHS = {"allclose", "array_equal", "array_equiv"}
 # Whose memory order is the caller's choice; everything else that is computed lies in C order.
 ORDERED = {"array", "asarray", "asfortranarray", "copy", "empty", "empty_like", "full", "full_like",
            "ones", "ones_like", "zeros", "zeros_like"}  # fmt: skip
-POSITIONS = {"take": 1, "compress": 0}  # the argument that may be a NumPy array, which is sent along
+POSITIONS = {
+    "take": 1,
+    "compress": 0,
+}  # the argument that may be a NumPy array, which is sent along
 NO_OUT = {"einsum"}  # "out, order, and casting options are not supported"
 
 
@@ -184,9 +187,10 @@ class ndarray:
             # Of repeated positions CuPy keeps any one, NumPy the last: here it is the first.
             places = np.arange(self.size).reshape(self.shape)[at].ravel()
             first = np.unique(places, return_index=True)[1]
-            at, value = np.unravel_index(places[first], self.shape), np.broadcast_to(
-                value, self._x[at].shape
-            ).ravel()[first]
+            at, value = (
+                np.unravel_index(places[first], self.shape),
+                np.broadcast_to(value, self._x[at].shape).ravel()[first],
+            )
         self._x[at] = value
 
     def __hash__(self) -> Any:
@@ -266,7 +270,8 @@ def _in_place(name: str) -> Any:
 
 for _word, _name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide",
                      "floordiv": "floor_divide", "mod": "remainder", "pow": "power",
-                     "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}.items():  # fmt: skip
+                     "and": "bitwise_and", "or": "bitwise_or",
+                     "xor": "bitwise_xor"}.items():  # fmt: skip
     setattr(ndarray, f"__{_word}__", _operator(_name))
     setattr(ndarray, f"__r{_word}__", _operator(_name, swapped=True))
     setattr(ndarray, f"__i{_word}__", _in_place(_name))
@@ -279,7 +284,7 @@ for _word, _name in {"neg": "negative", "pos": "positive", "abs": "absolute",
     setattr(ndarray, f"__{_word}__", lambda self, name=_name: _module(name)(self))
 
 
-# --- inside: NumPy's arrays behind the stand-in's ---------------------------------------------------
+# --- inside: NumPy's arrays behind the stand-in's -------------------------------------------------
 
 
 def _wrapped(x: Any, like: Any = None) -> Any:
@@ -343,7 +348,7 @@ def _index(index: Any, x: Any) -> Any:
     return tuple(parts) if isinstance(index, tuple) else parts[0]
 
 
-# --- the module's functions -------------------------------------------------------------------------
+# --- the module's functions -----------------------------------------------------------------------
 
 
 class _Function:
@@ -374,16 +379,17 @@ class _Function:
             if bare[1].size != 1:
                 raise ValueError("non-scalar numpy.ndarray cannot be used for copyto")
             bare[1] = bare[1].reshape(())[()]
-        if self.name in ("take", "concatenate", "stack") and isinstance(kwargs.get("out"), ndarray):
-            if not kwargs["out"].flags.c_contiguous:
-                kwargs["out"], whole = ndarray(kwargs["out"].shape, kwargs["out"].dtype), kwargs["out"]
-                self(*args, **kwargs)
-                whole._x[...] = kwargs["out"]._x
-                return whole
+        out = kwargs.get("out")
+        if isinstance(out, ndarray):  # NumPy's own take no array of every memory order
+            found = self.call(
+                *map(_bare, bare), **{k: _bare(v) for k, v in kwargs.items() if k != "out"}
+            )
+            if out.shape != np.shape(found):
+                raise ValueError("Output shape mismatch")
+            np.copyto(out._x, found, casting="same_kind")
+            return out
         given = {k: _bare(v) for k, v in kwargs.items()}
         found = self.call(*map(_bare, bare), **given)
-        if isinstance(kwargs.get("out"), ndarray):
-            return kwargs["out"]
         if self.name in TRUTHS:
             found = np.asarray(found)
         return _wrapped(found) if self.name in ORDERED else _computed(found)
@@ -414,7 +420,7 @@ class _Ufunc:
             found = cast if isinstance(found, tuple) else cast[0]
         if out is None:
             return _computed(found)
-        if out._x.shape != np.shape(found):
+        if out._x.shape != np.broadcast_shapes(out._x.shape, np.shape(found)):
             raise ValueError("Out shape is mismatched")
         np.copyto(out._x, found, casting=casting)
         return out
@@ -442,7 +448,9 @@ class _Ufunc:
         return _module(sums[self.name])(array, axis=axis, dtype=dtype, out=out)
 
     def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
-        return self(a.reshape(a.shape + (1,) * b.ndim), b.reshape((1,) * a.ndim + b.shape), **kwargs)
+        return self(
+            a.reshape(a.shape + (1,) * b.ndim), b.reshape((1,) * a.ndim + b.shape), **kwargs
+        )
 
     def at(self, a: Any, indices: Any, b: Any = None) -> None:
         if not self.adds:
@@ -481,25 +489,27 @@ class _Linalg:
 
 
 linalg = _Linalg()
+dtype, finfo, iinfo = np.dtype, np.finfo, np.iinfo  # CuPy hands on NumPy's own
 
 
 def asarray(x: Any, dtype: Any = None, order: Any = None) -> Any:
     """An array on the device."""
     if isinstance(x, ndarray):
         return _wrapped(np.asarray(x._x, dtype, order), x)
-    if np.ndim(x):
-        COPIES["to device"] += 1
+    COPIES["to device"] += 1
     return _wrapped(np.array(x, dtype, order=order or "K"))
 
 
 def array(x: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> Any:
     """A new array on the device."""
-    return asarray(x, dtype, order).copy(order) if isinstance(x, ndarray) else asarray(x, dtype, order)
+    return (
+        asarray(x, dtype, order).copy(order) if isinstance(x, ndarray) else asarray(x, dtype, order)
+    )
 
 
-def asnumpy(x: Any) -> Any:
+def asnumpy(x: Any, stream: Any = None, order: str = "C") -> Any:
     """A NumPy array."""
-    return x.get() if isinstance(x, ndarray) else np.asarray(x)
+    return x.get(stream, order) if isinstance(x, ndarray) else np.asarray(x, order=order)
 
 
 def empty(shape: Any, dtype: Any = float, order: str = "C") -> Any:
@@ -536,6 +546,8 @@ def __getattr__(name: str) -> Any:
     if (found := _module(name)) is not None:
         return found
     here = getattr(np, name, None)
-    if isinstance(here, (float, type(None))) or (isinstance(here, type) and issubclass(here, np.generic)):
+    if isinstance(here, (float, type(None))) or (
+        isinstance(here, type) and issubclass(here, np.generic)
+    ):
         return here  # nan, inf, pi, newaxis; float64 and the like
     raise AttributeError(f"module 'device_array' has no attribute {name!r}")

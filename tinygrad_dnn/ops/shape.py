@@ -463,7 +463,7 @@ def _written(g, index):
     return g[index]
 
 
-def _last(shape, index):
+def last_at(shape, index):
     """For each element that is assigned at [index], the last one at its position, by number."""
     at = np.zeros(shape, np.intp)
     at[index] = np.arange(at[index].size).reshape(at[index].shape)
@@ -472,7 +472,7 @@ def _last(shape, index):
 
 def _overwritten(shape, index):
     """Where an element that is assigned at [index] gives way to a later one at its position."""
-    last = _last(shape, index)
+    last = last_at(shape, index)
     return last != np.arange(last.size).reshape(last.shape)
 
 
@@ -480,7 +480,7 @@ def _settled(y, shape, index):
     """y, to be assigned at [index], with what the last one at a position has in all its places:
     another kind of array than NumPy's may keep any one of them.
     """
-    last = _last(shape, index)
+    last = last_at(shape, index)
     y = np.broadcast_to(y, last.shape)
     if _picks_rows(index) and last.size:
         return y[_first(last) // prod(last.shape[1:])]

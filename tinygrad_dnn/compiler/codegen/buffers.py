@@ -103,7 +103,8 @@ def allocates(node: Node, lowered: Lowered) -> bool:
         return False
     shapes = list(node.input_shapes)
     try:
-        return call(expression(node.op, names, shapes, node.meta, constants), "z") is None
+        written = expression(node.op, names, shapes, node.meta, constants)
+        return call(written, "z", lowered.dialect.folds) is None
     except Unspeakable:
         return True
 

@@ -16,7 +16,7 @@ import device_array
 import numpy as np
 import pytest
 
-from tinygrad_dnn import REGISTRY, Tensor, gradients
+from tinygrad_dnn import REGISTRY, Tensor, gradients, log, relu, sigmoid
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check.op_check import cases_of, sampled
 
@@ -140,6 +140,16 @@ KINDS = ("numpy", "Tensor", "dask", "device", "cupy")
 def package_ops():
     """The package's own ops; other tests declare ops too."""
     return {n: op for n, op in REGISTRY.items() if op.builtin}
+
+
+def document_cost(parameters, X, Y):
+    """The document's expression: (linear, relu) × (L−1), linear, sigmoid, cross-entropy."""
+    L = len(parameters) // 2
+    A = X
+    for layer in range(1, L):
+        A = relu(parameters[f"W{layer}"] @ A + parameters[f"b{layer}"])
+    AL = sigmoid(parameters[f"W{L}"] @ A + parameters[f"b{L}"])
+    return -(Y * log(AL) + (1 - Y) * log(1 - AL)).sum() / Y.shape[1]
 
 
 # --- one op, one case, one kind -------------------------------------------------------------------

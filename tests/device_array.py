@@ -407,7 +407,7 @@ class _Ufunc:
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind",
                  **others: Any) -> Any:  # fmt: skip
         if others:
-            raise TypeError(f"Wrong arguments {others}")
+            raise TypeError(f"Wrong arguments {[*others]}")
         if out is not None and not isinstance(out, (ndarray, tuple)):
             raise TypeError("Output arguments type must be cupy.ndarray")
         _same_device([*args, out])

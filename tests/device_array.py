@@ -17,6 +17,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import cupy_interface
@@ -458,6 +459,9 @@ class _Ufunc:
         self.ufunc.at(a._x, _index(indices, a), *([] if b is None else [_bare(b)]))
 
 
+_castable = cache(np.can_cast)
+
+
 def _fits(x: Any, kind: str) -> bool:
     """Whether a loop for numbers of this kind takes x."""
     dtype = np.dtype(kind)
@@ -465,7 +469,7 @@ def _fits(x: Any, kind: str) -> bool:
         return True
     if isinstance(x, (int, float)) and not isinstance(x, np.generic):  # Python's are weak
         return dtype.kind in ("iuf" if isinstance(x, int) else "f")
-    return np.can_cast(x.dtype, dtype, "safe")
+    return _castable(x.dtype, dtype)
 
 
 _made: dict[str, Any] = {}

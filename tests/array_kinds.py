@@ -5,16 +5,18 @@
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import cupy_interface
+import device_array
 import numpy as np
 import pytest
 
-from tinygrad_dnn import REGISTRY, Tensor, gradients
+from tinygrad_dnn import REGISTRY, Tensor, gradients, log, relu, sigmoid
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check.op_check import cases_of, sampled
 
@@ -51,12 +53,12 @@ REASONS = {
     ("dask", "take"): "Dask takes 1-d positions along one axis; a gradient is a `scatter_add`",
     ("dask", "trace"): "the gradient is a `scatter`",
     ("dask", "eigenvalues"): "LAPACK wants the whole matrix in one array",
-    ("dask", "recurrence"): "a recurrence needs every element before",
     ("dask", "scatter_along_axis"): "Dask writes at no positions that are an array",
     ("dask", "singular_values"): "Dask's own svd has other arguments",
     ("dask", "sort"): "Dask does not sort across its chunks",
     ("dask", "sparse_matmul"): "a sparse matrix multiplies arrays in memory",
     ("dask", "take_along_axis"): "Dask takes one 1-d list of positions",
+    ("device", "sparse_matmul"): "a sparse matrix multiplies arrays in memory",
     ("dask", "triangular"): "Dask's own linear algebra takes one matrix, in square chunks",
 }
 
@@ -94,8 +96,25 @@ def refuse(*_args, **_kwargs):
     raise ComputedEarly
 
 
+class HiddenCopy(Exception):
+    """An array went from the device to the host, or the other way, and nobody had asked for it."""
+
+
+@contextmanager
+def no_copies():
+    """No array travels within the block; host positions may, which CuPy itself sends along."""
+    with device_array.counted() as copies:
+        yield
+    if copies["to host"] or copies["to device"]:
+        raise HiddenCopy
+
+
 def kind_of(name):
     """The Kind of that name; skips where its package is not installed."""
+    if name == "device":
+        return Kind(
+            name, device_array.asarray, device_array.asnumpy, device_array.ndarray, no_copies
+        )
     if name == "numpy":
         return Kind(name, strided, np.asarray, np.ndarray)
     if name == "Tensor":
@@ -116,12 +135,22 @@ def kind_of(name):
     return Kind(name, cupy.asarray, cupy.asnumpy, cupy.ndarray)
 
 
-KINDS = ("numpy", "Tensor", "dask", "cupy")
+KINDS = ("numpy", "Tensor", "dask", "device", "cupy")
 
 
 def package_ops():
     """The package's own ops; other tests declare ops too."""
     return {n: op for n, op in REGISTRY.items() if op.builtin}
+
+
+def document_cost(parameters, X, Y):
+    """The document's expression: (linear, relu) × (L−1), linear, sigmoid, cross-entropy."""
+    L = len(parameters) // 2
+    A = X
+    for layer in range(1, L):
+        A = relu(parameters[f"W{layer}"] @ A + parameters[f"b{layer}"])
+    AL = sigmoid(parameters[f"W{L}"] @ A + parameters[f"b{L}"])
+    return -(Y * log(AL) + (1 - Y) * log(1 - AL)).sum() / Y.shape[1]
 
 
 # --- one op, one case, one kind -------------------------------------------------------------------
@@ -154,6 +183,7 @@ def attempts(op, case, kind):
     made = [kind.make(x) for x in arrays]
     yield "forward", failure(kind, lambda: record(op, [Tensor(x) for x in made], meta).data, plain)
     g = np.random.default_rng(1).uniform(0.5, 1.5, np.shape(plain))
+    cotangent = kind.make(g)
     for i in range(len(arrays)):
         place = 0 if op.many else i
         if op.rules[place] is None:
@@ -166,7 +196,7 @@ def attempts(op, case, kind):
             return found.data if create_graph else found
 
         def slope_of_kind(slope=slope):
-            return slope(made, kind.make(g), create_graph=kind.create_graph)
+            return slope(made, cotangent, create_graph=kind.create_graph)
 
         yield f"∂{op.arrays[place]}", failure(kind, slope_of_kind, slope(arrays, g))
 
@@ -222,6 +252,9 @@ def page(columns):
         "arrays to rounding, raised no warning, and, on Dask, computed nothing before it was asked",
         "to. `3/5` counts the cases that run. numpy: read-only strided views. Tensor: the rule is",
         "itself recorded, as for second derivatives. dask: two chunks along every axis.",
+        "device: the stand-in for CuPy of `tests/device_array.py`, which has what the real one has",
+        f"(CuPy {cupy_interface.version()}), refuses `float()`, `bool()` and NumPy's arrays, and",
+        "counts copies to and from the device: none happened.",
         "",
         f"{versions()} With others, the tests of foreign kinds skip, visibly.",
         "",

@@ -15,6 +15,7 @@ from array_kinds import (
     WRITE,
     column,
     committed,
+    document_cost,
     kind_of,
     outcome,
     page,
@@ -30,9 +31,7 @@ from tinygrad_dnn import (
     hvp,
     jacobian,
     jvp,
-    log,
     relu,
-    sigmoid,
     tanh,
     value_and_grad,
     vjp,
@@ -139,16 +138,6 @@ def test_an_op_that_writes_to_its_input_is_found():
 
 LAYERS = (6, 5, 4, 3, 1)
 M = 10
-
-
-def document_cost(parameters, X, Y):
-    """The document's expression: (linear, relu) × (L−1), linear, sigmoid, cross-entropy."""
-    L = len(parameters) // 2
-    A = X
-    for layer in range(1, L):
-        A = relu(parameters[f"W{layer}"] @ A + parameters[f"b{layer}"])
-    AL = sigmoid(parameters[f"W{L}"] @ A + parameters[f"b{L}"])
-    return -(Y * log(AL) + (1 - Y) * log(1 - AL)).sum() / M
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import is_elsewhere
 from tinygrad_dnn.dlpack import as_numpy
 from tinygrad_dnn.graph import describe
 from tinygrad_dnn.ops import Op
@@ -34,9 +35,11 @@ def as_data(data: Any) -> Array:
             f"Tensor: {kind.__name__} is not supported; convert it with np.asarray (a mask would "
             "be ignored: fill it first)"
         )
-    foreign = hasattr(kind, "__array_ufunc__") and hasattr(kind, "__array_function__")
+    foreign = is_elsewhere(data)
+    if foreign:
+        refuse_unknown(data, "Tensor")
     try:
-        value = data if foreign and not isinstance(data, np.ndarray) else as_numpy(data, "Tensor")
+        value = data if foreign else as_numpy(data, "Tensor")
     except TypeError:
         if tensors([data]):
             raise TypeError(
@@ -105,6 +108,18 @@ def settled(z: Any, who: str, writeable: bool = False, dtype: Any = None) -> Any
         z = np.asarray(z, dtype)
     if not hasattr(z, "dtype") or not hasattr(z, "shape"):
         raise TypeError(f"{who}: expected an array as result, got {type(z).__name__}")
-    if isinstance(z, np.ndarray) and not writeable:
+    if not isinstance(z, np.ndarray):
+        refuse_unknown(z, who)
+    elif not writeable:
         z.setflags(write=False)
     return z
+
+
+def refuse_unknown(x: Any, who: str) -> None:
+    """Raise ValueError for a lazy array that does not know its own shape."""
+    if any(n != n for n in x.shape):  # Dask's NaN
+        raise ValueError(
+            f"{who}: the shape {x.shape} is not known before it is computed (a Dask array of "
+            "unknown chunk sizes); call its .compute_chunk_sizes() first, or pick by "
+            "where(mask, x, 0)"
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import apart
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Node, describe
 from tinygrad_dnn.ops import Op
@@ -35,9 +36,17 @@ def operand(x: Any) -> str:
 
 
 def explained(
-    op: Op, inputs: Sequence[Any], meta: Mapping[str, Any], error: Exception
+    op: Op,
+    inputs: Sequence[Any],
+    meta: Mapping[str, Any],
+    error: Exception,
+    arrays: Sequence[Any] = (),
 ) -> Exception:
-    """The error to raise in place of NumPy's: the op, its operands, and what does not fit."""
+    """The error to raise in place of NumPy's: the op, its operands, and what does not fit.
+
+    Args:
+        arrays: the operands' values; where they lie in different places, that is said.
+    """
     kinds = (np.linalg.LinAlgError, IndexError, ValueError, TypeError)
     kind = next(k for k in kinds if isinstance(error, k))
     if isinstance(error, np.exceptions.AxisError):
@@ -45,6 +54,9 @@ def explained(
     shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]
     operands = (f" {op.infix} " if op.infix else ", ").join(map(operand, inputs))
     reason = _mismatch(op, shapes) or _settings(meta) + str(error)
+    places = apart(arrays)
+    if places:
+        reason = f"{reason.rstrip('.')}; {places}"
     return kind(f"{op.name}: {operands}: {reason}")
 
 

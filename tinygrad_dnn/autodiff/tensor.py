@@ -110,7 +110,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     try:
         z = op.compute(*arrays, **meta) if meta else op.compute(*arrays)
     except (ValueError, TypeError, IndexError) as error:
-        raise explained(op, inputs, meta, error) from error
+        raise explained(op, inputs, meta, error, arrays) from error
     if type(z) is not _ndarray:
         z = settled(z, op.name, writeable=True)
     dtype = z.dtype

@@ -356,7 +356,7 @@ def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:
     """A sweep for each element of y."""
     rows = []
     for i in range(y.size):
-        seed = np.zeros(y.size, dtype=y.dtype)
+        seed = np.zeros_like(y._array, shape=y.size)
         seed[i] = 1
         rows.append(done.pull([y], [seed.reshape(y.shape)], outside))
     return [np.stack(column) for column in zip(*rows, strict=True)]
@@ -371,7 +371,9 @@ def _all_rows(done: Run, y: Tensor, outside: bool, chunk_size: int | None) -> li
         pulled = done.pull([y], [v], create_graph=True)
 
     def seeds(i: int, j: int) -> dict[Node, Any]:
-        return {v.node: np.reshape(np.eye(j - i, n, i, dtype=y.dtype), (j - i, *y.shape))}
+        # Rows i to j of the identity; not every kind of array has `np.eye(..., like=)`.
+        below, up_to = (np.tri(j - i, n, k, dtype=y.dtype, like=y._array) for k in (i - 1, i))
+        return {v.node: np.reshape(up_to - below, (j - i, *y.shape))}
 
     return in_parts(seen, pulled, seeds, n, chunk_size, outside)
 

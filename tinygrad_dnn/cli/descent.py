@@ -106,6 +106,7 @@ def descend(
                 validation=None if kept is None else (kept.X, kept.Y),
                 after=after,
                 note=note,
+                device=args.device,
             )
             if latest.state.stopped:
                 log.say(_said_of_stopping(settings, latest.state))

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tinygrad_dnn.array_modules import device_module
 from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.cli.output import Log, complain
 from tinygrad_dnn.cli.run_data import Examples
@@ -26,7 +29,7 @@ def find_learning_rate(
     args: argparse.Namespace, plan: Plan, examples: list[Examples], out: Path, log: Log
 ) -> int:
     """Try rates, write rates.csv and rates.png, say the best; the exit status."""
-    curve = tried(plan.settings, examples[0])
+    curve = tried(plan.settings, examples[0], device_module(args.device))
     rows = zip(curve.rates, curve.costs, curve.smoothed, strict=True)
     lines = "".join(f"{rate!r},{cost!r},{mean!r}\n" for rate, cost, mean in rows)
     written = [write_text(out / "rates.csv", f"learning_rate,cost,mean\n{lines}")]
@@ -43,10 +46,10 @@ def find_learning_rate(
     return DONE
 
 
-def tried(settings: Settings, data: Examples) -> RateCurve:
-    """The costs of rates that grow, on the batches of a run."""
-    batches = Batches(data.X, data.Y, settings, None)
-    parameters = dict(begin(settings).parameters)
+def tried(settings: Settings, data: Examples, device: Any = np) -> RateCurve:
+    """The costs of rates that grow, on the batches of a run, computed with an array module."""
+    batches = Batches(data.X, data.Y, settings, None, device.asarray)
+    parameters = {name: device.asarray(p) for name, p in begin(settings).parameters.items()}
 
     @compile(reuse_outputs=True)
     def value_and_gradients(p: Any, X: Any, Y: Any, given: Any) -> Any:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tinygrad_dnn.array_modules import CPU
 from tinygrad_dnn.cli.kinds import ALL
 from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.network import COSTS, HEADS
@@ -17,7 +18,7 @@ WIDE = 64  # the hidden layer under another head
 DIGITS_RATE = 0.1  # of plain gradient descent on the embedded digits
 ITERATIONS, EPOCHS, BATCH = 2500, 50, 64
 KEPT_APART = 0.1  # for early stopping, where no share is given
-OPTIONS = {"out": "run", "checkpoint_every": 500}
+OPTIONS = {"out": "run", "checkpoint_every": 500, "device": CPU}
 NAMES = tuple(f.name for f in fields(Settings) if f.name != "layer_dims")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from tinygrad_dnn.array_modules import CPU, device_module
 from tinygrad_dnn.cli import run_report
 from tinygrad_dnn.cli.config import config_text, read_config
 from tinygrad_dnn.cli.descent import Run, descend, from_checkpoint
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     for name, value in OPTIONS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
+    device_module(args.device)  # refused before anything is read or written
     with ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
@@ -127,6 +129,7 @@ def _config(args: argparse.Namespace, plan: Plan, begun: int) -> str:
         "batch_size": settings.batch_size or ALL,
         "eager": None if settings.compiled else True,
         "no_pictures": args.no_pictures,
+        "device": None if args.device == CPU else args.device,
     }
     return config_text(values, digits="train" not in values)
 
@@ -217,6 +220,7 @@ def _again(args: argparse.Namespace, plan: Plan) -> str:
         words += ["--test-share", str(args.test_share)]
     words += ["--iterations", str(plan.iterations), "--out", args.out]
     words += ["--checkpoint-every", str(args.checkpoint_every)]
+    words += [] if args.device == CPU else ["--device", args.device]
     words += ["--no-pictures"] if args.no_pictures else []
     return command_line([*words, "--resume"], sys.stderr)
 

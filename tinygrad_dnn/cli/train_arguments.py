@@ -36,6 +36,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         help="compute op by op, exactly as the formulas are written (default: a compiled program, "
         "faster, whose cost is never NaN)",
     )
+    run(
+        "--device",
+        metavar="DEVICE",
+        help="where to compute: cpu (default), cuda (an NVIDIA GPU, by CuPy), or the name of "
+        "another module that has CuPy's functions",
+    )
     run("--out", metavar="FOLDER", help="output folder (default run)")
     run(
         "--checkpoint-every",

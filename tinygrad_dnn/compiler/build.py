@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.codegen.buffers import plan
 from tinygrad_dnn.compiler.codegen.constants import Constants
+from tinygrad_dnn.compiler.codegen.dialect import dialect_of
 from tinygrad_dnn.compiler.codegen.lower import Lowered, apart, lower
 from tinygrad_dnn.compiler.codegen.module import Source, module
 from tinygrad_dnn.compiler.codegen.naming import Names
@@ -41,12 +42,14 @@ def source_of(
         recording = recording.rewritten(PROGRAM)
         if warns:
             warn_saturated(recording)
-    lowered = lower(recording.graph, recording.raises, share=rewriting)
+    dialect = dialect_of(recording.module)
+    lowered = lower(recording.graph, recording.raises, share=rewriting, dialect=dialect)
     results = _distinct([_placed(x, lowered) for x in recording.results], lowered)
     replaced = recording.arguments[0].leaves if in_place else []
     pairs = zip(results, replaced, strict=False)
     over = {x: q for x, q in pairs if q is not None and isinstance(x, Node)}
     returned = [x for x in results if isinstance(x, Node)]
+    blocks = blocks and dialect.errstate
     planned = plan(lowered, returned, over, blocks=blocks, folds=rewriting)
     return printed(recording, lowered, planned, results, constants), recording.steps
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import module_of
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.guards.reachable import plain
@@ -56,7 +57,8 @@ def key_of(given: Mapping[str, Any]) -> Key:
                 parts.append((type(x), repr(x)) if _plain(x) else (HERE, id(x)))
                 continue
             about = (x.requires_grad, x.name) if isinstance(x, Tensor) else None
-            a = x._array if isinstance(x, Tensor) else np.asanyarray(x)
+            a = value_of(x)
+            a = np.asarray(a) if isinstance(a, np.generic) else a
             parts.append((a.shape, getattr(a, "dtype", None), _order(a), about))
     return tuple(parts)
 
@@ -77,7 +79,9 @@ def changed_number(key: Key, other: Key) -> str | None:
 
 
 def _order(a: Any) -> Any:
-    return layout_of(a) if type(a) is np.ndarray else type(a)
+    if type(a) is np.ndarray:
+        return layout_of(a)
+    return (type(a), layout_of(a)) if module_of(a) is not None else type(a)
 
 
 def _plain(x: Any) -> bool:
@@ -236,7 +240,7 @@ def guard_for(
     if kinds is None:
         return None
     tests: list[str] = []
-    names: dict[str, Any] = {"ndarray": np.ndarray}
+    names: dict[str, Any] = {}
     parameters = []
     for i, (argument, value) in enumerate(zip(recording.arguments, given.values(), strict=True)):
         p = f"p{i}"
@@ -278,12 +282,14 @@ def _structure(layout: Layout, at: str, names: dict[str, Any]) -> list[str]:
 
 
 def _value(x: Any, at: str, names: dict[str, Any]) -> list[str]:
-    if type(x) is np.ndarray:
+    if (module := module_of(x)) is not None:
         word = f"d{len(names)}"
         names[word] = x.dtype
+        kind = f"ndarray_{module.__name__}"
+        names[kind] = type(x)
         # An array's own dtype is one object per kind of number.
         return [
-            f"type(x := {at}) is ndarray", f"x.shape == {x.shape}", f"x.dtype is {word}",
+            f"type(x := {at}) is {kind}", f"x.shape == {x.shape}", f"x.dtype is {word}",
             f"x.strides == {x.strides}",
         ]  # fmt: skip
     if is_array(x) or (isinstance(x, float) and x != x):

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import copied as copied_array
+from tinygrad_dnn.array_modules import is_elsewhere, number
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import value_of
 from tinygrad_dnn.compiler.build import program_of
@@ -58,6 +60,7 @@ class Loop:
         self._turned: list[str] | None = None  # what a step gives in another memory order
         self._in_place, self._torn = in_place, False
         self._wanted = [(x.shape, x.dtype) for x in step.inputs]
+        self._kinds = [type(x.value) for x in step.inputs]
         self._orders: list[Any] = [_order(x.value) for x in step.inputs]
 
     def __reduce__(self) -> Any:
@@ -136,11 +139,11 @@ class Loop:
         self._torn = self._in_place
         after, result = program.run([self._values, constants, *given], reuse=True)
         self._torn = False
-        if isinstance(result, np.ndarray):
+        if type(result) is np.ndarray:  # the usual, quickly
             result = result.copy()
         else:
             flat, layout = flatten(result)
-            result = rebuild(layout, [x.copy() if isinstance(x, np.ndarray) else x for x in flat])
+            result = rebuild(layout, [x.copy() if hasattr(x, "flags") else x for x in flat])
         if self._turned is None:
             self._turned = [name for name, x in after.items() if not x.flags.c_contiguous]
         # One memory order throughout, so that an iteration's bits do not depend on the one that the
@@ -160,14 +163,14 @@ class Loop:
         if self._as_made(inputs):
             return [*inputs]
         flat, layout = flatten(list(inputs))
-        arrays = [np.asarray(value_of(x)) for x in flat]
+        arrays = [array_of(x) for x in flat]
         got = [(x.shape, x.dtype) for x in arrays]
         if got != self._wanted:
             raise ValueError(
                 f"step: expected inputs {_shapes_text(self._wanted)}, got {_shapes_text(got)}; "
                 "make another loop for other shapes, which can resume from this one's snapshot()"
             )
-        arrays = [np.asarray(x, order=o) for x, o in zip(arrays, self._orders, strict=True)]
+        arrays = [_ordered(x, o) for x, o in zip(arrays, self._orders, strict=True)]
         found: list[Any] = rebuild(layout, arrays)
         return found
 
@@ -176,12 +179,11 @@ class Loop:
         wanted = self._wanted
         if len(inputs) != len(wanted):
             return False
-        for x, (shape, dtype), order in zip(inputs, wanted, self._orders, strict=True):
-            if type(x) is not np.ndarray or x.shape != shape or x.dtype != dtype:
-                return False
-            if not (x.flags.c_contiguous if order == "C" else x.flags.f_contiguous):
-                return False
-        return True
+        each = zip(inputs, wanted, self._kinds, self._orders, strict=True)
+        return all(
+            type(x) is kind and (x.shape, x.dtype) == about and _lies(x, order)
+            for x, about, kind, order in each
+        )
 
     # --- looking and resuming ----------------------------------------------------------------
 
@@ -251,7 +253,7 @@ class Loop:
             # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
             with np.errstate(invalid="ignore"):
                 values = self._hoisted.value(self._less.values, {**known, **carry})
-            whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
+            whole |= {q: _ordered(x, "C") for q, x in values.items()}
         return whole
 
     def _begin(self, whole: Mapping[Leaf, Any]) -> None:
@@ -290,7 +292,9 @@ class Snapshot:
         them. Empty if there are none, or if every matrix begins here, as after a refresh.
         """
         less = self._loop._less
-        if less is None or all(np.array_equal(self._carry[q], x) for q, x in less.begin.items()):
+        if less is None or all(
+            number(np.array_equal(self._carry[q], x)) for q, x in less.begin.items()
+        ):
             return {}
         parts = {n: self._carry[q] for n, q in self._loop._names.items() if q in less.begin}
         return parts | {n: self._known[q] for n, q in self._loop._starts.items()}
@@ -303,12 +307,13 @@ class Snapshot:
     @property
     def finite(self) -> bool:
         """Whether all carried values are finite numbers."""
-        # Where every |x| is below √√max, which x · x < √max says at one glance, no product of two
+        # Where every |x| is below √√max, which Σ x · x < √max says at one glance, no product of two
         # can overflow, and matrices need not be put together.
-        if all(np.vdot(x, x) < _bound(x.dtype) for x in self._carry.values()):
+        arrays = self._carry.values()
+        if number(sum(np.vdot(x, x) for x in arrays)) < min(_bound(x.dtype) for x in arrays):
             return True
-        parts = all(np.isfinite(x).all() for x in self._carry.values())
-        return parts and all(np.isfinite(x).all() for x in flatten(self.carry)[0])
+        parts = all(number(np.isfinite(x).all()) for x in arrays)
+        return parts and all(number(np.isfinite(x).all()) for x in flatten(self.carry)[0])
 
 
 def _renamed(old: str, new: str, value: T) -> T:
@@ -331,12 +336,28 @@ def _checked(name: str, q: Leaf, x: Any) -> Any:
 
 def copied(x: Any) -> Any:
     """An array as a loop carries it, nobody else's."""
-    return np.array(value_of(x), order="C")
+    return copied_array(value_of(x))
 
 
 def copied_input(x: Any) -> Any:
     """An array like an input: column by column where that is, else row by row."""
-    return np.array(value_of(x), order=_order(np.asarray(value_of(x))))
+    x = array_of(x)
+    return copied_array(x, _order(x))
+
+
+def array_of(x: Any) -> Any:
+    """A Tensor's array, an array as it is, of what is none NumPy's."""
+    x = value_of(x)
+    return x if is_elsewhere(x) else np.asarray(x)
+
+
+def _ordered(x: Any, order: str) -> Any:
+    """An array in a memory order, itself where it lies so."""
+    return x if _lies(x, order) else copied_array(x, order)
+
+
+def _lies(x: Any, order: str) -> bool:
+    return bool(x.flags.c_contiguous if order == "C" else x.flags.f_contiguous)
 
 
 def _order(x: Any) -> Any:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.pytree import paths as tree_paths
-from tinygrad_dnn.autodiff.tensor import value_of
 from tinygrad_dnn.compiler.compiled import check_threads
 from tinygrad_dnn.compiler.saturated import warn_saturated
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound, paths
-from tinygrad_dnn.loops.loop import Loop, copied, copied_input, shown
+from tinygrad_dnn.loops.loop import Loop, array_of, copied, copied_input, shown
 from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import reduced
 from tinygrad_dnn.rewrite import PROGRAM
@@ -83,7 +80,7 @@ def compile_loop(
     check_threads("compile_loop", threads)
     flat, layout = flatten(carry)
     for at, x in zip(tree_paths(carry), flat, strict=True):
-        if np.asarray(value_of(x)).dtype.kind not in "fiub":
+        if array_of(x).dtype.kind not in "fiub":
             raise TypeError(
                 f"compile_loop: carry{at}: expected arrays in dicts, lists and tuples, got {x!r}; "
                 "it is what the first iteration begins with"

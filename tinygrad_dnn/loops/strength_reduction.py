@@ -166,11 +166,12 @@ def _rewritten(step: StepGraph, group: list[Leaf]) -> Reduced | None:
         for i, c in enumerate(constants):
             shape = (q.shape[sides[q]], c.node.shape[c.turned])
             name = _named(q, "S", i if len(constants) > 1 else None)
-            factors[q, c] = _leaf(np.zeros(shape, q.dtype), name, begin)
+            zeros = np.zeros_like(q.value, order="C", shape=shape)
+            factors[q, c] = _leaf(zeros, name, begin)
     changing: dict[tuple[Leaf, Leaf], Leaf] = {}
     for (q, p), a in numbers.items():
         if a is None:
-            value = np.array(float(p is q), q.dtype)
+            value = np.full_like(q.value, float(p is q), shape=())
             changing[q, p] = _leaf(value, _named(q, f"a_{p.name or ''}", None), begin)
     forms = {}
     for q in group:

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.network.labels import one_hot, smoothed
 from tinygrad_dnn.ops import absolute, log, log_softmax, softplus, square
+from tinygrad_dnn.ops.memory import in_memory
 
 
 def cross_entropy(AL: Tensor, Y: Any, weights: Any = None, smoothing: float = 0.0) -> Tensor:
@@ -151,8 +152,8 @@ def _fitting_weights(who: str, weights: Any, m: int, dtype: Any) -> Any:
         )
     if isinstance(weights, Tensor):
         return weights
-    weights = np.asarray(weights, dtype=dtype)
-    if not ((weights >= 0).all() and weights.any()):
+    weights = weights.astype(dtype) if hasattr(weights, "dtype") else np.asarray(weights, dtype)
+    if in_memory(weights) and not ((weights >= 0).all() and weights.any()):
         raise ValueError(
             f"{who}: expected weights of 0 or above, some above 0, got {weights.min()} to "
             f"{weights.max()}"

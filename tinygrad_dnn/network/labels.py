@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.graph import traced
 from tinygrad_dnn.metrics import outside_classes
+from tinygrad_dnn.ops.memory import in_memory
 
 Array = NDArray[Any]
 
@@ -31,10 +32,13 @@ def one_hot(Y: Any, classes: int, dtype: DTypeLike = np.float64) -> Any:
         )
     if classes < 2:
         raise ValueError(f"one_hot: expected two classes or more, got {classes}")
-    columns = (np.arange(classes).reshape(-1, 1) == Y).astype(dtype)
+    labels = value_of(Y) if hasattr(Y, "dtype") else np.asarray(Y)
+    rows = np.arange(classes, like=labels).reshape(-1, 1)
+    columns = (rows == Y).astype(dtype)
     if isinstance(Y, Tensor) and traced():
         return columns / columns.sum(axis=0, keepdims=True)  # 1, and NaN outside the range
-    _check_range("one_hot", np.asarray(Y.data if isinstance(Y, Tensor) else Y), classes)
+    if in_memory(labels):
+        _check_range("one_hot", np.asarray(Y.data if isinstance(Y, Tensor) else Y), classes)
     return columns
 
 
@@ -45,7 +49,7 @@ def predicted_labels(AL: Any) -> NDArray[np.int64]:
     Raises:
         ValueError: another shape.
     """
-    AL = np.asarray(AL.data if isinstance(AL, Tensor) else AL)
+    AL = AL.data if isinstance(AL, Tensor) else AL if hasattr(AL, "dtype") else np.asarray(AL)
     if AL.ndim != 2 or AL.shape[0] == 0:
         raise ValueError(f"predicted_labels: expected AL (n_L, m), got {AL.shape}")
     labels = AL > 0.5 if AL.shape[0] == 1 else AL.argmax(axis=0, keepdims=True)

@@ -9,7 +9,7 @@ The factorisations of symmetric matrices read the lower triangle alone, as LAPAC
 gradients are 0 above the diagonal.
 """
 
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -81,13 +81,6 @@ def _triangle(x, lower):
     return np.tril(x) if lower else np.triu(x)
 
 
-@lru_cache(64)
-def _mask(n, lower):
-    mask = np.tri(n, dtype=bool) if lower else np.tri(n, dtype=bool).T
-    mask.setflags(write=False)
-    return mask
-
-
 def _triangular_adjoint(g, x, lower):
     return triangular(t(x), g, lower=not lower)
 
@@ -110,7 +103,7 @@ def triangular(x, y, /, *, lower=True):
     if x.shape[-2:] != (n, n):
         raise ValueError(f"expected a square matrix and as many rows, got {x.shape} and {y.shape}")
     if n <= BLOCK:
-        return np.linalg.solve(np.where(_mask(n, lower), x, 0), y)
+        return np.linalg.solve(_triangle(x, lower), y)
     shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), n, m)
     z = np.zeros_like(y, shape=shape, dtype=np.result_type(x.dtype, y.dtype))
     starts = range(0, n, BLOCK)
@@ -166,17 +159,10 @@ def slogdet_parts(x, /):
     return np.stack(np.linalg.slogdet(x), axis=-1)
 
 
-@lru_cache(64)
-def _halved(n, dtype):
-    """Ones in the lower triangle, halves in the diagonal, 0 above."""
-    mask = np.tril(np.ones((n, n), dtype)) - 0.5 * np.eye(n, dtype=dtype)
-    mask.setflags(write=False)
-    return mask
-
-
 def half(x):
     """Φ: the lower triangle, its diagonal halved."""
-    return x * _halved(x.shape[-1], x.dtype)
+    below = np.tril(x, -1)
+    return below + 0.5 * (np.tril(x) - below)
 
 
 def lower(g):

@@ -25,11 +25,6 @@ def _in_columns(x):
     return flags is not None and flags.f_contiguous and not flags.c_contiguous
 
 
-def _at(indices, shape, axis):
-    """The index of these positions along an axis of an array, or of the flattened one."""
-    return (slice(None),) * (normalize_axis_index(axis, len(shape)) if axis else 0) + (indices,)
-
-
 def _refuse_others(indices):
     """Raise TypeError for positions that are no integers; truth values would pass for 0 and 1."""
     dtype = indices.dtype if hasattr(indices, "dtype") else np.asarray(indices).dtype
@@ -102,7 +97,12 @@ def _take_led(one, xs, led):
 def scatter_add(x, indices, /, shape, axis=None):
     """Zeros of a shape with x added at positions along an axis: the adjoint of `take`."""
     z = np.zeros_like(x, shape=prod(shape) if axis is None else shape)
-    np.add.at(z, _at(indices, shape, axis), x)
+    if axis:
+        axis, places = normalize_axis_index(axis, len(shape)), np.ndim(indices)
+        into = np.moveaxis(z, axis, 0)
+        np.add.at(into, indices, np.moveaxis(x, range(axis, axis + places), range(places)))
+    else:
+        np.add.at(z, indices, x)
     return np.reshape(z, shape) if axis is None else z
 
 
@@ -163,7 +163,8 @@ def scatter_along_axis(x, indices, /, shape, axis):
         np.add.at(z, indices, x)
         return z
     n, step = shape[axis], prod(shape[axis + 1 :])
-    start = np.arange(prod(shape[:axis]))[:, np.newaxis] * (n * step) + np.arange(step)
+    rows, columns = (np.arange(k, like=indices) for k in (prod(shape[:axis]), step))
+    start = rows[:, np.newaxis] * (n * step) + columns
     start = start.reshape(*shape[:axis], 1, *shape[axis + 1 :])
     places = start + np.where(indices < 0, indices + n, indices) * step
     z = np.zeros_like(x, shape=prod(shape))

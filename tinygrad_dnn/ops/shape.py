@@ -8,6 +8,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_dnn.ops.declare import Case, op
 from tinygrad_dnn.ops.leading import lined_up, moved, same_order
+from tinygrad_dnn.ops.memory import in_memory
 
 __all__ = [
     "broadcast_to",
@@ -435,6 +436,12 @@ def _scatter_led(one, xs, led):
 )
 def scatter(x, /, index, shape):
     """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
+    if not is_basic(index) and isinstance(index, tuple):
+        # Not every kind of array adds at a tuple of positions; all do at places in a row.
+        z = np.zeros_like(x, shape=prod(shape))
+        places = np.arange(z.size, like=x).reshape(shape)[index]
+        np.add.at(z, places.reshape(-1), np.reshape(np.broadcast_to(x, places.shape), (-1,)))
+        return np.reshape(z, shape)
     z = np.zeros_like(x, shape=shape)
     if is_basic(index):
         # A new axis (None) picks nothing; not every kind of array takes one in an assignment.
@@ -452,16 +459,42 @@ def _rest(g, index):
 
 def _written(g, index):
     if not is_basic(index) and (at := _overwritten(g.shape, index)).any():
-        return np.where(at, 0.0, g[index])
+        return setitem(g[index], 0.0, np.flatnonzero(_first(at)) if _picks_rows(index) else at)
     return g[index]
+
+
+def last_at(shape, index):
+    """For each element that is assigned at [index], the last one at its position, by number."""
+    at = np.zeros(shape, np.intp)
+    at[index] = np.arange(at[index].size).reshape(at[index].shape)
+    return at[index]
 
 
 def _overwritten(shape, index):
     """Where an element that is assigned at [index] gives way to a later one at its position."""
-    at = np.zeros(shape, np.intp)
-    order = np.arange(at[index].size).reshape(at[index].shape)
-    at[index] = order
-    return at[index] != order
+    last = last_at(shape, index)
+    return last != np.arange(last.size).reshape(last.shape)
+
+
+def _settled(y, shape, index):
+    """y, to be assigned at [index], with what the last one at a position has in all its places:
+    another kind of array than NumPy's may keep any one of them.
+    """
+    last = last_at(shape, index)
+    y = np.broadcast_to(y, last.shape)
+    if _picks_rows(index) and last.size:
+        return y[_first(last) // prod(last.shape[1:])]
+    return np.ravel(y)[last]
+
+
+def _picks_rows(index):
+    """Whether an index is one list of positions along the first axis: all that Dask assigns at."""
+    return not isinstance(index, tuple) and np.ndim(index) == 1
+
+
+def _first(x):
+    """The first element of every row of x."""
+    return x[(slice(None), *(0,) * (x.ndim - 1))]
 
 
 def _setitem_led(one, xs, led):
@@ -494,5 +527,7 @@ def setitem(x, y, /, index):
     if len(np.shape(y)) > len(x[index].shape):
         raise ValueError(f"expected no more axes than {x[index].shape} has, got {np.shape(y)}")
     z = x.copy() if np.ndim(x) else np.array(x)  # a NumPy number takes no assignment
+    if np.ndim(y) and not (is_basic(index) or in_memory(z)):
+        y = _settled(y, x.shape, index)
     z[index] = y
     return z

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.array_modules import number
 from tinygrad_dnn.optim.update_rules import Optimiser, check_learning_rate, sgd
 
 SMOOTHING = 0.9  # share of the mean before in the mean cost
@@ -73,7 +74,7 @@ def find_rate(
     for t, batch in zip(range(steps), batches, strict=False):
         rate = first * (last / first) ** (t / (steps - 1))
         value, gradients = value_and_gradients(parameters, *batch)
-        cost = float(value)
+        cost = float(number(value))
         if not math.isfinite(cost):
             break
         mean = SMOOTHING * mean + (1 - SMOOTHING) * cost

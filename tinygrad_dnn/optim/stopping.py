@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from tinygrad_dnn.array_modules import copied
 from tinygrad_dnn.autodiff.pytree import arrays_of, rebuild
 
 State = dict[str, Any]
@@ -57,4 +56,4 @@ def early_stopping(patience: int = 10, gain: float = 0.0) -> EarlyStopping:
 def _copied(parameters: Any) -> Any:
     """Arrays of our own: those that are given may be trained on in place."""
     leaves, layout = arrays_of(parameters)
-    return rebuild(layout, [np.array(x) for x in leaves])
+    return rebuild(layout, [copied(x, "K") for x in leaves])

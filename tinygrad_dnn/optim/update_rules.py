@@ -70,7 +70,10 @@ class Optimiser:
             part: rebuild(layout, [np.zeros_like(p) for p in leaves.values()])
             for part in self.remembers
         }
-        return state | {"t": np.zeros((), int)} if self.counts else state
+        if not self.counts:
+            return state
+        first = next(iter(leaves.values()), np.zeros(()))
+        return state | {"t": np.zeros_like(first, dtype=int, shape=())}  # where the parameters lie
 
     def update(
         self, parameters: Tree, gradients: Tree, state: State, rate: Any

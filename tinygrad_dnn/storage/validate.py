@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import to_host
+
 
 def plain(value: object) -> object:
     """NumPy's scalars as Python's, anything else as it is."""
@@ -85,11 +87,13 @@ def mapping(value: object, name: str) -> dict[str, Any]:
 
 
 def array(value: object, name: str, dtypes: Sequence[str]) -> NDArray[Any]:
-    """A copy, in the same memory order, of a contiguous array of finite numbers.
+    """A copy, in the same memory order, of a contiguous array of finite numbers: NumPy's, or one
+    of a GPU's, which is copied from there once.
 
     ``dtypes`` are those allowed, in native byte order. An array that is contiguous both ways is
     copied in C order.
     """
+    value = to_host(value)
     if type(value) is not np.ndarray:
         raise TypeError(f"{name}: expected a numpy.ndarray, got {type(value).__name__}")
     if value.dtype not in dtypes:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn import metrics
+from tinygrad_dnn.array_modules import to_host
 from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.network import forward, predicted_labels
 from tinygrad_dnn.train.examples import check_label_row
@@ -24,7 +25,7 @@ def predict(X: Array, parameters: Mapping[str, Array]) -> Array:
     """
     with no_grad(), np.errstate(over="ignore"):
         _, AL = forward(X, parameters)
-    return np.asarray(AL.data)
+    return np.asarray(to_host(AL.data))
 
 
 def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:

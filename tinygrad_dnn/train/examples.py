@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,10 +131,22 @@ class Batch(NamedTuple):
 
 
 class Examples:
-    """The training examples of a run: hands out the batches of its iterations."""
+    """The training examples of a run: hands out the batches of its iterations.
 
-    def __init__(self, X: Array, Y: Array, settings: Settings, weights: Array | None) -> None:
-        self.X, self.Y, self.settings = X, Y, settings
+    Args:
+        bring: brings an array to where is computed. Examples and weights go there once; positions
+            and dropout masks, which are drawn here, with every batch.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        Y: Array,
+        settings: Settings,
+        weights: Array | None,
+        bring: Callable[[Any], Any] = np.asarray,
+    ) -> None:
+        self.settings, self._bring = settings, bring
         self.m = X.shape[1]
         self.size = self.m if settings.batch_size is None else settings.batch_size
         if self.size > self.m:
@@ -143,11 +155,13 @@ class Examples:
                 f"{self.size}; {self.m} is the full batch"
             )
         self.steps = -(-self.m // self.size)
-        self.weights = self._weights(weights)
+        found = self._weights(Y, weights)
+        self.weights = None if found is None else bring(found)
+        self.X, self.Y = bring(X), bring(Y)
         self.draws = settings.batch_size is not None or settings.dropout > 0
 
-    def _weights(self, weights: Array | None) -> Array | None:
-        of_class = self.settings.weights_of(self.Y)
+    def _weights(self, Y: Array, weights: Array | None) -> Array | None:
+        of_class = self.settings.weights_of(Y)
         if of_class is not None:
             weights = of_class if weights is None else of_class * weights
         return None if weights is None else np.asarray(weights, dtype=self.settings.dtype)
@@ -179,7 +193,8 @@ class Examples:
                 given: dict[str, Any] = {}
                 if rng is not None and keep < 1:
                     m = self.m if isinstance(at, slice) else len(at)
-                    given["masks"] = dropout_masks(parameters, m, keep, rng)
+                    masks = dropout_masks(parameters, m, keep, rng)
+                    given["masks"] = {name: self._bring(D) for name, D in masks.items()}
                 if k < done:  # drawn all the same, so that what follows is what it was
                     continue
                 if self.weights is not None:
@@ -190,8 +205,8 @@ class Examples:
             done = 0
 
 
-def _at(x: Array, at: Any) -> Array:
+def _at(x: Any, at: Any) -> Any:
     """Columns, in the memory order of x: of a transposed array each lies in one piece."""
     if isinstance(at, slice):
         return x
-    return x.T[at].T if x.T.flags.c_contiguous else np.ascontiguousarray(x[:, at])
+    return x.T[at].T if x.T.flags.c_contiguous else np.take(x, at, axis=1)

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import CPU, device_module, number, to_host
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.loops.loop import Loop
 from tinygrad_dnn.loops.loop_compiler import compile_loop
@@ -64,6 +67,7 @@ def train(
     after: Callable[[State, float], None] | None = None,
     note: Callable[[str], None] | None = None,
     progress: bool = False,
+    device: str | ModuleType = CPU,
 ) -> State:
     """Train until `iterations` iterations are complete, or early stopping ends it.
 
@@ -83,15 +87,21 @@ def train(
         after: called with each new state and the cost it was reached from.
         note: called once with what is computed otherwise than it is written, if anything is.
         progress: show a bar with rate and remaining time, in a terminal or a notebook.
+        device: where to compute: "cpu", "cuda" (a GPU, by CuPy), or an array module of another kind
+            (or its name) with CuPy's `asarray`, `asnumpy` and NumPy's functions. Examples go there
+            once. States hold NumPy arrays whatever the device, which are copied from it when they
+            are looked at; of an iteration the cost and a number for "all is finite" come back.
 
     Returns:
         The last state; predict with its `chosen` parameters.
 
     Raises:
-        ValueError: data, settings or a start that can't be used together.
+        ValueError: data, settings or a start that can't be used together; no such device; CuPy
+            is not installed, or finds no GPU.
         DivergedError: the cost or a parameter became NaN or infinite; the message says in which
             iteration and op and what to try, its `state` is the last good one.
     """
+    there = device_module(device)
     X, Y = check_examples(X, Y, settings)
     held_out = None if validation is None else check_examples(*validation, settings)
     if settings.early_stopping is not None and held_out is None:
@@ -99,31 +109,40 @@ def train(
             "early_stopping: it needs examples that are not trained on; give validation=, as "
             "keep_validation makes it"
         )
-    examples = Examples(X, Y, settings, weights)
+    examples = Examples(X, Y, settings, weights, there.asarray)
     start = begin(settings) if start is None else _check_start(start, settings)
-    good = state = _begun(start, settings, examples)
+    state = _begun(start, settings, examples)
     if state.iteration >= iterations or state.stopped:
         return start
+    if there is not np:
+        state = state.moved(there.asarray)
+        held_out = held_out and (there.asarray(held_out[0]), there.asarray(held_out[1]))
+
+    def home(state: State) -> State:
+        """What others see of a state: NumPy's arrays."""
+        return state if there is np else state.moved(to_host)
+
+    good = state
     with (
         blas_threads(largest_product(settings.layer_dims, examples.size)),
         _bar(iterations, state.iteration, progress) as bar,
     ):
-        advance = _advancing(examples, settings, state, note)
+        advance = _advancing(examples, settings, state, note, there)
         while state.iteration < iterations and not state.stopped:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
                 value, next_one, batch, broken = advance(state)
                 if not math.isfinite(value):
                     what = f"the cost became {value}"
-                    raise DivergedError(_divergence(what, batch, state, settings), good)
+                    raise DivergedError(_divergence(what, batch, state, settings), home(good))
                 if broken is not None:
                     what = f"{broken} got NaN or inf among its numbers"
-                    raise DivergedError(_divergence(what, batch, state, settings), state)
+                    raise DivergedError(_divergence(what, batch, state, settings), home(state))
             good, state = state, _recorded(state, next_one, value, batch, settings, held_out)
             if after is not None:
-                after(state, value)
+                after(home(state), value)
             if bar is not None:
                 bar.update()
-    return state
+    return home(state)
 
 
 def _bar(total: int, begun: int, shown: bool) -> AbstractContextManager[Any]:
@@ -222,14 +241,18 @@ Advance = Callable[[State], tuple[float, State, Batch, str | None]]
 
 
 def _advancing(
-    examples: Examples, settings: Settings, state: State, note: Callable[[str], None] | None
+    examples: Examples,
+    settings: Settings,
+    state: State,
+    note: Callable[[str], None] | None,
+    there: ModuleType,
 ) -> Advance:
     """An iteration from `state` on: op by op, compiled, or in a loop that does less."""
     step: Callable[..., Any] = step_of(settings, examples.m)
     steps: Sequence[Any] = ()
     done = state.iteration % examples.steps
     batches = examples.batches(state.parameters, state.random_state, done)
-    rate = _rate(settings)
+    rate = _rate(settings, there)
     loop = None
     if settings.compiled:
         if settings.loops and examples.weights is None:
@@ -262,22 +285,20 @@ def _advancing(
             accumulators={},
             random_state=batch.random_state,
         )
-        return float(cost), after, batch, _broken(parameters)
+        return float(number(cost)), after, batch, _broken(parameters)
 
     return advance
 
 
-def _arguments(
-    state: State, batch: Batch, rate: Callable[[State], float] | None
-) -> tuple[Any, ...]:
+def _arguments(state: State, batch: Batch, rate: Callable[[State], Any] | None) -> tuple[Any, ...]:
     given = batch.given
     if rate is not None:
-        given = given | {"rate": np.asarray(rate(state))}
+        given = given | {"rate": rate(state)}
     return dict(state.parameters), dict(state.optimizer), batch.X, batch.Y, given
 
 
-def _rate(settings: Settings) -> Callable[[State], float] | None:
-    """The rate of the iteration from a state on; None where it is always the same."""
+def _rate(settings: Settings, there: ModuleType) -> Callable[[State], Any] | None:
+    """The rate of the iteration from a state on, 0-d; None where it is always the same."""
     if settings.rate_is_constant:
         return None
     rate, steps = settings.rate(), settings.warm_up
@@ -287,7 +308,7 @@ def _rate(settings: Settings) -> Callable[[State], float] | None:
             return rate.rate if state.plateau is None else state.plateau["rate"]
         return rate(max(0, state.iteration - steps))
 
-    return lambda state: (
+    return lambda state: there.asarray(
         after_warm_up(state) * ((state.iteration + 1) / steps if state.iteration < steps else 1.0)
     )
 
@@ -317,18 +338,18 @@ def _in_a_loop(loop: Loop, batch: Batch) -> Advance:
         after = replace(
             state, parameters=parameters, iteration=now.iteration, accumulators=accumulators
         )
-        return float(cost), after, batch, broken
+        return float(number(cost)), after, batch, broken
 
     return advance
 
 
 def _broken(parameters: Mapping[str, Array]) -> str | None:
     """The name of a parameter that holds NaN or infinity."""
-    for name, p in parameters.items():
-        # A finite p · p has no place for them, and needs no memory.
-        if not math.isfinite(np.vdot(p, p)) and not np.isfinite(p).all():
-            return name
-    return None
+    # A finite Σ p · p has no place for them, and needs no memory.
+    if math.isfinite(number(sum(np.vdot(p, p) for p in parameters.values()))):
+        return None
+    bad = (name for name, p in parameters.items() if not number(np.isfinite(p).all()))
+    return next(bad, None)
 
 
 def _divergence(what: str, batch: Batch, state: State, settings: Settings) -> str:
@@ -337,9 +358,12 @@ def _divergence(what: str, batch: Batch, state: State, settings: Settings) -> st
     # A compiled document's cost is computed as the stable one is.
     rewritten = settings.compiled and settings.cost == "document"
     literal = replace(settings, cost="stable") if rewritten else settings
+    state, given = state.moved(to_host), [batch.X, batch.Y, batch.given]
+    flat, layout = flatten(given)
+    given = rebuild(layout, [to_host(x) for x in flat])
     try:
         with debug():
-            step_of(literal)(dict(state.parameters), state.optimizer, batch.X, batch.Y, batch.given)
+            step_of(literal)(dict(state.parameters), state.optimizer, *given)
     except NonFiniteError as first:
         where = f" {str(first).removeprefix('debug: ')}."
     smaller = f"a learning rate below {settings.learning_rate}"

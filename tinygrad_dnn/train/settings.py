@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import network, optim
+from tinygrad_dnn.array_modules import to_host
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.network import ACTIVATIONS, COSTS, INITIALISERS, check_layers
@@ -329,10 +330,10 @@ class Settings:
         return float(found.item())
 
     def predict(self, X: Any, parameters: Mapping[str, Any]) -> Any:
-        """AL (n_L, m): probabilities, or under a linear head numbers."""
+        """AL (n_L, m): probabilities, or under a linear head numbers; a NumPy array."""
         with no_grad(), np.errstate(over="ignore"):
             _, AL = network.forward(X, parameters, activation=self.activation, head=self.head)
-        return np.asarray(AL.data)
+        return to_host(AL.data)
 
 
 def _is_weight(path: str) -> bool:

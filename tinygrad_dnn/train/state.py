@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import to_host
 from tinygrad_dnn.optim.schedules import Waiting
 
 Array = NDArray[Any]
@@ -63,7 +64,7 @@ class State:
             if isinstance(x, Mapping):
                 found |= {f"{RULE}.{part}.{name}": p for name, p in x.items()}
             else:
-                found[f"{RULE}.{part}"] = np.asarray(x, dtype=np.int64)
+                found[f"{RULE}.{part}"] = np.asarray(to_host(x), dtype=np.int64)
         if self.epoch_examples:
             found["epoch.cost"] = np.asarray(self.epoch_cost)
             found["epoch.examples"] = np.asarray(self.epoch_examples)
@@ -78,6 +79,21 @@ class State:
             found |= {f"{LAST}.{name}": p for name, p in self.parameters.items()}
             found["stopped"] = np.asarray(int(self.stopped))
         return found
+
+    def moved(self, move: Callable[[Any], Any]) -> State:
+        """The same state with `move` of every array that is computed with, when it is looked at."""
+
+        def later(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+            return LazyArrays(lambda: _moved(move, tree))
+
+        best = self.best
+        return replace(
+            self,
+            parameters=later(self.parameters),
+            accumulators=later(self.accumulators),
+            optimizer=later(self.optimizer) if self.optimizer else {},
+            best=best and {**best, "parameters": later(best["parameters"])},
+        )
 
     @classmethod
     def restored(
@@ -107,6 +123,12 @@ class State:
 
 def _under(head: str, carried: Mapping[str, Array]) -> dict[str, Array]:
     return {n.removeprefix(f"{head}."): x for n, x in carried.items() if n.startswith(f"{head}.")}
+
+
+def _moved(move: Callable[[Any], Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _moved(move, x) if isinstance(x, Mapping) else move(x) for name, x in tree.items()
+    }
 
 
 class LazyArrays(Mapping[str, Any]):

@@ -102,7 +102,8 @@ def allocates(node: Node, lowered: Lowered) -> bool:
     if by_hand(Task(node, names, "z", lowered, constants, lambda _: "i")) is not None:
         return False
     try:
-        return call(expression(node.op, names, node.meta, constants), "z") is None
+        written = expression(node.op, names, node.meta, constants)
+        return call(written, "z", lowered.dialect.folds) is None
     except Unspeakable:
         return True
 

@@ -33,10 +33,13 @@ class Constants:
         objects: what has no text, by name.
         packed: whether an array is written as compressed bytes.
         written: the numbers that the recorded functions wrote.
+
+    Args:
+        strided: whether an array can be made over given memory and strides.
     """
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self, names: Names, strided: bool = True) -> None:
+        self.names, self.strided = names, strided
         self.arrays: dict[str, str] = {}
         self.functions: list[str] = []
         self.objects: dict[str, Any] = {}
@@ -66,6 +69,7 @@ class Constants:
 
     def _text(self, x: Any, literal: str | None) -> str:
         word = quoted(dtype_word(x.dtype))
+        x = x if self.strided or x.flags.f_contiguous else np.ascontiguousarray(x)
         if not (x.flags.c_contiguous or x.flags.f_contiguous):
             memory, first = _memory(x)
             whole = self._text(memory, None)

@@ -6,13 +6,14 @@ NumPy's own functions for them have no place to write to, or use it through a co
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_dnn.compiler.codegen.gather import mode
 from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import number
 
@@ -34,7 +35,7 @@ def roll(task: Task) -> list[str] | None:
 def repeat(task: Task) -> list[str] | None:
     """x along a new axis, or taken at positions."""
     node = task.node
-    return _repeat(node.input_shapes[0], task.operands[0], task.out, task.array, **node.meta)
+    return _repeat(task, node.input_shapes[0], task.operands[0], task.out, **node.meta)
 
 
 def tile(task: Task) -> list[str]:
@@ -86,19 +87,15 @@ def _roll(shape: tuple[int, ...], x: str, out: str, shift: Any, axis: Any) -> li
 
 
 def _repeat(
-    shape: tuple[int, ...],
-    x: str,
-    out: str,
-    array: Callable[[Any], str],
-    repeats: Any,
-    axis: Any,
+    task: Task, shape: tuple[int, ...], x: str, out: str, repeats: Any, axis: Any
 ) -> list[str] | None:
     if not isinstance(repeats, int):
         if axis is None or not shape:
             return None
         axis = normalize_axis_index(axis, len(shape))
         source = np.repeat(np.arange(shape[axis]), repeats)
-        return [f'np.take({x}, {array(source)}, axis={axis}, out={out}, mode="clip")']
+        places = task.array(source)
+        return [f"np.take({x}, {places}, axis={axis}, out={out}{mode(task, 'clip')})"]
     at = len(shape) if axis is None or not shape else 1 + normalize_axis_index(axis, len(shape))
     wide = _shape([*shape[:at], repeats, *shape[at:]])
     return [f"{out}.reshape({wide})[...] = {x}.reshape({_shape([*shape[:at], 1, *shape[at:]])})"]
@@ -133,11 +130,11 @@ def getitem(task: Task) -> list[str] | None:
     laid = [(shape, lowered.strides[of], of.dtype), (node.shape, lowered.strides[node], node.dtype)]
     i = np.where(i < 0, i + shape[len(before)], i).astype(np.intp)
     if not before and all(_contiguous(*z) for z in laid):
-        return [f'np.take({x}, {array(i)}, axis=0, out={out}, mode="clip")']
+        return [f"np.take({x}, {array(i)}, axis=0, out={out}{mode(task, 'clip')})"]
     if before and len(shape) == 2 == len(node.shape):
         turned = [(s[::-1], strides[::-1], dtype) for s, strides, dtype in laid]
         if all(_contiguous(*z) for z in turned):
-            return [f'np.take({x}.T, {array(i)}, axis=0, out={out}.T, mode="clip")']
+            return [f"np.take({x}.T, {array(i)}, axis=0, out={out}.T{mode(task, 'clip')})"]
     return None
 
 

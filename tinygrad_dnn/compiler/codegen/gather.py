@@ -37,6 +37,11 @@ def looked_at(node: Node) -> tuple[Node, int] | None:
     return at, prod(shape) if axis is None else shape[axis]
 
 
+def mode(task: Task, word: str) -> str:
+    """The mode of np.take, where that has one."""
+    return f', mode="{word}"' if task.lowered.dialect.modes else ""
+
+
 def take(task: Task) -> list[str]:
     """The elements at positions that were looked at before."""
     node, (x, at), out = task.node, task.operands, task.out
@@ -46,7 +51,7 @@ def take(task: Task) -> list[str]:
         n = len(node.input_shapes[0])
         x, out, axis = _transposed(x), _transposed(out), n - 1 - axis % n
         at = _transposed(at) if len(node.input_shapes[1]) > 1 else at
-    return [f'np.take({x}, {at}, axis={axis}, out={out}, mode="wrap")']
+    return [f"np.take({x}, {at}, axis={axis}, out={out}{mode(task, 'wrap')})"]
 
 
 def scatter_add(task: Task) -> list[str]:

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import to_host
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.compiler.codegen.dialect import NUMPY, Dialect
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import absolute, matmul, negative, reshape
@@ -41,6 +43,7 @@ class Lowered:
         raises: the `np.errstate` settings that an op runs under.
         place: what became of each node of the graph that was given, a node or a constant.
         expanded: the expansion of a composite that a node is a part of.
+        dialect: the array module that it is written for.
     """
 
     graph: Graph
@@ -49,6 +52,7 @@ class Lowered:
     raises: dict[Node, dict[str, Any]] = field(default_factory=dict)
     place: dict[Node, Any] = field(default_factory=dict)
     expanded: dict[Node, Expansion] = field(default_factory=dict)
+    dialect: Dialect = NUMPY
 
 
 def base(node: Node, lowered: Lowered) -> Node:
@@ -94,13 +98,20 @@ def apart(x: Node, lowered: Lowered) -> Node:
     return again
 
 
-def lower(graph: Graph, raises: Mapping[Node, dict[str, Any]], share: bool = True) -> Lowered:
+def lower(
+    graph: Graph,
+    raises: Mapping[Node, dict[str, Any]],
+    share: bool = True,
+    dialect: Dialect = NUMPY,
+) -> Lowered:
     """Expand, compute constants, and look at every value's memory.
 
     Args:
         share: equal expressions are computed once, and flat products lie `by_columns`.
+        dialect: the array module to write for; leaves that lie in its memory are copied from there.
     """
     walk = _Walk(graph, raises, share)
+    walk.done.dialect = dialect
     for node in graph:
         walk.visit(node)
     done = walk.done
@@ -141,7 +152,7 @@ class _Walk:
         """Find the node, or constant, that stands for one of the graph."""
         if isinstance(node, Leaf):
             self.done.place[node] = node
-            self._seen(node, node.value)
+            self._seen(node, to_host(node.value))
             return
         inputs = [self.done.place[x] if isinstance(x, Node) else x for x in node.inputs]
         varies = any(isinstance(x, Node) for x in inputs)
@@ -178,7 +189,7 @@ class _Walk:
             value = np.asfortranarray(value)
         new = Node(op, tuple(inputs), meta, value.shape, value.dtype, scope=old.scope)
         new.name = old.name
-        if raises:
+        if raises and self.done.dialect.errstate:
             self.done.raises[new] = raises
         x = arrays[0]
         if op.view and isinstance(x, np.ndarray) and np.may_share_memory(value, x):

@@ -1,4 +1,4 @@
-"""Printed functions put together as a Python module that needs NumPy alone."""
+"""Printed functions put together as a Python module that needs NumPy alone, or CuPy."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ class Source:
         constants: what it refers to.
         captured: the keyword arguments for what the recorded function closed over.
         blocks: which of its lines run block by block, in words.
+        imports: the array module whose functions it calls.
     """
 
     lines: list[str]
@@ -88,6 +89,7 @@ class Source:
     constants: Constants
     captured: dict[Leaf, str]
     blocks: Sequence[str] = ()
+    imports: str = "numpy"
 
     @property
     def text(self) -> str:
@@ -109,7 +111,7 @@ def _module(sources: Sequence[Source], head: str) -> Iterator[str]:
     blocks = any(source.blocks for source in sources)
     needed = sorted([*packing, *(["contextvars", "os"] if blocks else []), "threading"])
     yield from ('"""', "", *(f"import {name}" for name in needed), "")
-    yield from ("import numpy as np", "")
+    yield from (f"import {sources[0].imports} as np", "")
     yield from (UNPACK.splitlines() if constants.packed else [])
     yield from HEAD.splitlines()
     yield from (BLOCKS.splitlines() if blocks else [])

@@ -261,8 +261,12 @@ def plain_call(op: Any) -> str | None:
     return name if names == [*op.arrays] and not op.many else None
 
 
-def call(written: ast.expr, out: str) -> str | None:
-    """An expression as a call that writes into `out`; None where NumPy has none."""
+def call(written: ast.expr, out: str, folds: frozenset[str]) -> str | None:
+    """An expression as a call that writes into `out`; None where NumPy has none.
+
+    Args:
+        folds: the ufuncs that have `reduce`.
+    """
     name = numpy_call(written)
     if name is None or not isinstance(written, ast.Call):
         return None
@@ -270,7 +274,7 @@ def call(written: ast.expr, out: str) -> str | None:
         return None
     keywords = [_short(k) for k in written.keywords if not _usual(name, k)]
     positions, function = written.args, written.func
-    if name in QUICK:
+    if QUICK.get(name) in folds:
         function = parsed(f"np.{QUICK[name]}.reduce")
         if not any(k.arg == "axis" for k in keywords):
             keywords = [ast.keyword("axis", ast.Constant(None)), *keywords]

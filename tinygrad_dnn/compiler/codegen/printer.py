@@ -61,7 +61,7 @@ class _Printer:
         self.recording, self.lowered, self.plan, self.results = recording, lowered, plan, results
         beside = None if constants is None else constants.names.outer
         self.called = Called(recording, plan, results, beside)
-        self.constants = constants or Constants(self.called.names)
+        self.constants = constants or Constants(self.called.names, lowered.dialect.strided)
         self.constants.names = self.called.names
         self.constants.written |= numbers(recording)
         self.writer = Writer(
@@ -199,7 +199,8 @@ class _Printer:
         text += [wrapped(f"        {line}") if line else "" for line in body]
         text += ["", f"    return {function}", "", "", *self._checked(parameters)]
         told = [block.told for block in self.regions.values()]
-        return Source(text, self._doc(), self.called, self.constants, held, told)
+        module = self.lowered.dialect.module
+        return Source(text, self._doc(), self.called, self.constants, held, told, module)
 
     def _parameters(self) -> str:
         given = [p for p in self.called.parameters if p is not None]

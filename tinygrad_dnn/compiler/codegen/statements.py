@@ -226,13 +226,13 @@ class Writer:
         own = self._expression(node, operands)
         if elementwise:
             self._quicken(own, node)
-        text = call(own, out)
+        text = call(own, out, self.lowered.dialect.folds)
         assert text is not None, f"{node.op.name}: planned with a place to write to"
         return [text], True
 
     def _looked_at(self, node: Node, operands: Sequence[str]) -> list[str]:
         """A look at positions, where there was none yet."""
-        needed = looked_at(node)
+        needed = looked_at(node) if self.lowered.dialect.modes else None
         if needed is None or needed in self.looked_at:
             return []
         self.looked_at.add(needed)

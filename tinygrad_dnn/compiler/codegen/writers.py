@@ -17,7 +17,7 @@ from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.linalg import einsum_of
-from tinygrad_dnn.ops.shape import is_basic
+from tinygrad_dnn.ops.shape import is_basic, last_at
 
 Shape = tuple[int, ...]
 
@@ -32,6 +32,8 @@ def _einsum(task: Task) -> list[str]:
     call = f"np.einsum({subscripts!r}, {', '.join(task.operands)}"
     if len(shapes) == 1 and _is_view(subscripts, shapes[0]):
         return [f"np.copyto({task.out}, {call}))"]  # out= would add it to 0, and 0 + −0 = 0
+    if not task.lowered.dialect.einsum_out:
+        return [f"np.copyto({task.out}, {call}))"]
     return [f"{call}, out={task.out})"]
 
 
@@ -74,7 +76,12 @@ def _scatter(task: Task) -> list[str]:
 
 def _setitem(task: Task) -> list[str]:
     (x, y), out, at = task.operands, task.out, task.settings.get("index")
-    index = parsed(at) if at else literal(task.node.meta["index"])
+    positions = task.node.meta["index"]
+    index = parsed(at) if at else literal(positions)
+    if not (task.lowered.dialect.last_wins or is_basic(positions)) and task.node.input_shapes[1]:
+        # All that are assigned at one position are the last one.
+        last = last_at(task.node.shape, positions)
+        y = f"np.broadcast_to({y}, {last.shape}).reshape(-1)[{task.array(last)}]"
     place = ast.Subscript(parsed(out), index, ast.Load())
     return [f"np.copyto({out}, {x})", f"{ast.unparse(ast.fix_missing_locations(place))} = {y}"]
 

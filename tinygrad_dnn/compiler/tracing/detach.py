@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import is_elsewhere
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
 from tinygrad_dnn.graph import Leaf, Node, rebuilt, trace
@@ -99,7 +100,8 @@ class Copy:
         return self.new[node]
 
     def _constant(self, x: Any) -> Any:
-        return self._held(x, None, None) if isinstance(x, np.ndarray) else x
+        held = isinstance(x, np.ndarray) or is_elsewhere(x)
+        return self._held(x, None, None) if held else x
 
     def _held(self, array: Any, holder: Any, name: str | None) -> Leaf:
         """The input for an array that the function closed over, or made."""

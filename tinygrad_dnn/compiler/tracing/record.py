@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import one_module, to_host
 from tinygrad_dnn.autodiff.pytree import Layout, flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.errors import RecordingError
@@ -57,6 +58,7 @@ class Recording:
         steps: the rewrites that were done, in order.
         swept: nodes that a backward pass recorded.
         named: nodes that have a name, which nothing leads to; what comes out equal has it, too.
+        module: the array module of its inputs.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Recording:
     steps: list[Step]
     swept: set[Node]
     named: list[Node]
+    module: str = "numpy"
 
     @property
     def inputs(self) -> list[Leaf]:
@@ -180,6 +183,9 @@ def _recorded(
     sites = traced.tracer.sites
     recording = traced.recording()
     del traced, flat
+    held = [*recording.inputs, *recording.captured]
+    there = one_module([x.value for x in held], f"compile: {recording.name}")
+    recording.module = there.__name__
     _fix_constants(recording)
     guards.watch(recording.captured.values(), sites)
     return recording
@@ -292,7 +298,7 @@ def _fix_constants(recording: Recording) -> None:
         alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
         # Held by the leaf, by `captured`, and by the call that counts.
         if alone and sys.getrefcount(leaf.value) <= 3:
-            constants[leaf] = constant_value(leaf.value)
+            constants[leaf] = constant_value(to_host(leaf.value))
             del recording.captured[leaf]
     for node in recording.graph:
         if any(x in constants for x in node.parents):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import is_elsewhere, module_of
 from tinygrad_dnn.autodiff.pytree import Layout
 from tinygrad_dnn.autodiff.tensor import Tensor, value_of
 from tinygrad_dnn.compiler.errors import RecordingError
@@ -35,7 +36,7 @@ class Argument:
 
 def is_array(x: Any) -> bool:
     """Whether an argument is an input; everything else is a setting, built into the program."""
-    return isinstance(x, (np.ndarray, np.generic, Tensor))
+    return isinstance(x, (np.ndarray, np.generic, Tensor)) or is_elsewhere(x)
 
 
 class Bound:
@@ -160,7 +161,11 @@ def refuse_structure(name: str, part: Any) -> None:
 
 
 def stand_in(name: str, x: Any) -> Any:
-    """The Tensor that f sees for an array; a setting as it is."""
+    """The Tensor that f sees for an array; a setting as it is.
+
+    Raises:
+        RecordingError: it is a random generator, or an array that no program can work on.
+    """
     if isinstance(x, (np.random.Generator, np.random.RandomState)):
         raise RecordingError(
             f"compile: {name} is a random generator, whose numbers would be the same ones in "
@@ -168,14 +173,14 @@ def stand_in(name: str, x: Any) -> Any:
         )
     if not is_array(x):
         return x
-    if isinstance(x, np.generic) or type(x) is np.ndarray:
+    if isinstance(x, np.generic):
         return Tensor(np.asarray(x))
-    if isinstance(x, Tensor) and type(x._array) is np.ndarray:
-        return Tensor(x._array, x.requires_grad, x.name)
+    if module_of(value_of(x)) is not None:
+        return Tensor(x._array, x.requires_grad, x.name) if isinstance(x, Tensor) else Tensor(x)
     kind = type(value_of(x))
     raise RecordingError(
-        f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written for "
-        "numpy.ndarray"
+        f"compile: {name} is a {kind.__module__}.{kind.__name__}; programs are written for arrays "
+        "that one can write into, numpy.ndarray and cupy.ndarray; call the function uncompiled"
     )
 
 

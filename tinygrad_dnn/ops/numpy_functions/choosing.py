@@ -81,7 +81,7 @@ def piecewise(x, condlist, funclist, *args, **kw):
     def value(f):
         return f(x, *args, **kw) if callable(f) else np.asarray(f, x.dtype)
 
-    z = np.zeros((), x.dtype)
+    z = x.dtype.type(0)
     if len(funclist) > len(conditions):
         z = value(funclist[-1])
     for condition, f in zip(conditions, funclist, strict=False):

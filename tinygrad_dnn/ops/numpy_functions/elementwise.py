@@ -136,7 +136,7 @@ def real(val):
 @composed(np.imag, cases=(Case((2, 3)),))
 def imag(val):
     """0: of real numbers."""
-    return np.where(False, val, np.zeros((), val.dtype))
+    return np.where(False, val, val.dtype.type(0))
 
 
 @composed(np.copy, cases=(Case((2, 3)),))
@@ -154,7 +154,7 @@ def real_if_close(a, tol=100):
 @composed(np.angle, cases=(Case((2, 3)), Case((2, 3), deg=True)))
 def angle(z, deg=False):
     """0 of numbers above 0, π (or 180) of those below: of real numbers; its slope is 0."""
-    half, none = np.asarray(np.pi, z.dtype), np.zeros((), z.dtype)
+    half, none = z.dtype.type(np.pi), z.dtype.type(0)
     a = np.where(np.isnan(z), z, np.where(np.signbit(z), half, none))
     return np.rad2deg(a) if deg else a
 
@@ -163,4 +163,4 @@ def angle(z, deg=False):
 def modf(x, /):
     """The part behind the point, and the integer towards 0, both with x's sign."""
     whole = np.trunc(x)
-    return np.copysign(np.where(np.isinf(x), np.zeros((), x.dtype), x - whole), x), whole
+    return np.copysign(np.where(np.isinf(x), x.dtype.type(0), x - whole), x), whole

@@ -186,7 +186,7 @@ def solve_triangular(a, b, *, trans=0, lower=False, unit_diagonal=False):
         a, lower = t(a), not lower
     if unit_diagonal:
         one = np.eye(a.shape[-1], dtype=bool)
-        a = np.where(one, np.ones((), a.dtype), a)
+        a = np.where(one, a.dtype.type(1), a)
     if len(np.shape(b)) == 1:
         return np.squeeze(triangular(a, np.expand_dims(b, -1), lower=lower), -1)
     return triangular(a, b, lower=lower)
@@ -314,7 +314,7 @@ def tensorsolve(a, b, axes=None):
 def _root(square):
     """√ of a sum of squares, with slope 0 at 0."""
     zero = square == 0
-    one, none = np.ones((), square.dtype), np.zeros((), square.dtype)
+    one, none = square.dtype.type(1), square.dtype.type(0)
     return np.where(zero, none, np.sqrt(np.where(zero, one, square)))
 
 
@@ -336,7 +336,7 @@ def _vector_norm(x, ord, axis, keepdims):
         raise ValueError(f"norm: expected a number as the order of a vector's norm, got {ord!r}")
     total = np.sum(size**ord, axis=axis, keepdims=keepdims)
     zero = total == 0
-    one, none = np.ones((), x.dtype), np.zeros((), x.dtype)
+    one, none = x.dtype.type(1), x.dtype.type(0)
     return (
         np.where(zero, none, np.where(zero, one, total) ** (1 / ord))
         if ord > 0

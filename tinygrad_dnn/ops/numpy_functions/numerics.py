@@ -303,6 +303,6 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
     short = np.remainder(steps + half, period) - half
     short = np.where((short == -half) & (steps > 0), half, short)
     jumps = np.absolute(steps) >= (half if discont is None else np.maximum(discont, half))
-    turns = np.where(jumps, short - steps, np.zeros((), p.dtype))
+    turns = np.where(jumps, short - steps, p.dtype.type(0))
     moved = p[_along(axis, slice(1, None))] + np.cumsum(turns, axis=axis)
     return np.concatenate([p[_along(axis, slice(0, 1))], moved], axis=axis)

@@ -42,7 +42,7 @@ def _with(a, dtype, where, neutral):
     a = as_dtype(a, dtype)
     if np.broadcast_shapes(np.shape(where), a.shape) != a.shape:
         raise ValueError(f"expected where= that fits in {a.shape}, got shape {np.shape(where)}")
-    return a if where is True else np.where(where, a, np.asarray(neutral, a.dtype))
+    return a if where is True else np.where(where, a, a.dtype.type(neutral))
 
 
 def _given(x):
@@ -155,7 +155,7 @@ def _deviation(a, axis, dtype, ddof, keepdims, where, mean, correction):
         return reduction.std(_with(a, dtype, True, 0), axis, ddof=ddof, keepdims=_kept(keepdims))
     v = _variance(a, axis, dtype, ddof, keepdims, where, mean, correction)
     zero = v == 0
-    return np.where(zero, np.zeros((), v.dtype), np.sqrt(np.where(zero, np.ones((), v.dtype), v)))
+    return np.where(zero, v.dtype.type(0), np.sqrt(np.where(zero, v.dtype.type(1), v)))
 
 
 @composed(np.var, cases=(SOME, Case((3, 4), axis=1, where=MASK, ddof=1)))
@@ -224,7 +224,7 @@ def nanstd(
 def _of_few(z, a, axis, keepdims, where, ddof=0):
     """NaN where no more than ddof numbers were left."""
     left = np.sum(_there(a, where), axis=axis, keepdims=_kept(keepdims))
-    return np.where(left > ddof, z, np.asarray(np.nan, a.dtype))
+    return np.where(left > ddof, z, a.dtype.type(np.nan))
 
 
 @over_axes(np.nanmax)

@@ -178,7 +178,9 @@ def diag(v, k=0):
     if len(v.shape) != 1:
         raise ValueError(f"diag: expected one or two axes, got shape {v.shape}")
     n = v.shape[0] + abs(k)
-    return np.where(np.eye(n, k=k, dtype=bool), _beside(v, k, n), np.zeros((), v.dtype))
+    beyond = np.tri(n, n, k - 1, dtype=bool, like=v)
+    on = np.tri(n, n, k, dtype=bool, like=v) != beyond
+    return np.where(on, _beside(v, k, n), v.dtype.type(0))
 
 
 def _beside(v, k, n):
@@ -198,18 +200,18 @@ def diagflat(v, k=0):
 @composed(np.tril, cases=(Case((3, 4)), Case((2, 3, 3), k=-1)))
 def tril(m, k=0):
     """The lower triangle, 0 above the k-th diagonal."""
-    return np.where(_lower(m, k), m, np.zeros((), m.dtype))
+    return np.where(_lower(m, k), m, m.dtype.type(0))
 
 
 @composed(np.triu, cases=(Case((3, 4)), Case((2, 3, 3), k=1)))
 def triu(m, k=0):
     """The upper triangle, 0 below the k-th diagonal."""
-    return np.where(_lower(m, k - 1), np.zeros((), m.dtype), m)
+    return np.where(_lower(m, k - 1), m.dtype.type(0), m)
 
 
 def _lower(m, k):
     """Where the lower triangle lies; a vector is every row, as NumPy has it."""
-    return np.tri(m.shape[-2:][0], m.shape[-1], k, dtype=bool)
+    return np.tri(m.shape[-2:][0], m.shape[-1], k, dtype=bool, like=m)
 
 
 # --- picking --------------------------------------------------------------------------------------

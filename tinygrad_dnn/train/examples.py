@@ -113,29 +113,44 @@ def keep_validation(
     return x, y, (x_kept, y_kept)
 
 
+class Turn(NamedTuple):
+    """Which examples an iteration takes.
+
+    Attributes:
+        at: their positions, or a slice of all.
+        m: how many they are.
+        masks: of dropout, or None.
+        random_state: for the state after the iteration, see `State.random_state`.
+        last: whether the epoch ends with it.
+    """
+
+    at: Any
+    m: int
+    masks: Mapping[str, Array] | None
+    random_state: Mapping[str, Any] | None
+    last: bool
+
+
 class Batch(NamedTuple):
     """The examples of an iteration.
 
     Attributes:
         X, Y: in columns.
         given: what else the step is given by name: "masks", "weights".
-        random_state: for the state after the iteration, see `State.random_state`.
-        last: whether the epoch ends with it.
+        turn: which they are.
     """
 
     X: Array
     Y: Array
     given: dict[str, Any]
-    random_state: Mapping[str, Any] | None
-    last: bool
+    turn: Turn
 
 
-class Examples:
-    """The training examples of a run: hands out the batches of its iterations."""
+class Order:
+    """The order in which the iterations of a run take its m examples."""
 
-    def __init__(self, X: Array, Y: Array, settings: Settings, weights: Array | None) -> None:
-        self.X, self.Y, self.settings = X, Y, settings
-        self.m = X.shape[1]
+    def __init__(self, m: int, settings: Settings) -> None:
+        self.m, self.settings = m, settings
         self.size = self.m if settings.batch_size is None else settings.batch_size
         if self.size > self.m:
             raise ValueError(
@@ -143,14 +158,7 @@ class Examples:
                 f"{self.size}; {self.m} is the full batch"
             )
         self.steps = -(-self.m // self.size)
-        self.weights = self._weights(weights)
         self.draws = settings.batch_size is not None or settings.dropout > 0
-
-    def _weights(self, weights: Array | None) -> Array | None:
-        of_class = self.settings.weights_of(self.Y)
-        if of_class is not None:
-            weights = of_class if weights is None else of_class * weights
-        return None if weights is None else np.asarray(weights, dtype=self.settings.dtype)
 
     def begin(self) -> Mapping[str, Any] | None:
         """The random state that a run begins with."""
@@ -159,10 +167,10 @@ class Examples:
         rng = np.random.default_rng((self.settings.seed, DRAWING))
         return rng.bit_generator.state
 
-    def batches(
+    def turns(
         self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
-    ) -> Iterator[Batch]:
-        """The batches from an epoch on, without its first `done` ones; without end.
+    ) -> Iterator[Turn]:
+        """The iterations from an epoch on, without its first `done` ones; without end.
 
         Args:
             begun: the random state in which the epoch begins.
@@ -176,21 +184,47 @@ class Examples:
             if rng is not None and self.settings.batch_size is not None:
                 positions = batch_positions(self.m, self.size, rng)
             for k, at in enumerate(positions):
-                given: dict[str, Any] = {}
+                m, masks = self.m if isinstance(at, slice) else len(at), None
                 if rng is not None and keep < 1:
-                    m = self.m if isinstance(at, slice) else len(at)
-                    given["masks"] = dropout_masks(parameters, m, keep, rng)
+                    masks = dropout_masks(parameters, m, keep, rng)
                 if k < done:  # drawn all the same, so that what follows is what it was
                     continue
-                if self.weights is not None:
-                    given["weights"] = self.weights[:, at]
                 last = k == len(positions) - 1
                 after = rng.bit_generator.state if last and rng is not None else begun
-                yield Batch(_at(self.X, at), _at(self.Y, at), given, after, last)
+                yield Turn(at, m, masks, after, last)
             done = 0
 
 
-def _at(x: Array, at: Any) -> Array:
+class Examples(Order):
+    """The training examples of a run: hands out the batches of its iterations."""
+
+    def __init__(self, X: Array, Y: Array, settings: Settings, weights: Array | None) -> None:
+        super().__init__(X.shape[1], settings)
+        self.X, self.Y = X, Y
+        self.weights = weights_of(Y, settings, weights)
+
+    def batches(
+        self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
+    ) -> Iterator[Batch]:
+        """The batches of `turns`."""
+        for turn in self.turns(parameters, begun, done):
+            given: dict[str, Any] = {}
+            if turn.masks is not None:
+                given["masks"] = turn.masks
+            if self.weights is not None:
+                given["weights"] = self.weights[:, turn.at]
+            yield Batch(columns(self.X, turn.at), columns(self.Y, turn.at), given, turn)
+
+
+def weights_of(Y: Array, settings: Settings, weights: Array | None) -> Array | None:
+    """The weights (1, m) of examples of labels Y: given ones times those of their classes."""
+    of_class = settings.weights_of(Y)
+    if of_class is not None:
+        weights = of_class if weights is None else of_class * weights
+    return None if weights is None else np.asarray(weights, dtype=settings.dtype)
+
+
+def columns(x: Array, at: Any) -> Array:
     """Columns, in the memory order of x: of a transposed array each lies in one piece."""
     if isinstance(at, slice):
         return x

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tinygrad_dnn.cluster import connect
-from tinygrad_dnn.cluster.connect import _check_workers
+from tinygrad_dnn.cluster.connect import _require_workers
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ class Workers:
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
         return {"workers": {at: {"name": f"name-{at}"} for at in self.answers}}
 
-    def run(self, function: Any, on_error: str) -> dict[str, Any]:
+    def run(self, function: Any, workers: Any, on_error: str) -> dict[str, Any]:
         own = function()
         return {at: own if x is None else x for at, x in self.answers.items()}
 
@@ -96,12 +96,12 @@ def test_a_worker_of_another_version_is_named() -> None:
     own = (("tinygrad_dnn", "0.1.0"), ("NumPy", np.__version__))
     python = ("Python", "{}.{}".format(*sys.version_info))
     other = (("tinygrad_dnn", "0.0.9"), *own[1:], python)
-    _check_workers(Workers(a=None, b=None), "here", 1)
+    _require_workers(Workers(a=None, b=None), "here", 1)
     with pytest.raises(ValueError, match=r"name-b \(b\): expected tinygrad_dnn 0.* got 0\.0\.9"):
-        _check_workers(Workers(a=None, b=other), "here", 1)
+        _require_workers(Workers(a=None, b=other), "here", 1)
     with pytest.raises(ValueError, match=r"name-b \(b\): expected NumPy"):
-        _check_workers(Workers(b=(own[0], ("NumPy", "1.0"), python)), "here", 1)
+        _require_workers(Workers(b=(own[0], ("NumPy", "1.0"), python)), "here", 1)
     with pytest.raises(ValueError, match=r"name-a .*none.*No module.*install it there"):
-        _check_workers(Workers(a=ModuleNotFoundError("No module"), b=None), "here", 1)
+        _require_workers(Workers(a=ModuleNotFoundError("No module"), b=None), "here", 1)
     with pytest.raises(TimeoutError, match="no worker after 1 s; start some"):
-        _check_workers(Workers(), "tcp://here:1", 1)
+        _require_workers(Workers(), "tcp://here:1", 1)

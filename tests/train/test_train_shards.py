@@ -121,17 +121,12 @@ def test_local_steps_end_where_the_run_does_and_record_what_was_asked(
     assert [t for t, _ in end.costs] == [0, 60, 180]  # the last before 100 and 200 were passed
 
 
-def test_shards_that_are_cut_at_chunks() -> None:
+def test_shards_are_neighbours_of_nearly_one_size() -> None:
     assert shard_bounds(10, 3) == ((0, 3), (3, 6), (6, 10))
-    assert shard_bounds(10, 3, chunk=2) == ((0, 2), (2, 6), (6, 10))
-    assert shard_bounds(10, 3, chunk=4) == shard_bounds(10, 3)  # one would get empty
-    for m, shards, chunk in ((17, 5, 3), (209, 16, 13), (1000, 7, 64), (4, 4, 1)):
-        bounds = shard_bounds(m, shards, chunk)
-        assert [b for _, b in bounds[:-1]] == [a for a, _ in bounds[1:]]
-        assert bounds[0][0] == 0
-        assert bounds[-1][1] == m
-        assert all(a < b for a, b in bounds)
-        assert all(a % chunk == 0 for a, _ in bounds)
+    for m, shards in ((17, 5), (209, 16), (1000, 7), (4, 4)):
+        bounds = shard_bounds(m, shards)
+        assert [0, *(b for _, b in bounds)] == [*(a for a, _ in bounds), m]
+        assert {b - a for a, b in bounds} <= {m // shards, m // shards + 1}
     with pytest.raises(ValueError, match=r"shards: expected up to the number .* 3, got 4"):
         shard_bounds(3, 4)
 

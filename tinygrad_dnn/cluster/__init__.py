@@ -5,5 +5,7 @@ computed by the same functions as in one process; Dask carries them to the worke
 """
 
 from tinygrad_dnn.cluster.connect import connect
+from tinygrad_dnn.cluster.shards import ClusterError, ClusterShards
+from tinygrad_dnn.cluster.work import Source
 
-__all__ = ["connect"]
+__all__ = ["ClusterError", "ClusterShards", "Source", "connect"]

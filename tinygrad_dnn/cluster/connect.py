@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
@@ -77,7 +77,7 @@ def connect(
     with ExitStack() as opened:
         client = _local(opened, workers) if address is None else _at(address, timeout)
         opened.callback(_close, client)
-        _check_workers(client, address or "this machine", timeout)
+        _require_workers(client, address or "this machine", timeout)
         yield client
 
 
@@ -176,7 +176,13 @@ def _versions() -> tuple[tuple[str, str], ...]:
     )
 
 
-def _check_workers(client: Any, where: str, timeout: float) -> None:
+def worker_names(client: Any) -> dict[str, Any]:
+    """The names of the workers that there are, by their addresses."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return {at: worker["name"] for at, worker in workers.items()}
+
+
+def _require_workers(client: Any, where: str, timeout: float) -> None:
     """Raise unless there is a worker, and every one has our versions."""
     try:
         client.wait_for_workers(1, timeout=timeout)
@@ -185,8 +191,14 @@ def _check_workers(client: Any, where: str, timeout: float) -> None:
             f"scheduler: {where} has no worker after {timeout:g} s; start some: "
             f"`dask worker {where}`"
         ) from None
-    names = {at: w["name"] for at, w in client.scheduler_info(n_workers=-1)["workers"].items()}
-    for at, found in client.run(_versions, on_error="return").items():
+    check_workers(client, worker_names(client))
+
+
+def check_workers(
+    client: Any, names: Mapping[str, Any], workers: Sequence[str] | None = None
+) -> None:
+    """Raise ValueError unless the workers, all by default, have our versions."""
+    for at, found in client.run(_versions, workers=workers, on_error="return").items():
         who = f"worker {names.get(at, at)} ({at})"
         if isinstance(found, BaseException):
             raise ValueError(

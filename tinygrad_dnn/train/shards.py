@@ -23,10 +23,10 @@ Array = NDArray[Any]
 Bounds = tuple[tuple[int, int], ...]
 
 
-def shard_bounds(m: int, shards: int, chunk: int = 1) -> Bounds:
-    """The first position of each shard and the one after its last: sizes that differ little.
+def shard_bounds(m: int, shards: int) -> Bounds:
+    """The first position of each shard and the one after its last: sizes that differ by 1 at most.
 
-    Shards begin where chunks of a file do, as long as none gets empty by that.
+    They hang on nothing else, as the chunks of a file: the same data gives the same bits.
 
     Raises:
         ValueError: more shards than examples.
@@ -36,10 +36,7 @@ def shard_bounds(m: int, shards: int, chunk: int = 1) -> Bounds:
             f"shards: expected up to the number of training examples, {m}, got {shards}; "
             "give fewer --shards, or fewer workers"
         )
-    cuts = [k * m // shards for k in range(shards + 1)]
-    if chunk <= m // shards:  # cuts are that far apart: rounded they stay apart
-        cuts = [*(c - c % chunk for c in cuts[:-1]), m]
-    return tuple(pairwise(cuts))
+    return tuple(pairwise(k * m // shards for k in range(shards + 1)))
 
 
 class Shard(NamedTuple):

@@ -122,6 +122,7 @@ def _local(opened: ExitStack, workers: int | None) -> Any:
         scheduler_port=0,
         dashboard_address="127.0.0.1:0",  # None would take port 8787
         scheduler_kwargs={"dashboard": False},
+        preload=["tinygrad_dnn.cluster.quiet"],
         memory_limit=0,  # a process that grows is the system's business, as without Dask
         silence_logs=logging.ERROR,  # a worker that was restarted is no news
     )

@@ -48,7 +48,8 @@ class ClusterShards:
         weights: of the examples (1, m).
 
     Attributes:
-        seconds: (a step as a whole, the computing of the worker that computes longest, of all).
+        seconds: of each step: the whole, the computing of the worker with most of it, of all.
+        waiting: called every second while a step is waited for; what it raises ends the step.
 
     Raises:
         ValueError: more shards than examples; a worker that does not see the file.
@@ -75,6 +76,7 @@ class ClusterShards:
         self._run = uuid4().hex
         self._count, self._looked = 0, time.monotonic()
         self.seconds: list[tuple[float, float, float]] = []
+        self.waiting: Callable[[], None] = lambda: None
         self._sources = [
             self._put(f"shard{i}", self._of(i, source, settings, rows))
             for i in range(settings.shards)
@@ -114,6 +116,11 @@ class ClusterShards:
         if self._client.status == "running":
             self._client.run(work.forget, self._run, on_error="ignore")
 
+    @property
+    def steps(self) -> int:
+        """How many steps were computed."""
+        return len(self.seconds)
+
     # --- what a run asks for ----------------------------------------------------------------------
 
     def gradients(
@@ -144,10 +151,8 @@ class ClusterShards:
         return np.concatenate([AL for AL, _ in found], axis=1)
 
     def advice(self) -> str:
-        """Whether the cluster pays, with what was measured, in a sentence; empty before."""
-        counted = self.seconds[FIRST:]
-        if not counted:
-            return ""
+        """Whether the cluster pays, with what was measured, in a sentence."""
+        counted = self.seconds[FIRST:] or self.seconds
         whole, longest, total = (median(column) * 1e3 for column in zip(*counted, strict=True))
         told = (
             f"a step takes {whole:.3g} ms, {longest:.3g} of them computing; one process would take "
@@ -231,6 +236,7 @@ class ClusterShards:
                     wait(futures, timeout=1)
                 break
             except TimeoutError:
+                self.waiting()
                 self._require_scheduler()
                 self._look()
                 alone = (alone or time.monotonic()) if self._alone else None

@@ -27,7 +27,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
             the head's classes, or values that are not finite in that dtype.
     """
     X, Y = np.asarray(X), np.asarray(Y)
-    n_x, n_L = settings.layer_dims[0], settings.layer_dims[-1]
+    n_x = settings.layer_dims[0]
     if X.ndim != 2 or X.shape[0] != n_x:
         raise ValueError(
             f"X: expected ({n_x}, m), the first layer's size by examples, got {X.shape}"
@@ -36,16 +36,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
         raise ValueError("X: expected at least one example, got none")
     with np.errstate(over="ignore"):  # what becomes infinite is reported below
         x = X.astype(settings.dtype, copy=False)
-    if settings.head == "linear":
-        y = _numbers(Y, (n_L, X.shape[1]), settings)
-    elif settings.head == "softmax" and Y.shape == (n_L, X.shape[1]):
-        y = _columns_of_one(Y).astype(settings.dtype)
-    else:
-        check_label_row(X, Y)
-        _check_range(Y, settings.classes)
-        y = Y.astype(settings.dtype)
-        if settings.head == "softmax":
-            y = one_hot(Y, n_L, settings.dtype)
+    y = check_labels(Y, X.shape[1], settings)
     if not np.isfinite(x).all():
         count = np.count_nonzero(~np.isfinite(x).all(axis=0))
         first = int(np.argmin(np.isfinite(x).all(axis=0)))
@@ -56,11 +47,29 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
     return x, y
 
 
-def check_label_row(X: Array, Y: Array) -> None:
+def check_labels(Y: Array, m: int, settings: Settings) -> Array:
+    """The labels of m examples as training needs them; of a softmax one-hot columns (n_L, m).
+
+    Raises:
+        ValueError: as `check_examples`.
+    """
+    Y, n_L = np.asarray(Y), settings.layer_dims[-1]
+    if settings.head == "linear":
+        return _numbers(Y, (n_L, m), settings)
+    if settings.head == "softmax" and Y.shape == (n_L, m):
+        y = _columns_of_one(Y)
+    else:
+        check_label_row(m, Y)
+        _check_range(Y, settings.classes)
+        y = one_hot(Y, n_L, settings.dtype) if settings.head == "softmax" else Y
+    return y.astype(settings.dtype)
+
+
+def check_label_row(m: int, Y: Array) -> None:
     """Raise ValueError unless Y is (1, m): (m,) would broadcast to (m, m)."""
-    if np.shape(Y) != (1, np.shape(X)[1]):
+    if np.shape(Y) != (1, m):
         raise ValueError(
-            f"Y: expected (1, {np.shape(X)[1]}), a label for each column of X, got {np.shape(Y)}; "
+            f"Y: expected (1, {m}), a label for each column of X, got {np.shape(Y)}; "
             "labels in one row: Y.reshape(1, -1)"
         )
 

@@ -185,7 +185,7 @@ def description(settings: Settings, m: int, name: str) -> str:
     if s.early_stopping is not None:
         parts.append(f"early stopping after {s.early_stopping}")
     if s.shards is not None:
-        parts.append(f"{s.shards} shards")
+        parts.append(f"{s.shards} shard{'s' * (s.shards > 1)}")
     if s.local_steps is not None:
         parts.append(f"local SGD of {s.local_steps} steps")
     if not s.compiled:

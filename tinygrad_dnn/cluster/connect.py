@@ -74,7 +74,11 @@ def connect(
         raise ValueError(f"connect: workers: expected 1 or more, got {workers}")
     if find_spec("distributed") is None:
         raise ImportError("the cluster: Dask is missing; pip install 'tinygrad-dnn[cluster]'")
+    from distributed.utils import silence_logging_cmgr
+
     with ExitStack() as opened:
+        # What matters is raised here; a worker that was restarted is no news.
+        opened.enter_context(silence_logging_cmgr(logging.CRITICAL))
         client = _local(opened, workers) if address is None else _at(address, timeout)
         opened.callback(_close, client)
         _require_workers(client, address or "this machine", timeout)
@@ -124,7 +128,7 @@ def _local(opened: ExitStack, workers: int | None) -> Any:
         scheduler_kwargs={"dashboard": False},
         preload=["tinygrad_dnn.cluster.quiet"],
         memory_limit=0,  # a process that grows is the system's business, as without Dask
-        silence_logs=logging.ERROR,  # a worker that was restarted is no news
+        silence_logs=logging.CRITICAL,
     )
     opened.callback(cluster.close)
     return Client(cluster, timeout=START, set_as_default=False)

@@ -76,7 +76,7 @@ def same(one: Any, other: Any) -> bool:
     ],
     ids=str,
 )
-def test_workers_compute_the_bits_of_one_process(
+def test_s280_workers_compute_the_bits_of_one_process(
     client: Any, source: Source, change: dict[str, Any]
 ) -> None:
     settings = replace(SETTINGS, **change)
@@ -101,7 +101,7 @@ def test_the_rows_of_a_file_that_are_trained_on(client: Any, source: Source) -> 
     assert same(there, train(x, y, settings, 4, validation=held_out))
 
 
-def test_workers_come_and_go(source: Source) -> None:
+def test_s282_workers_come_and_go(source: Source) -> None:
     _, Y = examples(source, SETTINGS)
     with (
         LocalCluster(

@@ -21,7 +21,7 @@ from tinygrad_dnn.cluster.connect import _require_workers
 @pytest.mark.parametrize(
     "address", ["tcp://10.0.0.1:8786", "10.0.0.1:8786", "tcp://cluster:8786", "tcp://0.0.0.0:1"]
 )
-def test_another_machine_without_encryption_is_refused(address: str) -> None:
+def test_s283_another_machine_without_encryption_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"not encrypted.*tls://.*--insecure"), connect(address):
         pass
 

@@ -52,7 +52,7 @@ def assert_close(one: Mapping[str, Any], other: Mapping[str, Any], dtype: str = 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_shards_lead_where_all_examples_do(problem: tuple[Any, Any], way: str) -> None:
+def test_s281_shards_lead_where_all_examples_do(problem: tuple[Any, Any], way: str) -> None:
     settings = replace(ADAM, optimizer="sgd") if "optimizer" in WAYS[way] else ADAM
     settings = replace(settings, **WAYS[way])
     X, Y, validation = keep_validation(*problem, settings)
@@ -98,7 +98,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(problem: tuple[Any, Any]) ->
         assert rest.costs == whole.costs
 
 
-def test_local_steps_are_averaged(problem: tuple[Any, Any]) -> None:
+def test_s284_local_steps_are_averaged(problem: tuple[Any, Any]) -> None:
     """Each shard by itself, then the mean: what the definition says, and what one step is."""
     X, Y = problem
     settings = replace(ADAM, optimizer="sgd", shards=2, local_steps=5)

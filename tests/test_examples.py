@@ -97,6 +97,15 @@ def test_larger_than_memory(example) -> None:
     assert whole[-1] < 0.1 < 0.8 < whole[0]
 
 
+def test_cluster(example) -> None:
+    """What it does on processes runs in CI, as a script; see tests/cluster too."""
+    pytest.importorskip("distributed")
+    module = example("cluster")
+    costs, tasks = module.on_arrays(*module.points(), steps=3, chunk=1500)
+    assert costs[0] > costs[1] > costs[2]
+    assert tasks == [1, 1, 1]
+
+
 def test_digits_toml(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["train", "--config", str(FOLDER / "digits.toml"), "--epochs", "3", "--no-pictures"]

@@ -48,6 +48,10 @@ def problem() -> tuple[Any, Any]:
         ({"cost": "squared", "class_weight": "balanced"}, "class_weight: the cost 'squared'"),
         ({"validation": 0}, "validation: expected a number above 0"),
         ({"early_stopping": -1}, "early_stopping: expected an integer from 0"),
+        ({"shards": 0}, "shards: expected an integer from 1 on"),
+        ({"shards": 2, "dropout": 0.5}, "dropout: its masks .* leave it out, or the shards"),
+        ({"local_steps": 2}, "local_steps: they are taken by shards; say how many"),
+        ({"local_steps": 2, "shards": 2, "batch_size": 7}, "local_steps: each is on the whole"),
         ({"optimizer": "adamw", "weight_decay": -1}, "weight_decay: expected a number from 0"),
     ],
 )
@@ -91,9 +95,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "schedule_factor": {"schedule": "step", "schedule_steps": 1, "schedule_factor": 0.5},
     "final_rate": {"schedule": "cosine", "schedule_steps": 2, "final_rate": 0.04},
     "warm_up": {"warm_up": 2},
+    "local_steps": {"shards": 3, "local_steps": 3},
 }
-# The network, and what decides of the rest of a run; they have tests of their own.
-OTHERS = {"layer_dims", "compiled", "schedule_patience", "validation", "early_stopping"}
+# The network, and what decides of the rest of a run or of roundings; they have tests of their own.
+OTHERS = {"layer_dims", "compiled", "schedule_patience", "validation", "early_stopping", "shards"}
 
 
 def test_every_setting_changes_where_training_leads(problem: tuple[Any, Any]) -> None:

@@ -16,7 +16,9 @@ from tinygrad_dnn.cli.train_arguments import train_arguments
 VERSION = 1
 FILES = ("train", "test")
 # Of one call, not of a run.
-NO_KEYS = ("help", "config", "resume", "find_learning_rate")
+NO_KEYS = (
+    "help", "config", "resume", "find_learning_rate", "cluster", "scheduler", "insecure",
+)  # fmt: skip
 # What a key's value is in TOML, by what its option accepts.
 KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     count: ((int,), "an integer from 1"),

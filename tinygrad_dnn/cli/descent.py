@@ -16,11 +16,13 @@ from tinygrad_dnn.cli.output import Log, complain
 from tinygrad_dnn.cli.run_data import TRAINING, VALIDATION, Examples
 from tinygrad_dnn.cli.run_settings import Plan, epochs_of
 from tinygrad_dnn.cli.signals import Stop
-from tinygrad_dnn.cli.status import DONE, NO
+from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
+from tinygrad_dnn.cluster import ClusterError
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import DivergedError, Settings, State, train
+from tinygrad_dnn.train import DivergedError, Settings, State, train, train_in_shards
 
+MEASURED = 12  # steps on a cluster after which it is said whether it pays
 LINES = 20  # epochs that are told of at most, but for the last one
 
 # By what they were taken on, rows (k, 2) of iteration and accuracy.
@@ -51,12 +53,17 @@ def descend(
     args: argparse.Namespace,
     plan: Plan,
     examples: list[Examples],
+    shards: Any,
     start: Run,
     model: Path,
     log: Log,
     stop: Stop,
 ) -> tuple[Run, int]:
-    """Train, show the cost as the document does, save every so often; the last state and status."""
+    """Train, show the cost as the document does, save every so often; the last state and status.
+
+    Args:
+        shards: the training examples as `cluster.ClusterShards`; None where they are here.
+    """
     settings, iterations = plan.settings, plan.iterations
     data = examples[0]
     latest = start
@@ -80,15 +87,22 @@ def descend(
             if settings.batch_size is not None:
                 steps[0].append(cost)
                 steps = (steps[0], steps[1] + 1)
+            made = state.iteration - latest.state.iteration
+            due = state.iteration % args.checkpoint_every < made
             # One assignment, so that whatever interrupts finds both of the same iteration.
             latest = Run(state, shares, steps)
             if recorded and (words := _told(settings, data.m, iterations, latest)):
                 with bar.external_write_mode():
                     log.say(words)
-            bar.update()
+            bar.update(made)
             ended = state.iteration == iterations or state.stopped
-            if state.iteration % args.checkpoint_every == 0 or ended:
+            if due or ended:
                 save(latest)
+            if shards is not None and (
+                shards.steps == MEASURED or (ended and shards.steps < MEASURED)
+            ):
+                with bar.external_write_mode():
+                    log.say(shards.advice())
             stop.check()
 
         def note(words: str) -> None:
@@ -97,23 +111,28 @@ def descend(
                     log.say(words)
 
         try:
-            train(
-                data.X,
-                data.Y,
-                settings,
-                iterations,
-                start=start.state,
-                validation=None if kept is None else (kept.X, kept.Y),
-                after=after,
-                note=note,
-                device=args.device,
-            )
+            given: dict[str, Any] = {
+                "start": start.state,
+                "validation": None if kept is None else (kept.X, kept.Y),
+                "after": after,
+                "note": note,
+            }
+            if shards is None:
+                train(data.X, data.Y, settings, iterations, device=args.device, **given)
+            else:
+                shards.waiting = stop.check
+                train_in_shards(shards, settings, iterations, **given)
             if latest.state.stopped:
                 log.say(_said_of_stopping(settings, latest.state))
             return latest, DONE
         except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed any more
             save(latest)
             return latest, stop.status
+        except ClusterError as lost:
+            bar.close()
+            save(latest)
+            complain(f"stopped: {lost}")
+            return latest, UNUSABLE
         except DivergedError as diverged:
             bar.close()
             good = _until(latest, diverged)
@@ -147,8 +166,8 @@ class NoBar:
         """Nothing is in the way of a line of text."""
         return nullcontext()
 
-    def update(self) -> None:
-        """One iteration more."""
+    def update(self, n: int = 1) -> None:
+        """So many iterations more."""
 
     def close(self) -> None:
         """Nothing is left to take away."""
@@ -170,7 +189,7 @@ def _measured(examples: list[Examples], settings: Settings, state: State, shares
 
 def accuracy_on(data: Examples, settings: Settings, parameters: Any) -> float:
     """The share of right answers."""
-    return metrics.accuracy(data.labels, predicted_labels(settings.predict(data.X, parameters)))
+    return metrics.accuracy(data.labels, predicted_labels(data.predict(settings, parameters)))
 
 
 def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:

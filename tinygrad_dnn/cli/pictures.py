@@ -59,7 +59,8 @@ def _leaves(run: Run) -> dict[str, Tensor]:
 
 
 def _cost(settings: Settings, data: Examples, run: Run, most: int | None = None) -> Tensor:
-    X, Y = Tensor(data.X[:, :most], name="X"), Tensor(data.Y[:, :most], name="Y")
+    m = data.X.shape[1] if most is None else min(most, data.X.shape[1])
+    X, Y = Tensor(data.X[:, :m], name="X"), Tensor(data.Y[:, :m], name="Y")
     return settings.cost_of(X, Y, _leaves(run), weights=settings.weights_of(Y.data))
 
 
@@ -122,15 +123,19 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
         add("accuracies.png", "Accuracy", text, curves.accuracies, run.shares)
     names = data.classes or tuple(map(str, range(settings.classes)))
     images = len(data.shape) in (2, 3) and (*data.shape, 1)[2] in (1, 3)
-    P = settings.predict(tested.X, run.state.chosen)
+    P = tested.predict(settings, run.state.chosen)
     if tested.labels is not None:
         counts = metrics.confusion_matrix(tested.labels, predicted_labels(P), settings.classes)
         text = f"The {what} examples by their label (row) and what they were taken for (column)."
         add("confusion.png", "Confusion matrix", text, curves.confusion, counts, classes=names)
     if tested.labels is not None and images:
+        k = tested.X.shape[1]
         text = f"The {what} examples that are predicted wrongly."
+        if k < tested.m:
+            text = f"Of the first {k} {what} examples those that are predicted wrongly."
         add(
-            "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.labels, P,
+            "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.labels[:, :k],
+            P[:, :k],
             shape=data.shape, classes=names,
         )  # fmt: skip
     if images:

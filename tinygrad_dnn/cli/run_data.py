@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,9 @@ class Examples:
 
     Attributes:
         what: "training", "validation" or "test".
+        X: of examples on workers the first ones only.
         labels: integers (1, m); None where Y are numbers.
+        answers: of examples on workers: from parameters to AL (n_L, m).
     """
 
     what: str
@@ -35,11 +38,18 @@ class Examples:
     scale: float
     classes: tuple[str, ...]
     fingerprint: str
+    answers: Callable[[Any], Any] | None = None
 
     @property
     def m(self) -> int:
         """How many there are."""
-        return int(self.X.shape[1])
+        return int(self.Y.shape[1])
+
+    def predict(self, settings: Settings, parameters: Any) -> Any:
+        """AL (n_L, m) of all of them."""
+        if self.answers is not None:
+            return self.answers(parameters)
+        return settings.predict(self.X, parameters)
 
 
 def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
@@ -94,20 +104,34 @@ def read_files(
         ValueError: labels outside the head's classes, or of one class only; data that don't fit.
     """
     read = [_read(args, *both, settings) for both in zip((TRAINING, TEST), files, strict=False)]
-    training = read[0]
+    require_classes(read[0])
+    if settings.validation is not None:
+        read[:1] = _kept_apart(read[0], settings)
+    require_batch(read[0].m, settings)
+    return read
+
+
+def read_test(args: argparse.Namespace, files: list[Dataset], settings: Settings) -> list[Examples]:
+    """The test examples, if there are any."""
+    return [_read(args, TEST, file, settings) for file in files[1:]]
+
+
+def require_classes(training: Examples) -> None:
+    """Raise ValueError where all labels are the same."""
     if training.labels is not None and (training.labels == training.labels[0, 0]).all():
         raise ValueError(
             f"{training.name}: expected examples of two classes or more, got only label "
             f"{training.labels[0, 0]} in {training.m} examples"
         )
-    if settings.validation is not None:
-        read[:1] = _kept_apart(training, settings)
-    if settings.batch_size is not None and settings.batch_size > read[0].m:
+
+
+def require_batch(m: int, settings: Settings) -> None:
+    """Raise ValueError where a batch is larger than the training examples."""
+    if settings.batch_size is not None and settings.batch_size > m:
         raise ValueError(
-            f"--batch-size: expected up to the number of training examples, {read[0].m}, got "
+            f"--batch-size: expected up to the number of training examples, {m}, got "
             f"{settings.batch_size}; `all` is the full batch"
         )
-    return read
 
 
 def _kept_apart(data: Examples, settings: Settings) -> list[Examples]:
@@ -129,6 +153,20 @@ def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings
     X, Y = check_examples(
         data.columns(settings.dtype), data.targets() if labels is None else labels, settings
     )
+    return examples_of(args, what, data, settings, X, Y, labels)
+
+
+def examples_of(
+    args: argparse.Namespace,
+    what: str,
+    data: Dataset,
+    settings: Settings,
+    X: Any,
+    Y: Any,
+    labels: Any,
+    answers: Callable[[Any], Any] | None = None,
+) -> Examples:
+    """Examples of a data set, with what a model must remember of it."""
     names = data.classes
     fitting = len(names) >= settings.classes > 0
     return Examples(
@@ -141,4 +179,5 @@ def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings
         255.0 if data.x_dtype == np.uint8 else 1.0,
         names[: settings.classes] if fitting else (),  # of labels 0, 1, ...
         data.fingerprint(),
+        answers,
     )

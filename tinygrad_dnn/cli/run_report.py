@@ -112,14 +112,14 @@ def _reached(settings: Settings, data: Examples, parameters: Any) -> tuple[str, 
     if data.labels is not None:
         what = f"accuracy on the {data.m} {data.what} examples"
         return what, accuracy_on(data, settings, parameters)
-    error = settings.predict(data.X, parameters) - data.Y
+    error = data.predict(settings, parameters) - data.Y
     what = f"root mean squared error on the {data.m} {data.what} examples"
     return what, float(np.sqrt(np.mean(np.square(error))))
 
 
 def _dead_layer(settings: Settings, data: Examples, parameters: Any) -> int | None:
     """The first hidden layer of relus that are 0 for all examples, if there is one."""
-    if settings.activation != "relu":
+    if settings.activation != "relu" or data.answers is not None:  # nobody has all examples
         return None
     A = data.X
     with np.errstate(all="ignore"):  # of a run that diverged they overflow
@@ -132,7 +132,7 @@ def _dead_layer(settings: Settings, data: Examples, parameters: Any) -> int | No
 
 def _by_class(settings: Settings, data: Examples, parameters: Any) -> str:
     """Precision, recall and F1 of each class, and their means."""
-    predicted = predicted_labels(settings.predict(data.X, parameters))
+    predicted = predicted_labels(data.predict(settings, parameters))
     counts = metrics.confusion_matrix(data.labels, predicted, settings.classes)
     names = [*(data.classes or map(str, range(settings.classes))), "mean"]
     columns = [f(counts) for f in (metrics.precision, metrics.recall, metrics.f1)]

@@ -185,6 +185,10 @@ def description(settings: Settings, m: int, name: str) -> str:
         parts.append(f"class weight {s.class_weight}")
     if s.early_stopping is not None:
         parts.append(f"early stopping after {s.early_stopping}")
+    if s.shards is not None:
+        parts.append(f"{s.shards} shard{'s' * (s.shards > 1)}")
+    if s.local_steps is not None:
+        parts.append(f"local SGD of {s.local_steps} steps")
     if not s.compiled:
         parts.append("eager")
     layers = "-".join(map(str, s.layer_dims))

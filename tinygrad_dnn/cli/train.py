@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from tinygrad_dnn.array_modules import CPU, device_module
-from tinygrad_dnn.cli import run_report
+from tinygrad_dnn.cli import on_cluster, run_report
 from tinygrad_dnn.cli.config import config_text, read_config
 from tinygrad_dnn.cli.descent import Run, descend, from_checkpoint
 from tinygrad_dnn.cli.kinds import ALL
@@ -29,7 +29,7 @@ from tinygrad_dnn.cli.run_settings import (
     plan_of,
 )
 from tinygrad_dnn.cli.signals import Stop
-from tinygrad_dnn.cli.status import INTERRUPTED
+from tinygrad_dnn.cli.status import INTERRUPTED, UNUSABLE
 from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.storage import platform, run_file, sealed_file
 from tinygrad_dnn.storage.whole_file import write_text
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is None:
             setattr(args, name, value)
     device_module(args.device)  # refused before anything is read or written
-    with ExitStack() as opened:
+    on_workers = on_cluster.asked(args)
+    with ExitStack() as cluster, ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
         out = _folder(args.out)
@@ -56,16 +57,22 @@ def run(args: argparse.Namespace) -> int:
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
+            client = on_cluster.connected(args, resumed, cluster) if on_workers else None
             plan = plan_of(args, files[0], resumed, head)
             start = _start(plan.settings, files[0], resumed)
-            examples = read_files(args, files, plan.settings)
+            shards = None
+            if on_workers:
+                entered = on_cluster.sharded(args, files, plan.settings, client)
+                examples, shards = cluster.enter_context(entered)
+            else:
+                examples = read_files(args, files, plan.settings)
             opened.close()
             largest = max(largest_product(plan.settings.layer_dims, e.m) for e in examples)
             with blas_threads(largest):
                 if args.find_learning_rate:
                     status = find_learning_rate(args, plan, examples, out, log)
                 else:
-                    status = _train(args, plan, examples, start, out, log)
+                    status = _train(args, plan, examples, shards, start, out, log)
     log.close()
     return status
 
@@ -78,6 +85,7 @@ def _train(
     args: argparse.Namespace,
     plan: Plan,
     examples: list[Examples],
+    shards: Any,
     start: Run,
     out: Path,
     log: Log,
@@ -95,15 +103,15 @@ def _train(
         log.say(f"the model that was there is kept as {_set_aside(model)}")
     write_text(out / CONFIG, _config(args, plan, begun))
     with Stop() as stop:
-        end, status = descend(args, plan, examples, start, model, log, stop)
+        end, status = descend(args, plan, examples, shards, start, model, log, stop)
         written = [model, out / CONFIG]
         written += run_report.write_tables(out, settings, examples[0].m, end)
-    if stop.asked is not None or status == INTERRUPTED:
+    if stop.asked is not None or status in (INTERRUPTED, UNUSABLE):
         complain(
             f"interrupted after iteration {end.state.iteration}; {model} is saved. Go on with:\n"
             f"  {_again(args, plan)}"
         )
-        return stop.status
+        return UNUSABLE if status == UNUSABLE else stop.status
     use = _use(args, model, examples[-1])
     run_report.report(args, out, plan, examples, end, log, written, run_report.Words(_typed(), use))
     return status
@@ -222,6 +230,10 @@ def _again(args: argparse.Namespace, plan: Plan) -> str:
     words += ["--checkpoint-every", str(args.checkpoint_every)]
     words += [] if args.device == CPU else ["--device", args.device]
     words += ["--no-pictures"] if args.no_pictures else []
+    if args.scheduler:
+        words += ["--scheduler", args.scheduler, *(["--insecure"] if args.insecure else [])]
+    elif args.cluster is not None:
+        words += ["--cluster", *([str(args.cluster)] if args.cluster else [])]
     return command_line([*words, "--resume"], sys.stderr)
 
 

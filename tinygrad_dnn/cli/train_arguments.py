@@ -25,6 +25,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     _network(parser)
     _descent(parser)
     _against_overfitting(parser)
+    _processes(parser)
     run = parser.add_argument_group("the run").add_argument
     run("--seed", type=seed, help="of weights, batches and dropout (default 1)")
     run("--dtype", metavar="TYPE", help="float64 (default) or float32")
@@ -187,6 +188,52 @@ def _against_overfitting(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="end after more than N records without gain on the validation examples (0.1 of all "
         "where no share is given), and keep the best parameters",
+    )
+
+
+def _processes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several processes or machines (the extra `cluster`)")
+    add = group.add_argument
+    add(
+        "--cluster",
+        nargs="?",
+        type=count,
+        const=0,
+        metavar="N",
+        help="train on N processes of this machine, as many as cores by default; says when that "
+        "does not pay",
+    )
+    scheduler_arguments(group)
+    add(
+        "--shards",
+        type=count,
+        metavar="S",
+        help="parts of the training examples whose gradients are computed apart and summed in "
+        "order: the same S gives the same bits on any number of workers, and without a cluster "
+        "(default: as many as workers)",
+    )
+    add(
+        "--local-steps",
+        type=count,
+        metavar="K",
+        help="local SGD: each shard takes K steps by itself, then parameters are averaged",
+    )
+
+
+def scheduler_arguments(parser: argparse._ActionsContainer) -> None:
+    """The address of a Dask scheduler."""
+    add = parser.add_argument
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="work on the workers of the Dask scheduler at tls://HOST:PORT, or tcp://HOST:PORT",
+    )
+    add(
+        "--insecure",
+        action="store_true",
+        default=None,
+        help="allow a tcp:// address of another machine: anybody in between could read the data "
+        "and run code",
     )
 
 

@@ -168,6 +168,26 @@ class Dataset:
         train, test = split_positions(self.m, share, rng, groups)
         return self._at(train), self._at(test)
 
+    def part(self, start: int, stop: int) -> Dataset:
+        """The examples from start to before stop, in memory; of an HDF5 file no others are read.
+
+        Raises:
+            ValueError: there are no such examples.
+            OSError: the file is damaged there.
+        """
+        if not 0 <= start < stop <= self.m:
+            raise ValueError(
+                f"{self.path}: expected a part of its {self.m} examples, got {start} to {stop}"
+            )
+        rows = np.empty((stop - start, *self.x_shape[1:]), self.x_dtype)
+        self.x.read_rows(start, rows)
+        which = f", from example {start} on"
+        x = ArrayValues(rows, self.x.name, self.x.where + which)
+        y = None
+        if self.y is not None:
+            y = ArrayValues(self.y.read().ravel()[start:stop], self.y.name, self.y.where + which)
+        return self._of(x, y)
+
     def images(self) -> NDArray[Any]:
         """The examples as stored, (m, ...), in C order and native byte order.
 
@@ -219,6 +239,10 @@ class Dataset:
         y = None
         if self.y is not None:
             y = ArrayValues(self.y.read().ravel()[positions], self.y.name, self.y.where)
+        return self._of(x, y)
+
+    def _of(self, x: Values, y: Values | None) -> Dataset:
+        """Other examples of the same kind."""
         return Dataset(
             self.path,
             x,

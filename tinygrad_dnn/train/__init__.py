@@ -8,14 +8,15 @@ The document's network is `Settings((12288, 20, 7, 5, 1))`: the full batch, plai
 """
 
 from tinygrad_dnn.network import predicted_labels
+from tinygrad_dnn.train.divergence import DivergedError
 from tinygrad_dnn.train.evaluation import accuracy, predict
-from tinygrad_dnn.train.examples import check_examples, keep_validation
+from tinygrad_dnn.train.examples import check_examples, check_labels, keep_validation
 from tinygrad_dnn.train.loop import (
     RECORD_EVERY,
-    DivergedError,
     begin,
     steps_per_epoch,
     train,
+    train_in_shards,
 )
 from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings
 from tinygrad_dnn.train.state import LazyArrays, State
@@ -32,6 +33,7 @@ __all__ = [
     "accuracy",
     "begin",
     "check_examples",
+    "check_labels",
     "iteration_of",
     "keep_validation",
     "predict",
@@ -39,4 +41,5 @@ __all__ = [
     "step_of",
     "steps_per_epoch",
     "train",
+    "train_in_shards",
 ]

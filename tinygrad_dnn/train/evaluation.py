@@ -39,5 +39,5 @@ def accuracy(X: Array, Y: Array, parameters: Mapping[str, Array]) -> float:
         DeprecationWarning,
         stacklevel=2,
     )
-    check_label_row(X, Y)
+    check_label_row(np.shape(X)[1], Y)
     return metrics.accuracy(np.asarray(Y), predicted_labels(predict(X, parameters)))

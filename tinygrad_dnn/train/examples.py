@@ -27,7 +27,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
             the head's classes, or values that are not finite in that dtype.
     """
     X, Y = np.asarray(X), np.asarray(Y)
-    n_x, n_L = settings.layer_dims[0], settings.layer_dims[-1]
+    n_x = settings.layer_dims[0]
     if X.ndim != 2 or X.shape[0] != n_x:
         raise ValueError(
             f"X: expected ({n_x}, m), the first layer's size by examples, got {X.shape}"
@@ -36,16 +36,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
         raise ValueError("X: expected at least one example, got none")
     with np.errstate(over="ignore"):  # what becomes infinite is reported below
         x = X.astype(settings.dtype, copy=False)
-    if settings.head == "linear":
-        y = _numbers(Y, (n_L, X.shape[1]), settings)
-    elif settings.head == "softmax" and Y.shape == (n_L, X.shape[1]):
-        y = _columns_of_one(Y).astype(settings.dtype)
-    else:
-        check_label_row(X, Y)
-        _check_range(Y, settings.classes)
-        y = Y.astype(settings.dtype)
-        if settings.head == "softmax":
-            y = one_hot(Y, n_L, settings.dtype)
+    y = check_labels(Y, X.shape[1], settings)
     if not np.isfinite(x).all():
         count = np.count_nonzero(~np.isfinite(x).all(axis=0))
         first = int(np.argmin(np.isfinite(x).all(axis=0)))
@@ -56,11 +47,29 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
     return x, y
 
 
-def check_label_row(X: Array, Y: Array) -> None:
+def check_labels(Y: Array, m: int, settings: Settings) -> Array:
+    """The labels of m examples as training needs them; of a softmax one-hot columns (n_L, m).
+
+    Raises:
+        ValueError: as `check_examples`.
+    """
+    Y, n_L = np.asarray(Y), settings.layer_dims[-1]
+    if settings.head == "linear":
+        return _numbers(Y, (n_L, m), settings)
+    if settings.head == "softmax" and Y.shape == (n_L, m):
+        y = _columns_of_one(Y)
+    else:
+        check_label_row(m, Y)
+        _check_range(Y, settings.classes)
+        y = one_hot(Y, n_L, settings.dtype) if settings.head == "softmax" else Y
+    return y.astype(settings.dtype)
+
+
+def check_label_row(m: int, Y: Array) -> None:
     """Raise ValueError unless Y is (1, m): (m,) would broadcast to (m, m)."""
-    if np.shape(Y) != (1, np.shape(X)[1]):
+    if np.shape(Y) != (1, m):
         raise ValueError(
-            f"Y: expected (1, {np.shape(X)[1]}), a label for each column of X, got {np.shape(Y)}; "
+            f"Y: expected (1, {m}), a label for each column of X, got {np.shape(Y)}; "
             "labels in one row: Y.reshape(1, -1)"
         )
 
@@ -113,24 +122,89 @@ def keep_validation(
     return x, y, (x_kept, y_kept)
 
 
+class Turn(NamedTuple):
+    """Which examples an iteration takes.
+
+    Attributes:
+        at: their positions, or a slice of all.
+        m: how many they are.
+        masks: of dropout, or None.
+        random_state: for the state after the iteration, see `State.random_state`.
+        last: whether the epoch ends with it.
+    """
+
+    at: Any
+    m: int
+    masks: Mapping[str, Array] | None
+    random_state: Mapping[str, Any] | None
+    last: bool
+
+
 class Batch(NamedTuple):
     """The examples of an iteration.
 
     Attributes:
         X, Y: in columns.
         given: what else the step is given by name: "masks", "weights".
-        random_state: for the state after the iteration, see `State.random_state`.
-        last: whether the epoch ends with it.
+        turn: which they are.
     """
 
     X: Array
     Y: Array
     given: dict[str, Any]
-    random_state: Mapping[str, Any] | None
-    last: bool
+    turn: Turn
 
 
-class Examples:
+class Order:
+    """The order in which the iterations of a run take its m examples."""
+
+    def __init__(self, m: int, settings: Settings) -> None:
+        self.m, self.settings = m, settings
+        self.size = self.m if settings.batch_size is None else settings.batch_size
+        if self.size > self.m:
+            raise ValueError(
+                f"batch_size: expected up to the number of training examples, {self.m}, got "
+                f"{self.size}; {self.m} is the full batch"
+            )
+        self.steps = -(-self.m // self.size)
+        self.draws = settings.batch_size is not None or settings.dropout > 0
+
+    def begin(self) -> Mapping[str, Any] | None:
+        """The random state that a run begins with."""
+        if not self.draws:
+            return None
+        rng = np.random.default_rng((self.settings.seed, DRAWING))
+        return rng.bit_generator.state
+
+    def turns(
+        self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
+    ) -> Iterator[Turn]:
+        """The iterations from an epoch on, without its first `done` ones; without end.
+
+        Args:
+            begun: the random state in which the epoch begins.
+        """
+        rng = random_state.generator(dict(begun)) if begun is not None else None
+        keep = 1 - self.settings.dropout
+        while True:
+            if rng is not None:
+                begun = rng.bit_generator.state
+            positions: list[Any] = [slice(None)]
+            if rng is not None and self.settings.batch_size is not None:
+                positions = batch_positions(self.m, self.size, rng)
+            for k, at in enumerate(positions):
+                m, masks = self.m if isinstance(at, slice) else len(at), None
+                if rng is not None and keep < 1:
+                    masks = dropout_masks(parameters, m, keep, rng)
+                if k < done:  # drawn all the same, so that what follows is what it was
+                    continue
+                last = k == len(positions) - 1
+                after = rng.bit_generator.state if last and rng is not None else begun
+                yield Turn(at, m, masks, after, last)
+            done = 0
+
+
+class Examples(Order):
     """The training examples of a run: hands out the batches of its iterations.
 
     Args:
@@ -146,66 +220,33 @@ class Examples:
         weights: Array | None,
         bring: Callable[[Any], Any] = np.asarray,
     ) -> None:
-        self.settings, self._bring = settings, bring
-        self.m = X.shape[1]
-        self.size = self.m if settings.batch_size is None else settings.batch_size
-        if self.size > self.m:
-            raise ValueError(
-                f"batch_size: expected up to the number of training examples, {self.m}, got "
-                f"{self.size}; {self.m} is the full batch"
-            )
-        self.steps = -(-self.m // self.size)
-        found = self._weights(Y, weights)
+        super().__init__(X.shape[1], settings)
+        found = weights_of(Y, settings, weights)
         self.weights = None if found is None else bring(found)
-        self.X, self.Y = bring(X), bring(Y)
-        self.draws = settings.batch_size is not None or settings.dropout > 0
-
-    def _weights(self, Y: Array, weights: Array | None) -> Array | None:
-        of_class = self.settings.weights_of(Y)
-        if of_class is not None:
-            weights = of_class if weights is None else of_class * weights
-        return None if weights is None else np.asarray(weights, dtype=self.settings.dtype)
-
-    def begin(self) -> Mapping[str, Any] | None:
-        """The random state that a run begins with."""
-        if not self.draws:
-            return None
-        rng = np.random.default_rng((self.settings.seed, DRAWING))
-        return rng.bit_generator.state
+        self.X, self.Y, self._bring = bring(X), bring(Y), bring
 
     def batches(
         self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
     ) -> Iterator[Batch]:
-        """The batches from an epoch on, without its first `done` ones; without end.
-
-        Args:
-            begun: the random state in which the epoch begins.
-        """
-        rng = random_state.generator(dict(begun)) if begun is not None else None
-        keep = 1 - self.settings.dropout
-        while True:
-            if rng is not None:
-                begun = rng.bit_generator.state
-            positions: list[Any] = [slice(None)]
-            if rng is not None and self.settings.batch_size is not None:
-                positions = batch_positions(self.m, self.size, rng)
-            for k, at in enumerate(positions):
-                given: dict[str, Any] = {}
-                if rng is not None and keep < 1:
-                    m = self.m if isinstance(at, slice) else len(at)
-                    masks = dropout_masks(parameters, m, keep, rng)
-                    given["masks"] = {name: self._bring(D) for name, D in masks.items()}
-                if k < done:  # drawn all the same, so that what follows is what it was
-                    continue
-                if self.weights is not None:
-                    given["weights"] = self.weights[:, at]
-                last = k == len(positions) - 1
-                after = rng.bit_generator.state if last and rng is not None else begun
-                yield Batch(_at(self.X, at), _at(self.Y, at), given, after, last)
-            done = 0
+        """The batches of `turns`."""
+        for turn in self.turns(parameters, begun, done):
+            given: dict[str, Any] = {}
+            if turn.masks is not None:
+                given["masks"] = {name: self._bring(D) for name, D in turn.masks.items()}
+            if self.weights is not None:
+                given["weights"] = self.weights[:, turn.at]
+            yield Batch(columns(self.X, turn.at), columns(self.Y, turn.at), given, turn)
 
 
-def _at(x: Any, at: Any) -> Any:
+def weights_of(Y: Array, settings: Settings, weights: Array | None) -> Array | None:
+    """The weights (1, m) of examples of labels Y: given ones times those of their classes."""
+    of_class = settings.weights_of(Y)
+    if of_class is not None:
+        weights = of_class if weights is None else of_class * weights
+    return None if weights is None else np.asarray(weights, dtype=settings.dtype)
+
+
+def columns(x: Any, at: Any) -> Any:
     """Columns, in the memory order of x: of a transposed array each lies in one piece."""
     if isinstance(at, slice):
         return x

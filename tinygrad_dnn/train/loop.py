@@ -14,34 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn.array_modules import CPU, device_module, number, to_host
-from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
-from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.compiler import compile
 from tinygrad_dnn.loops.loop import Loop
 from tinygrad_dnn.loops.loop_compiler import compile_loop
 from tinygrad_dnn.network import initialize_parameters
 from tinygrad_dnn.optim import Plateau, early_stopping
 from tinygrad_dnn.threads import blas_threads, largest_product
-from tinygrad_dnn.train.examples import Batch, Examples, check_examples
+from tinygrad_dnn.train.divergence import DivergedError, broken, divergence
+from tinygrad_dnn.train.examples import Batch, Examples, Order, Turn, check_examples
 from tinygrad_dnn.train.settings import Settings
+from tinygrad_dnn.train.shards import Shards, ShardsHere, parts_of, weighted_sum
 from tinygrad_dnn.train.state import LazyArrays, State
-from tinygrad_dnn.train.step import iteration_of, step_of
+from tinygrad_dnn.train.step import iteration_of, step_of, update_of
 
 Array = NDArray[Any]
 RECORD_EVERY = 100  # iterations between recorded costs of the full batch, as the document prints
+REWRITTEN = (
+    "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 (the literal "
+    "way is eager)"
+)
 REFRESH = 500  # iterations after which a loop begins anew from whole parameters
-
-
-class DivergedError(ArithmeticError):
-    """The cost or a parameter stopped being a finite number.
-
-    Attributes:
-        state: the last good one, whose cost was finite; or where the run began, if none was.
-    """
-
-    def __init__(self, message: str, state: State) -> None:
-        super().__init__(message)
-        self.state = state
 
 
 def begin(settings: Settings) -> State:
@@ -103,15 +95,81 @@ def train(
     """
     there = device_module(device)
     X, Y = check_examples(X, Y, settings)
+    if settings.shards is not None:
+        if there is not np:
+            raise ValueError(
+                "device: shards are computed in this machine's memory; leave shards out"
+            )
+        shards = ShardsHere(X, Y, settings, weights)
+        return train_in_shards(
+            shards, settings, iterations, start=start, validation=validation, after=after,
+            note=note, progress=progress,
+        )  # fmt: skip
+    examples = Examples(X, Y, settings, weights, there.asarray)
+
+    def begin_at(state: State) -> Advance:
+        return _advancing(examples, settings, state, note, there)
+
+    return _descend(
+        examples, begin_at, settings, iterations, start, validation, after, progress, there
+    )
+
+
+def train_in_shards(
+    shards: Shards,
+    settings: Settings,
+    iterations: int = 2500,
+    *,
+    start: State | None = None,
+    validation: tuple[Array, Array] | None = None,
+    after: Callable[[State, float], None] | None = None,
+    note: Callable[[str], None] | None = None,
+    progress: bool = False,
+) -> State:
+    """As `train`, on examples in shards, which may be in other processes.
+
+    The same number of shards gives the same bits, wherever they are; they are those of `train` on
+    all examples but for rounding. Under `settings.local_steps` = K an advance is K iterations at
+    once (local SGD): costs are recorded, and `after` is called, where shards have exchanged what
+    they learnt, at multiples of K and in the end.
+
+    S. U. Stich, Local SGD Converges Fast and Communicates Little, 2019.
+
+    Args:
+        shards: of `settings.shards` parts.
+
+    Raises:
+        ValueError, DivergedError: as `train`.
+    """
+    order = Order(shards.m, settings)
+
+    def begin_at(state: State) -> Advance:
+        if note is not None and settings.compiled and settings.cost == "document":
+            note(REWRITTEN)
+        return _in_shards(shards, order, settings, state, iterations)
+
+    return _descend(order, begin_at, settings, iterations, start, validation, after, progress)
+
+
+def _descend(
+    order: Order,
+    begin_at: Callable[[State], Advance],
+    settings: Settings,
+    iterations: int,
+    start: State | None,
+    validation: tuple[Array, Array] | None,
+    after: Callable[[State, float], None] | None,
+    progress: bool,
+    there: ModuleType = np,
+) -> State:
     held_out = None if validation is None else check_examples(*validation, settings)
     if settings.early_stopping is not None and held_out is None:
         raise ValueError(
             "early_stopping: it needs examples that are not trained on; give validation=, as "
             "keep_validation makes it"
         )
-    examples = Examples(X, Y, settings, weights, there.asarray)
     start = begin(settings) if start is None else _check_start(start, settings)
-    state = _begun(start, settings, examples)
+    state = _begun(start, settings, order)
     if state.iteration >= iterations or state.stopped:
         return start
     if there is not np:
@@ -124,24 +182,26 @@ def train(
 
     good = state
     with (
-        blas_threads(largest_product(settings.layer_dims, examples.size)),
+        blas_threads(largest_product(settings.layer_dims, order.size)),
         _bar(iterations, state.iteration, progress) as bar,
     ):
-        advance = _advancing(examples, settings, state, note, there)
+        advance = begin_at(state)
         while state.iteration < iterations and not state.stopped:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
-                value, next_one, batch, broken = advance(state)
+                value, next_one, taken, wrong = advance(state)
+                batch, turn = (taken, taken.turn) if isinstance(taken, Batch) else (None, taken)
                 if not math.isfinite(value):
                     what = f"the cost became {value}"
-                    raise DivergedError(_divergence(what, batch, state, settings), home(good))
-                if broken is not None:
-                    what = f"{broken} got NaN or inf among its numbers"
-                    raise DivergedError(_divergence(what, batch, state, settings), home(state))
-            good, state = state, _recorded(state, next_one, value, batch, settings, held_out)
+                    raise DivergedError(divergence(what, batch, state, settings), home(good))
+                if wrong is not None:
+                    what = f"{wrong} got NaN or inf among its numbers"
+                    raise DivergedError(divergence(what, batch, state, settings), home(state))
+            made = next_one.iteration - state.iteration
+            good, state = state, _recorded(state, next_one, value, turn, settings, held_out)
             if after is not None:
                 after(home(state), value)
             if bar is not None:
-                bar.update()
+                bar.update(made)
     return home(state)
 
 
@@ -165,7 +225,7 @@ def _check_start(start: State, settings: Settings) -> State:
     return start
 
 
-def _begun(start: State, settings: Settings, examples: Examples) -> State:
+def _begun(start: State, settings: Settings, order: Order) -> State:
     """The state with what the first iteration needs beside parameters."""
     rule = settings.rule()
     fresh = start.iteration == 0
@@ -173,10 +233,10 @@ def _begun(start: State, settings: Settings, examples: Examples) -> State:
     if not optimizer and (fresh or not rule.remembers):
         optimizer = rule.init(dict(start.parameters))
     random_state = start.random_state
-    if random_state is None and examples.draws:
+    if random_state is None and order.draws:
         if not fresh:
             raise ValueError("start: expected a random state, as the run that it is of draws")
-        random_state = examples.begin()
+        random_state = order.begin()
     if optimizer == start.optimizer == {} and random_state is start.random_state:
         return start
     return replace(start, optimizer=optimizer, random_state=random_state)
@@ -189,18 +249,18 @@ def _recorded(
     before: State,
     state: State,
     value: float,
-    batch: Batch,
+    turn: Turn,
     settings: Settings,
     held_out: tuple[Array, Array] | None,
 ) -> State:
     """The new state with its costs, and at a record with what follows from them."""
     if settings.batch_size is None:  # the cost of the parameters before
-        if before.iteration % RECORD_EVERY:
+        if -before.iteration % RECORD_EVERY >= state.iteration - before.iteration:
             return state
         return _at_record(state, before.iteration, value, before.parameters, settings, held_out)
-    m = batch.X.shape[1]
-    total, seen = before.epoch_cost + value * m, before.epoch_examples + m
-    if not batch.last:
+    total = before.epoch_cost + value * turn.m
+    seen = before.epoch_examples + turn.m
+    if not turn.last:
         return replace(state, epoch_cost=total, epoch_examples=seen)
     state = replace(state, epoch_cost=0.0, epoch_examples=0)
     return _at_record(state, state.iteration, total / seen, state.parameters, settings, held_out)
@@ -235,9 +295,9 @@ def _at_record(
 
 # --- iterations -----------------------------------------------------------------------------------
 
-# From a state: the cost it has, the next state but for its costs, the batch, and the parameter of
-# that state, if any, that is not finite.
-Advance = Callable[[State], tuple[float, State, Batch, str | None]]
+# From a state: the cost it has, the next state but for its costs, the batch (of shards only which
+# examples), and the parameter of that state, if any, that is not finite.
+Advance = Callable[[State], tuple[float, State, Batch | Turn, str | None]]
 
 
 def _advancing(
@@ -265,16 +325,13 @@ def _advancing(
             step = step.prepare(*_arguments(state, batch, rate))
             steps = step.steps
     if note is not None and any(s.row.name.startswith("log") for s in steps):
-        note(
-            "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 "
-            "(the literal way is eager)"
-        )
+        note(REWRITTEN)
     if loop is not None:
         if note is not None:
             note(loop.summary)
         return _in_a_loop(loop, next(batches))
 
-    def advance(state: State) -> tuple[float, State, Batch, str | None]:
+    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
         batch = next(batches)
         cost, parameters, optimizer = step(*_arguments(state, batch, rate))
         after = replace(
@@ -283,9 +340,52 @@ def _advancing(
             optimizer=optimizer,
             iteration=state.iteration + 1,
             accumulators={},
-            random_state=batch.random_state,
+            random_state=batch.turn.random_state,
         )
-        return float(number(cost)), after, batch, _broken(parameters)
+        return float(number(cost)), after, batch, broken(parameters)
+
+    return advance
+
+
+def _in_shards(
+    shards: Shards, order: Order, settings: Settings, state: State, iterations: int
+) -> Advance:
+    """An iteration from `state` on, or as many as there are local ones."""
+    turns = order.turns(state.parameters, state.random_state, state.iteration % order.steps)
+    update: Callable[..., Any] = update_of(settings)
+    if settings.compiled:
+        update = compile(update)
+    rate, local = _rate(settings, np), settings.local_steps
+
+    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
+        turn, t = next(turns), state.iteration
+        parts = parts_of(shards, turn.at)
+        parameters, optimizer = dict(state.parameters), dict(state.optimizer)
+        if local is None:
+            made = 1
+            found = shards.gradients(parameters, parts)
+            given = {} if rate is None else {"rate": rate(state)}
+            grads = weighted_sum(parts, [g for _, g in found])
+            parameters, optimizer = update(parameters, optimizer, grads, given)
+            costs = [cost for cost, _ in found]
+        else:
+            made = min(local - t % local, iterations - t)
+            at = [replace(state, iteration=t + k) for k in range(made)]
+            rates = [None if rate is None else rate(s) for s in at]
+            left = shards.local_steps(parameters, optimizer, parts, rates)
+            parameters = weighted_sum(parts, [p for _, p, _ in left])
+            optimizer = weighted_sum(parts, [o for _, _, o in left])
+            costs = [cost for cost, _, _ in left]
+        value = sum(part.share * cost for part, cost in zip(parts, costs, strict=True))
+        after = replace(
+            state,
+            parameters=parameters,
+            optimizer=optimizer,
+            iteration=t + made,
+            accumulators={},
+            random_state=turn.random_state,
+        )
+        return value, after, turn, broken(parameters)
 
     return advance
 
@@ -329,43 +429,15 @@ def _loop_of(step: Callable[..., Any], X: Array, Y: Array, state: State) -> Loop
 
 
 def _in_a_loop(loop: Loop, batch: Batch) -> Advance:
-    def advance(state: State) -> tuple[float, State, Batch, str | None]:
+    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
         cost = loop.step()
         now = loop.snapshot()
         parameters = LazyArrays(lambda: now.carry)
         accumulators = LazyArrays(lambda: now.accumulators)
-        broken = None if now.finite else _broken(parameters)
+        wrong = None if now.finite else broken(parameters)
         after = replace(
             state, parameters=parameters, iteration=now.iteration, accumulators=accumulators
         )
-        return float(number(cost)), after, batch, broken
+        return float(number(cost)), after, batch, wrong
 
     return advance
-
-
-def _broken(parameters: Mapping[str, Array]) -> str | None:
-    """The name of a parameter that holds NaN or infinity."""
-    # A finite Σ p · p has no place for them, and needs no memory.
-    if math.isfinite(number(sum(np.vdot(p, p) for p in parameters.values()))):
-        return None
-    bad = (name for name, p in parameters.items() if not number(np.isfinite(p).all()))
-    return next(bad, None)
-
-
-def _divergence(what: str, batch: Batch, state: State, settings: Settings) -> str:
-    """Say what is not finite, where it began and what to try: the iteration again, watched."""
-    where = ""
-    # A compiled document's cost is computed as the stable one is.
-    rewritten = settings.compiled and settings.cost == "document"
-    literal = replace(settings, cost="stable") if rewritten else settings
-    state, given = state.moved(to_host), [batch.X, batch.Y, batch.given]
-    flat, layout = flatten(given)
-    given = rebuild(layout, [to_host(x) for x in flat])
-    try:
-        with debug():
-            step_of(literal)(dict(state.parameters), state.optimizer, *given)
-    except NonFiniteError as first:
-        where = f" {str(first).removeprefix('debug: ')}."
-    smaller = f"a learning rate below {settings.learning_rate}"
-    remedy = f'the cost "stable", or {smaller}' if literal.cost == "document" else smaller
-    return f"{what} in iteration {state.iteration}.{where} Try {remedy}."

@@ -74,6 +74,10 @@ class Settings:
         warm_up: iterations in which the rate grows to the first of the schedule.
         validation: the share of the examples kept apart, see `keep_validation`.
         early_stopping: records without gain on the validation examples before training ends.
+        shards: parts of the examples whose gradients are computed apart, on other machines if one
+            likes, and summed in the order of the parts; None for all at once. See `train.shards`.
+        local_steps: K of local SGD: each shard takes K steps by itself, then the parameters and
+            the optimiser's arrays are averaged.
 
     Raises:
         ValueError: one of them can't be used; the message names it.
@@ -109,6 +113,8 @@ class Settings:
     warm_up: int = 0
     validation: float | None = None
     early_stopping: int | None = None
+    shards: int | None = None
+    local_steps: int | None = None
 
     def __post_init__(self) -> None:
         known = {
@@ -128,7 +134,8 @@ class Settings:
             raise ValueError(f"compiled: expected True or False, got {self.compiled!r}")
         self._set(compiled=bool(self.compiled))
         for name, least in (("seed", 0), ("warm_up", 0), ("batch_size", 1), ("schedule_steps", 1),
-                            ("schedule_patience", 0), ("early_stopping", 0)):  # fmt: skip
+                            ("schedule_patience", 0), ("early_stopping", 0), ("shards", 1),
+                            ("local_steps", 1)):  # fmt: skip
             self._whole(name, least, 2**32 - 1 if name == "seed" else None)
         for name, least, below in (
             ("beta", 0, 1), ("dampening", 0, 1), ("beta1", 0, 1), ("beta2", 0, 1),
@@ -188,6 +195,18 @@ class Settings:
             self._refuse_unless(labels or not getattr(self, name), name, "cost", self.cost)
         if self.dropout and len(self.layer_dims) == 2:
             raise ValueError("dropout: there is no hidden layer to drop units of")
+        if self.dropout and self.shards:
+            raise ValueError(
+                "dropout: its masks are drawn for all examples at once; leave it out, or the "
+                "shards (--cluster, --scheduler, --shards)"
+            )
+        if self.local_steps and not self.shards:
+            raise ValueError("local_steps: they are taken by shards; say how many, --shards")
+        if self.local_steps and self.batch_size is not None:
+            raise ValueError(
+                "local_steps: each is on the whole shard; leave out the batch size (--batch-size "
+                "all) or the local steps"
+            )
         for name in ("clip_norm", "clip_value", "validation", "schedule_factor"):
             if getattr(self, name) == 0:
                 raise ValueError(f"{name}: expected a number above 0, got 0")
@@ -236,6 +255,7 @@ class Settings:
             and not self.dropout
             and self.optimizer == "sgd"
             and self.rate_is_constant
+            and self.shards is None
         )
 
     @property

@@ -21,27 +21,47 @@ def step_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
     `given` holds by name what changes from step to step: "masks" under dropout, "weights" of the
     examples, and "rate", a 0-d array, where it follows a schedule. `m` is what L2 is divided by.
     """
-    rule = settings.rule()
+    gradients, update = cost_and_gradients_of(settings, m), update_of(settings)
 
     def step(
         parameters: Mapping[str, Any], state: Mapping[str, Any], X: Any, Y: Any, given: Any = None
     ) -> tuple[Any, Any, Any]:
-        more = given or {}
-        for part, tree in state.items():  # what is remembered of W1 bears the course's name, vdW1
-            for name, t in tree.items() if isinstance(tree, Mapping) else ():
-                if isinstance(t, Tensor):
-                    t.name = f"{part}d{name}"
-        value, slopes = _cost_and_slopes(settings, parameters, X, Y, more, m)
-        rate = more.get("rate", settings.learning_rate)
-        with scope("update") if state else nullcontext():  # one part of the program
-            after, remembered = rule.update(parameters, slopes, dict(state), rate)
-        for part, tree in remembered.items():
-            for name, t in tree.items() if isinstance(tree, Mapping) else ():
-                if isinstance(t, Tensor):
-                    t.name = f"{part}d{name}_new"
-        return value, after, remembered
+        _name(state)
+        value, slopes = gradients(parameters, X, Y, given)
+        return value, *update(parameters, state, slopes, given)
 
     return step
+
+
+def update_of(settings: Settings) -> Callable[..., Any]:
+    """The end of a step: (parameters, state, gradients, given) -> (parameters, state).
+
+    Gradients are clipped where that is asked for.
+    """
+    rule = settings.rule()
+
+    def update(
+        parameters: Mapping[str, Any], state: Mapping[str, Any], slopes: Any, given: Any = None
+    ) -> tuple[Any, Any]:
+        if settings.clip_norm is not None:
+            slopes = clip_by_norm(slopes, settings.clip_norm)
+        if settings.clip_value is not None:
+            slopes = clip_by_value(slopes, settings.clip_value)
+        rate = (given or {}).get("rate", settings.learning_rate)
+        with scope("update") if state else nullcontext():  # one part of the program
+            after, remembered = rule.update(parameters, slopes, dict(state), rate)
+        _name(remembered, "_new")
+        return after, remembered
+
+    return update
+
+
+def _name(state: Mapping[str, Any], end: str = "") -> None:
+    """What is remembered of W1 bears the course's name, vdW1."""
+    for part, tree in state.items():
+        for name, t in tree.items() if isinstance(tree, Mapping) else ():
+            if isinstance(t, Tensor):
+                t.name = f"{part}d{name}{end}"
 
 
 def iteration_of(
@@ -57,25 +77,19 @@ def iteration_of(
     return step
 
 
-def _cost_and_slopes(
-    settings: Settings,
-    parameters: Mapping[str, Any],
-    X: Any,
-    Y: Any,
-    more: Mapping[str, Any],
-    m: int | None,
-) -> tuple[Any, Any]:
-    """The cost and its gradients, clipped where that is asked for."""
-    x = X if isinstance(X, Tensor) else Tensor(X, name="X")
+def cost_and_gradients_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
+    """The begin of a step: (parameters, X, Y, given) -> (cost, its gradients)."""
 
-    def cost(p: Mapping[str, Tensor]) -> Tensor:
-        for name, t in p.items():
-            t.name = name
-        return settings.cost_of(x, Y, p, masks=more.get("masks"), weights=more.get("weights"), m=m)
+    def gradients(parameters: Mapping[str, Any], X: Any, Y: Any, given: Any = None) -> Any:
+        x = X if isinstance(X, Tensor) else Tensor(X, name="X")
+        more = given or {}
+        masks, weights = more.get("masks"), more.get("weights")
 
-    value, slopes = value_and_grad(cost)(parameters)
-    if settings.clip_norm is not None:
-        slopes = clip_by_norm(slopes, settings.clip_norm)
-    if settings.clip_value is not None:
-        slopes = clip_by_value(slopes, settings.clip_value)
-    return value, slopes
+        def cost(p: Mapping[str, Tensor]) -> Tensor:
+            for name, t in p.items():
+                t.name = name
+            return settings.cost_of(x, Y, p, masks=masks, weights=weights, m=m)
+
+        return value_and_grad(cost)(parameters)
+
+    return gradients

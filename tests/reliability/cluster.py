@@ -1,0 +1,255 @@
+"""Runs on a cluster of real processes, of which some die, come late, are slow, or are wrong.
+
+Whatever happens to it, a run ends with the model, byte for byte, of one that nobody disturbed and
+that had no cluster at all.
+
+    python tests/reliability/cluster.py 6   # one of each kind, a minute
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from attack import Figures, main
+
+PYTHON = [sys.executable, "-c"]
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+# What a worker is that is not as it should be.
+WITHOUT = "import sys; sys.modules['tinygrad_dnn'] = None; "
+OLD = "import tinygrad_dnn; tinygrad_dnn.__version__ = '0.0.1'; "
+BLIND = (
+    "import tinygrad_dnn.cluster.work as work\n"
+    "def away(self): raise FileNotFoundError(f'{self.path}: no such file')\n"
+    "work.Source.open = away\n"
+)
+SLOW = (
+    "import time, tinygrad_dnn.train.shards as shards\n"
+    "compute = shards.ShardProgram.gradients\n"
+    "def slow(*given): time.sleep(0.02); return compute(*given)\n"
+    "shards.ShardProgram.gradients = slow\n"
+)
+RUN = ("data.h5", "--layers", "20,6,1", "--shards", "5", "--iterations", "250", "--no-pictures")
+
+
+class Cluster:
+    """A scheduler on loopback, and workers that are started and killed by name."""
+
+    def __init__(self, opened: ExitStack, folder: Path, *tls: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.opened, self.folder, self.tls = opened, folder, tls
+        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{port}"
+        self.scheduler = self._begun(
+            SCHEDULER, "--host", self.address.rpartition(":")[0], "--port", str(port),
+            "--no-dashboard",
+        )  # fmt: skip
+        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _begun(self, code: str, *words: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*PYTHON, code, *words, *self.tls],
+            cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.opened.callback(process.wait)
+        self.opened.callback(process.kill)
+        return process
+
+    def worker(self, name: str, before: str = "") -> None:
+        self.workers[name] = self._begun(
+            before + WORKER, self.address, "--name", name, "--no-nanny", "--nthreads", "1",
+            "--no-dashboard",
+        )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        self.workers[name].send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def cluster(folder: Path, *names: str, tls: tuple[str, ...] = ()) -> Iterator[Cluster]:
+    with ExitStack() as opened:
+        found = Cluster(opened, folder, *tls)
+        for name in names:
+            found.worker(name)
+        yield found
+
+
+def trained(
+    folder: Path, *words: str, at: dict[int, Callable[[Any], None]] | None = None, **env: str
+) -> tuple[int, str]:
+    """Status and output of a run; something is done when the cost of an iteration is told."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinygrad_dnn", "train", *RUN, *words],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, env={**os.environ, **env},
+    )  # fmt: skip
+    assert process.stdout is not None
+    told = ""
+    for line in process.stdout:
+        told += line
+        found = re.match(r"Cost after iteration (\d+):", line)
+        if found and at and int(found[1]) in at:
+            at[int(found[1])](process)
+    return process.wait(), told
+
+
+def require(what: object, told: str) -> None:
+    if not what:
+        raise AssertionError(told)
+
+
+@cache
+def undisturbed() -> bytes:
+    """The model of a run in one process."""
+    with tempfile.TemporaryDirectory() as name:
+        write_data(Path(name))
+        status, told = trained(Path(name))
+        require(status == 0, told)
+        return (Path(name) / "run" / "model.h5").read_bytes()
+
+
+def write_data(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 20))
+    with h5py.File(folder / "data.h5", "w") as file:
+        file.create_dataset("train_set_x", data=x, chunks=(64, 20), compression="gzip")
+        file["train_set_y"] = (x[:, 0] * x[:, 1] > 0).astype(int)
+
+
+def same(folder: Path) -> bool:
+    return (folder / "run" / "model.h5").read_bytes() == undisturbed()
+
+
+def scheduler(found: Cluster) -> tuple[str, str]:
+    return "--scheduler", found.address
+
+
+# --- what happens ---------------------------------------------------------------------------------
+
+
+def a_worker_dies_another_comes_one_is_slow(folder: Path) -> None:
+    with cluster(folder, "first") as found:
+        found.worker("slow", SLOW)
+        disturb = {0: lambda _: found.kill("first"), 100: lambda _: found.worker("late")}
+        status, told = trained(folder, *scheduler(found), at=disturb)
+        require(status == 0 and same(folder), told)
+
+
+def a_worker_is_stopped_and_wakes_up(folder: Path) -> None:
+    def sleep(_: Any) -> None:
+        found.workers["first"].send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        found.workers["first"].send_signal(signal.SIGCONT)
+
+    with cluster(folder, "first", "second") as found:
+        status, told = trained(folder, *scheduler(found), at={100: sleep})
+        require(status == 0 and same(folder), told)
+
+
+def the_scheduler_dies(folder: Path) -> None:
+    with cluster(folder, "first", "second") as found:
+        end = {100: lambda _: found.scheduler.kill()}
+        status, told = trained(folder, *scheduler(found), at=end)
+        saved = re.search(r"interrupted after iteration (\d+)", told)
+        require(status == 2 and "the scheduler is gone" in told and "--resume" in told, told)
+        require("Traceback" not in told and saved and int(saved[1]) > 100, told)
+    with cluster(folder, "third") as found:
+        status, told = trained(folder, *scheduler(found), "--resume")
+        require(saved and f"going on from run/model.h5 after iteration {saved[1]}" in told, told)
+        require(status == 0 and same(folder), told)
+
+
+def it_is_interrupted(folder: Path) -> None:
+    interrupt = {100: lambda process: os.killpg(process.pid, signal.SIGINT)}
+    status, told = trained(folder, "--cluster", "2", at=interrupt)
+    require(status == 130 and "--cluster 2 --resume" in told and "Traceback" not in told, told)
+    status, told = trained(folder, "--resume")  # its shards, here
+    require(status == 0 and same(folder), told)
+
+
+def workers_are_wrong(folder: Path) -> None:
+    for before, words in (
+        (WITHOUT, r"worker odd .*expected tinygrad_dnn 0.* got none.* install it there"),
+        (OLD, r"worker odd .*expected tinygrad_dnn 0.*, as here, got 0\.0\.1; install that"),
+        (BLIND, r"worker odd .*does not see .*data\.h5: .*put it where every worker finds it"),
+    ):
+        with cluster(folder, "right") as found:
+            found.worker("odd", before)
+            wait_for_workers(found, 2)
+            status, told = trained(folder, *scheduler(found))
+            require(status == 2 and re.search(words, told), told)
+            require(not (folder / "run" / "model.h5").exists(), "a model was written")
+
+
+def wait_for_workers(found: Cluster, count: int) -> None:
+    from distributed import Client
+
+    with Client(found.address, timeout=20) as client:
+        client.wait_for_workers(count, timeout=20)
+
+
+def it_is_encrypted(folder: Path) -> None:
+    """With TLS; whoever has no certificate is turned away."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out",
+         "cert.pem", "-days", "1", "-subj", "/CN=127.0.0.1"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
+    keys = ("--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", key)
+    env = {
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": cert,
+        "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT": cert,
+        "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": key,
+    }
+    with cluster(folder, "first", tls=keys) as found:
+        status, told = trained(folder, *scheduler(found), **env)
+        require(status == 0 and same(folder), told)
+        status, told = trained(folder, *scheduler(found))
+        require(status == 2 and "there are no certificates" in told, told)
+
+
+CASES = (
+    a_worker_dies_another_comes_one_is_slow,
+    the_scheduler_dies,
+    it_is_interrupted,
+    workers_are_wrong,
+    it_is_encrypted,
+    a_worker_is_stopped_and_wakes_up,
+)
+
+
+def attack(n: int) -> Figures:
+    """The first n of the cases, again and again if there are more."""
+    failures = []
+    for k in range(n):
+        case = CASES[k % len(CASES)]
+        with tempfile.TemporaryDirectory() as folder:
+            write_data(Path(folder))
+            try:
+                case(Path(folder))
+            except AssertionError as error:
+                failures.append(f"{case.__name__}: {error}")
+    return Figures(n, {"kinds": min(n, len(CASES))}, failures)
+
+
+if __name__ == "__main__":
+    main(attack, len(CASES))

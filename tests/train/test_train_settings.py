@@ -93,7 +93,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "warm_up": {"warm_up": 2},
 }
 # The network, and what decides of the rest of a run; they have tests of their own.
-OTHERS = {"layer_dims", "compiled", "schedule_patience", "validation", "early_stopping"}
+OTHERS = {"layer_dims", "compiled", "schedule_patience", "validation", "fold", "early_stopping"}
 
 
 def test_every_setting_changes_where_training_leads(problem: tuple[Any, Any]) -> None:

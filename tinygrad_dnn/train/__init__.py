@@ -17,7 +17,7 @@ from tinygrad_dnn.train.loop import (
     steps_per_epoch,
     train,
 )
-from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings
+from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings, count_kept
 from tinygrad_dnn.train.state import LazyArrays, State
 from tinygrad_dnn.train.step import iteration_of, step_of
 
@@ -32,6 +32,7 @@ __all__ = [
     "accuracy",
     "begin",
     "check_examples",
+    "count_kept",
     "iteration_of",
     "keep_validation",
     "predict",

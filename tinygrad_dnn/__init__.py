@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 # What is imported by name: `tinygrad_dnn.optim` and so on.
 _MODULES = (
-    "check", "data", "export", "formula", "grading", "graph", "metrics", "network",
+    "check", "cluster", "data", "export", "formula", "grading", "graph", "metrics", "network",
     "ops", "optim", "rewrite", "textbook", "textbook_part2", "train",
 )  # fmt: skip
 

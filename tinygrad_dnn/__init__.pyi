@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 
 from tinygrad_dnn import check as check
+from tinygrad_dnn import cluster as cluster
 from tinygrad_dnn import data as data
 from tinygrad_dnn import export as export
 from tinygrad_dnn import formula as formula

@@ -18,7 +18,9 @@ from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.cli.sweep_file import read_sweep
 from tinygrad_dnn.cli.sweep_plan import DIVERGED, Planned, planned, score_of
 from tinygrad_dnn.cli.sweep_report import RUNS_TABLE, Carried, Sweeping, tabulate_runs, train_best
+from tinygrad_dnn.cli.train import MODEL
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.storage.platform import cores
 from tinygrad_dnn.sweep import run_in_processes
 from tinygrad_dnn.sweep.results import WORDS
@@ -30,6 +32,10 @@ MOST_TOLD, LONGEST = 10, 240  # runs that failed before are told of, letters of 
 def run(args: argparse.Namespace) -> int:
     """Carry out what is not done yet, tabulate, draw; the exit status."""
     path = Path(args.file)
+    for option in ("jobs", "insecure"):
+        if getattr(args, option) and (args.scheduler is None) == (option == "insecure"):
+            other = "without --scheduler" if option == "insecure" else "the cluster's workers do"
+            raise ValueError(f"--{option}: {other}; leave it out")
     asked = read_sweep(path)
     out = Path(args.out or path.stem)
     if out.resolve() == path.resolve():
@@ -70,8 +76,17 @@ def _carriers(
     args: argparse.Namespace, runs: Sequence[Planned], opened: ExitStack
 ) -> tuple[Carried, str]:
     """What carries out runs, and that in words."""
+    if args.scheduler is not None:
+        from tinygrad_dnn.cluster import connect
+        from tinygrad_dnn.sweep.cluster import run_on_cluster, told_by_us
+
+        opened.enter_context(told_by_us())
+        client = opened.enter_context(connect(args.scheduler, insecure=args.insecure))
+        n = sum(client.nthreads().values())
+        how = f"{n} at once on {args.scheduler}"
+        return (lambda jobs, stopped: run_on_cluster(jobs, WORKER, client, stopped)), how
     threads = max(p.threads for p in runs)
-    n: int = args.jobs or max(1, len(cores()) // threads)
+    n = args.jobs or max(1, len(cores()) // threads)
     return (lambda jobs, stopped: run_in_processes(jobs, WORKER, n, stopped)), f"{n} at once"
 
 
@@ -119,11 +134,7 @@ def _carry_out(sweeping: Sweeping, carried: Carried, stop: Stop) -> None:
             if outcome.interrupted:
                 continue
             i = places[outcome.job.folder]
-            told = outcome.failed
-            if not told:
-                result = runs[i].result
-                told = "it left no result" if result is None else ""
-            if told:
+            if told := outcome.failed or _wrong(runs[i]):
                 sweeping.failures[i] = told
             said = f"failed: {told}" if told else _reached(sweeping, i)
             left = (time.monotonic() - begun) / done * (len(jobs) - done)
@@ -133,6 +144,15 @@ def _carry_out(sweeping: Sweeping, carried: Carried, stop: Stop) -> None:
                     f"[{ended + done}/{len(runs)}] {_line(f'{outcome.job.name}: {said}')}{more}"
                 )
             bar.update()
+
+
+def _wrong(p: Planned) -> str:
+    """What is wrong with a run that says it is complete; empty where nothing is."""
+    if p.result is None:
+        return "it left no result"
+    if run_file.load(p.folder / MODEL).data_fingerprint != p.data:
+        return "it was trained on other examples than those here: is the data file another there?"
+    return ""
 
 
 def _line(text: str) -> str:

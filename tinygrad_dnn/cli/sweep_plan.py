@@ -18,7 +18,7 @@ from tinygrad_dnn.cli.run_settings import head_of, plan_of
 from tinygrad_dnn.cli.sweep_file import FIXED, Asked
 from tinygrad_dnn.cli.train import MODEL
 from tinygrad_dnn.data import Dataset
-from tinygrad_dnn.sweep import Job, Result, Run, result_of
+from tinygrad_dnn.sweep import Job, Result, Run, identity_of, result_of
 from tinygrad_dnn.threads import largest_product, thread_count
 
 RUNS = "runs"  # the folder of folders
@@ -78,7 +78,7 @@ def planned(asked: Asked, path: Path, out: Path) -> list[Planned]:
     runs = asked.sweep.runs()
     there = out / RUNS
     known = {p.name.rpartition("-")[2]: p for p in there.iterdir()} if there.is_dir() else {}
-    found = []
+    found: dict[Path, Planned] = {}  # what is the same by its defaults is one run
     with ExitStack() as opened:
         data = _Data(opened)
         for run in runs:
@@ -88,19 +88,24 @@ def planned(asked: Asked, path: Path, out: Path) -> list[Planned]:
                 examples, fingerprint, args, head = data.of(settings, path)
                 plan = plan_of(args, examples, None, head)
             except (ValueError, TypeError, OSError) as error:
-                found.append(Planned(run, there / run.folder(), config, refused=words_of(error)))
+                folder = there / run.folder(identity_of(settings))
+                found[folder] = Planned(run, folder, config, refused=words_of(error))
                 continue
             s = plan.settings
-            threads = thread_count(largest_product(s.layer_dims, s.batch_size or examples.m))
+            whole = {"layers": s.layer_dims, "iterations": plan.iterations, "data": fingerprint}
+            identity = identity_of(s.described() | whole)
             # A folder keeps its name when the file gets another axis.
-            folder = known.get(run.identity(fingerprint), there / run.folder(fingerprint))
-            found.append(Planned(run, folder, config, fingerprint, head, threads))
-    if all(p.refused for p in found):
+            folder = known.get(identity, there / run.folder(identity))
+            threads = thread_count(largest_product(s.layer_dims, s.batch_size or examples.m))
+            found.setdefault(folder, Planned(run, folder, config, fingerprint, head, threads))
+    planned_runs = [*found.values()]
+    if all(p.refused for p in planned_runs):
+        first = planned_runs[0]
         raise ValueError(
             f"{path}: none of the {len(found)} runs can be carried out; the first: "
-            f"{found[0].run.name}: {found[0].refused.removeprefix(f'{path}: ')}"
+            f"{first.run.name}: {first.refused.removeprefix(f'{path}: ')}"
         )
-    return found
+    return planned_runs
 
 
 def text_of(settings: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ for every seed and fold. `specification` makes the runs, `processes` and `cluste
 from tinygrad_dnn.sweep.jobs import Job, Outcome
 from tinygrad_dnn.sweep.processes import run_in_processes
 from tinygrad_dnn.sweep.results import SCORES, Result, result_of
-from tinygrad_dnn.sweep.specification import Run, Sweep
+from tinygrad_dnn.sweep.specification import Run, Sweep, identity_of
 from tinygrad_dnn.sweep.table import Row, Table, tabulate
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Run",
     "Sweep",
     "Table",
+    "identity_of",
     "result_of",
     "run_in_processes",
     "tabulate",

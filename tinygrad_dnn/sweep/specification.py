@@ -37,15 +37,16 @@ class Run:
         """What tells it from the others: `learning_rate=0.01 seed=2`."""
         return name_of(self.settings, self.axes)
 
-    def identity(self, data: str = "") -> str:
-        """12 hex digits of the settings and of the data's fingerprint."""
-        whole = f"{_canonical(self.settings)}\n{data}"
-        return hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:12]
-
-    def folder(self, data: str = "") -> str:
+    def folder(self, identity: str) -> str:
         """A folder's name: what a reader knows it by, and its identity."""
         readable = re.sub(r"[^A-Za-z0-9.=+-]+", "_", self.name.replace(",", "-"))
-        return f"{readable[:LONGEST].strip('_')}-{self.identity(data)}"
+        return f"{readable[:LONGEST].strip('_')}-{identity}"
+
+
+def identity_of(described: Mapping[str, Any]) -> str:
+    """12 hex digits of all that decides what a run computes."""
+    whole = _canonical(described).encode()
+    return hashlib.sha256(whole).hexdigest()[:12]
 
 
 def name_of(settings: Mapping[str, Any], axes: Sequence[str]) -> str:

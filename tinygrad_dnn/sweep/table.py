@@ -154,7 +154,7 @@ def tabulate(
 
     def order(row: Row) -> tuple[Any, ...]:
         if not row.scores:
-            return 2, 0.0, 0.0
+            return 2, row.failed, 0.0
         return 0 if row.complete else 1, sign * row.score, mean(row.costs)
 
     axes = tuple(k for k in runs[0].axes if k not in REPEATS) if runs else ()
@@ -169,7 +169,7 @@ def runs_csv(
     axes = runs[0].axes if runs else ()
     columns = [("validation", score), ("validation", "cost"), ("training", score)]
     names = {f"{part}_{name}": (name, part) for part, name in columns}
-    rows: list[list[Any]] = [[*axes, *names, "iterations", "failed", "folder"]]
+    rows: list[list[Any]] = [[*axes, *names, "iterations_done", "failed", "folder"]]
     for i, (run, result) in enumerate(zip(runs, results, strict=True)):
         values = [shown(run.settings[k]) if k in run.settings else "" for k in axes]
         reached: list[Any] = [""] * (len(names) + 1)

@@ -362,10 +362,16 @@ def parse_fold(text: Any) -> tuple[int, int]:
 
 
 def count_kept(m: int, validation: float | None, fold: str | None) -> int:
-    """How many of m examples are kept apart by these settings."""
+    """How many of m examples are kept apart by these settings.
+
+    Raises:
+        ValueError: there are more folds than examples.
+    """
     if fold is None:
         return round((validation or 0) * m)
     k, n = parse_fold(fold)
+    if n > m:
+        raise ValueError(f"fold: expected up to {m} folds, as there are examples, got {fold}")
     return len(range(k - 1, m, n))
 
 

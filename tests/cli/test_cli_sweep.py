@@ -147,10 +147,10 @@ beta = 0.9
 def test_s285_a_run_is_one_of_train_and_its_config_repeats_it_bit_for_bit(
     here: list[Job], capsys: Out
 ) -> None:
-    text = 'folds = 2\nbatch_size = 5\noptimizer = ["adam", "sgd"]\nseed = [3, 4]\n'
+    text = 'folds = 2\nbatch_size = 5\noptimizer = ["adam", "sgd"]\nseed = 3\n'
     assert call("sweep", write(text), "--no-pictures") == DONE
-    assert len(here) == 9
-    for job in here[3:]:  # the last one is the best
+    assert len(here) == 5
+    for job in here[::2]:  # the last one is the best
         config = job.folder / "config.toml"
         assert call("train", "--config", config, "--out", job.name) == DONE
         for name in ("model.h5", "costs.csv", "config.toml", "result.json"):
@@ -198,23 +198,24 @@ def test_s286_what_was_begun_goes_on_and_what_is_complete_is_not_repeated(
 
 
 def test_s288_folds_are_the_same_for_every_setting_and_seed(here: list[Job]) -> None:
-    text = "folds = 3\nseed = [1, 2]\nl2 = [0.0, 0.1]\n"
+    text = "folds = 2\nseed = [1, 2]\nl2 = [0.0, 0.1]\n"
     assert call("sweep", write(text), "--no-pictures", "--no-best") == DONE
-    assert len(here) == 12
+    assert len(here) == 8
+    assert not Path("sweep/best").exists()
     with read("train.h5", split="train") as data:
         X, Y = data.columns(), data.labels()
     kept: dict[str, set[bytes]] = {}
     for job in here:
         settings = Settings.of((48, 3, 1), run_file.load(job.folder / "model.h5").settings)
         _, _, (x, y) = keep_validation(X, Y, settings)
-        assert (y == 0).sum() == (y == 1).sum() == 5
+        assert sorted([(y == 0).sum(), (y == 1).sum()]) == [7, 8]
         result = json.loads((job.folder / "result.json").read_text(encoding="utf-8"))
-        assert result["validation"]["examples"] == 10
-        assert result["training"]["examples"] == 20
+        assert result["validation"]["examples"] == 15
+        assert result["training"]["examples"] == 15
         kept.setdefault(settings.fold, set()).add(x.tobytes())
-    assert sorted(kept) == ["1/3", "2/3", "3/3"]
-    assert [len(found) for found in kept.values()] == [1] * 3
-    assert len(set.union(*kept.values())) == 3
+    assert sorted(kept) == ["1/2", "2/2"]
+    assert [len(found) for found in kept.values()] == [1, 1]
+    assert len(set.union(*kept.values())) == 2
 
 
 @pytest.mark.parametrize("of", ["a test file", "the digits", "a share"])
@@ -245,8 +246,6 @@ def test_s289_the_test_examples_are_read_for_the_best_alone(
     assert (
         best["training"]["examples"] == {"a test file": 30, "the digits": 1437, "a share": 18}[of]
     )
-    assert call("sweep", name, "--no-pictures", "--out", "other", "--no-best") == DONE
-    assert "test" not in read_parts[6:]
 
 
 def test_early_stopping_keeps_its_share_of_the_best(here: list[Job]) -> None:
@@ -262,7 +261,7 @@ def test_numbers_are_compared_by_their_error(folder: Path, here: list[Job], caps
     rng = np.random.default_rng(0)
     x = rng.random((24, 3))
     write_arrays(folder / "numbers.h5", train_set_x=x, train_set_y=x.sum(axis=1))
-    head = 'train = "numbers.h5"\nhead = "linear"\nlayers = [3, 1]\nepochs = 30\neager = true\n'
+    head = 'train = "numbers.h5"\nhead = "linear"\nlayers = [3, 1]\nepochs = 5\neager = true\n'
     text = "folds = 2\nbatch_size = 6\nlearning_rate = [1e-5, 0.1]\n"
     assert call("sweep", write(text, head), "--no-best", "--no-pictures") == DONE
     out = capsys.readouterr().out

@@ -104,13 +104,18 @@ def test_who_stops_reading_ends_the_processes(worker: str, tmp_path: Path) -> No
 def client() -> Iterator[Any]:
     """A cluster in this process: its workers are threads, those of its runs are processes."""
     distributed = pytest.importorskip("distributed")
-    pages = {f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")}
     import dask
 
+    from tinygrad_dnn.cluster.connect import NO_PAGES
+
     with (
-        dask.config.set(pages),
+        dask.config.set(NO_PAGES),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address="127.0.0.1:0",  # None would take port 8787
+            scheduler_kwargs={"dashboard": False},
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):

@@ -69,6 +69,14 @@ def test_a_setting_with_a_failed_run_stands_below_whatever_is_left_of_it() -> No
 def test_what_two_standard_errors_do_not_tell_apart_is_counted() -> None:
     assert made([[0.90, 0.92], [0.91, 0.89], [0.5, 0.5]])[0].close == 1
     assert made([[0.9], [0.9]])[0].close == 0  # of single runs nobody knows
+    # The second fold is harder for both, and one of them is better on each.
+    assert made([[0.9, 0.5, 0.7], [0.89, 0.48, 0.69]])[0].close == 0
+
+
+def test_other_seeds_are_compared_by_their_means() -> None:
+    runs = Sweep({}, [{"l2": [1], "seed": [1, 2]}, {"l2": [2], "seed": [3, 4]}]).runs()
+    found = [result(x) for x in (0.9, 0.5, 0.89, 0.49)]
+    assert tabulate("accuracy", runs, found, [False] * 4).close == 1
 
 
 def test_the_tables_as_files_hold_every_digit_and_every_reason() -> None:

@@ -24,6 +24,7 @@ class Row:
         run: the first of its runs.
         scores, costs, training: of the runs that are complete: on the validation examples their
             score and cost, on the training examples their score.
+        repeats: seed and fold of those runs.
         runs: how many it has.
         failed: how many of them failed.
     """
@@ -32,6 +33,7 @@ class Row:
     scores: tuple[float, ...]
     costs: tuple[float, ...]
     training: tuple[float, ...]
+    repeats: tuple[tuple[Any, ...], ...]
     runs: int
     failed: int
 
@@ -73,19 +75,12 @@ class Table:
 
     @property
     def close(self) -> int:
-        """How many others lie within two standard errors of the best.
-
-        The error of a difference of means is √(s₁²/n₁ + s₂²/n₂).
-        """
+        """How many others the runs do not tell from the best: less than two standard errors off."""
         best = self.best
         if best is None:
             return 0
-        error = best.deviation**2 / best.runs
-        return sum(
-            abs(row.score - best.score) <= 2 * math.sqrt(error + row.deviation**2 / row.runs)
-            for row in self.rows[1:]
-            if row.complete
-        )
+        others = [row for row in self.rows[1:] if row.complete]
+        return sum(abs(row.score - best.score) <= 2 * _error(best, row) for row in others)
 
     def label(self, row: Row) -> str:
         """The setting of a row in a line."""
@@ -138,14 +133,16 @@ def tabulate(
         settings.setdefault(run.setting, []).append(i)
     rows = []
     for members in settings.values():
-        found = [r for i in members if (r := results[i]) is not None and not r.stopped]
-        found = [r for r in found if math.isfinite(r.score(score))]
+        reached = [(i, r) for i in members if (r := results[i]) is not None and not r.stopped]
+        done = [i for i, r in reached if math.isfinite(r.score(score))]
+        found = [r for i, r in reached if i in done]
         rows.append(
             Row(
                 runs[members[0]],
                 tuple(r.score(score) for r in found),
                 tuple(r.score("cost") for r in found),
                 tuple(r.score(score, "training") for r in found),
+                tuple(tuple(runs[i].settings.get(k) for k in REPEATS) for i in done),
                 len(members),
                 sum(failed[i] for i in members),
             )
@@ -185,6 +182,18 @@ def write_csv(rows: Sequence[Sequence[Any]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
+
+
+def _error(a: Row, b: Row) -> float:
+    """The standard error of the difference of two means; NaN of single runs.
+
+    Runs of the same seeds and folds are compared one by one, s(a − b)/√n, since some folds are
+    harder than others for everybody; else √(s₁²/n₁ + s₂²/n₂).
+    """
+    if a.repeats == b.repeats and a.runs > 1:
+        differences = [x - y for x, y in zip(a.scores, b.scores, strict=True)]
+        return stdev(differences) / math.sqrt(a.runs)
+    return math.sqrt(a.deviation**2 / a.runs + b.deviation**2 / b.runs)
 
 
 def _number(x: float) -> str:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, median, stdev
-from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from viz.palette import BLUE, GRID, INK, LINE, MUTED, ORANGE
 MOST = 40  # rows
 LETTERS = 24  # of a value
 # Inches: a row; a letter of 11 points; around all; between columns; of the scores, of the numbers.
-ROW, LETTER, EDGE, GAP, SCORES, NUMBERS = 0.3, 0.085, 0.25, 0.25, 4.2, 1.7
+ROW, LETTER, EDGE, GAP, SCORES, NUMBERS = 0.3, 0.1, 0.25, 0.25, 4.2, 1.7
 TITLE, HEAD, FOOT = 0.45, 0.62, 0.28
 # What is further from the best than so many times the way to the median stands at the edge.
 FAR = 10
@@ -81,9 +80,9 @@ def ranking(
                 f"ranking: expected {len(columns)} values and one or more finite scores in a row, "
                 f"got {list(values)} and {list(scores)}"
             )
-    shown = rows[:MOST]
-    cells = [[shorten(v, LETTERS, placeholder="…") for v in values] for values, _ in shown]
-    heads = [shorten(c.replace("_", " "), LETTERS, placeholder="…") for c in columns]
+    shown = [(values, [float(x) for x in scores]) for values, scores in rows[:MOST]]
+    cells = [[*map(_cut, values)] for values, _ in shown]
+    heads = [_cut(c.replace("_", " ")) for c in columns]
     widths = [LETTER * max(map(len, column)) + GAP for column in zip(heads, *cells, strict=True)]
     left = EDGE + sum(widths) + GAP
     more = f"the first {MOST} of {len(rows)} settings" if len(rows) > MOST else ""
@@ -95,7 +94,7 @@ def ranking(
     figure, axes = in_inches((left + SCORES + GAP + NUMBERS, height))
     if title:
         set_plain(figure.suptitle(" ", y=1 - 0.12 / height, va="top", fontsize=14), title)
-    scale = _scale([list(scores) for _, scores in shown], left)
+    scale = _scale([scores for _, scores in shown], left)
     _draw_scale(axes, scale, score, top, len(shown))
     for x, head in zip(_lefts(widths), heads, strict=True):
         write_plain(axes, (x, top - 0.1), head, fontsize=11, va="bottom", color=MUTED)
@@ -103,11 +102,17 @@ def ranking(
         y = top + ROW * (k + 0.5)
         for x, value in zip(_lefts(widths), cell, strict=True):
             write_plain(axes, (x, y), value, fontsize=11, va="center")
-        _draw_row(axes, scale, y, [float(s) for s in scores])
+        _draw_row(axes, scale, y, scores)
     for k, line in enumerate(below):
         at = (EDGE, height - 0.14 - 0.24 * (len(below) - 1 - k))
         write_plain(axes, at, line, fontsize=11, va="bottom", color=MUTED)
     return save_figure(figure, path)
+
+
+def _cut(text: str) -> str:
+    """The text, or its begin and end."""
+    half = LETTERS // 2
+    return text if len(text) <= LETTERS else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _lefts(widths: Sequence[float]) -> list[float]:

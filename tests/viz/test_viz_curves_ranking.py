@@ -34,8 +34,8 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         found = {t.get_text(): t.get_window_extent() for t in figure.axes[0].texts}
         paper = figure.bbox
         for words, box in found.items():
-            assert paper.x0 <= box.x0 and box.x1 <= paper.x1, words
-            assert paper.y0 <= box.y0 and box.y1 <= paper.y1, words
+            assert paper.x0 <= box.x0 < box.x1 <= paper.x1, words
+            assert paper.y0 <= box.y0 < box.y1 <= paper.y1, words
         boxes = [box for words, box in found.items() if words.strip()]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
         return found

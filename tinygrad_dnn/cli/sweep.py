@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from textwrap import shorten
@@ -22,7 +22,7 @@ from tinygrad_dnn.cli.train import MODEL
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.storage.platform import cores
-from tinygrad_dnn.sweep import run_in_processes
+from tinygrad_dnn.sweep import Job, Outcome, run_in_processes
 from tinygrad_dnn.sweep.results import WORDS
 
 WORKER = "tinygrad_dnn.cli.sweep_worker"
@@ -85,9 +85,16 @@ def _carriers(
         n = sum(client.nthreads().values())
         how = f"{n} at once on {args.scheduler}"
         return (lambda jobs, stopped: run_on_cluster(jobs, WORKER, client, stopped)), how
-    threads = max(p.threads for p in runs)
-    n = args.jobs or max(1, len(cores()) // threads)
-    return (lambda jobs, stopped: run_in_processes(jobs, WORKER, n, stopped)), f"{n} at once"
+    threads = {p.folder: p.threads for p in runs}
+    at_once = {k: args.jobs or max(1, len(cores()) // k) for k in sorted({*threads.values()})}
+
+    def carried(jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[Outcome]:
+        for k, n in at_once.items():  # so many threads of each as there are cores
+            group = [job for job in jobs if threads.get(job.folder, min(at_once)) == k]
+            yield from run_in_processes(group, WORKER, n, stopped)
+
+    least, most = min(at_once.values()), max(at_once.values())
+    return carried, f"{most} at once" if least == most else f"{least} or {most} at once"
 
 
 def _described(sweeping: Sweeping) -> str:

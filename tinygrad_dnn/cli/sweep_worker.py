@@ -21,12 +21,13 @@ from typing import IO, Any
 from tinygrad_dnn.cli.main import main as command
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.cli.train import CONFIG, MODEL
-from tinygrad_dnn.storage.platform import cores, keep_to_cores
+from tinygrad_dnn.storage.platform import cores, keep_to_cores, lock_folder
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.sweep.processes import DONE as COMPLETE
 from tinygrad_dnn.sweep.processes import INTERRUPTED
 
 LOG = "log.txt"
+PATIENCE = 10.0  # seconds
 Requests = queue.SimpleQueue[dict[str, Any]]
 
 
@@ -63,6 +64,7 @@ def carry_out(folder: Path, config: str) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, config)
+        _await_turn(folder)
         words = ["train", "--config", str(folder / CONFIG), "--out", str(folder)]
         words += ["--resume"] if (folder / MODEL).exists() else []
         with (folder / LOG).open("a", encoding="utf-8", errors="backslashreplace") as log:
@@ -82,6 +84,20 @@ def carry_out(folder: Path, config: str) -> str:
     if status >= 128:
         return INTERRUPTED
     return _why(status, told.getvalue())
+
+
+def _await_turn(folder: Path) -> None:
+    """Wait for what trains in the folder: a sweep that was killed leaves runs that are saving."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            lock = lock_folder(folder)
+        except BlockingIOError:
+            time.sleep(0.1)
+            continue
+        if lock is not None:
+            os.close(lock)
+        return
 
 
 def _why(status: int, told: str) -> str:

@@ -48,7 +48,7 @@ def run_in_processes(
     for job in jobs:
         waiting.put(job)
     ended: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
-    count = min(processes, len(jobs))
+    count = 0 if stopped() else min(processes, len(jobs))
     program = program_of(module)
     slots = [_Slot([*program, str(k), str(count)], waiting, ended) for k in range(count)]
     try:

@@ -304,6 +304,16 @@ def test_what_a_program_error_says_is_the_runs_own(
     assert "Traceback" in (here[0].folder / "log.txt").read_text(encoding="utf-8")
 
 
+def test_the_best_may_fail_too(
+    here: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    assert call("sweep", write("l2 = 0.1\n"), "--no-pictures") == DONE
+    Path("sweep/best/result.json").unlink()
+    monkeypatch.setattr("test_cli_sweep.carry_out", lambda *_: "no luck")
+    assert call("sweep", "sweep.toml", "--no-pictures") == NO
+    assert "best: failed: no luck" in capsys.readouterr().err
+
+
 # --- refused --------------------------------------------------------------------------------------
 
 

@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
         log.say(f"{_described(sweeping)}; {how}")
         _carry_out(sweeping, carried, stop)
         table = tabulate_runs(sweeping)
+        good = not sweeping.failures
         if stop.asked is None and not args.no_best and table.best is not None:
-            train_best(sweeping, table, carried, stop)
+            good &= train_best(sweeping, table, carried, stop)
         if stop.asked is not None:
             complete = sum(p.status in ("complete", DIVERGED) for p in runs)
             complain(
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             )
             return stop.status
     log.close()
-    return NO if sweeping.failures else DONE
+    return DONE if good else NO
 
 
 # --- before ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.cli.config import FILES, checked, keys, known_key, parsed
+from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.sweep import SCORES, Sweep
 
 FOLDS, SCORE, GRID = OWN = ("folds", "score", "grid")  # keys that `train` has not
@@ -110,5 +111,13 @@ def _value(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
     """A value as the config file of a run has it, the same for what means the same: 1 and 1.0."""
     meant = checked(path, key, action, value)
     if key in FILES:
-        return str((path.parent / meant).absolute())
+        whole = str((path.parent / meant).absolute())
+        try:
+            whole.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{path}: {key}: {printable(whole)} is no Unicode, and the config file of a run "
+                "can't name it; rename the folder"
+            ) from None
+        return whole
     return meant if action.type is float else value

@@ -93,8 +93,12 @@ def _draw(curves: Any, table: Table, path: Path) -> Path:
     return drawn
 
 
-def train_best(sweeping: Sweeping, table: Table, carried: Carried, stop: Stop) -> None:
-    """Train the best setting on all training examples, and look at the test examples once."""
+def train_best(sweeping: Sweeping, table: Table, carried: Carried, stop: Stop) -> bool:
+    """Train the best setting on all training examples, and look at the test examples once.
+
+    Returns:
+        Whether it did not fail.
+    """
     best = table.best
     assert best is not None
     args, log = sweeping.args, sweeping.log
@@ -110,16 +114,16 @@ def train_best(sweeping: Sweeping, table: Table, carried: Carried, stop: Stop) -
             log.say(f"the best that was there is kept as {_set_aside(folder)}")
         folder.mkdir()
         write_text(folder / ASKED, asked)
-    if (result := result_of(folder)) is None:
+    if result_of(folder) is None:
         log.say(f"training {printable(table.label(best))} on all training examples")
         for outcome in carried([Job(BEST, folder, config)], lambda: stop.asked is not None):
             if outcome.interrupted:
-                return
+                return True
             if outcome.failed:
                 complain(printable(f"{folder}: failed: {outcome.failed}"))
-                return
-        result = result_of(folder)
-    assert result is not None
+    result = result_of(folder)
+    if result is None or result.stopped:
+        return False
     for part in ("training", "test"):
         for name, value in result.measured.get(part, {}).items():
             if name in ("accuracy", "error"):
@@ -128,6 +132,7 @@ def train_best(sweeping: Sweeping, table: Table, carried: Carried, stop: Stop) -
                 log.say(f"{WORDS[name]} on the {m} {part} examples{only}: {value:.4f}")
     log.say(f"its folder: {printable(str(folder))}")
     log.say(f"use it: {command_line([*program_words(), 'predict', str(folder / MODEL)])}")
+    return True
 
 
 def _is_of(folder: Path, asked: str) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,35 @@ def test_a_run_on_a_cluster_that_learned_from_other_examples_is_no_result(
     assert "it was trained on other examples than those here" in rows("runs")[0]["failed"]
 
 
+def test_a_scheduler_is_asked_as_it_was_said(
+    here: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """The cluster itself: tests/sweep/test_sweep_processes.py."""
+    from tinygrad_dnn import cluster
+    from tinygrad_dnn.sweep import cluster as runs_there
+
+    class Client:
+        def nthreads(self) -> dict[str, int]:
+            return {"tcp://a": 2, "tcp://b": 3}
+
+    connected: list[Any] = []
+
+    @contextlib.contextmanager
+    def connect(*address: str, **options: Any) -> Iterator[Client]:
+        connected.append((address, options))
+        yield Client()
+
+    monkeypatch.setattr(cluster, "connect", connect)
+    monkeypatch.setattr(
+        runs_there, "run_on_cluster", lambda jobs, *others: sweep.run_in_processes(jobs, *others)
+    )
+    words = ("--scheduler", "tcp://a:1", "--insecure", "--no-best", "--no-pictures")
+    assert call("sweep", write("l2 = [0.1, 0.2]\n"), *words) == DONE
+    assert connected == [(("tcp://a:1",), {"insecure": True})]
+    assert len(here) == 2
+    assert "; 5 at once on tcp://a:1\n" in capsys.readouterr().out
+
+
 def test_what_a_program_error_says_is_the_runs_own(
     here: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +387,9 @@ def test_what_else_is_refused(folder: Path, capsys: Out) -> None:
     assert "--insecure: without --scheduler" in complaint(
         capsys, "sweep", "sweep.toml", "--insecure"
     )
+    if find_spec("distributed"):
+        words = ("--scheduler", "tcp://10.0.0.1:8786")
+        assert "not encrypted" in complaint(capsys, "sweep", "sweep.toml", *words)
     words = ("--scheduler", "127.0.0.1:1", "--jobs", 2)
     assert "--jobs: the cluster's workers do" in complaint(capsys, "sweep", "sweep.toml", *words)
     Path("bare").write_text(HEAD, encoding="utf-8")

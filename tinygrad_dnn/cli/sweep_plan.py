@@ -92,8 +92,14 @@ def planned(asked: Asked, path: Path, out: Path) -> list[Planned]:
                 found[folder] = Planned(run, folder, config, refused=words_of(error))
                 continue
             s = plan.settings
-            whole = {"layers": s.layer_dims, "iterations": plan.iterations, "data": fingerprint}
-            identity = identity_of(s.described() | whole)
+            whole: dict[str, Any] = {
+                "layers": s.layer_dims,
+                "iterations": plan.iterations,
+                "data": fingerprint,
+            }
+            # Without what is not set: a setting that a later version has changes no identity.
+            whole |= {k: x for k, x in s.described().items() if x is not None}
+            identity = identity_of(whole)
             # A folder keeps its name when the file gets another axis.
             folder = known.get(identity, there / run.folder(identity))
             threads = thread_count(largest_product(s.layer_dims, s.batch_size or examples.m))

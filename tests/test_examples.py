@@ -115,6 +115,16 @@ def test_digits_toml(tmp_path, monkeypatch, capsys) -> None:
     )
 
 
+def test_sweep_toml(tmp_path, monkeypatch, capsys) -> None:
+    """That it runs through is a step of its own in .ci/run."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", str(FOLDER / "sweep.toml"), "--dry-run"]) == 0
+    first, *runs = capsys.readouterr().out.splitlines()
+    assert first.startswith("18 runs: 6 settings, 3 of each; accuracy on 3 folds")
+    assert runs[-1] == "18  to do     optimizer=nesterov learning_rate=0.1 layers=64,64,10 fold=3/3"
+    assert not any(tmp_path.iterdir())
+
+
 def test_regularization(example, tmp_path, capsys) -> None:
     found = example("regularization").main(str(tmp_path / "regularized.svg"))
     told = capsys.readouterr().out

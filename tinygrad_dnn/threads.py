@@ -36,8 +36,13 @@ def blas_threads(largest: int) -> AbstractContextManager[Any]:
     """
     if any(os.environ.get(name) for name in VARIABLES):
         return nullcontext()
-    limits: AbstractContextManager[Any] = threadpool_limits(1 if largest < LARGE else 2, "blas")
+    limits: AbstractContextManager[Any] = threadpool_limits(thread_count(largest), "blas")
     return limits
+
+
+def thread_count(largest: int) -> int:
+    """How many threads products take of which the largest has so many multiplications."""
+    return 1 if largest < LARGE else 2
 
 
 def largest_product(layer_dims: Sequence[int], m: int) -> int:

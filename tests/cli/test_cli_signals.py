@@ -202,6 +202,7 @@ def test_s102_one_run_at_a_time_trains_in_a_folder(start: Any, capsys: Out) -> N
     assert Path("run/model.1.h5").read_bytes() == before
     assert sorted(p.name for p in Path("run").iterdir() if ".tmp" not in p.name) == [
         "accuracies.csv", "config.toml", "costs.csv", "model.1.h5", "model.h5",
+        "result.json",
     ]  # fmt: skip
 
 

@@ -42,8 +42,9 @@ def quick(*words: Any, n: int = 3) -> int:
 
 
 WRITTEN = [
-    "model.h5", "config.toml", "costs.csv", "accuracies.csv", "costs.png", "accuracies.png",
-    "confusion.png", "mislabelled.png", "weights.png", "layers.png", "graph.svg", "report.html",
+    "model.h5", "config.toml", "costs.csv", "accuracies.csv", "result.json", "costs.png",
+    "accuracies.png", "confusion.png", "mislabelled.png", "weights.png", "layers.png",
+    "graph.svg", "report.html",
 ]  # fmt: skip
 
 
@@ -212,10 +213,10 @@ def test_another_run_in_the_same_folder_keeps_the_earlier_models(capsys: Out) ->
 
 def test_without_pictures_none_are_drawn(capsys: Out) -> None:
     assert quick("train.h5") == DONE
-    names = ["accuracies.csv", "config.toml", "costs.csv", "model.h5"]
+    names = ["accuracies.csv", "config.toml", "costs.csv", "model.h5", "result.json"]
     assert sorted(p.name for p in Path("run").iterdir()) == names
     assert (
-        "wrote run/model.h5, run/config.toml, run/costs.csv, run/accuracies.csv\n"
+        "wrote run/model.h5, run/config.toml, run/costs.csv, run/accuracies.csv, run/result.json\n"
         in capsys.readouterr().out
     )
 

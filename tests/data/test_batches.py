@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_dnn.data import batch_positions, batches, split
+from tinygrad_dnn.data import batch_positions, batches, fold, split
 
 
 @pytest.fixture
@@ -144,3 +144,41 @@ def test_numbers_to_be_predicted_are_split_without_classes(X: Any) -> None:
 def test_a_share_that_empties_a_part_is_refused(X: Any, Y: Any, share: float) -> None:
     with pytest.raises(ValueError, match="split: expected a share that leaves examples in both"):
         split(X, Y, share, np.random.default_rng(0))
+
+
+# --- folds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 41])
+@pytest.mark.parametrize("onehot", [False, True])
+def test_folds_hold_each_example_once_and_of_each_class_its_share(n: int, onehot: bool) -> None:
+    labels = np.array([[0] * 23 + [1] * 11 + [2] * 7])
+    Y = np.eye(3)[labels[0]].T if onehot else labels
+    X = np.arange(41.0).reshape(1, 41)
+    kept = []
+    for k in range(1, n + 1):
+        x, y, x_kept, y_kept = fold(X, Y, k, n, np.random.default_rng(5))
+        assert sorted([*x[0], *x_kept[0]]) == [*range(41)]
+        assert (np.diff(x[0]) > 0).all()
+        np.testing.assert_array_equal(y_kept, Y[:, x_kept[0].astype(int)])
+        np.testing.assert_array_equal(y, Y[:, x[0].astype(int)])
+        counts = np.bincount(labels[0, x_kept[0].astype(int)], minlength=3)
+        assert (abs(counts - np.array([23, 11, 7]) / n) < 1).all()
+        assert len(x_kept[0]) in (41 // n, -(-41 // n))
+        kept += [*x_kept[0]]
+    assert sorted(kept) == [*range(41)]
+    assert kept != sorted(kept)  # drawn, not cut
+
+
+def test_folds_of_numbers_have_no_classes() -> None:
+    Y = np.linspace(0, 1, 10).reshape(1, 10)
+    X = np.arange(10).reshape(1, 10)
+    parts = [fold(X, Y, k, 3, np.random.default_rng(0), stratify=False) for k in (1, 2, 3)]
+    assert [p[2].shape[1] for p in parts] == [4, 3, 3]
+    assert sorted(x for p in parts for x in p[2][0]) == [*range(10)]
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 2), (3, 2), (1, 1), (1, 11), (-1, 5)])
+def test_a_fold_that_there_is_not_is_refused(X: Any, Y: Any, k: int, n: int) -> None:
+    with pytest.raises(ValueError, match=f"fold: expected 2 to 10 folds.* got {k} of {n}"):
+        fold(X, Y, k, n, np.random.default_rng(0))

@@ -38,6 +38,7 @@ ATTACKS = {
     "memory_growth": Size(200, 5_000),
     "processes": Size(10, 200),
     "cluster": Size(6, 30),
+    "sweeps": Size(2, 30),
 }
 
 

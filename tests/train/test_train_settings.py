@@ -47,6 +47,9 @@ def problem() -> tuple[Any, Any]:
         ({"class_weight": "1,2"}, "class_weight: expected 'balanced', or 3 numbers"),
         ({"cost": "squared", "class_weight": "balanced"}, "class_weight: the cost 'squared'"),
         ({"validation": 0}, "validation: expected a number above 0"),
+        ({"fold": "6/5"}, "fold: expected one of two or more, such as 2/5, got '6/5'"),
+        ({"fold": 2}, "fold: expected one of two or more, such as 2/5, got 2"),
+        ({"fold": "1/2", "validation": 0.1}, "leave out it or `validation`"),
         ({"early_stopping": -1}, "early_stopping: expected an integer from 0"),
         ({"shards": 0}, "shards: expected an integer from 1 on"),
         ({"shards": 2, "dropout": 0.5}, "dropout: its masks .* leave it out, or the shards"),
@@ -98,7 +101,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "local_steps": {"shards": 3, "local_steps": 3},
 }
 # The network, and what decides of the rest of a run or of roundings; they have tests of their own.
-OTHERS = {"layer_dims", "compiled", "schedule_patience", "validation", "early_stopping", "shards"}
+OTHERS = {
+    "layer_dims", "compiled", "schedule_patience", "validation", "fold", "early_stopping", "shards",
+}  # fmt: skip
 
 
 def test_every_setting_changes_where_training_leads(problem: tuple[Any, Any]) -> None:

@@ -29,9 +29,22 @@ def parser() -> argparse.ArgumentParser:
             "list_classes; test_set_x, test_set_y), on .npz, .npy, .csv, .tsv, .parquet, or on a "
             "folder with a folder of pictures for each class. Without files: 8x8 handwritten "
             "digits, even against odd, or with --head softmax all ten. Leaves in the output "
-            "folder model.h5, config.toml, costs.csv and accuracies.csv, the pictures graph.svg, "
-            "costs.png, accuracies.png, confusion.png, mislabelled.png, layers.png and, of "
-            "images, weights.png, and report.html, one page that shows them all.",
+            "folder model.h5, config.toml, costs.csv, accuracies.csv and result.json, the pictures "
+            "graph.svg, costs.png, accuracies.png, confusion.png, mislabelled.png, layers.png and, "
+            "of images, weights.png, and report.html, one page that shows them all.",
+        )
+    )
+    _sweep_arguments(
+        commands.add_parser(
+            "sweep",
+            help="many runs of train from one file, one table and one picture",
+            description="Carry out the runs that a file asks for, on the cores of this machine or "
+            "on a Dask cluster. Its keys are those of a config file of train; a list of values is "
+            "an axis, each combination a setting, compared on validation examples or folds. What "
+            "is complete is not repeated, what was interrupted goes on. Leaves table.csv, "
+            "runs.csv, sweep.png, a folder for each run, and in `best` the best setting, trained "
+            "on all training examples and measured on the test examples. Exit status 1 if runs "
+            "failed.",
         )
     )
     _predict_arguments(
@@ -329,3 +342,35 @@ def _model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     add(
         "--examples", type=count, metavar="M", help=f"the first M examples only (default {default})"
     )
+
+
+def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a TOML file: the keys of train's, lists of values as axes")
+    add("--out", metavar="FOLDER", help="output folder (default: the file's name without .toml)")
+    add("--dry-run", action="store_true", help="list the runs, and begin none")
+    add(
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="runs at once (default: as many as there are cores; half of that where products are "
+        "so large that each takes two)",
+    )
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="have a Dask cluster carry out the runs: tcp://HOST:PORT or tls://HOST:PORT; its "
+        "workers must find the data under the same names",
+    )
+    add(
+        "--insecure",
+        action="store_true",
+        help="allow a scheduler on another machine without TLS",
+    )
+    add(
+        "--no-best",
+        action="store_true",
+        help="do not train the best setting on all training examples in the end, and leave the "
+        "test examples alone",
+    )
+    add("--no-pictures", action="store_true", help="leave out the picture, and those of the best")

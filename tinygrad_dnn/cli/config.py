@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -65,17 +65,21 @@ def read_config(args: argparse.Namespace) -> None:
         OSError: it can't be read.
     """
     path = Path(args.config)
-    given = _parsed(path)
-    actions = {k: a for _, keys in _groups() for k, a in keys.items()}
+    fill(args, path, parsed(path))
+
+
+def fill(args: argparse.Namespace, path: Path, given: Mapping[str, Any]) -> None:
+    """Put what the file at `path` gave into `args`, where they say nothing.
+
+    Raises:
+        ValueError: as `read_config`.
+    """
+    known = keys()
     on_the_line = {dest for dest, value in vars(args).items() if value not in (None, [])}
     for name, value in given.items():
-        key = name.replace("-", "_")
-        action = actions.get(key)
-        if action is None:
-            near = get_close_matches(key, actions, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(actions)}"
-            raise ValueError(f"{path}: unknown key {name!r}; {hint}")
-        found = _value(path, key, action, value)
+        key = known_key(path, name, known)
+        action = known[key]
+        found = checked(path, key, action, value)
         said = {action.dest}
         if key in FILES:
             said.add("files")
@@ -88,7 +92,32 @@ def read_config(args: argparse.Namespace) -> None:
             setattr(args, action.dest, found)
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def keys() -> dict[str, argparse.Action]:
+    """The keys of a config file, with the options that they are."""
+    return {k: a for _, group in _groups() for k, a in group.items()}
+
+
+def known_key(path: Path, name: str, known: Collection[str]) -> str:
+    """The key of that name, which may be written with dashes.
+
+    Raises:
+        ValueError: there is none; the message says the nearest.
+    """
+    key = name.replace("-", "_")
+    if key not in known:
+        near = get_close_matches(key, known, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(known)}"
+        raise ValueError(f"{path}: unknown key {name!r}; {hint}")
+    return key
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, without its version.
+
+    Raises:
+        ValueError: no TOML, or a version that is newer.
+        OSError: it can't be read.
+    """
     try:
         given = tomllib.loads(path.read_bytes().decode())
     except UnicodeDecodeError as error:
@@ -106,8 +135,12 @@ def _parsed(path: Path) -> dict[str, Any]:
     return given
 
 
-def _value(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
-    """What the option would be on the command line."""
+def checked(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
+    """What the option would be on the command line.
+
+    Raises:
+        ValueError: a value of another kind.
+    """
     where = f"{path}: {key}"
     if action.nargs == 0:  # a switch
         if not isinstance(value, bool):

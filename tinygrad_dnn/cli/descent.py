@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn import metrics
 from tinygrad_dnn.cli.output import Log, complain
+from tinygrad_dnn.cli.progress import progress
 from tinygrad_dnn.cli.run_data import TRAINING, VALIDATION, Examples
 from tinygrad_dnn.cli.run_settings import Plan, epochs_of
 from tinygrad_dnn.cli.signals import Stop
@@ -74,7 +73,7 @@ def descend(
 
     if not args.resume:
         save(start)
-    with _progress(iterations, start.state.iteration) as bar:
+    with progress(iterations, start.state.iteration) as bar:
 
         def after(state: State, cost: float) -> None:
             nonlocal latest
@@ -142,35 +141,6 @@ def descend(
                 f"{diverged.state.iteration}."
             )
             return good, NO
-
-
-def _progress(total: int, begun: int) -> Any:
-    """A bar on a terminal; elsewhere one that shows nothing, and loads nothing."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        return NoBar()
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=begun, unit="it", leave=False)
-
-
-class NoBar:
-    """What is asked of a bar here, and nothing shown."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def external_write_mode(self) -> AbstractContextManager[None]:
-        """Nothing is in the way of a line of text."""
-        return nullcontext()
-
-    def update(self, n: int = 1) -> None:
-        """So many iterations more."""
-
-    def close(self) -> None:
-        """Nothing is left to take away."""
 
 
 # --- what is measured and told --------------------------------------------------------------------

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from tinygrad_dnn.cli import signals
 from tinygrad_dnn.cli.arguments import parser
-from tinygrad_dnn.cli.output import any_encoding, complain, finish_output
+from tinygrad_dnn.cli.output import any_encoding, complain, finish_output, words_of
 from tinygrad_dnn.cli.status import DONE, INTERRUPTED, UNUSABLE
 
 
@@ -47,12 +47,6 @@ def _run(args: argparse.Namespace) -> int:
         complain(f"tinygrad-dnn {args.command}: not enough memory: {error}")
         return UNUSABLE
     except (OSError, ValueError, TypeError) as error:
-        complain(f"tinygrad-dnn {args.command}: {_words(error)}")
+        complain(f"tinygrad-dnn {args.command}: {words_of(error)}")
         return UNUSABLE
     return status
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)

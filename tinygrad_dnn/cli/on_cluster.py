@@ -95,7 +95,7 @@ def sharded(
     data, rows, kept = files[0], np.arange(files[0].m), None
     classes = settings.head != "linear"
     y = data.labels(classes=settings.classes) if classes else data.targets()
-    if settings.validation is not None:
+    if settings.keeps_validation:
         at, y, kept = keep_validation(rows[None], y, settings)
         rows = at[0]
     m = len(rows)

@@ -102,6 +102,13 @@ def complain(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
+def words_of(error: Exception) -> str:
+    """What an error says: of the system's the file and why."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
 def finish_output() -> None:
     """Write out what is left, or drop it where nobody takes it: Python would complain on exit."""
     for stream in (sys.stdout, sys.stderr):
@@ -158,6 +165,14 @@ def command_line(words: Sequence[str], stream: Any = None) -> str:
     """The words as one command that a shell takes, printable on the stream (standard output)."""
     encoding = getattr(stream or sys.stdout, "encoding", None) or "utf-8"
     return " ".join(_quoted(word, encoding) for word in words)
+
+
+def program_words() -> list[str]:
+    """How the user called us."""
+    called = Path(sys.argv[0])
+    if (called.parent.name, called.name) == ("tinygrad_dnn", "__main__.py"):
+        return [Path(sys.executable).name, "-m", "tinygrad_dnn"]
+    return ["tinygrad-dnn"]
 
 
 def _quoted(word: str, encoding: str) -> str:

@@ -53,7 +53,7 @@ class Examples:
 
 
 def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
-    """The training data and, if there is any, the test data."""
+    """The training data and, if there is any and it is asked for, the test data."""
     if len(args.files) > 2:
         raise ValueError(f"expected a training and a test file, got {len(args.files)} files")
     named: dict[Split, str] = dict(zip(SPLITS, args.files, strict=False))
@@ -64,11 +64,14 @@ def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
             named[split] = getattr(args, split)
     if not named:
         labels: Any = "digit" if head != "sigmoid" else "parity"
-        return [default_dataset(split, labels) for split in SPLITS]
+        splits = SPLITS[:1] if args.no_test else SPLITS
+        return [default_dataset(split, labels) for split in splits]
     if "train" not in named:
         raise ValueError("there is a test file but no training file; give --train FILE")
     if not args.x and "test" in splits_of(named["train"]):
         named.setdefault("test", named["train"])
+    if args.no_test:
+        named.pop("test", None)
     files = _opened(args, named)
     if files[0].x_shape[1:] != files[-1].x_shape[1:]:
         raise ValueError(
@@ -92,7 +95,8 @@ def _opened(args: argparse.Namespace, named: dict[Split, str]) -> list[Dataset]:
         raise ValueError("--test-share: there is a test file; leave out one of them")
     # Whatever the seed of the run, the same examples are kept: runs can be compared.
     with files[0] as whole:
-        return [*whole.split(args.test_share, np.random.default_rng(TEST_SEED))]
+        parts = whole.split(args.test_share, np.random.default_rng(TEST_SEED))
+    return [parts[0]] if args.no_test else [*parts]
 
 
 def read_files(
@@ -105,7 +109,7 @@ def read_files(
     """
     read = [_read(args, *both, settings) for both in zip((TRAINING, TEST), files, strict=False)]
     require_classes(read[0])
-    if settings.validation is not None:
+    if settings.keeps_validation:
         read[:1] = _kept_apart(read[0], settings)
     require_batch(read[0].m, settings)
     return read

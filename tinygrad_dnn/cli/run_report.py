@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,8 @@ from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.train import Settings, State
 
 COSTS, STEPS, ACCURACIES = "costs.csv", "steps.csv", "accuracies.csv"
+RESULT = "result.json"
+MEASURES = {"accuracy": "accuracy", "error": "root mean squared error"}
 
 
 class Words(NamedTuple):
@@ -61,7 +65,7 @@ def _write_costs(path: Path, settings: Settings, m: int, state: State) -> Path:
         head.insert(1, "epoch")
         for row, (t, _) in zip(rows, state.costs, strict=True):
             row.insert(1, str(epochs_of(settings, m, t)))
-    if settings.validation is not None:
+    if settings.keeps_validation:
         head.append("validation")
         for row, (t, _) in zip(rows, state.costs, strict=True):
             row.append(repr(kept[t]) if t in kept else "")
@@ -81,10 +85,18 @@ def report(
     """Say what was reached, draw the pictures, list the files."""
     settings, parameters = plan.settings, end.state.chosen
     reached = {}
+    results: dict[str, Any] = {"iteration": end.state.iteration, "stopped": end.stopped}
     for e in examples:
-        what, value = _reached(settings, e, parameters)
+        name, value = _reached(settings, e, parameters)
+        found = {name: _finite(value)}
+        if e.answers is None:  # else they are elsewhere, but for some
+            found["cost"] = _finite(settings.held_out_cost(e.X, e.Y, parameters))
+        results[e.what] = {"examples": e.m, **found}
+        what = f"{MEASURES[name]} on the {e.m} {e.what} examples"
         reached[what] = float(f"{value:.12g}")
         log.say(f"{what[0].upper()}{what[1:]}: {reached[what]}")
+    # Before the pictures: it says that the run is complete.
+    written.append(write_text(out / RESULT, json.dumps(results, indent=2) + "\n"))
     if (dead := _dead_layer(settings, examples[0], parameters)) is not None:
         log.say(
             f"layer {dead}: all its units are 0 for every training example, so that nothing below "
@@ -108,13 +120,16 @@ def report(
 
 
 def _reached(settings: Settings, data: Examples, parameters: Any) -> tuple[str, float]:
-    """What was measured on the examples in the end, in words, and the number."""
+    """What was measured on the examples in the end, a key of MEASURES, and the number."""
     if data.labels is not None:
-        what = f"accuracy on the {data.m} {data.what} examples"
-        return what, accuracy_on(data, settings, parameters)
+        return "accuracy", accuracy_on(data, settings, parameters)
     error = data.predict(settings, parameters) - data.Y
-    what = f"root mean squared error on the {data.m} {data.what} examples"
-    return what, float(np.sqrt(np.mean(np.square(error))))
+    return "error", float(np.sqrt(np.mean(np.square(error))))
+
+
+def _finite(value: float) -> float | None:
+    """The number as JSON can hold it."""
+    return value if math.isfinite(value) else None
 
 
 def _dead_layer(settings: Settings, data: Examples, parameters: Any) -> int | None:

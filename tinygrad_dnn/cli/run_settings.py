@@ -11,7 +11,7 @@ from tinygrad_dnn.cli.kinds import ALL
 from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.network import COSTS, HEADS
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import RATES, Settings, steps_per_epoch
+from tinygrad_dnn.train import RATES, Settings, count_kept, steps_per_epoch
 
 HIDDEN = (20, 7, 5, 1)  # the document's layers after the input
 WIDE = 64  # the hidden layer under another head
@@ -84,9 +84,10 @@ def plan_of(
             f"layers: the first size must be the {data.n_x} numbers per example of {data.path}, "
             f"got {layers[0]}"
         )
-    if chosen["early_stopping"] is not None and chosen["validation"] is None:
+    kept = chosen["validation"] is not None or chosen["fold"] is not None
+    if chosen["early_stopping"] is not None and not kept:
         chosen["validation"] = KEPT_APART
-    m = data.m - round((chosen["validation"] or 0) * data.m)
+    m = data.m - count_kept(data.m, chosen["validation"], chosen["fold"])
     iterations = _iterations(args, chosen["batch_size"], m)
     if resumed is None and chosen["schedule_steps"] is None:
         if chosen["schedule"] == "cosine":
@@ -183,6 +184,8 @@ def description(settings: Settings, m: int, name: str) -> str:
             parts.append(f"{words} {value:g}")
     if s.class_weight:
         parts.append(f"class weight {s.class_weight}")
+    if s.fold is not None:
+        parts.append(f"fold {s.fold}")
     if s.early_stopping is not None:
         parts.append(f"early stopping after {s.early_stopping}")
     if s.shards is not None:

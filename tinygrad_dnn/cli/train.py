@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from tinygrad_dnn.array_modules import CPU, device_module
 from tinygrad_dnn.cli import on_cluster, run_report
 from tinygrad_dnn.cli.config import config_text, read_config
 from tinygrad_dnn.cli.descent import Run, descend, from_checkpoint
+from tinygrad_dnn.cli.folders import alone_in, output_folder
 from tinygrad_dnn.cli.kinds import ALL
-from tinygrad_dnn.cli.output import Log, command_line, complain
+from tinygrad_dnn.cli.output import Log, command_line, complain, program_words
 from tinygrad_dnn.cli.rates import find_learning_rate
 from tinygrad_dnn.cli.run_data import Examples, open_files, read_files
 from tinygrad_dnn.cli.run_settings import (
@@ -31,7 +30,7 @@ from tinygrad_dnn.cli.run_settings import (
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import INTERRUPTED, UNUSABLE
 from tinygrad_dnn.data import Dataset
-from tinygrad_dnn.storage import platform, run_file, sealed_file
+from tinygrad_dnn.storage import run_file, sealed_file
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train import Settings, begin
@@ -52,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as cluster, ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
-        out = _folder(args.out)
-        with _alone(out):
+        out = output_folder(args.out)
+        with alone_in(out, "train"):
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
@@ -102,6 +101,7 @@ def _train(
     elif model.exists():
         log.say(f"the model that was there is kept as {_set_aside(model)}")
     write_text(out / CONFIG, _config(args, plan, begun))
+    (out / run_report.RESULT).unlink(missing_ok=True)  # of an earlier run
     with Stop() as stop:
         end, status = descend(args, plan, examples, shards, start, model, log, stop)
         written = [model, out / CONFIG]
@@ -138,6 +138,7 @@ def _config(args: argparse.Namespace, plan: Plan, begun: int) -> str:
         "eager": None if settings.compiled else True,
         "no_pictures": args.no_pictures,
         "device": None if args.device == CPU else args.device,
+        "no_test": args.no_test,
     }
     return config_text(values, digits="train" not in values)
 
@@ -149,41 +150,11 @@ def _resumed(model: Path) -> run_file.Checkpoint:
     return resumed
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Within the block no other run trains in the folder, where the system knows locks."""
-    try:
-        lock = platform.lock_folder(out)
-    except BlockingIOError:
-        raise ValueError(
-            f"--out {out}: another `tinygrad-dnn train` is at work in this folder; wait until it "
-            "ends, or choose another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
 def _start(settings: Settings, data: Dataset, resumed: run_file.Checkpoint | None) -> Run:
     if resumed is None:
         return Run(begin(settings))
     resumed.require_data(data.fingerprint())
     return from_checkpoint(resumed)
-
-
-def _folder(name: str) -> Path:
-    out = Path(name)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):  # better to hear of it now than after an hour of training
-            pass
-    except OSError as error:
-        raise OSError(
-            f"--out {out}: not a folder to write to: {error.strerror}; choose another"
-        ) from None
-    return out
 
 
 def _set_aside(model: Path) -> Path:
@@ -208,17 +179,9 @@ def _set_aside(model: Path) -> Path:
     raise AssertionError  # there is always another number
 
 
-def _program() -> list[str]:
-    """How the user called us."""
-    called = Path(sys.argv[0])
-    if (called.parent.name, called.name) == ("tinygrad_dnn", "__main__.py"):
-        return [Path(sys.executable).name, "-m", "tinygrad_dnn"]
-    return ["tinygrad-dnn"]
-
-
 def _again(args: argparse.Namespace, plan: Plan) -> str:
     """The command that goes on where this one stopped."""
-    words = [*_program(), "train", *args.files]
+    words = [*program_words(), "train", *args.files]
     for name in ("train", "test", "x", "y", "classes"):
         if getattr(args, name):
             words += [f"--{name}", getattr(args, name)]
@@ -226,6 +189,7 @@ def _again(args: argparse.Namespace, plan: Plan) -> str:
         words += ["--size", "x".join(map(str, args.size))]
     if args.test_share is not None:
         words += ["--test-share", str(args.test_share)]
+    words += ["--no-test"] if args.no_test else []
     words += ["--iterations", str(plan.iterations), "--out", args.out]
     words += ["--checkpoint-every", str(args.checkpoint_every)]
     words += [] if args.device == CPU else ["--device", args.device]
@@ -239,12 +203,12 @@ def _again(args: argparse.Namespace, plan: Plan) -> str:
 
 def _typed() -> str:
     """The command that this is."""
-    return command_line([*_program(), *sys.argv[1:]])
+    return command_line([*program_words(), *sys.argv[1:]])
 
 
 def _use(args: argparse.Namespace, model: Path, tested: Examples) -> str:
     """A command that predicts with the model."""
-    words = [*_program(), "predict", str(model)]
+    words = [*program_words(), "predict", str(model)]
     if args.train or args.files:
         words += [tested.name]
         for name in ("x", "y", "classes"):

@@ -21,6 +21,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="keep this share of a single file for the test, of each class alike: 0.2",
     )
+    add(
+        "--no-test",
+        action="store_true",
+        default=None,
+        help="leave the test examples alone: they are not read",
+    )
     dataset_arguments(parser)
     _network(parser)
     _descent(parser)
@@ -181,6 +187,11 @@ def _against_overfitting(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="SHARE",
         help="of the training examples, of each class alike, kept apart to measure on",
+    )
+    add(
+        "--fold",
+        metavar="K/N",
+        help="keep the Kth of N folds of them apart instead, whatever the seed: 2/5",
     )
     add(
         "--early-stopping",

@@ -13,15 +13,15 @@ the UCI handwritten digits of 8x8 pixels, even (1) against odd (0).
     with open_dataset("train_catvnoncat.h5") as cats:
         X, Y = cats.columns(), cats.labels()  # (12288, 209) and (1, 209)
 
-Training goes through them in mini-batches, `batches`, and keeps some apart, `split`. What is larger
-than memory comes in batches from its file, `Stream`.
+Training goes through them in mini-batches, `batches`, and keeps some apart, `split` or `fold`. What
+is larger than memory comes in batches from its file, `Stream`.
 
 What is wrong with a file is said by file and dataset, column or example: OSError where it cannot be
 read, ValueError where it holds something else. Nothing outside the file is followed, nothing is
 unpickled; see `tinygrad_dnn.storage`.
 """
 
-from tinygrad_dnn.data.batches import batch_positions, batches, split
+from tinygrad_dnn.data.batches import batch_positions, batches, fold, split
 from tinygrad_dnn.data.dataset import SPLITS, Dataset, Split, default_dataset, open_dataset
 from tinygrad_dnn.data.reading import is_data, is_hdf5, read, splits_of
 from tinygrad_dnn.data.streaming import Stream
@@ -34,6 +34,7 @@ __all__ = [
     "batch_positions",
     "batches",
     "default_dataset",
+    "fold",
     "is_data",
     "is_hdf5",
     "open_dataset",

@@ -92,6 +92,46 @@ def split(
     return _at(X, train), _at(Y, train), _at(X, validation), _at(Y, validation)
 
 
+def fold(
+    X: Array, Y: Array, k: int, n: int, rng: np.random.Generator, *, stratify: bool = True
+) -> tuple[Array, Array, Array, Array]:
+    """The kth of n folds kept for validation: (X_train, Y_train, X_validation, Y_validation).
+
+    For cross-validation: the same state of `rng` gives the same n folds, which differ by one
+    example at most and hold each example once. Stratified, so do the examples of each class. All
+    parts keep the order of the whole.
+
+        for k in range(1, 6):
+            X_train, Y_train, X_val, Y_val = fold(X, Y, k, 5, np.random.default_rng(0))
+
+    Args:
+        X: examples (n_x, m).
+        Y: labels (1, m), or one-hot columns (n_L, m).
+        k: which one, 1 ... n.
+        n: how many there are, 2 ... m.
+        rng: a NumPy Generator.
+        stratify: for labels of classes; False for numbers to be predicted.
+
+    Raises:
+        TypeError: `rng` is no Generator.
+        ValueError: there is no such fold, or X and Y of other shapes than those.
+    """
+    X, Y = _columns("fold", X, Y)
+    generator(rng, "fold")
+    m = X.shape[1]
+    if not (2 <= n <= m and 1 <= k <= n):
+        raise ValueError(
+            f"fold: expected 2 to {m} folds, as there are examples, and one of them, got {k} of {n}"
+        )
+    order = rng.permutation(m)
+    if stratify:
+        classes = np.unique(Y, axis=1, return_inverse=True)[1].ravel()
+        order = order[np.argsort(classes[order], kind="stable")]
+    kept = np.zeros(m, dtype=bool)
+    kept[order[k - 1 :: n]] = True  # dealt out class after class
+    return _at(X, ~kept), _at(Y, ~kept), _at(X, kept), _at(Y, kept)
+
+
 def split_positions(
     m: int, share: float, rng: np.random.Generator, classes: Array | None = None
 ) -> tuple[Array, Array]:

@@ -131,6 +131,20 @@ def limit_memory(size: int) -> None:
         _resource.setrlimit(_resource.RLIMIT_CORE, (0, 0))
 
 
+def cores() -> list[int]:
+    """The cores that this process may use, by number; where the system can't say, all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def keep_to_cores(mine: list[int]) -> None:
+    """Let this process use no other cores, where the system has such a limit."""
+    if hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, mine)
+
+
 def kill_session(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and what it has started where that can be found."""
     if hasattr(os, "killpg"):

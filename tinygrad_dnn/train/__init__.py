@@ -18,7 +18,7 @@ from tinygrad_dnn.train.loop import (
     train,
     train_in_shards,
 )
-from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings
+from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings, count_kept
 from tinygrad_dnn.train.state import LazyArrays, State
 from tinygrad_dnn.train.step import iteration_of, step_of
 
@@ -34,6 +34,7 @@ __all__ = [
     "begin",
     "check_examples",
     "check_labels",
+    "count_kept",
     "iteration_of",
     "keep_validation",
     "predict",

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_dnn.data import batch_positions, split
+from tinygrad_dnn.data import batch_positions, fold, split
 from tinygrad_dnn.network import dropout_masks, one_hot
 from tinygrad_dnn.storage import random_state
-from tinygrad_dnn.train.settings import Settings
+from tinygrad_dnn.train.settings import Settings, parse_fold
 
 Array = NDArray[Any]
 SPLITTING, DRAWING = 1, 2  # the streams of a seed, beside that of the initial weights
+FOLDS_SEED = 0  # whatever the seed of the run: what is compared is measured on the same folds
 
 
 def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array]:
@@ -107,18 +108,24 @@ def _columns_of_one(Y: Array) -> Array:
 def keep_validation(
     X: Array, Y: Array, settings: Settings
 ) -> tuple[Array, Array, tuple[Array, Array] | None]:
-    """X and Y to train on, and those of `settings.validation`, or None; drawn from the seed.
+    """X and Y to train on, and those that the settings keep for validation, or None.
 
-    Each class gives its share of labels.
+    A share is drawn from the seed, a fold from a seed of its own. Each class gives its share of
+    labels.
 
     Raises:
         ValueError: a part would be empty.
     """
-    if settings.validation is None:
-        return X, Y, None
-    rng = np.random.default_rng((settings.seed, SPLITTING))
     stratify = settings.head != "linear"
-    x, y, x_kept, y_kept = split(X, Y, settings.validation, rng, stratify=stratify)
+    if settings.fold is not None:
+        k, n = parse_fold(settings.fold)
+        rng = np.random.default_rng(FOLDS_SEED)
+        x, y, x_kept, y_kept = fold(X, Y, k, n, rng, stratify=stratify)
+    elif settings.validation is not None:
+        rng = np.random.default_rng((settings.seed, SPLITTING))
+        x, y, x_kept, y_kept = split(X, Y, settings.validation, rng, stratify=stratify)
+    else:
+        return X, Y, None
     return x, y, (x_kept, y_kept)
 
 

@@ -73,6 +73,8 @@ class Settings:
         final_rate: where the schedule ends, above 0.
         warm_up: iterations in which the rate grows to the first of the schedule.
         validation: the share of the examples kept apart, see `keep_validation`.
+        fold: instead of a share the kth of n folds, "k/n", of `data.fold`; which examples it holds
+            does not depend on the seed.
         early_stopping: records without gain on the validation examples before training ends.
         shards: parts of the examples whose gradients are computed apart, on other machines if one
             likes, and summed in the order of the parts; None for all at once. See `train.shards`.
@@ -112,6 +114,7 @@ class Settings:
     final_rate: float | None = None
     warm_up: int = 0
     validation: float | None = None
+    fold: str | None = None
     early_stopping: int | None = None
     shards: int | None = None
     local_steps: int | None = None
@@ -146,6 +149,12 @@ class Settings:
         ):  # fmt: skip
             self._real(name, least, below)
         self._check_used()
+        if self.fold is not None:
+            parse_fold(self.fold)
+            if self.validation is not None:
+                raise ValueError(
+                    "fold: it is what is kept for validation; leave out it or `validation`"
+                )
         self.rule()
         self.rate()
         self.class_weights()
@@ -246,6 +255,11 @@ class Settings:
     def classes(self) -> int:
         """How many classes the labels tell apart; 0 where they are numbers."""
         return {"sigmoid": 2, "linear": 0}.get(self.head, self.layer_dims[-1])
+
+    @property
+    def keeps_validation(self) -> bool:
+        """Whether examples are kept apart to measure on."""
+        return self.validation is not None or self.fold is not None
 
     @property
     def loops(self) -> bool:
@@ -354,6 +368,32 @@ class Settings:
         with no_grad(), np.errstate(over="ignore"):
             _, AL = network.forward(X, parameters, activation=self.activation, head=self.head)
         return to_host(AL.data)
+
+
+def parse_fold(text: Any) -> tuple[int, int]:
+    """The numbers of a fold, "2/5": k = 2 of n = 5.
+
+    Raises:
+        ValueError: there is no such fold.
+    """
+    k, _, n = text.partition("/") if isinstance(text, str) else ("", "", "")
+    if not (k.isdecimal() and n.isdecimal() and int(n) > 1 and 1 <= int(k) <= int(n)):
+        raise ValueError(f"fold: expected one of two or more, such as 2/5, got {text!r}")
+    return int(k), int(n)
+
+
+def count_kept(m: int, validation: float | None, fold: str | None) -> int:
+    """How many of m examples are kept apart by these settings.
+
+    Raises:
+        ValueError: there are more folds than examples.
+    """
+    if fold is None:
+        return round((validation or 0) * m)
+    k, n = parse_fold(fold)
+    if n > m:
+        raise ValueError(f"fold: expected up to {m} folds, as there are examples, got {fold}")
+    return len(range(k - 1, m, n))
 
 
 def _is_weight(path: str) -> bool:

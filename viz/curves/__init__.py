@@ -1,7 +1,8 @@
 """Pictures of a training, drawn with matplotlib (the extra `plot`).
 
 Costs and accuracies against iterations, costs against rates, a confusion matrix, first-layer
-weights and mistakes as images, activations and gradients layer by layer.
+weights and mistakes as images, activations and gradients layer by layer, settings by what their
+runs reached.
 """
 
 try:
@@ -9,6 +10,7 @@ try:
     from viz.curves.images import mislabelled, weights
     from viz.curves.lines import accuracies, costs, rates
     from viz.curves.matrix import confusion
+    from viz.curves.ranking import ranking
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise
@@ -22,6 +24,7 @@ __all__ = [
     "costs",
     "histograms",
     "mislabelled",
+    "ranking",
     "rates",
     "weights",
 ]

@@ -1,0 +1,48 @@
+"""What a run left: the numbers of its result.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "result.json"
+# How runs are compared, and whether more is better.
+SCORES = {"accuracy": True, "error": False, "cost": False}
+WORDS = {"accuracy": "accuracy", "error": "root mean squared error", "cost": "cost"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a complete run reached.
+
+    Attributes:
+        iterations: how many it took.
+        stopped: why it diverged; empty where it did not.
+        measured: by the examples' part ("training", "validation", "test") the numbers by name.
+    """
+
+    iterations: int
+    stopped: str
+    measured: Mapping[str, Mapping[str, float]]
+
+    def score(self, name: str, part: str = "validation") -> float:
+        """A number that was measured; NaN where it was not, or is not finite."""
+        return self.measured.get(part, {}).get(name, math.nan)
+
+
+def result_of(folder: Path) -> Result | None:
+    """What the run in a folder reached; None where it is not complete."""
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        measured = {part: _numbers(x) for part, x in found.items() if isinstance(x, dict)}
+        return Result(int(found["iteration"]), str(found["stopped"]), measured)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # away, or not what we wrote
+        return None
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    return {name: math.nan if x is None else float(x) for name, x in found.items()}

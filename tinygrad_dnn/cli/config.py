@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +60,8 @@ def read_config(args: argparse.Namespace) -> None:
         ValueError: no TOML, a version that is newer, an unknown key, a value of another kind.
         OSError: it can't be read.
     """
+    from difflib import get_close_matches
+
     path = Path(args.config)
     given = _parsed(path)
     actions = {k: a for _, keys in _groups() for k, a in keys.items()}
@@ -87,6 +87,8 @@ def read_config(args: argparse.Namespace) -> None:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    import tomllib  # only where there is a file to read
+
     try:
         given = tomllib.loads(path.read_bytes().decode())
     except UnicodeDecodeError as error:

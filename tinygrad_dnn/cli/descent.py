@@ -19,7 +19,7 @@ from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import DivergedError, Settings, State, train
+from tinygrad_dnn.train import DivergedError, Predictor, Settings, State, train
 
 LINES = 20  # epochs that are told of at most, but for the last one
 
@@ -61,6 +61,7 @@ def descend(
     data = examples[0]
     latest = start
     kept = next((e for e in examples if e.what == VALIDATION), None)
+    predictors = [Predictor(e.X, settings) for e in examples]
 
     def save(run: Run) -> None:
         run_file.save(model, as_checkpoint(settings, data, run))
@@ -75,7 +76,7 @@ def descend(
             shares = latest.shares
             if recorded:  # the cost is that of the parameters before, or of an epoch that ended
                 judged = latest.state if settings.batch_size is None else state
-                shares = _measured(examples, settings, judged, shares)
+                shares = _measured(examples, predictors, judged, shares)
             steps = latest.steps
             if settings.batch_size is not None:
                 steps[0].append(cost)
@@ -156,13 +157,16 @@ class NoBar:
 # --- what is measured and told --------------------------------------------------------------------
 
 
-def _measured(examples: list[Examples], settings: Settings, state: State, shares: Shares) -> Shares:
+def _measured(
+    examples: list[Examples], predictors: list[Predictor], state: State, shares: Shares
+) -> Shares:
     """The accuracies, with those of a state that a recorded cost belongs to."""
     shares = dict(shares)
-    for data in examples:
+    for data, predict in zip(examples, predictors, strict=True):
         if data.labels is None:
             continue
-        row = [[state.iteration, accuracy_on(data, settings, state.parameters)]]
+        right = metrics.accuracy(data.labels, predicted_labels(predict(state.parameters)))
+        row = [[state.iteration, right]]
         shares[data.what] = np.concatenate([shares.get(data.what, np.empty((0, 2))), row])
     return shares
 

@@ -247,12 +247,19 @@ class Loop:
     def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
         whole = {q: carry[q] for q in self._step.carry if q in carry}
-        if self._less:
-            # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
-            with np.errstate(invalid="ignore"):
-                values = self._hoisted.value(self._less.values, {**known, **carry})
-            whole |= {q: np.ascontiguousarray(x) for q, x in values.items()}
-        return whole
+        if self._less is None:
+            return whole
+        if self._at_start(carry):
+            return whole | {q: known[start] for start, q in self._less.starts.items()}
+        # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
+        with np.errstate(invalid="ignore"):
+            values = self._hoisted.value(self._less.values, {**known, **carry})
+        return whole | {q: np.ascontiguousarray(x) for q, x in values.items()}
+
+    def _at_start(self, carry: Mapping[Node, Any]) -> bool:
+        """Whether every matrix is what it was at the start: a = 1, S = 0."""
+        begin = self._less.begin if self._less else {}
+        return all(np.array_equal(carry[q], x) for q, x in begin.items())
 
     def _begin(self, whole: Mapping[Leaf, Any]) -> None:
         """From here on: the matrices begin where they stand, S = 0."""
@@ -270,7 +277,7 @@ class Snapshot:
     def __init__(
         self, loop: Loop, iteration: int, carry: dict[Node, Any], known: Mapping[Node, Any]
     ) -> None:
-        self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
+        self.iteration, self.loop, self._carry, self._known = iteration, loop, carry, known
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -280,7 +287,7 @@ class Snapshot:
     @property
     def carry(self) -> Any:
         """The carried values in the structure that the loop was given, every matrix whole."""
-        loop = self._loop
+        loop = self.loop
         whole = loop._whole(self._carry, self._known)
         return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
@@ -289,11 +296,11 @@ class Snapshot:
         """Values carried in place of matrices, and where these began; bit for bit resuming needs
         them. Empty if there are none, or if every matrix begins here, as after a refresh.
         """
-        less = self._loop._less
-        if less is None or all(np.array_equal(self._carry[q], x) for q, x in less.begin.items()):
+        loop, less = self.loop, self.loop._less
+        if less is None or loop._at_start(self._carry):
             return {}
-        parts = {n: self._carry[q] for n, q in self._loop._names.items() if q in less.begin}
-        return parts | {n: self._known[q] for n, q in self._loop._starts.items()}
+        parts = {n: self._carry[q] for n, q in loop._names.items() if q in less.begin}
+        return parts | {n: self._known[q] for n, q in loop._starts.items()}
 
     @property
     def beside(self) -> dict[str, Any]:

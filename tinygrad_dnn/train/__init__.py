@@ -8,7 +8,7 @@ The document's network is `Settings((12288, 20, 7, 5, 1))`: the full batch, plai
 """
 
 from tinygrad_dnn.network import predicted_labels
-from tinygrad_dnn.train.evaluation import accuracy, predict
+from tinygrad_dnn.train.evaluation import Predictor, accuracy, predict
 from tinygrad_dnn.train.examples import check_examples, keep_validation
 from tinygrad_dnn.train.loop import (
     RECORD_EVERY,
@@ -27,6 +27,7 @@ __all__ = [
     "SCHEDULES",
     "DivergedError",
     "LazyArrays",
+    "Predictor",
     "Settings",
     "State",
     "accuracy",

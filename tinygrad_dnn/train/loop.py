@@ -311,7 +311,7 @@ def _in_a_loop(loop: Loop, batch: Batch) -> Advance:
     def advance(state: State) -> tuple[float, State, Batch, str | None]:
         cost = loop.step()
         now = loop.snapshot()
-        parameters = LazyArrays(lambda: now.carry)
+        parameters = LazyArrays(lambda: now.carry, now)
         accumulators = LazyArrays(lambda: now.accumulators)
         broken = None if now.finite else _broken(parameters)
         after = replace(

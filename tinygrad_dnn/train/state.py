@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.loops.loop import Snapshot
 from tinygrad_dnn.optim.schedules import Waiting
 
 Array = NDArray[Any]
@@ -110,10 +111,16 @@ def _under(head: str, carried: Mapping[str, Array]) -> dict[str, Array]:
 
 
 class LazyArrays(Mapping[str, Any]):
-    """Arrays by name, put together when they are first looked at."""
+    """Arrays by name, put together when they are first looked at.
 
-    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
-        self._make = make
+    Attributes:
+        snapshot: of the loop that carries them; None where they are of none.
+    """
+
+    def __init__(
+        self, make: Callable[[], dict[str, Any]], snapshot: Snapshot | None = None
+    ) -> None:
+        self._make, self.snapshot = make, snapshot
 
     @cached_property
     def _found(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_chunks_that_are_not_packed_are_verified_in_one_look_at_their_index(path
     values = np.arange(900.0).reshape(30, 30)
     with h5py.File(path, "w", libver=libver) as file:
         file.create_dataset("whole", data=values, chunks=(4, 7), maxshape=(None, 30))
-        file.create_dataset("parts", (30, 30), chunks=(4, 7))[:8] = values[:8]
+        file.create_dataset("parts", (30, 30), float, chunks=(4, 7))[:8] = values[:8]
     with open_h5(path) as file:
         whole, parts = (open_h5_dataset(file, name) for name in ("whole", "parts"))
         looked = []

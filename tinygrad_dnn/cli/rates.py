@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dnn import optim
 from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.cli.output import Log, complain
 from tinygrad_dnn.cli.run_data import Examples
 from tinygrad_dnn.cli.run_settings import Plan
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.compiler import compile
-from tinygrad_dnn.optim import RateCurve, find_rate
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.train import Settings, begin
 from tinygrad_dnn.train.examples import Examples as Batches
@@ -43,7 +43,7 @@ def find_learning_rate(
     return DONE
 
 
-def tried(settings: Settings, data: Examples) -> RateCurve:
+def tried(settings: Settings, data: Examples) -> optim.RateCurve:
     """The costs of rates that grow, on the batches of a run."""
     batches = Batches(data.X, data.Y, settings, None)
     parameters = dict(begin(settings).parameters)
@@ -60,6 +60,6 @@ def tried(settings: Settings, data: Examples) -> RateCurve:
         for batch in batches.batches(parameters, batches.begin(), 0):
             yield batch.X, batch.Y, batch.given
 
-    return find_rate(
+    return optim.find_learning_rate(
         value_and_gradients, parameters, arrays(), optimiser=settings.rule(), steps=TRIED
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +15,11 @@ from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.tracing.record import Recording, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Argument, paths
+from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.hoist import Hoisted
 from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import Reduced, summary
-
-T = TypeVar("T")
 
 
 class Loop:
@@ -193,7 +191,8 @@ class Loop:
     @property
     def told(self) -> str:
         """The former name of `summary`."""
-        return _renamed("Loop.told", "summary", self.summary)
+        warn_former("Loop", "told", "summary")
+        return self.summary
 
     def snapshot(self) -> Snapshot:
         """Where the loop stands. It stays that, whatever the loop does next.
@@ -305,7 +304,8 @@ class Snapshot:
     @property
     def beside(self) -> dict[str, Any]:
         """The former name of `accumulators`."""
-        return _renamed("Snapshot.beside", "accumulators", self.accumulators)
+        warn_former("Snapshot", "beside", "accumulators")
+        return self.accumulators
 
     @property
     def finite(self) -> bool:
@@ -316,11 +316,6 @@ class Snapshot:
             return True
         parts = all(np.isfinite(x).all() for x in self._carry.values())
         return parts and all(np.isfinite(x).all() for x in flatten(self.carry)[0])
-
-
-def _renamed(old: str, new: str, value: T) -> T:
-    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)
-    return value
 
 
 @cache

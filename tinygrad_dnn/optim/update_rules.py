@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import PASSING, arrays_of, paths, rebuild
+from tinygrad_dnn.former_names import former_arguments
 
 Tree = Any
 State = dict[str, Any]
@@ -72,14 +73,16 @@ class Optimiser:
         }
         return state | {"t": np.zeros((), int)} if self.counts else state
 
+    @former_arguments(rate="learning_rate")
     def update(
-        self, parameters: Tree, gradients: Tree, state: State, rate: Any
+        self, parameters: Tree, gradients: Tree, state: State, learning_rate: Any
     ) -> tuple[Tree, State]:
         """The parameters and the state after one step; what is given stays as it was.
 
         Args:
             gradients: one for each parameter, under its name; others are not looked at.
-            rate: α, a number above 0, or a 0-d array, which a compiled step takes as an argument.
+            learning_rate: α, a number above 0, or a 0-d array, which a compiled step takes as an
+                argument.
 
         Raises:
             TypeError: a parameter is no array of floats.
@@ -97,7 +100,7 @@ class Optimiser:
             )
             for part in self.remembers
         }
-        rate = _checked_rate(rate)
+        rate = _checked_rate(learning_rate)
         t = state["t"] + 1 if self.counts else None
         after, remembered = [], []
         for path, p in leaves.items():

@@ -272,7 +272,7 @@ def _arguments(
 ) -> tuple[Any, ...]:
     given = batch.given
     if rate is not None:
-        given = given | {"rate": np.asarray(rate(state))}
+        given = given | {"learning_rate": np.asarray(rate(state))}
     return dict(state.parameters), dict(state.optimizer), batch.X, batch.Y, given
 
 

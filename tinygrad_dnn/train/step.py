@@ -8,31 +8,34 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import value_and_grad
+from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.graph import scope
 from tinygrad_dnn.optim import clip_by_norm, clip_by_value
 from tinygrad_dnn.train.settings import Settings
-
-GIVEN = ("masks", "weights", "rate")  # what a step may be given besides its examples, see `step_of`
 
 
 def step_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
     """An iteration: (parameters, state, X, Y, given) -> (cost, parameters, state).
 
     `given` holds by name what changes from step to step: "masks" under dropout, "weights" of the
-    examples, and "rate", a 0-d array, where it follows a schedule. `m` is what L2 is divided by.
+    examples, and "learning_rate", a 0-d array, where it follows a schedule. `m` is what L2 is
+    divided by.
     """
     rule = settings.rule()
 
     def step(
         parameters: Mapping[str, Any], state: Mapping[str, Any], X: Any, Y: Any, given: Any = None
     ) -> tuple[Any, Any, Any]:
-        more = given or {}
+        more = dict(given or {})
+        if "rate" in more:
+            warn_former("step_of: given", "'rate'", "'learning_rate'")
+            more["learning_rate"] = more.pop("rate")
         for part, tree in state.items():  # what is remembered of W1 bears the course's name, vdW1
             for name, t in tree.items() if isinstance(tree, Mapping) else ():
                 if isinstance(t, Tensor):
                     t.name = f"{part}d{name}"
         value, slopes = _cost_and_slopes(settings, parameters, X, Y, more, m)
-        rate = more.get("rate", settings.learning_rate)
+        rate = more.get("learning_rate", settings.learning_rate)
         with scope("update") if state else nullcontext():  # one part of the program
             after, remembered = rule.update(parameters, slopes, dict(state), rate)
         for part, tree in remembered.items():

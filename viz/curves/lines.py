@@ -119,7 +119,7 @@ def rates(
     """Draw cost against a learning rate that grows, and mark where it falls most steeply.
 
     Args:
-        curve: what `optim.find_rate` returns.
+        curve: what `optim.find_learning_rate` returns.
         path: where to; the ending (.png, .svg, .pdf) says the format.
         title: what to write above.
 

@@ -181,9 +181,9 @@ def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:
     state = run.state
     iteration, cost = state.costs[-1]
     kept = state.validation
-    more = f", validation {kept[-1][1]:f}" if kept and kept[-1][0] == iteration else ""
+    more = f", validation {_figures(kept[-1][1])}" if kept and kept[-1][0] == iteration else ""
     if settings.batch_size is None:
-        return f"Cost after iteration {iteration}: {cost:f}{more}"
+        return f"Cost after iteration {iteration}: {_figures(cost)}{more}"
     epoch, epochs = (epochs_of(settings, m, t) for t in (iteration, iterations))
     if epoch != 1 and epoch % max(1, -(-epochs // LINES)) and epoch != epochs:
         return ""
@@ -191,7 +191,12 @@ def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:
         more += f", accuracy {run.shares[VALIDATION][-1, 1]:.3f}"
     elif TRAINING in run.shares:
         more += f", accuracy {run.shares[TRAINING][-1, 1]:.3f}"
-    return f"Epoch {epoch}: cost {cost:f}{more}"
+    return f"Epoch {epoch}: cost {_figures(cost)}{more}"
+
+
+def _figures(cost: float) -> str:
+    """Six decimals, as the document prints a cost; one beyond a billion by its leading figures."""
+    return f"{cost:f}" if abs(cost) < 1e9 else f"{cost:.6g}"
 
 
 def _said_of_stopping(settings: Settings, state: State) -> str:
@@ -200,7 +205,7 @@ def _said_of_stopping(settings: Settings, state: State) -> str:
     where = next((t for t, cost in state.validation if cost == best), state.iteration)
     return (
         f"early stopping after iteration {state.iteration}: {state.best['waited']} records without "
-        f"gain; the parameters kept are those of iteration {where}, validation {best:f}"
+        f"gain; the parameters kept are those of iteration {where}, validation {_figures(best)}"
     )
 
 

@@ -39,7 +39,8 @@ class Predictor:
         if isinstance(parameters, LazyArrays) and (now := parameters.snapshot) is not None:
             if self._view is None or self._view.loop is not now.loop:
                 self._view = View(now.loop, self.X)
-            parameters = self._view(now)
+            with np.errstate(over="ignore", invalid="ignore"):  # as `settings.predict` has it
+                parameters = self._view(now)
         found: Array = self.settings.predict(self.X, parameters)
         return found
 

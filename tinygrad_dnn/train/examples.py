@@ -107,6 +107,12 @@ def keep_validation(
     """
     if settings.validation is None:
         return X, Y, None
+    m = X.shape[1]
+    if not 0 < round(settings.validation * m) < m:
+        raise ValueError(
+            f"validation: expected a share that leaves some of the {m} examples to train on and "
+            f"some to measure on, got {settings.validation}"
+        )
     rng = np.random.default_rng((settings.seed, SPLITTING))
     stratify = settings.head != "linear"
     x, y, x_kept, y_kept = split(X, Y, settings.validation, rng, stratify=stratify)

@@ -108,7 +108,8 @@ def train(
         blas_threads(largest_product(settings.layer_dims, examples.size)),
         _bar(iterations, state.iteration, progress) as bar,
     ):
-        advance = _advancing(examples, settings, state, note)
+        with np.errstate(all="ignore"):  # of what is computed once for all iterations
+            advance = _advancing(examples, settings, state, note)
         while state.iteration < iterations and not state.stopped:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
                 value, next_one, batch, broken = advance(state)

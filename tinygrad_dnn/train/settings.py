@@ -140,6 +140,13 @@ class Settings:
         ):  # fmt: skip
             self._real(name, least, below)
         self._check_used()
+        final = self.final_learning_rate
+        if final is not None and not 0 < final <= self.learning_rate:
+            raise ValueError(
+                "final_learning_rate: expected a schedule that ends above 0 and not above its "
+                f"learning rate {self.learning_rate}, got {final}; at 0 nothing is learnt: end the "
+                "run there instead"
+            )
         self.rule()
         self.rate()
         self.class_weights()

@@ -36,7 +36,7 @@ def neuron(path):
     z = w @ X + b
     a = sigmoid(z)
     cost = cross_entropy(a, Y)
-    return viz.playground(cost, path=path, names=locals(), rate=1.0, title="One neuron")
+    return viz.playground(cost, path=path, names=locals(), learning_rate=1.0, title="One neuron")
 
 
 def xor(path):
@@ -49,7 +49,7 @@ def xor(path):
     with scope("layer 2"):
         A2 = sigmoid(p["W2"] @ A1 + p["b2"])
     cost = cross_entropy(A2, Y)
-    return viz.playground(cost, path=path, names=locals(), rate=1.0, title="XOR")
+    return viz.playground(cost, path=path, names=locals(), learning_rate=1.0, title="XOR")
 
 
 def spiral(path):
@@ -69,7 +69,7 @@ def spiral(path):
         A3 = sigmoid(p["W3"] @ A2 + p["b3"])
     cost = cross_entropy(A3, Y)
     return viz.playground(
-        cost, path=path, names=locals(), rate=0.02, optimiser="adam", title="Two spirals"
+        cost, path=path, names=locals(), learning_rate=0.02, optimiser="adam", title="Two spirals"
     )
 
 
@@ -84,7 +84,9 @@ def logistic_regression(path):
     z = w @ X + b
     a = sigmoid(z)
     cost = cross_entropy(a, Y)
-    return viz.playground(cost, path=path, names=locals(), rate=0.5, title="Logistic regression")
+    return viz.playground(
+        cost, path=path, names=locals(), learning_rate=0.5, title="Logistic regression"
+    )
 
 
 def attention(path):
@@ -97,7 +99,9 @@ def attention(path):
     S = Q @ K.T / np.sqrt(2.0)
     A = softmax(S, axis=1)
     cost = -mean((target * log(A)).sum(axis=1))
-    return viz.playground(cost, path=path, names=locals(), rate=0.5, title="Attention, 3 tokens")
+    return viz.playground(
+        cost, path=path, names=locals(), learning_rate=0.5, title="Attention, 3 tokens"
+    )
 
 
 def vanishing_gradients(path):
@@ -110,7 +114,9 @@ def vanishing_gradients(path):
         with scope(f"layer {k}"):
             A = names[f"A{k}"] = sigmoid(p[f"W{k}"] @ A + p[f"b{k}"])
     cost = cross_entropy(A, Y)
-    return viz.playground(cost, path=path, names=names, rate=1.0, title="Vanishing gradients")
+    return viz.playground(
+        cost, path=path, names=names, learning_rate=1.0, title="Vanishing gradients"
+    )
 
 
 def dying_units(path):
@@ -122,7 +128,7 @@ def dying_units(path):
     A1 = relu(p["W1"] @ X + p["b1"])
     A2 = p["W2"] @ A1 + p["b2"]
     cost = mean((A2 - Y) ** 2)
-    return viz.playground(cost, path=path, names=locals(), rate=0.15, title="Dying units")
+    return viz.playground(cost, path=path, names=locals(), learning_rate=0.15, title="Dying units")
 
 
 def digits(path):
@@ -137,7 +143,13 @@ def digits(path):
         A2 = softmax(p["W2"] @ A1 + p["b2"], axis=0)
     cost = -mean((Y * log(A2)).sum(axis=0))
     return viz.playground(
-        cost, path=path, names=locals(), rate=0.02, optimiser="adam", picture=(8, 8), title="Digits"
+        cost,
+        path=path,
+        names=locals(),
+        learning_rate=0.02,
+        optimiser="adam",
+        picture=(8, 8),
+        title="Digits",
     )
 
 

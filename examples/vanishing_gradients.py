@@ -35,7 +35,7 @@ def layers(X, Y, init):
     return activations, {f"dZ{l}": grads[f"Z{l}"] for l in range(1, 5)}
 
 
-def main(path="vanishing_gradients.png"):
+def main(path="vanishing_gradients.png", dark=None):
     with read() as data:
         X, Y = data.columns(), data.labels()
     rows = {}
@@ -45,7 +45,7 @@ def main(path="vanishing_gradients.png"):
         rows[f"{words}: gradients"] = gradients
         norms = "  ".join(f"{name} {np.linalg.norm(g):.1e}" for name, g in gradients.items())
         print(f"init {words:5} norms: {norms}")
-    print(f"wrote {curves.histograms(rows, path, title='The first iteration')}")
+    print(f"wrote {curves.histograms(rows, path, title='The first iteration', dark=dark)}")
     return rows
 
 

@@ -219,11 +219,12 @@ def test_homework(example) -> None:
 
 
 def test_vanishing_gradients(example, tmp_path) -> None:
-    rows = example("vanishing_gradients").main(tmp_path / "vanishing.svg")
+    rows = example("vanishing_gradients").main(tmp_path / "vanishing.svg", tmp_path / "dark.svg")
     norm = {label: {k: np.linalg.norm(x) for k, x in row.items()} for label, row in rows.items()}
     good, bad = norm["1/√n: gradients"], norm["0.01: gradients"]
     assert bad["dZ1"] / bad["dZ4"] < 1e-4 < 0.1 < good["dZ1"] / good["dZ4"]
-    assert (tmp_path / "vanishing.svg").stat().st_size > 1000
+    for name in ("vanishing.svg", "dark.svg"):
+        assert (tmp_path / name).stat().st_size > 1000
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ LOOKS = {
     "folded": Look("box3d", "filled", "#E6E9EE", MUTED),
 }
 
-# The page's light and dark, as custom properties of CSS. Pictures and figures are always light.
+# The page's light and dark, as custom properties of CSS. Pictures are light, unless a dark copy is
+# asked for: see `IN_THE_DARK`.
 LIGHT = {
     "ink": INK, "muted": MUTED, "line": LINE, "paper": PAPER, "box": BOX, "box-line": BOX_LINE,
     "grid": GRID, "slope": SLOPE, "problem": PROBLEM, "problem-fill": PROBLEM_FILL,
@@ -68,6 +69,11 @@ DARK = {
 # For curves, in the order in which they are given out: alternately dark and light.
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, BLACK)
 DASHES = ("-", "--", "-.", ":")
+DARK_SERIES = ("#3E9FE0", ORANGE, "#3CC79B", "#E08BBB", "#C2E3F8", "#F08A4B", "#F2F4F6")
+
+# What a light colour is on dark paper.
+IN_THE_DARK = {LIGHT[name]: colour for name, colour in DARK.items()}
+IN_THE_DARK |= dict(zip(SERIES, DARK_SERIES, strict=True))
 
 
 def contrast(one: str, other: str) -> float:

@@ -51,7 +51,7 @@ def engine(rule: Any, rate: float, steps: int) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pages") / "xor.html"
-    return viz.playground(cost_of(START)[0], path=path, rate=0.5)
+    return viz.playground(cost_of(START)[0], path=path, learning_rate=0.5)
 
 
 def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: Path) -> None:
@@ -152,7 +152,9 @@ def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
 
 def test_a_rate_too_large_is_said_and_ends_it(open_page: Any, tmp_path: Path) -> None:
     w = Tensor(np.array([3.0]), requires_grad=True, name="w")
-    page = Stepper(open_page(viz.playground((w**4).sum(), path=tmp_path / "p.html", rate=1e3)))
+    page = Stepper(
+        open_page(viz.playground((w**4).sum(), path=tmp_path / "p.html", learning_rate=1e3))
+    )
     page.page.evaluate("trainer.advance(50)")
     assert "the cost is no number any more" in page.find("#trained").inner_text()
     assert page.find(".plane").count() == 0

@@ -73,6 +73,11 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         (["train", "--seed", "-1"], "--seed: expected an integer from 0 to 2**32 - 1, got '-1'"),
         (["check", "--seed", str(2**32)], "--seed: expected an integer from 0 to 2**32 - 1"),
         (["train", "--learning-rate", "fast"], "--learning-rate: invalid float value: 'fast'"),
+        (
+            ["train", "--learning_rate=1"],
+            "unrecognized arguments: --learning_rate=1; did you mean --learning-rate?",
+        ),
+        (["train", "--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["predict"], "the following arguments are required: MODEL"),
         (["check", "--examples", "0"], "--examples: expected an integer from 1, got '0'"),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-from commands import complaint, write_arrays
+from commands import DONE, NO, call, complaint, write_arrays
 
 from tinygrad_dnn.storage import run_file
 
@@ -105,6 +106,38 @@ def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("m", "y", "words"),
+    [
+        (0, [], "array 'x': expected examples (m, ...), got (0, 6)"),
+        (
+            4,
+            [0, 1, 3, 2],
+            "array 'y': expected labels 0 or 1, got 3 for example 2 (2 such in all); more than two "
+            "classes are --head softmax",
+        ),
+        (4, [0.5, 1, 1, 0], "they are .targets(), or trained on by --head linear"),
+    ],
+)
+def test_arrays_that_are_no_binary_problem(m: int, y: Any, words: str, capsys: Out) -> None:
+    np.savez("bad.npz", x=np.arange(6.0 * m).reshape(m, 6), y=np.array(y))
+    assert f"bad.npz: {words}" in complaint(capsys, "train", *QUICK, "bad.npz").replace(
+        "bad.npz: array 'y': expected labels of classes, got numbers that are not integers from 0 "
+        "on; as numbers to be predicted ",
+        "bad.npz: ",
+    )
+
+
+def test_a_cost_of_three_hundred_digits_is_told_by_its_first(capsys: Out) -> None:
+    X = np.random.default_rng(0).random((9, 6)) * 1e100
+    np.savez("large.npz", x=X, y=np.arange(9) % 2)
+    assert call("train", *map(str, QUICK), "large.npz") in (DONE, NO)
+    out = capsys.readouterr().out
+    (cost,) = re.findall(r"Cost after iteration 0: (\S+)", out)
+    assert "e+" in cost
+    assert len(cost) < 15
+
+
 # --- settings that can't be used ------------------------------------------------------------------
 
 
@@ -127,6 +160,15 @@ def test_files_that_do_not_belong_together(folder: Path, capsys: Out) -> None:
             "init: expected one of sqrt, he, glorot, orthogonal, 0.01, got 'zeros'",
         ),
         (["--dtype", "int8"], "dtype: expected one of float64, float32, got 'int8'"),
+        (
+            ["--schedule", "cosine", "--final-learning-rate", "0"],
+            "final_learning_rate: expected a schedule that ends above 0 and not above its learning "
+            "rate 0.1, got 0.0; at 0 nothing is learnt: end the run there instead",
+        ),
+        (
+            ["--validation", "0.0001"],
+            "validation: expected a share that leaves some of the 1437 examples to train on",
+        ),
         (
             ["--cost", "hinge"],
             "cost: expected one of document, stable, softmax, squared",

@@ -109,7 +109,7 @@ def test_every_command_takes_a_model_of_many_classes(folder: Path, capsys: Out) 
     AL = space["forward"](model.parameters, X)
     np.testing.assert_allclose(AL, settings.predict(X, model.parameters), rtol=1e-12)
     zeros = {name: np.zeros_like(p) for name, p in model.parameters.items()}
-    given = {"masks": {"D1": np.ones((5, 8))}, "rate": np.asarray(0.1)}
+    given = {"masks": {"D1": np.ones((5, 8))}, "learning_rate": np.asarray(0.1)}
     Y = np.eye(3)[:, y[:8]]
     state = {"v": zeros, "s": zeros, "t": np.zeros((), int)}
     _, after, _ = space["step"](model.parameters, state, X, Y, given)
@@ -187,7 +187,7 @@ def test_every_option_of_a_run_is_a_key_with_a_kind() -> None:
         ("resume = true", "unknown key 'resume'"),
         ("batch_size = 31", "--batch-size: expected up to the number of training examples, 30"),
         (
-            "schedule = 'cosine'\nfinal_rate = 0.0",
+            "schedule = 'cosine'\nfinal_learning_rate = 0.0",
             "a schedule that ends above 0",
         ),
         ("optimizer = 'adm'", "optimizer: expected one of sgd, momentum"),

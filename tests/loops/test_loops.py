@@ -244,9 +244,9 @@ def test_a_snapshot_says_what_to_save_of_it() -> None:
 
 def test_the_former_names_answer_and_warn() -> None:
     loop = compile_loop(descent, carry=parameters(), constants=data())
-    with pytest.warns(DeprecationWarning, match="Loop.told is now called summary"):
+    with pytest.warns(DeprecationWarning, match="Loop: told is now called summary"):
         assert loop.told == loop.summary
-    with pytest.warns(DeprecationWarning, match="Snapshot.beside is now called accumulators"):
+    with pytest.warns(DeprecationWarning, match="Snapshot: beside is now called accumulators"):
         assert loop.snapshot().beside == {}
 
 

@@ -184,7 +184,9 @@ def quadratic(p: Any, a: Any) -> Any:
 def test_a_rate_is_found_below_where_descent_diverges() -> None:
     a = np.array([1.0, 4.0])  # gradient descent diverges from 2/4 on
     p = {"x": np.array([3.0, -2.0])}
-    curve = optim.find_rate(value_and_grad(quadratic), p, itertools.repeat((a,)), last=100.0)
+    curve = optim.find_learning_rate(
+        value_and_grad(quadratic), p, itertools.repeat((a,)), last=100.0
+    )
     assert p["x"].tolist() == [3, -2]
     assert 0.001 < curve.best < 0.5 < curve.rates[-1] < 100
     ratios = np.diff(np.log(curve.rates))
@@ -194,7 +196,9 @@ def test_a_rate_is_found_below_where_descent_diverges() -> None:
     falls = [b - a for a, b in zip(curve.smoothed, curve.smoothed[2:], strict=False)]
     assert curve.best == curve.rates[falls.index(min(falls)) + 1]  # between the two
     assert len(curve.rates) == len(curve.costs) == len(curve.smoothed) < 100
-    adam = optim.find_rate(value_and_grad(quadratic), p, [(a,)] * 60, optimiser=optim.adam())
+    adam = optim.find_learning_rate(
+        value_and_grad(quadratic), p, [(a,)] * 60, optimiser=optim.adam()
+    )
     assert 0 < adam.best < 10
     assert len(adam.rates) <= 60
 
@@ -205,10 +209,12 @@ def test_a_finder_without_enough_costs_says_so() -> None:
         np.errstate(over="ignore"),
         pytest.raises(ValueError, match="3 finite costs or more, got 0"),
     ):
-        optim.find_rate(value_and_grad(quadratic), p, [(np.ones(1),)] * 9)
+        optim.find_learning_rate(value_and_grad(quadratic), p, [(np.ones(1),)] * 9)
     with pytest.raises(
         ValueError, match="3 finite costs or more, got 2; begin with a smaller rate"
     ):
-        optim.find_rate(value_and_grad(quadratic), {"x": np.ones(1)}, [(np.ones(1),)] * 2)
-    with pytest.raises(ValueError, match=r"find_rate: expected rates that grow, .* got 1.0 to 0.1"):
-        optim.find_rate(value_and_grad(quadratic), p, [], first=1.0, last=0.1)
+        optim.find_learning_rate(value_and_grad(quadratic), {"x": np.ones(1)}, [(np.ones(1),)] * 2)
+    with pytest.raises(
+        ValueError, match=r"find_learning_rate: expected rates that grow, .* got 1.0 to 0.1"
+    ):
+        optim.find_learning_rate(value_and_grad(quadratic), p, [], first=1.0, last=0.1)

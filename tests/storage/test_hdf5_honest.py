@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn.storage.hdf5_reader import open_h5, open_h5_dataset
-from tinygrad_dnn.storage.hdf5_values import read_h5, read_h5_text
+from tinygrad_dnn.storage.hdf5_values import H5Rows, read_h5, read_h5_text
 
 
 @pytest.fixture
@@ -40,6 +40,43 @@ def test_honest_storage_is_read(path, libver, storage, kind):
     np.testing.assert_array_equal(read, values)
     assert read.dtype == values.dtype.newbyteorder("=")
     assert read.flags.c_contiguous
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_chunks_that_are_not_packed_are_verified_in_one_look_at_their_index(path, libver):
+    values = np.arange(900.0).reshape(30, 30)
+    with h5py.File(path, "w", libver=libver) as file:
+        file.create_dataset("whole", data=values, chunks=(4, 7), maxshape=(None, 30))
+    with open_h5(path) as file:
+        whole = open_h5_dataset(file, "whole")
+        looked = []
+        rows, out = H5Rows(whole), np.empty((3, 30))
+        rows._dataset = Counted(whole, looked)
+        for start in (9, 0, 27):
+            rows.read(start, out)
+            np.testing.assert_array_equal(out, values[start : start + 3])
+        assert looked == ["chunk_iter"]
+
+
+class Counted:
+    """A dataset that notes how its index of chunks is looked at."""
+
+    def __init__(self, dataset, looked):
+        self._dataset, self._looked = dataset, looked
+
+    @property
+    def id(self):
+        return self
+
+    def chunk_iter(self, function):
+        self._looked.append("chunk_iter")
+        return self._dataset.id.chunk_iter(function)
+
+    def __getattr__(self, name):
+        if name.startswith("get_chunk_info"):
+            self._looked.append(name)
+        found = getattr(self._dataset, name, None)
+        return getattr(self._dataset.id, name) if found is None else found
 
 
 def test_noise_and_flat_pictures_in_large_gzip_chunks(path):

@@ -41,7 +41,7 @@ def problem() -> tuple[Any, Any]:
         ({"schedule": "cosine"}, "schedule_steps: the schedule 'cosine' needs"),
         ({"schedule_steps": 5}, "schedule_steps: the schedule 'constant' has no such"),
         (
-            {"schedule": "cosine", "schedule_steps": 5, "final_rate": 0.0},
+            {"schedule": "cosine", "schedule_steps": 5, "final_learning_rate": 0.0},
             "a schedule that ends above 0",
         ),
         ({"class_weight": "1,2"}, "class_weight: expected 'balanced', or 3 numbers"),
@@ -96,7 +96,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "schedule": {"schedule": "step", "schedule_steps": 1},
     "schedule_steps": {"schedule": "step", "schedule_steps": 2},
     "schedule_factor": {"schedule": "step", "schedule_steps": 1, "schedule_factor": 0.5},
-    "final_rate": {"schedule": "cosine", "schedule_steps": 2, "final_rate": 0.04},
+    "final_learning_rate": {"schedule": "cosine", "schedule_steps": 2, "final_learning_rate": 0.04},
     "warm_up": {"warm_up": 2},
     "local_steps": {"shards": 3, "local_steps": 3},
 }

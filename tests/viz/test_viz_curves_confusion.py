@@ -16,7 +16,7 @@ def test_rows_are_labels_and_every_mistake_is_counted(
 ) -> None:
     kept: list[Any] = []
 
-    def keep(figure: Any, path: Path) -> Path:
+    def keep(figure: Any, path: Path, dark: Any) -> Path:
         kept.append(figure)
         return path
 

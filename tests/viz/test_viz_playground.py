@@ -41,7 +41,7 @@ def test_what_can_not_be_trained_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no optimiser 'sdg'; expected one of"):
         viz.playground(cost, optimiser="sdg")
     with pytest.raises(ValueError, match="learning rate"):
-        viz.playground(cost, rate=-1.0)
+        viz.playground(cost, learning_rate=-1.0)
     with pytest.raises(ValueError, match="expected data="):
         viz.playground(cost, data=(X,))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected a name ending in \.html"):

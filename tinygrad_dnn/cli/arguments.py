@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any, NoReturn
 
 from tinygrad_dnn import __version__
 from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
@@ -12,9 +13,25 @@ from tinygrad_dnn.cli.train_arguments import dataset_arguments, train_arguments
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says which option was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and leave."""
+        wrong = next((w.split("=")[0] for w in message.split() if w.startswith("--")), "")
+        if message.startswith("unrecognized") and wrong:
+            from difflib import get_close_matches
+
+            commands: Any = next(a.choices for a in self._actions if a.dest == "command")
+            known = {word for one in commands.values() for word in one._option_string_actions}
+            near = get_close_matches(wrong.replace("_", "-"), sorted(known), 1, 0.7)
+            message += f"; did you mean {near[0]}?" if near else ""
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `command` names the one that was chosen."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
         "-> SIGMOID; draw, explore and derive the graph of any expression.",

@@ -38,7 +38,7 @@ The step is that of {rule}, whose state before the first one is {state}.{also}""
 ALSO = {
     "masks": 'given["masks"] are {"D1": (n_1, m), ...} of 0 and 1/keep, drawn for each step.',
     "weights": 'given["weights"] (1, m) belong to the examples.',
-    "rate": 'given["rate"] is the learning rate, a 0-d array.',
+    "learning_rate": 'given["learning_rate"] is the learning rate, a 0-d array.',
 }
 
 
@@ -113,7 +113,7 @@ def _given(settings: Settings, parameters: Mapping[str, Any], X: Any, Y: Any) ->
     if (weights := settings.weights_of(Y)) is not None:
         given["weights"] = weights
     if not settings.rate_is_constant:
-        given["rate"] = np.asarray(settings.learning_rate)
+        given["learning_rate"] = np.asarray(settings.learning_rate)
     return given
 
 

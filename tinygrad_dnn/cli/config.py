@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +101,8 @@ def known_key(path: Path, name: str, known: Collection[str]) -> str:
     Raises:
         ValueError: there is none; the message says the nearest.
     """
+    from difflib import get_close_matches
+
     key = name.replace("-", "_")
     if key not in known:
         near = get_close_matches(key, known, 1, 0.5)
@@ -118,6 +118,8 @@ def parsed(path: Path) -> dict[str, Any]:
         ValueError: no TOML, or a version that is newer.
         OSError: it can't be read.
     """
+    import tomllib  # only where there is a file to read
+
     try:
         given = tomllib.loads(path.read_bytes().decode())
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.cluster import ClusterError
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import DivergedError, Settings, State, train, train_in_shards
+from tinygrad_dnn.train import DivergedError, Predictor, Settings, State, train, train_in_shards
 
 MEASURED = 12  # steps on a cluster after which it is said whether it pays
 LINES = 20  # epochs that are told of at most, but for the last one
 
+Predict = Callable[[Any], Any]  # of parameters, on some examples
 # By what they were taken on, rows (k, 2) of iteration and accuracy.
 Shares = dict[str, Any]
 
@@ -67,6 +69,7 @@ def descend(
     data = examples[0]
     latest = start
     kept = next((e for e in examples if e.what == VALIDATION), None)
+    predictors = [e.answers or Predictor(e.X, settings) for e in examples]
 
     def save(run: Run) -> None:
         run_file.save(model, as_checkpoint(settings, data, run))
@@ -81,7 +84,7 @@ def descend(
             shares = latest.shares
             if recorded:  # the cost is that of the parameters before, or of an epoch that ended
                 judged = latest.state if settings.batch_size is None else state
-                shares = _measured(examples, settings, judged, shares)
+                shares = _measured(examples, predictors, judged, shares)
             steps = latest.steps
             if settings.batch_size is not None:
                 steps[0].append(cost)
@@ -146,13 +149,16 @@ def descend(
 # --- what is measured and told --------------------------------------------------------------------
 
 
-def _measured(examples: list[Examples], settings: Settings, state: State, shares: Shares) -> Shares:
+def _measured(
+    examples: list[Examples], predictors: list[Predict], state: State, shares: Shares
+) -> Shares:
     """The accuracies, with those of a state that a recorded cost belongs to."""
     shares = dict(shares)
-    for data in examples:
+    for data, predict in zip(examples, predictors, strict=True):
         if data.labels is None:
             continue
-        row = [[state.iteration, accuracy_on(data, settings, state.parameters)]]
+        right = metrics.accuracy(data.labels, predicted_labels(predict(state.parameters)))
+        row = [[state.iteration, right]]
         shares[data.what] = np.concatenate([shares.get(data.what, np.empty((0, 2))), row])
     return shares
 
@@ -167,9 +173,9 @@ def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:
     state = run.state
     iteration, cost = state.costs[-1]
     kept = state.validation
-    more = f", validation {kept[-1][1]:f}" if kept and kept[-1][0] == iteration else ""
+    more = f", validation {_figures(kept[-1][1])}" if kept and kept[-1][0] == iteration else ""
     if settings.batch_size is None:
-        return f"Cost after iteration {iteration}: {cost:f}{more}"
+        return f"Cost after iteration {iteration}: {_figures(cost)}{more}"
     epoch, epochs = (epochs_of(settings, m, t) for t in (iteration, iterations))
     if epoch != 1 and epoch % max(1, -(-epochs // LINES)) and epoch != epochs:
         return ""
@@ -177,7 +183,12 @@ def _told(settings: Settings, m: int, iterations: int, run: Run) -> str:
         more += f", accuracy {run.shares[VALIDATION][-1, 1]:.3f}"
     elif TRAINING in run.shares:
         more += f", accuracy {run.shares[TRAINING][-1, 1]:.3f}"
-    return f"Epoch {epoch}: cost {cost:f}{more}"
+    return f"Epoch {epoch}: cost {_figures(cost)}{more}"
+
+
+def _figures(cost: float) -> str:
+    """Six decimals, as the document prints a cost; one beyond a billion by its leading figures."""
+    return f"{cost:f}" if abs(cost) < 1e9 else f"{cost:.6g}"
 
 
 def _said_of_stopping(settings: Settings, state: State) -> str:
@@ -186,7 +197,7 @@ def _said_of_stopping(settings: Settings, state: State) -> str:
     where = next((t for t, cost in state.validation if cost == best), state.iteration)
     return (
         f"early stopping after iteration {state.iteration}: {state.best['waited']} records without "
-        f"gain; the parameters kept are those of iteration {where}, validation {best:f}"
+        f"gain; the parameters kept are those of iteration {where}, validation {_figures(best)}"
     )
 
 

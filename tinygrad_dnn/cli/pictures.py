@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,11 +38,24 @@ def draw_pictures(
     out: Path, settings: Settings, examples: list[Examples], run: Run, story: Story
 ) -> list[Path]:
     """Draw the pictures and the report; what can't be drawn here is said, and fails nothing."""
-    with np.errstate(all="ignore"):  # a run that diverged is drawn as well
-        sections = [
-            *_curves(out, settings, examples, run),
-            *_graph(out, settings, examples[0], run),
-        ]
+    with TemporaryDirectory() as folder:
+        with np.errstate(all="ignore"):  # a run that diverged is drawn as well
+            sections = [
+                *_curves(out, Path(folder), settings, examples, run),
+                *_graph(out, settings, examples[0], run),
+            ]
+        page = _report(out, settings, examples, run, story, sections)
+    return [*(s.picture for s in sections if s.picture is not None), page]
+
+
+def _report(
+    out: Path,
+    settings: Settings,
+    examples: list[Examples],
+    run: Run,
+    story: Story,
+    sections: list[Section],
+) -> Path:
     facts = {"run": story.description, "iterations": f"{run.state.iteration:,}"}
     if run.stopped:
         facts["stopped"] = run.stopped
@@ -50,8 +64,7 @@ def draw_pictures(
     facts |= {what: f"{value}" for what, value in story.reached.items()}
     title = f"{'-'.join(map(str, settings.layer_dims))} on {Path(examples[0].name).name}"
     commands = {"command": story.typed, "use it": story.use}
-    page = report(out / "report.html", title, facts, commands, sections)
-    return [*(s.picture for s in sections if s.picture is not None), page]
+    return report(out / "report.html", title, facts, commands, sections)
 
 
 def _leaves(run: Run) -> dict[str, Tensor]:
@@ -100,8 +113,10 @@ def _costs(curves: Any, settings: Settings, run: Run) -> tuple[str, Callable[...
     return text, partial(curves.costs, lines, behind=behind)
 
 
-def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -> list[Section]:
-    """Return the sections with curves, which need matplotlib."""
+def _curves(
+    out: Path, darks: Path, settings: Settings, examples: list[Examples], run: Run
+) -> list[Section]:
+    """The sections with curves, which need matplotlib; `darks` gets their copies for dark pages."""
     try:
         from viz import curves
     except ImportError as error:
@@ -114,7 +129,8 @@ def _curves(out: Path, settings: Settings, examples: list[Examples], run: Run) -
     def add(
         name: str, heading: str, text: str, draw: Callable[..., Path], *args: Any, **options: Any
     ) -> None:
-        sections.append(Section(heading, text, draw(*args, out / name, **options)))
+        dark = darks / name
+        sections.append(Section(heading, text, draw(*args, out / name, dark=dark, **options), dark))
 
     if run.state.costs:
         add("costs.png", "Cost", *_costs(curves, settings, run))

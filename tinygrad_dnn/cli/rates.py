@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn import optim
 from tinygrad_dnn.array_modules import device_module
 from tinygrad_dnn.autodiff.transforms import value_and_grad
 from tinygrad_dnn.cli.output import Log, complain
@@ -16,7 +17,6 @@ from tinygrad_dnn.cli.run_data import Examples
 from tinygrad_dnn.cli.run_settings import Plan
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.compiler import compile
-from tinygrad_dnn.optim import RateCurve, find_rate
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.train import Settings, begin
 from tinygrad_dnn.train.examples import Examples as Batches
@@ -46,7 +46,7 @@ def find_learning_rate(
     return DONE
 
 
-def tried(settings: Settings, data: Examples, device: Any = np) -> RateCurve:
+def tried(settings: Settings, data: Examples, device: Any = np) -> optim.RateCurve:
     """The costs of rates that grow, on the batches of a run, computed with an array module."""
     batches = Batches(data.X, data.Y, settings, None, device.asarray)
     parameters = {name: device.asarray(p) for name, p in begin(settings).parameters.items()}
@@ -63,6 +63,6 @@ def tried(settings: Settings, data: Examples, device: Any = np) -> RateCurve:
         for batch in batches.batches(parameters, batches.begin(), 0):
             yield batch.X, batch.Y, batch.given
 
-    return find_rate(
+    return optim.find_learning_rate(
         value_and_gradients, parameters, arrays(), optimiser=settings.rule(), steps=TRIED
     )

@@ -153,7 +153,12 @@ def _kept_apart(data: Examples, settings: Settings) -> list[Examples]:
 def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings) -> Examples:
     labels = None
     if settings.head != "linear":
-        labels = data.labels(classes=settings.classes)
+        try:
+            labels = data.labels(classes=settings.classes)
+        except ValueError as error:
+            if settings.head == "sigmoid" and len(data.classes) > 2:
+                raise ValueError(f"{error}; more than two classes are --head softmax") from None
+            raise
     X, Y = check_examples(
         data.columns(settings.dtype), data.targets() if labels is None else labels, settings
     )

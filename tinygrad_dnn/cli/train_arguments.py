@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from tinygrad_dnn.cli.kinds import count, depth, layer_list, picture_size, seed, share, size
+from tinygrad_dnn.cli.output import complain
+
+
+class Former(argparse.Action):
+    """An option by its former name: taken, and said."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Set it."""
+        complain(f"{option_string} is now called --{self.dest.replace('_', '-')}")
+        setattr(namespace, self.dest, values)
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,7 +184,14 @@ def _descent(parser: argparse.ArgumentParser) -> None:
         help="records of the cost without gain before plateau cuts (10); there is one each epoch, "
         "or of the full batch every 100 iterations",
     )
-    add("--final-rate", type=float, metavar="RATE", help="where the schedule ends, above 0")
+    add(
+        "--final-learning-rate",
+        type=float,
+        metavar="RATE",
+        help="where the schedule ends, above 0",
+    )
+    add("--final-rate", dest="final_learning_rate", type=float, action=Former,
+        help=argparse.SUPPRESS)  # fmt: skip
     add("--warm-up", type=depth, metavar="N", help="iterations in which the rate grows (0)")
 
 

@@ -58,7 +58,7 @@ def numbered(y: Array, classes: Sequence[str] | None, where: str) -> tuple[Array
     if names is None:
         if not whole or not np.all((y >= 0) & (y < MAX_CLASSES)):
             return y, ()
-        return y, tuple(map(str, range(max(2, int(y.max()) + 1))))
+        return y, tuple(map(str, range(int(y.max(initial=1)) + 1)))
     if not whole:
         raise ValueError(f"{where}: expected labels {', '.join(names)}, got numbers in between")
     return _texts(y.astype(np.int64).astype(str), names, where)

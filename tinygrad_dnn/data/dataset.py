@@ -268,7 +268,7 @@ class Dataset:
         if not self.classes:
             raise ValueError(
                 f"{y.where}: expected labels of classes, got numbers that are not integers from 0 "
-                "on; as numbers to be predicted they are .targets()"
+                "on; as numbers to be predicted they are .targets(), or trained on by --head linear"
             )
         return whole_labels(y.read().ravel(), count, y.where)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,17 +34,15 @@ def take_scaled(stored: Array, rows: Array, out: Array) -> None:
     if stored.dtype == out.dtype:
         np.take(stored, rows, axis=0, out=out, mode="clip")  # with "raise" by way of a buffer
     else:
-        scale(stored[rows], out)
+        scale(stored.take(rows, axis=0), out)  # half the time of stored[rows]
 
 
 def not_finite(rows: Array) -> list[int]:
     """The positions of rows (k, n), floats in C order, that hold nan or infinity."""
-    flat = rows.ravel()
-    with np.errstate(over="ignore"):
-        # A finite p · p has no place for them, and needs no memory.
-        if math.isfinite(np.vdot(flat, flat)) or np.isfinite(flat).all():
-            return []
-    found: list[int] = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
+    finite = np.isfinite(rows)
+    if finite.all():
+        return []
+    found: list[int] = np.flatnonzero(~finite.all(axis=1)).tolist()
     return found
 
 
@@ -65,6 +62,8 @@ def whole_labels(
     Args:
         example: where each stands, if these are some of many.
     """
+    if y.size and y.dtype.kind in "iu" and y.min() >= 0 and y.max() < count:
+        return y.astype(np.int64)
     # Written so that nan, which compares false with everything, is wrong as well.
     wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
     if wrong.any():

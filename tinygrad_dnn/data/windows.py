@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,13 +93,14 @@ class Order:
         Neighbours are one, up to `RUN` bytes.
         """
         block, most, at = self._layout.block, max(1, RUN // self._layout.block_bytes), 0
-        chosen = self._blocks[w * self._layout.window : (w + 1) * self._layout.window]
-        while len(chosen):
-            run = 1 + int(np.argmin(np.append(np.diff(chosen[:most]) == 1, False)))
-            start = int(chosen[0]) * block
-            stop = min(start + run * block, self._layout.m)
-            yield start, stop, at
-            at, chosen = at + stop - start, chosen[run:]
+        chosen = self._blocks[w * self._layout.window : (w + 1) * self._layout.window].tolist()
+        begun = 0
+        for k, (one, after) in enumerate(pairwise([*chosen, None]), start=1):
+            if after != one + 1 or k - begun == most:
+                start = chosen[begun] * block
+                stop = min((one + 1) * block, self._layout.m)
+                yield start, stop, at
+                at, begun = at + stop - start, k
 
     def shuffled(self, w: int) -> Positions:
         """The rows of a window, as positions in it, in the order in which they are given."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Callable, Container, Mapping, Sequence
-from fractions import Fraction
 from math import isfinite
 from typing import Any
 
@@ -45,6 +44,8 @@ def _number(value: Any) -> str:
     known = isinstance(value, (float, np.floating))  # no integer, and not on another device
     if not known or not isfinite(value) or kind(float(text)) == value:
         return text
+    from fractions import Fraction  # with decimal a tenth of an import of NumPy; most do without
+
     near = Fraction(float(value)).limit_denominator(_MOST)
     exact = near and kind(near.numerator) / kind(near.denominator) == value
     return str(near) if exact else text

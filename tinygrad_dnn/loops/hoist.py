@@ -56,6 +56,11 @@ class Hoisted:
         self.step = replace(step, carry=carry, constants=constants, results=results)
         self.values = {x: x.value for x in constants}
 
+    @property
+    def once(self) -> dict[Node, Any]:
+        """What is computed once, by the nodes of the step that was given."""
+        return {node: self.values[x] for node, x in self._leaves.items() if x in self.values}
+
     def restart(self, starts: Mapping[Node, Any]) -> None:
         """Other values for starts, and for what is computed from them."""
         self.known = self.known | dict(starts)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +17,11 @@ from tinygrad_dnn.compiler.build import program_of
 from tinygrad_dnn.compiler.program import Program
 from tinygrad_dnn.compiler.tracing.record import Recording, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Argument, paths
+from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.loops.hoist import Hoisted
 from tinygrad_dnn.loops.step_graph import StepGraph
 from tinygrad_dnn.loops.strength_reduction import Reduced, summary
-
-T = TypeVar("T")
 
 
 class Loop:
@@ -195,7 +193,8 @@ class Loop:
     @property
     def told(self) -> str:
         """The former name of `summary`."""
-        return _renamed("Loop.told", "summary", self.summary)
+        warn_former("Loop", "told", "summary")
+        return self.summary
 
     def snapshot(self) -> Snapshot:
         """Where the loop stands. It stays that, whatever the loop does next.
@@ -249,12 +248,19 @@ class Loop:
     def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
         whole = {q: carry[q] for q in self._step.carry if q in carry}
-        if self._less:
-            # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
-            with np.errstate(invalid="ignore"):
-                values = self._hoisted.value(self._less.values, {**known, **carry})
-            whole |= {q: _ordered(x, "C") for q, x in values.items()}
-        return whole
+        if self._less is None:
+            return whole
+        if self._at_start(carry):
+            return whole | {q: known[start] for start, q in self._less.starts.items()}
+        # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
+        with np.errstate(invalid="ignore"):
+            values = self._hoisted.value(self._less.values, {**known, **carry})
+        return whole | {q: _ordered(x, "C") for q, x in values.items()}
+
+    def _at_start(self, carry: Mapping[Node, Any]) -> bool:
+        """Whether every matrix is what it was at the start: a = 1, S = 0."""
+        begin = self._less.begin if self._less else {}
+        return all(number(np.array_equal(carry[q], x)) for q, x in begin.items())
 
     def _begin(self, whole: Mapping[Leaf, Any]) -> None:
         """From here on: the matrices begin where they stand, S = 0."""
@@ -272,7 +278,7 @@ class Snapshot:
     def __init__(
         self, loop: Loop, iteration: int, carry: dict[Node, Any], known: Mapping[Node, Any]
     ) -> None:
-        self.iteration, self._loop, self._carry, self._known = iteration, loop, carry, known
+        self.iteration, self.loop, self._carry, self._known = iteration, loop, carry, known
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -282,7 +288,7 @@ class Snapshot:
     @property
     def carry(self) -> Any:
         """The carried values in the structure that the loop was given, every matrix whole."""
-        loop = self._loop
+        loop = self.loop
         whole = loop._whole(self._carry, self._known)
         return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
@@ -291,18 +297,17 @@ class Snapshot:
         """Values carried in place of matrices, and where these began; bit for bit resuming needs
         them. Empty if there are none, or if every matrix begins here, as after a refresh.
         """
-        less = self._loop._less
-        if less is None or all(
-            number(np.array_equal(self._carry[q], x)) for q, x in less.begin.items()
-        ):
+        loop, less = self.loop, self.loop._less
+        if less is None or loop._at_start(self._carry):
             return {}
-        parts = {n: self._carry[q] for n, q in self._loop._names.items() if q in less.begin}
-        return parts | {n: self._known[q] for n, q in self._loop._starts.items()}
+        parts = {n: self._carry[q] for n, q in loop._names.items() if q in less.begin}
+        return parts | {n: self._known[q] for n, q in loop._starts.items()}
 
     @property
     def beside(self) -> dict[str, Any]:
         """The former name of `accumulators`."""
-        return _renamed("Snapshot.beside", "accumulators", self.accumulators)
+        warn_former("Snapshot", "beside", "accumulators")
+        return self.accumulators
 
     @property
     def finite(self) -> bool:
@@ -314,11 +319,6 @@ class Snapshot:
             return True
         parts = all(number(np.isfinite(x).all()) for x in arrays)
         return parts and all(number(np.isfinite(x).all()) for x in flatten(self.carry)[0])
-
-
-def _renamed(old: str, new: str, value: T) -> T:
-    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)
-    return value
 
 
 @cache

@@ -38,6 +38,7 @@ class Reduced:
             at the start are constants of it.
         starts: for each such constant the matrix that it was.
         values: how each matrix is had from the constants and what is carried.
+        forms: each matrix as such a sum, and `products` what makes its products.
         begin: what S and a are at the start.
         constants: by matrix, the constants that it is a sum of multiples of.
         new: what became of each node of the step that was given.
@@ -46,6 +47,8 @@ class Reduced:
     step: StepGraph
     starts: Mapping[Leaf, Leaf]
     values: Mapping[Leaf, Node]
+    forms: Mapping[Leaf, Form]
+    products: Products
     begin: Mapping[Leaf, Any]
     constants: Mapping[Leaf, tuple[Constant, ...]]
     new: Mapping[Node, Any]
@@ -196,7 +199,8 @@ def _rewritten(step: StepGraph, group: list[Leaf]) -> Reduced | None:
     starts = {leaf: q for q, leaf in products.starts.items()}
     results = [walk.new[x] if isinstance(x, Node) else x for x in step.results]
     anew = replace(step, carry=carry, constants={*step.constants, *starts}, results=results)
-    return Reduced(anew, starts, values, begin, {q: tuple(tails[q]) for q in group}, walk.new)
+    of = {q: tuple(tails[q]) for q in group}
+    return Reduced(anew, starts, values, forms, products, begin, of, walk.new)
 
 
 def _leaf(value: Any, name: str | None, begin: dict[Leaf, Any]) -> Leaf:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -58,7 +59,6 @@ class Composed:
         self.name = self.__name__ = forward.__name__
         self.__doc__, self.__module__ = forward.__doc__, forward.__module__
         self.__signature__ = inspect.signature(forward)
-        self._numpys, self._alike = _order(plain, self.__signature__)
         self._names: dict[tuple[Any, ...], tuple[str, ...]] = {}
         where = getattr(plain, "__module__", "numpy").replace("numpy", "np", 1)
         self.shown = f"{where}.{self.name}" if plain else self.name
@@ -70,7 +70,7 @@ class Composed:
             return self.plain(*args, **kwargs)
         own = self.__signature__.parameters
         kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
-        if len(args) > self._alike:  # NumPy has arguments in between, `out`, that are not here
+        if len(args) > self._order[1]:  # NumPy has arguments in between, `out`, that are not here
             args, kwargs = self._by_name(args, kwargs)
         given = self._bound(args, kwargs)
         try:
@@ -82,6 +82,19 @@ class Composed:
             if theirs is None or isinstance(error, type(theirs)):
                 raise
             raise theirs from error
+
+    @cached_property
+    def _order(self) -> tuple[inspect.Signature | None, float]:
+        """NumPy's signature, and how many arguments stand in the same place in both."""
+        ours = self.__signature__.parameters
+        try:
+            theirs = inspect.signature(self.plain)
+        except ValueError:  # one in C does not say
+            return None, inf
+        if self.plain is self.forward or any(p.kind is _MANY for p in ours.values()):
+            return None, inf
+        pairs = zip(ours, theirs.parameters, strict=False)
+        return theirs, next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments by name; which names those by position have is found out once."""
@@ -117,9 +130,10 @@ class Composed:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments that stand where NumPy has them, without those that say nothing."""
-        assert self._numpys is not None
-        named = dict(self._numpys.bind(*args, **kwargs).arguments)
-        first = [named.pop(name) for name in list(named)[: int(self._alike)]]
+        theirs, alike = self._order
+        assert theirs is not None
+        named = dict(theirs.bind(*args, **kwargs).arguments)
+        first = [named.pop(name) for name in list(named)[: int(alike)]]
         own = self.__signature__.parameters
         return tuple(first), {k: v for k, v in named.items() if k in own or v is not None}
 
@@ -143,21 +157,6 @@ class Composed:
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
-
-
-def _order(
-    plain: Callable[..., Any] | None, ours: inspect.Signature
-) -> tuple[inspect.Signature | None, float]:
-    """NumPy's signature, and how many arguments stand in the same place in both."""
-    try:
-        theirs = inspect.signature(plain) if plain else None
-    except ValueError:  # one in C does not say
-        theirs = None
-    if theirs is None or any(p.kind is p.VAR_POSITIONAL for p in ours.parameters.values()):
-        return None, inf
-    pairs = zip(ours.parameters, theirs.parameters, strict=False)
-    alike = next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
-    return theirs, alike
 
 
 def _named(name: str) -> Composed:

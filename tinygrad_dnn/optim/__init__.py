@@ -4,7 +4,7 @@ Every rule has one shape:
 
     rule = optim.adam()
     state = rule.init(parameters)
-    parameters, state = rule.update(parameters, gradients, state, rate)
+    parameters, state = rule.update(parameters, gradients, state, learning_rate)
 
 Parameters and gradients are dicts, lists or tuples of arrays, nested as one likes. A state is a
 dict of such trees beside a count of steps, so it is carried, compiled and saved as parameters are.
@@ -12,9 +12,10 @@ dict of such trees beside a count of steps, so it is carried, compiled and saved
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.glossary import MODULE, advice
 from tinygrad_dnn.optim.clipping import clip_by_norm, clip_by_value, global_norm
-from tinygrad_dnn.optim.rate_finder import RateCurve, find_rate
+from tinygrad_dnn.optim.rate_finder import RateCurve, find_learning_rate
 from tinygrad_dnn.optim.schedules import (
     Plateau,
     Schedule,
@@ -56,7 +57,7 @@ __all__ = [
     "constant",
     "cosine",
     "early_stopping",
-    "find_rate",
+    "find_learning_rate",
     "global_norm",
     "gradient_descent",
     "momentum",
@@ -72,5 +73,8 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
+        if name == "find_rate":
+            warn_former("optim", name, "find_learning_rate")
+            return find_learning_rate
         hint = advice(MODULE, name, globals())
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

@@ -15,7 +15,7 @@ GIVEN_UP = 4.0  # times the best cost, after which the rate is too large
 
 
 class RateCurve(NamedTuple):
-    """What `find_rate` saw.
+    """What `find_learning_rate` saw.
 
     Attributes:
         rates: as they were tried, growing.
@@ -30,7 +30,7 @@ class RateCurve(NamedTuple):
     best: float
 
 
-def find_rate(
+def find_learning_rate(
     value_and_gradients: Callable[..., tuple[Any, Any]],
     parameters: Any,
     batches: Iterable[tuple[Any, ...]],
@@ -46,7 +46,7 @@ def find_rate(
     c̄ ← 0.9 c̄ + 0.1 c, divided by 1 − 0.9ᵗ. Parameters are left as they were.
 
         cost = value_and_grad(lambda p, X, Y: cost_of(X, Y, p))
-        curve = optim.find_rate(cost, parameters, [(X, Y)] * 100)
+        curve = optim.find_learning_rate(cost, parameters, [(X, Y)] * 100)
 
     L. N. Smith, Cyclical learning rates for training neural networks, 2017, section 3.3; smoothed
     and ended as S. Gugger, How do you find a good learning rate, 2018, does.
@@ -62,8 +62,8 @@ def find_rate(
     first, last = check_learning_rate(first), check_learning_rate(last)
     if first >= last or steps < 3:
         raise ValueError(
-            f"find_rate: expected rates that grow, in 3 steps or more, got {first} to {last} in "
-            f"{steps}"
+            f"find_learning_rate: expected rates that grow, in 3 steps or more, got {first} to "
+            f"{last} in {steps}"
         )
     rule = optimiser or sgd()
     state = rule.init(parameters)
@@ -86,8 +86,8 @@ def find_rate(
         parameters, state = rule.update(parameters, gradients, state, rate)
     if len(costs) < 3:
         raise ValueError(
-            f"find_rate: expected 3 finite costs or more, got {len(costs)}; begin with a smaller "
-            "rate, first=, or give more batches"
+            f"find_learning_rate: expected 3 finite costs or more, got {len(costs)}; begin with a "
+            "smaller rate, first=, or give more batches"
         )
     # The rates grow by one ratio, so that differences are slopes over log α.
     falls = [after - before for before, after in zip(smoothed, smoothed[2:], strict=False)]

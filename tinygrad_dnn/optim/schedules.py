@@ -10,37 +10,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+from tinygrad_dnn.former_names import former_arguments
 from tinygrad_dnn.optim.update_rules import check_learning_rate
 
 Schedule = Callable[[int], float]
 LEAST = 1e-8  # far below every rate in use, far above 0
 
 
-def constant(rate: float) -> Schedule:
+@former_arguments(rate="learning_rate")
+def constant(learning_rate: float) -> Schedule:
     """The same rate at every step.
 
     Raises:
         ValueError: a rate that is not above 0.
     """
-    rate = check_learning_rate(rate)
+    rate = check_learning_rate(learning_rate)
     return lambda t: rate
 
 
-def step_decay(rate: float, every: int, factor: float = 0.1, least: float = LEAST) -> Schedule:
+@former_arguments(rate="learning_rate")
+def step_decay(
+    learning_rate: float, every: int, factor: float = 0.1, least: float = LEAST
+) -> Schedule:
     """α_t = max(α · factor^⌊t/every⌋, least).
 
     Raises:
         ValueError: `every` below 1, a factor outside 0 < factor ≤ 1, a rate or least that is not
             above 0, or a least above the rate.
     """
-    rate, least = _ends("step_decay", rate, least)
+    rate, least = _ends("step_decay", learning_rate, least)
     _whole("step_decay", "every", every)
     if not 0 < factor <= 1:
         raise ValueError(f"step_decay: expected a factor above 0 and up to 1, got {factor}")
     return lambda t: max(rate * factor ** (t // every), least)
 
 
-def cosine(rate: float, steps: int, least: float | None = None) -> Schedule:
+@former_arguments(rate="learning_rate")
+def cosine(learning_rate: float, steps: int, least: float | None = None) -> Schedule:
     """α_t = least + (α − least)(1 + cos(π t/T))/2 for t ≤ T = steps, then least.
 
     I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, without
@@ -52,7 +58,8 @@ def cosine(rate: float, steps: int, least: float | None = None) -> Schedule:
     Raises:
         ValueError: `steps` below 1, a rate or least that is not above 0, a least above the rate.
     """
-    rate, least = _ends("cosine", rate, rate / 100 if least is None else least)
+    least = learning_rate / 100 if least is None else least
+    rate, least = _ends("cosine", learning_rate, least)
     _whole("cosine", "steps", steps)
     return lambda t: least + (rate - least) * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2
 
@@ -105,8 +112,9 @@ class Plateau:
         return rate, {"rate": rate, "best": best, "waited": waited}
 
 
+@former_arguments(rate="learning_rate")
 def reduce_on_plateau(
-    rate: float,
+    learning_rate: float,
     factor: float = 0.1,
     patience: int = 10,
     threshold: float = 1e-4,
@@ -125,7 +133,7 @@ def reduce_on_plateau(
         ValueError: a factor outside 0 < factor < 1, a patience or threshold below 0, a rate or
             least that is not above 0, a least above the rate.
     """
-    rate, least = _ends("reduce_on_plateau", rate, least)
+    rate, least = _ends("reduce_on_plateau", learning_rate, least)
     if not 0 < factor < 1:
         raise ValueError(f"reduce_on_plateau: expected a factor above 0 and below 1, got {factor}")
     for name, x in (("patience", patience), ("threshold", threshold)):

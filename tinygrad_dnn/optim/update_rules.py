@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import PASSING, arrays_of, paths, rebuild
+from tinygrad_dnn.former_names import former_arguments
 
 Tree = Any
 State = dict[str, Any]
@@ -75,14 +76,16 @@ class Optimiser:
         first = next(iter(leaves.values()), np.zeros(()))
         return state | {"t": np.zeros_like(first, dtype=int, shape=())}  # where the parameters lie
 
+    @former_arguments(rate="learning_rate")
     def update(
-        self, parameters: Tree, gradients: Tree, state: State, rate: Any
+        self, parameters: Tree, gradients: Tree, state: State, learning_rate: Any
     ) -> tuple[Tree, State]:
         """The parameters and the state after one step; what is given stays as it was.
 
         Args:
             gradients: one for each parameter, under its name; others are not looked at.
-            rate: α, a number above 0, or a 0-d array, which a compiled step takes as an argument.
+            learning_rate: α, a number above 0, or a 0-d array, which a compiled step takes as an
+                argument.
 
         Raises:
             TypeError: a parameter is no array of floats.
@@ -100,7 +103,7 @@ class Optimiser:
             )
             for part in self.remembers
         }
-        rate = _checked_rate(rate)
+        rate = _checked_rate(learning_rate)
         t = state["t"] + 1 if self.counts else None
         after, remembered = [], []
         for path, p in leaves.items():

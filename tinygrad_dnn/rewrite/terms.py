@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product, repeat
 from typing import Any
 
@@ -131,15 +132,23 @@ class Row:
     exponential: str = ""
     hyperbolic: str = ""
     as_written: bool = False
-    left: Any = field(init=False, repr=False)
-    right: Any = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def sides(self) -> tuple[Any, Any]:
+        """The line as two terms; made when it is first looked for, most tables never are."""
         names = (p for p in inspect.signature(self.line).parameters if p != "op")
-        variables = {n: Variable(n) if len(n) == 1 else Setting(n) for n in names}
-        left, right = self.line(**variables)
-        object.__setattr__(self, "left", left)
-        object.__setattr__(self, "right", right)
+        left, right = self.line(**{n: Variable(n) if len(n) == 1 else Setting(n) for n in names})
+        return left, right
+
+    @property
+    def left(self) -> Any:
+        """What is looked for."""
+        return self.sides[0]
+
+    @property
+    def right(self) -> Any:
+        """What takes its place."""
+        return self.sides[1]
 
     @property
     def exact(self) -> bool:

@@ -100,7 +100,8 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         ValueError: a compressed chunk unfolds to more than a chunk.
     """
     where = _where(dataset)
-    _check_chunks(where, dataset, 0, dataset.shape[0])
+    if not _all_whole(where, dataset):
+        _check_chunks(where, dataset, 0, dataset.shape[0])
     native = dataset.dtype.newbyteorder("=")
     step = dataset.chunks[0] if dataset.chunks else 1
     row_bytes = max(1, math.prod(dataset.shape[1:]) * native.itemsize)
@@ -109,6 +110,26 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         with library(where):
             block = dataset[start : start + rows]
         yield start, block.astype(native, copy=False)
+
+
+def _all_whole(where: str, dataset: h5py.Dataset) -> bool:
+    """Whether the index lists every chunk, in order, each with exactly the bytes of a chunk.
+
+    False where chunks are packed. One look at the index: the library looks a single chunk up by
+    going through all of it.
+    """
+    if dataset.chunks is None or dataset.id.get_create_plist().get_nfilters():
+        return False
+    pairs = list(zip(dataset.shape, dataset.chunks, strict=True))
+    size = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    expected = product(*(range(0, n, chunk) for n, chunk in pairs))
+
+    def differs(info: Any) -> bool | None:
+        """Whether this is another chunk than the next; None goes on."""
+        return None if info.size == size and info.chunk_offset == next(expected, ()) else True
+
+    with library(where):
+        return dataset.id.chunk_iter(differs) is None and next(expected, None) is None
 
 
 class H5Rows:
@@ -136,7 +157,10 @@ class H5Rows:
             part = slice(start // self._chunk, -(-stop // self._chunk))
             verified = self._verified[part]
             if not all(verified):
-                _check_chunks(self._where, self._dataset, start, stop)
+                if not any(self._verified) and _all_whole(self._where, self._dataset):
+                    part, verified = slice(None), self._verified
+                else:
+                    _check_chunks(self._where, self._dataset, start, stop)
                 self._verified[part] = b"\1" * len(verified)
         with library(self._where):
             self._space.select_hyperslab((start,) + (0,) * (out.ndim - 1), out.shape)

@@ -9,7 +9,7 @@ The document's network is `Settings((12288, 20, 7, 5, 1))`: the full batch, plai
 
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.train.divergence import DivergedError
-from tinygrad_dnn.train.evaluation import accuracy, predict
+from tinygrad_dnn.train.evaluation import Predictor, accuracy, predict
 from tinygrad_dnn.train.examples import check_examples, check_labels, keep_validation
 from tinygrad_dnn.train.loop import (
     RECORD_EVERY,
@@ -28,6 +28,7 @@ __all__ = [
     "SCHEDULES",
     "DivergedError",
     "LazyArrays",
+    "Predictor",
     "Settings",
     "State",
     "accuracy",

@@ -122,6 +122,12 @@ def keep_validation(
         rng = np.random.default_rng(FOLDS_SEED)
         x, y, x_kept, y_kept = fold(X, Y, k, n, rng, stratify=stratify)
     elif settings.validation is not None:
+        m = X.shape[1]
+        if not 0 < round(settings.validation * m) < m:
+            raise ValueError(
+                f"validation: expected a share that leaves some of the {m} examples to train on "
+                f"and some to measure on, got {settings.validation}"
+            )
         rng = np.random.default_rng((settings.seed, SPLITTING))
         x, y, x_kept, y_kept = split(X, Y, settings.validation, rng, stratify=stratify)
     else:

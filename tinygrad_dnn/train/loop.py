@@ -185,7 +185,8 @@ def _descend(
         blas_threads(largest_product(settings.layer_dims, order.size)),
         _bar(iterations, state.iteration, progress) as bar,
     ):
-        advance = begin_at(state)
+        with np.errstate(all="ignore"):  # of what is computed once for all iterations
+            advance = begin_at(state)
         while state.iteration < iterations and not state.stopped:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
                 value, next_one, taken, wrong = advance(state)
@@ -364,7 +365,7 @@ def _in_shards(
         if local is None:
             made = 1
             found = shards.gradients(parameters, parts)
-            given = {} if rate is None else {"rate": rate(state)}
+            given = {} if rate is None else {"learning_rate": rate(state)}
             grads = weighted_sum(parts, [g for _, g in found])
             parameters, optimizer = update(parameters, optimizer, grads, given)
             costs = [cost for cost, _ in found]
@@ -393,7 +394,7 @@ def _in_shards(
 def _arguments(state: State, batch: Batch, rate: Callable[[State], Any] | None) -> tuple[Any, ...]:
     given = batch.given
     if rate is not None:
-        given = given | {"rate": rate(state)}
+        given = given | {"learning_rate": rate(state)}
     return dict(state.parameters), dict(state.optimizer), batch.X, batch.Y, given
 
 
@@ -432,7 +433,7 @@ def _in_a_loop(loop: Loop, batch: Batch) -> Advance:
     def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
         cost = loop.step()
         now = loop.snapshot()
-        parameters = LazyArrays(lambda: now.carry)
+        parameters = LazyArrays(lambda: now.carry, now)
         accumulators = LazyArrays(lambda: now.accumulators)
         wrong = None if now.finite else broken(parameters)
         after = replace(

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_dnn import network, optim
 from tinygrad_dnn.array_modules import to_host
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.former_names import former_arguments, warn_former
 from tinygrad_dnn.graph import no_grad
 from tinygrad_dnn.network import ACTIVATIONS, COSTS, INITIALISERS, check_layers
 from tinygrad_dnn.optim import OPTIMISERS, Optimiser, Plateau, Schedule, check_learning_rate
@@ -28,6 +29,7 @@ NUMBERS = {
     "adam": ("beta1", "beta2", "epsilon"),
     "adamw": ("beta1", "beta2", "epsilon"),
 }
+FORMER = {"final_rate": "final_learning_rate"}  # settings, by the names that they had
 # Learning rates to begin with; that of plain gradient descent depends on the problem most.
 RATES = {
     "sgd": 0.0075,
@@ -70,7 +72,7 @@ class Settings:
         schedule_steps: iterations that "cosine" takes, or from cut to cut of "step".
         schedule_factor: of a cut; 0.1 by default.
         schedule_patience: records without gain before "plateau" cuts; 10 by default.
-        final_rate: where the schedule ends, above 0.
+        final_learning_rate: where the schedule ends, above 0.
         warm_up: iterations in which the rate grows to the first of the schedule.
         validation: the share of the examples kept apart, see `keep_validation`.
         fold: instead of a share the kth of n folds, "k/n", of `data.fold`; which examples it holds
@@ -111,7 +113,7 @@ class Settings:
     schedule_steps: int | None = None
     schedule_factor: float | None = None
     schedule_patience: int | None = None
-    final_rate: float | None = None
+    final_learning_rate: float | None = None
     warm_up: int = 0
     validation: float | None = None
     fold: str | None = None
@@ -144,8 +146,8 @@ class Settings:
             ("beta", 0, 1), ("dampening", 0, 1), ("beta1", 0, 1), ("beta2", 0, 1),
             ("epsilon", 0, math.inf), ("weight_decay", 0, math.inf), ("l2", 0, math.inf),
             ("dropout", 0, 1), ("label_smoothing", 0, 1), ("clip_norm", 0, math.inf),
-            ("clip_value", 0, math.inf), ("schedule_factor", 0, 1), ("final_rate", 0, math.inf),
-            ("validation", 0, 1),
+            ("clip_value", 0, math.inf), ("schedule_factor", 0, 1),
+            ("final_learning_rate", 0, math.inf), ("validation", 0, 1),
         ):  # fmt: skip
             self._real(name, least, below)
         self._check_used()
@@ -155,6 +157,13 @@ class Settings:
                 raise ValueError(
                     "fold: it is what is kept for validation; leave out it or `validation`"
                 )
+        final = self.final_learning_rate
+        if final is not None and not 0 < final <= self.learning_rate:
+            raise ValueError(
+                "final_learning_rate: expected a schedule that ends above 0 and not above its "
+                f"learning rate {self.learning_rate}, got {final}; at 0 nothing is learnt: end the "
+                "run there instead"
+            )
         self.rule()
         self.rate()
         self.class_weights()
@@ -191,7 +200,7 @@ class Settings:
             "schedule_steps": ("step", "cosine"),
             "schedule_factor": ("step", "plateau"),
             "schedule_patience": ("plateau",),
-            "final_rate": ("step", "cosine", "plateau"),
+            "final_learning_rate": ("step", "cosine", "plateau"),
         }
         for name, rows in readers.items():
             self._refuse_unless(self.schedule in rows, name, "schedule", self.schedule)
@@ -226,6 +235,12 @@ class Settings:
 
     # --- what they describe ----------------------------------------------------------------------
 
+    @property
+    def final_rate(self) -> float | None:
+        """The former name of `final_learning_rate`."""
+        warn_former("Settings", "final_rate", "final_learning_rate")
+        return self.final_learning_rate
+
     @classmethod
     def of(cls, layer_dims: tuple[int, ...], described: Mapping[str, Any]) -> Settings:
         """The settings that `described` gave; what older ones lack has its default.
@@ -233,9 +248,10 @@ class Settings:
         Before there were compiled programs, a run was eager.
         """
         defaults = {f.name: f.default for f in fields(cls)}
+        now = {FORMER.get(name, name): x for name, x in described.items()}
         given = {
             name: x
-            for name, x in described.items()
+            for name, x in now.items()
             if name in defaults and (x is not None or defaults[name] is None)
         }
         return cls(layer_dims, **({"compiled": False} | given))
@@ -293,7 +309,7 @@ class Settings:
 
     def rate(self) -> Schedule | Plateau:
         """The rate of an iteration without its warm-up, or the plateau that cuts it."""
-        least = {} if self.final_rate is None else {"least": self.final_rate}
+        least = {} if self.final_learning_rate is None else {"least": self.final_learning_rate}
         factor = {} if self.schedule_factor is None else {"factor": self.schedule_factor}
         if self.schedule == "plateau":
             patience = 10 if self.schedule_patience is None else self.schedule_patience
@@ -394,6 +410,9 @@ def count_kept(m: int, validation: float | None, fold: str | None) -> int:
     if n > m:
         raise ValueError(f"fold: expected up to {m} folds, as there are examples, got {fold}")
     return len(range(k - 1, m, n))
+
+
+Settings.__init__ = former_arguments(**FORMER)(Settings.__init__)  # type: ignore[method-assign]
 
 
 def _is_weight(path: str) -> bool:

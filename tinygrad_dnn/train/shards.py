@@ -96,7 +96,7 @@ class ShardProgram:
         before = None
         with np.errstate(all="ignore"), blas_threads(0):
             for rate in rates:
-                more = given if rate is None else given | {"rate": np.asarray(rate)}
+                more = given if rate is None else given | {"learning_rate": np.asarray(rate)}
                 cost, parameters, optimizer = self._step(
                     dict(parameters), dict(optimizer), X, Y, more
                 )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn.array_modules import to_host
+from tinygrad_dnn.loops.loop import Snapshot
 from tinygrad_dnn.optim.schedules import Waiting
 
 Array = NDArray[Any]
@@ -132,10 +133,16 @@ def _moved(move: Callable[[Any], Any], tree: Mapping[str, Any]) -> dict[str, Any
 
 
 class LazyArrays(Mapping[str, Any]):
-    """Arrays by name, put together when they are first looked at."""
+    """Arrays by name, put together when they are first looked at.
 
-    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
-        self._make = make
+    Attributes:
+        snapshot: of the loop that carries them; None where they are of none.
+    """
+
+    def __init__(
+        self, make: Callable[[], dict[str, Any]], snapshot: Snapshot | None = None
+    ) -> None:
+        self._make, self.snapshot = make, snapshot
 
     @cached_property
     def _found(self) -> dict[str, Any]:

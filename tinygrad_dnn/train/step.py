@@ -8,18 +8,18 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import value_and_grad
+from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.graph import scope
 from tinygrad_dnn.optim import clip_by_norm, clip_by_value
 from tinygrad_dnn.train.settings import Settings
-
-GIVEN = ("masks", "weights", "rate")  # what a step may be given besides its examples, see `step_of`
 
 
 def step_of(settings: Settings, m: int | None = None) -> Callable[..., Any]:
     """An iteration: (parameters, state, X, Y, given) -> (cost, parameters, state).
 
     `given` holds by name what changes from step to step: "masks" under dropout, "weights" of the
-    examples, and "rate", a 0-d array, where it follows a schedule. `m` is what L2 is divided by.
+    examples, and "learning_rate", a 0-d array, where it follows a schedule. `m` is what L2 is
+    divided by.
     """
     gradients, update = cost_and_gradients_of(settings, m), update_of(settings)
 
@@ -47,13 +47,20 @@ def update_of(settings: Settings) -> Callable[..., Any]:
             slopes = clip_by_norm(slopes, settings.clip_norm)
         if settings.clip_value is not None:
             slopes = clip_by_value(slopes, settings.clip_value)
-        rate = (given or {}).get("rate", settings.learning_rate)
+        rate = _learning_rate(given or {}, settings)
         with scope("update") if state else nullcontext():  # one part of the program
             after, remembered = rule.update(parameters, slopes, dict(state), rate)
         _name(remembered, "_new")
         return after, remembered
 
     return update
+
+
+def _learning_rate(given: Mapping[str, Any], settings: Settings) -> Any:
+    if "rate" in given:
+        warn_former("step_of: given", "'rate'", "'learning_rate'")
+        return given["rate"]
+    return given.get("learning_rate", settings.learning_rate)
 
 
 def _name(state: Mapping[str, Any], end: str = "") -> None:

@@ -27,6 +27,7 @@ def histograms(
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw how large the numbers of each layer are, on one logarithmic axis for all of them.
 
@@ -39,6 +40,7 @@ def histograms(
         rows: by label, the arrays of a row of histograms by their own labels.
         path: where to; the ending (.png, .svg, .pdf) says the format.
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -94,7 +96,7 @@ def histograms(
     middle = (LEFT + width - RIGHT) / 2
     at = (middle, figure.get_figheight() - 0.12)
     write_plain(axes, at, "magnitude", fontsize=12, ha="center", va="bottom")
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 class Cell(NamedTuple):

@@ -36,6 +36,7 @@ def weights(
     *,
     shape: Sequence[int],
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw the rows of first-layer weights as images: what each unit looks for.
 
@@ -48,6 +49,7 @@ def weights(
         path: where to; the ending (.png, .svg, .pdf) says the format.
         shape: of an example: (height, width), (height, width, 1) or (height, width, 3).
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -80,7 +82,7 @@ def weights(
         own = np.abs(np.nan_to_num(shown, posinf=0, neginf=0)).max((1, 2, 3), keepdims=True)
         shares = np.nan_to_num(shown / np.where(own, own, 1), posinf=1, neginf=-1)
         figure = _wall(0.5 + 0.5 * shares.clip(-1, 1), captions, [title or "", said], smooth=False)
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 def mislabelled(
@@ -93,6 +95,7 @@ def mislabelled(
     classes: Sequence[str] = ("0", "1"),
     most: int = 24,
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw the examples that are predicted wrongly, those it is surest of first.
 
@@ -106,6 +109,7 @@ def mislabelled(
         classes: the names of labels 0, 1, ...
         most: how many are shown at most.
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path. Where nothing is wrong, the picture says so.
@@ -153,7 +157,7 @@ def mislabelled(
     captions = [f"{names[guess[j]]} {sure[j]:.2f}\nis {names[int(Y[0, j])]}" for j in shown]
     colours = np.broadcast_to(images, (*images.shape[:3], 3))
     figure = _wall(colours, captions, [title or "", said], smooth=True)
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 def _image_shape(who: str, shape: Sequence[int]) -> tuple[int, int, int]:
@@ -195,7 +199,7 @@ def _wall(
     if not count:
         return figure
     left = (page_width - beside - wall_width) // 2
-    wall = Image.new("RGBA", (wall_width, rows * down), PAPER)
+    wall = Image.new("RGBA", (wall_width, rows * down))  # where no image is, the paper is seen
     way = Image.Resampling.BICUBIC if smooth or zoom < 1 else Image.Resampling.NEAREST
     longest = max(len(line) for caption in captions for line in caption.split("\n"))
     size = min(12, across / (0.62 * longest) * 72 / DPI)  # a letter takes 0.62 of a font's size

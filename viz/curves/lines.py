@@ -29,6 +29,7 @@ def costs(
     log: bool = False,
     behind: Any = (),
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw cost against iteration: `viz.curves.costs(costs, "costs.png", every=100)`.
 
@@ -45,6 +46,7 @@ def costs(
         behind: runs as above, drawn thin below the others: the cost of each mini-batch, that falls
             and rises, below the means of the epochs.
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -65,7 +67,7 @@ def costs(
                     f"costs: {_who(label)}a logarithmic axis needs costs above 0, got "
                     f"{values[bad][0]:g} at iteration {iterations[bad][0]:g}; use log=False"
                 )
-    return save_figure(_costs(curves, log, title, below), path)
+    return save_figure(_costs(curves, log, title, below), path, dark)
 
 
 def accuracies(
@@ -74,6 +76,7 @@ def accuracies(
     *,
     every: int = 1,
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw accuracy, the share of right answers, against iteration.
 
@@ -86,6 +89,7 @@ def accuracies(
         path: where to; the ending (.png, .svg, .pdf) says the format.
         every: iterations from one accuracy to the next, where only the accuracies are given.
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -107,7 +111,7 @@ def accuracies(
     least = min((np.nanmin(v) for _, v in curves.values() if np.isfinite(v).any()), default=0.0)
     axes.set_ylim(np.floor(10 * least) / 10 if least < 1 else 0.9, 1.005)
     _count_iterations(axes, curves)
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 def rates(
@@ -115,13 +119,15 @@ def rates(
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw cost against a learning rate that grows, and mark where it falls most steeply.
 
     Args:
-        curve: what `optim.find_rate` returns.
+        curve: what `optim.find_learning_rate` returns.
         path: where to; the ending (.png, .svg, .pdf) says the format.
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -142,7 +148,7 @@ def rates(
     axes.set_ylim(low - 0.15 * (high - low) - 1e-12, high + 0.5 * (high - low) + 1e-12)
     names = ["each step", "mean", f"{curve.best:.2g}, where it falls most steeply"]
     _legend(axes, [each, mean, best], names, beside=False)
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 def _curves(who: str, runs: Any, every: int) -> dict[Any, tuple[Any, Any]]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
+from viz.curves.dark import choose_dark
 from viz.curves.sheet import blank, check_path, save_figure, set_plain
-from viz.palette import BLUE, INK, LINE, PAPER, VERMILLION, contrast
+from viz.palette import BLUE, DARK, INK, LINE, PAPER, VERMILLION, contrast
 
 NUMBERED = 20  # classes up to which every count is written
 NAMED = 40  # names along an axis; of more classes every second, third, ... is named
@@ -28,6 +29,7 @@ def confusion(
     *,
     classes: Sequence[str] | None = None,
     title: str | None = None,
+    dark: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Draw a confusion matrix: a row for each class, a column for what it was called.
 
@@ -39,6 +41,7 @@ def confusion(
         path: where to; the ending (.png, .svg, .pdf) says the format.
         classes: the names of labels 0, 1, ...
         title: what to write above.
+        dark: where to, besides, for dark paper.
 
     Returns:
         The path.
@@ -67,8 +70,9 @@ def confusion(
     size = (beside + side + RIGHT, below + side + top)
     figure = blank(size)
     axes = figure.add_axes((beside / size[0], below / size[1], side / size[0], side / size[1]))
-    colours = _colours(counts)
-    axes.imshow(colours, interpolation="nearest")
+    cells = _cells(counts)
+    axes.set_facecolor(PAPER)
+    axes.imshow(cells, interpolation="nearest")
     every = -(-n // NAMED)
     at, shown = range(0, n, every), names[::every]
     axes.tick_params(labelsize=11 if n <= NUMBERED else 8, length=0)
@@ -79,10 +83,10 @@ def confusion(
     axes.set_ylabel("label", fontsize=13, color=INK)
     axes.spines[:].set_color(LINE)
     if n <= NUMBERED:
-        _write_counts(axes, counts, colours, 72 * side / n)
+        _write_counts(axes, counts, cells, 72 * side / n)
     if title:
         set_plain(axes.set_title(" ", fontsize=14, loc="left", pad=10), title)
-    return save_figure(figure, path)
+    return save_figure(figure, path, dark)
 
 
 def _flat(names: Sequence[str], side: float) -> bool:
@@ -90,24 +94,31 @@ def _flat(names: Sequence[str], side: float) -> bool:
     return max(map(len, names)) * LETTER < 0.9 * side / len(names)
 
 
-def _colours(counts: Any) -> Any:
-    """A colour for each cell (n, n, 3), by its share of the row."""
+def _cells(counts: Any) -> Any:
+    """A colour for each cell (n, n, 4), the less transparent the larger its share of the row."""
     n = len(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right = np.eye(n, dtype=bool)
     # Mistakes are few: by the root of their share, and visible from the first on.
     depth = np.where(right, 0.85 * share, np.where(counts > 0, 0.15 + 0.85 * np.sqrt(share), 0))
     ground = np.where(right[..., None], to_rgb(BLUE), to_rgb(VERMILLION))
-    return np.array(to_rgb(PAPER)) + depth[..., None] * (ground - np.array(to_rgb(PAPER)))
+    return np.concatenate([ground, depth[..., None]], axis=2)
 
 
-def _write_counts(axes: Any, counts: Any, colours: Any, points: float) -> None:
+def _best_ink(cell: Any, paper: str) -> str:
+    """Dark or light, whichever is read better on a cell on that paper."""
+    below = np.array(to_rgb(paper))
+    ground = to_hex(below + cell[3] * (cell[:3] - below))
+    return max((INK, PAPER), key=lambda c: contrast(c, ground))
+
+
+def _write_counts(axes: Any, counts: Any, cells: Any, points: float) -> None:
     """The counts in their cells, of `points` width; 0 is left out beside the diagonal."""
     letters = max(len(f"{count:,}") for count in counts.ravel().tolist())
     size = min(13, points / (0.7 * letters))
     for i, row in enumerate(counts.tolist()):
         for j, count in enumerate(row):
             if count or i == j:
-                ground = to_hex(colours[i, j])
-                ink = max((INK, PAPER), key=lambda c: contrast(c, ground))
-                axes.text(j, i, f"{count:,}", ha="center", va="center", fontsize=size, color=ink)
+                at: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size}
+                text = axes.text(j, i, f"{count:,}", color=_best_ink(cells[i, j], PAPER), **at)
+                choose_dark(text, _best_ink(cells[i, j], DARK["paper"]))

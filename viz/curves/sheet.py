@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tinygrad_dnn.storage.whole_file import write
+from viz.curves.dark import darken
 from viz.palette import GRID, INK, LINE, MUTED, PAPER
 
 SIZE = (8.0, 4.5)  # inches, the shape of a slide
@@ -40,13 +41,21 @@ def check_path(who: str, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
-    """The figure onto the disk in one step; returns the path."""
+def save_figure(figure: Figure, path: Path, dark: str | os.PathLike[str] | None = None) -> Path:
+    """The figure onto the disk in one step, and a copy for dark paper; returns the path."""
+    _write(figure, path)
+    if dark is not None:
+        darken(figure)
+        _write(figure, check_path("dark", dark))
+    return path
+
+
+def _write(figure: Figure, path: Path) -> None:
     out = BytesIO()
     kind = path.suffix.lower().removeprefix(".")
     options: Any = {"pil_kwargs": {"compress_level": COMPRESSION}} if kind == "png" else {}
     figure.savefig(out, format=kind, **options)
-    return write(path, out.getvalue())
+    write(path, out.getvalue())
 
 
 def blank(size: tuple[float, float] = SIZE) -> Figure:

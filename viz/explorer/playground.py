@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.former_names import former_arguments
 from tinygrad_dnn.graph import Graph
 from viz.explorer.page import write_page
 from viz.explorer.training import html_path, training_of
@@ -17,6 +18,7 @@ from viz.subject import graph_of, names_of
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
 
 
+@former_arguments(rate="learning_rate")
 def playground(
     cost: Tensor | Graph,
     parameters: Any = None,
@@ -24,7 +26,7 @@ def playground(
     *,
     data: tuple[Tensor, Tensor] | None = None,
     prediction: Tensor | None = None,
-    rate: float = 0.1,
+    learning_rate: float = 0.1,
     optimiser: str = "gradient descent",
     picture: tuple[int, int] | None = None,
     names: Mapping[str, Any] | None = None,
@@ -45,7 +47,7 @@ def playground(
         data: X and Y; by default the leaves of these names.
         prediction: what is compared with Y; by default the last named value of Y's shape that is
             computed from X and not from Y.
-        rate: the learning rate that the page begins with.
+        learning_rate: what the page begins with.
         optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the columns of X are, with numbers from 0 to
             1; the page then has a pad to draw one on, and shows the answer as bars.
@@ -59,12 +61,14 @@ def playground(
         ValueError: the cost is not one number, depends on no parameter or not on what is given, or
             is made of ops that a page can't compute, which are named.
 
-    Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), rate=0.5)`.
+    Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), learning_rate=0.5)`.
     """
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
-    training = training_of(graph, named, parameters, data, prediction, rate, optimiser, picture)
+    training = training_of(
+        graph, named, parameters, data, prediction, learning_rate, optimiser, picture
+    )
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training)
     except NotPrintable as reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import NamedTuple
 
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.page import asset, escaped, page, properties
-from viz.palette import DARK, LIGHT
+from viz.palette import DARK, IN_THE_DARK, LIGHT
 
 MEDIA = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 class Section(NamedTuple):
-    """A picture of the report: heading, what one sees, the file; or None and why there is none."""
+    """A picture of the report: heading, what one sees, the file; or None and why there is none.
+
+    Attributes:
+        dark: the file for dark pages; an .svg of `viz.draw` needs none.
+    """
 
     heading: str
     text: str
     picture: Path | None
+    dark: Path | None = None
 
 
 def report(
@@ -66,14 +72,33 @@ def report(
 
 
 def _section(section: Section) -> str:
-    heading, text, picture = section
+    heading, text, picture, dark = section
     if picture is None:
         shown = f'<p class="missing">{escaped(text)}</p>'
     else:
         kind = MEDIA.get(picture.suffix.lower())
         if kind is None:
             raise ValueError(f"report: {picture.name}: expected a .png or .svg picture")
-        data = b64encode(picture.read_bytes()).decode()
-        image = f'<img src="data:{kind};base64,{data}" alt="{escaped(heading)}">'
-        shown = f"<p>{escaped(text)}</p>\n{image}"
+        drawn = picture.read_bytes()
+        other = dark.read_bytes() if dark else _darkened(drawn) if "svg" in kind else b""
+        source = (
+            f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_url(kind, other)}">'
+            if other
+            else ""
+        )
+        image = f'<img src="{_url(kind, drawn)}" alt="{escaped(heading)}">'
+        shown = f"<p>{escaped(text)}</p>\n<picture>{source}{image}</picture>"
     return f"<section>\n<h2>{escaped(heading)}</h2>\n{shown}\n</section>"
+
+
+def _url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(data).decode()}"
+
+
+def _darkened(svg: bytes) -> bytes:
+    """A picture of graphviz's in the colours of dark paper."""
+    return re.sub(
+        rb'(?<=")#[0-9a-fA-F]{6}(?=")',
+        lambda found: IN_THE_DARK.get(found[0].decode().upper(), found[0].decode()).encode(),
+        svg,
+    )

@@ -1,0 +1,49 @@
+"""The same figure for dark paper: every colour of the palette replaced by its counterpart."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from matplotlib.artist import Artist
+from matplotlib.colors import to_hex, to_rgba
+from matplotlib.figure import Figure
+
+from viz.palette import IN_THE_DARK
+
+COLOURS = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
+_CHOSEN: WeakKeyDictionary[Artist, str] = WeakKeyDictionary()
+
+
+def choose_dark(artist: Artist, colour: str) -> None:
+    """Say which colour an artist has on dark paper, where the palette can't say: on a cell."""
+    _CHOSEN[artist] = colour
+
+
+def darken(figure: Figure) -> None:
+    """Turn the figure dark; images and mixed colours stay."""
+    for artist in figure.findobj():
+        if artist in _CHOSEN:
+            _set(artist, "color", _CHOSEN[artist])
+            continue
+        for name in COLOURS:
+            if hasattr(artist, f"get_{name}") and hasattr(artist, f"set_{name}"):
+                _set(artist, name, _dark(getattr(artist, f"get_{name}")()))
+
+
+def _set(artist: Any, name: str, colour: Any) -> None:
+    if colour is not None:
+        getattr(artist, f"set_{name}")(colour)
+
+
+def _dark(found: Any) -> Any:
+    """The counterpart of a colour, or of several; None where there is none."""
+    if isinstance(found, str) and found.lower() in ("none", "auto"):
+        return None
+    several = not isinstance(found, (str, tuple)) and getattr(found, "ndim", 1) == 2
+    colours = [to_rgba(colour) for colour in (found if several else [found])]
+    dark = [IN_THE_DARK.get(to_hex(c).upper()) if c[3] else None for c in colours]
+    if not any(dark):
+        return None
+    turned = [to_rgba(new, c[3]) if new else c for new, c in zip(dark, colours, strict=True)]
+    return turned if several else turned[0]

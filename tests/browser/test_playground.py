@@ -74,12 +74,44 @@ def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> N
     assert page.find("#trained").inner_text().startswith("step 1 · ")
     page.click("#train")
     assert page.find("#train").inner_text() == "Pause"
-    page.find("#trained", has_text="step 4").first.wait_for()
+    page.page.wait_for_function("() => training.state.steps >= 4")
     page.click("#train")
     done = page.find("#trained").inner_text()
     page.page.wait_for_timeout(60)
     assert (page.find("#trained").inner_text(), page.find("#train").inner_text()) == (done, "Train")
     assert page.find("#training .chart").first.get_attribute("aria-label").startswith("cost after")
+
+
+def test_s270_a_step_is_taken_op_by_op_and_stands_in_its_midst(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    status = page.find("#trained")
+    page.click("#one-op")  # all ops of the first step are done: its parameters move
+    assert page.step == 0
+    assert status.inner_text() == f"step 1 · op 0 of {page.steps} · cost not yet computed"
+    moved = engine(RULES["gradient descent"], 0.5, 1)
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), np.ravel(moved["W1"]))
+    page.click("#one-op").click("#one-op")
+    assert page.page.evaluate("story.words(Number(slider.value))").startswith("step ")
+    assert "forward" in page.status
+    assert "unknown" in page.states("state").values()
+    page.page.select_option("#training [aria-label=Speed]", "op by op")
+    page.page.select_option("#pace", "220")
+    at = page.step
+    page.click("#train")
+    page.page.wait_for_function("(at) => Number(document.body.dataset.step) > at + 1", arg=at)
+    page.click("#train")
+    paused = page.step
+    page.page.wait_for_timeout(300)
+    assert (page.step, page.find("#train").inner_text()) == (paused, "Train")
+    while page.step < page.steps:
+        page.click("#one-op")
+    expected = cost_of(moved)[0].item()
+    steps = page.steps
+    assert status.inner_text() == f"step 1 · op {steps} of {steps} · cost {expected:.4g}"
+    page.click("#one-op")
+    assert page.page.evaluate("training.state.steps") == 2
+    moved = engine(RULES["gradient descent"], 0.5, 2)
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), np.ravel(moved["W1"]))
 
 
 def test_a_point_is_flipped_and_moved(open_page: Any, xor: Path) -> None:

@@ -121,8 +121,9 @@ const live = (() => {
     cost = Math.min(0.5 * cost + 0.5 * (performance.now() - begin), performance.now() - begin);
   }
 
-  /** Run it beside the page, which goes on; of several answers the last one counts. */
-  function runBeside(then) {
+  /** Run it beside the page, which goes on and is busy; of several answers the last one counts. */
+  function beside(then) {
+    document.body.dataset.busy = "true";
     const send = (names, wanted) => worker.postMessage({ given: Object.fromEntries(names.map((name) => [name, memory[name]])), wanted });
     if (worker === null) {
       const answer = `onmessage = ({ data: { given, wanted } }) => {
@@ -142,6 +143,7 @@ const live = (() => {
       cost = took; // from now on in a frame, if it fits
       if (wanted === asked) {
         Object.entries(found).forEach(([name, x]) => memory[name].set(x));
+        delete document.body.dataset.busy;
         then();
       }
     };
@@ -168,11 +170,7 @@ const live = (() => {
         });
       }
     } else if (settled) {
-      document.body.dataset.busy = "true";
-      runBeside(() => {
-        delete document.body.dataset.busy;
-        show(true);
-      });
+      beside(() => show(true));
     }
   }
 
@@ -229,7 +227,7 @@ const live = (() => {
   if (on) {
     load();
     if (slow()) {
-      runBeside(() => undefined); // how long does it take?
+      beside(() => undefined); // how long does it take?
     }
   }
 
@@ -243,6 +241,7 @@ const live = (() => {
     recorded,
     gather,
     run,
+    beside,
     show,
     compute,
     change,
@@ -251,6 +250,7 @@ const live = (() => {
     undo,
     reset,
     slow,
+    busy: () => "busy" in document.body.dataset,
     undoable: () => done.length > 0 || edit !== null,
     latest: () => edit ?? done.at(-1) ?? null,
     title: (id) => nodes[id].name || nodes[id].title,

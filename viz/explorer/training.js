@@ -65,17 +65,16 @@ const training = (() => {
     },
   };
 
-  /** Forward, backward, and every parameter a step down. */
-  function step() {
-    program.run();
+  /** Every parameter a step down, along the gradients that are there. */
+  function update() {
     note(read());
     t += 1;
     state.steps += 1;
-    const update = rules[state.optimiser]();
+    const rule = rules[state.optimiser]();
     for (const one of parameters) {
       slope(one);
       for (let i = 0; i < one.p.length; i += 1) {
-        update(one, i);
+        rule(one, i);
       }
     }
   }
@@ -91,14 +90,14 @@ const training = (() => {
     }
   }
 
-  /** Take up to n steps, within so many milliseconds; a cost that is no number ends it. */
+  /** Take up to n steps, within so many milliseconds. */
   function steps(n, within = Infinity) {
     const begin = performance.now();
     for (let k = 0; k < n && (k === 0 || performance.now() - begin < within); k += 1) {
-      step();
+      program.run();
+      update();
     }
     live.run();
-    return Number.isFinite(read());
   }
 
   const { answers } = data;
@@ -145,5 +144,5 @@ const training = (() => {
     every = 1;
   });
 
-  return { data, state, parameters, steps, choose, predicted, slope, mistakes: (one) => Object.keys(mistakes).filter((name) => applies(one, name)), before: () => before, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
+  return { data, state, parameters, update, steps, choose, predicted, slope, mistakes: (one) => Object.keys(mistakes).filter((name) => applies(one, name)), before: () => before, rules: Object.keys(rules), cost: read, curve: (known) => (known ? [...curve, [state.steps, read()]] : curve) };
 })();

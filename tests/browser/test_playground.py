@@ -24,24 +24,26 @@ Y = np.array([[0.0, 1.0, 1.0, 0.0]])
 START = initialize_parameters((2, 3, 1), seed=3)
 
 
-def cost_of(values: dict[str, Any], act: Any = tanh) -> tuple[Tensor, dict[str, Tensor]]:
+def cost_of(
+    values: dict[str, Any], act: Any = tanh, inputs: Any = X, answers: Any = Y
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The cost of a 2-3-1 network on XOR, and its parameters."""
     p = {k: Tensor(v, True, k) for k, v in values.items()}
-    x, y = Tensor(X, name="X"), Tensor(Y, name="Y")
+    x, y = Tensor(inputs, name="X"), Tensor(answers, name="Y")
     with scope("layer 1"):
         A1 = act(p["W1"] @ x + p["b1"])
     with scope("layer 2"):
         A2 = sigmoid(p["W2"] @ A1 + p["b2"])
     A1.name, A2.name = "A1", "A2"
-    cost = -(y * log(A2) + (1 - y) * log(1 - A2)).sum() / 4
+    cost = -(y * log(A2) + (1 - y) * log(1 - A2)).sum() / y.shape[1]
     cost.name = "cost"
     return cost, p
 
 
-def engine(rule: Any, rate: float, steps: int) -> dict[str, Any]:
+def engine(rule: Any, rate: float, steps: int, *data: Any) -> dict[str, Any]:
     values, state = START, rule.init(START)
     for _ in range(steps):
-        cost, p = cost_of(values)
+        cost, p = cost_of(values, tanh, *data)
         slopes = gradients(cost, [*p.values()])
         found = {k: np.asarray(g) for k, g in zip(p, slopes, strict=True)}
         values, state = rule.update(values, found, state, rate)
@@ -126,6 +128,49 @@ def test_a_point_is_flipped_and_moved(open_page: Any, xor: Path) -> None:
     assert page.find(".plane path").first.get_attribute("aria-label").endswith("class 0")
     page.page.evaluate("trainer.advance(300)")
     assert page.page.evaluate(colours) != before
+
+
+def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    box = page.find(".plane svg").bounding_box()
+    assert box
+    page.page.mouse.click(box["x"] + 100, box["y"] + 200)
+    page.press("Enter", "Insert")  # of the other class, and one beside it
+    page.find(".plane path").nth(1).click(modifiers=["Shift"])
+    x, y = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    assert (x.size, y.tolist()) == (10, [0, 1, 0, 1, 1])
+    assert "(2, 5) float64" in page.things()[page.named("X")]["lines"]
+    assert page.find(".plane path").count() == 5
+    page.page.evaluate("trainer.advance(100)")
+    expected = engine(optim.sgd(), 0.5, 100, x.reshape(2, 5), y.reshape(1, 5))
+    for k, theirs in expected.items():
+        ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+        np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
+    page.click("#undo")
+    assert page.page.evaluate("[live.m(), live.memory.X[1]]") == [6, 0]
+    page.click("#reset")
+    assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#trained").inner_text() == f"step 0 · cost {cost_of(START)[0].item():.4g}"
+    assert "(2, 4) float64" in page.things()[page.named("X")]["lines"]
+
+
+def test_a_point_is_dragged_out_of_the_plane(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    point = page.find(".plane path").nth(2).bounding_box()
+    assert point
+    page.page.mouse.move(point["x"] + 7, point["y"] + 7)
+    page.page.mouse.down()
+    page.page.mouse.move(point["x"] - 600, point["y"], steps=3)
+    page.page.mouse.up()
+    assert page.page.evaluate("[live.m(), ...live.memory.Y]") == [3, 0, 1, 0]
+
+
+def test_a_cost_that_is_finite_in_the_engine_is_finite_here(open_page: Any, tmp_path: Path) -> None:
+    path = viz.playground(cost_of(START)[0], path=tmp_path / "fast.html", rate=900.0)
+    page = Stepper(open_page(path))
+    page.page.evaluate("trainer.advance(60)")
+    assert page.find("#trained").inner_text().startswith("step 60 · cost ")
+    assert "log of a sigmoid" in page.click("text=Program").find("#program").inner_text()
 
 
 def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) -> None:

@@ -37,7 +37,8 @@ const tabs = (() => {
   let lit = [];
   const list = make("ol", { tabindex: "0", "aria-label": "The program, line by line" });
   const note = make("p", { class: "meta" }, "This text computes the page's numbers. Branches that Python took while recording, and positions written into an index, stay as they were recorded.");
-  const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, list);
+  const rows = make("p", { class: "meta" }, `Rewritten as compile does, so that what saturates stays finite: ${live.data.rows?.join("; ")}.`);
+  const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, ...(live.data.rows?.length ? [rows] : []), list);
 
   /** Light the lines of the present step. */
   function light() {

@@ -7,9 +7,12 @@ const live = (() => {
   const MANY = 300_000; // numbers from which on the first run is not tried in a frame
   const SHOWN = 10_000; // numbers of an array that the page computes and shows, where it holds statistics
   const on = data.why === "";
-  const memory = on ? program.memory : {};
+  const many = data.many ?? null; // where the number of examples may be another one
+  let m = many?.m ?? null;
+  const memory = on ? { ...program.memory } : {};
   const recorded = []; // the numbers of the page as they were recorded, by array
   const values = []; // and as they are
+  const computed = []; // what the program gives for the recorded inputs: its last bits are its own
   const told = []; // their statistics as they were recorded
   const start = {}; // the inputs' memory as it was recorded
   const inputs = {}; // by node: the name of its memory
@@ -24,10 +27,22 @@ const live = (() => {
   /** Numbers that lie in a text: base64 of little-endian float64. */
   const unpack = (text, size) => numbers.decode({ data: text, size });
 
-  function load() {
-    for (const [name, text] of Object.entries(data.constants)) {
-      memory[name].set(unpack(text, memory[name].length));
+  /** A number that is written as a·m + b. */
+  const at = (v) => (Array.isArray(v) ? v[0] * m + v[1] : v);
+
+  /** What never changes: numbers, or α·mᵏ everywhere. */
+  function fix() {
+    for (const [name, one] of Object.entries(data.constants)) {
+      if (Array.isArray(one)) {
+        memory[name].fill(one[0] * m ** one[1]);
+      } else {
+        memory[name].set(unpack(one, memory[name].length));
+      }
     }
+  }
+
+  function load() {
+    fix();
     for (const [name, { node, array, data: text }] of Object.entries(data.inputs)) {
       start[name] = text === undefined ? numbers.decode(arrays[array]) : unpack(text, memory[name].length);
       start[name] = start[name].slice();
@@ -36,9 +51,13 @@ const live = (() => {
         inputs[node] = name;
       }
     }
-    const lacking = Object.keys(data.places).filter((k) => arrays[k].data === null);
-    if (lacking.length > 0 && cost === 0) {
+    if (cost === 0) {
       program.run();
+    }
+    for (const k of Object.keys(many?.still ?? {})) {
+      values[k] = numbers.decode(arrays[k]) ?? new Float64Array(0);
+      recorded[k] = values[k];
+      computed[k] = values[k];
     }
     for (const [k, place] of Object.entries(data.places)) {
       values[k] = numbers.decode(arrays[k]) ?? new Float64Array(arrays[k].size);
@@ -50,9 +69,21 @@ const live = (() => {
         }
       }
       recorded[k] = values[k].slice();
+      computed[k] = recorded[k];
+      if (cost === 0) {
+        computed[k] = recorded[k].slice();
+        computed[k].shape = arrays[k].shape;
+        gather(place, computed[k]);
+      }
       told[k] = arrays[k].stats;
     }
   }
+
+  /** Whether an array has other numbers than recorded, as there are more examples or less. */
+  const resized = (k) => values[k].length !== recorded[k].length;
+
+  /** Whether a number is what it was before anything was changed. */
+  const same = (k, i) => resized(k) || Object.is(values[k][i], recorded[k][i]) || Object.is(values[k][i], computed[k][i]);
 
   /** Put what lies in a place of the memory into an array. */
   function gather(place, into, source = memory) {
@@ -62,18 +93,19 @@ const live = (() => {
     }
     const [name, offset, strides] = place;
     const from = source[name];
-    const walk = (axis, at, out) => {
-      if (axis === strides.length) {
-        into[out] = from[at];
+    const steps = strides.map(at);
+    const walk = (axis, place, out) => {
+      if (axis === steps.length) {
+        into[out] = from[place];
         return out + 1;
       }
       let next = out;
       for (let i = 0; i < into.shape[axis]; i += 1) {
-        next = walk(axis + 1, at + i * strides[axis], next);
+        next = walk(axis + 1, place + i * steps[axis], next);
       }
       return next;
     };
-    walk(0, offset, 0);
+    walk(0, at(offset), 0);
     return into;
   }
 
@@ -134,7 +166,7 @@ const live = (() => {
           postMessage({ found: program.memory, wanted, took: performance.now() - begin });
         }
       };`;
-      const text = new Blob([document.getElementById("source").textContent, answer]);
+      const text = new Blob([document.getElementById("source").textContent, `program = build(${m});`, answer]);
       worker = new Worker(URL.createObjectURL(text));
       send(Object.keys(data.constants), 0);
     }
@@ -202,10 +234,65 @@ const live = (() => {
     settle();
   }
 
+  // --- the number of examples --------------------------------------------------------------------
+
+  /** Lay everything out for n examples; X and Y are given, all other inputs stay. */
+  function lay(n, given) {
+    m = n;
+    program = build(n);
+    const before = { ...memory };
+    Object.assign(memory, program.memory);
+    Object.keys(data.inputs).forEach((name) => memory[name].set(given[name] ?? before[name]));
+    fix();
+    worker?.terminate();
+    worker = null;
+    for (const [k, words] of Object.entries(many.shapes)) {
+      arrays[k].shape = words.map(at);
+      arrays[k].size = arrays[k].shape.reduce((one, other) => one * other, 1);
+      values[k] = new Float64Array(arrays[k].size);
+      values[k].shape = arrays[k].shape;
+      if (k in many.still) {
+        values[k].fill(many.still[k][0] * m ** many.still[k][1]);
+      }
+      if (arrays[k].data !== null) {
+        numbers.keep(arrays[k], values[k]);
+      }
+    }
+    for (const [id, words] of Object.entries(many.nodes)) {
+      nodes[id].shape = words.map(at);
+    }
+    document.dispatchEvent(new CustomEvent("resized"));
+  }
+
+  /** X and Y as they are, by the names of their memory. */
+  const examples = () => Object.fromEntries([many.X, many.Y].map((name) => [name, memory[name].slice()]));
+
+  /** Take an example away, or add one: the numbers of its columns of X and Y. */
+  function renew(n, column) {
+    settle();
+    const before = { m, given: examples() };
+    const given = Object.fromEntries(Object.entries(before.given).map(([name, x]) => {
+      const rows = x.length / m;
+      return [name, Float64Array.from({ length: rows * n }, (_, i) => column(name, Math.floor(i / n), i % n, x))];
+    }));
+    lay(n, given);
+    done.push({ examples: before });
+    compute(true);
+  }
+
+  /** One example more, the last one; `column` gives its numbers by name and row. */
+  const add = (column) => renew(m + 1, (name, row, j, x) => (j < m ? x[row * m + j] : column[name][row]));
+
+  /** One example less. */
+  const remove = (k) => renew(m - 1, (name, row, j, x) => x[row * m + j + (j >= k ? 1 : 0)]);
+
   function undo() {
     settle();
     const last = done.pop();
-    if (last) {
+    if (last?.examples) {
+      lay(last.examples.m, last.examples.given);
+      compute(true);
+    } else if (last) {
       memory[last.name][last.i] = last.before;
       compute(true);
     }
@@ -215,13 +302,24 @@ const live = (() => {
   function reset() {
     edit = null;
     done.length = 0;
+    if (many && m !== many.m) {
+      lay(many.m, start);
+    }
     Object.entries(start).forEach(([name, x]) => memory[name].set(x));
     document.dispatchEvent(new CustomEvent("restart"));
-    for (const k of Object.keys(data.places)) {
-      values[k].set(recorded[k]);
-      arrays[k].stats = told[k];
+    const restored = () => {
+      for (const k of Object.keys(data.places)) {
+        values[k].set(recorded[k]);
+        arrays[k].stats = told[k];
+      }
+      listeners.forEach((listen) => listen(true));
+    };
+    if (slow()) {
+      beside(restored);
+    } else {
+      program.run();
+      restored();
     }
-    listeners.forEach((listen) => listen(true));
   }
 
   if (on) {
@@ -239,6 +337,8 @@ const live = (() => {
     memory,
     values,
     recorded,
+    same,
+    resized,
     gather,
     run,
     beside,
@@ -251,6 +351,9 @@ const live = (() => {
     reset,
     slow,
     busy: () => "busy" in document.body.dataset,
+    add,
+    remove,
+    m: () => m,
     undoable: () => done.length > 0 || edit !== null,
     latest: () => edit ?? done.at(-1) ?? null,
     title: (id) => nodes[id].name || nodes[id].title,

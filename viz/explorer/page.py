@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.compiler.javascript.sized import Fixed
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
@@ -23,8 +24,10 @@ from viz.drawing.labels import Labels, owned, title_of
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
+from viz.explorer.examples import Examples
 from viz.explorer.lesson import Caption, checked, lesson
 from viz.explorer.live import Live
+from viz.explorer.many import Many
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
@@ -181,7 +184,7 @@ def _written(
     source, story["live"] = "null", {"why": None}
     if live:
         try:
-            computed = Live(forward, backward, teller.names)
+            computed = _live(forward, backward, teller.names, training)
             story["live"] = computed.data(teller.arrays, ids, story["arrays"])
             source = computed.source
             if training is not None:
@@ -205,6 +208,23 @@ def _written(
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
     return _page(story, pictures, signs, source, training)
+
+
+def _live(
+    forward: Forward,
+    backward: Backward | None,
+    names: Mapping[Node, str],
+    training: Training | None,
+) -> Live:
+    """The page's program; where one trains on points of a plane, for any number of them."""
+    if training is None:
+        return Live(forward, backward, names)
+    if backward is not None and training.given is not None and training.picture is None:
+        try:
+            return Many(forward, backward, names, Examples(training.graph, *training.given))
+        except Fixed as reason:
+            training.fixed = str(reason)
+    return Live(forward, backward, names, True)
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -241,6 +261,7 @@ def _page(
         views="\n".join(views),
         trace=json_in_html(story),
         program=program,
+        m="" if (many := story["live"].get("many")) is None else str(many["m"]),
         predictor="null" if training is None else training.predictor,
         script="\n".join(map(asset, scripts)),
     )

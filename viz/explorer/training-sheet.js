@@ -193,7 +193,9 @@ const trainer = (() => {
     control.addEventListener("keydown", (event) => event.stopPropagation());
   }
 
-  const hint = plane ? [make("p", { class: "meta" }, "Drag a point to move it, click it to give it another class. How many there are was fixed when the graph was recorded.")] : [];
+  const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it, click it to give it another class. ${plane.able
+    ? "Click beside them to add one; drag one out, or click it with Shift, to take it away."
+    : `How many there are is fixed: ${training.data.answers.fixed}.`}`)] : [];
   const sheet = make(
     "aside",
     { id: "training", class: "sheet", "aria-label": "Training" },

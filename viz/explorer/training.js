@@ -12,6 +12,8 @@ const training = (() => {
     return { name, p, gradient, mistake: "none", g: new Float64Array(p.length), v: new Float64Array(p.length), s: new Float64Array(p.length) };
   });
   parameters.forEach(({ g }, k) => (g.shape = data.parameters[k].shape));
+  document.addEventListener("resized", () => parameters.forEach((one) => (one.p = memory[one.name])));
+  const examples = () => live.m() ?? data.examples;
   const cost = new Float64Array(1);
   cost.shape = [];
   const state = { steps: 0, rate: data.rate, optimiser: data.optimiser };
@@ -25,14 +27,14 @@ const training = (() => {
   const mistakes = {
     "none": (g) => g,
     "sign forgotten": (g) => g.map((v) => -v),
-    "1/m forgotten": (g) => g.map((v) => v * data.examples),
+    "1/m forgotten": (g) => g.map((v) => v * examples()),
     "sum forgotten: the first row alone": (g) => g.map((v, i) => (i < g.shape.at(-1) ? v : 0)),
     "transpose forgotten": (g) => {
       const [rows, columns] = g.shape;
       return g.map((_, i) => g[(i % rows) * columns + Math.floor(i / rows)]);
     },
   };
-  const applies = ({ g }, name) => name.startsWith("transpose") || name.startsWith("sum") ? g.shape.length === 2 && g.shape[0] > 1 && g.length > g.shape[0] : !name.startsWith("1/m") || data.examples > 1;
+  const applies = ({ g }, name) => name.startsWith("transpose") || name.startsWith("sum") ? g.shape.length === 2 && g.shape[0] > 1 && g.length > g.shape[0] : !name.startsWith("1/m") || examples() > 1;
 
   /** The gradient of a parameter as the rules get it: with the mistake that was planted in it. */
   function slope(one) {

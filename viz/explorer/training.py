@@ -28,6 +28,7 @@ class Training:
     """What of a graph is trained, and how a page begins.
 
     Args:
+        graph: of the cost.
         parameters: the leaves to be trained.
         data: the inputs and the answers, leaves too; None where there are none.
         prediction: what is compared with the answers; None where there is none.
@@ -36,10 +37,12 @@ class Training:
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
+        fixed: why the number of examples can't be another one.
     """
 
     def __init__(
         self,
+        graph: Graph,
         parameters: Sequence[Leaf],
         data: tuple[Leaf, Leaf] | None,
         prediction: Node | None,
@@ -47,6 +50,7 @@ class Training:
         optimiser: str,
         picture: tuple[int, int] | None = None,
     ) -> None:
+        self.graph, self.fixed = graph, ""
         self.parameters, self.given, self.prediction = parameters, data, prediction
         self.picture = picture
         self.rate, self.optimiser = rate, optimiser
@@ -58,29 +62,29 @@ class Training:
         Args:
             again: for each node of the graph that was given the one that the page computes.
         """
-        names: dict[Node, str] = {leaf: name for name, leaf in live.printed.inputs.items()}
-        slopes, places = live.backward.gradients, live.printed.places
+        names = live.inputs()
+        slopes = live.backward.gradients
         trained = [
             {
                 "name": names[again[p]],
-                "gradient": place(places[slopes[again[p]].node]),
+                "gradient": where,
                 "shape": list(p.shape),
             }
             for p in self.parameters
-            if again[p] in slopes and slopes[again[p]].node in places
+            if again[p] in slopes and (where := live.place(slopes[again[p]].node)) is not None
         ]
         (cost,) = live.forward.graph.outputs
         return {
             "parameters": trained,
-            "cost": place(places[cost]),
+            "cost": live.place(cost),
             "costNode": ids[cost],
             "examples": self.given[0].shape[-1] if self.given else 1,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [
-                {"node": ids[n], "kind": WATCHED[n.op], "place": place(places[n])}
+                {"node": ids[n], "kind": WATCHED[n.op], "place": where}
                 for n in live.forward.graph
-                if n.op in WATCHED and len(n.shape) == 2 and n in places
+                if n.op in WATCHED and len(n.shape) == 2 and (where := live.place(n)) is not None
             ],
             "answers": self._answers(again, names),
         }
@@ -103,6 +107,7 @@ class Training:
             "out": place(printed.places[out]),
             "shape": list(out.shape),
             "picture": self.picture,
+            "fixed": self.fixed,
             "low": min(0.0, float(np.min(self.given[1].value))),
         }
 
@@ -162,7 +167,7 @@ def training_of(
     if prediction is not None and prediction.node not in set(graph):
         raise ValueError(f"{who}: the cost was not computed from prediction")
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
-    return Training(chosen, drawn, out, rate, optimiser, picture)
+    return Training(graph, chosen, drawn, out, rate, optimiser, picture)
 
 
 def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:

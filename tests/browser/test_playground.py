@@ -203,6 +203,27 @@ def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
     assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
 
 
+def test_s272_a_rule_with_a_mistake_is_the_graphs_own(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    slope = "training.parameters.map((one) => [...training.slope(one)])"
+    right = page.page.evaluate(slope)
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of A1 →")
+    rule.select_option("input for output: g (1 − x²)")
+    A1 = np.tanh(Z1 := START["W1"] @ X + START["b1"])
+    dZ2 = (1 / (1 + np.exp(-START["W2"] @ A1 - START["b2"])) - Y) / 4
+    dW1 = ((START["W2"].T @ dZ2) * (1 - Z1**2)) @ X.T
+    np.testing.assert_allclose(page.page.evaluate(slope)[0], dW1.ravel(), rtol=1e-9)
+    assert "dx has 1 − x², tanh's from its value" in page.find("#break ul").inner_text()
+    page.page.evaluate("live.add({ X: [0.5, 0.5], Y: [1] })")  # the program with it, too, takes m
+    assert page.page.evaluate("live.m()") == 5
+    page.click("#undo")
+    np.testing.assert_allclose(page.page.evaluate(slope)[0], dW1.ravel(), rtol=1e-9)
+    rule.select_option("right")
+    assert page.page.evaluate(slope) == right
+    assert page.find("#break ul li").count() == 0
+
+
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
     X = Tensor(np.eye(4), name="X")  # four pictures of one bright pixel each
     W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")

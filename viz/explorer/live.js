@@ -2,13 +2,13 @@
 
 /** The graph computed in the page: its inputs may be changed, and all that follows is new. */
 const live = (() => {
-  const { arrays, nodes, live: data } = story;
+  const { arrays, nodes } = story;
+  let data = story.live; // of the program that runs: the right one, or the one with mistakes
   const FRAME = 16; // milliseconds within which it computes while one drags
   const MANY = 300_000; // numbers from which on the first run is not tried in a frame
   const SHOWN = 10_000; // numbers of an array that the page computes and shows, where it holds statistics
   const on = data.why === "";
-  const many = data.many ?? null; // where the number of examples may be another one
-  let m = many?.m ?? null;
+  let m = data.many?.m ?? null; // the number of examples, where it may be another one
   const memory = on ? { ...program.memory } : {};
   const recorded = []; // the numbers of the page as they were recorded, by array
   const values = []; // and as they are
@@ -17,6 +17,7 @@ const live = (() => {
   const start = {}; // the inputs' memory as it was recorded
   const inputs = {}; // by node: the name of its memory
   const done = []; // changes, the last one last
+  const planted = {}; // by the name of its switch: which mistake a rule has
   const listeners = [];
   let edit = null; // a change that is going on
   let cost = Object.values(memory).reduce((sum, one) => sum + one.length, 0) > MANY ? Infinity : 0;
@@ -43,10 +44,9 @@ const live = (() => {
 
   function load() {
     fix();
-    for (const [name, { node, array, data: text }] of Object.entries(data.inputs)) {
-      start[name] = text === undefined ? numbers.decode(arrays[array]) : unpack(text, memory[name].length);
-      start[name] = start[name].slice();
-      memory[name].set(start[name]);
+    for (const [name, { node, array, data: text }] of Object.entries({ ...story.broken?.inputs, ...data.inputs })) {
+      start[name] = (text === undefined ? numbers.decode(arrays[array]) : unpack(text, Math.floor((3 * text.length) / 32))).slice();
+      memory[name]?.set(start[name]);
       if (node) {
         inputs[node] = name;
       }
@@ -54,14 +54,15 @@ const live = (() => {
     if (cost === 0) {
       program.run();
     }
-    for (const k of Object.keys(many?.still ?? {})) {
-      values[k] = numbers.decode(arrays[k]) ?? new Float64Array(0);
-      recorded[k] = values[k];
-      computed[k] = values[k];
-    }
-    for (const [k, place] of Object.entries(data.places)) {
+    const all = { ...story.broken?.places, ...data.many?.still, ...data.places };
+    for (const k of Object.keys(all)) { // some never change, as long as all rules are right
       values[k] = numbers.decode(arrays[k]) ?? new Float64Array(arrays[k].size);
       values[k].shape = arrays[k].shape;
+      recorded[k] = values[k].slice();
+      computed[k] = recorded[k];
+      told[k] = arrays[k].stats;
+    }
+    for (const [k, place] of Object.entries(data.places)) {
       if (arrays[k].data === null && cost === 0) {
         gather(place, values[k]);
         if (arrays[k].size <= SHOWN) {
@@ -69,13 +70,11 @@ const live = (() => {
         }
       }
       recorded[k] = values[k].slice();
-      computed[k] = recorded[k];
       if (cost === 0) {
         computed[k] = recorded[k].slice();
         computed[k].shape = arrays[k].shape;
         gather(place, computed[k]);
       }
-      told[k] = arrays[k].stats;
     }
   }
 
@@ -113,35 +112,11 @@ const live = (() => {
   function show(settled) {
     for (const [k, place] of Object.entries(data.places)) {
       gather(place, values[k]);
-      if (settled && arrays[k].stats !== null) {
-        arrays[k].stats = statistics(values[k]);
+      if (settled && arrays[k].size > 1) {
+        arrays[k].stats = arrays[k].data === null ? numbers.statistics(values[k]) : null;
       }
     }
     listeners.forEach((listen) => listen(settled));
-  }
-
-  /** Least, greatest, mean, norm and histogram, as they stand beside a recorded array. */
-  function statistics(x) {
-    const finite = x.filter(Number.isFinite);
-    const count = (test) => x.reduce((sum, v) => sum + (test(v) ? 1 : 0), 0);
-    const found = {
-      min: null, max: null, mean: null, norm: null, histogram: [],
-      zeros: count((v) => v === 0), nan: count(Number.isNaN), inf: count((v) => Math.abs(v) === Infinity),
-    };
-    if (finite.length === 0) {
-      return found;
-    }
-    const min = finite.reduce((a, b) => Math.min(a, b));
-    const max = finite.reduce((a, b) => Math.max(a, b));
-    const scale = Math.max(Math.abs(min), Math.abs(max)) || 1;
-    const histogram = Array.from({ length: 24 }, () => 0);
-    const width = max / scale - min / scale;
-    for (const v of finite) {
-      histogram[Math.min(23, Math.floor((24 * (v / scale - min / scale)) / width)) || 0] += 1;
-    }
-    const norm = scale * Math.sqrt(finite.reduce((sum, v) => sum + (v / scale) ** 2, 0));
-    const mean = scale * finite.reduce((sum, v) => sum + v / scale / finite.length, 0);
-    return { ...found, min, max, mean, norm: Number.isFinite(norm) ? norm : null, histogram: width > 1e-12 ? histogram : [] };
   }
 
   // --- computing ---------------------------------------------------------------------------------
@@ -166,7 +141,8 @@ const live = (() => {
           postMessage({ found: program.memory, wanted, took: performance.now() - begin });
         }
       };`;
-      const text = new Blob([document.getElementById("source").textContent, `program = build(${m});`, answer]);
+      const [source, wrong] = ["source", "broken"].map((id) => document.getElementById(id).textContent);
+      const text = new Blob([source, wrong, `program = ${data === story.live ? "build" : "buildBroken"}(${m});`, answer]);
       worker = new Worker(URL.createObjectURL(text));
       send(Object.keys(data.constants), 0);
     }
@@ -179,7 +155,7 @@ const live = (() => {
         then();
       }
     };
-    send(Object.keys(data.inputs), asked);
+    send(Object.keys({ ...story.live.inputs, ...data.inputs }), asked);
   }
 
   const slow = () => cost > FRAME;
@@ -236,17 +212,26 @@ const live = (() => {
 
   // --- the number of examples --------------------------------------------------------------------
 
-  /** Lay everything out for n examples; X and Y are given, all other inputs stay. */
-  function lay(n, given) {
+  /** Lay everything out for a program and n examples; X and Y are given, all other inputs stay. */
+  function lay(n, given, form = data) {
     m = n;
-    program = build(n);
+    data = form;
+    program = (form === story.live ? build : buildBroken)(n);
     const before = { ...memory };
+    Object.keys(memory).forEach((name) => delete memory[name]);
     Object.assign(memory, program.memory);
-    Object.keys(data.inputs).forEach((name) => memory[name].set(given[name] ?? before[name]));
+    for (const name of Object.keys({ ...story.live.inputs, ...data.inputs })) {
+      const kept = name in story.live.inputs ? before[name] : start[name];
+      memory[name].set(given[name] ?? kept);
+    }
+    Object.entries(planted).forEach(([name, k]) => memory[name]?.fill(k));
     fix();
     worker?.terminate();
     worker = null;
-    for (const [k, words] of Object.entries(many.shapes)) {
+    Object.keys(values).filter((k) => !(k in data.places) && !resized(k)).forEach((k) => values[k].set(recorded[k]));
+    document.dispatchEvent(new CustomEvent("laid"));
+    const { many } = data;
+    for (const [k, words] of Object.entries(many?.shapes ?? {})) {
       arrays[k].shape = words.map(at);
       arrays[k].size = arrays[k].shape.reduce((one, other) => one * other, 1);
       values[k] = new Float64Array(arrays[k].size);
@@ -258,14 +243,14 @@ const live = (() => {
         numbers.keep(arrays[k], values[k]);
       }
     }
-    for (const [id, words] of Object.entries(many.nodes)) {
+    for (const [id, words] of Object.entries(many?.nodes ?? {})) {
       nodes[id].shape = words.map(at);
     }
     document.dispatchEvent(new CustomEvent("resized"));
   }
 
   /** X and Y as they are, by the names of their memory. */
-  const examples = () => Object.fromEntries([many.X, many.Y].map((name) => [name, memory[name].slice()]));
+  const examples = () => Object.fromEntries([data.many.X, data.many.Y].map((name) => [name, memory[name].slice()]));
 
   /** Take an example away, or add one: the numbers of its columns of X and Y. */
   function renew(n, column) {
@@ -277,6 +262,18 @@ const live = (() => {
     }));
     lay(n, given);
     done.push({ examples: before });
+    compute(true);
+  }
+
+  /** Make mistake number k in the rule that has this switch; 0 for none. */
+  function plant(name, k) {
+    settle();
+    planted[name] = k;
+    const form = Object.values(planted).some((one) => one > 0) ? story.broken : story.live;
+    if (form !== data) {
+      lay(m, {}, form);
+    }
+    memory[name]?.fill(k);
     compute(true);
   }
 
@@ -302,12 +299,16 @@ const live = (() => {
   function reset() {
     edit = null;
     done.length = 0;
-    if (many && m !== many.m) {
-      lay(many.m, start);
+    if (data.many && m !== data.many.m) {
+      lay(data.many.m, start);
     }
-    Object.entries(start).forEach(([name, x]) => memory[name].set(x));
+    Object.keys(story.live.inputs).forEach((name) => memory[name].set(start[name])); // mistakes stay
     document.dispatchEvent(new CustomEvent("restart"));
     const restored = () => {
+      if (data !== story.live) {
+        show(true);
+        return;
+      }
       for (const k of Object.keys(data.places)) {
         values[k].set(recorded[k]);
         arrays[k].stats = told[k];
@@ -331,7 +332,9 @@ const live = (() => {
 
   return {
     on,
-    data,
+    get data() {
+      return data;
+    },
     why: data.why,
     inputs,
     memory,
@@ -351,6 +354,7 @@ const live = (() => {
     reset,
     slow,
     busy: () => "busy" in document.body.dataset,
+    plant,
     add,
     remove,
     m: () => m,

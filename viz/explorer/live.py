@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Live:
         names: what the nodes of both are called.
         rewriting: rewrite both as `compile` does, so that what saturates stays finite; every value
             of the page keeps its place.
+        shown: the Tensors of the page in whose place its own stand; by default these themselves.
 
     Attributes:
         source: the program's text.
@@ -44,6 +45,7 @@ class Live:
         backward: Backward | None,
         names: Mapping[Node, str],
         rewriting: bool = False,
+        shown: Sequence[Tensor] | None = None,
     ) -> None:
         self.forward, self.backward = forward, backward or Backward({}, {}, [])
         if len(forward.graph) > MANY:
@@ -60,6 +62,7 @@ class Live:
             *self.backward.gradients.values(),
             *self.backward.contributions.values(),
         ]
+        self.shown = self.tensors if shown is None else shown
         nodes = tuple(dict.fromkeys(t.node for t in self.tensors))
         graph = Graph(trace(nodes).nodes, nodes)
         self._new: dict[Node, Any] = {}
@@ -70,8 +73,8 @@ class Live:
             self.rows = [*dict.fromkeys(step.row.name for step in steps)]
         # A formula, as the gradient of what has no name is called, is no name of memory.
         short = {self.image(n): name for n, name in names.items() if name.isidentifier()}
-        shown = [*map(self.image, forward.graph)]
-        self.printed: Printed = javascript(graph, short, shown)
+        ahead = [*map(self.image, forward.graph)]
+        self.printed: Printed = javascript(graph, short, ahead)
         self.source = self.printed.source
 
     def image(self, node: Node) -> Any:
@@ -108,8 +111,8 @@ class Live:
             ids: of the nodes of the forward pass.
         """
         places: dict[int, Any] = {}
-        for t in self.tensors:
-            k = arrays.place(t.numpy())
+        for t, seen in zip(self.tensors, self.shown, strict=True):
+            k = arrays.place(seen.numpy())
             where = self.place(t.node)
             if k is not None and where is not None:
                 places.setdefault(k, where)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again
@@ -18,8 +19,9 @@ class Many(Live):
     """A program in which m is the number of examples, made of three that were printed.
 
     Args:
-        forward, backward, names: see `Live`; it is rewritten.
+        forward, backward, names, rewriting, shown: see `Live`.
         examples: the graph of the forward pass for other m.
+        again: records the backward pass of these.
 
     Raises:
         Fixed: the three differ in more than sizes.
@@ -32,11 +34,17 @@ class Many(Live):
         backward: Backward,
         names: Mapping[Node, str],
         examples: Examples,
+        rewriting: bool = True,
+        shown: Sequence[Tensor] | None = None,
+        again: Callable[[Forward], Backward] = backward_again,
     ) -> None:
-        super().__init__(forward, backward, names, True)
-        self.examples = examples
-        top = max(n for t in self.tensors for n in (*t.shape, 1))
-        self.sizes = (top + 1, top + 2, top + 3)  # none of them is another axis, too
+        super().__init__(forward, backward, names, rewriting, shown)
+        self.examples, self.rewriting, self.again = examples, rewriting, again
+        # None of the three is another axis as well, or the size of an array of other axes: kernels
+        # that are equal are printed once.
+        top = max(prod(n for n in t.shape if n != examples.m) for t in self.tensors)
+        top = max(top, examples.m)
+        self.sizes = (top + 1, top + 2, top + 3)
         self.lives = [self._recorded(m, names) for m in self.sizes]
         self.at = {t.node: i for i, t in enumerate(self.tensors)}
         self.source = in_m([one.source for one in self.lives], self.sizes)
@@ -44,7 +52,7 @@ class Many(Live):
     def _recorded(self, m: int, names: Mapping[Node, str]) -> Live:
         """The program for another m, with the same names."""
         forward = self.examples.recorded(m)
-        backward = backward_again(forward)
+        backward = self.again(forward)
         tensors = [
             *forward.tensors, *backward.gradients.values(), *backward.contributions.values()
         ]  # fmt: skip
@@ -52,7 +60,7 @@ class Many(Live):
             raise Fixed("the graph is another one for another number of examples")
         pairs = zip(tensors, self.tensors, strict=True)
         named = {t.node: names[u.node] for t, u in pairs if u.node in names}
-        return Live(forward, backward, named, True)
+        return Live(forward, backward, named, self.rewriting)
 
     def _each(self, node: Node) -> list[Tensor]:
         return [one.tensors[self.at[node]] for one in self.lives]
@@ -62,7 +70,9 @@ class Many(Live):
         first = self.lives[0]
         known = first.inputs()
         pairs = zip(self.tensors, first.tensors, strict=True)
-        return {t.node: known[u.node] for t, u in pairs if u.node in known}
+        found = {t.node: known[u.node] for t, u in pairs if u.node in known}
+        there = {t.node for t in first.tensors}
+        return found | {leaf: name for leaf, name in known.items() if leaf not in there}
 
     def lines(self) -> list[list[int]]:
         """For each step of the page its lines of the program."""
@@ -104,13 +114,13 @@ class Many(Live):
         shapes: dict[int, Any] = {}
         nodes: dict[str, Any] = {}
         still: dict[int, Any] = {}
-        for t in self.tensors:
+        for t, seen in zip(self.tensors, self.shown, strict=True):
             words = [
                 self._word(n) for n in zip(*(u.shape for u in self._each(t.node)), strict=True)
             ]
             if words == list(t.shape):
                 continue
-            k = arrays.place(t.numpy())
+            k = arrays.place(seen.numpy())
             if k is not None:
                 shapes[k] = words
                 if self.place(t.node) is None:

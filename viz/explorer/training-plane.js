@@ -218,7 +218,7 @@ const plane = (() => {
         add(...where(event));
       }
     });
-    document.addEventListener("resized", place_all);
+    document.addEventListener("laid", place_all);
   }
   place_all();
   reach();

@@ -51,11 +51,11 @@ const trainer = (() => {
 
   /** How many units of a layer answer 0 to every example; how much is saturated. */
   function watch() {
-    units.replaceChildren(...training.data.units.map(({ node, kind, place }) => {
+    units.replaceChildren(...training.data.units.map(({ node, kind, value }) => {
       const [rows, columns] = story.nodes[node].shape;
       const x = new Float64Array(rows * columns);
       x.shape = [rows, columns];
-      live.gather(place, x);
+      live.gather(live.data.places[value], x);
       const dead = Array.from({ length: rows }, (_, r) => x.subarray(r * columns, (r + 1) * columns).every((v) => v === 0)).filter(Boolean).length;
       const flat = x.filter((v) => Math.abs(v) > 0.99 || (story.nodes[node].op === "sigmoid" && v < 0.01)).length;
       const [count, all, words] = kind === "dead" ? [dead, rows, "units dead"] : [Math.round((100 * flat) / x.length), 100, "% saturated"];
@@ -206,6 +206,7 @@ const trainer = (() => {
     ...(plane ? [plane.element, ...hint] : []),
     ...(pad ? [pad.element, pad.tools] : []),
     units,
+    ...(breaker ? [breaker] : []),
     slopes.element,
   );
   tabs.add("Train", sheet);

@@ -89,7 +89,7 @@ const slopes = (() => {
   mistake.addEventListener("input", () => {
     const one = chosen();
     program.run();
-    const right = live.gather(one.gradient, one.g).slice();
+    const right = live.gather(live.data.places[one.gradient], one.g).slice();
     one.mistake = mistake.value;
     // To the number that it changes most: a diagonal is the same transposed.
     const off = training.slope(one).map((v, i) => Math.abs(v - right[i]));
@@ -101,6 +101,7 @@ const slopes = (() => {
     control.addEventListener("keydown", (event) => event.stopPropagation());
   }
   offer();
+  breaker?.addEventListener("input", draw);
   element.addEventListener("toggle", draw);
   element.addEventListener("keydown", (event) => event.stopPropagation());
   return { element, draw, measure };

@@ -12,7 +12,7 @@ const training = (() => {
     return { name, p, gradient, mistake: "none", g: new Float64Array(p.length), v: new Float64Array(p.length), s: new Float64Array(p.length) };
   });
   parameters.forEach(({ g }, k) => (g.shape = data.parameters[k].shape));
-  document.addEventListener("resized", () => parameters.forEach((one) => (one.p = memory[one.name])));
+  document.addEventListener("laid", () => parameters.forEach((one) => (one.p = memory[one.name])));
   const examples = () => live.m() ?? data.examples;
   const cost = new Float64Array(1);
   cost.shape = [];
@@ -38,14 +38,14 @@ const training = (() => {
 
   /** The gradient of a parameter as the rules get it: with the mistake that was planted in it. */
   function slope(one) {
-    live.gather(one.gradient, one.g);
+    live.gather(live.data.places[one.gradient], one.g);
     if (one.mistake !== "none") {
       one.g.set(mistakes[one.mistake](one.g));
     }
     return one.g;
   }
 
-  const read = () => live.gather(data.cost, cost)[0];
+  const read = () => live.gather(live.data.places[data.cost], cost)[0];
 
   /** How the rules of tinygrad_dnn.optim change a parameter; each gives the function of one element. */
   const rules = {

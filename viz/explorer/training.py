@@ -15,7 +15,7 @@ from tinygrad_dnn.compiler.javascript import javascript
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
-from viz.explorer.arrays import encoded
+from viz.explorer.arrays import Arrays, encoded
 from viz.explorer.live import Live, place
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
@@ -56,35 +56,39 @@ class Training:
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
 
-    def data(self, live: Live, again: Mapping[Node, Node], ids: Mapping[Node, str]) -> Fields:
-        """The parameters with the places of their gradients, the cost's, and the plane's points.
+    def data(
+        self, live: Live, arrays: Arrays, again: Mapping[Node, Node], ids: Mapping[Node, str]
+    ) -> Fields:
+        """The parameters with their gradients, the cost, and the plane's points.
 
         Args:
+            arrays: those of the page, by whose position it knows where they lie.
             again: for each node of the graph that was given the one that the page computes.
         """
         names = live.inputs()
         slopes = live.backward.gradients
+        values = {t.node: t for t in live.forward.tensors}
         trained = [
             {
                 "name": names[again[p]],
-                "gradient": where,
+                "gradient": arrays.place(slopes[again[p]].numpy()),
                 "shape": list(p.shape),
             }
             for p in self.parameters
-            if again[p] in slopes and (where := live.place(slopes[again[p]].node)) is not None
+            if again[p] in slopes and live.place(slopes[again[p]].node) is not None
         ]
         (cost,) = live.forward.graph.outputs
         return {
             "parameters": trained,
-            "cost": live.place(cost),
+            "cost": arrays.place(values[cost].numpy()),
             "costNode": ids[cost],
             "examples": self.given[0].shape[-1] if self.given else 1,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [
-                {"node": ids[n], "kind": WATCHED[n.op], "place": where}
+                {"node": ids[n], "kind": WATCHED[n.op], "value": arrays.place(values[n].numpy())}
                 for n in live.forward.graph
-                if n.op in WATCHED and len(n.shape) == 2 and (where := live.place(n)) is not None
+                if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
             ],
             "answers": self._answers(again, names),
         }

@@ -40,8 +40,10 @@ def cost_of(
     return cost, p
 
 
-def engine(rule: Any, rate: float, steps: int, *data: Any) -> dict[str, Any]:
-    values, state = START, rule.init(START)
+def engine(
+    rule: Any, rate: float, steps: int, *data: Any, start: dict[str, Any] = START
+) -> dict[str, Any]:
+    values, state = start, rule.init(start)
     for _ in range(steps):
         cost, p = cost_of(values, tanh, *data)
         slopes = gradients(cost, [*p.values()])
@@ -194,12 +196,14 @@ def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
     right = page.page.evaluate("training.cost()")
     page.click("#reset")
     page.find("#slopes summary").click()
-    page.page.select_option("#slopes label select", "transpose forgotten")
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of W1 X → dW1")
+    rule.select_option("transpose forgotten: X gᵀ, reshaped")
     assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
     page.page.evaluate("trainer.advance(40)")
     assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)
     assert page.find("#training .chart path.other").count() == 2  # the run before; the differences
-    page.page.select_option("#slopes label select", "none")
+    rule.select_option("right")
     assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
 
 
@@ -222,6 +226,34 @@ def test_s272_a_rule_with_a_mistake_is_the_graphs_own(open_page: Any, xor: Path)
     rule.select_option("right")
     assert page.page.evaluate(slope) == right
     assert page.find("#break ul li").count() == 0
+
+
+def test_s273_a_second_run_takes_the_engines_steps_on_the_same_data(
+    open_page: Any, tmp_path: Path
+) -> None:
+    other = {k: v + 0.25 for k, v in START.items()}
+    path = viz.playground(
+        cost_of(START)[0], path=tmp_path / "two.html", rate=0.5, starts={"wider": other}
+    )
+    page = Stepper(open_page(path))
+    page.find("#compare summary").click()
+    page.page.get_by_label("Start of the second run").select_option("wider")
+    page.page.get_by_label("Learning rate of the second run").fill("0.25")
+    page.page.evaluate("trainer.advance(100)")
+    theirs = engine(optim.sgd(), 0.25, 100, start=other)
+    ours = page.page.evaluate("training.second().own.map((x) => [...x])")
+    for k, x in zip(START, ours, strict=True):
+        np.testing.assert_allclose(x, np.ravel(theirs[k]), rtol=1e-9, atol=1e-12)
+    first = engine(optim.sgd(), 0.5, 100)
+    np.testing.assert_allclose(
+        page.page.evaluate("[...live.memory.W1]"), np.ravel(first["W1"]), rtol=1e-9, atol=1e-12
+    )
+    assert page.find(".chart path.second").count() == 1
+    assert page.find("#compare [role=status]").inner_text().endswith("after 99 steps")
+    page.click("#reset")  # both begin again
+    assert page.page.evaluate("training.second().own[1][0]") == other["b1"][0, 0]
+    page.page.get_by_label("Start of the second run").select_option("no second run")
+    assert page.find(".planes [role=img]").is_hidden()
 
 
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def test_what_can_not_be_trained_is_refused(tmp_path: Path) -> None:
         viz.playground(cost, data=(X,))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected a name ending in \.html"):
         viz.playground(cost, path=tmp_path / "page.txt")
+    with pytest.raises(ValueError, match=r"starts\['far'\]: expected w; it lacks w"):
+        viz.playground(cost, starts={"far": {"W": np.ones((1, 2))}})
+    with pytest.raises(ValueError, match=r"expected w of shape \(1, 2\), got \(2, 1\)"):
+        viz.playground(cost, starts={"far": [np.ones((2, 1))]})
+    with pytest.raises(ValueError, match="expected 1 arrays, got 0"):
+        viz.playground(cost, starts={"far": []})
     with pytest.raises(ValueError, match="not computed from prediction"):
         viz.playground(cost, prediction=other)
 

@@ -60,6 +60,11 @@ NOT_SUMMED = Mistake(
 )
 TURNED = Mistake("transpose forgotten: W g", lambda g, z, x, right, W: W @ g)
 
+RESHAPED = Mistake(
+    "transpose forgotten: X gᵀ, reshaped",
+    lambda g, z, x, right, W: right.T.reshape(x.shape),
+)
+
 
 class Switch(NamedTuple):
     """A rule with a switch.
@@ -104,7 +109,9 @@ def _mistakes(z: Node, i: int, x: Node) -> tuple[Mistake, ...]:
     if z.op is matmul:
         W = z.inputs[0]
         square = i == 1 and len(W.shape) == 2 and W.shape[0] == W.shape[1]
-        return (TURNED,) if square else (SIGN,) if i == 0 else ()
+        if i == 0:
+            return (RESHAPED, SIGN) if len(x.shape) == 2 and min(x.shape) > 1 else (SIGN,)
+        return (TURNED,) if square else ()
     if z.op is add and x.shape != z.shape:
         return (NOT_SUMMED,)
     return ()
@@ -193,7 +200,9 @@ def said(op: Any, mistake: Mistake) -> str:
     """
     x, W = (np.abs(SAMPLE) + 0.5 if op is log else SAMPLE), None
     function = op
-    if op is matmul:
+    if mistake is RESHAPED:
+        x, function = SQUARE, lambda W: W @ SAMPLE
+    elif op is matmul:
         W, function = SQUARE, matmul
     elif op is add:
         x, function = np.array([[0.5], [-1.0]]), lambda x: op(SAMPLE, x)

@@ -59,7 +59,8 @@ SCRIPTS = (
     + ("explorer/lesson.js",)
 )
 TRAINING = tuple(
-    f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-break", "-slopes", "-sheet")
+    f"explorer/training{part}.js"
+    for part in ("", "-plane", "-pad", "-compare", "-break", "-slopes", "-sheet")
 )
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
@@ -264,10 +265,12 @@ def _svg(scene: Scene, labels: Labels) -> str:
     """A picture as it stands in a page: the element alone, without its prologue."""
     drawn = svg_of(picture_of(scene, labels, tooltips=False))
     drawn = re.sub(r"<!--.*?-->\n?", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
-    # What every text says again stands once, where all texts have it from.
-    same = dict.fromkeys(re.findall(r' (?:font-family|xml:space)="[^"]*"', drawn))
-    texts = re.sub(r' (?:font-family|xml:space)="[^"]*"', "", drawn)
-    return texts.replace("<svg", "<svg" + "".join(same), 1) if len(same) == 2 else drawn
+    for attribute in ("font-family", "xml:space", "text-anchor"):
+        # What every text says stands once, where all of them have it from.
+        values = re.findall(rf'<text[^>]* ({attribute}="[^"]*")', drawn)
+        if len({*values}) == 1 and len(values) == drawn.count("<text "):
+            drawn = drawn.replace(f" {values[0]}", "").replace("<svg", f"<svg {values[0]}", 1)
+    return drawn
 
 
 def _page(

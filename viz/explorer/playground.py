@@ -27,6 +27,7 @@ def playground(
     rate: float = 0.1,
     optimiser: str = "gradient descent",
     picture: tuple[int, int] | None = None,
+    starts: Mapping[str, Any] | None = None,
     names: Mapping[str, Any] | None = None,
     merge: bool = True,
     title: str | None = None,
@@ -36,7 +37,9 @@ def playground(
     It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
     graph one takes a step or plays, chooses rate and optimiser, sees the cost fall, and compares a
     gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
-    it shows what is predicted everywhere; points are moved and flipped there.
+    it shows what is predicted everywhere; points are moved, flipped, added and taken away there.
+    The graph is rewritten as `compile` does, and the page's "Program" says by which rows; on its
+    copy as it was recorded one plants classic mistakes in the rules.
 
     Args:
         cost: a Tensor of one number, or the graph of one.
@@ -49,6 +52,9 @@ def playground(
         optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the columns of X are, with numbers from 0 to
             1; the page then has a pad to draw one on, and shows the answer as bars.
+        starts: other values to start from, each under a name of yours: a mapping from the
+            parameters' names to arrays, or these in order. On the page a second run starts from
+            one of them, or as the first one with another rate, on the same data.
         names, merge, title: see `explore`.
 
     Returns:
@@ -64,7 +70,9 @@ def playground(
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
-    training = training_of(graph, named, parameters, data, prediction, rate, optimiser, picture)
+    training = training_of(
+        graph, named, parameters, data, prediction, rate, optimiser, picture, starts
+    )
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training)
     except NotPrintable as reason:

@@ -42,9 +42,9 @@ const plane = (() => {
     });
   }
 
-  /** What is predicted at every cell, as many at a time as there are points. */
-  function paint() {
-    const context = canvas.getContext("2d");
+  /** What a run predicts at every cell, as many at a time as were recorded. */
+  function paint(into = canvas, run = training.state) {
+    const context = into.getContext("2d");
     const image = context.createImageData(SIZE, SIZE);
     const palette = colours();
     const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
@@ -56,7 +56,7 @@ const plane = (() => {
           given[j] = low + (((cell % SIZE) + 0.5) / SIZE) * (high - low);
           given[batch + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
         }
-      });
+      }, run);
       for (let j = 0; j < batch && from + j < SIZE * SIZE; j += 1) {
         const [colour, share] = tint(out, j, palette);
         for (let k = 0; k < 3; k += 1) {
@@ -222,5 +222,5 @@ const plane = (() => {
   }
   place_all();
   reach();
-  return { element, draw, paint, able };
+  return { element, size: SIZE, draw, paint, able };
 })();

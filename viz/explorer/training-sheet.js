@@ -29,10 +29,12 @@ const trainer = (() => {
   /** The costs so far. */
   function curve() {
     const points = training.curve(known()).filter(([, cost]) => Number.isFinite(cost));
-    const before = training.before().filter(([, cost]) => Number.isFinite(cost));
-    const costs = [...points, ...before].map(([, cost]) => cost);
+    const sound = (run) => run.filter(([, cost]) => Number.isFinite(cost));
+    const before = sound(training.before());
+    const second = sound(training.second()?.curve ?? []);
+    const costs = [...points, ...before, ...second].map(([, cost]) => cost);
     const [low, high] = [Math.min(0, ...costs), Math.max(...costs, 1e-300)];
-    const last = Math.max(1, state.steps, ...before.map(([step]) => step));
+    const last = Math.max(1, state.steps, ...[...before, ...second].map(([step]) => step));
     const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
     const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
     const path = (run) => run.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
@@ -40,6 +42,7 @@ const trainer = (() => {
     chart.replaceChildren(
       shape("path", { class: "axis", d: `M${LEFT},10V${HEIGHT - 26}H${WIDTH - 10}` }),
       ...(before.length > 1 ? [shape("path", { class: "other", d: path(before) })] : []),
+      ...(second.length > 1 ? [shape("path", { class: "second", d: path(second) })] : []),
       shape("path", { class: "one", d: path(points) }),
       text(short(high), LEFT - 6, 16, "end"),
       text(short(low), LEFT - 6, HEIGHT - 24, "end"),
@@ -88,6 +91,7 @@ const trainer = (() => {
     curve();
     watch();
     plane?.paint();
+    compared.draw();
     plane?.draw();
     pad?.paint();
   }
@@ -136,6 +140,7 @@ const trainer = (() => {
       return true;
     }
     training.update();
+    training.follow();
     within = true;
     slider.value = "0";
     slider.dispatchEvent(new Event("input"));
@@ -203,7 +208,9 @@ const trainer = (() => {
     make("div", { class: "settings" }, make("label", {}, "Learning rate ", rate), make("label", {}, "Optimiser ", rule)),
     status,
     chart,
-    ...(plane ? [plane.element, ...hint] : []),
+    compared.planes,
+    ...hint,
+    compared.element,
     ...(pad ? [pad.element, pad.tools] : []),
     units,
     ...(breaker ? [breaker] : []),

@@ -34,6 +34,7 @@ class Training:
         prediction: what is compared with the answers; None where there is none.
         rate, optimiser: what the page begins with.
         picture: height and width, where the columns of X are pictures.
+        starts: other values of the parameters, by name.
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
@@ -49,10 +50,11 @@ class Training:
         rate: float,
         optimiser: str,
         picture: tuple[int, int] | None = None,
+        starts: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         self.graph, self.fixed = graph, ""
         self.parameters, self.given, self.prediction = parameters, data, prediction
-        self.picture = picture
+        self.picture, self.starts = picture, starts or {}
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
 
@@ -69,20 +71,26 @@ class Training:
         slopes = live.backward.gradients
         values = {t.node: t for t in live.forward.tensors}
         trained = [
-            {
-                "name": names[again[p]],
-                "gradient": arrays.place(slopes[again[p]].numpy()),
-                "shape": list(p.shape),
-            }
-            for p in self.parameters
+            (
+                k,
+                {
+                    "name": names[again[p]],
+                    "gradient": arrays.place(slopes[again[p]].numpy()),
+                    "shape": list(p.shape),
+                },
+            )
+            for k, p in enumerate(self.parameters)
             if again[p] in slopes and live.place(slopes[again[p]].node) is not None
         ]
         (cost,) = live.forward.graph.outputs
         return {
-            "parameters": trained,
+            "parameters": [fields for _, fields in trained],
+            "starts": {
+                name: [encoded(values[k]) for k, _ in trained]
+                for name, values in self.starts.items()
+            },
             "cost": arrays.place(values[cost].numpy()),
             "costNode": ids[cost],
-            "examples": self.given[0].shape[-1] if self.given else 1,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [
@@ -125,6 +133,7 @@ def training_of(
     rate: float,
     optimiser: str,
     picture: tuple[int, int] | None = None,
+    starts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Check what `playground` was given.
 
@@ -171,7 +180,25 @@ def training_of(
     if prediction is not None and prediction.node not in set(graph):
         raise ValueError(f"{who}: the cost was not computed from prediction")
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
-    return Training(graph, chosen, drawn, out, rate, optimiser, picture)
+    others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
+    return Training(graph, chosen, drawn, out, rate, optimiser, picture, others)
+
+
+def _start(name: str, values: Any, parameters: Sequence[Leaf], named: Mapping[Node, str]) -> Any:
+    """Other values of the parameters, in their order."""
+    who = f"playground: starts[{name!r}]"
+    called = [named.get(p) or describe(p) for p in parameters]
+    if isinstance(values, Mapping):
+        if missing := [c for c in called if c not in values]:
+            raise ValueError(f"{who}: expected {', '.join(called)}; it lacks {', '.join(missing)}")
+        values = [values[c] for c in called]
+    found = [np.asarray(x, float) for x in values]
+    if len(found) != len(parameters):
+        raise ValueError(f"{who}: expected {len(parameters)} arrays, got {len(found)}")
+    for c, x, p in zip(called, found, parameters, strict=True):
+        if x.shape != p.shape:
+            raise ValueError(f"{who}: expected {c} of shape {p.shape}, got {x.shape}")
+    return found
 
 
 def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:

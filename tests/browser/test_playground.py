@@ -256,6 +256,28 @@ def test_s273_a_second_run_takes_the_engines_steps_on_the_same_data(
     assert page.find(".planes [role=img]").is_hidden()
 
 
+def test_what_takes_long_trains_beside_the_page(open_page: Any, tmp_path: Path) -> None:
+    start = np.random.default_rng(0).normal(size=(400, 400)) / 20
+    x = Tensor(np.ones((400, 1)), name="x")
+
+    def cost(W: Tensor) -> Tensor:
+        return (tanh(W @ tanh(W @ x)) ** 2).mean()
+
+    W = Tensor(start, requires_grad=True, name="W")
+    page = Stepper(open_page(viz.playground(cost(W), path=tmp_path / "slow.html", rate=0.5)))
+    values = start
+    for k in (1, 2):
+        page.page.wait_for_function("() => !live.busy()")
+        page.click("#one-step")
+        page.page.wait_for_function("(k) => !live.busy() && training.state.steps === k", arg=k)
+        W = Tensor(values, requires_grad=True)
+        values = values - 0.5 * np.asarray(gradients(cost(W), [W])[0])
+    ours = page.page.evaluate("[...live.memory.W.slice(0, 800)]")
+    np.testing.assert_allclose(ours, values[:2].ravel(), rtol=1e-9, atol=1e-12)
+    expected = cost(Tensor(values)).item()
+    assert page.page.evaluate("training.cost()") == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
     X = Tensor(np.eye(4), name="X")  # four pictures of one bright pixel each
     W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")

@@ -262,7 +262,8 @@ const numbers = (() => {
     };
     const drawn = seen.map((part) => {
       const { array, values, name } = part;
-      array.stats ??= values && statistics(values);
+      const known = values ?? array.now;
+      array.stats ??= known ? statistics(known) : null;
       if (array.size === 0) {
         return make("p", {}, "empty");
       }
@@ -308,5 +309,5 @@ const numbers = (() => {
     ];
   }
 
-  return { show, statistics, decode, keep, full, short, index, at: () => cell };
+  return { show, decode, keep, full, short, index, at: () => cell };
 })();

@@ -113,7 +113,7 @@ const live = (() => {
     for (const [k, place] of Object.entries(data.places)) {
       gather(place, values[k]);
       if (settled && arrays[k].size > 1) {
-        arrays[k].stats = arrays[k].data === null ? numbers.statistics(values[k]) : null;
+        Object.assign(arrays[k], { stats: null, now: values[k] }); // what is typical of them now, once it is asked for
       }
     }
     listeners.forEach((listen) => listen(settled));

@@ -10,8 +10,9 @@ from typing import Any
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.graph import Graph
+from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import html_path, training_of
+from viz.explorer.training import html_path, training_of, within
 from viz.subject import graph_of, names_of
 
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
@@ -39,7 +40,8 @@ def playground(
     gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
     it shows what is predicted everywhere; points are moved, flipped, added and taken away there.
     The graph is rewritten as `compile` does, and the page's "Program" says by which rows; on its
-    copy as it was recorded one plants classic mistakes in the rules.
+    copy as it was recorded one plants classic mistakes in the rules. Of more data than a page
+    takes, 5 MB with the parameters, it has the first examples, and says how many.
 
     Args:
         cost: a Tensor of one number, or the graph of one.
@@ -73,6 +75,7 @@ def playground(
     training = training_of(
         graph, named, parameters, data, prediction, rate, optimiser, picture, starts
     )
+    graph, named = within(graph, named, training, LARGEST)
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training)
     except NotPrintable as reason:

@@ -206,6 +206,7 @@ const trainer = (() => {
     { id: "training", class: "sheet", "aria-label": "Training" },
     make("div", { class: "buttons" }, next, one, go, speed),
     make("div", { class: "settings" }, make("label", {}, "Learning rate ", rate), make("label", {}, "Optimiser ", rule)),
+    ...(training.data.note ? [make("p", { class: "meta" }, `It trains on ${training.data.note}`)] : []),
     status,
     chart,
     compared.planes,

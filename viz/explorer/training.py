@@ -12,10 +12,12 @@ import numpy as np
 from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import javascript
+from tinygrad_dnn.compiler.javascript.sized import Fixed
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.arrays import Arrays, encoded
+from viz.explorer.examples import Examples
 from viz.explorer.live import Live, place
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
@@ -35,10 +37,12 @@ class Training:
         rate, optimiser: what the page begins with.
         picture: height and width, where the columns of X are pictures.
         starts: other values of the parameters, by name.
+        columns: the leaves that hold an example in each column; None where there are none.
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
         fixed: why the number of examples can't be another one.
+        note: what the page says of its examples.
     """
 
     def __init__(
@@ -51,12 +55,22 @@ class Training:
         optimiser: str,
         picture: tuple[int, int] | None = None,
         starts: Mapping[str, Sequence[Any]] | None = None,
+        columns: tuple[Leaf, Leaf] | None = None,
     ) -> None:
         self.graph, self.fixed = graph, ""
+        self.columns = columns
         self.parameters, self.given, self.prediction = parameters, data, prediction
         self.picture, self.starts = picture, starts or {}
+        self.note = ""
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
+
+    def moved(self, graph: Graph, again: Mapping[Node, Any]) -> None:
+        """The graph was recorded again, and its nodes are these."""
+        self.graph = graph
+        self.parameters = [again[p] for p in self.parameters]
+        self.given = self.given and (again[self.given[0]], again[self.given[1]])
+        self.prediction = self.prediction and again[self.prediction]
 
     def data(
         self, live: Live, arrays: Arrays, again: Mapping[Node, Node], ids: Mapping[Node, str]
@@ -91,6 +105,7 @@ class Training:
             },
             "cost": arrays.place(values[cost].numpy()),
             "costNode": ids[cost],
+            "note": self.note,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [
@@ -171,7 +186,7 @@ def training_of(
         pair = [_leaf(x, there, who, "data") for x in data]
         if len(pair) != 2:
             raise ValueError(f"{who}: expected data=(X, Y), got {len(pair)} Tensors")
-    drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
+    columns = drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
     if picture is not None and (drawn is None or np.prod(picture) != drawn[0].shape[0]):
         shape = pair[0].shape if pair else "no X"
         raise ValueError(f"{who}: expected pictures {picture} in the columns of X, got {shape}")
@@ -181,7 +196,34 @@ def training_of(
         raise ValueError(f"{who}: the cost was not computed from prediction")
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
     others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
-    return Training(graph, chosen, drawn, out, rate, optimiser, picture, others)
+    return Training(graph, chosen, drawn, out, rate, optimiser, picture, others, columns)
+
+
+def within(
+    graph: Graph, named: dict[Node, str], training: Training, size: int
+) -> tuple[Graph, dict[Node, str]]:
+    """A graph whose leaves hold at most so many bytes: with fewer examples, where it is too large.
+
+    The training is told of what became of its nodes. A graph for which there is no such is returned
+    as it is.
+    """
+    held = sum(8 * x.value.size for x in graph.leaves if isinstance(x.value, np.ndarray))
+    if held <= size or training.columns is None:
+        return graph, named
+    X, Y = training.columns
+    m = X.shape[1]
+    data = 8 * (X.value.size + Y.value.size)
+    fewer = max(0, (size - held + data) * m // data)
+    try:
+        found = Examples(graph, X, Y).recorded(fewer).graph if fewer else None
+    except Fixed:
+        found = None
+    if found is None:
+        return graph, named
+    again = dict(zip(graph, found, strict=True))
+    training.moved(found, again)
+    training.note = f"{fewer} of {m} examples: with all of them it would be too large for a page."
+    return found, {again[node]: name for node, name in named.items() if node in again}
 
 
 def _start(name: str, values: Any, parameters: Sequence[Leaf], named: Mapping[Node, str]) -> Any:

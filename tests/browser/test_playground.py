@@ -322,8 +322,11 @@ def test_units_that_answer_no_more_are_counted(open_page: Any, tmp_path: Path) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str) -> None:
     page = Stepper(open_page(xor, *size, scheme))
+    for one in ("#break", "#compare", "#slopes"):
+        page.find(f"{one} summary").click()
+    page.page.get_by_label("The rule of A1 →").select_option(index=1)
+    page.page.get_by_label("Start of the second run").select_option("as recorded")
     page.page.evaluate("trainer.advance(20)")
-    page.find("#slopes summary").click()
     for sheet in ("Train", "Program", "Numbers"):
         page.click(f"#live button:text-is('{sheet}')")
         seen = texts(page.page)

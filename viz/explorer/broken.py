@@ -30,7 +30,10 @@ class Broken:
     def __init__(
         self, forward: Forward, backward: Backward, names: Mapping[Node, str], right: Live
     ) -> None:
-        wrong, self.switches = planted(forward, backward)
+        prefix = "mistake"
+        while any(name.startswith(prefix) for name in names.values()):
+            prefix += "_"
+        wrong, self.switches = planted(forward, backward, prefix)
         tensors = [*forward.tensors, *wrong.gradients.values(), *wrong.contributions.values()]
         pairs = zip(tensors, right.tensors, strict=True)
         named = {t.node: names[u.node] for t, u in pairs if u.node in names}
@@ -40,7 +43,7 @@ class Broken:
         if isinstance(right, Many):
             self.live = Many(
                 forward, wrong, named, right.examples, False, right.tensors,
-                lambda other: planted(other, backward_again(other))[0],
+                lambda other: planted(other, backward_again(other), prefix)[0],
             )  # fmt: skip
         else:
             self.live = Live(forward, wrong, named, False, right.tensors)

@@ -87,7 +87,7 @@ const live = (() => {
   /** Put what lies in a place of the memory into an array. */
   function gather(place, into, source = memory) {
     if (typeof place === "string") {
-      into.set(source[place]);
+      into.set(source[place].subarray(0, into.length));
       return into;
     }
     const [name, offset, strides] = place;
@@ -121,8 +121,10 @@ const live = (() => {
 
   // --- computing ---------------------------------------------------------------------------------
 
-  /** Run the program here; what it takes decides when it runs next. */
+  /** Run the program here; what it takes decides when it runs next. Older answers come too late. */
   function run() {
+    asked += 1;
+    delete document.body.dataset.busy;
     const begin = performance.now();
     program.run();
     cost = Math.min(0.5 * cost + 0.5 * (performance.now() - begin), performance.now() - begin);
@@ -150,7 +152,8 @@ const live = (() => {
     worker.onmessage = ({ data: { found, wanted, took } }) => {
       cost = took; // from now on in a frame, if it fits
       if (wanted === asked) {
-        Object.entries(found).forEach(([name, x]) => memory[name].set(x));
+        // What is given may have been changed meanwhile: it stays.
+        Object.entries(found).filter(([name]) => !(name in story.live.inputs)).forEach(([name, x]) => memory[name].set(x));
         delete document.body.dataset.busy;
         then();
       }
@@ -280,8 +283,8 @@ const live = (() => {
   /** One example more, the last one; `column` gives its numbers by name and row. */
   const add = (column) => renew(m + 1, (name, row, j, x) => (j < m ? x[row * m + j] : column[name][row]));
 
-  /** One example less. */
-  const remove = (k) => renew(m - 1, (name, row, j, x) => x[row * m + j + (j >= k ? 1 : 0)]);
+  /** One example less; the last one stays. */
+  const remove = (k) => m > 1 && renew(m - 1, (name, row, j, x) => x[row * m + j + (j >= k ? 1 : 0)]);
 
   function undo() {
     settle();
@@ -318,7 +321,7 @@ const live = (() => {
     if (slow()) {
       beside(restored);
     } else {
-      program.run();
+      run();
       restored();
     }
   }

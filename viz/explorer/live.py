@@ -154,10 +154,11 @@ class Live:
 
 
 def place(ref: Ref) -> Any:
-    """Where an array lies: the name of its memory alone if it is all of that, in C order."""
+    """Where an array lies: the name of its memory alone if it is the beginning of that, in C
+    order.
+    """
     strides = np.empty(ref.shape, np.int8).strides
-    # An empty one may lie anywhere: in a memory that is not.
-    plain = ref.offset == 0 and 0 not in ref.shape and all(
+    plain = ref.offset == 0 and all(
         n == 1 or s == t for n, s, t in zip(ref.shape, ref.strides, strides, strict=True)
     )
     return ref.name if plain else [ref.name, ref.offset, list(ref.strides)]

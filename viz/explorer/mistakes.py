@@ -117,10 +117,13 @@ def _mistakes(z: Node, i: int, x: Node) -> tuple[Mistake, ...]:
     return ()
 
 
-def planted(forward: Forward, backward: Backward) -> tuple[Backward, list[Switch]]:
+def planted(
+    forward: Forward, backward: Backward, prefix: str = "mistake"
+) -> tuple[Backward, list[Switch]]:
     """The same backward pass with a switch in each rule that has classic mistakes.
 
-    A rule that hands on what it got, as that of a sum of two does, has none.
+    The switches are called by the prefix and a number. A rule that hands on what it got, as that
+    of a sum of two does, has none.
     """
     values = {t.node: t for t in forward.tensors}
     switches: dict[Node, list[Switch]] = {}
@@ -129,7 +132,7 @@ def planted(forward: Forward, backward: Backward) -> tuple[Backward, list[Switch
             x = z.inputs[i]
             mistakes = _mistakes(z, i, x)
             if mistakes and len(switches) < MOST:
-                leaf = Tensor(0.0, name=f"mistake{len(switches) + 1}")
+                leaf = Tensor(0.0, name=f"{prefix}{len(switches) + 1}")
                 switches[backward.contributions[z, i].node] = [Switch(z, i, leaf, mistakes)]
         again = _Again(values, backward, {n: s for n, (s,) in switches.items()})
         new = again.tensors()

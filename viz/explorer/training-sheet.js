@@ -199,7 +199,7 @@ const trainer = (() => {
   }
 
   const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it, click it to give it another class. ${plane.able
-    ? "Click beside them to add one; drag one out, or click it with Shift, to take it away."
+    ? "Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, Enter, Insert, Delete."
     : `How many there are is fixed: ${training.data.answers.fixed}.`}`)] : [];
   const sheet = make(
     "aside",

@@ -89,6 +89,24 @@ def logistic_regression(path):
     )
 
 
+def initialisation(path):
+    """The document's 0.01 never leaves the beginning; beside it 1 / sqrt(n) of the layer before."""
+    rng = np.random.default_rng(3)
+    points = rng.uniform(-1, 1, size=(2, 120))
+    inside = (points**2).sum(axis=0) < 0.5
+    X, Y = Tensor(points.round(2), name="X"), Tensor(inside[None] * 1.0, name="Y")
+    p = parameters(2, 8, 6, 1, init="0.01")
+    A1 = relu(p["W1"] @ X + p["b1"])
+    A2 = relu(p["W2"] @ A1 + p["b2"])
+    A3 = sigmoid(p["W3"] @ A2 + p["b3"])
+    cost = cross_entropy(A3, Y)
+    wider = initialize_parameters((2, 8, 6, 1), init="sqrt", seed=1)
+    return viz.playground(
+        cost, path=path, names=locals(), rate=0.3, starts={"1 / sqrt(n)": wider},
+        title="Where to start",
+    )  # fmt: skip
+
+
 def attention(path):
     """Three tokens: each shall attend to the one before it, the first to itself."""
     rng = np.random.default_rng(4)
@@ -154,7 +172,8 @@ def digits(path):
 
 
 PAGES = (
-    neuron, xor, spiral, logistic_regression, digits, attention, vanishing_gradients, dying_units,
+    neuron, xor, spiral, logistic_regression, digits, initialisation, attention,
+    vanishing_gradients, dying_units,
 )  # fmt: skip
 
 

@@ -35,4 +35,4 @@ def json_in_html(data: Any) -> str:
     begin a comment or another one (HTML, 13.2.5.4: script data state).
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return re.sub("<(?=[!sS])", r"\\u003c", text.replace("</", r"<\/"))
+    return re.sub("<(?=[!sS]|/[sS])", r"\\u003c", text)

@@ -46,6 +46,25 @@ FRAME = """
   return Math.min(...times);
 }
 """
+# A number changed in each frame, as a hand does; how long a frame is, in the middle of 60.
+FRAMES = """
+(name) => new Promise((done) => {
+  const times = [];
+  let last = null;
+  const frame = (now) => {
+    times.push(now - (last ?? now));
+    last = now;
+    if (times.length > 60) {
+      times.sort((a, b) => a - b);
+      done(times[30]);
+      return;
+    }
+    live.change(name, 0, live.memory[name][0] + 1e-3);
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+})
+"""
 
 
 def network(*sizes: int, examples: int) -> Tensor:
@@ -97,6 +116,15 @@ def measured(page: Page, folder: Path) -> list[tuple[str, float, Any]]:
     page.goto(viz.explore(wide(), folder / "page.html").as_uri())
     rows.append(
         ("200 ops on 10,000 numbers: a number dragged, all new", page.evaluate(FRAME, "b"), 16)
+    )
+    page.goto(viz.explore(chain(200), folder / "page.html").as_uri())
+    page.keyboard.press("End")
+    rows.append(
+        (
+            "200 ops on 50 numbers: from frame to frame while one drags",
+            page.evaluate(FRAMES, "x"),
+            17,
+        )
     )
     return rows
 

@@ -171,6 +171,12 @@ def test_numbers_that_nobody_may_change(open_page: Any, tmp_path: Any) -> None:
     assert page.find("#live, #number").count() == 0
 
 
+def test_the_first_rows_of_an_array_are_a_part_of_its_memory(stepper: Open) -> None:
+    page = stepper(zoo.experts).press("End")  # P[0:1], P[1:2], ...
+    typed(page, "Wg", 0, "0.5")
+    same(page, engine(zoo.experts, {"Wg": (0, 0.5)}))
+
+
 def test_captions_lead_through_the_page(open_page: Any, tmp_path: Any) -> None:
     cost = nets.two_layers()
     steps = ["A network of two layers.", ("Z1", "First the product."), ("dW1", "Its gradient.")]

@@ -24,24 +24,28 @@ Y = np.array([[0.0, 1.0, 1.0, 0.0]])
 START = initialize_parameters((2, 3, 1), seed=3)
 
 
-def cost_of(values: dict[str, Any], act: Any = tanh) -> tuple[Tensor, dict[str, Tensor]]:
+def cost_of(
+    values: dict[str, Any], act: Any = tanh, inputs: Any = X, answers: Any = Y
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The cost of a 2-3-1 network on XOR, and its parameters."""
     p = {k: Tensor(v, True, k) for k, v in values.items()}
-    x, y = Tensor(X, name="X"), Tensor(Y, name="Y")
+    x, y = Tensor(inputs, name="X"), Tensor(answers, name="Y")
     with scope("layer 1"):
         A1 = act(p["W1"] @ x + p["b1"])
     with scope("layer 2"):
         A2 = sigmoid(p["W2"] @ A1 + p["b2"])
     A1.name, A2.name = "A1", "A2"
-    cost = -(y * log(A2) + (1 - y) * log(1 - A2)).sum() / 4
+    cost = -(y * log(A2) + (1 - y) * log(1 - A2)).sum() / y.shape[1]
     cost.name = "cost"
     return cost, p
 
 
-def engine(rule: Any, rate: float, steps: int) -> dict[str, Any]:
-    values, state = START, rule.init(START)
+def engine(
+    rule: Any, rate: float, steps: int, *data: Any, start: dict[str, Any] = START
+) -> dict[str, Any]:
+    values, state = start, rule.init(start)
     for _ in range(steps):
-        cost, p = cost_of(values)
+        cost, p = cost_of(values, tanh, *data)
         slopes = gradients(cost, [*p.values()])
         found = {k: np.asarray(g) for k, g in zip(p, slopes, strict=True)}
         values, state = rule.update(values, found, state, rate)
@@ -74,12 +78,44 @@ def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> N
     assert page.find("#trained").inner_text().startswith("step 1 · ")
     page.click("#train")
     assert page.find("#train").inner_text() == "Pause"
-    page.find("#trained", has_text="step 4").first.wait_for()
+    page.page.wait_for_function("() => training.state.steps >= 4")
     page.click("#train")
     done = page.find("#trained").inner_text()
     page.page.wait_for_timeout(60)
     assert (page.find("#trained").inner_text(), page.find("#train").inner_text()) == (done, "Train")
     assert page.find("#training .chart").first.get_attribute("aria-label").startswith("cost after")
+
+
+def test_s270_a_step_is_taken_op_by_op_and_stands_in_its_midst(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    status = page.find("#trained")
+    page.click("#one-op")  # all ops of the first step are done: its parameters move
+    assert page.step == 0
+    assert status.inner_text() == f"step 1 · op 0 of {page.steps} · cost not yet computed"
+    moved = engine(RULES["gradient descent"], 0.5, 1)
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), np.ravel(moved["W1"]))
+    page.click("#one-op").click("#one-op")
+    assert page.page.evaluate("story.words(Number(slider.value))").startswith("step ")
+    assert "forward" in page.status
+    assert "unknown" in page.states("state").values()
+    page.page.select_option("#training [aria-label=Speed]", "op by op")
+    page.page.select_option("#pace", "220")
+    at = page.step
+    page.click("#train")
+    page.page.wait_for_function("(at) => Number(document.body.dataset.step) > at + 1", arg=at)
+    page.click("#train")
+    paused = page.step
+    page.page.wait_for_timeout(300)
+    assert (page.step, page.find("#train").inner_text()) == (paused, "Train")
+    while page.step < page.steps:
+        page.click("#one-op")
+    expected = cost_of(moved)[0].item()
+    steps = page.steps
+    assert status.inner_text() == f"step 1 · op {steps} of {steps} · cost {expected:.4g}"
+    page.click("#one-op")
+    assert page.page.evaluate("training.state.steps") == 2
+    moved = engine(RULES["gradient descent"], 0.5, 2)
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), np.ravel(moved["W1"]))
 
 
 def test_a_point_is_flipped_and_moved(open_page: Any, xor: Path) -> None:
@@ -94,6 +130,49 @@ def test_a_point_is_flipped_and_moved(open_page: Any, xor: Path) -> None:
     assert page.find(".plane path").first.get_attribute("aria-label").endswith("class 0")
     page.page.evaluate("trainer.advance(300)")
     assert page.page.evaluate(colours) != before
+
+
+def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    box = page.find(".plane svg").bounding_box()
+    assert box
+    page.page.mouse.click(box["x"] + 100, box["y"] + 200)
+    page.press("Enter", "Insert")  # of the other class, and one beside it
+    page.find(".plane path").nth(1).click(modifiers=["Shift"])
+    x, y = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    assert (x.size, y.tolist()) == (10, [0, 1, 0, 1, 1])
+    assert "(2, 5) float64" in page.things()[page.named("X")]["lines"]
+    assert page.find(".plane path").count() == 5
+    page.page.evaluate("trainer.advance(100)")
+    expected = engine(optim.sgd(), 0.5, 100, x.reshape(2, 5), y.reshape(1, 5))
+    for k, theirs in expected.items():
+        ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+        np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
+    page.click("#undo")
+    assert page.page.evaluate("[live.m(), live.memory.X[1]]") == [6, 0]
+    page.click("#reset")
+    assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#trained").inner_text() == f"step 0 · cost {cost_of(START)[0].item():.4g}"
+    assert "(2, 4) float64" in page.things()[page.named("X")]["lines"]
+
+
+def test_a_point_is_dragged_out_of_the_plane(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    point = page.find(".plane path").nth(2).bounding_box()
+    assert point
+    page.page.mouse.move(point["x"] + 7, point["y"] + 7)
+    page.page.mouse.down()
+    page.page.mouse.move(point["x"] - 600, point["y"], steps=3)
+    page.page.mouse.up()
+    assert page.page.evaluate("[live.m(), ...live.memory.Y]") == [3, 0, 1, 0]
+
+
+def test_a_cost_that_is_finite_in_the_engine_is_finite_here(open_page: Any, tmp_path: Path) -> None:
+    path = viz.playground(cost_of(START)[0], path=tmp_path / "fast.html", rate=900.0)
+    page = Stepper(open_page(path))
+    page.page.evaluate("trainer.advance(60)")
+    assert page.find("#trained").inner_text().startswith("step 60 · cost ")
+    assert "log of a sigmoid" in page.click("text=Program").find("#program").inner_text()
 
 
 def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) -> None:
@@ -117,13 +196,86 @@ def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
     right = page.page.evaluate("training.cost()")
     page.click("#reset")
     page.find("#slopes summary").click()
-    page.page.select_option("#slopes label select", "transpose forgotten")
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of W1 X → dW1")
+    rule.select_option("transpose forgotten: X gᵀ, reshaped")
     assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
     page.page.evaluate("trainer.advance(40)")
     assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)
     assert page.find("#training .chart path.other").count() == 2  # the run before; the differences
-    page.page.select_option("#slopes label select", "none")
+    rule.select_option("right")
     assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
+
+
+def test_s272_a_rule_with_a_mistake_is_the_graphs_own(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    slope = "training.parameters.map((one) => [...training.slope(one)])"
+    right = page.page.evaluate(slope)
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of A1 →")
+    rule.select_option("input for output: g (1 − x²)")
+    A1 = np.tanh(Z1 := START["W1"] @ X + START["b1"])
+    dZ2 = (1 / (1 + np.exp(-START["W2"] @ A1 - START["b2"])) - Y) / 4
+    dW1 = ((START["W2"].T @ dZ2) * (1 - Z1**2)) @ X.T
+    np.testing.assert_allclose(page.page.evaluate(slope)[0], dW1.ravel(), rtol=1e-9)
+    assert "dx has 1 − x², tanh's from its value" in page.find("#break ul").inner_text()
+    page.page.evaluate("live.add({ X: [0.5, 0.5], Y: [1] })")  # the program with it, too, takes m
+    assert page.page.evaluate("live.m()") == 5
+    page.click("#undo")
+    np.testing.assert_allclose(page.page.evaluate(slope)[0], dW1.ravel(), rtol=1e-9)
+    rule.select_option("right")
+    assert page.page.evaluate(slope) == right
+    assert page.find("#break ul li").count() == 0
+
+
+def test_s273_a_second_run_takes_the_engines_steps_on_the_same_data(
+    open_page: Any, tmp_path: Path
+) -> None:
+    other = {k: v + 0.25 for k, v in START.items()}
+    path = viz.playground(
+        cost_of(START)[0], path=tmp_path / "two.html", rate=0.5, starts={"wider": other}
+    )
+    page = Stepper(open_page(path))
+    page.find("#compare summary").click()
+    page.page.get_by_label("Start of the second run").select_option("wider")
+    page.page.get_by_label("Learning rate of the second run").fill("0.25")
+    page.page.evaluate("trainer.advance(100)")
+    theirs = engine(optim.sgd(), 0.25, 100, start=other)
+    ours = page.page.evaluate("training.second().own.map((x) => [...x])")
+    for k, x in zip(START, ours, strict=True):
+        np.testing.assert_allclose(x, np.ravel(theirs[k]), rtol=1e-9, atol=1e-12)
+    first = engine(optim.sgd(), 0.5, 100)
+    np.testing.assert_allclose(
+        page.page.evaluate("[...live.memory.W1]"), np.ravel(first["W1"]), rtol=1e-9, atol=1e-12
+    )
+    assert page.find(".chart path.second").count() == 1
+    assert page.find("#compare [role=status]").inner_text().endswith("after 99 steps")
+    page.click("#reset")  # both begin again
+    assert page.page.evaluate("training.second().own[1][0]") == other["b1"][0, 0]
+    page.page.get_by_label("Start of the second run").select_option("no second run")
+    assert page.find(".planes [role=img]").is_hidden()
+
+
+def test_what_takes_long_trains_beside_the_page(open_page: Any, tmp_path: Path) -> None:
+    start = np.random.default_rng(0).normal(size=(400, 400)) / 20
+    x = Tensor(np.ones((400, 1)), name="x")
+
+    def cost(W: Tensor) -> Tensor:
+        return (tanh(W @ tanh(W @ x)) ** 2).mean()
+
+    W = Tensor(start, requires_grad=True, name="W")
+    page = Stepper(open_page(viz.playground(cost(W), path=tmp_path / "slow.html", rate=0.5)))
+    values = start
+    for k in (1, 2):
+        page.page.wait_for_function("() => !live.busy()")
+        page.click("#one-step")
+        page.page.wait_for_function("(k) => !live.busy() && training.state.steps === k", arg=k)
+        W = Tensor(values, requires_grad=True)
+        values = values - 0.5 * np.asarray(gradients(cost(W), [W])[0])
+    ours = page.page.evaluate("[...live.memory.W.slice(0, 800)]")
+    np.testing.assert_allclose(ours, values[:2].ravel(), rtol=1e-9, atol=1e-12)
+    expected = cost(Tensor(values)).item()
+    assert page.page.evaluate("training.cost()") == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
@@ -172,8 +324,11 @@ def test_units_that_answer_no_more_are_counted(open_page: Any, tmp_path: Path) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str) -> None:
     page = Stepper(open_page(xor, *size, scheme))
+    for one in ("#break", "#compare", "#slopes"):
+        page.find(f"{one} summary").click()
+    page.page.get_by_label("The rule of A1 →").select_option(index=1)
+    page.page.get_by_label("Start of the second run").select_option("as recorded")
     page.page.evaluate("trainer.advance(20)")
-    page.find("#slopes summary").click()
     for sheet in ("Train", "Program", "Numbers"):
         page.click(f"#live button:text-is('{sheet}')")
         seen = texts(page.page)

@@ -22,5 +22,5 @@ from viz.page import json_in_html
 def test_json_arrives_as_it_was_and_ends_nothing(text: str) -> None:
     told = json_in_html({text: [text, {"a": text}]})
     assert json.loads(told) == {text: [text, {"a": text}]}
-    assert not re.search(r"</|<!|<script", told, re.IGNORECASE)
+    assert not re.search(r"</s|<!|<script", told, re.IGNORECASE)
     told.encode()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import viz
+import viz.explorer.playground as module
 from tinygrad_dnn import Tensor
 
 
@@ -46,8 +47,29 @@ def test_what_can_not_be_trained_is_refused(tmp_path: Path) -> None:
         viz.playground(cost, data=(X,))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected a name ending in \.html"):
         viz.playground(cost, path=tmp_path / "page.txt")
+    with pytest.raises(ValueError, match=r"starts\['far'\]: expected w; it lacks w"):
+        viz.playground(cost, starts={"far": {"W": np.ones((1, 2))}})
+    with pytest.raises(ValueError, match=r"expected w of shape \(1, 2\), got \(2, 1\)"):
+        viz.playground(cost, starts={"far": [np.ones((2, 1))]})
+    with pytest.raises(ValueError, match="expected 1 arrays, got 0"):
+        viz.playground(cost, starts={"far": []})
     with pytest.raises(ValueError, match="not computed from prediction"):
         viz.playground(cost, prediction=other)
+
+
+def test_of_too_many_examples_a_page_takes_some_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 8 * 400)
+    rng = np.random.default_rng(0)
+    X, Y = Tensor(rng.normal(size=(9, 60)), name="X"), Tensor(rng.random((1, 60)), name="Y")
+    w = Tensor(rng.normal(size=(1, 9)), requires_grad=True, name="w")
+    path = tmp_path / "page.html"
+    text = viz.playground(((w @ X - Y) ** 2).sum() / 60, path=path).read_text("utf-8")
+    assert '"note":"39 of 60 examples: with all of them it would be too large' in text
+    assert "(1, 39) float64" in text
+    text = viz.playground(((w @ X - Y) ** 2).sum(), path=path).read_text("utf-8")
+    assert '"note":"",' in text  # of a sum they can't be taken
 
 
 def test_ops_that_a_page_can_not_compute_are_named() -> None:

@@ -46,4 +46,5 @@ def _trained(args: argparse.Namespace) -> Subject:
     room = LARGEST - sum(8 * x.size for x in leaves.values()) + data
     if data <= room:
         return what
-    return subject(args, examples=max(1, room * leaves["X"].shape[1] // data))
+    fewer = subject(args, examples=max(1, room * leaves["X"].shape[1] // data))
+    return fewer._replace(description=f"{fewer.description}; a page takes no more")

@@ -174,6 +174,30 @@ const numbers = (() => {
 
   // --- statistics --------------------------------------------------------------------------------
 
+  /** Least, greatest, mean, norm and histogram, as they stand beside a recorded array. */
+  function statistics(x) {
+    const finite = x.filter(Number.isFinite);
+    const count = (test) => x.reduce((sum, v) => sum + (test(v) ? 1 : 0), 0);
+    const found = {
+      min: null, max: null, mean: null, norm: null, histogram: [],
+      zeros: count((v) => v === 0), nan: count(Number.isNaN), inf: count((v) => Math.abs(v) === Infinity),
+    };
+    if (finite.length === 0) {
+      return found;
+    }
+    const min = finite.reduce((a, b) => Math.min(a, b));
+    const max = finite.reduce((a, b) => Math.max(a, b));
+    const scale = Math.max(Math.abs(min), Math.abs(max)) || 1;
+    const histogram = Array.from({ length: 24 }, () => 0);
+    const width = max / scale - min / scale;
+    for (const v of finite) {
+      histogram[Math.min(23, Math.floor((24 * (v / scale - min / scale)) / width)) || 0] += 1;
+    }
+    const norm = scale * Math.sqrt(finite.reduce((sum, v) => sum + (v / scale) ** 2, 0));
+    const mean = scale * finite.reduce((sum, v) => sum + v / scale / finite.length, 0);
+    return { ...found, min, max, mean, norm: Number.isFinite(norm) ? norm : null, histogram: width > 1e-12 ? histogram : [] };
+  }
+
   /** The typical numbers of an array, with a histogram. */
   function typical(array) {
     const { stats } = array;
@@ -238,6 +262,8 @@ const numbers = (() => {
     };
     const drawn = seen.map((part) => {
       const { array, values, name } = part;
+      const known = values ?? array.now;
+      array.stats ??= known ? statistics(known) : null;
       if (array.size === 0) {
         return make("p", {}, "empty");
       }

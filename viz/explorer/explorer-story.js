@@ -4,6 +4,11 @@
 const story = (() => {
   const data = JSON.parse(document.getElementById("trace").textContent);
   const { nodes, steps, groups } = data;
+  for (const node of Object.values(nodes)) { // formulas are told by their numbers
+    for (const [one, ...names] of [[node, "formula", "gradientFormula"], ...[...node.contributions, ...node.rules].map((part) => [part, "formula"])]) {
+      names.forEach((name) => (one[name] = data.texts[one[name]]));
+    }
+  }
 
   // After which step: the value is computed, an output's own gradient is there, the rules have run.
   const computed = Object.fromEntries(Object.keys(nodes).map((id) => [id, 0]));

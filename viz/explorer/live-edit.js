@@ -27,8 +27,9 @@ const editing = (() => {
     const parts = last && id ? [`${live.title(id)}${index(nodes[id], last.i)}: ${short(last.before)} → ${short(last.after)}`] : [];
     for (const out of live.data.outputs) {
       const k = nodes[out].value;
-      const [before, after] = live.values[k]?.length === 1 ? [live.recorded[k][0], live.values[k][0]] : [0, 0];
-      if (!Object.is(before, after) || (last && live.values[k]?.length === 1)) {
+      const single = live.values[k]?.length === 1;
+      const [before, after] = single ? [live.recorded[k][0], live.values[k][0]] : [0, 0];
+      if (single && (last || !live.same(k, 0))) {
         const by = after - before;
         parts.push(`${live.title(out)}: ${short(before)} → ${short(after)} (${by < 0 ? "" : "+"}${short(by)})`);
       }
@@ -62,20 +63,37 @@ const editing = (() => {
     return head + brief(x, digits);
   }
 
-  const differs = (k) => live.values[k]?.some((v, i) => !Object.is(v, live.recorded[k][i])) ?? false;
+  const differs = (k) => live.values[k]?.some((_, i) => !live.same(k, i)) ?? false;
+
+  const written = ({ shape }) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+  // By the shape as it was recorded, a node that has it; all of these hang on the number of examples.
+  const sized = new Map(Object.keys(live.data.many?.nodes ?? {}).map((id) => [written(nodes[id]), id]));
+
+  /** The shapes in the boxes, once there are more examples or less. */
+  function reshape() {
+    for (const text of document.querySelectorAll("#graph text.size")) {
+      text.dataset.first ??= text.textContent;
+      text.textContent = text.dataset.first.replaceAll(/\([\d, ]+\)/gu, (one) => (sized.has(one) ? written(nodes[sized.get(one)]) : one));
+    }
+  }
 
   /** The numbers in the boxes, and which of them are others than recorded. */
   function paint() {
+    if (sized.size > 0) {
+      reshape();
+    }
     for (const element of document.querySelectorAll("#graph g.node")) {
       const node = nodes[element.id];
       for (const [line, k] of [["value", node?.value], ["slope", node?.gradient]]) {
         const text = element.querySelector(`text.${line}`);
         if (text && live.values[k]?.length > 0) {
           const moved = differs(k);
-          if (moved || text.dataset.moved) {
+          const other = moved || live.resized(k);
+          if (other || text.dataset.moved || text.dataset.resized) {
             text.dataset.first ??= text.dataset.whole ?? text.textContent;
-            const said = !moved ? text.dataset.first : fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
+            const said = !other ? text.dataset.first : fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
             text.dataset.moved = moved ? "true" : "";
+            text.dataset.resized = live.resized(k) ? "true" : "";
             text.dataset.whole = said; // the stepping writes it when all of a gradient is there
             if (line === "value" || element.dataset.gradient !== "partial") {
               text.textContent = said;
@@ -112,7 +130,7 @@ const editing = (() => {
           cell.textContent = short(now[i]);
           cell.title = full(now[i]);
         }
-        const moved = Object.is(now[i], before[i]) ? "" : now[i] < before[i] ? "down" : "up";
+        const moved = live.same(k, i) ? "" : now[i] < before[i] ? "down" : "up";
         if ((cell.dataset.moved ?? "") !== moved) {
           cell.dataset.moved = moved;
         }

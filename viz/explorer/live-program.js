@@ -31,13 +31,13 @@ const tabs = (() => {
     return { add, open };
   }
   editing.bar.append(row);
-  const text = document.getElementById("source").textContent.trim().split("\n");
-  text[0] = text[0].replace('"use strict"; ', "");
+  const sources = Object.fromEntries(["source", "broken"].map((id) => [id, document.getElementById(id).textContent.trim().replace('"use strict"; ', "").split("\n")]));
   let lines = []; // written when they are first looked at
   let lit = [];
   const list = make("ol", { tabindex: "0", "aria-label": "The program, line by line" });
   const note = make("p", { class: "meta" }, "This text computes the page's numbers. Branches that Python took while recording, and positions written into an index, stay as they were recorded.");
-  const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, list);
+  const rows = make("p", { class: "meta" }, `Rewritten as compile does, so that what saturates stays finite: ${live.data.rows?.join("; ")}.`);
+  const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, rows, list);
 
   /** Light the lines of the present step. */
   function light() {
@@ -45,8 +45,9 @@ const tabs = (() => {
       return;
     }
     if (lines.length === 0) {
-      lines = text.map((line) => make("li", {}, line || " "));
-      list.append(...lines);
+      lines = sources[live.data === story.live ? "source" : "broken"].map((line) => make("li", {}, line || " "));
+      list.replaceChildren(...lines);
+      rows.hidden = !live.data.rows.length;
     }
     lit.forEach((line) => line.classList.remove("lit"));
     lit = (live.data.lines[Number(document.body.dataset.step) - 1] ?? []).map((k) => lines[k - 1]);
@@ -64,6 +65,10 @@ const tabs = (() => {
   add("Numbers", sheets.get("Numbers"));
   add("Program", sheet);
   new MutationObserver(light).observe(document.body, { attributeFilter: ["data-step"] });
+  document.addEventListener("laid", () => {
+    lines = [];
+    light();
+  });
   document.addEventListener("opened", light);
   document.addEventListener("picked", () => open("Numbers"));
   light();

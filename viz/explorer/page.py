@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.autodiff.retrace import Backward, backward_again, forward_again
+from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable
+from tinygrad_dnn.compiler.javascript.sized import Fixed
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.graph import Graph, Node
 from tinygrad_dnn.storage.whole_file import write_text
@@ -23,8 +25,11 @@ from viz.drawing.labels import Labels, owned, title_of
 from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
+from viz.explorer.broken import Broken
+from viz.explorer.examples import Examples
 from viz.explorer.lesson import Caption, checked, lesson
-from viz.explorer.live import Live
+from viz.explorer.live import Fields, Live
+from viz.explorer.many import Many
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
@@ -54,7 +59,8 @@ SCRIPTS = (
     + ("explorer/lesson.js",)
 )
 TRAINING = tuple(
-    f"explorer/training{part}.js" for part in ("", "-plane", "-pad", "-slopes", "-sheet")
+    f"explorer/training{part}.js"
+    for part in ("", "-plane", "-pad", "-compare", "-break", "-slopes", "-sheet")
 )
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
@@ -178,14 +184,18 @@ def _written(
     for view in ways:
         groups |= view
     ids = scene.ids
-    source, story["live"] = "null", {"why": None}
+    source, broken, story["live"] = "null", "null", {"why": None}
     if live:
         try:
-            computed = Live(forward, backward, teller.names)
+            computed = _live(forward, backward, teller.names, training)
             story["live"] = computed.data(teller.arrays, ids, story["arrays"])
             source = computed.source
             if training is not None:
-                story["training"] = training.data(computed, again, ids)
+                story["training"] = training.data(computed, teller.arrays, again, ids)
+                assert backward is not None
+                mistaken = Broken(forward, backward, teller.names, computed)
+                story["broken"] = mistaken.data(teller.arrays, ids, story["arrays"])
+                broken = mistaken.source
         except NotPrintable as reason:
             if training is not None:
                 raise
@@ -204,7 +214,44 @@ def _written(
         for name, group in groups.items()
     }
     signs = " ".join(filter(None, (teller.legend, namesakes(named))))
-    return _page(story, pictures, signs, source, training)
+    return _page(story, pictures, signs, source, broken, training)
+
+
+def _live(
+    forward: Forward,
+    backward: Backward | None,
+    names: Mapping[Node, str],
+    training: Training | None,
+) -> Live:
+    """The page's program; where one trains on points of a plane, for any number of them."""
+    if training is None:
+        return Live(forward, backward, names)
+    if backward is not None and training.given is not None and training.picture is None:
+        try:
+            return Many(forward, backward, names, Examples(training.graph, *training.given))
+        except Fixed as reason:
+            training.fixed = str(reason)
+    return Live(forward, backward, names, True)
+
+
+def _told(story: Fields) -> Fields:
+    """The story as it stands in the page, without what that says twice: each formula stands once,
+    and is told by its number.
+    """
+    texts: dict[str, int] = {}
+
+    def number(fields: Fields, *names: str) -> Fields:
+        return fields | {k: texts.setdefault(fields[k], len(texts)) for k in names}
+
+    nodes = {
+        name: number(node, "formula", "gradientFormula")
+        | {part: [number(one, "formula") for one in node[part]]
+           for part in ("contributions", "rules")}
+        for name, node in story["nodes"].items()
+    }  # fmt: skip
+    # Of numbers that are there themselves the page knows what is typical.
+    arrays = [{**x, "stats": x["stats"] if x["data"] is None else None} for x in story["arrays"]]
+    return {**story, "nodes": nodes, "arrays": arrays, "texts": [*texts]}
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -217,14 +264,21 @@ def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]
 def _svg(scene: Scene, labels: Labels) -> str:
     """A picture as it stands in a page: the element alone, without its prologue."""
     drawn = svg_of(picture_of(scene, labels, tooltips=False))
-    return drawn[drawn.index("<svg") :]
+    drawn = re.sub(r"<!--.*?-->\n?", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+    for attribute in ("font-family", "xml:space", "text-anchor"):
+        # What every text says stands once, where all of them have it from.
+        values = re.findall(rf'<text[^>]* ({attribute}="[^"]*")', drawn)
+        if len({*values}) == 1 and len(values) == drawn.count("<text "):
+            drawn = drawn.replace(f" {values[0]}", "").replace("<svg", f"<svg {values[0]}", 1)
+    return drawn
 
 
 def _page(
-    story: Mapping[str, Any],
+    story: Fields,
     pictures: Mapping[str, str],
     legend: str,
     program: str,
+    broken: str,
     training: Training | None,
 ) -> str:
     scripts = SCRIPTS + (() if training is None else TRAINING) + LINK
@@ -239,8 +293,10 @@ def _page(
         palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
         legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
         views="\n".join(views),
-        trace=json_in_html(story),
+        trace=json_in_html(_told(story)),
         program=program,
+        broken=broken,
+        m="" if (many := story["live"].get("many")) is None else str(many["m"]),
         predictor="null" if training is None else training.predictor,
         script="\n".join(map(asset, scripts)),
     )

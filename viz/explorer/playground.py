@@ -11,8 +11,9 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.former_names import former_arguments
 from tinygrad_dnn.graph import Graph
+from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import html_path, training_of
+from viz.explorer.training import html_path, training_of, within
 from viz.subject import graph_of, names_of
 
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
@@ -29,6 +30,7 @@ def playground(
     learning_rate: float = 0.1,
     optimiser: str = "gradient descent",
     picture: tuple[int, int] | None = None,
+    starts: Mapping[str, Any] | None = None,
     names: Mapping[str, Any] | None = None,
     merge: bool = True,
     title: str | None = None,
@@ -38,7 +40,10 @@ def playground(
     It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
     graph one takes a step or plays, chooses rate and optimiser, sees the cost fall, and compares a
     gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
-    it shows what is predicted everywhere; points are moved and flipped there.
+    it shows what is predicted everywhere; points are moved, flipped, added and taken away there.
+    The graph is rewritten as `compile` does, and the page's "Program" says by which rows; on its
+    copy as it was recorded one plants classic mistakes in the rules. Of more data than a page
+    takes, 5 MB with the parameters, it has the first examples, and says how many.
 
     Args:
         cost: a Tensor of one number, or the graph of one.
@@ -51,6 +56,9 @@ def playground(
         optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the columns of X are, with numbers from 0 to
             1; the page then has a pad to draw one on, and shows the answer as bars.
+        starts: other values to start from, each under a name of yours: a mapping from the
+            parameters' names to arrays, or these in order. On the page a second run starts from
+            one of them, or as the first one with another rate, on the same data.
         names, merge, title: see `explore`.
 
     Returns:
@@ -67,8 +75,9 @@ def playground(
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
     training = training_of(
-        graph, named, parameters, data, prediction, learning_rate, optimiser, picture
+        graph, named, parameters, data, prediction, learning_rate, optimiser, picture, starts
     )
+    graph, named = within(graph, named, training, LARGEST)
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training)
     except NotPrintable as reason:

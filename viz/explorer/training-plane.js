@@ -9,13 +9,16 @@ const plane = (() => {
   }
   const SIZE = 48; // cells along a side
   const SIDE = 320; // of the drawing, in units of its own
-  const [X, Y] = [live.memory[data.X], live.memory[data.Y]];
-  const m = X.length / 2;
-  const classes = Y.length / m;
+  const [classes, batch] = data.shape; // so many places are predicted at once
+  let X = null;
+  let Y = null;
+  let m = 0;
   const canvas = make("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
-  const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class" });
+  const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
   const element = make("div", { class: "plane" }, canvas, drawing);
-  const points = [];
+  let points = [];
+  const able = live.m() !== null; // to add points and to take them away
+  let chosen = 0; // the point that the Tab key reaches
   let low = 0;
   let high = 1;
 
@@ -39,22 +42,22 @@ const plane = (() => {
     });
   }
 
-  /** What is predicted at every cell, as many at a time as there are points. */
-  function paint() {
-    const context = canvas.getContext("2d");
+  /** What a run predicts at every cell, as many at a time as were recorded. */
+  function paint(into = canvas, run = training.state) {
+    const context = into.getContext("2d");
     const image = context.createImageData(SIZE, SIZE);
     const palette = colours();
     const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
     const paper = [1, 3, 5].map((i) => Number.parseInt(ground.slice(i, i + 2), 16));
-    for (let from = 0; from < SIZE * SIZE; from += m) {
+    for (let from = 0; from < SIZE * SIZE; from += batch) {
       const out = training.predicted((given) => {
-        for (let j = 0; j < m; j += 1) {
+        for (let j = 0; j < batch; j += 1) {
           const cell = Math.min(from + j, SIZE * SIZE - 1);
           given[j] = low + (((cell % SIZE) + 0.5) / SIZE) * (high - low);
-          given[m + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
+          given[batch + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
         }
-      });
-      for (let j = 0; j < m && from + j < SIZE * SIZE; j += 1) {
+      }, run);
+      for (let j = 0; j < batch && from + j < SIZE * SIZE; j += 1) {
         const [colour, share] = tint(out, j, palette);
         for (let k = 0; k < 3; k += 1) {
           image.data[4 * (from + j) + k] = paper[k] + (colour[k] - paper[k]) * share;
@@ -73,9 +76,9 @@ const plane = (() => {
     }
     let best = 0;
     for (let k = 1; k < classes; k += 1) {
-      best = out[k * m + j] > out[best * m + j] ? k : best;
+      best = out[k * batch + j] > out[best * batch + j] ? k : best;
     }
-    return [palette[best % palette.length], Math.max(0, Math.min(1, out[best * m + j])) * 0.75];
+    return [palette[best % palette.length], Math.max(0, Math.min(1, out[best * batch + j])) * 0.75];
   }
 
   /** Put each point where it is, in the colour and the form of its class. */
@@ -96,14 +99,37 @@ const plane = (() => {
     });
   }
 
+  /** The answer for an example of a class. */
+  const answer = (kind) => Array.from({ length: classes }, (_, k) => (classes === 1 ? [data.low, 1][kind] : Number(k === kind)));
+
   /** Give a point the next class. */
   function flip(j) {
-    const next = (label(j) + 1) % Math.max(2, classes);
-    for (let k = 0; k < classes; k += 1) {
-      live.change(data.Y, k * m + j, classes === 1 ? [data.low, 1][next] : Number(k === next));
-    }
+    answer((label(j) + 1) % Math.max(2, classes)).forEach((v, k) => live.change(data.Y, k * m + j, v));
     live.settle();
   }
+
+  /** One point more, of the class of the last one that was chosen. */
+  function add(x, y) {
+    const kind = label(chosen);
+    live.add({ [data.X]: [x, y].map((v) => Number(v.toPrecision(6))), [data.Y]: answer(kind) });
+    choose(m - 1);
+  }
+
+  function remove(j) {
+    if (m > 1) {
+      live.remove(j);
+      choose(Math.min(j, m - 1));
+    }
+  }
+
+  /** The place under a pointer. */
+  function where({ clientX, clientY }) {
+    const box = drawing.getBoundingClientRect();
+    return [low + ((clientX - box.left) / box.width) * (high - low), high - ((clientY - box.top) / box.height) * (high - low)];
+  }
+
+  /** Whether a pointer is beside the plane. */
+  const outside = (event) => where(event).some((v) => v < low || v > high);
 
   function move(j, x, y) {
     live.change(data.X, j, Number(x.toPrecision(6)));
@@ -114,17 +140,25 @@ const plane = (() => {
   function listen(point, j) {
     point.addEventListener("pointerdown", (event) => {
       event.preventDefault();
-      const box = drawing.getBoundingClientRect();
+      if (able && event.shiftKey) {
+        remove(j);
+        return;
+      }
       let moved = false;
-      const follow = ({ clientX, clientY }) => {
-        moved ||= Math.hypot(clientX - event.clientX, clientY - event.clientY) > 3;
+      const follow = (now) => {
+        moved ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > 3;
         if (moved) {
-          move(j, low + ((clientX - box.left) / box.width) * (high - low), high - ((clientY - box.top) / box.height) * (high - low));
+          move(j, ...where(now));
         }
       };
       window.addEventListener("pointermove", follow);
-      window.addEventListener("pointerup", () => {
+      window.addEventListener("pointerup", (now) => {
         window.removeEventListener("pointermove", follow);
+        if (able && moved && outside(now)) {
+          live.settle();
+          remove(j);
+          return;
+        }
         if (moved) {
           live.settle();
         } else {
@@ -142,6 +176,10 @@ const plane = (() => {
         live.settle();
       } else if (event.key === "Enter") {
         flip(j);
+      } else if (able && (event.key === "Delete" || event.key === "Backspace")) {
+        remove(j);
+      } else if (able && event.key === "Insert") {
+        add(X[j] + by, X[m + j] + by);
       } else if (next !== undefined) {
         choose((next + m) % m);
       } else {
@@ -154,16 +192,35 @@ const plane = (() => {
 
   /** The point that the Tab key reaches. */
   function choose(j) {
+    chosen = j;
     points.forEach((point, k) => point.setAttribute("tabindex", k === j ? "0" : "-1"));
     points[j].focus();
   }
 
-  for (let j = 0; j < m; j += 1) {
-    const point = shape("path", { role: "button", tabindex: j === 0 ? "0" : "-1" });
-    listen(point, j);
-    points.push(point);
-    drawing.append(point);
+  /** A point for each example. */
+  function place_all() {
+    [X, Y] = [live.memory[data.X], live.memory[data.Y]];
+    m = X.length / 2;
+    chosen = Math.min(chosen, m - 1);
+    points = Array.from({ length: m }, (_, j) => {
+      const point = shape("path", { role: "button", tabindex: j === chosen ? "0" : "-1" });
+      listen(point, j);
+      return point;
+    });
+    drawing.replaceChildren(...points);
   }
+
+  if (able) {
+    let began = null; // where the pointer went down: a point that was dragged ends in a click, too
+    drawing.addEventListener("pointerdown", ({ target }) => (began = target));
+    drawing.addEventListener("click", (event) => {
+      if (event.target === drawing && began === drawing) {
+        add(...where(event));
+      }
+    });
+    document.addEventListener("laid", place_all);
+  }
+  place_all();
   reach();
-  return { element, draw, paint };
+  return { element, size: SIZE, draw, paint, able };
 })();

@@ -5,16 +5,20 @@ const trainer = (() => {
   const { make, shape, button } = elements;
   const { short } = numbers;
   const { state } = training;
-  const SPEEDS = { "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
+  const SPEEDS = { "op by op": null, "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
   const BUDGET = 10; // milliseconds of a frame for steps
   const [WIDTH, HEIGHT, LEFT] = [400, 150, 76];
+  const slider = document.getElementById("slider");
+  const pace = document.getElementById("pace"); // of the footer, milliseconds for an op
   let timer = null;
+  let within = false; // a step is taken op by op, and stands in its midst
 
   const status = make("p", { id: "trained", role: "status" });
   const go = button("Train", "train", toggle, { id: "train" });
-  const one = button("One step", "step", () => advance(1), { id: "one-step" });
+  const one = button("One step", "step", () => onward(1), { id: "one-step" });
+  const next = button("One op", "op", op, { id: "one-op", title: "The next op of a step; after the last one the parameters move" });
   const speed = make("select", { "aria-label": "Speed" }, ...Object.keys(SPEEDS).map((name) => make("option", {}, name)));
-  speed.selectedIndex = 1;
+  speed.selectedIndex = 2;
   const rate = make("input", { id: "rate", type: "number", step: "any", min: 0, value: state.rate, "aria-label": "Learning rate" });
   const rule = make("select", { id: "rule", "aria-label": "Optimiser" }, ...training.rules.map((name) => make("option", name === state.optimiser ? { selected: "" } : {}, name)));
   const chart = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
@@ -24,11 +28,13 @@ const trainer = (() => {
 
   /** The costs so far. */
   function curve() {
-    const points = training.curve().filter(([, cost]) => Number.isFinite(cost));
-    const before = training.before().filter(([, cost]) => Number.isFinite(cost));
-    const costs = [...points, ...before].map(([, cost]) => cost);
+    const points = training.curve(known()).filter(([, cost]) => Number.isFinite(cost));
+    const sound = (run) => run.filter(([, cost]) => Number.isFinite(cost));
+    const before = sound(training.before());
+    const second = sound(training.second()?.curve ?? []);
+    const costs = [...points, ...before, ...second].map(([, cost]) => cost);
     const [low, high] = [Math.min(0, ...costs), Math.max(...costs, 1e-300)];
-    const last = Math.max(1, state.steps, ...before.map(([step]) => step));
+    const last = Math.max(1, state.steps, ...[...before, ...second].map(([step]) => step));
     const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
     const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
     const path = (run) => run.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
@@ -36,22 +42,23 @@ const trainer = (() => {
     chart.replaceChildren(
       shape("path", { class: "axis", d: `M${LEFT},10V${HEIGHT - 26}H${WIDTH - 10}` }),
       ...(before.length > 1 ? [shape("path", { class: "other", d: path(before) })] : []),
+      ...(second.length > 1 ? [shape("path", { class: "second", d: path(second) })] : []),
       shape("path", { class: "one", d: path(points) }),
       text(short(high), LEFT - 6, 16, "end"),
       text(short(low), LEFT - 6, HEIGHT - 24, "end"),
       text("0", LEFT, HEIGHT - 8, "middle"),
       text(`${last} steps`, WIDTH - 10, HEIGHT - 8, "end"),
     );
-    chart.setAttribute("aria-label", `cost after ${state.steps} steps: ${short(training.cost())}`);
+    chart.setAttribute("aria-label", known() ? `cost after ${state.steps} steps: ${short(training.cost())}` : `the costs of ${state.steps} steps`);
   }
 
   /** How many units of a layer answer 0 to every example; how much is saturated. */
   function watch() {
-    units.replaceChildren(...training.data.units.map(({ node, kind, place }) => {
+    units.replaceChildren(...training.data.units.map(({ node, kind, value }) => {
       const [rows, columns] = story.nodes[node].shape;
       const x = new Float64Array(rows * columns);
       x.shape = [rows, columns];
-      live.gather(place, x);
+      live.gather(live.data.places[value], x);
       const dead = Array.from({ length: rows }, (_, r) => x.subarray(r * columns, (r + 1) * columns).every((v) => v === 0)).filter(Boolean).length;
       const flat = x.filter((v) => Math.abs(v) > 0.99 || (story.nodes[node].op === "sigmoid" && v < 0.01)).length;
       const [count, all, words] = kind === "dead" ? [dead, rows, "units dead"] : [Math.round((100 * flat) / x.length), 100, "% saturated"];
@@ -69,26 +76,80 @@ const trainer = (() => {
     }
   }
 
+  /** Whether the cost is there, as far as a step was taken op by op. */
+  const known = () => !within || story.known(training.data.costNode, Number(slider.value));
+
+  /** Where it stands, in words. */
+  function tell() {
+    const cost = known() ? `cost ${short(training.cost())}` : "cost not yet computed";
+    status.textContent = `step ${state.steps} · ${within ? `op ${slider.value} of ${slider.max} · ` : ""}${cost}`;
+    next.disabled = timer !== null;
+  }
+
   function draw() {
-    status.textContent = `step ${state.steps} · cost ${short(training.cost())}`;
+    tell();
     curve();
     watch();
     plane?.paint();
+    compared.draw();
     plane?.draw();
     pad?.paint();
   }
 
   // --- training ----------------------------------------------------------------------------------
 
-  /** Take steps, and show where they led; whether it can go on. */
-  function advance(n, within = Infinity) {
-    const sound = training.steps(n, within);
+  /** Show where it led; whether it can go on. */
+  function arrive() {
     live.show(timer === null);
+    const sound = Number.isFinite(training.cost());
     if (!sound) {
       pause();
       status.textContent = `step ${state.steps}: the cost is no number any more. Reset, and take a smaller learning rate.`;
     }
     return sound;
+  }
+
+  /** Take steps; whether it can go on. */
+  function advance(n, time = Infinity) {
+    within = false;
+    training.steps(n, time);
+    return arrive();
+  }
+
+  /** Take one step, or as many as there is time for in a frame; whether it can go on. */
+  function onward(n) {
+    if (!live.slow()) {
+      return advance(n, BUDGET);
+    }
+    if (!live.busy()) { // what takes longer than a frame is computed beside the page
+      within = false;
+      training.update();
+      live.beside(arrive);
+    }
+    return true;
+  }
+
+  /** The next op of a step; after the last one the parameters move, and the next step begins. */
+  function op() {
+    if (slider.value !== slider.max) {
+      within = true;
+      document.getElementById("forward").click();
+      return true;
+    }
+    if (live.busy()) {
+      return true;
+    }
+    training.update();
+    training.follow();
+    within = true;
+    slider.value = "0";
+    slider.dispatchEvent(new Event("input"));
+    if (live.slow()) {
+      live.beside(arrive);
+      return true;
+    }
+    live.run();
+    return arrive();
   }
 
   /** While it plays, a screen reader is not told every cost. */
@@ -108,9 +169,9 @@ const trainer = (() => {
 
   function frame(now) {
     const n = Object.values(SPEEDS)[speed.selectedIndex];
-    if (n > 0 || now - before > 1000) {
+    if (n > 0 || now - before > (n === null ? Number(pace.value) : 1000)) {
       before = now;
-      if (!advance(Math.max(1, n), BUDGET)) {
+      if (!(n === null ? op() : onward(Math.max(1, n)))) {
         return;
       }
     }
@@ -137,22 +198,39 @@ const trainer = (() => {
     control.addEventListener("keydown", (event) => event.stopPropagation());
   }
 
-  const hint = plane ? [make("p", { class: "meta" }, "Drag a point to move it, click it to give it another class. How many there are was fixed when the graph was recorded.")] : [];
+  const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it, click it to give it another class. ${plane.able
+    ? "Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, Enter, Insert, Delete."
+    : `How many there are is fixed: ${training.data.answers.fixed}.`}`)] : [];
   const sheet = make(
     "aside",
     { id: "training", class: "sheet", "aria-label": "Training" },
-    make("div", { class: "buttons" }, one, go, speed),
+    make("div", { class: "buttons" }, next, one, go, speed),
     make("div", { class: "settings" }, make("label", {}, "Learning rate ", rate), make("label", {}, "Optimiser ", rule)),
+    ...(training.data.note ? [make("p", { class: "meta" }, `It trains on ${training.data.note}`)] : []),
     status,
     chart,
-    ...(plane ? [plane.element, ...hint] : []),
+    compared.planes,
+    ...hint,
+    compared.element,
     ...(pad ? [pad.element, pad.tools] : []),
     units,
+    ...(breaker ? [breaker] : []),
     slopes.element,
   );
   tabs.add("Train", sheet);
   tabs.open("Train");
-  document.addEventListener("restart", () => timer !== null && pause());
+  document.addEventListener("restart", () => {
+    within = false;
+    if (timer !== null) {
+      pause();
+    }
+  });
+  new MutationObserver(() => {
+    if (within) {
+      tell();
+      curve();
+    }
+  }).observe(document.body, { attributeFilter: ["data-step"] });
   document.getElementById("theme").addEventListener("click", draw);
   live.listen((settled) => {
     draw();
@@ -161,10 +239,13 @@ const trainer = (() => {
     }
   });
   // All of both passes is there from the beginning.
-  const slider = document.getElementById("slider");
   slider.value = slider.max;
   slider.dispatchEvent(new Event("input"));
-  live.run();
-  draw();
+  if (live.slow()) {
+    live.beside(draw);
+  } else {
+    live.run();
+    draw();
+  }
   return { advance, pause };
 })();

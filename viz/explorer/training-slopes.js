@@ -9,16 +9,14 @@ const slopes = (() => {
   const LEAST = -14; // power of ten of the smallest error that is drawn
   const which = make("select", { "aria-label": "Parameter" }, ...training.parameters.map(({ name }) => make("option", {}, name)));
   const at = make("input", { type: "number", min: 0, value: 0, step: 1, "aria-label": "Position of the number" });
-  const mistake = make("select", { "aria-label": "Mistake in its gradient" });
   const range = make("input", { type: "range", min: 0, max: POWERS.length - 1, step: 1, value: 8, "aria-label": "ε, as a power of ten" });
   const line = make("p", { class: "meta", role: "status" });
   const drawing = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "chart" });
   const element = make(
     "details",
     { id: "slopes" },
-    make("summary", {}, "Check a gradient by finite differences, or break it"),
+    make("summary", {}, "Check a gradient by finite differences"),
     make("p", { class: "field" }, which, at),
-    make("label", { class: "field" }, "Plant a mistake", mistake),
     make("label", { class: "field" }, "ε", range),
     line,
     drawing,
@@ -34,12 +32,6 @@ const slopes = (() => {
   }
 
   const chosen = () => training.parameters[which.selectedIndex];
-
-  /** The mistakes that this parameter's gradient can have. */
-  function offer() {
-    const one = chosen();
-    mistake.replaceChildren(...training.mistakes(one).map((name) => make("option", name === one.mistake ? { selected: "" } : {}, name)));
-  }
 
   /** For each ε the relative errors of both differences. */
   function measure() {
@@ -86,21 +78,18 @@ const slopes = (() => {
     line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 
-  mistake.addEventListener("input", () => {
-    const one = chosen();
-    program.run();
-    const right = live.gather(one.gradient, one.g).slice();
-    one.mistake = mistake.value;
-    // To the number that it changes most: a diagonal is the same transposed.
-    const off = training.slope(one).map((v, i) => Math.abs(v - right[i]));
-    at.value = String(Math.max(...off) > 0 ? off.indexOf(Math.max(...off)) : at.value);
-  });
-  which.addEventListener("input", offer);
-  for (const control of [which, at, range, mistake]) {
+  for (const control of [which, at, range]) {
     control.addEventListener("input", draw);
     control.addEventListener("keydown", (event) => event.stopPropagation());
   }
-  offer();
+  breaker?.addEventListener("input", () => {
+    // To the number that a mistake changes most: of what is transposed the diagonal stays.
+    const k = chosen().gradient;
+    const off = live.values[k].map((v, i) => Math.abs(v - live.recorded[k][i]));
+    const most = Math.max(...off);
+    at.value = String(most > 0 ? off.indexOf(most) : at.value);
+    draw();
+  });
   element.addEventListener("toggle", draw);
   element.addEventListener("keydown", (event) => event.stopPropagation());
   return { element, draw, measure };

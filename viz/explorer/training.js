@@ -7,108 +7,114 @@ const training = (() => {
   const LONGEST = 600; // costs that are kept; of more every second one goes
   const MOMENTUM = 0.9;
   const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
-  const parameters = data.parameters.map(({ name, gradient }) => {
-    const p = memory[name];
-    return { name, p, gradient, mistake: "none", g: new Float64Array(p.length), v: new Float64Array(p.length), s: new Float64Array(p.length) };
+  const parameters = data.parameters.map(({ name, gradient, shape }) => {
+    const g = new Float64Array(memory[name].length);
+    g.shape = shape;
+    return { name, p: memory[name], gradient, g };
   });
-  parameters.forEach(({ g }, k) => (g.shape = data.parameters[k].shape));
+  document.addEventListener("laid", () => parameters.forEach((one) => (one.p = memory[one.name])));
   const cost = new Float64Array(1);
   cost.shape = [];
-  const state = { steps: 0, rate: data.rate, optimiser: data.optimiser };
-  let t = 0; // steps of Adam since it began
-  let curve = []; // [step, cost]
-  let every = 1;
-
-  let before = []; // the curve of the run before, once one began anew
-
-  // Classic mistakes, as a hand-written backward pass has them.
-  const mistakes = {
-    "none": (g) => g,
-    "sign forgotten": (g) => g.map((v) => -v),
-    "1/m forgotten": (g) => g.map((v) => v * data.examples),
-    "sum forgotten: the first row alone": (g) => g.map((v, i) => (i < g.shape.at(-1) ? v : 0)),
-    "transpose forgotten": (g) => {
-      const [rows, columns] = g.shape;
-      return g.map((_, i) => g[(i % rows) * columns + Math.floor(i / rows)]);
-    },
-  };
-  const applies = ({ g }, name) => name.startsWith("transpose") || name.startsWith("sum") ? g.shape.length === 2 && g.shape[0] > 1 && g.length > g.shape[0] : !name.startsWith("1/m") || data.examples > 1;
-
-  /** The gradient of a parameter as the rules get it: with the mistake that was planted in it. */
-  function slope(one) {
-    live.gather(one.gradient, one.g);
-    if (one.mistake !== "none") {
-      one.g.set(mistakes[one.mistake](one.g));
-    }
-    return one.g;
+  /** A run: its rule with what that remembers, and the costs so far, [step, cost]. */
+  function begin({ rate, optimiser }) {
+    const empty = () => parameters.map(({ p }) => new Float64Array(p.length));
+    return { rate, optimiser, steps: 0, t: 0, curve: [], every: 1, v: empty(), s: empty() };
   }
 
-  const read = () => live.gather(data.cost, cost)[0];
+  const state = begin(data); // the run that the page shows
+  let second = null; // one beside it, from its own start
+  let before = []; // the curve of the run before, once one began anew
 
-  /** How the rules of tinygrad_dnn.optim change a parameter; each gives the function of one element. */
+  /** The gradient of a parameter. */
+  const slope = (one) => live.gather(live.data.places[one.gradient], one.g);
+
+  const read = () => live.gather(live.data.places[data.cost], cost)[0];
+
+  /** How the rules of tinygrad_dnn.optim change element i of a parameter p of gradient g. */
   const rules = {
-    "gradient descent": () => (one, i) => {
-      one.p[i] -= one.g[i] * state.rate;
+    "gradient descent": ({ rate }) => (p, g, v, s, i) => {
+      p[i] -= g[i] * rate;
     },
-    momentum: () => (one, i) => {
-      one.v[i] = MOMENTUM * one.v[i] + one.g[i];
-      one.p[i] -= one.v[i] * state.rate;
+    momentum: ({ rate }) => (p, g, v, s, i) => {
+      v[i] = MOMENTUM * v[i] + g[i];
+      p[i] -= v[i] * rate;
     },
-    adam: () => {
+    adam: ({ rate, t }) => {
       const root = Math.sqrt(-Math.expm1(t * Math.log(BETA2)));
-      const rate = (root / -Math.expm1(t * Math.log(BETA1))) * state.rate;
-      return (one, i) => {
-        one.v[i] += (1 - BETA1) * (one.g[i] - one.v[i]);
-        one.s[i] = BETA2 * one.s[i] + (1 - BETA2) * one.g[i] * one.g[i];
-        one.p[i] -= (one.v[i] / (Math.sqrt(one.s[i]) + EPSILON * root)) * rate;
+      const scaled = (root / -Math.expm1(t * Math.log(BETA1))) * rate;
+      return (p, g, v, s, i) => {
+        v[i] += (1 - BETA1) * (g[i] - v[i]);
+        s[i] = BETA2 * s[i] + (1 - BETA2) * g[i] * g[i];
+        p[i] -= (v[i] / (Math.sqrt(s[i]) + EPSILON * root)) * scaled;
       };
     },
   };
 
-  /** Forward, backward, and every parameter a step down. */
-  function step() {
-    program.run();
-    note(read());
-    t += 1;
-    state.steps += 1;
-    const update = rules[state.optimiser]();
-    for (const one of parameters) {
+  /** Every parameter a step down, along the gradients that are there. */
+  function update(run = state) {
+    note(run, read());
+    run.t += 1;
+    run.steps += 1;
+    const rule = rules[run.optimiser](run);
+    parameters.forEach((one, k) => {
       slope(one);
       for (let i = 0; i < one.p.length; i += 1) {
-        update(one, i);
+        rule(one.p, one.g, run.v[k], run.s[k], i);
       }
-    }
+    });
   }
 
   /** Keep a cost for the curve. */
-  function note(value) {
-    if (state.steps % every === 0) {
-      curve.push([state.steps, value]);
-      if (curve.length > LONGEST) {
-        every *= 2;
-        curve = curve.filter(([at]) => at % every === 0);
+  function note(run, value) {
+    if (run.steps % run.every === 0) {
+      run.curve.push([run.steps, value]);
+      if (run.curve.length > LONGEST) {
+        run.every *= 2;
+        run.curve = run.curve.filter(([at]) => at % run.every === 0);
       }
     }
   }
 
-  /** Take up to n steps, within so many milliseconds; a cost that is no number ends it. */
+  /** A step of the second run; the parameters of the first stand again afterwards. */
+  function follow() {
+    if (second !== null) {
+      const kept = parameters.map(({ p }) => p.slice());
+      parameters.forEach(({ p }, k) => p.set(second.own[k]));
+      program.run();
+      update(second);
+      parameters.forEach(({ p }, k) => {
+        second.own[k].set(p);
+        p.set(kept[k]);
+      });
+    }
+  }
+
+  /** A second run on the same data: from its own start, one array for each parameter; null ends it. */
+  function compare(start, how = state) {
+    second = start && { ...begin(how), start, own: start.map((x) => x.slice()) };
+  }
+
+  /** Take up to n steps, within so many milliseconds. */
   function steps(n, within = Infinity) {
-    const begin = performance.now();
-    for (let k = 0; k < n && (k === 0 || performance.now() - begin < within); k += 1) {
-      step();
+    const since = performance.now();
+    for (let k = 0; k < n && (k === 0 || performance.now() - since < within); k += 1) {
+      follow();
+      program.run();
+      update();
     }
     live.run();
-    return Number.isFinite(read());
   }
 
   const { answers } = data;
   const out = answers && new Float64Array(answers.shape[0] * answers.shape[1]);
 
-  /** What is predicted for inputs that `fill` writes, with the parameters as they are: by class and example. */
-  function predicted(fill) {
+  /** What is predicted for inputs that `fill` writes, with the parameters of a run: by class and example. */
+  function predicted(fill, run = state) {
     for (const [name, own] of Object.entries(answers.shared)) {
-      if (memory[name]) {
-        predictor.memory[own].set(memory[name]);
+      const k = parameters.findIndex((one) => one.name === name);
+      const there = run === second && k >= 0 ? second.own[k] : memory[name];
+      if (there) {
+        predictor.memory[own].set(there);
       }
     }
     fill(predictor.memory[answers.points]);
@@ -123,27 +129,34 @@ const training = (() => {
     }
   }
 
-  /** What the rules remember is of another way, once the rule is another. */
-  function choose(optimiser) {
-    state.optimiser = optimiser;
-    forget();
-  }
-
-  function forget() {
-    t = 0;
-    parameters.forEach(({ v, s }) => {
-      v.fill(0);
-      s.fill(0);
-    });
+  /** What a rule remembers is of another way, once the rule is another. */
+  function choose(optimiser, run = state) {
+    Object.assign(run, begin({ ...run, optimiser }), { steps: run.steps, curve: run.curve, every: run.every });
   }
 
   document.addEventListener("restart", () => {
-    forget();
-    before = curve.length > 1 ? curve : before;
-    state.steps = 0;
-    curve = [];
-    every = 1;
+    before = state.curve.length > 1 ? state.curve : before;
+    Object.assign(state, begin(state));
+    if (second !== null) {
+      compare(second.start, second);
+    }
   });
 
-  return { data, state, parameters, steps, choose, predicted, slope, mistakes: (one) => Object.keys(mistakes).filter((name) => applies(one, name)), before: () => before, rules: Object.keys(rules), cost: read, curve: () => [...curve, [state.steps, read()]] };
+  return {
+    data,
+    state,
+    parameters,
+    steps,
+    update,
+    follow,
+    compare,
+    choose,
+    predicted,
+    slope,
+    before: () => before,
+    second: () => second,
+    rules: Object.keys(rules),
+    cost: read,
+    curve: (known) => (known ? [...state.curve, [state.steps, read()]] : state.curve),
+  };
 })();

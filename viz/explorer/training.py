@@ -12,10 +12,12 @@ import numpy as np
 from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import javascript
+from tinygrad_dnn.compiler.javascript.sized import Fixed
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
-from viz.explorer.arrays import encoded
+from viz.explorer.arrays import Arrays, encoded
+from viz.explorer.examples import Examples
 from viz.explorer.live import Live, place
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
@@ -28,59 +30,88 @@ class Training:
     """What of a graph is trained, and how a page begins.
 
     Args:
+        graph: of the cost.
         parameters: the leaves to be trained.
         data: the inputs and the answers, leaves too; None where there are none.
         prediction: what is compared with the answers; None where there is none.
         rate, optimiser: what the page begins with.
         picture: height and width, where the columns of X are pictures.
+        starts: other values of the parameters, by name.
+        columns: the leaves that hold an example in each column; None where there are none.
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
+        fixed: why the number of examples can't be another one.
+        note: what the page says of its examples.
     """
 
     def __init__(
         self,
+        graph: Graph,
         parameters: Sequence[Leaf],
         data: tuple[Leaf, Leaf] | None,
         prediction: Node | None,
         rate: float,
         optimiser: str,
         picture: tuple[int, int] | None = None,
+        starts: Mapping[str, Sequence[Any]] | None = None,
+        columns: tuple[Leaf, Leaf] | None = None,
     ) -> None:
+        self.graph, self.fixed = graph, ""
+        self.columns = columns
         self.parameters, self.given, self.prediction = parameters, data, prediction
-        self.picture = picture
+        self.picture, self.starts = picture, starts or {}
+        self.note = ""
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
 
-    def data(self, live: Live, again: Mapping[Node, Node], ids: Mapping[Node, str]) -> Fields:
-        """The parameters with the places of their gradients, the cost's, and the plane's points.
+    def moved(self, graph: Graph, again: Mapping[Node, Any]) -> None:
+        """The graph was recorded again, and its nodes are these."""
+        self.graph = graph
+        self.parameters = [again[p] for p in self.parameters]
+        self.given = self.given and (again[self.given[0]], again[self.given[1]])
+        self.prediction = self.prediction and again[self.prediction]
+
+    def data(
+        self, live: Live, arrays: Arrays, again: Mapping[Node, Node], ids: Mapping[Node, str]
+    ) -> Fields:
+        """The parameters with their gradients, the cost, and the plane's points.
 
         Args:
+            arrays: those of the page, by whose position it knows where they lie.
             again: for each node of the graph that was given the one that the page computes.
         """
-        names: dict[Node, str] = {leaf: name for name, leaf in live.printed.inputs.items()}
-        slopes, places = live.backward.gradients, live.printed.places
+        names = live.inputs()
+        slopes = live.backward.gradients
+        values = {t.node: t for t in live.forward.tensors}
         trained = [
-            {
-                "name": names[again[p]],
-                "gradient": place(places[slopes[again[p]].node]),
-                "shape": list(p.shape),
-            }
-            for p in self.parameters
-            if again[p] in slopes and slopes[again[p]].node in places
+            (
+                k,
+                {
+                    "name": names[again[p]],
+                    "gradient": arrays.place(slopes[again[p]].numpy()),
+                    "shape": list(p.shape),
+                },
+            )
+            for k, p in enumerate(self.parameters)
+            if again[p] in slopes and live.place(slopes[again[p]].node) is not None
         ]
         (cost,) = live.forward.graph.outputs
         return {
-            "parameters": trained,
-            "cost": place(places[cost]),
+            "parameters": [fields for _, fields in trained],
+            "starts": {
+                name: [encoded(values[k]) for k, _ in trained]
+                for name, values in self.starts.items()
+            },
+            "cost": arrays.place(values[cost].numpy()),
             "costNode": ids[cost],
-            "examples": self.given[0].shape[-1] if self.given else 1,
+            "note": self.note,
             "rate": self.rate,
             "optimiser": self.optimiser,
             "units": [
-                {"node": ids[n], "kind": WATCHED[n.op], "place": place(places[n])}
+                {"node": ids[n], "kind": WATCHED[n.op], "value": arrays.place(values[n].numpy())}
                 for n in live.forward.graph
-                if n.op in WATCHED and len(n.shape) == 2 and n in places
+                if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
             ],
             "answers": self._answers(again, names),
         }
@@ -103,6 +134,7 @@ class Training:
             "out": place(printed.places[out]),
             "shape": list(out.shape),
             "picture": self.picture,
+            "fixed": self.fixed,
             "low": min(0.0, float(np.min(self.given[1].value))),
         }
 
@@ -116,6 +148,7 @@ def training_of(
     rate: float,
     optimiser: str,
     picture: tuple[int, int] | None = None,
+    starts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Check what `playground` was given.
 
@@ -153,7 +186,7 @@ def training_of(
         pair = [_leaf(x, there, who, "data") for x in data]
         if len(pair) != 2:
             raise ValueError(f"{who}: expected data=(X, Y), got {len(pair)} Tensors")
-    drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
+    columns = drawn = (pair[0], pair[1]) if len(pair) == 2 and _columns(*pair) else None
     if picture is not None and (drawn is None or np.prod(picture) != drawn[0].shape[0]):
         shape = pair[0].shape if pair else "no X"
         raise ValueError(f"{who}: expected pictures {picture} in the columns of X, got {shape}")
@@ -162,7 +195,52 @@ def training_of(
     if prediction is not None and prediction.node not in set(graph):
         raise ValueError(f"{who}: the cost was not computed from prediction")
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
-    return Training(chosen, drawn, out, rate, optimiser, picture)
+    others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
+    return Training(graph, chosen, drawn, out, rate, optimiser, picture, others, columns)
+
+
+def within(
+    graph: Graph, named: dict[Node, str], training: Training, size: int
+) -> tuple[Graph, dict[Node, str]]:
+    """A graph whose leaves hold at most so many bytes: with fewer examples, where it is too large.
+
+    The training is told of what became of its nodes. A graph for which there is no such is returned
+    as it is.
+    """
+    held = sum(8 * x.value.size for x in graph.leaves if isinstance(x.value, np.ndarray))
+    if held <= size or training.columns is None:
+        return graph, named
+    X, Y = training.columns
+    m = X.shape[1]
+    data = 8 * (X.value.size + Y.value.size)
+    fewer = max(0, (size - held + data) * m // data)
+    try:
+        found = Examples(graph, X, Y).recorded(fewer).graph if fewer else None
+    except Fixed:
+        found = None
+    if found is None:
+        return graph, named
+    again = dict(zip(graph, found, strict=True))
+    training.moved(found, again)
+    training.note = f"{fewer} of {m} examples: with all of them it would be too large for a page."
+    return found, {again[node]: name for node, name in named.items() if node in again}
+
+
+def _start(name: str, values: Any, parameters: Sequence[Leaf], named: Mapping[Node, str]) -> Any:
+    """Other values of the parameters, in their order."""
+    who = f"playground: starts[{name!r}]"
+    called = [named.get(p) or describe(p) for p in parameters]
+    if isinstance(values, Mapping):
+        if missing := [c for c in called if c not in values]:
+            raise ValueError(f"{who}: expected {', '.join(called)}; it lacks {', '.join(missing)}")
+        values = [values[c] for c in called]
+    found = [np.asarray(x, float) for x in values]
+    if len(found) != len(parameters):
+        raise ValueError(f"{who}: expected {len(parameters)} arrays, got {len(found)}")
+    for c, x, p in zip(called, found, parameters, strict=True):
+        if x.shape != p.shape:
+            raise ValueError(f"{who}: expected {c} of shape {p.shape}, got {x.shape}")
+    return found
 
 
 def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:

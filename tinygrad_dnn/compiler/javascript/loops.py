@@ -16,7 +16,7 @@ import numpy as np
 Shape = tuple[int, ...]
 # What kernels call their arrays, the result first; and loops their variables.
 PARAMETERS = (*"zxywvuts", *(f"x{k}" for k in range(2, 60)))
-LETTERS = "ijklmopqrbcdefgh"
+LETTERS = "ijklopqrbcdefgh"  # m is a number of examples, see `sized`
 INDENT = "  "
 
 

@@ -30,7 +30,7 @@ WORDS = frozenset(HELPERS) | {
     "interface", "let", "new", "null", "of", "package", "private", "protected", "public", "return",
     "static", "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var",
     "void", "while", "with", "yield", "Array", "Float64Array", "Infinity", "Math", "NaN", "Object",
-    "memory", "run",
+    "build", "buildBroken", "m", "memory", "program", "run",
 }  # fmt: skip
 PLAIN = (np.ndarray, np.generic, int, float)
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53

@@ -1,0 +1,97 @@
+"""One program for any number m of examples: printed for three numbers, and what differs is a
+function of m.
+
+Sizes, strides and offsets are a·m + b, other numbers (the 1/m of a mean) α·m or α/m. What the
+first two programs say is believed where the third one says the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+CLOSE = 1e-14  # relative: roundings of 1/m
+
+Linear = tuple[int, int]  # a, b of a·m + b
+
+
+class Fixed(ValueError):
+    """What was printed for several m is no function of m; the message says what."""
+
+
+def linear(values: Sequence[int], sizes: Sequence[int]) -> Linear:
+    """a and b of a·m + b.
+
+    Raises:
+        Fixed: the third value is another.
+
+    Example: `linear([5, 7, 9], [2, 3, 4]) == (2, 1)`.
+    """
+    a = (values[1] - values[0]) // (sizes[1] - sizes[0])
+    b = values[0] - a * sizes[0]
+    if any(a * m + b != v for v, m in zip(values, sizes, strict=True)):
+        raise Fixed(f"{list(values)} for m = {list(sizes)}")
+    return a, b
+
+
+def scale(values: Sequence[float], sizes: Sequence[int]) -> tuple[float, int]:
+    """α and k of α·mᵏ, k one of 0, 1, −1; a whole α where it is one.
+
+    Raises:
+        Fixed: it is nothing of that.
+
+    Example: `scale([0.5, 0.25, 0.2], [2, 4, 5]) == (1.0, -1)`.
+    """
+    for k in (0, 1, -1):
+        found = [v / float(m) ** k for v, m in zip(values, sizes, strict=True)]
+        if max(found) - min(found) <= CLOSE * abs(found[0]):
+            alpha = found[0]
+            near = round(alpha)
+            return (float(near) if abs(alpha - near) <= CLOSE * abs(alpha) else alpha), k
+    raise Fixed(f"{list(values)} for m = {list(sizes)}")
+
+
+def in_m(texts: Sequence[str], sizes: Sequence[int]) -> str:
+    """The text with m where the numbers of three texts differ.
+
+    Raises:
+        Fixed: they differ elsewhere.
+
+    Example: `in_m(["f(4, 1)", "f(6, 1)", "f(8, 1)"], [2, 3, 4]) == "f(2 * m, 1)"`.
+    """
+    between = [NUMBER.split(text) for text in texts]
+    if between[0] != between[1] or between[0] != between[2]:
+        raise Fixed("the program has other lines for another number of examples")
+    found = [NUMBER.findall(text) for text in texts]
+    words = [_word(numbers, sizes) for numbers in zip(*found, strict=True)]
+    return "".join(part + word for part, word in zip(between[0], [*words, ""], strict=True))
+
+
+def _word(numbers: Sequence[str], sizes: Sequence[int]) -> str:
+    if len(set(numbers)) == 1:
+        return numbers[0]
+    if all(number.isdecimal() for number in numbers):
+        a, b = linear([*map(int, numbers)], sizes)
+        times = "m" if a == 1 else f"{a} * m"
+        return times if b == 0 else f"({times} {'+' if b > 0 else '-'} {abs(b)})"
+    alpha, k = scale([*map(float, numbers)], sizes)
+    text = repr(int(alpha) if alpha.is_integer() else alpha)
+    return f"({text} {'*' if k > 0 else '/'} m)"
+
+
+def constant(arrays: Sequence[Any], sizes: Sequence[int]) -> tuple[float, int] | None:
+    """An array that never changes: None where it does not hang on m either, else α·mᵏ everywhere.
+
+    Raises:
+        Fixed: it hangs on m, and its elements differ.
+    """
+    first, *others = arrays
+    if all(x.shape == first.shape and np.array_equal(x, first) for x in others):
+        return None
+    if not all(x.size and np.all(x == x.flat[0]) for x in arrays):
+        raise Fixed("an array that stands in the graph has a number for each example")
+    return scale([float(x.flat[0]) for x in arrays], sizes)

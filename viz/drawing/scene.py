@@ -30,7 +30,7 @@ class Arrow(NamedTuple):
 
     `kind` is forward, backward (the use of a gradient), or read (of a value, by a derivative
     rule). Where an end is folded, one arrow stands for all uses between the two, and so does one
-    for all that a rule reads of a value.
+    for all that a rule reads of a value, or of a gradient where a rule is one box.
     """
 
     tail: str
@@ -124,6 +124,7 @@ class Scene:
 
     def _draw_arrows(self, graph: Graph, groups: Mapping[str, Group]) -> None:
         seen: set[tuple[str, str, str]] = set()
+        compact = not self._slopes.isdisjoint(self.hosts)  # a derivative rule is one box
         for node in graph:
             head = self.shown[node]
             for k, x in enumerate(node.inputs):
@@ -134,7 +135,7 @@ class Scene:
                 back = isinstance(x, Node) and x in self._slopes
                 kind = "backward" if back else read
                 folded = tail in groups or head in groups
-                if folded or kind == "read":
+                if folded or kind == "read" or (kind == "backward" and compact):
                     if (tail, head, kind) in seen or (folded and kind == "read"):
                         continue
                     seen.add((tail, head, kind))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
+from zoo import weights
 
 from tinygrad_dnn import Tensor, exp, log, logsumexp, relu, sigmoid, softmax, tanh
-from zoo import weights
 
 OTHERS: dict[str, Callable[[], Tensor]] = {}
 
@@ -99,7 +100,7 @@ def lstm() -> Tensor:
 
     hiddens, cells = (np.repeat(weights(rng, 1, 5, name=k), 2, axis=0) for k in ("h0", "c0"))
     loglik = 0.0
-    for now, following in zip(text, text[1:], strict=False):
+    for now, following in pairwise(text):
         letters = Tensor(now)
         made = tanh(concat_and_multiply(change, letters, hiddens))
         f, i, o = (
@@ -233,7 +234,7 @@ def gaussian_process() -> Tensor:
     )
     gaps = (x - x.T) / exp(length)
     K = exp(scale) * exp(-0.5 * gaps**2) + exp(noise) * np.eye(7)
-    sign, logdet = np.linalg.slogdet(K)
+    _, logdet = np.linalg.slogdet(K)
     return 0.5 * (y @ np.linalg.solve(K, y) + logdet + 7 * np.log(2 * np.pi))
 
 

@@ -70,6 +70,33 @@ def test_the_box_is_in_sight_and_no_text_overlaps_another_or_is_cut(
         assert not [one.text for one in seen if "… + …" in one.text]
 
 
+def test_s278_of_thousands_of_nodes_each_part_unfolds_and_every_node_is_found(
+    stepper: Open,
+) -> None:
+    page = stepper(zoo.thousands, width=1100, height=700)
+    parts = page.find("#graph g.folded")
+    whole = parts.count()
+    assert whole == 20
+    assert page.find("#map").is_hidden()
+    part = parts.nth(3).get_attribute("id")
+    parts.nth(3).dblclick()
+    page.page.wait_for_function("document.querySelectorAll('#graph g.folded').length == 19")
+    assert page.find(f"#graph #{part}").count() == 0
+    assert 100 < len(page.things()) < 200
+    page.page.wait_for_selector("#map:not([hidden])")
+    page.page.fill("#search", "h500")
+    page.find("#search").press("Enter")
+    page.page.wait_for_function("document.querySelector('#panel h2').textContent == 'h500'")
+    sight: Any = page.find("#graph").bounding_box()
+    page.page.wait_for_function(
+        "([id, low, high]) => { const box = document.getElementById(id).getBoundingClientRect();"
+        " return box.top >= low && box.bottom <= high; }",
+        arg=[page.named("h500"), sight["y"], sight["y"] + sight["height"]],
+    )
+    page.find("#panel [data-key^=fold-]").first.click()
+    page.page.wait_for_function("document.querySelectorAll('#graph g.folded').length == 20")
+
+
 def test_the_address_says_the_step_and_opens_there(stepper: Open) -> None:
     page = stepper(two_layers).press("ArrowRight*3")
     page.page.wait_for_url("**#3")  # the browser tells of its address when it has time

@@ -5,6 +5,7 @@ No colours and no text: those who draw differently (a page, a table) begin here 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -140,6 +141,23 @@ class Scene:
                         continue
                     seen.add((tail, head, kind))
                 self.arrows.append(Arrow(tail, head, f"{self.id_of(x)}-{self.ids[node]}-{k}", kind))
+
+    def reach(self) -> int:
+        """The rows that all arrows cross together: what a layout takes its time for."""
+        heads: dict[str, list[str]] = {}
+        waits = Counter(arrow.head for arrow in self.arrows)
+        for arrow in self.arrows:
+            heads.setdefault(arrow.tail, []).append(arrow.head)
+        row = {name: 0 for name in self.things if not waits[name]}
+        ready = list(row)
+        while ready:
+            tail = ready.pop()
+            for head in heads.get(tail, ()):
+                row[head] = max(row.get(head, 0), row[tail] + 1)
+                waits[head] -= 1
+                if not waits[head]:
+                    ready.append(head)
+        return sum(row[arrow.head] - row[arrow.tail] for arrow in self.arrows)
 
     def paths(self) -> list[Scope]:
         """Every scope with something in it, an outer one before those inside it."""

@@ -114,17 +114,27 @@ def test_s277_every_line_gives_its_gradient_and_cites_the_lines_before(name: str
         told.add(line.name)
 
 
-def test_s277_an_index_of_a_sum_is_in_plain_brackets() -> None:
+def test_an_index_of_a_sum_is_in_plain_brackets() -> None:
     x = Tensor(np.ones((3, 4)), requires_grad=True, name="x")
     s = (x + 1.0).sum(axis=1)
     assert str(viz.derive((s**3).sum())).count("dx = 3 · ((Σ₍ⱼ₎ (x + 1))²)[:, None]") == 1
 
 
-def test_s277_a_half_is_no_number_of_examples() -> None:
+def test_a_half_is_no_number_of_examples() -> None:
     x = Tensor(np.ones(2), requires_grad=True, name="x")
     assert viz.derive(0.5 * (x * x).sum()).divisor is None
     assert viz.derive((x * x).sum() / 2, names={"n": 2}).divisor is not None
     assert viz.derive((x * x).mean()).divisor is not None
+
+
+def test_s279_a_product_with_a_number_is_a_dot_and_numbers_alone_need_no_brackets() -> None:
+    assert not [t for t in seen(OTHERS["goldstein_price"](), backward=True).titles() if "⊙" in t]
+    lines = {line.name: line.text.plain for line in viz.derive(OTHERS["black_scholes"]()).lines}
+    assert lines["dh44"] == "K · exp(−r · T) · σ(h44) · (1 − σ(h44))"
+    assert lines["dh30"] == "0.07056 · dh31"
+    x, a = Tensor(np.ones(3), requires_grad=True, name="x"), Tensor(2.0, name="a")
+    assert seen(a * x).titles()[-1] == "a · x"
+    assert viz.derive(a * (a * x.sum())).lines[-1].text.plain == "a²"
 
 
 def test_s275_scopes_of_one_name_stand_in_their_order() -> None:

@@ -261,7 +261,7 @@ def words(svg: str) -> list[str]:
 def test_gallery_says_what_its_page_says(gallery) -> None:
     assert "245,967 parameters" in gallery.folded().source
     assert "dZ1 = dA1 ⊙ 1[Z1 &gt; 0]" in gallery.both_passes().source
-    assert "dw = dh2 ⊙ (1 − h2 ⊙ h2) ⊙ h1 + dh1 ⊙ (1 − h1 ⊙ h1) ⊙ x" in gallery.shared().source
+    assert "dw = dh2 · (1 − h2 · h2) · h1 + dh1 · (1 − h1 · h1) · x" in gallery.shared().source
     assert "a sigmoid saturated" in " ".join(re.findall(r">([^<>]+)<", gallery.nan().source))
 
 

@@ -40,13 +40,18 @@ class Text(NamedTuple):
 
 
 @cache
-def _script() -> str:
+def script() -> str:
+    """The function of JavaScript that finds them."""
     return Path(__file__).with_name("legibility.js").read_text(encoding="utf-8")
 
 
 def texts(page: Page) -> list[Text]:
     """All texts in the window; where a dialog is open, those in it."""
-    found: list[dict[str, Any]] = page.evaluate(_script())
+    return read(page.evaluate(script()))
+
+
+def read(found: list[dict[str, Any]]) -> list[Text]:
+    """What the script found."""
     return [Text(**one) for one in found]
 
 

@@ -68,11 +68,11 @@ def test_what_is_not_yet_computed_shows_no_number(stepper: Open) -> None:
     page = stepper(thrice)
     lines = {name: one["lines"] for name, one in page.things().items()}
     assert lines["n0"] == ["x", "scalar float64", "3"]
-    assert lines["n1"] == ["x ⊙ x", "scalar float64"]
-    assert lines["n2"] == ["y = x ⊙ x + x", "scalar float64"]
+    assert lines["n1"] == ["x · x", "scalar float64"]
+    assert lines["n2"] == ["y = x · x + x", "scalar float64"]
     page.press("ArrowRight")
-    assert page.things()["n1"]["lines"] == ["x ⊙ x", "scalar float64", "9"]
-    assert page.things()["n2"]["lines"] == ["y = x ⊙ x + x", "scalar float64"]
+    assert page.things()["n1"]["lines"] == ["x · x", "scalar float64", "9"]
+    assert page.things()["n2"]["lines"] == ["y = x · x + x", "scalar float64"]
     page.select("y")
     assert page.find("#panel .wait").inner_text() == "not yet computed"
     assert page.cells() == {}
@@ -143,7 +143,7 @@ def test_three_terms_add_up(stepper: Open) -> None:
     assert box() == ["1 of 3 terms"]
     assert told.inner_text() == "Gradient dx 1 of 3 terms"
     assert "slope" not in page.cells()
-    page.press("ArrowRight")  # ⊙ gives dx x and x
+    page.press("ArrowRight")  # · gives dx x and x
     assert (arrived(), numbers(), box()) == (["true"] * 3, ["1", "3", "3"], ["dx: 7"])
     assert told.inner_text() == "Gradient dx the sum of 3 terms"
     assert page.cells() == {"value": {0: "3"}, "slope": {0: "7"}}

@@ -7,25 +7,93 @@ from typing import Any
 
 import pytest
 import zoo
-from legibility import overlapping_texts, small_texts, sticking_out, texts
+from legibility import overlapping_texts, script, small_texts, sticking_out
+from legibility import read as texts_of
 from nets import two_layers
 from stepper import Stepper
 
 Open = Callable[..., Stepper]
 
-MEASURED = ("attention", "experts", "long_names", "ensemble", "bottlenecks", "quasi_newton")
+# At each step, when the picture stands still: whether its box is in sight, whole or as much of it
+# as there is place for, and at some of them the texts.
+LOOK = """
+async ([steps, read]) => {
+  const texts = %s;
+  const frame = document.getElementById("graph");
+  const slider = document.getElementById("slider");
+  const at = () => `${document.body.dataset.step} ${frame.scrollLeft} ${frame.scrollTop}`;
+  const still = async () => {
+    for (let before = ""; before !== at(); ) {
+      before = at();
+      await new Promise(requestAnimationFrame);
+      await new Promise(requestAnimationFrame);
+    }
+  };
+  const seen = (low, high, from, to) =>
+    Math.min(high, to) - Math.max(low, from) >= Math.min(high - low, 0.7 * (to - from)) - 1;
+  const found = [];
+  for (const k of steps) {
+    slider.value = k;
+    slider.dispatchEvent(new Event("input"));
+    await still();
+    const box = frame.querySelector("[data-state=current]")?.getBoundingClientRect();
+    const sight = frame.getBoundingClientRect();
+    found.push({
+      step: Number(document.body.dataset.step),
+      lost: box !== undefined && !(seen(box.left, box.right, sight.left, sight.right) &&
+        seen(box.top, box.bottom, sight.top, sight.bottom)),
+      texts: read.includes(k) ? texts() : [],
+    });
+  }
+  return found;
+}
+"""
+LOOKS = 6  # steps, and texts are read at three of them
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_no_text_overlaps_another_or_is_cut(stepper: Open, name: str) -> None:
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_the_box_is_in_sight_and_no_text_overlaps_another_or_is_cut(
+    stepper: Open, name: str
+) -> None:
     page = stepper(zoo.ZOO[name], width=1100, height=700)
-    for step in (0, page.steps // 2, page.steps):
-        page.to(step)
-        seen = texts(page.page)
+    steps = sorted({page.steps * k // (LOOKS - 1) for k in range(LOOKS)})
+    read = [steps[0], steps[len(steps) // 2], steps[-1]]
+    found = page.page.evaluate(LOOK % script(), [steps, read])
+    assert [look["step"] for look in found] == steps
+    assert [look["step"] for look in found if look["lost"]] == []
+    for look in found:
+        seen = texts_of(look["texts"])
+        assert bool(seen) == (look["step"] in read)
         assert overlapping_texts(seen) == []
         assert sticking_out(seen) == []
         assert small_texts(seen) == []
         assert not [one.text for one in seen if "… + …" in one.text]
+
+
+def test_s278_of_thousands_of_nodes_each_part_unfolds_and_every_node_is_found(
+    stepper: Open,
+) -> None:
+    page = stepper(zoo.thousands, width=1100, height=700)
+    parts = page.find("#graph g.folded")
+    whole = parts.count()
+    assert whole == 20
+    part = parts.nth(3).get_attribute("id")
+    parts.nth(3).dblclick()
+    page.page.wait_for_function("document.querySelectorAll('#graph g.folded').length == 19")
+    assert page.find(f"#graph #{part}").count() == 0
+    assert 100 < len(page.things()) < 200
+    page.page.wait_for_selector("#map:not([hidden])")
+    page.page.fill("#search", "h500")
+    page.find("#search").press("Enter")
+    page.page.wait_for_function("document.querySelector('#panel h2').textContent == 'h500'")
+    sight: Any = page.find("#graph").bounding_box()
+    page.page.wait_for_function(
+        "([id, low, high]) => { const box = document.getElementById(id).getBoundingClientRect();"
+        " return box.top >= low && box.bottom <= high; }",
+        arg=[page.named("h500"), sight["y"], sight["y"] + sight["height"]],
+    )
+    page.find("#panel [data-key^=fold-]").first.click()
+    page.page.wait_for_function("document.querySelectorAll('#graph g.folded').length == 20")
 
 
 def test_the_address_says_the_step_and_opens_there(stepper: Open) -> None:

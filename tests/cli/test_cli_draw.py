@@ -178,7 +178,10 @@ def test_options_reach_the_picture() -> None:
     assert "cluster" in plain
     assert "cluster" not in drawn("mynet:cost", "--no-scopes")
     assert "0.5" in drawn("mynet:cost", "--values")
-    assert "dW1" in drawn("mynet:cost", "--backward")
+    compact, full = drawn("mynet:cost", "--backward"), drawn("mynet:cost", "--backward", "full")
+    assert "dW1" in compact
+    assert len(full) > len(compact)
+    assert drawn("--backward", "mynet:cost") == compact  # the next word is no answer to it
     assert "dW1" not in plain
 
 

@@ -74,7 +74,7 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: y / tg.reciprocal(x), "y / (1 / x)"),
         (lambda: tg.sum(x + y), "Σ (x + y)"),
         (lambda: tg.sum(x) + y, "Σ x + y"),
-        (lambda: tg.sum(x) * y, "(Σ x) ⊙ y"),
+        (lambda: tg.sum(x) * y, "(Σ x) · y"),
         (lambda: abs(x + y) + tg.maximum(x, y + 1), "|x + y| + max(x, y + 1)"),
         (lambda: tg.dot(x, y + z), "x · (y + z)"),
         (lambda: tg.outer(x + y, z), "(x + y) ⊗ z"),

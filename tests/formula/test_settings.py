@@ -133,11 +133,11 @@ long = np.arange(100) % 3
         (lambda: x - x.sum(axis=0), "x − Σ₍ᵢ₎ x"),
         (lambda: x - x.sum(), "x − Σ x"),
         (lambda: x - x.sum(keepdims=True), "x − Σᵢⱼ x"),
-        (lambda: x * t.sum(axis=(0, -1)).sum(), "x ⊙ (Σ Σ₍ᵢₖ₎ t)"),
+        (lambda: x * t.sum(axis=(0, -1)).sum(), "x · (Σ Σ₍ᵢₖ₎ t)"),
         (lambda: 0.5 * x.mean(axis=1, keepdims=True), "0.5 · mean(x)"),
         (lambda: 0.5 * x.mean(axis=1), "0.5 · mean₍ⱼ₎(x)"),
         (lambda: -x.max(axis=1, keepdims=True) / 2, "−max(x) / 2"),
-        (lambda: x.sum() * x.max(axis=1, keepdims=True), "(Σ x) ⊙ maxⱼ(x)"),  # two could be meant
+        (lambda: x.sum() * x.max(axis=1, keepdims=True), "(Σ x) · maxⱼ(x)"),  # two could be meant
         (lambda: tg.softmax(x), "softmaxⱼ(x)"),
         (lambda: tg.var(x, axis=1, ddof=1), "var₍ⱼ₎(x, ddof=1)"),
         (lambda: x.reshape(9), "reshape(x)"),

@@ -156,8 +156,8 @@ def test_names_come_from_the_tensors_and_then_from_variables() -> None:
         "_hidden": u, "u": u, "again": u, "v": v, "other": own, "both": both,
         "number": 3, "array": np.ones(3), "nothing": None,
     }  # fmt: skip
-    assert seen(both, variables).titles() == ["u", "v", "own", "u ⊙ v", "both = u ⊙ v + own"]
-    assert seen(both, names=locals()).titles()[-1] == "both = u ⊙ v + own"
+    assert seen(both, variables).titles() == ["u", "v", "own", "u · v", "both = u · v + own"]
+    assert seen(both, names=locals()).titles()[-1] == "both = u · v + own"
     assert seen(both).titles()[0] == "x1"
     assert both.name is None  # drawing names nothing for good
 

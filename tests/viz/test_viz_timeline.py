@@ -211,15 +211,15 @@ def test_a_node_says_what_its_rule_gives_and_whether_others_give_as_well() -> No
 
     x = parameter(name="x")
     nodes = by_title(told(named(x * x + x, "y"))[0])
-    assert [texts(rule["formula"]) for rule in nodes["y"]["rules"]] == ["d(x⊙x)=dy", "dx+=dy"]
-    assert [texts(rule["formula"]) for rule in nodes["x ⊙ x"]["rules"]] == ["dx+=dy⊙x"] * 2
+    assert [texts(rule["formula"]) for rule in nodes["y"]["rules"]] == ["d(x·x)=dy", "dx+=dy"]
+    assert [texts(rule["formula"]) for rule in nodes["x · x"]["rules"]] == ["dx+=dy·x"] * 2
 
 
 def test_an_output_that_is_read_too_starts_at_one_so_what_comes_is_added() -> None:
     a = named(parameter(name="x") * 2.0, "a")
     nodes = by_title(told(a, named(a * a, "b"))[0])
-    assert {texts(rule["formula"]) for rule in nodes["b"]["rules"]} == {"da+=db⊙a"}
-    assert texts(nodes["a"]["gradientFormula"]) == "da=1+db⊙a+db⊙a"
+    assert {texts(rule["formula"]) for rule in nodes["b"]["rules"]} == {"da+=db·a"}
+    assert texts(nodes["a"]["gradientFormula"]) == "da=1+db·a+db·a"
 
 
 def test_steps_compute_nothing_before_what_it_needs() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import zoo
+from derivations import value
 from seen import Seen, seen
+from zoo_others import OTHERS
 
 import viz
 from tinygrad_dnn import Tensor, tanh
@@ -21,7 +23,8 @@ from viz.drawing.svg_dark import adaptive
 from viz.palette import DARK, LIGHT
 from viz.progress import LARGE, progress
 
-SMALL = [name for name in zoo.ZOO if name != zoo.thousands.__name__]
+GRAPHS = {**zoo.ZOO, **OTHERS}
+SMALL = [name for name in GRAPHS if name != zoo.thousands.__name__]
 LIMITS = {  # points: width of the forward picture, and of both passes
     "residual": (600, 4000), "bottlenecks": (600, 4000), "attention": (800, 1600),
     "ensemble": (600, 900), "experts": (1600, 4800), "normalised": (600, 1200),
@@ -37,7 +40,7 @@ def width(picture: Any) -> float:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("backward", [False, True])
 def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: bool) -> None:
-    titles = seen(zoo.ZOO[name](), backward=backward).titles()
+    titles = seen(GRAPHS[name](), backward=backward).titles()
     assert not [t for t in titles if re.search(r"… [+−⊙·]|[+−⊙·] …|\(…|… …", t)]
     names = [t.split(" = ")[0] for t in titles if " = " in t and " or " not in t]
     assert len(names) == len(set(names))
@@ -84,6 +87,82 @@ def test_s242_a_vector_is_a_column_and_what_moves_no_element_is_not_written() ->
     gaps = tanh(x[:, None] - x[None, :])
     gaps.name = "gaps"
     assert "gaps = tanh(x[:, None] − x[None, :])" in seen(gaps).titles()
+
+
+DERIVED = ("black_scholes", "bodies", "gaussian_process", "gaussians", "kalman", "skips")
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_s277_every_line_gives_its_gradient_and_cites_the_lines_before(name: str) -> None:
+    derived = viz.derive(cost := OTHERS[name]())
+    cost.backward(keep=True)
+    graph = trace([cost.node])
+    slopes = {str(place): node.grad for place, node in enumerate(graph, 1)}
+    slopes |= {node.name: node.grad for node in graph if node.name}
+    m = 1 if derived.divisor is None else derived.divisor.value
+    told: set[str] = set()
+    for line in derived.lines:
+        of = line.name.removeprefix("d")
+        slope = slopes[of if of in slopes else of[1:]] * (m if line.times_m else 1)
+        np.testing.assert_allclose(value(line), slope, rtol=1e-7, atol=1e-9)
+        for inside in re.findall(r"(?<!\w)1\[([^\[\]]*)", text := line.text.plain):
+            assert re.search("[<>=≤≥≠]", inside), text  # an indicator is of a condition
+        assert not re.search(r"reshape\((?!d?h|scatter)|expand_dims|broadcast|…", text)
+        assert len(text) <= 330
+        gradients = set(re.findall(r"\bd[a-z]\w*", text)) & {one.name for one in derived.lines}
+        assert gradients <= told
+        told.add(line.name)
+
+
+def test_an_index_of_a_sum_is_in_plain_brackets() -> None:
+    x = Tensor(np.ones((3, 4)), requires_grad=True, name="x")
+    s = (x + 1.0).sum(axis=1)
+    assert str(viz.derive((s**3).sum())).count("dx = 3 · ((Σ₍ⱼ₎ (x + 1))²)[:, None]") == 1
+
+
+def test_a_half_is_no_number_of_examples() -> None:
+    x = Tensor(np.ones(2), requires_grad=True, name="x")
+    assert viz.derive(0.5 * (x * x).sum()).divisor is None
+    assert viz.derive((x * x).sum() / 2, names={"n": 2}).divisor is not None
+    assert viz.derive((x * x).mean()).divisor is not None
+
+
+def test_s279_a_product_with_a_number_is_a_dot_and_numbers_alone_need_no_brackets() -> None:
+    assert not [t for t in seen(OTHERS["goldstein_price"](), backward=True).titles() if "⊙" in t]
+    lines = {line.name: line.text.plain for line in viz.derive(OTHERS["black_scholes"]()).lines}
+    assert lines["dh44"] == "K · exp(−r · T) · σ(h44) · (1 − σ(h44))"
+    assert lines["dh30"] == "0.07056 · dh31"
+    x, a = Tensor(np.ones(3), requires_grad=True, name="x"), Tensor(2.0, name="a")
+    assert seen(a * x).titles()[-1] == "a · x"
+    assert viz.derive(a * (a * x.sum())).lines[-1].text.plain == "a²"
+
+
+def test_s275_scopes_of_one_name_stand_in_their_order() -> None:
+    options: tuple[dict[str, Any], ...] = ({}, {"backward": True}, {"fold": True})
+    for shown in options:
+        svg = svg_of(viz.draw(zoo.experts(), **shown))
+        found = re.findall(r'<text [^>]*x="([-\d.]+)"[^>]*>(expert \d)</text>', svg)
+        places = sorted((float(x), name) for x, name in found)
+        assert [name for _, name in places] == [f"expert {k}" for k in range(4)]
+        assert "order" not in re.sub("<!--.*?-->", "", svg)  # what keeps them so is not drawn
+
+
+def test_between_two_boxes_of_a_backward_pass_is_one_arrow() -> None:
+    lines = re.findall(r"\td\d+ -> d\d+|\tb\d+ -> d\d+", draw_of(OTHERS["hamming"]()))
+    assert lines
+    assert len(set(lines)) == len(lines)
+    full = viz.draw(OTHERS["hamming"](), backward="full").source
+    assert "where(" in full
+
+
+def draw_of(cost: Tensor) -> str:
+    return str(viz.draw(cost, backward=True).source)
+
+
+def test_folding_on_demand_draws_no_more_than_folding_unasked() -> None:
+    for make in (zoo.micrograd, OTHERS["moons"]):
+        asked, unasked = Seen(viz.draw(make(), fold=True).source), Seen(viz.draw(make()).source)
+        assert len(asked.nodes) <= len(unasked.nodes)
 
 
 def test_s243_repeats_fold_without_scopes_and_many_leaves_of_one_op_are_a_box() -> None:

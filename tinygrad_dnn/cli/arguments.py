@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tinygrad_dnn import __version__
@@ -244,10 +245,20 @@ def _exercise_arguments(parser: argparse.ArgumentParser) -> None:
     does.add_parser("list", help="the exercises that come along")
 
 
+CHOICES = COMPACT, FULL = ("compact", "full")  # of --backward
 WHAT = (
     "a model.h5 that train left; or module:function or file.py:function, a function without "
     "arguments that returns a Tensor (its variables and the module's give names), or a Tensor"
 )
+
+
+def spelled_out(words: Sequence[str]) -> list[str]:
+    """The words with what `--backward` alone means, so that WHAT may stand after it."""
+    after = [*words[1:], ""]
+    return [
+        f"--backward={COMPACT}" if word == "--backward" and following not in CHOICES else word
+        for word, following in zip(words, after, strict=True)
+    ]
 
 
 def _draw_arguments(parser: argparse.ArgumentParser) -> None:
@@ -258,7 +269,14 @@ def _draw_arguments(parser: argparse.ArgumentParser) -> None:
         "the ending says the format: .svg, .png, .pdf, .dot (default graph.svg)",
         "graph.svg",
     )
-    add("--backward", action="store_true", help="the backward pass as well: dW1, dZ1, dA1")
+    add(
+        "--backward",
+        nargs="?",
+        const=COMPACT,
+        choices=CHOICES,
+        help="the backward pass as well: dW1, dZ1, dA1; --backward full draws every op of a "
+        "derivative rule, as the transposed W2 and a mask",
+    )
     add("--values", action="store_true", help="the numbers too")
     _steps_arguments(parser)
     add("--no-scopes", dest="scopes", action="store_false", help="no boxes around layers")

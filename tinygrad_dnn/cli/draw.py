@@ -16,6 +16,7 @@ from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import subject
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import Graph
+from viz.drawing.draw import FULL
 from viz.drawing.render import FORMATS
 
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
             what.graph,
             what.names,
             values=args.values,
-            backward=args.backward,
+            backward=FULL if args.backward == FULL else bool(args.backward),
             merge=what.is_model if args.merge is None else args.merge,
             scopes=args.scopes,
             fold=False if args.all else args.fold,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from tinygrad_dnn.cli import signals
-from tinygrad_dnn.cli.arguments import parser
+from tinygrad_dnn.cli.arguments import parser, spelled_out
 from tinygrad_dnn.cli.output import any_encoding, complain, finish_output, words_of
 from tinygrad_dnn.cli.status import DONE, INTERRUPTED, UNUSABLE
 
@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
     with any_encoding():
         try:
-            return _run(parser().parse_args(arguments))
+            words = sys.argv[1:] if arguments is None else arguments
+            return _run(parser().parse_args(spelled_out(words)))
         finally:
             finish_output()
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dnn.formula.template import FACTOR, Formula
+from tinygrad_dnn.formula.template import FACTOR, MINUS, SUM, Formula
 from tinygrad_dnn.formula.text import own_formula
 from tinygrad_dnn.graph import Node
 
 NUMBER_FIRST = Formula("{x} · {y}", *FACTOR)
 NUMBER_LAST = Formula("{y} · {x}", *FACTOR)
+_SWAPPED = Formula("{y} · {x}", MINUS, (MINUS, MINUS))  # of numbers alone: binds as x · y does
 _FRACTION = Formula("{x}/{y}")
 _SIGN_FIRST = Formula("−{x}", FACTOR[0], FACTOR[:1])  # −Σ x
 
@@ -22,7 +23,11 @@ def readable(node: Node, beside: bool = True) -> Formula:
     """The template that a reader expects for a node."""
     name = node.op.name
     if _with_a_number(node):
-        return NUMBER_FIRST if is_number(node.inputs[0]) else NUMBER_LAST
+        x, y = node.inputs
+        swapped = not isinstance(y, Node) or not is_number(x)
+        if is_number(x) and is_number(y) and not _reaches_on(x if swapped else y):
+            return _SWAPPED if swapped else own_formula(node, beside)
+        return NUMBER_LAST if swapped else NUMBER_FIRST
     if name == "divide" and all(is_number(x) and _is_short(x) for x in node.inputs):
         return _FRACTION
     x = node.inputs[0]
@@ -39,6 +44,19 @@ def is_number(x: Any) -> bool:
 
 def _with_a_number(node: Node) -> bool:
     return node.op.name == "multiply" and any(map(is_number, node.inputs))
+
+
+def _reaches_on(x: Any) -> bool:
+    """Whether all that follows belongs to it, as to the last factor of a · Σ x; a product of
+    numbers without such a factor needs no brackets, a · b · c.
+    """
+    while isinstance(x, Node) and x.op is not None:
+        if not _with_a_number(x):
+            return own_formula(x, False).level == SUM and not x.op.infix
+        if not all(map(is_number, x.inputs)):
+            return True
+        x = x.inputs[-1] if isinstance(x.inputs[-1], Node) else x.inputs[0]
+    return False
 
 
 def _is_short(x: Any) -> bool:

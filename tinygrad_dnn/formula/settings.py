@@ -34,8 +34,7 @@ def wording(node: Node, beside: bool) -> Formula:
     declared = op.formula
     if callable(declared):
         code = declared.__code__
-        plain = (x for x in node.inputs if not isinstance(x, Node))
-        numbers = sum(getattr(x, "shape", ()) == () for x in plain)
+        numbers = sum(getattr(x, "shape", ()) == () for x in node.inputs)
         known = {**meta, "z_shape": node.shape, "beside": beside, "numbers": numbers}
         known |= {f"{a}_shape": s for a, s in zip(op.arrays, node.input_shapes, strict=False)}
         names = code.co_varnames[: code.co_argcount]

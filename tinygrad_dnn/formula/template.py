@@ -21,8 +21,8 @@ _INFIX = {
     "+": (4, 5), "−": (4, 5), "⊙": (6, 6), "⊗": (6, 7), "/": (6, 7), "": (7, 7), "·": (7, 7),
 }  # fmt: skip
 # −x ⊙ y is (−x) ⊙ y either way, but Σ x ⊙ y is read as Σ (x ⊙ y).
-MINUS, _SUM, _POSTFIX, ATOM = 6, 5, 8, 9
-FACTOR = (_SUM, (MINUS, _SUM))  # 1/m · Σ x: level and needs of a number in front
+MINUS, SUM, _POSTFIX, ATOM = 6, 5, 8, 9
+FACTOR = (SUM, (MINUS, SUM))  # 1/m · Σ x: level and needs of a number in front
 _FIGURE = 7  # a fraction drawn as one
 _CONDITION = 3  # this loosely or looser binds what is true or false
 _PARTS = re.compile(r"([_^]?)\{(\w+)\}|\^\(\{(\w+)\}\)|([ᵀ²⁺])")
@@ -119,7 +119,7 @@ class Formula:
         elif self.kind == "root":
             self.level, needed = _POSTFIX, [ATOM]  # √x / y is (√x) / y
         elif len(places) == 1 and open_right and first and pieces[0][-1] != "(":
-            self.level = _SUM if first in "ΣΠ" else MINUS
+            self.level = SUM if first in "ΣΠ" else MINUS
             needed = [self.level + (self.level == MINUS)]  # Σ Σ x, but −(−x)
         elif open_left and places:
             self.level, needed = _POSTFIX, [ATOM, *(0 for _ in between)]  # xᵀ, x^y, x[i]
@@ -127,7 +127,7 @@ class Formula:
             self.level, needed = ATOM, [0 for _ in places]  # exp(x)
             if len(between) == 1 and between[0] in _INFIX:  # ⌊(x + y) / z⌋
                 needed = [*_INFIX[between[0]]]
-        signs = between in (["+"], ["−"], ["·"], ["⊙"]) or (needed == [_SUM] and first in "ΣΠ")
+        signs = between in (["+"], ["−"], ["·"], ["⊙"]) or (needed == [SUM] and first in "ΣΠ")
         self.after_sign = places[-1] if signs else ""
         if level is not None:
             self.level = level

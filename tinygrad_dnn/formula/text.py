@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_dnn.formula.calls import Called, call_formula, calls_of
 from tinygrad_dnn.formula.plumbing import reading
 from tinygrad_dnn.formula.settings import values, wording
-from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Formula, Script, formula_of
+from tinygrad_dnn.formula.template import ATOM, MINUS, SUM, UNICODE, Formula, Script, formula_of
 from tinygrad_dnn.graph import Graph, Node, trace
 
 _SEVERAL = 6  # inputs of one op that are all written
@@ -218,7 +218,7 @@ class Pen:
         if template == "{x}":
             return given[0]
         if "[" in template and " " in _OUTER.sub("", given[0][0][0]):  # of log Σ exp(x) the whole
-            given = tuple((texts, (0,) * len(texts)) for texts, _ in given)
+            given = tuple((texts, tuple(min(n, SUM) for n in levels)) for texts, levels in given)
         formula = formula_of(template)
         texts = tuple(
             formula.fill(

@@ -10,14 +10,27 @@ import numpy as np
 
 from tinygrad_dnn.formula.plumbing import axes_index
 from tinygrad_dnn.graph import NO_META, Graph, Leaf, Node
-from tinygrad_dnn.ops import Op, add, astype, broadcast_to, divide, multiply, negative, reshape
+from tinygrad_dnn.ops import (
+    Op,
+    add,
+    astype,
+    broadcast_to,
+    divide,
+    identity,
+    multiply,
+    negative,
+    reshape,
+)
 from tinygrad_dnn.ops.elementwise import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
 
 
 def mathematical(
-    graph: Graph, divisor: Divisor | None, ones: Collection[Node] = ()
+    graph: Graph,
+    divisor: Divisor | None,
+    ones: Collection[Node] = (),
+    apart: Collection[Node] = (),
 ) -> dict[Node, Any]:
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
@@ -27,18 +40,23 @@ def mathematical(
 
     Args:
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
+        apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
     """
     dtype = graph.outputs[0].dtype
     if any(leaf.dtype != dtype for leaf in graph.leaves):
         try:
-            return _copies(graph, divisor, ones, dtype)
+            return _copies(graph, divisor, ones, apart, dtype)
         except Unfit:
             pass
-    return _copies(graph, divisor, ones, None)
+    return _copies(graph, divisor, ones, apart, None)
 
 
 def _copies(
-    graph: Graph, divisor: Divisor | None, ones: Collection[Node], dtype: Any
+    graph: Graph,
+    divisor: Divisor | None,
+    ones: Collection[Node],
+    apart: Collection[Node],
+    dtype: Any,
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
     zeros: set[Node] = set()
@@ -58,11 +76,12 @@ def _copies(
         if prod(node.shape) == 1 and divisor is not None:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
+        op, meta = node.op, node.meta
         if axes_index(node):  # one op for all that only adds axes of length 1 or drops them
-            like = node if as_it_was else None
-            new[node] = build(reshape, inputs, {"shape": node.shape}, node.scope, like=like)
-            continue
-        new[node] = build(node.op, inputs, node.meta, node.scope, like=node if as_it_was else None)
+            op, meta = reshape, {"shape": node.shape}
+        new[node] = build(op, inputs, meta, node.scope, like=node if as_it_was else None)
+        if node in apart:
+            new[node] = build(identity, (new[node],), NO_META, node.scope)
     return new
 
 

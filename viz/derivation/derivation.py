@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ ENDINGS = ("html", "tex", "txt")
 ACROSS = 44  # characters of a formula that stands beside its rule on a page
 LONGEST_LINE = 110  # characters of a formula that is not taken apart
 CUTS = 4  # times that long ones are taken apart at most
-FEW = 2  # a gradient that comes from more results is long by itself
+FEW = 2  # results that a gradient comes from which make no line longer
 WIDEST = 60  # characters of a formula that others are aligned with
 _LETTER = re.compile(r"<mi>(.)</mi>")  # set in the italics of a text font
 _PAPER = r"""\documentclass{article}
@@ -124,8 +124,8 @@ def _readable_lines(
     for _ in range(CUTS):
         lines = Lines(forward, backward, named, divisor, scaled)
         every = lines.all()
-        long = [x.node for x in every if len(x.text.plain) > LONGEST_LINE]
-        owners = [z for x in long if len(lines.owners[x]) <= FEW for z in lines.owners[x]]
+        long = [x.node for x in every if len(x.text.plain) > _longest(lines.owners[x.node])]
+        owners = [z for x in long for z in lines.owners[x]]
         more = {y for z in owners for y in z.parents if y.requires_grad and y.op and y not in named}
         if not more:
             break
@@ -137,6 +137,11 @@ def _readable_lines(
     named = {x: name for x, name in named.items() if x in asked or x not in plain}
     lines = Lines(forward, backward, named, divisor, scaled)
     return lines, lines.all()
+
+
+def _longest(owners: Collection[Node]) -> int:
+    """Characters of a gradient that comes from so many results: each adds a term."""
+    return LONGEST_LINE * max(FEW, len(owners)) // FEW
 
 
 def _wanted(wrt: Any, again: Mapping[Node, Node]) -> list[Any]:

@@ -41,7 +41,9 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     cost = graph.outputs[0]
     lengths = {n for node in graph for n in node.shape if n > 1}
     sizes = {prod(node.shape) for node in graph if prod(node.shape) > 1}
-    found = _divisors(cost)
+    called_so = {v for v in (names or {}).values() if _is_number(v)}
+    # A half is half of a square, unless it is called the number of examples.
+    found = [(n, op) for n, op in _divisors(cost) if n != 2 or op is mean or n in called_so]
     likely = [
         *((n, kind) for n, kind in found if n in lengths),
         *((n // 2, kind) for n, kind in found if n % 2 == 0 and n // 2 in lengths),

@@ -143,7 +143,9 @@ class Lines:
     def _lay_out(self, forward: Forward, backward: Backward) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
-        copies = mathematical(whole, self.divisor, backward.seeds)
+        # No row sees through what lines are cut at: x / y, where x was repeated, is not cited as x.
+        apart = {backward.gradients[x].node for x in self.targets}
+        copies = mathematical(whole, self.divisor, backward.seeds, apart)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
@@ -224,7 +226,8 @@ class Lines:
         root = self._cut_at(x, known, alike, most)
         if alike and root is not None:
             left = set(trace([root]))
-            if not all(self.unknown[z] in left for z in known):
+            seen = {self.gradients[z] for z in known if self.unknown[z] in left}
+            if not all(self.gradients[z] in seen for z in known):  # equal ones have one name
                 alike = False
                 root = self._cut_at(x, known, alike, most)
         if root is None:
@@ -286,5 +289,9 @@ def _cut(root: Any, stops: Mapping[Node, Node], most: int | None = None) -> Any:
     new: dict[Node, Node] = {}
     for node in sorted(seen, key=by_index):
         inputs = [stops.get(x) or new[x] if isinstance(x, Node) else x for x in node.inputs]
-        new[node] = node if node.op is None else build(node.op, inputs, node.meta, (), like=node)
+        if node.op is _IDENTITY and isinstance(inputs[0], Node):
+            new[node] = inputs[0]
+        else:
+            leaf = node.op is None
+            new[node] = node if leaf else build(node.op, inputs, node.meta, (), like=node)
     return new[root]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
 from tinygrad_dnn.formula.listing import distinct_names
-from tinygrad_dnn.formula.short_ids import LONGEST_STEP, cited
+from tinygrad_dnn.formula.short_ids import LONGEST_STEP, LONGEST_TWICE, cited
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node, trace
 from viz.folding.scopes import Scope, common, homes_of
@@ -122,6 +122,10 @@ def _names(
     slopes = {g: f"d{named[x]}" for g, x in beside.items() if x in named}
     called = cited(whole, {**named, **slopes}, longest, inner, quiet=quiet)
     values = {beside.get(node, node) for node in called}
+    seeds = [x for g, x in beside.items() if g.op is None and x not in named]
+    if seeds:  # d(x + y) = 1, but dh9 = 1 of what is longer
+        texts = formulas(whole, distinct_names(whole, named, values), LONGEST_STEP, beside=False)
+        values |= {x for x in seeds if len(texts.get(x, "")) > LONGEST_TWICE}
     names = distinct_names(whole, named, values)
     texts = formulas(whole, names, LONGEST_STEP, beside=False)
     return names | {

@@ -6,6 +6,9 @@ text, and a page finds a node again by its id.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import graphviz
 
 from viz.drawing.labels import Labels, literal
@@ -38,6 +41,8 @@ _NODE = {
 _EDGE = {"color": LINE, "penwidth": "1.2", "arrowsize": "0.75"}
 _ORIGIN = {"color": PROBLEM, "fillcolor": PROBLEM_FILL, "penwidth": "3"}
 _REACHED = {"color": PROBLEM, "penwidth": "2"}
+_POINT = {"style": "invis", "fixedsize": "true", "width": "0", "height": "0"}
+_SEVERAL = 4
 _STRAIGHT = {"weight": "2"}
 _LINES: dict[str, dict[str, str]] = {
     "forward": {},
@@ -68,6 +73,8 @@ def picture_of(scene: Scene, labels: Labels, caption: str = "", tooltips: bool =
     for row in layout.rows:
         level = " ".join(row)
         boxes[scene.things[row[0]].home].body.append(f"\t{{rank=same {level}}}\n")
+    for k, (outer, firsts) in enumerate(layout.ordered()):
+        _stand_in_order(boxes[outer], f"order{k}", firsts)
     for path in sorted(boxes, key=len, reverse=True):
         if path:
             boxes[path[:-1]].subgraph(boxes[path])
@@ -78,6 +85,22 @@ def picture_of(scene: Scene, labels: Labels, caption: str = "", tooltips: bool =
     for left, right in layout.unconnected():
         picture.edge(left, right, style="invis")
     return picture
+
+
+def _stand_in_order(box: graphviz.Digraph, name: str, things: Sequence[str]) -> None:
+    """Things between two rows of points that are not seen: Graphviz keeps the order of a row, and
+    lets few lines cross; several lines weigh more.
+    """
+    for side in ("above", "below"):
+        points = [f"{name}_{side}{i}" for i in range(len(things))]
+        for point in points:
+            box.node(point, "", **_POINT)
+        box.body.append(f"\t{{rank=same {' '.join(points)}}}\n")
+        for left, right in pairwise(points):
+            box.edge(left, right, style="invis")
+        for point, thing in _SEVERAL * [*zip(points, things, strict=True)]:
+            ends = (point, thing) if side == "above" else (thing, point)
+            box.edge(*ends, style="invis")
 
 
 def _box(name: str, path: Scope) -> graphviz.Digraph:

@@ -9,11 +9,13 @@ The computation runs straight down, parameters at its sides; the backward pass r
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import NamedTuple
 
 from viz.drawing.scene import Scene
+from viz.folding.scopes import Scope
 
 _LEAVES = ("param", "input", "const")
 
@@ -158,6 +160,42 @@ class Layout:
             return True
         begin = self.chains.get(line.tail)
         return begin is not None and begin == self.chains.get(line.head)
+
+    def ordered(self) -> list[tuple[Scope, list[str]]]:
+        """Scopes of one name but for its number that stand side by side, as `expert 0`, `expert 1`:
+        the scope they are in, and of each the first op, in their order.
+        """
+        firsts: dict[Scope, str] = {}
+        for name, thing in self.scene.things.items():
+            path = getattr(thing.what, "path", None) or thing.home  # of a folded scope its own
+            if thing.kind not in _LEAVES:
+                for k in range(1, len(path) + 1):
+                    firsts.setdefault(path[:k], name)
+        alike: dict[tuple[Scope, str], list[Scope]] = {}
+        for path in firsts:
+            alike.setdefault((path[:-1], re.sub(r"\d+", "0", path[-1])), []).append(path)
+        rows = [(outer, paths) for (outer, _), paths in alike.items() if len(paths) > 1]
+        return [
+            (outer, [firsts[path] for path in paths])
+            for outer, paths in rows
+            if not self._are_fed_by_another(paths)
+        ]
+
+    def _are_fed_by_another(self, paths: list[Scope]) -> bool:
+        """Whether what is made in one of these scopes leads to another one of them."""
+        depth = len(paths[0])
+        inside = {
+            name: (getattr(thing.what, "path", None) or thing.home)[:depth]
+            for name, thing in self.scene.things.items()
+        }
+        own = set(paths)
+        above: dict[str, set[Scope]] = {}  # the scopes that lead to a thing
+        for arrow in self._forward:  # those that lead to its tail go before
+            led = above.get(arrow.tail, set()) | ({inside[arrow.tail]} & own)
+            if led - {inside[arrow.head]} and inside[arrow.head] in own:
+                return True
+            above[arrow.head] = above.get(arrow.head, set()) | led
+        return False
 
     def unconnected(self) -> list[tuple[str, str]]:
         """Neighbours in a row without a line between them, whose order graphviz must be told."""

@@ -5,6 +5,7 @@ No colours and no text: those who draw differently (a page, a table) begin here 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ class Arrow(NamedTuple):
 
     `kind` is forward, backward (the use of a gradient), or read (of a value, by a derivative
     rule). Where an end is folded, one arrow stands for all uses between the two, and so does one
-    for all that a rule reads of a value.
+    for all that a rule reads of a value, or of a gradient where a rule is one box.
     """
 
     tail: str
@@ -124,6 +125,7 @@ class Scene:
 
     def _draw_arrows(self, graph: Graph, groups: Mapping[str, Group]) -> None:
         seen: set[tuple[str, str, str]] = set()
+        compact = not self._slopes.isdisjoint(self.hosts)  # a derivative rule is one box
         for node in graph:
             head = self.shown[node]
             for k, x in enumerate(node.inputs):
@@ -134,11 +136,28 @@ class Scene:
                 back = isinstance(x, Node) and x in self._slopes
                 kind = "backward" if back else read
                 folded = tail in groups or head in groups
-                if folded or kind == "read":
+                if folded or kind == "read" or (kind == "backward" and compact):
                     if (tail, head, kind) in seen or (folded and kind == "read"):
                         continue
                     seen.add((tail, head, kind))
                 self.arrows.append(Arrow(tail, head, f"{self.id_of(x)}-{self.ids[node]}-{k}", kind))
+
+    def reach(self) -> int:
+        """The rows that all arrows cross together: what a layout takes its time for."""
+        heads: dict[str, list[str]] = {}
+        waits = Counter(arrow.head for arrow in self.arrows)
+        for arrow in self.arrows:
+            heads.setdefault(arrow.tail, []).append(arrow.head)
+        row = {name: 0 for name in self.things if not waits[name]}
+        ready = list(row)
+        while ready:
+            tail = ready.pop()
+            for head in heads.get(tail, ()):
+                row[head] = max(row.get(head, 0), row[tail] + 1)
+                waits[head] -= 1
+                if not waits[head]:
+                    ready.append(head)
+        return sum(row[arrow.head] - row[arrow.tail] for arrow in self.arrows)
 
     def paths(self) -> list[Scope]:
         """Every scope with something in it, an outer one before those inside it."""

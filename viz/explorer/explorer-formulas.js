@@ -4,7 +4,7 @@
 const formulas = (() => {
   const { make } = elements;
   const SMALLEST = 14; // CSS pixels of letters in what is too wide for a line by itself
-  const SIGNS = new Set(["=", "+=", "+", "−", "⊙", "<", ">", "≤", "≥"]); // a line may begin with one
+  const SIGNS = new Set(["=", "+=", "+", "−", "⊙", "·", "<", ">", "≤", "≥"]); // a line may begin with one
   const whole = new WeakMap();
 
   /** A formula that was typeset for this page: the one markup that is taken as such. */

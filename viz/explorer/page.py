@@ -64,6 +64,7 @@ TRAINING = tuple(
 )
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
+FARTHEST = 4_000  # rows that the arrows of another picture than the first cross; more take minutes
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
 
@@ -174,7 +175,9 @@ def _written(
     ways = views(graph, homes, named)
     if training is not None:  # everything open, or everything folded: the page stays small
         ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
-    scenes = {" ".join(view): Scene(graph, hosts, homes, view) for view in ways}
+    seen = [(view, Scene(graph, hosts, homes, view)) for view in ways]
+    seen = [seen[0], *((view, shown) for view, shown in seen[1:] if shown.reach() <= FARTHEST)]
+    ways, scenes = [view for view, _ in seen], {" ".join(view): shown for view, shown in seen}
     pictures: dict[str, str] = {}
     for k, (folded, shown) in enumerate(scenes.items(), 1):
         say(f"picture {k} of {len(scenes)}")

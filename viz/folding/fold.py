@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import Call, Graph, Node
-from viz.folding.plans import Entry, Folding, Seen
+from viz.folding.plans import READABLE, Entry, Folding, Seen
 from viz.folding.scopes import Scope
 from viz.folding.summary import (
     Summary,
@@ -95,6 +95,8 @@ def fold(
     wanted = _wanted(folded, work.scopes, depth, limit)
     if folded is True and not any(work.scopes):
         repeated = work.seen(work.repetitions(limit or LIMIT), gather=True, least=BUNDLE)
+        if limit is not None and len(graph) > limit and repeated.drawn > READABLE:
+            repeated = work.readable(limit)  # little repeats
         return _Words(work, names or {}).groups(repeated), ""
     depth = 0 if folded is True else depth
     words = _Words(work, names or {})

@@ -10,7 +10,8 @@ from viz.folding.fold import LIMIT, Group, fold
 from viz.folding.scopes import Scope, scope_ids
 from viz.folding.summary import size, summary
 
-MOST = 20  # pictures in a page
+MOST = 24  # pictures in a page
+OPENED = 300  # boxes of a picture in which one group was opened
 SUBSETS = 4  # so many scopes can be closed in every combination
 LEVELS = 3  # of nested scopes, closed before single ones are
 
@@ -20,15 +21,21 @@ View = dict[str, Group]
 def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) -> list[View]:
     """Groups by id for every picture, the first one first; at most MOST of at most LIMIT boxes.
 
-    First as the graph folds by itself: everything open, unless it is large. Then all scopes
+    First as the graph folds by itself: everything open, unless it is large. Then, of what folded by
+    itself outside of scopes, each part opened alone, with OPENED boxes at most. Then all scopes
     closed, level by level of nested ones, and each closed or open alone.
     Then those inside others, and the levels below.
     """
     found: dict[frozenset[str], View] = {}
     scopes, position = scope_ids(homes), {node: i for i, node in enumerate(homes)}
-    for groups in _candidates(graph, homes, named):
+    folded = fold(graph, homes, names=named)[0]
+    for most, groups in (
+        (len(graph), folded),
+        *((OPENED, others) for others in _opened(folded)),
+        *((LIMIT, groups) for groups in _candidates(graph, homes, named)),
+    ):
         boxes = len(graph) - sum(len(group.members) - 1 for group in groups)
-        if boxes <= LIMIT or not found:
+        if boxes <= most:
             view = _by_id(groups, scopes, position)
             found.setdefault(frozenset(view), view)
         if len(found) == MOST:
@@ -36,10 +43,16 @@ def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) 
     return list(found.values())
 
 
+def _opened(groups: Collection[Group]) -> Iterator[Collection[Group]]:
+    """All groups but one, for each that is no scope."""
+    for group in groups:
+        if group.path is None:
+            yield [other for other in groups if other is not group]
+
+
 def _candidates(
     graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]
 ) -> Iterator[Collection[Group]]:
-    yield fold(graph, homes, names=named)[0]
     yield []
     deepest = max((len(home) for home in homes.values()), default=0)
     if not deepest:

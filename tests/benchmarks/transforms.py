@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from eager import told
 from measure import interleaved, load, machine
 
 from tinygrad_dnn import (
@@ -142,7 +143,7 @@ def memory(rounds: int) -> list[str]:
 def row(name: str, ours: list[float], theirs: list[float]) -> str:
     """A line of the table: what, times, and the median of the rounds' ratios."""
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    a, b = (f"{statistics.median(x) * 1000:.3g} ms" for x in (ours, theirs))
+    a, b = (told(statistics.median(x)) for x in (ours, theirs))
     return f"| {name} | {a} | {b} | {ratio:.3g} |"
 
 
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds; writes nothing")
     before = os.getloadavg()[0]
     rounds = 3 if parser.parse_args().quick else 12
-    told = [
+    lines = [
         "# Functions of functions",
         "",
         "Written by `OPENBLAS_NUM_THREADS=1 python tests/benchmarks/transforms.py` on "
@@ -173,9 +174,9 @@ def main() -> None:
         "takes: the row of memory filled computes nothing. Where W1 is small the sweep counts.",
         "",
     ]
-    print("\n".join(told))
+    print("\n".join(lines))
     if rounds > 3:
-        Path(__file__).with_suffix(".md").write_text("\n".join(told), encoding="utf-8")
+        Path(__file__).with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ def _argsort(op: Op) -> None:
             ties.ravel(),
             np.where(ties == 1, np.nan, ties),
             np.where(ties == 1, np.inf, ties),
+            (distinct - 30) * 1e304 + np.where(distinct < 30, -1.5e308, 1.5e308),
         ):
             for axis in (-1, 0, None):
                 expected = np.argsort(x, axis=axis, kind="stable")

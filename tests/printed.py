@@ -46,6 +46,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "softplus": lambda x: np.log(1 + np.exp(x)), "tr": np.trace, "log₂": np.log2,
     "log₁₀": np.log10, "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
     "inv": np.linalg.inv, "det": np.linalg.det, "solve": np.linalg.solve,
+    "cof": lambda x: np.linalg.det(x)[..., None, None] * np.swapaxes(np.linalg.inv(x), -1, -2),
     "stop": lambda x: x, "identity": lambda x: x, "rounding": lambda x: x, "not": np.logical_not,
     "pad": lambda x, width, constant_values=0: np.pad(x, width, constant_values=constant_values),
     "stack": lambda *xs, axis=0: np.stack(xs, axis), "abs": np.abs,

@@ -20,7 +20,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from measure import machine
+from measure import load, machine
 
 TABLE = Path(__file__).with_suffix(".md")
 PICTURE = "import matplotlib.pyplot as p; p.plot([1]); p.savefig('x.png')"
@@ -48,12 +48,6 @@ def seconds(command: list[str], folder: str) -> tuple[float, float, str]:
     after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return used, ended - begun, done.stdout
-
-
-def load(others: float) -> str:
-    """Whether the machine was busy with something else: of its cores more than a quarter."""
-    busy = others > (os.cpu_count() or 1) / 4
-    return f"{'busy' if busy else 'idle'} (load {others:.1f} before the first round)"
 
 
 def main() -> None:

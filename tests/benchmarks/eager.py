@@ -23,7 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import workloads
-from measure import Comparison, agree, interleaved, machine
+from measure import Comparison, agree, interleaved, load, machine
 
 PEERS = {"torch": "PyTorch eager", "autograd": "HIPS autograd", "mygrad": "MyGrad"}
 HERE = Path(__file__).parent
@@ -239,15 +239,16 @@ def page(
     seconds: float,
     title: str = "The eager engine against its peers",
     notes: list[str] = NOTES,
+    before: float | None = None,
 ) -> str:
-    """A page of measurements, README.md or another."""
+    """A page of measurements, README.md or another; `before` is the load that there was."""
     return "\n".join(
         [
             f"# {title}",
             "",
             f"Written by `{command}` on {datetime.date.today():%d %B %Y} in {seconds:.0f} s.",
             "",
-            f"- Machine: {machine()}.",
+            f"- Machine: {machine()}{'' if before is None else f'; {load(before)}'}.",
             f"- Versions: {versions()}.",
             f"- Threads of matrix products: {threads()} (on small arrays 1).",
             "",

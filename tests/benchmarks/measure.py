@@ -101,6 +101,12 @@ def machine() -> str:
     )
 
 
+def load(others: float) -> str:
+    """Whether the machine was busy with something else: of its cores more than a quarter."""
+    busy = others > (os.cpu_count() or 1) / 4
+    return f"{'busy' if busy else 'idle'} (load {others:.1f} before the first round)"
+
+
 def write_page(name: str, page: Callable[[], str], about: str) -> None:
     """The command line of a script that measures a page: written beside it, or printed alone."""
     parser = argparse.ArgumentParser(description=about.splitlines()[0])

@@ -151,7 +151,7 @@ def test_a_matrix_that_stays_or_fades_is_none_of_the_steps_work() -> None:
     loop = compared(step, parameters(), data())
     assert "W1 (5, 40) meets only constants, in products, and changes by no others" in loop.summary
     assert "np.matmul(W1" not in loop.source
-    assert "a_W1_W1 ⊙ W1_start" in compared(fading, parameters(), data(), refresh=7).summary
+    assert "a_W1_W1 · W1_start" in compared(fading, parameters(), data(), refresh=7).summary
 
 
 def test_two_matrices_on_two_constants() -> None:

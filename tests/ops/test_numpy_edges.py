@@ -36,7 +36,9 @@ np.logaddexp.reduce(e) | np.logaddexp.reduce(a,axis=1) | np.add.accumulate(v,axi
 np.cov(e) | np.nanmedian(e) | np.nanmedian(n) | np.linalg.cond(0*S) | np.linalg.cond(S)
 np.var(a,ddof=12) | np.var(a,ddof=20) | np.std(v,ddof=9) | np.cov(a,ddof=9) | np.var(n,ddof=9)
 np.cov(a,ddof=9,aweights=[1.0,2.0,1.0,1.0]) | np.nanstd(n,ddof=2) | np.nanvar(n,ddof=1)
-np.nanvar(a,axis=0,ddof=3) | np.nanstd(f,axis=1,ddof=4) | np.where(a>0)[1]
+np.insert(v,np.array([1,2]),np.array([[1.0,2.0]])) | np.linalg.norm(a[:0],2)
+np.linalg.lstsq(a,[1.0,2.0,3.0])[0] | np.nanvar(a,axis=0,ddof=3)
+np.trace(a,-1) | np.nanstd(f,axis=1,ddof=4) | np.where(a>0)[1]
 """
 LINES = [call.strip() for call in re.split(r"\n| \| ", CALLS) if call.strip()]
 
@@ -44,6 +46,7 @@ REFUSED = """
 np.select([a],[a]) | np.choose([0.0,1.0,0.0,1.0],[v,v]) | np.add.accumulate(s)
 np.add.accumulate(a,axis=None) | a.reshape() | np.insert(v,9,1.0) | np.insert(v,1.5,1.0)
 np.insert(v,[1,2],[1.0,2.0,3.0]) | a.item(3,9) | a.item()
+np.pad(v,2,"mean",stat_length=-1)
 """
 BAD = [call.strip() for call in re.split(r"\n| \| ", REFUSED) if call.strip()]
 
@@ -96,6 +99,13 @@ def test_s261_places_are_numpys() -> None:
     np.testing.assert_array_equal(slopes, [3, 0])  # the first of them comes last
     np.testing.assert_array_equal(np.where(t > 0), np.where(x > 0))
     assert (t.item(5), t.item(1, 2), t.item((2, -1))) == (x.item(5), x[1, 2], x[2, -1])
+
+
+@pytest.mark.parametrize("period", [None, 2.5])
+def test_interp_between_points_that_are_plain_lists_is_compiled(period: float | None) -> None:
+    slope = td.grad(lambda x: np.interp(x, [0.0, 1.0, 3.0], [1.0, 2.0, 5.0], period=period).sum())
+    x = np.array([[0.5, 2.0], [-1.0, 1.0]])
+    np.testing.assert_array_equal(td.compile(slope)(x), slope(x))
 
 
 def test_s262_too_few_numbers_are_not_taken_for_more() -> None:

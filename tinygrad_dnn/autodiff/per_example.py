@@ -35,7 +35,8 @@ def per_example_gradients(
             value on the way, if not given.
 
     Returns:
-        The structure of params, each array with a leading axis of length m.
+        The structure of params, each array with a leading axis of length m: of many parameters m
+        times as much memory, and writing it takes longer than computing what is in it.
 
     Raises:
         ValueError: the arrays have no common number of examples, or f returns more than one number.

@@ -182,7 +182,7 @@ def _stable(x, axis):
 def _argsort_large(x, axis):
     """The same by the quicker algorithm, where no two are equal, which it puts in any order."""
     order = np.argsort(x, axis=axis)
-    with np.errstate(invalid="ignore"):  # of NaN, and of two infinities
+    with np.errstate(invalid="ignore", over="ignore"):  # of NaN, two infinities, the far ends
         steps = np.diff(np.take_along_axis(x, order, axis=axis), axis=-1 if axis is None else axis)
     return order if (steps > 0).all() else _stable(x, axis)
 

@@ -135,6 +135,8 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """Numbers from start to stop in equal ratios, both positive."""
     start, stop = as_array(start), as_array(stop)
+    wide = np.result_type(start.dtype, stop.dtype, np.dtype(dtype or float))
+    start, stop = as_dtype(start, wide), as_dtype(stop, wide)
     exponents = np.linspace(0.0, 1.0, num, endpoint=endpoint)
     shape = (-1, *(1,) * max(len(start.shape), len(stop.shape)))
     z = start * np.exp(np.log(stop / start) * exponents.reshape(shape))

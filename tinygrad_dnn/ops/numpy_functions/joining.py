@@ -1,5 +1,6 @@
 """Functions that join arrays, composed of concatenate, reshape and indexing."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,9 @@ def insert(arr, obj, values, axis=None):
     axis = normalize_axis_index(axis, np.ndim(arr))
     arr, values = as_array(arr), as_array(values)
     values = values.astype(arr.dtype)
+    more = max(len(values.shape) - len(arr.shape), 0)
+    if prod(values.shape[:more]) == 1:  # as in an assignment
+        values = np.reshape(values, values.shape[more:])
     n = arr.shape[axis]
     at = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
     at = np.flatnonzero(at) if at.dtype == bool else at if at.size else at.astype(np.intp)

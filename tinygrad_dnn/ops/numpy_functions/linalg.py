@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import as_array, composed
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.factorization import (
     cholesky_lower,
@@ -200,6 +200,7 @@ def lstsq(a, b, rcond=None):
     """Least squares for a matrix of full rank: solution, squared residuals (none where there are
     no more rows than columns), rank, singular values.
     """
+    b = as_array(b)
     if len(a.shape) != 2 or len(b.shape) not in (1, 2):
         raise np.linalg.LinAlgError(
             f"lstsq: expected a matrix and a vector or matrix, got {a.shape} and {b.shape}"
@@ -359,7 +360,10 @@ def _matrix_norm(x, ord, axis, keepdims):
         z = (np.max if ord > 0 else np.min)(sums, axis=left, keepdims=True)
     elif ord in (2, -2, "nuc"):
         s = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))
-        z = np.sum(s, axis=-1) if ord == "nuc" else s[..., 0 if ord == 2 else -1]
+        if ord == "nuc" or (ord == 2 and not s.shape[-1]):
+            z = np.sum(s, axis=-1)
+        else:
+            z = s[..., 0 if ord == 2 else -1]
         if not keepdims:
             return z
         return np.expand_dims(z, tuple(sorted((row, column))))

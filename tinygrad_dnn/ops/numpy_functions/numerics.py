@@ -7,6 +7,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.positions import take
 
 __all__ = [
     "convolve",
@@ -160,7 +161,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         period, left, right = np.absolute(period), None, None
         x, xp = np.remainder(x, period), np.remainder(xp, period)
         order = np.argsort(xp)
-        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp, fp = take(xp, order), take(fp, order)
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
     n = xp.shape[0]
@@ -170,7 +171,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         return np.where(x < xp[0], low, np.where(x > xp[0], high, np.broadcast_to(fp[0], x.shape)))
     beyond = np.expand_dims(x, -1) >= xp[1 : n - 1]
     at = np.sum(beyond, axis=-1)
-    x0, x1, f0, f1 = (np.take(p, at + k) for p, k in ((xp, 0), (xp, 1), (fp, 0), (fp, 1)))
+    x0, x1, f0, f1 = (take(p, at + k) for p, k in ((xp, 0), (xp, 1), (fp, 0), (fp, 1)))
     inside = f0 + (f1 - f0) / (x1 - x0) * (x - x0)
     inside = np.where(x == xp[n - 1], fp[n - 1], inside)
     return np.where(x < xp[0], low, np.where(x > xp[n - 1], high, inside))

@@ -53,6 +53,8 @@ def _with_statistic(x, axis, width, lengths, of):
     n = x.shape[axis]
     parts = []
     for end, (count, length) in enumerate(zip(width, lengths, strict=True)):
+        if length is not None and length < 0:
+            raise ValueError(f"pad: expected stat_length as 0 or more, got {length}")
         length = n if length is None else min(length, n)
         some = x[_along(axis, slice(0, length) if end == 0 else slice(n - length, n))]
         value = of(some, axis=axis, keepdims=True)

@@ -75,6 +75,7 @@ def poly(seq_of_zeros):
     zeros = _vector(seq_of_zeros)
     if len(zeros.shape) != 1:
         raise ValueError(f"poly: expected zeros along one axis, got {zeros.shape}")
+    zeros = as_dtype(zeros, np.mintypecode(zeros.dtype.char))  # of float16 it is float64
     p, none = np.ones(1, zeros.dtype), np.zeros(1, zeros.dtype)
     for i in range(zeros.shape[0]):
         p = np.append(p, none) - np.append(none, p * zeros[i])

@@ -84,6 +84,20 @@ const live = (() => {
   /** Whether a number is what it was before anything was changed. */
   const same = (k, i) => resized(k) || Object.is(values[k][i], recorded[k][i]) || Object.is(values[k][i], computed[k][i]);
 
+  /** Whether any number of an array is another one; a loop, as it runs over all of the page in each frame. */
+  function differs(k) {
+    const [now, before, own] = [values[k], recorded[k], computed[k]];
+    if (now === undefined || resized(k)) {
+      return false;
+    }
+    for (let i = 0; i < now.length; i += 1) {
+      if (now[i] !== before[i] && now[i] !== own[i] && !same(k, i)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Put what lies in a place of the memory into an array. */
   function gather(place, into, source = memory) {
     if (typeof place === "string") {
@@ -345,6 +359,7 @@ const live = (() => {
     recorded,
     same,
     resized,
+    differs,
     gather,
     run,
     beside,

@@ -246,7 +246,6 @@ const live = (() => {
     worker?.terminate();
     worker = null;
     Object.keys(values).filter((k) => !(k in data.places) && !resized(k)).forEach((k) => values[k].set(recorded[k]));
-    document.dispatchEvent(new CustomEvent("laid"));
     const { many } = data;
     for (const [k, words] of Object.entries(many?.shapes ?? {})) {
       arrays[k].shape = words.map(at);
@@ -263,7 +262,7 @@ const live = (() => {
     for (const [id, words] of Object.entries(many?.nodes ?? {})) {
       nodes[id].shape = words.map(at);
     }
-    document.dispatchEvent(new CustomEvent("resized"));
+    document.dispatchEvent(new CustomEvent("laid"));
   }
 
   /** X and Y as they are, by the names of their memory. */

@@ -49,6 +49,11 @@ class Stepper:
     def find(self, selector: str, **having: Any) -> Locator:
         return self.page.locator(selector, **having)
 
+    def settled(self) -> Stepper:
+        """Wait until what was changed is computed: on a loaded machine beside the page."""
+        self.page.wait_for_function("() => !('busy' in document.body.dataset)")
+        return self
+
     @property
     def step(self) -> int:
         return int(self.page.evaluate("() => document.body.dataset.step"))

@@ -54,7 +54,7 @@ def engine(make: Callable[[], Tensor], changed: dict[str, tuple[int, float]]) ->
 
 
 def same(page: Stepper, expected: dict[str, Any]) -> None:
-    found = page.page.evaluate(NUMBERS)
+    found = page.settled().page.evaluate(NUMBERS)
     for name, pair in expected.items():
         for ours, theirs in zip(found[name], pair, strict=True):
             assert (ours is None) == (theirs is None)
@@ -68,7 +68,7 @@ def typed(page: Stepper, name: str, i: int, text: str) -> Stepper:
     if page.find("#panel td[data-i]").count():
         page.find(f'#panel section.value td[data-i="{i}"]').click()
     page.page.fill("#number", text)
-    return page.press("Tab")
+    return page.press("Tab").settled()
 
 
 @pytest.mark.parametrize("make", [nets.two_layers, zoo.attention])
@@ -94,13 +94,14 @@ def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepp
     assert page.find('#panel section.value td[data-i="4"][data-moved="up"]').count() == 1
     same(page, engine(nets.two_layers, {"W1": (4, value)}))
     mouse.up()
+    page.settled()
     assert page.find("#changed").inner_text().startswith("W1[1, 1]: ")
     assert "cost: " in page.find("#changed").inner_text()
     lines = page.things()[page.named("Z1")]["lines"]
     slopes = np.array(engine(nets.two_layers, {"W1": (4, value)})["n7"][1])
     low, high = (float(t.replace("−", "-")) for t in lines[-1].removeprefix("dZ1: ").split(" … "))
     assert [low, high] == pytest.approx([slopes.min(), slopes.max()], rel=0.05)
-    page.click("#reset")
+    page.click("#reset").settled()
     assert page.page.evaluate(AS_RECORDED)
     assert page.find("[data-moved=true], [data-moved=up], [data-moved=down]").count() == 0
 
@@ -108,6 +109,7 @@ def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepp
 def test_single_numbers_have_a_slider(stepper: Open) -> None:
     page = stepper(nets.thrice).press("End").select("x")
     page.find("#range").evaluate(SLIDE)
+    page.settled()
     assert page.find("#changed").inner_text() == "x: 3 → 5 · y: 12 → 30 (+18)"
     assert page.cells()["slope"] == {0: "11"}  # 2x + 1
 

@@ -68,13 +68,13 @@ def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: P
         for k, theirs in expected.items():
             ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
             np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
-        page.click("#reset")
+        page.click("#reset").settled()
         assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
 
 
 def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
-    page.click("#one-step")
+    page.click("#one-step").settled()
     assert page.find("#trained").inner_text().startswith("step 1 · ")
     page.click("#train")
     assert page.find("#train").inner_text() == "Pause"
@@ -89,7 +89,7 @@ def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> N
 def test_s270_a_step_is_taken_op_by_op_and_stands_in_its_midst(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     status = page.find("#trained")
-    page.click("#one-op")  # all ops of the first step are done: its parameters move
+    page.settled().click("#one-op").settled()  # all ops are done: the parameters move
     assert page.step == 0
     assert status.inner_text() == f"step 1 · op 0 of {page.steps} · cost not yet computed"
     moved = engine(RULES["gradient descent"], 0.5, 1)
@@ -112,7 +112,7 @@ def test_s270_a_step_is_taken_op_by_op_and_stands_in_its_midst(open_page: Any, x
     expected = cost_of(moved)[0].item()
     steps = page.steps
     assert status.inner_text() == f"step 1 · op {steps} of {steps} · cost {expected:.4g}"
-    page.click("#one-op")
+    page.click("#one-op").settled()
     assert page.page.evaluate("training.state.steps") == 2
     moved = engine(RULES["gradient descent"], 0.5, 2)
     np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), np.ravel(moved["W1"]))
@@ -137,8 +137,9 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     box = page.find(".plane svg").bounding_box()
     assert box
     page.page.mouse.click(box["x"] + 100, box["y"] + 200)
-    page.press("Enter", "Insert")  # of the other class, and one beside it
+    page.press("Enter", "Insert").settled()  # of the other class, and one beside it
     page.find(".plane path").nth(1).click(modifiers=["Shift"])
+    page.settled()
     x, y = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
     assert (x.size, y.tolist()) == (10, [0, 1, 0, 1, 1])
     assert "(2, 5) float64" in page.things()[page.named("X")]["lines"]
@@ -148,9 +149,9 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     for k, theirs in expected.items():
         ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
         np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
-    page.click("#undo")
+    page.click("#undo").settled()
     assert page.page.evaluate("[live.m(), live.memory.X[1]]") == [6, 0]
-    page.click("#reset")
+    page.click("#reset").settled()
     assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
     assert page.find("#trained").inner_text() == f"step 0 · cost {cost_of(START)[0].item():.4g}"
     assert "(2, 4) float64" in page.things()[page.named("X")]["lines"]
@@ -194,16 +195,18 @@ def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
     page = Stepper(open_page(xor))
     page.page.evaluate("trainer.advance(40)")
     right = page.page.evaluate("training.cost()")
-    page.click("#reset")
+    page.click("#reset").settled()
     page.find("#slopes summary").click()
     page.find("#break summary").click()
     rule = page.page.get_by_label("The rule of W1 X → dW1")
     rule.select_option("transpose forgotten: X gᵀ, reshaped")
+    page.settled()
     assert page.find("#slopes [role=status]").inner_text().startswith("The gradient is wrong")
     page.page.evaluate("trainer.advance(40)")
     assert page.page.evaluate("training.cost()") != pytest.approx(right, rel=1e-3)
     assert page.find("#training .chart path.other").count() == 2  # the run before; the differences
     rule.select_option("right")
+    page.settled()
     assert page.find("#slopes [role=status]").inner_text().startswith("ε = ")
 
 
@@ -214,6 +217,7 @@ def test_s272_a_rule_with_a_mistake_is_the_graphs_own(open_page: Any, xor: Path)
     page.find("#break summary").click()
     rule = page.page.get_by_label("The rule of A1 →")
     rule.select_option("input for output: g (1 − x²)")
+    page.settled()
     A1 = np.tanh(Z1 := START["W1"] @ X + START["b1"])
     dZ2 = (1 / (1 + np.exp(-START["W2"] @ A1 - START["b2"])) - Y) / 4
     dW1 = ((START["W2"].T @ dZ2) * (1 - Z1**2)) @ X.T
@@ -221,9 +225,10 @@ def test_s272_a_rule_with_a_mistake_is_the_graphs_own(open_page: Any, xor: Path)
     assert "dx has 1 − x², tanh's from its value" in page.find("#break ul").inner_text()
     page.page.evaluate("live.add({ X: [0.5, 0.5], Y: [1] })")  # the program with it, too, takes m
     assert page.page.evaluate("live.m()") == 5
-    page.click("#undo")
+    page.click("#undo").settled()
     np.testing.assert_allclose(page.page.evaluate(slope)[0], dW1.ravel(), rtol=1e-9)
     rule.select_option("right")
+    page.settled()
     assert page.page.evaluate(slope) == right
     assert page.find("#break ul li").count() == 0
 
@@ -250,7 +255,7 @@ def test_s273_a_second_run_takes_the_engines_steps_on_the_same_data(
     )
     assert page.find(".chart path.second").count() == 1
     assert page.find("#compare [role=status]").inner_text().endswith("after 99 steps")
-    page.click("#reset")  # both begin again
+    page.click("#reset").settled()  # both begin again
     assert page.page.evaluate("training.second().own[1][0]") == other["b1"][0, 0]
     page.page.get_by_label("Start of the second run").select_option("no second run")
     assert page.find(".planes [role=img]").is_hidden()

@@ -19,7 +19,7 @@ const editing = (() => {
 
   /** What was changed last and what became of the results, in a line. */
   function tell() {
-    const changed = live.undoable() || Object.keys(live.data.places).some(differs);
+    const changed = live.undoable() || Object.keys(live.data.places).some(live.differs);
     buttons[0].setAttribute("aria-disabled", String(!live.undoable()));
     buttons[1].setAttribute("aria-disabled", String(!changed));
     const last = live.latest();
@@ -63,8 +63,6 @@ const editing = (() => {
     return head + brief(x, digits);
   }
 
-  const differs = (k) => live.values[k]?.some((_, i) => !live.same(k, i)) ?? false;
-
   const written = ({ shape }) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   // By the shape as it was recorded, a node that has it; all of these hang on the number of examples.
   const sized = new Map(Object.keys(live.data.many?.nodes ?? {}).map((id) => [written(nodes[id]), id]));
@@ -87,7 +85,7 @@ const editing = (() => {
       for (const [line, k] of [["value", node?.value], ["slope", node?.gradient]]) {
         const text = element.querySelector(`text.${line}`);
         if (text && live.values[k]?.length > 0) {
-          const moved = differs(k);
+          const moved = live.differs(k);
           const other = moved || live.resized(k);
           if (other || text.dataset.moved || text.dataset.resized) {
             text.dataset.first ??= text.dataset.whole ?? text.textContent;

@@ -84,6 +84,20 @@ const live = (() => {
   /** Whether a number is what it was before anything was changed. */
   const same = (k, i) => resized(k) || Object.is(values[k][i], recorded[k][i]) || Object.is(values[k][i], computed[k][i]);
 
+  /** Whether any number of an array is another one; a loop, as it runs over all of the page in each frame. */
+  function differs(k) {
+    const [now, before, own] = [values[k], recorded[k], computed[k]];
+    if (now === undefined || resized(k)) {
+      return false;
+    }
+    for (let i = 0; i < now.length; i += 1) {
+      if (now[i] !== before[i] && now[i] !== own[i] && !same(k, i)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Put what lies in a place of the memory into an array. */
   function gather(place, into, source = memory) {
     if (typeof place === "string") {
@@ -232,7 +246,6 @@ const live = (() => {
     worker?.terminate();
     worker = null;
     Object.keys(values).filter((k) => !(k in data.places) && !resized(k)).forEach((k) => values[k].set(recorded[k]));
-    document.dispatchEvent(new CustomEvent("laid"));
     const { many } = data;
     for (const [k, words] of Object.entries(many?.shapes ?? {})) {
       arrays[k].shape = words.map(at);
@@ -249,7 +262,7 @@ const live = (() => {
     for (const [id, words] of Object.entries(many?.nodes ?? {})) {
       nodes[id].shape = words.map(at);
     }
-    document.dispatchEvent(new CustomEvent("resized"));
+    document.dispatchEvent(new CustomEvent("laid"));
   }
 
   /** X and Y as they are, by the names of their memory. */
@@ -345,6 +358,7 @@ const live = (() => {
     recorded,
     same,
     resized,
+    differs,
     gather,
     run,
     beside,

@@ -27,8 +27,7 @@ const breaker = (() => {
     words.replaceChildren(...rows.filter(({ choice }) => choice.selectedIndex > 0).map(({ title, to, choice, mistakes }) => {
       const { says } = mistakes[choice.selectedIndex - 1];
       const k = story.nodes[to].gradient;
-      const seen = live.values[k]?.some((_, i) => !live.same(k, i));
-      const shown = seen === false ? " On these numbers it makes no difference yet." : "";
+      const shown = k in live.values && !live.differs(k) ? " On these numbers it makes no difference yet." : "";
       return make("li", {}, `${title}: dx ${says}${says.endsWith("?") ? "" : "."}${shown}`);
     }));
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -40,10 +41,13 @@ def _dark(found: Any) -> Any:
     """The counterpart of a colour, or of several; None where there is none."""
     if isinstance(found, str) and found.lower() in ("none", "auto"):
         return None
-    several = not isinstance(found, (str, tuple)) and getattr(found, "ndim", 1) == 2
-    colours = [to_rgba(colour) for colour in (found if several else [found])]
-    dark = [IN_THE_DARK.get(to_hex(c).upper()) if c[3] else None for c in colours]
-    if not any(dark):
-        return None
-    turned = [to_rgba(new, c[3]) if new else c for new, c in zip(dark, colours, strict=True)]
-    return turned if several else turned[0]
+    if getattr(found, "ndim", 1) != 2:
+        return _counterpart(to_rgba(found))
+    turned = [(c, _counterpart(c)) for c in map(to_rgba, found)]
+    return [new or c for c, new in turned] if any(new for _, new in turned) else None
+
+
+@cache
+def _counterpart(colour: tuple[float, float, float, float]) -> Any:
+    dark = IN_THE_DARK.get(to_hex(colour).upper())
+    return to_rgba(dark, colour[3]) if dark and colour[3] else None

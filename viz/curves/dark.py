@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
@@ -23,13 +26,25 @@ def choose_dark(artist: Artist, colour: str) -> None:
 
 def darken(figure: Figure) -> None:
     """Turn the figure dark; images and mixed colours stay."""
-    for artist in figure.findobj():
+    for artist in _drawn(figure):
         if artist in _CHOSEN:
             _set(artist, "color", _CHOSEN[artist])
             continue
         for name in COLOURS:
             if hasattr(artist, f"get_{name}") and hasattr(artist, f"set_{name}"):
                 _set(artist, name, _dark(getattr(artist, f"get_{name}")()))
+
+
+def _drawn(figure: Figure) -> Iterator[Artist]:
+    """The figure and all in it; of axes that are off no ticks, which would be made only now."""
+    stack: list[Artist] = [figure]
+    while stack:
+        artist = stack.pop()
+        yield artist
+        inside = artist.get_children()
+        if isinstance(artist, Axes) and not artist.axison:
+            inside = [x for x in inside if not isinstance(x, Axis)]
+        stack += inside
 
 
 def _set(artist: Any, name: str, colour: Any) -> None:

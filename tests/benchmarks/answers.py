@@ -63,6 +63,7 @@ def main() -> None:
         "`train --no-pictures`": [*ours, *files, "--no-pictures"],
         "`train`": [*ours, *files],
         "`train`, the digits": ours,
+        "`train --head softmax --no-pictures`": [*ours, "--head", "softmax", "--no-pictures"],
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +75,7 @@ def main() -> None:
                 if counted:
                     found[name].append((used, clock))
     least = {name: min(used for used, _ in times) for name, times in found.items()}
-    imports, picture, loop, plain, whole, _ = least.values()
+    imports, picture, loop, plain, whole, *_ = least.values()
     rows = [f"| {n} | {s:.2f} | {min(c for _, c in found[n]):.2f} |" for n, s in least.items()]
     verdict = (
         f"Without pictures, less the loop: {(plain - loop) / imports:.1f} times the imports. "

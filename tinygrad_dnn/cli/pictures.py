@@ -129,8 +129,8 @@ def _curves(
     def add(
         name: str, heading: str, text: str, draw: Callable[..., Path], *args: Any, **options: Any
     ) -> None:
-        dark = darks / name
-        sections.append(Section(heading, text, draw(*args, out / name, dark=dark, **options), dark))
+        picture = draw(*args, out / name, **options)
+        sections.append(Section(heading, text, picture, options.get("dark")))
 
     if run.state.costs:
         add("costs.png", "Cost", *_costs(curves, settings, run))
@@ -143,7 +143,10 @@ def _curves(
     if tested.labels is not None:
         counts = metrics.confusion_matrix(tested.labels, predicted_labels(P), settings.classes)
         text = f"The {what} examples by their label (row) and what they were taken for (column)."
-        add("confusion.png", "Confusion matrix", text, curves.confusion, counts, classes=names)
+        add(
+            "confusion.png", "Confusion matrix", text, curves.confusion, counts, classes=names,
+            dark=darks / "confusion.png",
+        )  # fmt: skip
     if tested.labels is not None and images:
         k = tested.X.shape[1]
         text = f"The {what} examples that are predicted wrongly."
@@ -152,7 +155,7 @@ def _curves(
         add(
             "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.labels[:, :k],
             P[:, :k],
-            shape=data.shape, classes=names,
+            shape=data.shape, classes=names, dark=darks / "mislabelled.png",
         )  # fmt: skip
     if images:
         text = "What each unit of the first layer looks for."
@@ -163,6 +166,7 @@ def _curves(
             curves.weights,
             run.state.chosen["W1"],
             shape=data.shape,
+            dark=darks / "weights.png" if len(data.shape) == 3 and data.shape[2] == 3 else None,
         )
     values, slopes = values_and_gradients(_cost(settings, data, run, SAMPLE))
     layers = range(1, len(settings.layer_dims))

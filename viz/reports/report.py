@@ -20,7 +20,8 @@ class Section(NamedTuple):
     """A picture of the report: heading, what one sees, the file; or None and why there is none.
 
     Attributes:
-        dark: the file for dark pages; an .svg of `viz.draw` needs none.
+        dark: the file for dark pages, of photographs, whose light and dark stay, and of words on
+            grounds of many colours. What is lines and words on white is turned dark by the page.
     """
 
     heading: str
@@ -86,7 +87,8 @@ def _section(section: Section) -> str:
             if other
             else ""
         )
-        image = f'<img src="{_url(kind, drawn)}" alt="{escaped(heading)}">'
+        lines = "" if other else ' class="lines"'
+        image = f'<img{lines} src="{_url(kind, drawn)}" alt="{escaped(heading)}">'
         shown = f"<p>{escaped(text)}</p>\n<picture>{source}{image}</picture>"
     return f"<section>\n<h2>{escaped(heading)}</h2>\n{shown}\n</section>"
 

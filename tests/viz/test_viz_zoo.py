@@ -128,6 +128,11 @@ def test_an_index_of_a_sum_is_in_plain_brackets() -> None:
     assert str(viz.derive((s**3).sum())).count("dx = 3 · ((Σ₍ⱼ₎ (x + 1))²)[:, None]") == 1
 
 
+def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
+    derived = viz.derive(OTHERS["gaussian_process"]())
+    assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"
+
+
 def test_a_half_is_no_number_of_examples() -> None:
     x = Tensor(np.ones(2), requires_grad=True, name="x")
     assert viz.derive(0.5 * (x * x).sum()).divisor is None

@@ -82,12 +82,14 @@ def small_texts(seen: list[Text], least: float = 12) -> list[tuple[str, float]]:
 def low_contrast(seen: list[Text], least: float = 4.5) -> list[tuple[str, float]]:
     """Texts too faint on their ground; WCAG 2 asks nothing of controls that are disabled."""
     found = [
-        (one.text, contrast(_hex(one.colour), _hex(one.ground))) for one in seen if not one.disabled
+        (one.text, contrast(hex_of(one.colour), hex_of(one.ground)))
+        for one in seen
+        if not one.disabled
     ]
     return [(text, round(ratio, 2)) for text, ratio in found if ratio < least]
 
 
-def _hex(colour: str) -> str:
+def hex_of(colour: str) -> str:
     """#RRGGBB of rgb(r, g, b); what is half transparent can't be judged and is an error."""
     parts = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour)
     if parts is None:

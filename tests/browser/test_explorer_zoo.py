@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import zoo
-from legibility import overlapping_texts, script, small_texts, sticking_out
+from legibility import hex_of, overlapping_texts, script, small_texts, sticking_out
 from legibility import read as texts_of
 from nets import two_layers
 from stepper import Stepper
+
+from viz.palette import contrast
 
 Open = Callable[..., Stepper]
 
@@ -121,6 +123,33 @@ def test_there_is_a_map_of_a_picture_much_larger_than_the_window(stepper: Open) 
     assert box["x"] - 1 <= sight["x"] <= sight["x"] + sight["width"] <= box["x"] + box["width"] + 1
     page.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 2)
     assert page.find("#graph").evaluate("one => one.scrollTop") > 1000
+
+
+INK = """
+() => [...document.querySelectorAll("#graph text, #panel h2, #status")]
+  .filter((one) => one.checkVisibility())
+  .map((one) => getComputedStyle(one)[one instanceof SVGElement ? "fill" : "color"])
+"""
+
+
+def test_paper_is_white_and_a_tall_picture_has_several_sheets(stepper: Open) -> None:
+    page = stepper(zoo.residual, width=700, height=900, scheme="dark")
+    light = "#ffffff"
+    assert contrast(ink(page, INK), light) < 4.5  # for the dark
+    page.page.emulate_media(media="print")
+    try:
+        assert contrast(ink(page, INK), light) >= 4.5
+        box: Any = page.find("#graph svg").bounding_box()
+        assert box["height"] > 3000
+        assert box["width"] <= 700
+    finally:
+        page.page.emulate_media(media="screen")
+
+
+def ink(page: Stepper, script: str) -> str:
+    """The colour of letters that is the lightest."""
+    found: set[str] = set(page.page.evaluate(script))
+    return max(map(hex_of, found), key=lambda colour: contrast(colour, "#000000"))
 
 
 def test_playing_has_a_speed(stepper: Open) -> None:

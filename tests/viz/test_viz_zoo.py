@@ -25,16 +25,21 @@ from viz.progress import LARGE, progress
 
 GRAPHS = {**zoo.ZOO, **OTHERS}
 SMALL = [name for name in GRAPHS if name != zoo.thousands.__name__]
-LIMITS = {  # points: width of the forward picture, and of both passes
-    "residual": (600, 4000), "bottlenecks": (600, 4000), "attention": (800, 1600),
-    "ensemble": (600, 900), "experts": (1600, 4800), "normalised": (600, 1200),
+LIMITS = {  # points: width and height of the forward picture, and of both passes
+    "residual": (600, 3800, 1000, 3800), "bottlenecks": (600, 3800, 1300, 3800),
+    "attention": (800, 1050, 1600, 1150), "ensemble": (600, 400, 700, 400),
+    "experts": (1600, 1100, 4800, 1150), "normalised": (600, 1050, 1100, 1050),
+    "moons": (1100, 1150, 2200, 1300), "neural_ode": (800, 600, 800, 600),
+    "transformer": (1100, 3300, 2100, 3600), "goldstein_price": (1600, 800, 3000, 900),
+    "black_scholes": (1900, 1300, 3200, 1400), "hamming": (1500, 1050, 3100, 1300),
+    "gaussian_process": (900, 1050, 1700, 1150), "sine_series": (1200, 800, 1800, 850),
 }  # fmt: skip
 
 
-def width(picture: Any) -> float:
-    found = re.search(r'<svg width="(\d+)pt"', svg_of(picture))
+def size(picture: Any) -> tuple[float, float]:
+    found = re.search(r'<svg width="(\d+)pt" height="(\d+)pt"', svg_of(picture))
     assert found
-    return float(found[1])
+    return float(found[1]), float(found[2])
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -47,11 +52,14 @@ def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: b
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_pictures_have_a_bearable_width(name: str) -> None:
-    cost = zoo.ZOO[name]()
-    forward, both = LIMITS[name]
-    assert width(viz.draw(cost)) <= forward
-    assert width(viz.draw(cost, backward=True)) <= both
+def test_pictures_have_a_bearable_size(name: str) -> None:
+    cost = GRAPHS[name]()
+    width, height, wide, high = LIMITS[name]
+    forward, both = size(viz.draw(cost)), size(viz.draw(cost, backward=True))
+    assert forward[0] <= width
+    assert forward[1] <= height
+    assert both[0] <= wide
+    assert both[1] <= high
 
 
 def test_s240_a_long_unnamed_result_has_the_id_that_the_listing_gives_it() -> None:
@@ -118,6 +126,11 @@ def test_an_index_of_a_sum_is_in_plain_brackets() -> None:
     x = Tensor(np.ones((3, 4)), requires_grad=True, name="x")
     s = (x + 1.0).sum(axis=1)
     assert str(viz.derive((s**3).sum())).count("dx = 3 · ((Σ₍ⱼ₎ (x + 1))²)[:, None]") == 1
+
+
+def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
+    derived = viz.derive(OTHERS["gaussian_process"]())
+    assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"
 
 
 def test_a_half_is_no_number_of_examples() -> None:

@@ -63,7 +63,7 @@ def _number(x: Any, quiet: Container[Node], named: Container[Node]) -> Any:
     """A single number without the axes that it was given."""
     while _is_step(x, quiet, named) and (x.op.keeps_order or _is_transpose(x)):
         x = x.inputs[0]
-    return x
+    return x if isinstance(x, Node) else x.reshape(())
 
 
 def _vector(x: Any, quiet: Container[Node], named: Container[Node]) -> tuple[Any, bool] | None:

@@ -279,7 +279,7 @@ class Derivation:
             "derivation/derivation.html",
             title=html.escape(printable(self.title)),
             palette=f":root {{ {properties(LIGHT)} }}\n"
-            f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
+            f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
             style=asset("page.css") + asset("derivation/derivation.css"),
             remark=self._said(),
             forward=forward,

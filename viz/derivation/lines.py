@@ -75,9 +75,12 @@ class Line:
     ) -> None:
         self.node, self.name, self.rule = node, name, rule
         self.shape, self.times_m = node.shape, times_m
+        self.raw, self.text = typeset(raw, named), typeset(simplified.result, named)
+        shorter = len(self.raw.plain) < len(self.text.plain)
+        if shorter and _length(raw) <= _length(simplified.result):  # 1/m · y, a product of a column
+            simplified, self.text = Simplified(raw, raw, 0, ()), self.raw
         self._simplified, self._named = simplified, named
         self.result = simplified.result
-        self.raw, self.text = typeset(raw, named), typeset(self.result, named)
         self.raw_uses, self.uses = _letters(raw), _letters(self.result)
 
     @cached_property

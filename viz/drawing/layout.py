@@ -18,6 +18,7 @@ from viz.drawing.scene import Scene
 from viz.folding.scopes import Scope
 
 _LEAVES = ("param", "input", "const")
+_MOST = 24  # scopes that are kept in order; more would take a layout too long
 
 
 class Line(NamedTuple):
@@ -174,7 +175,7 @@ class Layout:
         alike: dict[tuple[Scope, str], list[Scope]] = {}
         for path in firsts:
             alike.setdefault((path[:-1], re.sub(r"\d+", "0", path[-1])), []).append(path)
-        rows = [(outer, paths) for (outer, _), paths in alike.items() if len(paths) > 1]
+        rows = [(outer, paths) for (outer, _), paths in alike.items() if 1 < len(paths) <= _MOST]
         return [
             (outer, [firsts[path] for path in paths])
             for outer, paths in rows

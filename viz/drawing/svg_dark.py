@@ -19,6 +19,6 @@ def adaptive(svg: str) -> str:
     rules += (
         f'[fill="white"] {{ fill: {DARK["paper"]} }} text:not([fill]) {{ fill: {DARK["ink"]} }} '
     )
-    style = f"<style>@media (prefers-color-scheme: dark) {{ {rules}}}</style>"
+    style = f"<style>@media screen and (prefers-color-scheme: dark) {{ {rules}}}</style>"
     head = svg.index(">", svg.index("<svg")) + 1
     return f"{svg[:head]}{style}{svg[head:]}"

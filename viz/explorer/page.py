@@ -293,7 +293,8 @@ def _page(
         "explorer/explorer.html",
         title=html.escape(str(story["title"])),
         style=asset("explorer/explorer.css") + asset("explorer/live.css"),
-        palette=f":root {{ {properties(LIGHT)} }}\n[data-theme=dark] {{ {properties(DARK)} }}",
+        palette=f":root {{ {properties(LIGHT)} }}\n"
+        f"@media screen {{ [data-theme=dark] {{ {properties(DARK)} }} }}",  # paper is white
         legend=f"<h2>Signs</h2><p>{html.escape(legend)}</p>" if legend else "",
         views="\n".join(views),
         trace=json_in_html(_told(story)),

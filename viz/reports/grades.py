@@ -87,7 +87,7 @@ def _write(path: Path, title: str, found: Sequence[Grades], table: str, files: s
         "reports/grades.html",
         title=escaped(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
         style=asset("page.css") + asset("reports/grades.css"),
         summary=escaped(_summary(found[0]) if len(found) == 1 else _of_all(found)),
         table=table,

@@ -64,7 +64,7 @@ def report(
         "reports/report.html",
         title=escaped(title),
         palette=f":root {{ {properties(LIGHT)} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {properties(DARK)} }} }}",
         style=asset("page.css") + asset("reports/report.css"),
         facts="\n".join(rows),
         sections="\n".join(map(_section, sections)),

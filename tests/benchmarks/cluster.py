@@ -28,7 +28,7 @@ from tinygrad_dnn.train import Settings, check_labels, train, train_in_shards
 DOCUMENT = Settings((12288, 20, 7, 5, 1))
 WIDE = Settings((784, 256, 10), 0.01, cost="softmax", init="he", dtype="float32")
 SIZES = ((DOCUMENT, 209), (WIDE, 1024), (WIDE, 4096), (WIDE, 16384))
-STEPS, FIRST = 16, 3  # steps of a run; those that are not counted
+STEPS, FIRST = 10, 3  # steps of a run; those that are not counted
 SHARDS = (2, 8, 32)  # of next to nothing: what a step costs beside its arithmetic
 WORKERS = (2, 16, 256)
 LOOP = 200

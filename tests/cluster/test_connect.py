@@ -77,8 +77,8 @@ def _answer(server: socket.socket, answer: bytes | None) -> None:
 class Workers:
     """A client of workers that answer what they are given."""
 
-    def __init__(self, **answers: Any) -> None:
-        self.answers = answers
+    def __init__(self, scheduler: Exception | None = None, **answers: Any) -> None:
+        self.scheduler, self.answers = scheduler, answers
 
     def wait_for_workers(self, n: int, timeout: float) -> None:
         if not self.answers:
@@ -86,6 +86,11 @@ class Workers:
 
     def scheduler_info(self, n_workers: int) -> dict[str, Any]:
         return {"workers": {at: {"name": f"name-{at}"} for at in self.answers}}
+
+    def run_on_scheduler(self, function: Any) -> Any:
+        if self.scheduler is not None:
+            raise self.scheduler
+        return function()
 
     def run(self, function: Any, workers: Any, on_error: str) -> dict[str, Any]:
         own = function()
@@ -103,5 +108,7 @@ def test_a_worker_of_another_version_is_named() -> None:
         _require_workers(Workers(b=(own[0], ("NumPy", "1.0"), python)), "here", 1)
     with pytest.raises(ValueError, match=r"name-a .*none.*No module.*install it there"):
         _require_workers(Workers(a=ModuleNotFoundError("No module"), b=None), "here", 1)
+    with pytest.raises(ValueError, match=r"the scheduler at here: .*none .*No module"):
+        _require_workers(Workers(ModuleNotFoundError("No module"), a=None), "here", 1)
     with pytest.raises(TimeoutError, match="no worker after 1 s; start some"):
         _require_workers(Workers(), "tcp://here:1", 1)

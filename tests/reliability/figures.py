@@ -39,6 +39,7 @@ ATTACKS = {
     "processes": Size(10, 200),
     "cluster": Size(6, 30),
     "sweeps": Size(2, 30),
+    "cluster": Size(5, 30),
 }
 
 

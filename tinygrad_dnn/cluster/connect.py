@@ -59,8 +59,9 @@ def connect(
 
     Raises:
         ImportError: the extra is not installed.
-        ValueError: an address that can't be used or is not safe; a worker without tinygrad_dnn, or
-            with another version of it, of NumPy or of Python; `workers` with an address.
+        ValueError: an address that can't be used or is not safe; a worker or scheduler without
+            tinygrad_dnn, or with another version of it, of NumPy or of Python; `workers` with an
+            address.
         TimeoutError: the scheduler does not answer, or has no worker.
     """
     if address is not None:
@@ -188,7 +189,7 @@ def worker_names(client: Any) -> dict[str, Any]:
 
 
 def _require_workers(client: Any, where: str, timeout: float) -> None:
-    """Raise unless there is a worker, and every one has our versions."""
+    """Raise unless there is a worker, and scheduler and workers have our versions."""
     try:
         client.wait_for_workers(1, timeout=timeout)
     except OSError:
@@ -196,6 +197,11 @@ def _require_workers(client: Any, where: str, timeout: float) -> None:
             f"scheduler: {where} has no worker after {timeout:g} s; start some: "
             f"`dask worker {where}`"
         ) from None
+    try:  # the scheduler unpickles what it passes on
+        found = client.run_on_scheduler(_versions)
+    except Exception as error:
+        found = error
+    _check_versions(f"the scheduler at {where}", found)
     check_workers(client, worker_names(client))
 
 
@@ -204,15 +210,19 @@ def check_workers(
 ) -> None:
     """Raise ValueError unless the workers, all by default, have our versions."""
     for at, found in client.run(_versions, workers=workers, on_error="return").items():
-        who = f"worker {names.get(at, at)} ({at})"
-        if isinstance(found, BaseException):
+        _check_versions(f"worker {names.get(at, at)} ({at})", found)
+
+
+def _check_versions(who: str, found: Any) -> None:
+    """Raise ValueError unless it has our versions; it may have raised an error."""
+    if isinstance(found, BaseException):
+        raise ValueError(
+            f"{who}: expected tinygrad_dnn {tinygrad_dnn.__version__}, got none that knows "
+            f"clusters ({found}); install it there, or end that process"
+        )
+    for (name, own), (_, other) in zip(_versions(), found, strict=True):
+        if own != other:
             raise ValueError(
-                f"{who}: expected tinygrad_dnn {tinygrad_dnn.__version__}, got none that knows "
-                f"clusters ({found}); install it there, or end that worker"
+                f"{who}: expected {name} {own}, as here, got {other}; install that version there, "
+                "or end that process"
             )
-        for (name, own), (_, other) in zip(_versions(), found, strict=True):
-            if own != other:
-                raise ValueError(
-                    f"{who}: expected {name} {own}, as here, got {other}; install that version "
-                    "there, or end that worker"
-                )

@@ -26,7 +26,7 @@ TRIES = 3  # of a step whose tasks the scheduler forgot
 FIRST = 2  # steps that write their programs, and are not counted
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ConnectionError):
     """The cluster can't go on: its scheduler is gone, no worker is left, or one can't read."""
 
 
@@ -183,13 +183,14 @@ class ClusterShards:
             try:
                 self._look()
                 return self._gathered(self._submitted(f, given, parts, each))
+            except ClusterError:
+                raise
             except CancelledError:  # the scheduler has forgotten them
                 self._require_scheduler()
             except KilledWorker as error:
                 raise ClusterError(
-                    f"shard {error.task}: the workers that computed it died, one after the other "
-                    f"({error.allowed_failures + 1}); is a shard too large for their memory? "
-                    "More --shards are smaller ones"
+                    f"{error.allowed_failures + 1} workers that were given one of the shards died; "
+                    "is it too large for their memory? More --shards are smaller ones"
                 ) from None
             except (ValueError, ImportError, AttributeError, OSError) as error:
                 self._require_scheduler()

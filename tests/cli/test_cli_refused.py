@@ -201,7 +201,7 @@ def test_a_refused_output_folder(monkeypatch: pytest.MonkeyPatch, capsys: Out) -
     def refuse(**_: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tinygrad_dnn.cli.train.TemporaryFile", refuse)
+    monkeypatch.setattr("tinygrad_dnn.cli.folders.TemporaryFile", refuse)
     told = complaint(capsys, "train", *QUICK, "--out", "locked")
     assert "--out locked: not a folder to write to: Permission denied; choose another" in told
 

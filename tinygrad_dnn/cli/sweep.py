@@ -32,10 +32,10 @@ MOST_TOLD, LONGEST = 10, 240  # runs that failed before are told of, letters of 
 def run(args: argparse.Namespace) -> int:
     """Carry out what is not done yet, tabulate, draw; the exit status."""
     path = Path(args.file)
-    for option in ("jobs", "insecure"):
-        if getattr(args, option) and (args.scheduler is None) == (option == "insecure"):
-            other = "without --scheduler" if option == "insecure" else "the cluster's workers do"
-            raise ValueError(f"--{option}: {other}; leave it out")
+    if args.insecure and args.scheduler is None:
+        raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+    if args.jobs and args.scheduler is not None:
+        raise ValueError("--jobs: the cluster's workers have as many as they have threads")
     asked = read_sweep(path)
     out = Path(args.out or path.stem)
     if out.resolve() == path.resolve():

@@ -124,8 +124,8 @@ def device_module(device: str | ModuleType) -> ModuleType:
             ) from None
     if missing := [n for n in NEEDED if not hasattr(module, n)]:
         raise ValueError(
-            f"device: expected cpu, cuda, or the name of an array module; {module.__name__} is none, "
-            f"it has no {', '.join(missing)}"
+            f"device: expected cpu, cuda, or the name of an array module; {module.__name__} is "
+            f"none, it has no {', '.join(missing)}"
         )
     available: Callable[[], bool] = getattr(module, "is_available", lambda: True)
     if not available():

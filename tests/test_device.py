@@ -113,7 +113,7 @@ def test_copies_are_counted():
 # --- the engine -----------------------------------------------------------------------------------
 
 
-def test_forward_and_backward_copy_nothing(problem):
+def test_s290_ops_compute_where_their_arrays_lie(problem):
     def run(parameters, X, Y):
         held = {k: Tensor(v, requires_grad=True, name=k) for k, v in parameters.items()}
         Z1 = held["W1"] @ X + held["b1"]
@@ -152,7 +152,7 @@ def test_transforms_copy_nothing(problem, name):
         assert np.allclose(a, b, rtol=1e-13, atol=0)
 
 
-def test_arrays_of_two_places_are_named():
+def test_s291_arrays_of_two_places_are_refused_by_name():
     W = Tensor(xp.asarray(np.ones((2, 3))), name="W1")
     X = Tensor(np.ones((2, 3)), name="X")
     words = r"multiply: W1 \(2, 3\) ⊙ X \(2, 3\): .*different places: device_array.ndarray on 0, "
@@ -208,7 +208,7 @@ def test_programs_run_where_eager_does(name):
         assert np.allclose(a, b.data if isinstance(b, Tensor) else b, rtol=1e-13, atol=1e-13)
 
 
-def test_a_program_is_written_for_the_module_of_its_arrays(problem, tmp_path, monkeypatch):
+def test_s292_a_program_is_written_for_the_module_of_its_arrays(problem, tmp_path, monkeypatch):
     moved = there(problem)
     program = compile(value_and_grad(document_cost), reuse_outputs=True)
     want = back(program(*moved))
@@ -331,7 +331,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("given", SETTINGS, ids=str)
-def test_training_elsewhere_is_training_here(given):
+def test_s294_training_elsewhere_is_training_here(given):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6, 40))
     labels = {"softmax": rng.integers(0, 3, (1, 40)), "huber": rng.normal(size=(2, 40))}
@@ -348,7 +348,7 @@ def test_training_elsewhere_is_training_here(given):
         assert np.array_equal(found.chosen[name], p)
 
 
-def test_data_travel_once_and_results_by_name(problem, tmp_path):
+def test_s293_data_travel_once_and_results_by_name(problem, tmp_path):
     parameters, X, Y = problem
     settings = Settings((6, 5, 4, 1), compiled=False)
     seen = []
@@ -390,9 +390,10 @@ def test_a_run_that_diverges_says_the_same(problem):
 def test_devices_that_are_none_are_refused(monkeypatch):
     assert device_module("cpu") is np
     assert device_module("device_array") is device_module(xp) is xp
-    with pytest.raises(ValueError, match="expected cpu, cuda, or the name of an array module"):
-        device_module("gpu")
-    with pytest.raises(ValueError, match="math is no array module: it has no asarray"):
+    for name in ("cuda0", "", ".numpy"):
+        with pytest.raises(ValueError, match=f"or the name of an array module, got '{name}'"):
+            device_module(name)
+    with pytest.raises(ValueError, match="an array module; math is none, it has no asarray, asn"):
         device_module("math")
     monkeypatch.setattr(xp, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"finds no GPU here.*nvidia-smi"):
@@ -417,7 +418,7 @@ def test_the_command_line_trains_on_a_device(tmp_path, capsys):
     for name, p in run_file.load(tmp_path / "cpu" / "model.h5").parameters.items():
         assert np.array_equal(found.parameters[name], p)
     capsys.readouterr()
-    assert call("train", "--device", "gpu", "--out", tmp_path / "none") == UNUSABLE
+    assert call("train", "--device", "cuda0", "--out", tmp_path / "none") == UNUSABLE
     assert "expected cpu, cuda" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 

@@ -42,6 +42,16 @@ def test_document_network(example) -> None:
     assert example("document_network").main(iterations=300) > 0.92
 
 
+def test_gpu(example, monkeypatch, capsys) -> None:
+    gpu = example("gpu")
+    assert gpu.main("device_array", 20) == gpu.main("cpu", 20)
+    assert capsys.readouterr().out.count("the same gradient? True") == 2
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert gpu.chosen([]) == "cpu"
+    assert "CuPy is not installed" in capsys.readouterr().out
+    assert gpu.chosen(["cuda"]) == "cuda"
+
+
 def test_own_exercise(example, capsys) -> None:
     exercise = example("own_exercise").exercise
     space: dict[str, object] = {}

@@ -21,6 +21,7 @@ import tinygrad_dnn
 ROOT = Path(tinygrad_dnn.__file__).parents[1]
 # Who opens which module by name: the public names on first use, a command on demand.
 OPENED = {
+    "tinygrad_dnn/array_modules.py": {"name"},  # CuPy, and what `--device` names
     "tinygrad_dnn/__init__.py": {"tinygrad_dnn.api", "{__name__}.{name}"},
     "tinygrad_dnn/api.py": {"_LATER[name]"},
     "tinygrad_dnn/array_modules.py": {"name"},  # of arrays on a GPU

@@ -113,7 +113,7 @@ def device_module(device: str | ModuleType) -> ModuleType:
         name = CUPY if device == CUDA else device
         try:
             module = import_module(name)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:  # no module, or no name of one
             if name == CUPY:
                 raise ValueError(
                     "device cuda: CuPy is not installed, or does not load here: "
@@ -124,7 +124,8 @@ def device_module(device: str | ModuleType) -> ModuleType:
             ) from None
     if missing := [n for n in NEEDED if not hasattr(module, n)]:
         raise ValueError(
-            f"device: {module.__name__} is no array module: it has no {', '.join(missing)}"
+            f"device: expected cpu, cuda, or the name of an array module; {module.__name__} is "
+            f"none, it has no {', '.join(missing)}"
         )
     available: Callable[[], bool] = getattr(module, "is_available", lambda: True)
     if not available():

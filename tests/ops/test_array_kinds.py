@@ -138,6 +138,7 @@ def test_an_op_that_writes_to_its_input_is_found():
 
 LAYERS = (6, 5, 4, 3, 1)
 M = 10
+STEPS = 20
 
 
 @pytest.fixture
@@ -248,3 +249,29 @@ def test_a_step_of_gradient_descent_stays_on_dask(problem, dask, lazy):
         return list(held.values())
 
     assert_equal_to_rounding(computed(dask, run(lazy)), run(np.asarray))
+
+
+def test_a_loop_that_persists_once_a_step_does_not_grow(problem, dask):
+    """One computation in each step, and Dask's graph is as large at the end as at the start."""
+    array = pytest.importorskip("dask.array", reason=NO_DASK)
+    _, X, Y = problem
+    calls = []
+
+    def scheduler(*args, **kwargs):
+        calls.append(args)
+        return dask.get(*args, **kwargs)
+
+    def run(X, Y, settle):
+        W, sizes = np.zeros((1, len(X))), set()
+        for _ in range(STEPS):
+            cost, dW = value_and_grad(lambda W: ((tanh(W @ X) - Y) ** 2).sum())(W)
+            sizes.add(len(getattr(cost, "dask", ())))
+            W = settle(W - 0.02 * dW)
+        return W, sizes
+
+    with dask.config.set(scheduler=scheduler):
+        lazy = [array.from_array(x, chunks=(-1, 5)) for x in (X, Y)]
+        W, sizes = run(*lazy, lambda W: dask.persist(W)[0])
+    assert len(calls) == STEPS
+    assert len(sizes) == 1
+    assert_equal_to_rounding(computed(dask, [W]), [run(X, Y, np.asarray)[0]])

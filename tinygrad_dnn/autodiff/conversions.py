@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import number
 from tinygrad_dnn.autodiff.reverse import note_sight
 from tinygrad_dnn.glossary import LOST
 from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
@@ -92,7 +93,8 @@ class Conversions:
         """
         self._refuse_gradient()
         array = self._handed_out("DLPack")
-        if options.get("max_version") is None and not array.flags.writeable:
+        # Not every kind of array has a flag for that.
+        if options.get("max_version") is None and not getattr(array.flags, "writeable", True):
             array = array.copy()  # the older protocol, JAX's, can't say that it is read-only
         return array.__dlpack__(**options)
 
@@ -109,9 +111,8 @@ class Conversions:
             )
 
     def __contains__(self, value: Any) -> bool:
-        return bool(
-            (self._read("in") == (value.numpy() if isinstance(value, Conversions) else value)).any()
-        )
+        value = value.numpy() if isinstance(value, Conversions) else value
+        return bool(number((self._read("in") == value).any()))
 
     def __float__(self) -> float:
         leaves_unasked(self.node, "float()")

@@ -356,6 +356,9 @@ def compile(
     of files, clocks, installed packages, and of Python's own state (queues, decimal contexts), is
     asked once. Inside `debug()` f itself is run first, op by op.
 
+    Of CuPy's arrays it is a program for CuPy, `import cupy as np`, in memory on the GPU; the first
+    call for new shapes copies each argument here once, to write it.
+
     Args:
         f: a function of arrays.
         rewrite: simplify the recorded graph first; `.steps` lists what was done. Without, the

@@ -161,8 +161,9 @@ def slogdet_parts(x, /):
 
 def half(x):
     """Φ: the lower triangle, its diagonal halved."""
-    below = np.tril(x, -1)
-    return below + 0.5 * (np.tril(x) - below)
+    n = x.shape[-1]
+    below, up_to = (np.tri(n, n, k, dtype=x.dtype, like=x) for k in (-1, 0))
+    return x * (0.5 * (below + up_to))
 
 
 def lower(g):

@@ -73,6 +73,19 @@ def test_a_chain_keeps_what_its_rules_read(traced, step, kept):
     assert arrays_alive() >= kept * steps
 
 
+@pytest.mark.parametrize("step", [lambda t: t + 1.0, lambda t: 1.0 - t, tanh, lambda t: t + t])
+def test_an_op_adds_few_objects_for_the_cycle_collector_to_visit(traced, step):
+    t = Tensor(np.ones(N), requires_grad=True)
+    before = len(gc.get_objects())
+    for _ in range(100):
+        t = step(t)
+    # The node, the tuple of its inputs, and one of what its rules read, if they read anything.
+    assert len(gc.get_objects()) - before < 310
+    assert t.node.shape is t.node.parents[0].shape
+    gc.collect()  # tuples of arrays alone leave its sight
+    assert len(gc.get_objects()) - before < 210
+
+
 def test_what_needs_no_gradient_keeps_nothing(traced):
     x = Tensor(np.full((N, M), 0.5))
     t = x

@@ -230,6 +230,16 @@ NOTES = [
     "least of several, on 25 November 2026: a chain 13.6 times with the collector on, 10.4",
     "with `gc.disable()`; a sum 14.5 and 10.1. Nothing here needs it, since a graph has no",
     "cycles; it is left on because it is the user's.",
+    "",
+    "Of a recorded op two objects remain that the collector visits, the node and the tuple of",
+    "its inputs, and one or two others of its first look: a result shares the tuple of its",
+    "shape with its input. So an op takes 220 bytes, where it had taken 268, and on",
+    "29 November 2026, on a machine that others used too, taking turns with the version",
+    "before, 100,000 ops of the chain took 0.87 of the time (the least of six of each) and the",
+    "sum 0.90. What grows tenfold took 13.2 and 15.2 times as long there.",
+    "",
+    "NumPy's calls alone take 0.16 of HIPS autograd's time for the chain of functions (1.15 µs",
+    "an op, forward and backward, of 7.15), and 0.08 for that of two variables.",
 ]
 
 

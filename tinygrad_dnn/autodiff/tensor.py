@@ -58,6 +58,7 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     recording = now.recording
     index = tick()
     wants = 0  # bit i: argument i requires a gradient
+    like = None  # the shape of the first Tensor, which most results have
     inputs: Sequence[Any]
     arrays: Sequence[Any]
     if len(args) == 2:  # the loop below, unrolled for two Tensors or one
@@ -65,28 +66,28 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
         if isinstance(x, Tensor):
             p = x.node
             x = x._array
+            like = p.shape
             if p.requires_grad:
                 wants = 1
-                if p.op is None and recording:
-                    p.memory.used = index
-            elif p.op is None and recording:
+            if p.op is None and recording:
                 p.memory.used = index
         else:
             p = x = x if type(x) in _PLAIN else as_constant(x, op)
         if isinstance(y, Tensor):
             q = y.node
             y = y._array
+            if like is None:
+                like = q.shape
             if q.requires_grad:
                 wants += 2
-                if q.op is None and recording:
-                    q.memory.used = index
-            elif q.op is None and recording:
+            if q.op is None and recording:
                 q.memory.used = index
         else:
             q = y = y if type(y) in _PLAIN else as_constant(y, op)
         inputs, arrays = (p, q), (x, y)
     elif len(args) == 1 and isinstance(args[0], Tensor):
         p = args[0].node
+        like = p.shape
         wants = 1 if p.requires_grad else 0
         if p.op is None and recording:
             p.memory.used = index
@@ -97,6 +98,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
             if isinstance(a, Tensor):
                 inputs.append(a.node)
                 arrays.append(a._array)
+                if like is None:
+                    like = a.node.shape
                 if a.node.requires_grad:
                     wants += 1 << i
                 if a.node.op is None and recording:
@@ -137,7 +140,8 @@ def record(op: Op, args: Sequence[Any], meta: Mapping[str, Any]) -> Tensor:
     node.op = op
     node.inputs = inputs
     node.meta = meta
-    node.shape = z.shape
+    shape = z.shape
+    node.shape = like if like == shape else shape  # fewer tuples for the cycle collector to visit
     node.dtype = dtype
     node.scope = now.scope
     node.index = index

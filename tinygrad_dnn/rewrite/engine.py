@@ -34,6 +34,7 @@ from tinygrad_dnn.rewrite.terms import (
 DEEPEST = 40  # calls of rows by rows within one pass
 PASSES = 50
 _WHOLE = (np.dtype(np.int32), np.dtype(np.int64))
+_CONSTANT = object()  # stands for the op that made it
 _BROADCAST, _IDENTITY = REGISTRY["broadcast_to"], REGISTRY["identity"]
 
 
@@ -132,21 +133,26 @@ class _Index:
                 self.rows.setdefault(way.op, []).append((row, way))
 
     def for_node(self, node: Node) -> list[tuple[Row, Term]]:
-        """The rows whose left side has the node's op, and ops under it where the node has them."""
+        """The rows whose left side has the node's op, and under it ops and numbers where the node
+        has ops and constants.
+        """
         if node.op not in self.rows:
             return []
-        key = node.op, *(x.op if isinstance(x, Node) else None for x in node.inputs)
+        key = node.op, *[x.op if isinstance(x, Node) else _CONSTANT for x in node.inputs]
         if key not in self.fitting:
             self.fitting[key] = [
                 (row, way)
                 for row, way in self.rows[node.op]
-                if len(way.inputs) == len(node.inputs)
-                and all(
-                    not isinstance(t, Term) or t.op is None or t.op is op
-                    for t, op in zip(way.inputs, key[1:], strict=True)
-                )
+                if len(way.inputs) == len(node.inputs) and all(map(_fits, way.inputs, key[1:]))
             ]
         return self.fitting[key]
+
+
+def _fits(term: Any, made_by: Any) -> bool:
+    """Whether a term may stand for what an op made, for a leaf (None), or for a constant."""
+    if isinstance(term, Term):
+        return term.op is None or term.op is made_by
+    return made_by is _CONSTANT
 
 
 _index = lru_cache(maxsize=32)(_Index)  # a table is laid out once

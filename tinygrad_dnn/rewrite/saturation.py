@@ -10,6 +10,7 @@ Of each node of a graph it is found out, from the ops that made it alone,
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -68,9 +69,7 @@ class Saturation:
     def of(self, x: Any) -> Facts:
         """What is known of a node or a constant."""
         if not isinstance(x, Node):
-            return Facts(
-                positive=_every(x, np.greater_equal, 0), negative=_every(x, np.less_equal, 0)
-            )
+            return Facts(positive=_every(x, operator.ge, 0), negative=_every(x, operator.le, 0))
         known = self._known
         stack = [] if x in known else [x]
         while stack:
@@ -111,23 +110,27 @@ class Saturation:
             return self.of(node.inputs[0]).zero
         if node.op is ops.power:
             x, y = self.of(node.inputs[0]), node.inputs[1]
-            if not _every(y, np.greater_equal, 1):
-                return x.zero or (x.inf and not _every(y, np.greater_equal, 0))
+            if not _every(y, operator.ge, 1):
+                return x.zero or (x.inf and not _every(y, operator.ge, 0))
         return False
 
 
 def above_zero(x: Any) -> bool:
     """Whether it is a constant above 0."""
-    return _every(x, np.greater, 0)
+    return _every(x, operator.gt, 0)
 
 
 def _some(x: Any, *numbers: float) -> bool:
     """Whether a constant has an element that is one of these numbers."""
+    if isinstance(x, (int, float, np.generic)):
+        return x in numbers
     return is_constant(x) and any(bool(np.any(x == n)) for n in numbers)
 
 
 def _every(x: Any, compare: Callable[[Any, Any], Any], number: float) -> bool:
-    return is_constant(x) and np.size(x) > 0 and bool(np.all(compare(np.asarray(x), number)))
+    if isinstance(x, (int, float, np.generic)):
+        return bool(compare(x, number))
+    return is_constant(x) and np.size(x) > 0 and bool(np.all(compare(x, number)))
 
 
 def _has_sign(x: Any) -> bool:
@@ -301,7 +304,7 @@ def _sum_of_two(of: Of, node: Node) -> Facts:
             f.log and g.log, positive=positive, zero=zero, one=f.one or g.one, inf=inf,
             negative=f.negative and g.negative,
         )  # fmt: skip
-    if (f.above and _every(y, np.equal, 1)) or (g.above and _every(x, np.equal, 1)):
+    if (f.above and _every(y, operator.eq, 1)) or (g.above and _every(x, operator.eq, 1)):
         return Facts(log=True, positive=True, zero=f.one or g.one, inf=inf)
     # A constant above 0 keeps what is positive off 0, so that overflow alone needs logarithms.
     kept = positive and (above_zero(x) or above_zero(y))
@@ -315,7 +318,7 @@ def _sum_of_two(of: Of, node: Node) -> Facts:
 def _difference(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f, g = of(x), of(y)
-    if _every(x, np.equal, 1) and (g.complement or g.log):
+    if _every(x, operator.eq, 1) and (g.complement or g.log):
         return Facts(g.complement, g.log, False, g.complement, g.one, g.zero, g.inf)
     return Facts(
         positive=f.positive and g.negative, zero=_cancel(f, x, g, y), one=_meet(f, x, g, y),
@@ -350,9 +353,9 @@ def _may_be(x: Any, beside: Any, *numbers: float) -> bool:
 def _power(of: Of, node: Node) -> Facts:
     x, y = node.inputs
     f = of(x)
-    if _every(y, np.equal, 2):
+    if _every(y, operator.eq, 2):
         return _squared(f)
-    down = not _every(y, np.greater_equal, 0)
+    down = not _every(y, operator.ge, 0)
     zero, inf = f.zero or (f.inf and down), f.inf or (f.zero and down)
     return Facts(f.log, positive=f.positive, zero=zero, one=f.one, inf=inf)
 

@@ -24,7 +24,6 @@ OPENED = {
     "tinygrad_dnn/array_modules.py": {"name"},  # CuPy, and what `--device` names
     "tinygrad_dnn/__init__.py": {"tinygrad_dnn.api", "{__name__}.{name}"},
     "tinygrad_dnn/api.py": {"_LATER[name]"},
-    "tinygrad_dnn/array_modules.py": {"name"},  # of arrays on a GPU
     "tinygrad_dnn/cli/main.py": {"tinygrad_dnn.cli.{args.command}"},
     "tinygrad_dnn/cli/functions.py": {"place"},
     "tinygrad_dnn/storage/platform.py": {"name"},  # of the standard library

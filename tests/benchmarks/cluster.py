@@ -123,6 +123,9 @@ def grown() -> tuple[int, int, float]:
     return tasks[0], tasks[-1], time.perf_counter() - begun
 
 
+BUSY = """
+**The machine was busy with other work (see its load): workers waited for cores, so that all times
+are too long, and those of several processes most. Run it again on a quiet one.**"""
 TEXT = """\
 # When a cluster pays
 
@@ -133,7 +136,7 @@ Written by `python tests/benchmarks/cluster.py` on {today}.
 
 A step of the full batch: in one process (`train`), and on worker processes of this machine on
 loopback, each with one shard (`train --cluster N`); the fastest of {steps} steps, which others on
-the machine disturb least. The workers share the cores with the client and the scheduler.
+the machine disturb least. The workers share the cores with the client and the scheduler.{busy}
 
 {steps_table}
 
@@ -169,7 +172,10 @@ def step_row(s: Settings, m: int, one: float, w1: float, w2: float) -> list[str]
     net = "-".join(map(str, s.layer_dims)) + (", float32" if s.dtype == "float32" else "")
     pays = f"yes: {one / w2:.2g} times as fast"
     if w2 >= one:
-        pays = f"no: {w2 / one:.2g} times as long"
+        times = w2 / one
+        pays = (
+            f"no: {times:,.0f} times as long" if times >= 10 else f"no: {times:.2g} times as long"
+        )
     return [net, f"{m:,}", f"{m // 2:,}", ms(one), ms(w1), ms(w2), pays]
 
 
@@ -185,10 +191,12 @@ def page() -> str:
     settings, m, took, *_ = rows[-1]
     floats = sum((a + 1) * b for a, b in pairwise(settings.layer_dims))
     first, last, seconds = grown()
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
     return TEXT.format(
+        busy=BUSY if load > 2 * cores + 2 else "",
         today=f"{datetime.date.today():%d %B %Y}",
         machine=machine(),
-        load=os.getloadavg()[0],
+        load=load,
         numpy=np.__version__,
         distributed=version("distributed"),
         steps=STEPS - FIRST,

@@ -8,7 +8,8 @@ __all__: list[str] = []
 
 
 def in_memory(x: Any) -> bool:
-    """Whether x's values lie in this process's memory, so that a short cut may read some.
+    """Whether x's values lie in this process's memory, so that a short cut may read some, or write
+    to them in NumPy's order.
 
     Of a lazy array it would compute them, of a GPU's wait for them and copy them.
     """

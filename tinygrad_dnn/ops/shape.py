@@ -436,7 +436,7 @@ def _scatter_led(one, xs, led):
 )
 def scatter(x, /, index, shape):
     """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
-    if not is_basic(index) and isinstance(index, tuple):
+    if isinstance(index, tuple) and not (is_basic(index) or in_memory(x)):
         # Not every kind of array adds at a tuple of positions; all do at places in a row.
         z = np.zeros_like(x, shape=prod(shape))
         places = np.arange(z.size, like=x).reshape(shape)[index]

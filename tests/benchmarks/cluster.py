@@ -154,6 +154,9 @@ Assumed for 16 and 256: each worker computes as fast as the one process and has 
 the network is as quick as loopback; all gradients go to one client, one after the other (b W): that
 limits many workers. `--local-steps K` divides a + b W by K.
 
+One process runs large products on two threads, a worker on one: on the same two cores two workers
+can gain little, and the last rows of the first table are near that.
+
 The document's network is at home in one process, where `train` also does less than a step's
 arithmetic ([loops](../../examples/guide/loops.md)).
 

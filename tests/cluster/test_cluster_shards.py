@@ -191,6 +191,15 @@ def _never() -> None:
     time.sleep(1.2)
 
 
+def test_what_pays_is_measured_against_one_process_at_its_best(client: Any, source: Source) -> None:
+    _, Y = examples(source, SETTINGS)
+    with ClusterShards(client, source, Y, SETTINGS) as shards:
+        shards.seconds = [(9.0, 9.0, 9.0)] * 2 + [(0.6, 0.5, 1.0)] * 3
+        assert "about 1e+03 ms: the cluster is 1.7 times as fast" in shards.advice()
+        shards._threads = 2  # of large products
+        assert "about 500 ms: the cluster does not pay here" in shards.advice()
+
+
 def test_a_worker_holds_so_many_shards(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     shard = Shard(np.ones((6, 1)), np.ones((3, 1)))

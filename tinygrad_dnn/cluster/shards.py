@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tinygrad_dnn.cluster import work
 from tinygrad_dnn.cluster.connect import check_workers, worker_names
 from tinygrad_dnn.cluster.work import ShardSource, Source
+from tinygrad_dnn.threads import LARGE, largest_product
 from tinygrad_dnn.train import Settings
 from tinygrad_dnn.train.examples import weights_of
 from tinygrad_dnn.train.shards import Part, shard_bounds
@@ -73,6 +74,8 @@ class ClusterShards:
         self._check_file(source)
         self.bounds = shard_bounds(self.m, settings.shards)
         self.weights = weights_of(Y, settings, weights)
+        largest = largest_product(settings.layer_dims, settings.batch_size or self.m)
+        self._threads = 1 if largest < LARGE else 2  # of one process at its best; a worker has one
         self._run = uuid4().hex
         self._count, self._looked = 0, time.monotonic()
         self.seconds: list[tuple[float, float, float]] = []
@@ -154,6 +157,7 @@ class ClusterShards:
         """Whether the cluster pays, with what was measured, in a sentence."""
         counted = self.seconds[FIRST:] or self.seconds
         whole, longest, total = (median(column) * 1e3 for column in zip(*counted, strict=True))
+        total /= self._threads
         told = (
             f"a step takes {whole:.3g} ms, {longest:.3g} of them computing; one process would take "
             f"about {total:.3g} ms"

@@ -86,7 +86,9 @@ class ShardSource:
         X = part.columns(s.dtype)
         if self.kept is not None:
             X, y = columns(X, self.kept), y[:, self.kept]
-        return Shard(*check_examples(X, y, s), self.weights)
+        return Shard(
+            *check_examples(X, y, s), None if self.weights is None else self.weights.copy()
+        )
 
 
 _HELD: OrderedDict[str, Shard] = OrderedDict()  # by key; those used last at the end
@@ -122,6 +124,13 @@ def _who() -> str:
     return f"worker {worker.name} ({worker.address})"
 
 
+def _aligned(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies: what came over the network lies anywhere, and the bits of a product hang on that."""
+    return {
+        name: _aligned(x) if isinstance(x, Mapping) else np.array(x) for name, x in tree.items()
+    }
+
+
 def forget(run: str) -> None:
     """Let go of what is held for a run."""
     with _LOCK:
@@ -140,7 +149,7 @@ def gradients(
     """`ShardProgram.gradients`, and the seconds that it took without reading."""
     shard = _held(of, most)
     begun = time.perf_counter()
-    found = _program(of.settings, of.m).gradients(parameters, shard, at)
+    found = _program(of.settings, of.m).gradients(_aligned(parameters), shard, at)
     return found, time.perf_counter() - begun
 
 
@@ -153,7 +162,8 @@ def local_steps(
     """`ShardProgram.local_steps` from (parameters, optimiser), and its seconds."""
     shard = _held(of, most)
     begun = time.perf_counter()
-    found = _program(of.settings, of.m).local_steps(*given, shard, rates)
+    parameters, optimizer = map(_aligned, given)
+    found = _program(of.settings, of.m).local_steps(parameters, optimizer, shard, rates)
     return found, time.perf_counter() - begun
 
 

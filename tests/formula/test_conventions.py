@@ -40,7 +40,7 @@ m = Tensor(np.float64(7.0), name="m")
         (lambda: -(x * y), "−(x ⊙ y)"),
         (lambda: (x - y) ** 2, "(x − y)²"),
         (lambda: x**3, "x³"),
-        (lambda: 1 / (m * 2), "1 / (m · 2)"),
+        (lambda: 1 / (m * 2), "1 / (2 · m)"),
         (lambda: tg.sin(x * 2), "sin(2 · x)"),
     ],
 )

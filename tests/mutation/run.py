@@ -11,6 +11,7 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any
 
+import array_kinds
 import contract
 import kinks
 import large
@@ -34,6 +35,7 @@ Check = Callable[..., Any]
 # Each is called with an op.
 CHECKS: tuple[Check, ...] = (
     large.check_large,
+    array_kinds.check_elsewhere,
     check_op,
     kinks.check_ends,
     contract.check_more,

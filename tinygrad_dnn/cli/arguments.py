@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from tinygrad_dnn import __version__
@@ -254,10 +255,9 @@ WHAT = (
 
 def spelled_out(words: Sequence[str]) -> list[str]:
     """The words with what `--backward` alone means, so that WHAT may stand after it."""
-    after = [*words[1:], ""]
     return [
         f"--backward={COMPACT}" if word == "--backward" and following not in CHOICES else word
-        for word, following in zip(words, after, strict=True)
+        for word, following in pairwise([*words, ""])
     ]
 
 

@@ -185,17 +185,15 @@ class Grader:
         )
 
     def _telling(self, attempts: Sequence[Attempt]) -> Attempt:
-        """The attempt that says most: one with an explanation, else one that ran at all."""
+        """The attempt that says most: the explained one with the least that is wrong, else one that
+        ran at all.
+        """
         usable = [a for a in attempts if not a.no_arguments] or list(attempts)
-        for wanted in (
-            lambda a: a.explained,
-            lambda a: a.ended is None and not a.errors and not a.unusable,
-            lambda a: a.ended is None,
-        ):
-            for a in usable:
-                if wanted(a):
-                    return a
-        return usable[0]
+        if explained := [a for a in usable if a.explained]:
+            return min(explained, key=lambda a: len(a.findings))
+        whole = [a for a in usable if a.ended is None]
+        well = [a for a in whole if not a.errors and not a.unusable]
+        return (well or whole or usable)[0]
 
     def _right(
         self, function: Function, attempt: Attempt, before: list[Attempt], faulty: tuple[str, ...]

@@ -48,6 +48,7 @@ class Loop:
         self._recording, self.steps, self._printing = recording, list(steps), printing
         self._layout, self._step, self._less = layout, step, less
         self._refresh, self.iteration = refresh, iteration
+        self._begun: int | None = iteration  # the iteration at which every matrix was whole
         self.summary = summary(step, less) if less else ""
         self._smaller = less.step if less else step
         starts = less.starts if less else {}
@@ -152,6 +153,7 @@ class Loop:
         self.iteration += 1
         if self._less and self.iteration % self._refresh == 0:
             self._begin(self._whole(self._carry, self._hoisted.known))
+            self._begun = self.iteration
         return result
 
     def _fitting(self, inputs: Sequence[Any]) -> list[Any]:
@@ -204,7 +206,8 @@ class Loop:
         """
         self._refuse_torn()
         carry = {q: x.copy() for q, x in self._carry.items()}
-        return Snapshot(self, self.iteration, carry, self._hoisted.known)
+        at_start = self.iteration == self._begun
+        return Snapshot(self, self.iteration, carry, self._hoisted.known, at_start)
 
     def resume(
         self, carry: Any, iteration: int, accumulators: Mapping[str, Any] | None = None
@@ -229,6 +232,7 @@ class Loop:
             whole[q] = _checked(q.name or "carry", q, named[path])
         self._begin(whole)
         self.iteration, self._torn = iteration, False
+        self._begun = None if accumulators else iteration
         if not accumulators:
             return
         places = {n: q for n, q in self._names.items() if q not in self._step.carry}
@@ -248,19 +252,12 @@ class Loop:
     def _whole(self, carry: Mapping[Node, Any], known: Mapping[Node, Any]) -> dict[Leaf, Any]:
         """Every carried value, the matrices put together: W = a W0 + S Xᵀ."""
         whole = {q: carry[q] for q in self._step.carry if q in carry}
-        if self._less is None:
-            return whole
-        if self._at_start(carry):
-            return whole | {q: known[start] for start, q in self._less.starts.items()}
-        # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
-        with np.errstate(invalid="ignore"):
-            values = self._hoisted.value(self._less.values, {**known, **carry})
-        return whole | {q: _ordered(x, "C") for q, x in values.items()}
-
-    def _at_start(self, carry: Mapping[Node, Any]) -> bool:
-        """Whether every matrix is what it was at the start: a = 1, S = 0."""
-        begin = self._less.begin if self._less else {}
-        return all(number(np.array_equal(carry[q], x)) for q, x in begin.items())
+        if self._less:
+            # Whether ∞ · 0 in a product warns is up to the BLAS kernel of the processor.
+            with np.errstate(invalid="ignore"):
+                values = self._hoisted.value(self._less.values, {**known, **carry})
+            whole |= {q: _ordered(x, "C") for q, x in values.items()}
+        return whole
 
     def _begin(self, whole: Mapping[Leaf, Any]) -> None:
         """From here on: the matrices begin where they stand, S = 0."""
@@ -276,9 +273,15 @@ class Snapshot:
     """The values that a loop carried after `iteration` iterations."""
 
     def __init__(
-        self, loop: Loop, iteration: int, carry: dict[Node, Any], known: Mapping[Node, Any]
+        self,
+        loop: Loop,
+        iteration: int,
+        carry: dict[Node, Any],
+        known: Mapping[Node, Any],
+        at_start: bool,
     ) -> None:
         self.iteration, self.loop, self._carry, self._known = iteration, loop, carry, known
+        self._at_start = at_start  # a = 1, S = 0: every matrix is what it began as
 
     def __reduce__(self) -> Any:
         raise TypeError(
@@ -288,8 +291,12 @@ class Snapshot:
     @property
     def carry(self) -> Any:
         """The carried values in the structure that the loop was given, every matrix whole."""
-        loop = self.loop
-        whole = loop._whole(self._carry, self._known)
+        loop, less = self.loop, self.loop._less
+        whole: dict[Any, Any]
+        if less is not None and self._at_start:
+            whole = self._carry | {q: self._known[start] for start, q in less.starts.items()}
+        else:
+            whole = loop._whole(self._carry, self._known)
         return rebuild(loop._layout, [whole[q].copy() for q in loop._step.carry])
 
     @property
@@ -298,7 +305,7 @@ class Snapshot:
         them. Empty if there are none, or if every matrix begins here, as after a refresh.
         """
         loop, less = self.loop, self.loop._less
-        if less is None or loop._at_start(self._carry):
+        if less is None or self._at_start:
             return {}
         parts = {n: self._carry[q] for n, q in loop._names.items() if q in less.begin}
         return parts | {n: self._known[q] for n, q in loop._starts.items()}

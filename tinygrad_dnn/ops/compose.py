@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -70,7 +70,7 @@ class Composed:
             return self.plain(*args, **kwargs)
         own = self.__signature__.parameters
         kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
-        if len(args) > self._order[1]:  # NumPy has arguments in between, `out`, that are not here
+        if len(args) > _order(self)[1]:  # NumPy has arguments in between, `out`, that are not here
             args, kwargs = self._by_name(args, kwargs)
         given = self._bound(args, kwargs)
         try:
@@ -82,19 +82,6 @@ class Composed:
             if theirs is None or isinstance(error, type(theirs)):
                 raise
             raise theirs from error
-
-    @cached_property
-    def _order(self) -> tuple[inspect.Signature | None, float]:
-        """NumPy's signature, and how many arguments stand in the same place in both."""
-        ours = self.__signature__.parameters
-        try:
-            theirs = inspect.signature(self.plain)
-        except ValueError:  # one in C does not say
-            return None, inf
-        if self.plain is self.forward or any(p.kind is _MANY for p in ours.values()):
-            return None, inf
-        pairs = zip(ours, theirs.parameters, strict=False)
-        return theirs, next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments by name; which names those by position have is found out once."""
@@ -130,7 +117,7 @@ class Composed:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments that stand where NumPy has them, without those that say nothing."""
-        theirs, alike = self._order
+        theirs, alike = _order(self)
         assert theirs is not None
         named = dict(theirs.bind(*args, **kwargs).arguments)
         first = [named.pop(name) for name in list(named)[: int(alike)]]
@@ -157,6 +144,20 @@ class Composed:
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
+
+
+@cache
+def _order(function: Composed) -> tuple[inspect.Signature | None, float]:
+    """NumPy's signature, and how many arguments stand in the same place in both."""
+    ours = function.__signature__.parameters
+    try:
+        theirs = inspect.signature(function.plain)
+    except ValueError:  # one in C does not say
+        return None, inf
+    if function.plain is function.forward or any(p.kind is _MANY for p in ours.values()):
+        return None, inf
+    pairs = zip(ours, theirs.parameters, strict=False)
+    return theirs, next((i for i, (mine, its) in enumerate(pairs) if mine != its), inf)
 
 
 def _named(name: str) -> Composed:

@@ -30,10 +30,9 @@ def _backwards(g, x):
 def recurrence(x, y, /):
     """z_k = y_k + x_k z_{k−1} along the first axis, with z_{−1} = 0."""
     dtype = np.result_type(x.dtype, y.dtype)
-    if in_memory(x) and in_memory(y) and x[:1].size < NARROW:
+    if in_memory(x) and x[:1].size < NARROW:
         return _of_numbers(x, y, dtype)
-    z = y.astype(dtype)
-    z = z.copy() if z is y else z  # Dask's astype copies nothing where nothing changes
+    z = y.astype(dtype).copy()  # Dask's astype copies nothing where nothing changes
     for k in range(1, x.shape[0]):
         z[k] += x[k] * z[k - 1]
     return z

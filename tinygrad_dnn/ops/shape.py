@@ -440,7 +440,7 @@ def scatter(x, /, index, shape):
         # Not every kind of array adds at a tuple of positions; all do at places in a row.
         z = np.zeros_like(x, shape=prod(shape))
         places = np.arange(z.size, like=x).reshape(shape)[index]
-        np.add.at(z, places.reshape(-1), np.reshape(np.broadcast_to(x, places.shape), (-1,)))
+        np.add.at(z, np.ravel(places), np.ravel(np.broadcast_to(x, places.shape)))
         return np.reshape(z, shape)
     z = np.zeros_like(x, shape=shape)
     if is_basic(index):

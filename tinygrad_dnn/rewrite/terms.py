@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from itertools import product, repeat
 from typing import Any
 
@@ -133,27 +133,29 @@ class Row:
     hyperbolic: str = ""
     as_written: bool = False
 
-    @cached_property
-    def sides(self) -> tuple[Any, Any]:
-        """The line as two terms; made when it is first looked for, most tables never are."""
-        names = (p for p in inspect.signature(self.line).parameters if p != "op")
-        left, right = self.line(**{n: Variable(n) if len(n) == 1 else Setting(n) for n in names})
-        return left, right
-
     @property
     def left(self) -> Any:
         """What is looked for."""
-        return self.sides[0]
+        return _sides(self)[0]
 
     @property
     def right(self) -> Any:
         """What takes its place."""
-        return self.sides[1]
+        return _sides(self)[1]
 
     @property
     def exact(self) -> bool:
         """Whether both sides are equal bit for bit, but for the sign of a zero where it says so."""
         return not self.rounds and not self.awkward
+
+
+# No `cached_property`: before Python 3.12 it locks, and a fork would leave the lock to nobody.
+@cache
+def _sides(row: Row) -> tuple[Any, Any]:
+    """The line as two terms; made when it is first looked for, most tables never are."""
+    names = (p for p in inspect.signature(row.line).parameters if p != "op")
+    left, right = row.line(**{n: Variable(n) if len(n) == 1 else Setting(n) for n in names})
+    return left, right
 
 
 def ways(term: Any) -> Iterator[Any]:

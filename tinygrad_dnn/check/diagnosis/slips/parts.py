@@ -13,26 +13,29 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Node, trace
-from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.ops import REGISTRY, Op
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 
 LONG = 60  # characters of a part
 OPERAND, TWIN, ANOTHER, FUNCTION = 3, 4, 5, 6  # ranks: the lower, the simpler
+_OP = REGISTRY
 # What is written for an op of two operands by mistake: ops, and whether the operands change places.
-TWINS: Mapping[str, Sequence[tuple[str, bool]]] = {
-    "add": (("subtract", False), ("subtract", True), ("multiply", False)),
-    "subtract": (("add", False), ("subtract", True)),
-    "multiply": (("divide", False), ("divide", True), ("add", False)),
-    "divide": (("multiply", False), ("divide", True)),
-    "power": (("multiply", False),),
-    "matmul": (("multiply", False), ("matmul", True)),
-    "greater": (("less", False),),
-    "less": (("greater", False),),
+TWINS: Mapping[Op, Sequence[tuple[str, bool]]] = {
+    _OP["add"]: (("subtract", False), ("subtract", True), ("multiply", False)),
+    _OP["subtract"]: (("add", False), ("subtract", True)),
+    _OP["multiply"]: (("divide", False), ("divide", True), ("add", False)),
+    _OP["divide"]: (("multiply", False), ("divide", True)),
+    _OP["power"]: (("multiply", False),),
+    _OP["matmul"]: (("multiply", False), ("matmul", True)),
+    _OP["greater"]: (("less", False),),
+    _OP["less"]: (("greater", False),),
 }
 # What is lost where one of two operands stands alone; of these in ONE_SIDED, the second.
-LOST = {"multiply": "factor", "divide": "division by", "add": "term", "subtract": "term −"}
+LOST: Mapping[Op, str] = {
+    _OP["multiply"]: "factor", _OP["divide"]: "division by",
+    _OP["add"]: "term", _OP["subtract"]: "term −",
+}  # fmt: skip
 ONE_SIDED = ("division by", "term −")
-_NEGATIVE = REGISTRY["negative"]
 FUNCTIONS = ("square", "sqrt", "exp", "log")
 
 Use = tuple[Node, int]
@@ -127,11 +130,11 @@ class Formula:
         """What is wrong with the edit, in words."""
         part, other = edit.part, edit.other
         for x, y in ((part, other), (other, part)):
-            if isinstance(y, Node) and y.op is _NEGATIVE and y.inputs[0] is x:
+            if isinstance(y, Node) and y.op is _OP["negative"] and y.inputs[0] is x:
                 return f"has the wrong sign at {self.text(x)}"
         inputs = part.inputs if isinstance(part, Node) and edit.rank <= OPERAND + 1 else ()
         lost = [x for x in inputs if x is not other]
-        what = LOST.get(part.op.name) if len(inputs) == 2 and len(lost) == 1 else None
+        what = LOST.get(part.op) if len(inputs) == 2 and len(lost) == 1 else None
         whole = self.text(part)
         if what is None or (lost[0] is inputs[0] and what in ONE_SIDED):
             return f"has {self.text(other)} where {whole} is right"
@@ -151,23 +154,23 @@ class Formula:
 
 def _made(part: Node, inputs: Sequence[Any]) -> Iterator[tuple[int, Node]]:
     """The twins of a part and functions of it, with a rank."""
-    name = part.op.name if inputs else ""
+    op: Any = part.op if inputs else None
     wanted: list[tuple[int, str, Sequence[Any]]] = [
-        (TWIN, other, inputs[::-1] if turned else inputs) for other, turned in TWINS.get(name, ())
+        (TWIN, other, inputs[::-1] if turned else inputs) for other, turned in TWINS.get(op, ())
     ]
-    if name == "power" and not isinstance(inputs[1], Node):
-        wanted += [(TWIN, name, (inputs[0], inputs[1] + c)) for c in (1, -1)]
-    if name == "square":
+    if op is _OP["power"] and not isinstance(inputs[1], Node):
+        wanted += [(TWIN, "power", (inputs[0], inputs[1] + c)) for c in (1, -1)]
+    if op is _OP["square"]:
         wanted += [(TWIN, "power", (*inputs, 3)), (TWIN, "multiply", (*inputs, 2))]
-    if name == "where":
-        wanted.append((TWIN, name, (inputs[0], inputs[2], inputs[1])))
+    if op is _OP["where"]:
+        wanted.append((TWIN, "where", (inputs[0], inputs[2], inputs[1])))
     if part.dtype == bool:
         wanted.append((TWIN, "logical_not", (part,)))
     else:
         wanted += [(TWIN, "negative", (part,)), (TWIN, "reciprocal", (part,))]
         wanted += [(TWIN, "subtract", (1, part)), *((FUNCTION, f, (part,)) for f in FUNCTIONS)]
-    for rank, op, given in wanted:
+    for rank, name, given in wanted:
         try:
-            yield rank, build(REGISTRY[op], given, {}, ())
+            yield rank, build(_OP[name], given, {}, ())
         except Unfit:
             continue

@@ -62,6 +62,7 @@ TRAINING = tuple(
     f"explorer/training{part}.js"
     for part in ("", "-plane", "-pad", "-compare", "-break", "-slopes", "-sheet")
 )
+PAD = "explorer/training-pad.js"  # to draw on, where columns of X are pictures
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
 FARTHEST = 4_000  # rows that the arrows of another picture than the first cross; more take minutes
@@ -284,7 +285,9 @@ def _page(
     broken: str,
     training: Training | None,
 ) -> str:
-    scripts = SCRIPTS + (() if training is None else TRAINING) + LINK
+    scripts = SCRIPTS + LINK
+    if training is not None:
+        scripts = SCRIPTS + tuple(s for s in TRAINING if training.picture or s != PAD) + LINK
     views = [
         f'<template class="view" id="view-{k}" data-folded="{folded}">{svg}</template>'
         for k, (folded, svg) in enumerate(pictures.items())

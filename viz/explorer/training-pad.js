@@ -1,12 +1,9 @@
 "use strict";
 
 /** A pad to draw a picture on, and the network's answer as bars. */
-const pad = (() => {
+training.pad = (() => {
   const { make, button } = elements;
   const { answers: data } = training.data;
-  if (data === null || data.picture === null) {
-    return null;
-  }
   const [rows, columns] = data.picture;
   const [classes, m] = data.shape;
   const X = live.memory[data.X];

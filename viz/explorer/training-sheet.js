@@ -93,7 +93,7 @@ const trainer = (() => {
     plane?.paint();
     compared.draw();
     plane?.draw();
-    pad?.paint();
+    training.pad?.paint();
   }
 
   // --- training ----------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ const trainer = (() => {
     compared.planes,
     ...hint,
     compared.element,
-    ...(pad ? [pad.element, pad.tools] : []),
+    ...(training.pad ? [training.pad.element, training.pad.tools] : []),
     units,
     ...(breaker ? [breaker] : []),
     slopes.element,

@@ -158,5 +158,6 @@ const training = (() => {
     rules: Object.keys(rules),
     cost: read,
     curve: (known) => (known ? [...state.curve, [state.steps, read()]] : state.curve),
+    pad: null, // training-pad.js, where columns of X are pictures
   };
 })();

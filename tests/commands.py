@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,13 @@ ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED"
 def call(*words: Any) -> int:
     """The command in this process; its exit status."""
     return main([str(word) for word in words])
+
+
+def heed_interrupts() -> None:
+    """For a program that begins, `preexec_fn=`: Ctrl-C is heard, though a shell that started all
+    this with `&` has it ignored.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *words: Any) -> str:

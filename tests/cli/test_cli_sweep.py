@@ -24,6 +24,7 @@ from commands import (
     call,
     command,
     complaint,
+    heed_interrupts,
     write_arrays,
     write_split,
 )
@@ -111,8 +112,10 @@ beta = 0.9
     process = subprocess.Popen(
         command("sweep", write(text), "--jobs", 2, "--no-pictures"),
         env=os.environ | ALONE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
-    with process:
+    with process, contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(process.kill)
         there = Path("sweep/runs")
         (killed,) = wait_until(lambda: [*there.glob("iterations=1*-*/model.h5")])
         (saved,) = wait_until(lambda: [*there.glob("iterations=2*-*/model.h5")])

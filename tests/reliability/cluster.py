@@ -26,6 +26,7 @@ from typing import Any
 import h5py
 import numpy as np
 from attack import Figures, main
+from commands import heed_interrupts
 
 PYTHON = [sys.executable, "-c"]
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
@@ -114,7 +115,7 @@ def trained(
     process = subprocess.Popen(
         [sys.executable, "-m", "tinygrad_dnn", "train", *RUN, *words],
         cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True, env={**os.environ, **env},
+        start_new_session=True, env={**os.environ, **env}, preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert process.stdout is not None
     told = ""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from attack import Figures, main
-from commands import ALONE, command, write_split
+from commands import ALONE, command, heed_interrupts, write_split
 
 DISTURBED = 3  # times in a case
 TEXT = """
@@ -41,7 +41,7 @@ def begin(out: str) -> subprocess.Popen[str]:
     words = ("sweep", "sweep.toml", "--jobs", 2, "--no-pictures", "--out", out)
     return subprocess.Popen(
         command(*words), env=os.environ | ALONE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
+        text=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def test_a_point_is_dragged_out_of_the_plane(open_page: Any, xor: Path) -> None:
 
 
 def test_a_cost_that_is_finite_in_the_engine_is_finite_here(open_page: Any, tmp_path: Path) -> None:
-    path = viz.playground(cost_of(START)[0], path=tmp_path / "fast.html", rate=900.0)
+    path = viz.playground(cost_of(START)[0], path=tmp_path / "fast.html", learning_rate=900.0)
     page = Stepper(open_page(path))
     page.page.evaluate("trainer.advance(60)")
     assert page.find("#trained").inner_text().startswith("step 60 · cost ")
@@ -186,7 +186,7 @@ def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) 
     weights = page.page.evaluate("[...live.memory.W1]")
     assert weights == START["W1"].ravel().tolist()
     page.find("#slopes summary").click()
-    assert "central difference" in page.find("#slopes [role=status]").inner_text()
+    page.find("#slopes [role=status]", has_text="central difference").wait_for()
 
 
 def test_a_planted_mistake_is_found_by_the_differences_and_trains_another_way(
@@ -238,7 +238,7 @@ def test_s273_a_second_run_takes_the_engines_steps_on_the_same_data(
 ) -> None:
     other = {k: v + 0.25 for k, v in START.items()}
     path = viz.playground(
-        cost_of(START)[0], path=tmp_path / "two.html", rate=0.5, starts={"wider": other}
+        cost_of(START)[0], path=tmp_path / "two.html", learning_rate=0.5, starts={"wider": other}
     )
     page = Stepper(open_page(path))
     page.find("#compare summary").click()
@@ -269,7 +269,9 @@ def test_what_takes_long_trains_beside_the_page(open_page: Any, tmp_path: Path) 
         return (tanh(W @ tanh(W @ x)) ** 2).mean()
 
     W = Tensor(start, requires_grad=True, name="W")
-    page = Stepper(open_page(viz.playground(cost(W), path=tmp_path / "slow.html", rate=0.5)))
+    page = Stepper(
+        open_page(viz.playground(cost(W), path=tmp_path / "slow.html", learning_rate=0.5))
+    )
     values = start
     for k in (1, 2):
         page.page.wait_for_function("() => !live.busy()")

@@ -102,7 +102,7 @@ def initialisation(path):
     cost = cross_entropy(A3, Y)
     wider = initialize_parameters((2, 8, 6, 1), init="sqrt", seed=1)
     return viz.playground(
-        cost, path=path, names=locals(), rate=0.3, starts={"1 / sqrt(n)": wider},
+        cost, path=path, names=locals(), learning_rate=0.3, starts={"1 / sqrt(n)": wider},
         title="Where to start",
     )  # fmt: skip
 

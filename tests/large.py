@@ -286,6 +286,14 @@ def _sloped(x: Decimal, y: int) -> float:
         return float(size if x > 0 or y % 2 else -size)
 
 
+def _scatter_add(op: Op) -> None:
+    """Along the last of three axes, where moving it there and back are two things."""
+    x, at = np.arange(1.0, 13).reshape(2, 3, 2), np.array([3, 1])
+    plain = np.zeros((2, 3, 4))
+    plain[..., at] = x
+    np.testing.assert_array_equal(op.forward(x, at, shape=(2, 3, 4), axis=2), plain)
+
+
 WAYS: dict[str, Callable[[Op], None]] = {
     "argsort": _argsort,
     "cofactors": _cofactors,
@@ -293,6 +301,7 @@ WAYS: dict[str, Callable[[Op], None]] = {
     "log_others": _log_others,
     "power": _power,
     "recurrence": _recurrence,
+    "scatter_add": _scatter_add,
     "scatter_along_axis": _scatter_along_axis,
     "setitem": _setitem,
     "sinc_derivative": _sinc_derivative,
@@ -307,6 +316,7 @@ THROUGH = {
     "qr_parts": "triangular",
     "cumprod": "recurrence",
     "sort": "argsort",
+    "take": "scatter_add",
     "take_along_axis": "scatter_along_axis",
     "sinc": "sinc_derivative",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from at_once import at_once
+from turns import at_once
 
 import tinygrad_dnn as td
 from tinygrad_dnn import compile, compile_loop, value_and_grad

@@ -14,8 +14,8 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from at_once import at_once
 from attack import Figures, in_child, main
+from turns import at_once
 
 import tinygrad_dnn as td
 from tinygrad_dnn.network import cost_of, initialize_parameters

@@ -18,22 +18,21 @@ from tinygrad_dnn.rewrite.nodes import Unfit, build
 
 LONG = 60  # characters of a part
 OPERAND, TWIN, ANOTHER, FUNCTION = 3, 4, 5, 6  # ranks: the lower, the simpler
-_OP = REGISTRY
 # What is written for an op of two operands by mistake: ops, and whether the operands change places.
 TWINS: Mapping[Op, Sequence[tuple[str, bool]]] = {
-    _OP["add"]: (("subtract", False), ("subtract", True), ("multiply", False)),
-    _OP["subtract"]: (("add", False), ("subtract", True)),
-    _OP["multiply"]: (("divide", False), ("divide", True), ("add", False)),
-    _OP["divide"]: (("multiply", False), ("divide", True)),
-    _OP["power"]: (("multiply", False),),
-    _OP["matmul"]: (("multiply", False), ("matmul", True)),
-    _OP["greater"]: (("less", False),),
-    _OP["less"]: (("greater", False),),
+    REGISTRY["add"]: (("subtract", False), ("subtract", True), ("multiply", False)),
+    REGISTRY["subtract"]: (("add", False), ("subtract", True)),
+    REGISTRY["multiply"]: (("divide", False), ("divide", True), ("add", False)),
+    REGISTRY["divide"]: (("multiply", False), ("divide", True)),
+    REGISTRY["power"]: (("multiply", False),),
+    REGISTRY["matmul"]: (("multiply", False), ("matmul", True)),
+    REGISTRY["greater"]: (("less", False),),
+    REGISTRY["less"]: (("greater", False),),
 }
 # What is lost where one of two operands stands alone; of these in ONE_SIDED, the second.
 LOST: Mapping[Op, str] = {
-    _OP["multiply"]: "factor", _OP["divide"]: "division by",
-    _OP["add"]: "term", _OP["subtract"]: "term −",
+    REGISTRY["multiply"]: "factor", REGISTRY["divide"]: "division by",
+    REGISTRY["add"]: "term", REGISTRY["subtract"]: "term −",
 }  # fmt: skip
 ONE_SIDED = ("division by", "term −")
 FUNCTIONS = ("square", "sqrt", "exp", "log")
@@ -130,7 +129,7 @@ class Formula:
         """What is wrong with the edit, in words."""
         part, other = edit.part, edit.other
         for x, y in ((part, other), (other, part)):
-            if isinstance(y, Node) and y.op is _OP["negative"] and y.inputs[0] is x:
+            if isinstance(y, Node) and y.op is REGISTRY["negative"] and y.inputs[0] is x:
                 return f"has the wrong sign at {self.text(x)}"
         inputs = part.inputs if isinstance(part, Node) and edit.rank <= OPERAND + 1 else ()
         lost = [x for x in inputs if x is not other]
@@ -158,11 +157,11 @@ def _made(part: Node, inputs: Sequence[Any]) -> Iterator[tuple[int, Node]]:
     wanted: list[tuple[int, str, Sequence[Any]]] = [
         (TWIN, other, inputs[::-1] if turned else inputs) for other, turned in TWINS.get(op, ())
     ]
-    if op is _OP["power"] and not isinstance(inputs[1], Node):
+    if op is REGISTRY["power"] and not isinstance(inputs[1], Node):
         wanted += [(TWIN, "power", (inputs[0], inputs[1] + c)) for c in (1, -1)]
-    if op is _OP["square"]:
+    if op is REGISTRY["square"]:
         wanted += [(TWIN, "power", (*inputs, 3)), (TWIN, "multiply", (*inputs, 2))]
-    if op is _OP["where"]:
+    if op is REGISTRY["where"]:
         wanted.append((TWIN, "where", (inputs[0], inputs[2], inputs[1])))
     if part.dtype == bool:
         wanted.append((TWIN, "logical_not", (part,)))
@@ -171,6 +170,6 @@ def _made(part: Node, inputs: Sequence[Any]) -> Iterator[tuple[int, Node]]:
         wanted += [(TWIN, "subtract", (1, part)), *((FUNCTION, f, (part,)) for f in FUNCTIONS)]
     for rank, name, given in wanted:
         try:
-            yield rank, build(_OP[name], given, {}, ())
+            yield rank, build(REGISTRY[name], given, {}, ())
         except Unfit:
             continue

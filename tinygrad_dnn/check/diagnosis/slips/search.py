@@ -117,14 +117,20 @@ def _asked(source: Source, seed: int) -> list[Asked]:
 
 def _measured_elsewhere(source: Source, asked: Sequence[Asked]) -> Named | None:
     """The right gradient of another point, measured: of a forward that can't be recorded."""
+
+    def measured(a: Asked, inputs: Sequence[Any]) -> Any:
+        xs = [*map(np.asarray, inputs)]
+        return np.asarray(measured_gradient(source.forward, xs, source.k, a.g), float)
+
+    try:
+        right = [measured(a, a.inputs) for a in asked]
+    except Exception:  # as above
+        return None
     for says, elsewhere in _other_points(source.inputs, source.called):
         differs = False
-        for a in asked:
+        for a, here in zip(asked, right, strict=True):
             try:
-                there, here = (
-                    np.asarray(measured_gradient(source.forward, list(xs), source.k, a.g), float)
-                    for xs in (map(np.asarray, elsewhere(a.inputs)), map(np.asarray, a.inputs))
-                )
+                there = measured(a, elsewhere(a.inputs))
             except Exception:  # as above
                 break
             if np.count_nonzero(there) < LEAST or not alike(a.yours, there):

@@ -8,6 +8,7 @@ read with another part.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -28,11 +29,15 @@ Guess = Callable[[int], Any]
 
 def named_in_formulas(source: Source, asked: Sequence[Asked]) -> Named | None:
     """The simplest edit of a formula that gives each of several gradients."""
+    recorded = []
+    for known in (True, False):
+        with suppress(Exception):  # a forward for arrays alone may fail in any way
+            recorded.append(_Recorded(source, asked, known))
     for search in (_in_gradient, _in_function):
-        for known in (True, False):
+        for r in recorded:
             try:
-                found = min(search(_Recorded(source, asked, known)), default=None)
-            except Exception:  # a forward for arrays alone may fail in any way
+                found = min(search(r), default=None)
+            except Exception:  # as above
                 continue
             if found is not None:
                 return found

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from tinygrad_dnn import __version__
 from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
-from tinygrad_dnn.cli.train_arguments import dataset_arguments, train_arguments
+from tinygrad_dnn.cli.train_arguments import dataset_arguments, scheduler_arguments, train_arguments
 
 # Of Gradescope; the grader, which knows them too, is not loaded before arguments are parsed.
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
@@ -391,17 +391,7 @@ def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
         help="runs at once (default: as many as there are cores; half of that where products are "
         "so large that each takes two)",
     )
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="have a Dask cluster carry out the runs: tcp://HOST:PORT or tls://HOST:PORT; its "
-        "workers must find the data under the same names",
-    )
-    add(
-        "--insecure",
-        action="store_true",
-        help="allow a scheduler on another machine without TLS",
-    )
+    scheduler_arguments(parser)
     add(
         "--no-best",
         action="store_true",

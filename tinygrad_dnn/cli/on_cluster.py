@@ -29,14 +29,19 @@ SHOWN = 500  # examples that are looked at here, for the pictures
 BLOCK = 2**26  # bytes that are read at a time for some rows of them
 
 
+def require_address(args: argparse.Namespace) -> None:
+    """Raise ValueError where `--insecure` is said of no address."""
+    if args.insecure and not args.scheduler:
+        raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+
+
 def asked(args: argparse.Namespace) -> bool:
     """Whether the run is on a cluster.
 
     Raises:
         ValueError: options that contradict each other, or data that workers can't read by parts.
     """
-    if args.insecure and not args.scheduler:
-        raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+    require_address(args)
     if args.scheduler is None and args.cluster is None:
         return False
     if args.scheduler is not None and args.cluster is not None:
@@ -71,14 +76,14 @@ def connected(
     args: argparse.Namespace, resumed: run_file.Checkpoint | None, opened: ExitStack
 ) -> Any:
     """The client of the cluster; without `--shards` there are as many as it has workers."""
-    from tinygrad_dnn.cluster import connect
+    from tinygrad_dnn.cluster.connect import connect, worker_names
 
     insecure = bool(args.insecure)
     client = opened.enter_context(
         connect(args.scheduler, workers=args.cluster or None, insecure=insecure)
     )
     if args.shards is None and (resumed is None or resumed.settings.get("shards") is None):
-        args.shards = len(client.scheduler_info(n_workers=-1)["workers"])
+        args.shards = len(worker_names(client))
     return client
 
 

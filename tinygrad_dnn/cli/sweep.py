@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from tinygrad_dnn.cli.folders import alone_in, output_folder
+from tinygrad_dnn.cli.on_cluster import require_address
 from tinygrad_dnn.cli.output import Log, command_line, complain, program_words
 from tinygrad_dnn.cli.progress import progress
 from tinygrad_dnn.cli.signals import Stop
@@ -32,8 +33,7 @@ MOST_TOLD, LONGEST = 10, 240  # runs that failed before are told of, letters of 
 def run(args: argparse.Namespace) -> int:
     """Carry out what is not done yet, tabulate, draw; the exit status."""
     path = Path(args.file)
-    if args.insecure and args.scheduler is None:
-        raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+    require_address(args)
     if args.jobs and args.scheduler is not None:
         raise ValueError("--jobs: the cluster's workers have as many as they have threads")
     asked = read_sweep(path)
@@ -82,7 +82,7 @@ def _carriers(
         from tinygrad_dnn.sweep.cluster import run_on_cluster, told_by_us
 
         opened.enter_context(told_by_us())
-        client = opened.enter_context(connect(args.scheduler, insecure=args.insecure))
+        client = opened.enter_context(connect(args.scheduler, insecure=bool(args.insecure)))
         n = sum(client.nthreads().values())
         how = f"{n} at once on {args.scheduler}"
         return (lambda jobs, stopped: run_on_cluster(jobs, WORKER, client, stopped)), how

@@ -261,7 +261,8 @@ def scheduler_arguments(parser: argparse._ActionsContainer) -> None:
     add(
         "--scheduler",
         metavar="ADDRESS",
-        help="work on the workers of the Dask scheduler at tls://HOST:PORT, or tcp://HOST:PORT",
+        help="work on the workers of the Dask scheduler at tls://HOST:PORT, or tcp://HOST:PORT; "
+        "they must find the data under the same names",
     )
     add(
         "--insecure",

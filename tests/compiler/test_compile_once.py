@@ -6,6 +6,7 @@ import gc
 import io
 import itertools
 import sys
+import threading
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_dnn import RecordingError, Tensor, compile, compile_loop, no_grad
+from tinygrad_dnn import (
+    RecordingError,
+    Tensor,
+    compile,
+    compile_loop,
+    no_grad,
+    sigmoid,
+    value_and_grad,
+)
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 
 X = np.arange(1.0, 4.0)
@@ -366,3 +375,36 @@ def test_structures_hold_no_array_beyond_their_use() -> None:
         assert sys.getrefcount(x) == before
     finally:
         gc.enable()
+
+
+def test_a_profiler_that_holds_frames_changes_no_program() -> None:
+    """A worker's, or a debugger's: another thread looks at the frames of a run, and keeps them."""
+
+    def cost(w: Any, x: Any) -> Any:
+        shift = np.array([1.0, 2.0, 3.0])  # an array of its own
+        return sigmoid(w @ x + shift).sum()
+
+    given = np.ones((3, 2)), np.ones(2)
+    alone = compile(value_and_grad(cost))
+    alone(*given)
+    kept: list[Any] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            kept.extend(sys._current_frames().values())
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(5):
+            watched = compile(value_and_grad(cost))
+            watched(*given)
+            assert watched.source == alone.source
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        thread.join()
+    assert len(kept) > 100

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.conversions import Conversions
-from tinygrad_dnn.graph import Node, describe, trace, traced
+from tinygrad_dnn.graph import MODE, Node, describe, trace, traced
 
 
 def seed_of(y: Conversions, gradient: Any, create_graph: bool) -> Any:
@@ -30,7 +30,7 @@ def seed_of(y: Conversions, gradient: Any, create_graph: bool) -> Any:
                 f"backward: {describe(node)} has {y.size} elements; reduce it to a "
                 "cost (sum, mean) or give gradient= of its shape"
             )
-        gradient = np.ones_like(y._array)
+        gradient = one_of(y)
     elif isinstance(gradient, Conversions):
         gradient = gradient if create_graph or traced() else gradient.numpy()
     else:
@@ -40,6 +40,15 @@ def seed_of(y: Conversions, gradient: Any, create_graph: bool) -> Any:
             f"backward: expected a gradient of shape {node.shape}, got {gradient.shape}"
         )
     return gradient if gradient.dtype == node.dtype else gradient.astype(node.dtype)
+
+
+def one_of(y: Conversions) -> Any:
+    """The cotangent of a cost: 1, in its shape and dtype."""
+    one = np.ones_like(y._array)
+    tracer = MODE.get().tracer
+    if tracer is not None:
+        tracer.made[id(one)] = one
+    return one
 
 
 def kept_by(keep: bool | Iterable[Any], root: Node) -> Callable[[Node], bool] | None:

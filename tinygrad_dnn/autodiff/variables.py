@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.backward_args import one_of
 from tinygrad_dnn.autodiff.pytree import PASSING, flatten, mapped, paths, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
 from tinygrad_dnn.graph import MODE, Node, mode, tick, trace, traced
@@ -123,7 +124,7 @@ class Run:
             )
         create_graph = create_graph or self.outside([y])
         free = not create_graph and not self.needed()
-        return self.pull([y], [np.ones_like(y._array)], create_graph, free)
+        return self.pull([y], [one_of(y)], create_graph, free)
 
     def close(self) -> None:
         """Whatever lies around this run sees its variables as constants from now on."""

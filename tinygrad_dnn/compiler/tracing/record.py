@@ -180,13 +180,13 @@ def _recorded(
     with _ONE:
         guards = Guards(f, [x for x in flat if not is_array(x)])
         traced = _Traced(f, call, guards, rewriting)
-    sites = traced.tracer.sites
+    sites, made = traced.tracer.sites, traced.tracer.made
     recording = traced.recording()
     del traced, flat
     held = [*recording.inputs, *recording.captured]
     there = one_module([x.value for x in held], f"compile: {recording.name}")
     recording.module = there.__name__
-    _fix_constants(recording)
+    _fix_constants(recording, made)
     guards.watch(recording.captured.values(), sites)
     return recording
 
@@ -286,8 +286,9 @@ def _refuse_changed(name: str, layout: Layout, leaves: Sequence[Any], value: Any
         )
 
 
-def _fix_constants(recording: Recording) -> None:
-    """Captured arrays that nobody else holds can't change: they become constants of the graph.
+def _fix_constants(recording: Recording, made: Mapping[int, Any]) -> None:
+    """Captured arrays that can't change become constants of the graph: what the engine made, and
+    what nobody else holds.
 
     Whoever holds an array, or a view of it, is counted by Python; where another implementation
     counts otherwise they stay inputs, which is right as well.
@@ -296,8 +297,9 @@ def _fix_constants(recording: Recording) -> None:
     constants: dict[Node, Any] = {}
     for leaf in list(recording.captured):
         alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
-        # Held by the leaf, by `captured`, and by the call that counts.
-        if alone and sys.getrefcount(leaf.value) <= 3:
+        # Held by the leaf, by `captured`, and by the call that counts. A profiler's thread may hold
+        # frames of the run, and with them arrays, a little longer: the bits don't hang on that.
+        if id(leaf.value) in made or (alone and sys.getrefcount(leaf.value) <= 3):
             constants[leaf] = constant_value(to_host(leaf.value))
             del recording.captured[leaf]
     for node in recording.graph:

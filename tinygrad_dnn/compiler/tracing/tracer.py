@@ -42,6 +42,7 @@ class Tracer:
         graded: the stand-ins of arguments that have a gradient, which is no argument.
         refused: what was refused first.
         swept: what sweeps recorded.
+        made: arrays that the engine made, and nobody else has, by id: they stay as they are.
         stabiliser: rewrites what sweeps start from; None where all is to stay as it is written.
 
     Args:
@@ -59,6 +60,7 @@ class Tracer:
         self.graded: set[Node] = set()
         self.refused: RecordingError | None = None
         self.swept: set[Node] = set()
+        self.made: dict[int, Any] = {}
         self.stabiliser = stabiliser
         self._values: dict[Node, Any] = {}  # kept for recording again
         self._again = False  # whether that is being done
@@ -120,6 +122,7 @@ class Tracer:
             copy = x.copy(order="K")
             copy.flags.writeable = False
             there = self._copies[id(x)] = x, copy
+            self.made[id(copy)] = copy
         return there[1]
 
     def _note_site(self, x: Any) -> None:

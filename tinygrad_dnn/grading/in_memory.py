@@ -31,8 +31,8 @@ from tinygrad_dnn.grading.source import Place, Source
 from tinygrad_dnn.grading.truth import copied
 from tinygrad_dnn.isolation.borrowing import codes_in, engine_ticks, spelling
 from tinygrad_dnn.isolation.messages import plain
+from tinygrad_dnn.isolation.outcomes import arrays_of, ends_early, error_data, parameters_of, same
 from tinygrad_dnn.isolation.process import Loaded
-from tinygrad_dnn.isolation.worker import arrays_of, ends_early, error_data, parameters_of, same
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOLUTIONS = os.path.join(PACKAGE, "grading", "exercises")

@@ -17,10 +17,10 @@ from typing import Any
 
 from tinygrad_dnn.isolation.borrowing import NAMES
 from tinygrad_dnn.isolation.messages import Malformed, decode, encode
+from tinygrad_dnn.isolation.outcomes import ends_early
 from tinygrad_dnn.isolation.replies import Told, loaded, reply
 from tinygrad_dnn.isolation.start import STARTING, Started, start
 from tinygrad_dnn.isolation.stream import Closed, Late, Stream
-from tinygrad_dnn.isolation.worker import ends_early
 from tinygrad_dnn.storage.platform import exit_words
 
 GRACE = 2.0  # seconds after its limit in which a process may still say where it is

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.isolation.messages import Malformed
-from tinygrad_dnn.isolation.worker import (
+from tinygrad_dnn.isolation.outcomes import (
     LONG,
     MOST_FIRED,
     MOST_NOTES,

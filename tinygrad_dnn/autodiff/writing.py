@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sys import getrefcount
 from typing import Any, Self
 
 from tinygrad_dnn.autodiff.conversions import Conversions
+from tinygrad_dnn.autodiff.holders import held_beyond
 from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.leaf_data import LeafData, leaves_unrecorded, refuse_traced
 from tinygrad_dnn.autodiff.operators import Operators
@@ -70,8 +70,7 @@ class Writing(Operators, LeafData):
                 lose the value's gradient.
         """
         node = self.node
-        # Held by this Tensor and by the call that counts.
-        if self._memory is not None and getrefcount(self._memory) > 2:
+        if self._memory is not None and held_beyond(self._memory, 1):
             raise TypeError(
                 f"cannot write into {describe(node)} while another Tensor shows its memory and "
                 "would not see it, as t[0], t.T and t.detach() do, and t itself in t[0][1] = u: "

@@ -94,8 +94,13 @@ class Copy:
     def _resolved(self, node: Node) -> Any:
         node = self._aliased(node)
         if node not in self.new:
-            holder = node.tensor() if isinstance(node, Leaf) else None
-            value = node.value if isinstance(node, Leaf) else self.tracer.outside[node]
+            holder = None
+            if isinstance(node, Leaf):
+                value = self.tracer.value_of(node)
+                if value is node.value:
+                    holder = node.tensor()
+            else:
+                value = self.tracer.outside[node]
             self.new[node] = self._held(value, holder, node.name)
         return self.new[node]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
@@ -287,26 +285,14 @@ def _refuse_changed(name: str, layout: Layout, leaves: Sequence[Any], value: Any
 
 
 def _fix_constants(recording: Recording, made: Mapping[int, Any]) -> None:
-    """Captured arrays that can't change become constants of the graph: what the engine made, and
-    what nobody else holds.
-
-    Whoever holds an array, or a view of it, is counted by Python; where another implementation
-    counts otherwise they stay inputs, which is right as well.
-    """
-    gc.collect(1)  # the run's own circles
+    """Captured arrays that can't change become constants of the graph: what the engine made."""
+    outputs = recording.graph.outputs
     constants: dict[Node, Any] = {}
     for leaf in list(recording.captured):
-        alone = recording.captured[leaf] is leaf.value and leaf.value.base is None
-        # Held by the leaf, by `captured`, and by the call that counts. A profiler's thread may hold
-        # frames of the run, and with them arrays, a little longer: the bits don't hang on that.
-        if id(leaf.value) in made or (alone and sys.getrefcount(leaf.value) <= 3):
+        if id(leaf.value) in made and leaf not in outputs:
             constants[leaf] = constant_value(to_host(leaf.value))
             del recording.captured[leaf]
     for node in recording.graph:
         if any(x in constants for x in node.parents):
             node.inputs = [constants.get(x, x) if isinstance(x, Node) else x for x in node.inputs]
-    recording.results = [
-        x.value if isinstance(x, Leaf) and x in constants else x for x in recording.results
-    ]
-    outputs = tuple(x for x in recording.graph.outputs if x not in constants)
     recording.graph = Graph([n for n in recording.graph if n not in constants], outputs)

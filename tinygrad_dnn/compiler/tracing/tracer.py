@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.holders import held_beyond
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.bytecode import Site
 from tinygrad_dnn.compiler.errors import RecordingError
@@ -42,7 +43,8 @@ class Tracer:
         graded: the stand-ins of arguments that have a gradient, which is no argument.
         refused: what was refused first.
         swept: what sweeps recorded.
-        made: arrays that the engine made, and nobody else has, by id: they stay as they are.
+        made: arrays that the engine made, copies of the function's own among them, by id: they stay
+            as they are.
         stabiliser: rewrites what sweeps start from; None where all is to stay as it is written.
 
     Args:
@@ -111,19 +113,35 @@ class Tracer:
         """An array that an op reads; a copy if it is the function's own and could be changed."""
         if not isinstance(x, np.ndarray):
             return x
-        if id(x) in self._outer or (x.base is not None and id(x.base) in self._outer):
-            if not self._again:
-                self._note_site(x)
-            return x
-        if not x.flags.writeable:
-            return x
+        if self._is_own(x):
+            return self._fixed(x)
+        if not self._again:
+            self._note_site(x)
+        return x
+
+    def _is_own(self, x: Any) -> bool:
+        return not (id(x) in self._outer or (x.base is not None and id(x.base) in self._outer))
+
+    def _fixed(self, x: Any) -> Any:
+        """An array of the function's own as it is now."""
         there = self._copies.get(id(x))
         if there is None or there[0] is not x or there[1].tobytes() != x.tobytes():
             copy = x.copy(order="K")
             copy.flags.writeable = False
             there = self._copies[id(x)] = x, copy
-            self.made[id(copy)] = copy
+            if x.base is None:  # copies of views, of which there may be many, are inputs
+                self.made[id(copy)] = copy
         return there[1]
+
+    def value_of(self, leaf: Leaf) -> Any:
+        """The array of a leaf that the function closed over, or made: as an op has read it first,
+        and where none did as it is in the end.
+        """
+        there = self._leaves.get(leaf)
+        if there is not None:
+            return there
+        made = leaf.index > self._began and isinstance(leaf.value, np.ndarray)
+        return self._fixed(leaf.value) if made and self._is_own(leaf.value) else leaf.value
 
     def _note_site(self, x: Any) -> None:
         frame: FrameType | None = sys._getframe(2)
@@ -212,9 +230,10 @@ class Tracer:
         self.swept.update(self.nodes[self._sweeps.pop() :])
         self.gradients += [(node, g.node) for node, g in found.items()]
 
-    def after_alias(self, one: Node, leaf: Node) -> None:
+    def after_alias(self, one: Node, leaf: Leaf) -> None:
         """A new leaf has the value of another node."""
         self.aliases[leaf] = one
+        self._leaves[leaf] = leaf.value
 
     def refuse_read(self, node: Node, how: str) -> None:
         """A value would leave the graph: whatever Python made of it would stay as it is now."""
@@ -248,8 +267,9 @@ class Tracer:
         if node.index <= self._ran or not isinstance(node, Leaf) or node.variable:
             return node.index > self._ran
         there = self._copies.get(id(node.value))
-        # By the leaf, by its Tensor, by the call that counts; and by the copies that were made.
-        return sys.getrefcount(node.value) <= 3 + (there is not None and there[0] is node.value)
+        # By the leaf, by its Tensor; and by the copies that were made.
+        known = 2 + (there is not None and there[0] is node.value)
+        return not held_beyond(node.value, known)
 
     def _called(self, node: Node) -> str:
         name = self.names.get(node)

@@ -481,3 +481,13 @@ def test_a_view_of_an_own_array_is_what_it_was() -> None:
         return y
 
     np.testing.assert_allclose(compile(f)(np.ones((2, 3))), np.ones((2, 3)))
+
+
+def test_an_array_that_the_function_makes_is_written_into_the_program() -> None:
+    def f(x: Any) -> Any:
+        return x * np.arange(6.0).reshape(2, 3) * np.linspace(0, 1, 3)[None]
+
+    compiled = compile(f)
+    x = np.ones((2, 3))
+    np.testing.assert_array_equal(compiled(x), f(x))
+    assert "captured" not in compiled.source

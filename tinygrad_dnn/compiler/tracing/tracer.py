@@ -89,7 +89,7 @@ class Tracer:
                 if x.op is not None and x not in self._known:
                     self._from_outside(x, value)
                 elif isinstance(x, Leaf) and x.index > self._began and x not in self._leaves:
-                    self._leaves[x] = self._as_it_is(x.value)
+                    self._leaves[x] = self._as_it_is(x.value, _is_whole(x.value))
             elif isinstance(x, np.ndarray):
                 own = self._as_it_is(x) is not x or own
         if own:  # what the function does to its own arrays later does not matter
@@ -109,12 +109,12 @@ class Tracer:
             )
         self.outside[x] = value
 
-    def _as_it_is(self, x: Any) -> Any:
+    def _as_it_is(self, x: Any, constant: bool = True) -> Any:
         """An array that an op reads; a copy if it is the function's own and could be changed."""
         if not isinstance(x, np.ndarray):
             return x
         if self._is_own(x):
-            return self._fixed(x)
+            return self._fixed(x, constant)
         if not self._again:
             self._note_site(x)
         return x
@@ -122,14 +122,14 @@ class Tracer:
     def _is_own(self, x: Any) -> bool:
         return not (id(x) in self._outer or (x.base is not None and id(x.base) in self._outer))
 
-    def _fixed(self, x: Any) -> Any:
-        """An array of the function's own as it is now."""
+    def _fixed(self, x: Any, constant: bool) -> Any:
+        """An array of the function's own as it is now, as a constant of the program or an input."""
         there = self._copies.get(id(x))
         if there is None or there[0] is not x or there[1].tobytes() != x.tobytes():
             copy = x.copy(order="K")
             copy.flags.writeable = False
             there = self._copies[id(x)] = x, copy
-            if x.base is None:  # copies of views, of which there may be many, are inputs
+            if constant:
                 self.made[id(copy)] = copy
         return there[1]
 
@@ -141,7 +141,9 @@ class Tracer:
         if there is not None:
             return there
         made = leaf.index > self._began and isinstance(leaf.value, np.ndarray)
-        return self._fixed(leaf.value) if made and self._is_own(leaf.value) else leaf.value
+        if not (made and self._is_own(leaf.value)):
+            return leaf.value
+        return self._fixed(leaf.value, _is_whole(leaf.value))
 
     def _note_site(self, x: Any) -> None:
         frame: FrameType | None = sys._getframe(2)
@@ -340,6 +342,13 @@ class Tracer:
         for name, value in variables.items():
             if isinstance(value, Tensor) and value.node.name is None and name.isidentifier():
                 self.names.setdefault(value.node, name)
+
+
+def _is_whole(x: Any) -> bool:
+    """Whether a Tensor's array is no view: on a view, often a large cotangent in its shape, it
+    stays an input, since a constant among the results is copied in every call.
+    """
+    return getattr(x, "base", None) is None
 
 
 def _ignore(*_: Any) -> None:

@@ -21,7 +21,14 @@ from distributed import Client, LocalCluster
 from tinygrad_dnn.cluster import ClusterError, ClusterShards, Source, work
 from tinygrad_dnn.data import open_dataset
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import Settings, check_examples, keep_validation, train, train_in_shards
+from tinygrad_dnn.train import (
+    DivergedError,
+    Settings,
+    check_examples,
+    keep_validation,
+    train,
+    train_in_shards,
+)
 from tinygrad_dnn.train.shards import Shard
 
 M = 40
@@ -88,6 +95,19 @@ def test_s280_workers_compute_the_bits_of_one_process(
         assert shards.steps == (2 if settings.local_steps else 6)
         assert "one process would take about" in shards.advice()
     assert not work._HELD  # nothing is left on a worker
+
+
+def test_a_run_that_diverges_on_workers_says_where(client: Any, source: Source) -> None:
+    settings = replace(SETTINGS, learning_rate=1e308)
+    X, Y = examples(source, settings)
+    with pytest.raises(DivergedError, match=r"In shard 1: matmul\(W2") as here:
+        train(X, Y, settings, 9)
+    with (
+        ClusterShards(client, source, Y, settings) as shards,
+        pytest.raises(DivergedError) as there,
+    ):
+        train_in_shards(shards, settings, 9)
+    assert str(there.value) == str(here.value)
 
 
 def test_the_rows_of_a_file_that_are_trained_on(client: Any, source: Source) -> None:

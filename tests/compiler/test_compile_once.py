@@ -446,7 +446,7 @@ def test_s305_whoever_holds_frames_changes_no_program(f: Any) -> None:
             np.testing.assert_allclose(eager, found)
 
 
-def test_s305_a_traceback_keeps_no_view_alive() -> None:
+def test_a_traceback_keeps_no_view_alive() -> None:
     """Variables of a call that has ended with an error, in what was caught; but not what else
     holds them.
     """

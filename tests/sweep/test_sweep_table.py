@@ -15,7 +15,7 @@ from tinygrad_dnn.sweep.table import SHOWN, runs_csv
 
 def result(score: float, cost: float = 1.0, name: str = "accuracy", stopped: str = "") -> Result:
     numbers = {name: score, "cost": cost, "examples": 10}
-    return Result(5, stopped, {"validation": numbers, "training": numbers})
+    return Result(5, stopped, {"validation": numbers, "training": numbers}, 2.5)
 
 
 def made(
@@ -44,10 +44,10 @@ def test_the_best_stands_first_with_mean_and_deviation() -> None:
     assert table.rows[0].score == pytest.approx(0.8)
     assert table.rows[0].deviation == pytest.approx(math.sqrt(0.02))  # n − 1
     assert table.text().splitlines() == [
-        "   l2  accuracy         runs",
-        "1  1   0.8000 ± 0.1414  2",
-        "2  0   0.6000 ± 0.1414  2",
-        "3  2   0.1000 ± 0.0000  2",
+        "   l2  accuracy         runs  seconds",
+        "1  1   0.8000 ± 0.1414  2     2.5",
+        "2  0   0.6000 ± 0.1414  2     2.5",
+        "3  2   0.1000 ± 0.0000  2     2.5",
     ]
 
 
@@ -60,8 +60,8 @@ def test_a_setting_with_a_failed_run_stands_below_whatever_is_left_of_it() -> No
     table, _ = made([[0.99, None], [0.5, 0.5], [None, None]])
     assert order(table) == [1, 0, 2]
     assert [" ".join(line.split()) for line in table.text().splitlines()[2:]] == [
-        "2 0 0.9900 1 of 2, 1 failed",
-        "3 2 – 0 of 2, 2 failed",
+        "2 0 0.9900 1 of 2, 1 failed 2.5",
+        "3 2 – 0 of 2, 2 failed –",
     ]
     assert made([[0.9, None]])[0].best is None
 
@@ -84,12 +84,14 @@ def test_the_tables_as_files_hold_every_digit_and_every_reason() -> None:
     rows = [*csv.DictReader(io.StringIO(table.csv()))]
     assert [row["l2"] for row in rows] == ["1", "0"]
     assert rows[1]["validation_accuracy"] == repr(0.1 + 0.2)
-    assert [rows[1][k] for k in ("deviation", "runs", "complete", "failed")] == ["", "2", "1", "1"]
+    counts = ("deviation", "runs", "complete", "failed", "seconds")
+    assert [rows[1][k] for k in counts] == ["", "2", "1", "1", "2.500"]
     results = [result(0.3), None, result(0.5), result(0.5)]
     text = runs_csv("accuracy", runs, results, {1: 'a, "b"'}, ["f"] * 4)
     found = [*csv.DictReader(io.StringIO(text))]
     assert [row["failed"] for row in found] == ["", 'a, "b"', "", ""]
     assert found[0]["validation_accuracy"] == "0.3"
+    assert [row["seconds"] for row in found] == ["2.5", "", "2.5", "2.5"]
     assert found[1]["validation_accuracy"] == found[1]["iterations_done"] == ""
 
 
@@ -124,4 +126,10 @@ def test_a_number_that_is_not_finite_is_nan(tmp_path: Path) -> None:
     assert found is not None
     assert math.isnan(found.score("cost"))
     assert math.isnan(found.score("accuracy"))
+    assert math.isnan(found.seconds)
+    for text, seconds in (("1.5\n", 1.5), ("soon", math.nan), ("", math.nan)):
+        (tmp_path / "seconds.txt").write_text(text, encoding="utf-8")
+        found = result_of(tmp_path)
+        assert found is not None
+        assert str(found.seconds) == str(seconds)
     assert result_of(tmp_path / "none") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -66,14 +67,14 @@ def test_s281_shards_lead_where_all_examples_do(problem: tuple[Any, Any], way: s
 def test_each_iteration_asks_every_shard_for_its_part(problem: tuple[Any, Any]) -> None:
     settings = replace(ADAM, shards=4, batch_size=9)
     shards, asked = ShardsHere(*check_examples(*problem, settings), settings, None), []
-    compute = shards.gradients
+    compute = shards.computed
 
-    def counting(parameters: Any, parts: Any) -> Any:
+    def counting(what: str, parts: Any, *given: Any) -> Any:
         asked.append([0 if part.at is None else len(part.at) for part in parts])
         assert sum(part.share for part in parts) == pytest.approx(1)
-        return compute(parameters, parts)
+        return compute(what, parts, *given)
 
-    shards.gradients = counting  # type: ignore[method-assign]
+    shards.computed = counting  # type: ignore[method-assign]
     train_in_shards(shards, settings, 4)
     assert [sum(step) for step in asked] == [9, 9, 9, 3]
     assert sum(map(len, asked)) > 12
@@ -138,7 +139,34 @@ def test_the_sum_has_one_order() -> None:
     assert weighted_sum(parts, trees) == {"W1": np.array([expected]), "t": 3}
 
 
-def test_a_run_that_diverges_says_so(problem: tuple[Any, Any]) -> None:
+@pytest.mark.parametrize("local", [None, 3])
+def test_s306_a_run_that_diverges_says_where(problem: tuple[Any, Any], local: int | None) -> None:
+    """The op at which the first shard does that sees it, as one process says its own."""
+    settings = replace(ADAM, optimizer="sgd", learning_rate=1e308)
+    with pytest.raises(DivergedError) as alone:
+        train(*problem, settings, 20)
+    words = re.match(r"the cost became \w+ in iteration \d\. (matmul\(W\d)", str(alone.value))
+    assert words is not None
+    words = r"in iteration \d\. In shard 1: " + re.escape(words[1]) + ".* Try a learning rate below"
+    with pytest.raises(DivergedError, match=words):
+        train(*problem, replace(settings, shards=2, local_steps=local), 20)
+    # The rate is that of the iteration: it is the schedule's, which begins low.
+    warm = replace(settings, shards=2, warm_up=300, dtype="float32", learning_rate=3e38)
+    with pytest.raises(DivergedError, match=r"In shard \d: "):
+        train(*problem, warm, 300)
+
+
+def test_a_shard_of_which_nobody_hears_any_more(
+    problem: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = ShardsHere.computed
+
+    def lost(self: Any, what: str, *given: Any) -> Any:
+        if what == "watched":
+            raise ConnectionError("the scheduler is gone")
+        return compute(self, what, *given)
+
+    monkeypatch.setattr(ShardsHere, "computed", lost)
     settings = replace(ADAM, optimizer="sgd", learning_rate=1e308, shards=2)
-    with pytest.raises(DivergedError, match=r"in iteration \d+\. Try a learning rate below"):
+    with pytest.raises(DivergedError, match=r"in iteration \d\. Try a learning rate below"):
         train(*problem, settings, 20)

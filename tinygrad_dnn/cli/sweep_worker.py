@@ -25,6 +25,7 @@ from tinygrad_dnn.storage.platform import cores, keep_to_cores, lock_folder
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.sweep.processes import DONE as COMPLETE
 from tinygrad_dnn.sweep.processes import INTERRUPTED
+from tinygrad_dnn.sweep.results import TIME, seconds_of
 
 LOG = "log.txt"
 PATIENCE = 10.0  # seconds
@@ -58,9 +59,9 @@ def _listen(given: IO[bytes], requests: Requests) -> None:
 def carry_out(folder: Path, config: str) -> str:
     """Train in a folder, going on where there is a model; the answer.
 
-    What `train` says is kept as log.txt.
+    What `train` says is kept as log.txt, how long it took as seconds.txt.
     """
-    told = StringIO()
+    told, begun = StringIO(), time.perf_counter()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, config)
@@ -77,6 +78,8 @@ def carry_out(folder: Path, config: str) -> str:
                 told.write(traceback.format_exc())
                 status = -1
             log.write(told.getvalue())
+        before = seconds_of(folder) if "--resume" in words else 0.0
+        write_text(folder / TIME, f"{before + time.perf_counter() - begun:.3f}\n")
     except OSError as error:
         return f"{folder}: {error.strerror or error}"
     if status == DONE:

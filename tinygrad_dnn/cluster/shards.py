@@ -18,7 +18,7 @@ from tinygrad_dnn.cluster.work import ShardSource, Source
 from tinygrad_dnn.threads import LARGE, largest_product
 from tinygrad_dnn.train import Settings
 from tinygrad_dnn.train.examples import weights_of
-from tinygrad_dnn.train.shards import Part, shard_bounds
+from tinygrad_dnn.train.shards import Part, Shards, shard_bounds
 
 Array = NDArray[Any]
 LOOK = 2.0  # seconds after which workers are looked for anew
@@ -31,8 +31,8 @@ class ClusterError(ConnectionError):
     """The cluster can't go on: its scheduler is gone, no worker is left, or one can't read."""
 
 
-class ClusterShards:
-    """The training examples of a run as shards of a file, on workers: a `train.shards.Shards`.
+class ClusterShards(Shards):
+    """The training examples of a run as shards of a file, on workers.
 
         with connect() as client, ClusterShards(client, source, Y, settings) as shards:
             state = train_in_shards(shards, settings, 1000)
@@ -126,31 +126,24 @@ class ClusterShards:
 
     # --- what a run asks for ----------------------------------------------------------------------
 
-    def gradients(
-        self, parameters: Mapping[str, Array], parts: Sequence[Part]
-    ) -> list[tuple[float, dict[str, Array]]]:
-        """As `train.shards.Shards.gradients`."""
-        found: list[tuple[float, dict[str, Array]]]
-        found = self._step(work.gradients, dict(parameters), parts, [p.at for p in parts])
-        return found
-
-    def local_steps(
-        self,
-        parameters: Mapping[str, Array],
-        optimizer: Mapping[str, Any],
-        parts: Sequence[Part],
-        rates: Sequence[float | None],
-    ) -> list[tuple[float, dict[str, Array], dict[str, Any]]]:
-        """As `train.shards.Shards.local_steps`."""
-        given = dict(parameters), dict(optimizer)
-        found: list[tuple[float, dict[str, Array], dict[str, Any]]]
-        found = self._step(work.local_steps, given, parts, [rates] * len(parts))
-        return found
+    def computed(
+        self, what: str, parts: Sequence[Part], given: Mapping[str, Any], own: Sequence[Any]
+    ) -> list[Any]:
+        """As `train.shards.Shards.computed`."""
+        begun = time.perf_counter()
+        found = self._computed(what, parts, given, own)
+        whole = time.perf_counter() - begun
+        by_worker: dict[int, float] = {}
+        for part, (_, seconds) in zip(parts, found, strict=True):
+            w = part.shard % len(self._workers)
+            by_worker[w] = by_worker.get(w, 0.0) + seconds
+        self.seconds.append((whole, max(by_worker.values()), sum(by_worker.values())))
+        return [result for result, _ in found]
 
     def predict(self, parameters: Mapping[str, Array]) -> Array:
         """AL (n_L, m) of all training examples."""
         parts = [Part(i, None, 0.0) for i in range(len(self.bounds))]
-        found = self._computed(work.outputs, dict(parameters), parts, None)
+        found = self._computed("outputs", parts, dict(parameters), [None] * len(parts))
         return np.concatenate([AL for AL, _ in found], axis=1)
 
     def advice(self) -> str:
@@ -168,25 +161,16 @@ class ClusterShards:
 
     # --- tasks ------------------------------------------------------------------------------------
 
-    def _step(self, f: Callable[..., Any], given: Any, parts: Sequence[Part], each: Any) -> Any:
-        begun = time.perf_counter()
-        found = self._computed(f, given, parts, each)
-        whole = time.perf_counter() - begun
-        by_worker: dict[int, float] = {}
-        for part, (_, seconds) in zip(parts, found, strict=True):
-            w = part.shard % len(self._workers)
-            by_worker[w] = by_worker.get(w, 0.0) + seconds
-        self.seconds.append((whole, max(by_worker.values()), sum(by_worker.values())))
-        return [result for result, _ in found]
-
-    def _computed(self, f: Callable[..., Any], given: Any, parts: Sequence[Part], each: Any) -> Any:
-        """What f gives for each part, in their order; whatever was lost is asked for again."""
+    def _computed(
+        self, what: str, parts: Sequence[Part], given: Mapping[str, Any], own: Sequence[Any]
+    ) -> list[tuple[Any, float]]:
+        """Results with their seconds; whatever was lost is asked for again."""
         from distributed.scheduler import KilledWorker
 
         for _ in range(TRIES):
             try:
                 self._look()
-                return self._gathered(self._submitted(f, given, parts, each))
+                return self._gathered(self._submitted(what, parts, given, own))
             except ClusterError:
                 raise
             except CancelledError:  # the scheduler has forgotten them
@@ -202,22 +186,19 @@ class ClusterShards:
         raise ClusterError(f"the scheduler forgot the tasks of a step {TRIES} times")
 
     def _submitted(
-        self, f: Callable[..., Any], given: Any, parts: Sequence[Part], each: Any
+        self, what: str, parts: Sequence[Part], given: Mapping[str, Any], own: Sequence[Any]
     ) -> list[Any]:
         sent = self._put("given", given)
         most = -(-len(self.bounds) // len(self._workers)) + 1
-        futures = []
-        for k, part in enumerate(parts):
-            more = () if each is None else (each[k],)
-            futures.append(
-                self._client.submit(
-                    f, self._sources[part.shard], sent, *more, most,
-                    key=self._key(f"part{part.shard}"),
-                    workers=[self._workers[part.shard % len(self._workers)]],
-                    allow_other_workers=True,
-                )
-            )  # fmt: skip
-        return futures
+        return [
+            self._client.submit(
+                work.computed, what, self._sources[part.shard], sent, x, most,
+                key=self._key(f"part{part.shard}"),
+                workers=[self._workers[part.shard % len(self._workers)]],
+                allow_other_workers=True,
+            )
+            for part, x in zip(parts, own, strict=True)
+        ]  # fmt: skip
 
     def _put(self, what: str, x: Any) -> Any:
         """A task that holds x: sent once, and given again by the scheduler if a worker dies."""

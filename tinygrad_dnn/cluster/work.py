@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -143,34 +143,11 @@ def as_it_is(x: Any) -> Any:
     return x
 
 
-def gradients(
-    of: ShardSource, parameters: Mapping[str, Array], at: Array | None, most: int
-) -> tuple[tuple[float, dict[str, Array]], float]:
-    """`ShardProgram.gradients`, and the seconds that it took without reading."""
+def computed(
+    what: str, of: ShardSource, given: Mapping[str, Any], own: Any, most: int
+) -> tuple[Any, float]:
+    """A method of `ShardProgram`, by its name, and the seconds that it took without reading."""
     shard = _held(of, most)
     begun = time.perf_counter()
-    found = _program(of.settings, of.m).gradients(_aligned(parameters), shard, at)
+    found = getattr(_program(of.settings, of.m), what)(shard, _aligned(given), own)
     return found, time.perf_counter() - begun
-
-
-def local_steps(
-    of: ShardSource,
-    given: tuple[Mapping[str, Array], Mapping[str, Any]],
-    rates: Sequence[float | None],
-    most: int,
-) -> tuple[tuple[float, dict[str, Array], dict[str, Any]], float]:
-    """`ShardProgram.local_steps` from (parameters, optimiser), and its seconds."""
-    shard = _held(of, most)
-    begun = time.perf_counter()
-    parameters, optimizer = map(_aligned, given)
-    found = _program(of.settings, of.m).local_steps(parameters, optimizer, shard, rates)
-    return found, time.perf_counter() - begun
-
-
-def outputs(of: ShardSource, parameters: Mapping[str, Array], most: int) -> tuple[Array, float]:
-    """AL (n_L, k) of a shard, and the seconds."""
-    shard = _held(of, most)
-    begun = time.perf_counter()
-    return np.ascontiguousarray(
-        of.settings.predict(shard.X, parameters)
-    ), time.perf_counter() - begun

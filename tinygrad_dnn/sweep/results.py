@@ -1,4 +1,4 @@
-"""What a run left: the numbers of its result.json."""
+"""What a run left: the numbers of its result.json, and how long it took."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "result.json"
+TIME = "seconds.txt"  # a file of its own: the same run gives the same result, in another time
 # How runs are compared, and whether more is better.
 SCORES = {"accuracy": True, "error": False, "cost": False}
 WORDS = {"accuracy": "accuracy", "error": "root mean squared error", "cost": "cost"}
@@ -23,11 +24,13 @@ class Result:
         iterations: how many it took.
         stopped: why it diverged; empty where it did not.
         measured: by the examples' part ("training", "validation", "test") the numbers by name.
+        seconds: how long it took, all its beginnings together; NaN where nobody noted it.
     """
 
     iterations: int
     stopped: str
     measured: Mapping[str, Mapping[str, float]]
+    seconds: float = math.nan
 
     def score(self, name: str, part: str = "validation") -> float:
         """A number that was measured; NaN where it was not, or is not finite."""
@@ -39,9 +42,18 @@ def result_of(folder: Path) -> Result | None:
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
         measured = {part: _numbers(x) for part, x in found.items() if isinstance(x, dict)}
-        return Result(int(found["iteration"]), str(found["stopped"]), measured)
+        iterations, stopped = int(found["iteration"]), str(found["stopped"])
+        return Result(iterations, stopped, measured, seconds_of(folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # away, or not what we wrote
         return None
+
+
+def seconds_of(folder: Path) -> float:
+    """How long the run in a folder took so far; NaN where that is not noted."""
+    try:
+        return float((folder / TIME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return math.nan
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

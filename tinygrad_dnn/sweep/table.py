@@ -1,4 +1,6 @@
-"""The table of a sweep: a row for each setting, the best first; mean ± deviation of its runs."""
+"""The table of a sweep: a row for each setting, the best first; mean ± deviation of its runs, and
+the mean of their seconds.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,7 @@ class Row:
         run: the first of its runs.
         scores, costs, training: of the runs that are complete: on the validation examples their
             score and cost, on the training examples their score.
+        seconds: how long those took of which it is known.
         repeats: seed and fold of those runs.
         runs: how many it has.
         failed: how many of them failed.
@@ -33,6 +36,7 @@ class Row:
     scores: tuple[float, ...]
     costs: tuple[float, ...]
     training: tuple[float, ...]
+    seconds: tuple[float, ...]
     repeats: tuple[tuple[Any, ...], ...]
     runs: int
     failed: int
@@ -88,12 +92,13 @@ class Table:
 
     def text(self) -> str:
         """The first rows, to be read."""
-        head = ["", *self.axes, self.score, "runs"]
+        head = ["", *self.axes, self.score, "runs", "seconds"]
         lines = [head]
         for k, row in enumerate(self.rows[:SHOWN], start=1):
             runs = str(row.runs) if row.complete else f"{len(row.scores)} of {row.runs}"
             runs += f", {row.failed} failed" if row.failed else ""
-            lines.append([str(k), *self.values(row), _plus_minus(row), runs])
+            seconds = f"{mean(row.seconds):.1f}" if row.seconds else "–"
+            lines.append([str(k), *self.values(row), _plus_minus(row), runs, seconds])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = "\n".join(
             "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
@@ -110,13 +115,14 @@ class Table:
             f"training_{self.score}": "training",
         }
         rows: list[list[Any]] = [
-            ["rank", *self.axes, *means, "deviation", "runs", "complete", "failed"]
+            ["rank", *self.axes, *means, "deviation", "runs", "complete", "failed", "seconds"]
         ]
         for k, row in enumerate(self.rows, start=1):
             found = [getattr(row, name) for name in means.values()]
             numbers = [_number(mean(x)) if x else "" for x in found]
             counts = [row.runs, len(row.scores), row.failed]
-            rows.append([k, *self.values(row), *numbers, _number(row.deviation), *counts])
+            seconds = f"{mean(row.seconds):.3f}" if row.seconds else ""
+            rows.append([k, *self.values(row), *numbers, _number(row.deviation), *counts, seconds])
         return write_csv(rows)
 
     def values(self, row: Row) -> list[str]:
@@ -142,6 +148,7 @@ def tabulate(
                 tuple(r.score(score) for r in found),
                 tuple(r.score("cost") for r in found),
                 tuple(r.score(score, "training") for r in found),
+                tuple(r.seconds for r in found if not math.isnan(r.seconds)),
                 tuple(tuple(runs[i].settings.get(k) for k in REPEATS) for i in done),
                 len(members),
                 sum(failed[i] for i in members),
@@ -166,13 +173,14 @@ def runs_csv(
     axes = runs[0].axes if runs else ()
     columns = [("validation", score), ("validation", "cost"), ("training", score)]
     names = {f"{part}_{name}": (name, part) for part, name in columns}
-    rows: list[list[Any]] = [[*axes, *names, "iterations_done", "failed", "folder"]]
+    own = ["iterations_done", "seconds", "failed", "folder"]
+    rows: list[list[Any]] = [[*axes, *names, *own]]
     for i, (run, result) in enumerate(zip(runs, results, strict=True)):
         values = [shown(run.settings[k]) if k in run.settings else "" for k in axes]
-        reached: list[Any] = [""] * (len(names) + 1)
+        reached: list[Any] = [""] * (len(names) + 2)
         if result is not None and i not in failures:
             reached = [_number(result.score(*name)) for name in names.values()]
-            reached.append(result.iterations)
+            reached += [result.iterations, _number(result.seconds)]
         rows.append([*values, *reached, failures.get(i, ""), folders[i]])
     return write_csv(rows)
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tinygrad_dnn.array_modules import number, to_host
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
-from tinygrad_dnn.train.examples import Batch
 from tinygrad_dnn.train.settings import Settings
 from tinygrad_dnn.train.state import State
 from tinygrad_dnn.train.step import step_of
@@ -42,24 +41,38 @@ def broken(parameters: Mapping[str, Array]) -> str | None:
     return next(bad, None)
 
 
-def divergence(what: str, batch: Batch | None, state: State, settings: Settings) -> str:
-    """Say what is not finite, where it began and what to try: the iteration again, watched.
+def watched(settings: Settings, state: State, X: Array, Y: Array, *given: Mapping[str, Any]) -> str:
+    """Compute iterations from a state on again, and say where they stop being finite.
 
     Args:
-        batch: None where the examples are elsewhere; then nobody watches.
+        given: to each of them, as `step_of` has it.
+
+    Returns:
+        The sentence of `debug`, or "" where nothing is seen.
     """
-    where = ""
-    # A compiled document's cost is computed as the stable one is.
-    rewritten = settings.compiled and settings.cost == "document"
-    literal = replace(settings, cost="stable") if rewritten else settings
+    flat, layout = flatten([X, Y, *given])
+    x, y, *each = rebuild(layout, [to_host(x) for x in flat])
+    state = state.moved(to_host)
+    parameters, optimizer = dict(state.parameters), state.optimizer
+    step = step_of(_literal(settings))
     try:
-        if batch is not None:
-            flat, layout = flatten([batch.X, batch.Y, batch.given])
-            given, state = rebuild(layout, [to_host(x) for x in flat]), state.moved(to_host)
-            with debug():
-                step_of(literal)(dict(state.parameters), state.optimizer, *given)
+        with np.errstate(all="ignore"), debug():
+            for more in each:
+                _, parameters, optimizer = step(parameters, optimizer, x, y, more)
     except NonFiniteError as first:
-        where = f" {str(first).removeprefix('debug: ')}."
+        return str(first).removeprefix("debug: ")
+    return ""
+
+
+def divergence(what: str, where: str, iteration: int, settings: Settings) -> str:
+    """Say what is not finite, where it began, as `watched` saw it, and what to try."""
     smaller = f"a learning rate below {settings.learning_rate}"
-    remedy = f'the cost "stable", or {smaller}' if literal.cost == "document" else smaller
-    return f"{what} in iteration {state.iteration}.{where} Try {remedy}."
+    document = _literal(settings).cost == "document"
+    remedy = f'the cost "stable", or {smaller}' if document else smaller
+    return f"{what} in iteration {iteration}.{f' {where}.' if where else ''} Try {remedy}."
+
+
+def _literal(settings: Settings) -> Settings:
+    """Settings whose cost, op by op, is what was computed: compiled, the document's is stable."""
+    rewritten = settings.compiled and settings.cost == "document"
+    return replace(settings, cost="stable") if rewritten else settings

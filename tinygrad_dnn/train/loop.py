@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
@@ -13,27 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_dnn.array_modules import CPU, device_module, number, to_host
-from tinygrad_dnn.compiler import compile
-from tinygrad_dnn.loops.loop import Loop
-from tinygrad_dnn.loops.loop_compiler import compile_loop
+from tinygrad_dnn.array_modules import CPU, device_module, to_host
 from tinygrad_dnn.network import initialize_parameters
 from tinygrad_dnn.optim import Plateau, early_stopping
 from tinygrad_dnn.threads import blas_threads, largest_product
-from tinygrad_dnn.train.divergence import DivergedError, broken, divergence
-from tinygrad_dnn.train.examples import Batch, Examples, Order, Turn, check_examples
+from tinygrad_dnn.train.divergence import DivergedError, divergence
+from tinygrad_dnn.train.examples import Examples, Order, check_examples
+from tinygrad_dnn.train.iterations import REWRITTEN, Advance, Iteration, advance_on
 from tinygrad_dnn.train.settings import Settings
-from tinygrad_dnn.train.shards import Shards, ShardsHere, parts_of, weighted_sum
-from tinygrad_dnn.train.state import LazyArrays, State
-from tinygrad_dnn.train.step import iteration_of, step_of, update_of
+from tinygrad_dnn.train.shards import Shards, ShardsHere, advance_in_shards
+from tinygrad_dnn.train.state import State
 
 Array = NDArray[Any]
 RECORD_EVERY = 100  # iterations between recorded costs of the full batch, as the document prints
-REWRITTEN = (
-    "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 (the literal "
-    "way is eager)"
-)
-REFRESH = 500  # iterations after which a loop begins anew from whole parameters
 
 
 def begin(settings: Settings) -> State:
@@ -108,7 +100,7 @@ def train(
     examples = Examples(X, Y, settings, weights, there.asarray)
 
     def begin_at(state: State) -> Advance:
-        return _advancing(examples, settings, state, note, there)
+        return advance_on(examples, settings, state, note, there)
 
     return _descend(
         examples, begin_at, settings, iterations, start, validation, after, progress, there
@@ -146,7 +138,7 @@ def train_in_shards(
     def begin_at(state: State) -> Advance:
         if note is not None and settings.compiled and settings.cost == "document":
             note(REWRITTEN)
-        return _in_shards(shards, order, settings, state, iterations)
+        return advance_in_shards(shards, order, settings, state, iterations)
 
     return _descend(order, begin_at, settings, iterations, start, validation, after, progress)
 
@@ -189,20 +181,21 @@ def _descend(
             advance = begin_at(state)
         while state.iteration < iterations and not state.stopped:
             with np.errstate(all="ignore"):  # what is not finite is reported here, with its cause
-                value, next_one, taken, wrong = advance(state)
-                batch, turn = (taken, taken.turn) if isinstance(taken, Batch) else (None, taken)
-                if not math.isfinite(value):
-                    what = f"the cost became {value}"
-                    raise DivergedError(divergence(what, batch, state, settings), home(good))
-                if wrong is not None:
-                    what = f"{wrong} got NaN or inf among its numbers"
-                    raise DivergedError(divergence(what, batch, state, settings), home(state))
-            made = next_one.iteration - state.iteration
-            good, state = state, _recorded(state, next_one, value, turn, settings, held_out)
+                made = advance(state)
+                what, at = None, state
+                if not math.isfinite(made.cost):
+                    what, at = f"the cost became {made.cost}", good
+                elif made.wrong is not None:
+                    what = f"{made.wrong} got NaN or inf among its numbers"
+                if what is not None:
+                    raise DivergedError(
+                        divergence(what, made.watched(), state.iteration, settings), home(at)
+                    )
+            good, state = state, _recorded(state, made, settings, held_out)
             if after is not None:
-                after(home(state), value)
+                after(home(state), made.cost)
             if bar is not None:
-                bar.update(made)
+                bar.update(state.iteration - good.iteration)
     return home(state)
 
 
@@ -247,14 +240,10 @@ def _begun(start: State, settings: Settings, order: Order) -> State:
 
 
 def _recorded(
-    before: State,
-    state: State,
-    value: float,
-    turn: Turn,
-    settings: Settings,
-    held_out: tuple[Array, Array] | None,
+    before: State, made: Iteration, settings: Settings, held_out: tuple[Array, Array] | None
 ) -> State:
     """The new state with its costs, and at a record with what follows from them."""
+    value, state, turn = made.cost, made.state, made.turn
     if settings.batch_size is None:  # the cost of the parameters before
         if -before.iteration % RECORD_EVERY >= state.iteration - before.iteration:
             return state
@@ -292,153 +281,3 @@ def _at_record(
         stopped, best = stopping.update(dict(parameters), judged, dict(best))
         state = replace(state, best=best, stopped=stopped)
     return state
-
-
-# --- iterations -----------------------------------------------------------------------------------
-
-# From a state: the cost it has, the next state but for its costs, the batch (of shards only which
-# examples), and the parameter of that state, if any, that is not finite.
-Advance = Callable[[State], tuple[float, State, Batch | Turn, str | None]]
-
-
-def _advancing(
-    examples: Examples,
-    settings: Settings,
-    state: State,
-    note: Callable[[str], None] | None,
-    there: ModuleType,
-) -> Advance:
-    """An iteration from `state` on: op by op, compiled, or in a loop that does less."""
-    step: Callable[..., Any] = step_of(settings, examples.m)
-    steps: Sequence[Any] = ()
-    done = state.iteration % examples.steps
-    batches = examples.batches(state.parameters, state.random_state, done)
-    rate = _rate(settings, there)
-    loop = None
-    if settings.compiled:
-        if settings.loops and examples.weights is None:
-            loop = _loop_of(iteration_of(settings), examples.X, examples.Y, state)
-        if loop is not None:
-            steps = loop.steps
-        else:
-            step = compile(step, reuse_outputs=True)
-            batch = next(examples.batches(state.parameters, state.random_state, done))
-            step = step.prepare(*_arguments(state, batch, rate))
-            steps = step.steps
-    if note is not None and any(s.row.name.startswith("log") for s in steps):
-        note(REWRITTEN)
-    if loop is not None:
-        if note is not None:
-            note(loop.summary)
-        return _in_a_loop(loop, next(batches))
-
-    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
-        batch = next(batches)
-        cost, parameters, optimizer = step(*_arguments(state, batch, rate))
-        after = replace(
-            state,
-            parameters=parameters,
-            optimizer=optimizer,
-            iteration=state.iteration + 1,
-            accumulators={},
-            random_state=batch.turn.random_state,
-        )
-        return float(number(cost)), after, batch, broken(parameters)
-
-    return advance
-
-
-def _in_shards(
-    shards: Shards, order: Order, settings: Settings, state: State, iterations: int
-) -> Advance:
-    """An iteration from `state` on, or as many as there are local ones."""
-    turns = order.turns(state.parameters, state.random_state, state.iteration % order.steps)
-    update: Callable[..., Any] = update_of(settings)
-    if settings.compiled:
-        update = compile(update)
-    rate, local = _rate(settings, np), settings.local_steps
-
-    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
-        turn, t = next(turns), state.iteration
-        parts = parts_of(shards, turn.at)
-        parameters, optimizer = dict(state.parameters), dict(state.optimizer)
-        if local is None:
-            made = 1
-            found = shards.gradients(parameters, parts)
-            given = {} if rate is None else {"learning_rate": rate(state)}
-            grads = weighted_sum(parts, [g for _, g in found])
-            parameters, optimizer = update(parameters, optimizer, grads, given)
-            costs = [cost for cost, _ in found]
-        else:
-            made = min(local - t % local, iterations - t)
-            at = [replace(state, iteration=t + k) for k in range(made)]
-            rates = [None if rate is None else rate(s) for s in at]
-            left = shards.local_steps(parameters, optimizer, parts, rates)
-            parameters = weighted_sum(parts, [p for _, p, _ in left])
-            optimizer = weighted_sum(parts, [o for _, _, o in left])
-            costs = [cost for cost, _, _ in left]
-        value = sum(part.share * cost for part, cost in zip(parts, costs, strict=True))
-        after = replace(
-            state,
-            parameters=parameters,
-            optimizer=optimizer,
-            iteration=t + made,
-            accumulators={},
-            random_state=turn.random_state,
-        )
-        return value, after, turn, broken(parameters)
-
-    return advance
-
-
-def _arguments(state: State, batch: Batch, rate: Callable[[State], Any] | None) -> tuple[Any, ...]:
-    given = batch.given
-    if rate is not None:
-        given = given | {"learning_rate": rate(state)}
-    return dict(state.parameters), dict(state.optimizer), batch.X, batch.Y, given
-
-
-def _rate(settings: Settings, there: ModuleType) -> Callable[[State], Any] | None:
-    """The rate of the iteration from a state on, 0-d; None where it is always the same."""
-    if settings.rate_is_constant:
-        return None
-    rate, steps = settings.rate(), settings.warm_up
-
-    def after_warm_up(state: State) -> float:
-        if isinstance(rate, Plateau):
-            return rate.rate if state.plateau is None else state.plateau["rate"]
-        return rate(max(0, state.iteration - steps))
-
-    return lambda state: there.asarray(
-        after_warm_up(state) * ((state.iteration + 1) / steps if state.iteration < steps else 1.0)
-    )
-
-
-def _loop_of(step: Callable[..., Any], X: Array, Y: Array, state: State) -> Loop | None:
-    """The iteration as a loop that goes on from `state`; None where that saves no operations."""
-
-    def repeated(parameters: Any, X: Any, Y: Any) -> tuple[Any, Any]:
-        cost, after = step(parameters, X, Y)
-        return after, cost
-
-    start = dict(state.parameters)
-    loop = compile_loop(repeated, carry=start, constants={"X": X, "Y": Y}, refresh=REFRESH)
-    if not loop.summary:
-        return None
-    loop.resume(start, state.iteration, state.accumulators)
-    return loop
-
-
-def _in_a_loop(loop: Loop, batch: Batch) -> Advance:
-    def advance(state: State) -> tuple[float, State, Batch | Turn, str | None]:
-        cost = loop.step()
-        now = loop.snapshot()
-        parameters = LazyArrays(lambda: now.carry, now)
-        accumulators = LazyArrays(lambda: now.accumulators)
-        wrong = None if now.finite else broken(parameters)
-        after = replace(
-            state, parameters=parameters, iteration=now.iteration, accumulators=accumulators
-        )
-        return float(number(cost)), after, batch, wrong
-
-    return advance

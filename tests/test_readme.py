@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 
 import tinygrad_dnn as tg
 from tinygrad_dnn.cli.main import main
@@ -77,6 +78,9 @@ def session(tmp_path, monkeypatch, readme):
 @every_page
 def test_the_snippets_run_and_print_what_stands_beside_them(page, session) -> None:
     names = session(page)
+    # The README's first command.
+    if "run/model.h5" in "".join(code for code, _ in snippets(page)):
+        assert call("train", "--iterations", "1", "--no-pictures") == 0
     for printed, said in run(page, names):
         narrow = np.finfo(np.longdouble).nmant != 63  # the pages were written with 80-bit floats
         if said and not (narrow and "80 bits" in said):

@@ -1,4 +1,4 @@
-"""The documents' 4-layer network, written as an expression and trained on the embedded digits.
+"""The document's 4-layer network, written as an expression and trained on the embedded digits.
 
 python examples/document_network.py            # 8x8 digits, even against odd
 python examples/document_network.py cats/      # a folder with the two cat/non-cat files

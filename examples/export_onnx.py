@@ -1,4 +1,4 @@
-"""A trained network as an ONNX model, run by onnxruntime (needs the extra `onnx`)."""
+"""A network as an ONNX model, run by onnxruntime (needs the extra `onnx`, and onnxruntime)."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def main(path: str = "network.onnx") -> float:
 
         from tinygrad_dnn.export.onnx_graph import onnx_model, save_onnx
     except ImportError as error:
-        print(f"left out: {error}")
+        print(f"left out: {error}; pip install 'tinygrad-dnn[onnx]' onnxruntime")
         return 0.0
     parameters = initialize_parameters((12, 8, 4, 1), "he")
     X = Tensor(np.zeros((12, 2)), name="X")

@@ -24,7 +24,7 @@ def main():
 
         from tinygrad_dnn.sklearn import DenseClassifier
     except ImportError as error:
-        print(f"left out: {error}")
+        print(f"left out: {error}; pip install 'tinygrad-dnn[sklearn]'")
         return None
     import viz
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from commands import call
 from tinygrad_dnn.cli.main import main
 from tinygrad_dnn.grading import grade
 from tinygrad_dnn.ops import REGISTRY
+from tinygrad_dnn.train import load_model
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -292,6 +296,28 @@ def test_scikit_learn(example, capsys) -> None:
     pytest.importorskip("sklearn")
     assert example("scikit_learn").main() > 0.96
     assert "dW2 = " in capsys.readouterr().out
+
+
+def test_serve(example, tmp_path) -> None:
+    serve = example("serve")
+    assert call("train", "--head", "softmax", "--iterations", "5", "--no-pictures") == 0
+    with serve.server(load_model("run/model.h5"), port=0) as running:
+        asking = Thread(target=running.serve_forever)
+        asking.start()
+        try:
+            address = f"http://127.0.0.1:{running.server_port}/"
+            question = json.dumps({"examples": [[0] * 64, [255] * 64]}).encode()
+            with urlopen(address, question, timeout=20) as reply:
+                told = json.load(reply)
+            assert len(told["classes"]) == 2
+            assert np.allclose(np.sum(told["probabilities"], axis=1), 1)
+            with pytest.raises(HTTPError, match="400") as refused:
+                urlopen(address, b'{"examples": [[1, 2]]}', timeout=20)
+            assert "expected examples (m, 8, 8, 1)" in json.load(refused.value)["error"]
+            refused.value.close()
+        finally:
+            running.shutdown()
+            asking.join()
 
 
 def test_export_onnx(example, tmp_path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import call
 
 import tinygrad_dnn as tg
 from tinygrad_dnn.cli.main import main
@@ -50,15 +51,23 @@ def run(page: Path, names: dict[str, object]) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def readme(tmp_path_factory) -> dict[str, object]:
+    """The names of the README's session, which every page goes on from."""
+    names: dict[str, object] = {"__name__": "readme"}
+    with contextlib.chdir(tmp_path_factory.mktemp("readme")):
+        run(README, names)
+    return names
+
+
 @pytest.fixture
-def session(tmp_path, monkeypatch):
+def session(tmp_path, monkeypatch, readme):
     """A session in which a page can be read: what stands before it has been typed."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "readme"}
 
     def open_at(page: Path) -> dict[str, object]:
-        before = [] if page == README else [README, *AFTER.get(page.stem, [])]
-        for other in before:
+        names = {"__name__": "readme"} if page == README else dict(readme)
+        for other in AFTER.get(page.stem, []):
             run(other, names)
         return names
 
@@ -69,6 +78,9 @@ def session(tmp_path, monkeypatch):
 @every_page
 def test_the_snippets_run_and_print_what_stands_beside_them(page, session) -> None:
     names = session(page)
+    # The README's first command.
+    if "run/model.h5" in "".join(code for code, _ in snippets(page)):
+        assert call("train", "--iterations", "1", "--no-pictures") == 0
     for printed, said in run(page, names):
         narrow = np.finfo(np.longdouble).nmant != 63  # the pages were written with 80-bit floats
         if said and not (narrow and "80 bits" in said):
@@ -76,10 +88,11 @@ def test_the_snippets_run_and_print_what_stands_beside_them(page, session) -> No
 
 
 def test_the_main_snippet_leaves_a_picture_and_gradients(session, tmp_path) -> None:
-    names = session(GUIDE / "see.md")
+    names = session(README)
+    run(README, names)
     assert (tmp_path / "graph.svg").read_text(encoding="utf-8").startswith("<?xml")
     assert names["Z1"].grad.shape == (8, 200)
-    assert [bool(said) for _, said in snippets(README)] == [True, True]
+    assert all(said for _, said in snippets(README))
 
 
 def test_the_errors_are_what_the_guide_says(session) -> None:
@@ -127,6 +140,12 @@ def test_every_page_of_the_guide_is_behind_a_door() -> None:
             assert f"(examples/guide/{page.name})" in text_of(README)
 
 
+def test_every_example_is_on_their_page() -> None:
+    page = text_of(ROOT / "examples" / "README.md")
+    for path in (ROOT / "examples").glob("*.py"):
+        assert f"({path.name})" in page
+
+
 def test_the_readme_is_one_that_one_finishes() -> None:
     assert len(text_of(README).splitlines()) <= 200
 
@@ -156,7 +175,7 @@ def printed_by(*words: str) -> str:
 
 def test_the_steps_to_a_minus_y_are_what_the_guide_says(tmp_path) -> None:
     out = str(tmp_path / "run")
-    printed_by("train", "--iterations", "1", "--out", out)
+    printed_by("train", "--iterations", "1", "--no-pictures", "--out", out)
     told = printed_by("derive", f"{out}/model.h5", "--wrt", "Z4", "--steps")
     (said,) = re.findall(
         r"--wrt Z4 --steps\n```\n\n```text\n(.*?)```", text_of(GUIDE / "derive.md"), re.DOTALL

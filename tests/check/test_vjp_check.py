@@ -46,6 +46,13 @@ def test_a_verdict_for_each_input() -> None:
     assert verdicts(check_vjp(linear, backward, W, A, B)) == ["right", "wrong", "right"]
 
 
+def test_an_example_does_not_cut_what_the_function_closes_over() -> None:
+    Y = np.linspace(0.0, 1.0, 80)
+    report = check_vjp(lambda x: ((x - Y) ** 2).sum(), lambda g, x: g * (x - Y), np.ones(80))
+    assert "0.5 times what is right" in report.blame[0].reason
+    assert report.example is None  # one number of x beside 80 of Y is another mistake
+
+
 def test_s166_points_near_the_given_one() -> None:
     S = np.array([[2.0, 1.0], [1.0, 3.0]])
     report = check_vjp(

@@ -40,6 +40,7 @@ def test_from_an_empty_folder_to_a_result(folder: Path, capsys: Out) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "class/ann.py: 2 not written (linear, linear_backward)",
         "class/ben.py: 1 right, 1 not written (linear_backward)",
+        "wrote t.html, t.csv",
     ]
     head, ann, ben = csv.reader(Path("t.csv").read_text(encoding="utf-8").splitlines())
     assert head[7:9] == ["linear", "linear_backward"]

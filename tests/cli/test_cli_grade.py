@@ -71,6 +71,7 @@ def test_a_folder(folder: Path, capsys: Out) -> None:
         "class/ben.py: 1 wrong, 16 missing (linear_forward)",
         "class/cy.py: line 1: invalid syntax: def f(:",
         "class/eve.py: 1 timed out, 16 missing (linear_forward)",
+        "wrote all.html, all.csv",
     ]
     with Path("all.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

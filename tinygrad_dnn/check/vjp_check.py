@@ -184,22 +184,35 @@ class _Pair:
         if point is not given:
             notes.insert(0, "right at the given inputs, wrong at a point near them, which the "
                             "example shows")  # fmt: skip
-        return replace(report, notes=notes, example=self._example(point, floats, names, seed))
+        shapes = any(b.kind == faults.WRONG_SHAPE for b in report.blame)
+        example = self._example(point, floats, names, seed, shapes)
+        return replace(report, notes=notes, example=example)
 
     # --- the example -----------------------------------------------------------------------------
 
     def _example(
-        self, point: Sequence[Any], floats: Sequence[int], names: Sequence[str], seed: int
+        self,
+        point: Sequence[Any],
+        floats: Sequence[int],
+        names: Sequence[str],
+        seed: int,
+        shapes: bool,
     ) -> str | None:
-        """The smallest call that was found to be wrong, as Python."""
+        """The smallest call that was found to be wrong, as Python; None where none is small.
+
+        Unless `shapes` are what is wrong, a gradient of another shape shows no more than that the
+        function closes over arrays that the smaller inputs do not fit.
+        """
         smallest = point
         for smaller in _smaller(point):
             try:
-                if self.report(smaller, seed, slips=False).verdict == WRONG:
-                    smallest = smaller
-                    break
+                found = self.report(smaller, seed, slips=False)
             except Exception:  # the shapes may not fit
                 continue
+            fits = shapes or all(b.kind != faults.WRONG_SHAPE for b in found.blame)
+            if found.verdict == WRONG and fits:
+                smallest = smaller
+                break
         if sum(np.size(x) for x in smallest) > LONGEST:
             return None
         try:

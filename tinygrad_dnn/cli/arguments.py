@@ -5,35 +5,31 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 from tinygrad_dnn import __version__
 from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
 from tinygrad_dnn.cli.train_arguments import dataset_arguments, scheduler_arguments, train_arguments
+from tinygrad_dnn.cli.unknown_options import refusal
 
 # Of Gradescope; the grader, which knows them too, is not loaded before arguments are parsed.
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that says which option was probably meant."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print usage and message, and leave."""
-        wrong = next((w.split("=")[0] for w in message.split() if w.startswith("--")), "")
-        if message.startswith("unrecognized") and wrong:
-            from difflib import get_close_matches
-
-            commands: Any = next(a.choices for a in self._actions if a.dest == "command")
-            known = {word for one in commands.values() for word in one._option_string_actions}
-            near = get_close_matches(wrong.replace("_", "-"), sorted(known), 1, 0.7)
-            message += f"; did you mean {near[0]}?" if near else ""
-        super().error(message)
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments; leaves with a message where they are not understood."""
+    top = parser()
+    args, unknown = top.parse_known_args(spelled_out(words))
+    if unknown:
+        commands: Any = next(a.choices for a in top._actions if a.dest == "command")
+        chosen = commands[args.command]
+        chosen.error(refusal(unknown, chosen._option_string_actions))
+    return args
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; `command` names the one that was chosen."""
-    top = _Parser(
+    top = argparse.ArgumentParser(
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
         "-> SIGMOID; draw, explore and derive the graph of any expression.",
@@ -43,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     train_arguments(
         commands.add_parser(
             "train",
+            usage="%(prog)s [OPTION ...] [FILE [TEST_FILE]]",
             help="train a network; without files on the digits that come along",
             description="Train on HDF5 files in the document's layout (train_set_x, train_set_y, "
             "list_classes; test_set_x, test_set_y), on .npz, .npy, .csv, .tsv, .parquet, or on a "
@@ -70,14 +67,15 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "predict",
             help="classes and probabilities for data files or pictures",
-            description="Predict the class of every example of a data file, or of picture files, "
-            "which are resized to what the model was trained on. Without files: the test examples "
-            "of the digits that come along.",
+            description="Predict the class of every example of a data file, or of pictures and "
+            "folders of them, which are resized to what the model was trained on. Without files: "
+            "the test examples of the digits that come along.",
         )
     )
     _check_arguments(
         commands.add_parser(
             "check",
+            usage="%(prog)s [OPTION ...] [FILE ...]",
             help="the gradients of a network three ways, or your own code graded",
             description="Compare every gradient of a network three ways: the document's "
             "hand-written backward formulas, the engine, and a measurement (complex step). "

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         found = [_grade(files[0], args)]
         _write(args, found, begun)
         print(_json(found[0].to_dict()) if args.json else found[0])
+        _tell_written(args)
         return _status(found)
     found = []
     try:
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
             _write(args, found, begun)
             if args.json:
                 print(_json([r.to_dict() for r in found]))
+            _tell_written(args)
     return _status(found)
 
 
@@ -190,6 +192,14 @@ def _write(args: argparse.Namespace, found: Sequence[Grades], begun: float) -> N
         write_text(Path(args.csv), _table(found, _names(args)))
 
 
+def _tell_written(args: argparse.Namespace) -> None:
+    """Say what was written, where the output is not JSON."""
+    pages = f"{Path(args.pages) / 'index.html'}" if args.pages else None
+    files = [name for name in (args.html, pages, args.csv, args.gradescope) if name]
+    if files and not args.json:
+        print(printable(f"wrote {', '.join(map(str, files))}"))
+
+
 def _json(data: Any) -> str:
     """JSON in printable ASCII: whole in any encoding, and a terminal only shows it."""
     return json.dumps(data, indent=2).replace("\x7f", "\\u007f")
@@ -236,11 +246,17 @@ def _table(found: Sequence[Grades], names: Sequence[str]) -> str:
         statuses = [r[n].status if not r.problem else "" for n in names]
         counts = [r.count, len(r.present), len(names), number_of(r.points), number_of(r.possible)]
         reasons = "; ".join(
-            f"{g.name}: {' '.join(g.words) or g.status}" for g in r.present if g.status != "right"
+            f"{g.name}: {_prose(g.words) or g.status}" for g in r.present if g.status != "right"
         )
         row = [r.student, str(r.path), *counts, *statuses, r.problem, reasons]
         table.writerow(_inert(row))
     return out.getvalue()
+
+
+def _prose(lines: Sequence[str]) -> str:
+    """Lines in one, each a sentence."""
+    *others, last = lines or ("",)
+    return "".join(f"{x} " if x.endswith((".", "?", "!")) else f"{x}. " for x in others) + last
 
 
 def _inert(row: Sequence[object]) -> list[object]:

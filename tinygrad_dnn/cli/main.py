@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from tinygrad_dnn.cli import signals
-from tinygrad_dnn.cli.arguments import parser, spelled_out
+from tinygrad_dnn.cli.arguments import parsed
 from tinygrad_dnn.cli.output import any_encoding, complain, finish_output, words_of
 from tinygrad_dnn.cli.status import DONE, INTERRUPTED, UNUSABLE
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with any_encoding():
         try:
             words = sys.argv[1:] if arguments is None else arguments
-            return _run(parser().parse_args(spelled_out(words)))
+            return _run(parsed(words))
         finally:
             finish_output()
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn import train
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, read, splits_of
 from tinygrad_dnn.network import one_hot
-from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.train import Settings
 
@@ -22,11 +22,8 @@ def load_model(path: str) -> tuple[Checkpoint, Settings]:
     Raises:
         ValueError: they can't be used, as by a network of ten units that no head is known of.
     """
-    model = run_file.load(path)
-    try:
-        return model, Settings.of(model.layer_dims, model.settings)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    model = train.load_model(path)
+    return model.checkpoint, model.settings
 
 
 def labels_for(settings: Settings, data: Dataset) -> tuple[Any, Any]:

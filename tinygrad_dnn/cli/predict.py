@@ -19,6 +19,7 @@ from tinygrad_dnn.cli.models import (
 )
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.data import Dataset, is_data
+from tinygrad_dnn.data.pictures import loose_pictures
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage.picture_reader import read_picture
 from tinygrad_dnn.storage.run_file import Checkpoint
@@ -39,6 +40,9 @@ def run(args: argparse.Namespace) -> int:
             _predict_dataset(model, settings, digits, "the digits that come along")
     pictures = []
     for name in args.files:
+        if loose := loose_pictures(name):
+            pictures += loose
+            continue
         if not is_data(name):
             pictures.append(name)
             continue

@@ -159,9 +159,21 @@ def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings
             if settings.head == "sigmoid" and len(data.classes) > 2:
                 raise ValueError(f"{error}; more than two classes are --head softmax") from None
             raise
-    X, Y = check_examples(
-        data.columns(settings.dtype), data.targets() if labels is None else labels, settings
-    )
+    names = data.classes
+    if what == TRAINING and settings.head == "softmax" and 0 < len(names) < settings.classes:
+        raise ValueError(
+            f"layers: expected {len(names)} units in the last layer, one for each class of "
+            f"{data.path} ({', '.join(names)}), got {settings.classes}"
+        )
+    try:
+        X = data.columns(settings.dtype)
+    except MemoryError as error:
+        raise MemoryError(
+            f"{data.path} holds {data.m:,} examples of {data.n_x:,} numbers. {error}. Half of it "
+            "is needed with --dtype float32; a file larger than memory is read in batches by "
+            "Stream of tinygrad_dnn.data, as in examples/larger_than_memory.py"
+        ) from None
+    X, Y = check_examples(X, data.targets() if labels is None else labels, settings)
     return examples_of(args, what, data, settings, X, Y, labels)
 
 

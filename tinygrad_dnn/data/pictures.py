@@ -71,6 +71,16 @@ def splits_of_folder(folder: Path) -> tuple[Split, ...]:
     return tuple(s for s in SPLITS if s in inside) if inside and inside <= {*SPLITS} else ()
 
 
+def loose_pictures(folder: str | Path) -> list[str]:
+    """The files of a folder that has no folders, by name; none of anything else.
+
+    Example: `loose_pictures("photographs")`.
+    """
+    folder = Path(folder)
+    found = _visible(folder) if folder.is_dir() else []
+    return [] if any(path.is_dir() for path in found) else [str(path) for path in found]
+
+
 def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from tinygrad_dnn.grading.grades import CRASHED, RIGHT, WRONG, Grade, Grades
+from tinygrad_dnn.grading.grades import CANNOT_TELL, CRASHED, RIGHT, WRONG, Grade, Grades
 
 BARS = 10  # of a histogram at most
 NOT_NAMED = "wrong in a way that has no name"
@@ -38,12 +38,12 @@ class Bar(NamedTuple):
 
 
 def mistakes(found: Iterable[Grades]) -> list[Mistake]:
-    """Every mistake, the commonest first."""
+    """Every mistake, the commonest first; what can't be told of a function is none of its own."""
     counts: Counter[tuple[str, str]] = Counter()
     shown: dict[tuple[str, str], str] = {}
     for r in found:
         kinds: dict[tuple[str, str], str] = {}
-        for g in (g for g in r.present if g.status != RIGHT):
+        for g in (g for g in r.present if g.status not in (RIGHT, CANNOT_TELL)):
             kinds |= {(g.name, name): says for name, says in _kinds(g)}
         counts.update(kinds.keys())
         shown = kinds | shown

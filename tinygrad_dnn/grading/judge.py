@@ -13,6 +13,7 @@ from tinygrad_dnn.grading.function import Case
 from tinygrad_dnn.grading.outcome import Output, Unusable, array, dictionary, kind, several
 from tinygrad_dnn.grading.truth import Truth, arrays_of, called, cast, moved
 
+IN_PLACE, ORDER = "is what is right for", "are the results in another order?"
 NOT_JUDGED = "cache"  # what a student keeps for the backward pass may have any layout
 SINGLE = float(np.finfo(np.float32).eps)
 STEPS = (1e-6, 1e-7)  # by which inputs are moved; what does not grow with the step is a jump
@@ -108,7 +109,15 @@ class Answer:
             except Exception:  # a mistake that is refused here is seen at once
                 continue
             for n in found.keys() & wrong.keys():
-                found[n][mistake.says] = wrong[n]
+                more = np.ndim(wrong[n]) > np.ndim(self.flat[n])
+                found[n][mistake.says] = (
+                    np.squeeze(wrong[n]) if mistake.keeps and more else wrong[n]
+                )
+        for n, right in self.flat.items():
+            for other, x in self.flat.items():
+                if other != n:
+                    alone = np.ndim(right) == 0 and np.size(x) == 1  # as a result is read
+                    found[n][f"{IN_PLACE} {other}: {ORDER}"] = np.reshape(x, ()) if alone else x
         return found
 
 

@@ -30,10 +30,14 @@ UNARY = {"exp", "log", "sqrt", "tanh", "abs", "square", "log1p", "expm1", "cos",
 
 
 class Mutant(NamedTuple):
-    """A mistake: what one sees, to follow the result's name, and the function that makes it."""
+    """A mistake: what one sees, to follow the result's name, and the function that makes it.
+
+    In results where `keeps`, axes of length 1 are there for the shapes of what follows alone.
+    """
 
     says: str
     function: Callable[..., Any]
+    keeps: bool = False
 
 
 class _Change(NamedTuple):
@@ -56,15 +60,37 @@ def mutants(f: Callable[..., Any]) -> list[Mutant]:
         return []
     node.decorator_list = []
     found: dict[str, Mutant] = {}
+
+    def add(says: str, twin: ast.FunctionDef, keeps: bool = False) -> None:
+        space = dict(f.__globals__)
+        module = ast.fix_missing_locations(ast.Module([twin], []))
+        exec(compile(module, f"<mutant of {f.__name__}>", "exec"), space)
+        found.setdefault(says, Mutant(says, space[node.name], keeps))
+
     for at, original in enumerate(_mutable(node)):
         for change in _changes(original):
             twin = copy.deepcopy(node)
             _replace(twin, list(_mutable(twin))[at], change.node)
-            space = dict(f.__globals__)
-            module = ast.fix_missing_locations(ast.Module([twin], []))
-            exec(compile(module, f"<mutant of {f.__name__}>", "exec"), space)
-            found.setdefault(change.says, Mutant(change.says, space[node.name]))
+            add(change.says, twin)
+    for axis in (0, 1):
+        twin = copy.deepcopy(node)
+        if _turn_axes(twin, axis) > 1:
+            add(f"has axis {1 - axis} where axis {axis} is right, everywhere", twin, True)
     return list(found.values())
+
+
+def _turn_axes(node: ast.FunctionDef, axis: int) -> int:
+    """Take the other axis in every call, and keep it, which fits shapes; how many there are."""
+    calls = 0
+    for x in (x for x in _mutable(node) if isinstance(x, ast.Call)):
+        for k in x.keywords:
+            if k.arg == "axis" and isinstance(k.value, ast.Constant) and k.value.value == axis:
+                k.value = ast.Constant(1 - axis)
+                rest = [other for other in x.keywords if other.arg != "keepdims"]
+                x.keywords = [*rest, ast.keyword("keepdims", ast.Constant(True))]
+                calls += 1
+                break
+    return calls
 
 
 def _mutable(node: ast.AST) -> Iterator[ast.AST]:
@@ -114,6 +140,12 @@ def _changes(x: ast.AST) -> Iterator[_Change]:
         yield from _of_call(x)
     elif isinstance(x, ast.Attribute) and x.attr == "T" and isinstance(x.ctx, ast.Load):
         yield _Change(f"has {_text(x.value)} where {_text(x)} is right", x.value)
+    elif isinstance(x, ast.Expr):
+        yield from _of_adding(x.value)
+    elif isinstance(x, ast.Subscript) and isinstance(x.slice, ast.Tuple):
+        if (turned := _turned(x.slice)) is not None:
+            says = f"has {_text(turned)} where {_text(x.slice)} is right in {_text(x)}"
+            yield _Change(says, ast.Subscript(x.value, turned, x.ctx))
     elif isinstance(x, ast.AugAssign):
         new = ast.Assign([x.target], x.value)
         ast.copy_location(new, x)
@@ -161,6 +193,43 @@ def _of_product(
         yield _Change(says, new)
 
 
+def _turned(x: ast.expr) -> ast.Tuple | None:
+    """Two names in the other order: C[t, p] for C[p, t]."""
+    names = [i.id for i in x.elts if isinstance(i, ast.Name)] if isinstance(x, ast.Tuple) else []
+    if len(names) == 2 == len(set(names)) and ast.unparse(x) == f"({', '.join(names)})":
+        return ast.Tuple([ast.Name(n, ast.Load()) for n in names[::-1]], ast.Load())
+    return None
+
+
+def _of_adding(x: ast.expr) -> Iterator[_Change]:
+    """Slips of `np.add.at(C, positions, terms)`."""
+    if not (isinstance(x, ast.Call) and ast.unparse(x.func) == "np.add.at" and len(x.args) == 3):
+        return
+    array, positions, terms = x.args
+    place = ast.Subscript(array, positions, ast.Store())
+    yield _Change(
+        f"adds once where positions are repeated: {_text(place)} += for {_text(x)}",
+        ast.AugAssign(place, ast.Add(), terms),
+    )
+    yield _Change(
+        f"overwrites {_text(place)} where it is added to", ast.Assign([place], terms, lineno=0)
+    )
+    if (turned := _turned(positions)) is not None:
+        says = f"has {_text(turned)} where {_text(positions)} is right in {_text(x)}"
+        yield _Change(says, ast.Expr(ast.Call(x.func, [array, turned, terms], [])))
+
+
+def _of_spread(x: ast.Call, whole: str) -> Iterator[_Change]:
+    """The divisors n and n − 1 of a variance."""
+    rest = [k for k in x.keywords if k.arg != "ddof"]
+    if len(rest) < len(x.keywords):
+        yield _Change(f"has ddof=0 in {whole}: it is divided by n", ast.Call(x.func, x.args, rest))
+    else:
+        one = ast.keyword("ddof", ast.Constant(1))
+        says = f"has ddof=1 in {whole}: it is divided by n − 1"
+        yield _Change(says, ast.Call(x.func, x.args, [*rest, one]))
+
+
 def _of_call(x: ast.Call) -> Iterator[_Change]:
     name = x.func.attr if isinstance(x.func, ast.Attribute) else ""
     whole = _text(x)
@@ -169,6 +238,8 @@ def _of_call(x: ast.Call) -> Iterator[_Change]:
         yield from _of_product(x, a, b, lambda p, q: ast.Call(x.func, [p, q], []))
     if name in UNARY and len(x.args) == 1:
         yield _Change(f"has {_text(x.args[0])} where {whole} is right", x.args[0])
+    if name in ("std", "var"):
+        yield from _of_spread(x, whole)
     if name in OTHER_FUNCTION and isinstance(x.func, ast.Attribute):
         other = ast.Attribute(x.func.value, OTHER_FUNCTION[name], ast.Load())
         says = f"has {OTHER_FUNCTION[name]} where {name} is right in {whole}"

@@ -193,7 +193,7 @@ class Derived:
         slip = probable_slip([*asked[False], *asked[True]])
         if slip is None:
             return found
-        return replace(found, explanations=(Explanation("slip", slip.says, rank=slip.rank),))
+        return replace(found, explanations=(Explanation(slip.says, slip.says, rank=slip.rank),))
 
     def _source(self, given: Mapping[str, Any], name: str) -> Source:
         """Where a gradient that is asked for comes from."""

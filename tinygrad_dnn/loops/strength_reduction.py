@@ -82,7 +82,7 @@ def summary(step: StepGraph, made: Reduced) -> str:
     fewer = f", {before / after:.3g} times fewer" if after else ""  # nothing is left where W stays
     return (
         f"strength reduction: {'; '.join(parts)}. An iteration takes {after:,} operations instead "
-        f"of {before:,}{fewer}; what is computed once, as many as "
+        f"of {before:,}{fewer}; what is computed once before takes as many as "
         f"{once / (before - after):.2g} iterations save"
     )
 

@@ -38,7 +38,8 @@ def check_layers(layer_dims: Sequence[int], head: str = "sigmoid") -> tuple[int,
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise ValueError(f"layers: expected positive integers, got {n!r} for layer {l}")
     if sizes[-1] < last.least or (last.most is not None and sizes[-1] > last.most):
-        raise ValueError(f"layers: expected {last.units} under a {head}, got {sizes[-1]}")
+        other = "; a softmax has one for each class" if head == "sigmoid" and sizes[-1] > 1 else ""
+        raise ValueError(f"layers: expected {last.units} under a {head}, got {sizes[-1]}{other}")
     return tuple(int(n) for n in sizes)
 
 

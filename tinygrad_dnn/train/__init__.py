@@ -4,7 +4,8 @@
     state = train(X, Y, settings, iterations=1000)
     labels = predicted_labels(settings.predict(X_test, state.parameters))
 
-The document's network is `Settings((12288, 20, 7, 5, 1))`: the full batch, plain gradient descent.
+`load_model` reads a model file. The document's network is `Settings((12288, 20, 7, 5, 1))`: the
+full batch, plain gradient descent.
 """
 
 from tinygrad_dnn.network import predicted_labels
@@ -18,6 +19,7 @@ from tinygrad_dnn.train.loop import (
     train,
     train_in_shards,
 )
+from tinygrad_dnn.train.model import Model, load_model
 from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings, count_kept
 from tinygrad_dnn.train.state import LazyArrays, State
 from tinygrad_dnn.train.step import iteration_of, step_of
@@ -28,6 +30,7 @@ __all__ = [
     "SCHEDULES",
     "DivergedError",
     "LazyArrays",
+    "Model",
     "Predictor",
     "Settings",
     "State",
@@ -38,6 +41,7 @@ __all__ = [
     "count_kept",
     "iteration_of",
     "keep_validation",
+    "load_model",
     "predict",
     "predicted_labels",
     "step_of",

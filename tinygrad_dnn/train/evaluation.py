@@ -49,8 +49,19 @@ class Predictor:
 def predict(X: Array, parameters: Mapping[str, Array]) -> Array:
     """Probabilities (1, m) that the label is 1, of the document's network.
 
-    Of another network `settings.predict(X, parameters)`; `network.predicted_labels` makes labels.
+    Of another network `settings.predict(X, parameters)`, or `load_model(path).predict(X)`;
+    `network.predicted_labels` makes labels.
+
+    Raises:
+        ValueError: the last layer has several units, whose head the parameters do not say.
     """
+    last = f"b{len(parameters) // 2}"
+    units = len(parameters[last]) if last in parameters else 1
+    if units > 1:
+        raise ValueError(
+            f"predict: the last layer has {units} units, so this is not the document's network; "
+            "settings.predict(X, parameters) knows its head"
+        )
     with no_grad(), np.errstate(over="ignore"):
         _, AL = forward(X, parameters)
     return np.asarray(to_host(AL.data))

@@ -23,8 +23,8 @@ from tinygrad_dnn.train.step import iteration_of, step_of
 
 Array = NDArray[Any]
 REWRITTEN = (
-    "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 (the literal "
-    "way is eager)"
+    "log σ(Z) is rewritten: the cost stays finite where an output rounds to 0 or 1 (eager "
+    "computes it as it is written)"
 )
 REFRESH = 500  # iterations after which a loop begins anew from whole parameters
 

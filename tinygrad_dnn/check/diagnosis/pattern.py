@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinygrad_dnn.check.diagnosis.known import Known
 from tinygrad_dnn.check.diagnosis.numbers import Array, close, ratio
 
+NEARLY = 5  # digits that are right by no accident
 FEW = 3  # elements, in and out, from which an interval says something
 SHOWN = 6  # row or column numbers in a sentence
 Mask = NDArray[np.bool_]
@@ -94,6 +95,7 @@ def _shared(yours: Array, truth: Array, wrong: Mask) -> Iterator[str]:
     """One property of all wrong elements."""
     mine, right = yours[wrong], truth[wrong]
     which = "they are" if mine.size > 1 else "it is"
+    near = _digits(mine, right)
     if np.all(np.isnan(mine)):
         yield f"{which} NaN"
     elif np.all(np.isinf(mine)):
@@ -101,6 +103,9 @@ def _shared(yours: Array, truth: Array, wrong: Mask) -> Iterator[str]:
     elif np.any(~np.isfinite(mine) & np.isfinite(right)):
         bad = int(np.sum(~np.isfinite(mine)))
         yield f"{bad} of them {'is' if bad == 1 else 'are'} NaN or infinite"
+    elif near:
+        agree = "they agree" if mine.size > 1 else "it agrees"
+        yield f"{agree} to {near} digits: a difference quotient, or something small added?"
     elif mine.size > 1:
         if np.all(mine == 0):
             yield "they are 0"
@@ -118,6 +123,13 @@ def _shared(yours: Array, truth: Array, wrong: Mask) -> Iterator[str]:
             yield "only their sign is wrong"
         elif np.array_equal(np.sort(mine), np.sort(right)):
             yield "the right numbers stand there in another order"
+
+
+def _digits(mine: Array, right: Array) -> int:
+    """How many digits wrong numbers have in common with the right ones; 0 of fewer than a few."""
+    with np.errstate(all="ignore"):
+        off = np.max(np.abs(mine - right)) / np.max(np.abs(right))
+    return int(-np.log10(off)) if 0 < off < 10.0**-NEARLY else 0
 
 
 def _times(c: float) -> str:

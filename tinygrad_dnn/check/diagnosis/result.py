@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+SHOWN, EVERY = 9, 17  # digits of a number: as a rule, and all that a float has
 TIES = 3  # explanations listed where several fit equally well
 
 
@@ -38,7 +39,11 @@ class Worst:
 
     def __str__(self) -> str:
         at = f"at {list(self.index)} it is" if self.index else "it is"
-        return f"{at} {_number(self.yours)}, right is {_number(self.truth)}"
+        for digits in (SHOWN, EVERY):  # more where they would look alike
+            yours, truth = _number(self.yours, digits), _number(self.truth, digits)
+            if yours != truth:
+                break
+        return f"{at} {yours}, right is {truth}"
 
 
 @dataclass(frozen=True)
@@ -117,5 +122,5 @@ class Diagnosis:
         }
 
 
-def _number(x: Any) -> str:
-    return f"{x:.9g}" if isinstance(x, float) else str(x)
+def _number(x: Any, digits: int) -> str:
+    return f"{x:.{digits}g}" if isinstance(x, float) else str(x)

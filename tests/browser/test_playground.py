@@ -157,6 +157,60 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     assert "(2, 4) float64" in page.things()[page.named("X")]["lines"]
 
 
+def test_s300_what_has_a_number_for_each_example_gets_another_one(
+    open_page: Any, tmp_path: Path
+) -> None:
+    weight = np.array([0.5, 2.0, 1.0, 3.0])
+
+    def cost_of_points(values: Any, x: Any, y: Any, weights: Any) -> tuple[Tensor, Tensor]:
+        w = Tensor(values, requires_grad=True, name="w")
+        share = Tensor(np.full(y.shape[1], 1 / y.shape[1]), name="share")
+        A = sigmoid(w @ Tensor(x, name="X"))
+        A.name = "A"
+        return (share * (weights * (A - Tensor(y, name="Y")) ** 2)).sum(), w
+
+    start = np.array([[0.5, -0.25]])
+    made = cost_of_points(start, X, Y, weight)[0]
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "w.html", learning_rate=0.5)))
+    page.find(".plane path").nth(1).click()  # what is added is like the one that was chosen
+    page.press("Insert").settled()
+    x, y = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    page.page.evaluate("trainer.advance(100)")
+    w = start
+    for _ in range(100):
+        made, parameter = cost_of_points(w, x.reshape(2, 5), y[None], np.append(weight, weight[1]))
+        w = w - 0.5 * np.asarray(gradients(made, [parameter])[0])
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.w]"), w[0], rtol=1e-9)
+    page.click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.share]") == [0.25] * 4
+
+
+def test_s301_what_was_done_last_is_undone_at_once(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    point = page.find(".plane path").nth(2).bounding_box()
+    assert point
+    mouse = page.page.mouse
+    mouse.move(point["x"] + 7, point["y"] + 7)
+    mouse.down()
+    mouse.move(point["x"] - 60, point["y"] + 40, steps=8)  # both coordinates, many times
+    mouse.up()
+    moved = page.settled().page.evaluate("[...live.memory.X]")
+    assert "X[0, 2]: 1 → " in page.find("#changed").inner_text()
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of W1 X → dW1")
+    rule.select_option("sign forgotten")
+    rule.select_option("transpose forgotten: X gᵀ, reshaped")
+    page.settled().click("#undo").settled()
+    assert rule.input_value() == "sign forgotten"
+    assert "dW1" in page.find("#break ul").inner_text()
+    page.click("#undo").settled()
+    assert rule.input_value() == "right"
+    assert page.page.evaluate("[...live.memory.X]") == moved
+    page.click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#undo").get_attribute("aria-disabled") == "true"
+
+
 def test_a_point_is_dragged_out_of_the_plane(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     point = page.find(".plane path").nth(2).bounding_box()

@@ -55,7 +55,7 @@ SCRIPTS = (
             "-map",
         )
     )
-    + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+    + tuple(f"explorer/live{part}.js" for part in ("-memory", "-run", "", "-edit", "-program"))
     + ("explorer/lesson.js",)
 )
 TRAINING = tuple(

@@ -15,14 +15,14 @@ const breaker = (() => {
     const choice = make("select", { "aria-label": `The rule of ${title}` }, ...["right", ...mistakes.map((one) => one.name)].map((text) => make("option", {}, text)));
     choice.addEventListener("input", () => {
       live.plant(name, choice.selectedIndex);
-      tell();
     });
     choice.addEventListener("keydown", (event) => event.stopPropagation());
-    return { title, to, choice, mistakes };
+    return { title, to, choice, mistakes, name };
   });
 
   /** What the checker says of each mistake that is made, and whether these data show it. */
   function tell() {
+    rows.forEach(({ choice, name }) => (choice.selectedIndex = live.planted(name))); // undone, perhaps
     who.hidden = rows.every(({ choice }) => choice.selectedIndex === 0);
     words.replaceChildren(...rows.filter(({ choice }) => choice.selectedIndex > 0).map(({ title, to, choice, mistakes }) => {
       const { says } = mistakes[choice.selectedIndex - 1];

@@ -104,14 +104,14 @@ const plane = (() => {
 
   /** Give a point the next class. */
   function flip(j) {
-    answer((label(j) + 1) % Math.max(2, classes)).forEach((v, k) => live.change(data.Y, k * m + j, v));
-    live.settle();
+    const next = answer((label(j) + 1) % Math.max(2, classes));
+    live.set(data.Y, next.map((_, k) => k * m + j), next);
   }
 
   /** One point more, of the class of the last one that was chosen. */
   function add(x, y) {
     const kind = label(chosen);
-    live.add({ [data.X]: [x, y].map((v) => Number(v.toPrecision(6))), [data.Y]: answer(kind) });
+    live.add({ [data.X]: [x, y].map((v) => Number(v.toPrecision(6))), [data.Y]: answer(kind) }, chosen);
     choose(m - 1);
   }
 
@@ -132,8 +132,7 @@ const plane = (() => {
   const outside = (event) => where(event).some((v) => v < low || v > high);
 
   function move(j, x, y) {
-    live.change(data.X, j, Number(x.toPrecision(6)));
-    live.change(data.X, m + j, Number(y.toPrecision(6)));
+    live.change(data.X, [j, m + j], [x, y].map((v) => Number(v.toPrecision(6))));
   }
 
   /** A point is dragged, flipped by a click, moved by the arrow keys. */

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.compiler.javascript import javascript
 from tinygrad_dnn.compiler.javascript.sized import Fixed
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.arrays import Arrays, encoded
@@ -70,6 +71,7 @@ class Training:
         self.graph = graph
         self.parameters = [again[p] for p in self.parameters]
         self.given = self.given and (again[self.given[0]], again[self.given[1]])
+        self.columns = self.columns and (again[self.columns[0]], again[self.columns[1]])
         self.prediction = self.prediction and again[self.prediction]
 
     def data(
@@ -156,7 +158,7 @@ def training_of(
         TypeError, ValueError: see there.
     """
     who = "playground"
-    if len(graph.outputs) != 1 or graph.outputs[0].shape != ():
+    if len(graph.outputs) != 1 or prod(graph.outputs[0].shape) != 1:
         raise ValueError(
             f"{who}: expected a cost that is one number, got {describe(graph.outputs[0])}; "
             "take its sum or mean"
@@ -197,6 +199,37 @@ def training_of(
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
     others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
     return Training(graph, chosen, drawn, out, rate, optimiser, picture, others, columns)
+
+
+def arrays_as_leaves(
+    graph: Graph, named: dict[Node, str], training: Training
+) -> tuple[Graph, dict[Node, str]]:
+    """The graph with its arrays that have a number for each example as leaves.
+
+    The training is told of what became of its nodes.
+    """
+    if training.columns is None or (m := training.columns[0].shape[1]) == 1:
+        return graph, named
+
+    def of_examples(x: Any) -> bool:
+        return isinstance(x, np.ndarray) and x.shape[-1:] == (m,)
+
+    if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
+        return graph, named
+    again: dict[Node, Tensor] = {}
+    with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
+        for node in graph:
+            if isinstance(node, Leaf):
+                t = Tensor(node.value, node.requires_grad)
+            else:
+                args = [again[x] if isinstance(x, Node) else Tensor(x) if of_examples(x) else x
+                        for x in node.inputs]  # fmt: skip
+                t = record(node.op, args, node.meta)
+            t.node.name, t.node.scope = node.name, node.scope
+            again[node] = t
+    moved = {node: t.node for node, t in again.items()}
+    training.moved(trace([moved[x] for x in graph.outputs]), moved)
+    return training.graph, {moved[node]: name for node, name in named.items() if node in moved}
 
 
 def within(

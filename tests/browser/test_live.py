@@ -126,6 +126,10 @@ def test_s302_whole_numbers_stay_whole_and_truth_is_0_or_1(open_page: Any, tmp_p
     found = page.page.evaluate("['k', 'M', 'w'].map((name) => live.memory[name][1])")
     assert found == [6, 1, -0.25]
     assert page.page.evaluate("live.values[story.nodes[live.data.outputs[0]].value][0]") == 38.5
+    page.find("#number").focus()
+    page.press("ArrowUp")  # as a hand does in 10 pixels
+    assert page.page.evaluate("live.memory.w[1]") == -0.2
+    page.click("#undo").settled()
     typed(page, "w", 1, "1e309")  # no number of a field: it is left alone
     assert page.page.evaluate("live.memory.w[1]") == -0.25
 

@@ -2,12 +2,13 @@
 
 /** Numbers of inputs dragged and typed; what became of all others is coloured. */
 const editing = (() => {
-  const { make, button } = elements;
+  const { make, button, alone } = elements;
   const { nodes, arrays } = story;
   const { short, full, index } = numbers;
   const box = document.getElementById("panel");
   const bar = make("section", { id: "live", "aria-label": "Change the numbers" });
   const words = make("output", { id: "changed" });
+  const STEP = 10; // pixels of a hand that a key goes
   const SAID = 2; // changed numbers in the line
   let chosen = null; // the cell that is being changed: {name, i, array, title}
 
@@ -195,7 +196,11 @@ const editing = (() => {
   const fit = { b: (v) => Number(v >= 0.5), i: Math.round, u: (v) => Math.max(0, Math.round(v)), f: (v) => v };
   const fitted = ({ array }, v) => fit[array.dtype[0]](v);
 
-  const alone = (event) => event.stopPropagation(); // keys typed here are no commands
+  /** A number after a hand went so many pixels to the right: 50 double it. */
+  function moved({ array }, from, pixels) {
+    const unit = Math.max(Math.abs(from), array.dtype[0] === "f" ? 0.1 : 50 / STEP) / 50;
+    return Number((from + pixels * unit).toPrecision(6));
+  }
 
   /** Below the numbers of an input: a field for the chosen one, and a slider where it is the only one. */
   function fields(one) {
@@ -206,7 +211,16 @@ const editing = (() => {
       live.settle();
       number.value = typed(live.memory[one.name][chosen.i]);
     });
-    number.addEventListener("keydown", alone);
+    number.addEventListener("keydown", (event) => {
+      const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+      if (by !== undefined) { // as much as a hand drags by a step
+        event.preventDefault();
+        const v = finite(live.memory[one.name][chosen.i]);
+        live.set(one.name, chosen.i, fitted(one, moved(one, v, by * STEP)));
+        number.value = typed(live.memory[one.name][chosen.i]);
+      }
+    });
+    alone(number);
     const rows = [make("p", { class: "field" }, make("label", { id: "cell", for: "number" }), number)];
     if (one.array.size === 1) {
       const v = finite(live.memory[one.name][0]);
@@ -216,7 +230,7 @@ const editing = (() => {
       });
       range.addEventListener("input", () => live.change(one.name, 0, fitted(one, range.valueAsNumber)));
       range.addEventListener("change", () => live.settle());
-      range.addEventListener("keydown", alone);
+      alone(range);
       rows.push(range);
     }
     return make("div", { class: "fields" }, ...rows);
@@ -233,8 +247,7 @@ const editing = (() => {
       event.preventDefault();
       choose(one, i);
       const from = finite(live.memory[one.name][i]);
-      const unit = Math.max(Math.abs(from), one.array.dtype[0] === "f" ? 0.1 : 2.5) / 50;
-      const move = ({ clientX }) => live.change(one.name, i, fitted(one, Number((from + (clientX - event.clientX) * unit).toPrecision(6))));
+      const move = ({ clientX }) => live.change(one.name, i, fitted(one, moved(one, from, clientX - event.clientX)));
       const end = () => {
         window.removeEventListener("pointermove", move);
         live.settle();
@@ -287,7 +300,7 @@ const editing = (() => {
   }
   bar.append(words, make("div", { class: "buttons" }, ...buttons));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input")) {
+    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input:not([type=range])")) {
       event.preventDefault();
       live.undo();
     }

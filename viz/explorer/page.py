@@ -34,7 +34,7 @@ from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
-from viz.page import asset, json_in_html, page, properties
+from viz.page import asset, json_in_html, page, properties, script
 from viz.palette import DARK, LIGHT
 from viz.progress import progress
 from viz.subject import graph_of, names_of, namesakes, visible
@@ -305,5 +305,5 @@ def _page(
         broken=broken,
         m="" if (many := story["live"].get("many")) is None else str(many["m"]),
         predictor="null" if training is None else training.predictor,
-        script="\n".join(map(asset, scripts)),
+        script="\n".join(map(script, scripts)),
     )

@@ -16,7 +16,6 @@ const breaker = (() => {
     choice.addEventListener("input", () => {
       live.plant(name, choice.selectedIndex);
     });
-    choice.addEventListener("keydown", (event) => event.stopPropagation());
     return { title, to, choice, mistakes, name };
   });
 
@@ -34,7 +33,7 @@ const breaker = (() => {
 
   const list = make("div", { class: "switches" }, ...rows.map(({ title, choice }) => make("label", { class: "field" }, make("span", {}, title), choice)));
   const element = make("details", { id: "break" }, make("summary", {}, "Break a rule of the backward pass"), list, who, words);
-  element.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(element);
   live.listen((settled) => settled && tell());
   return element;
 })();

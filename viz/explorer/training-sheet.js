@@ -194,9 +194,7 @@ const trainer = (() => {
     }
   });
   rule.addEventListener("input", () => training.choose(rule.value));
-  for (const control of [rate, rule, speed]) {
-    control.addEventListener("keydown", (event) => event.stopPropagation());
-  }
+  [rate, rule, speed].forEach(elements.alone);
 
   const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it, click it to give it another class. ${plane.able
     ? "Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, Enter, Insert, Delete."

@@ -80,7 +80,6 @@ const slopes = (() => {
 
   for (const control of [which, at, range]) {
     control.addEventListener("input", draw);
-    control.addEventListener("keydown", (event) => event.stopPropagation());
   }
   breaker?.addEventListener("input", () => {
     // To the number that a mistake changes most: of what is transposed the diagonal stays.
@@ -91,6 +90,6 @@ const slopes = (() => {
     draw();
   });
   element.addEventListener("toggle", draw);
-  element.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(element);
   return { element, draw, measure };
 })();

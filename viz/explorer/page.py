@@ -51,6 +51,7 @@ SCRIPTS = (
             "-around",
             "-panel",
             "-search",
+            "-pointer",
             "",
             "-map",
         )

@@ -230,6 +230,36 @@ def test_a_cost_that_is_finite_in_the_engine_is_finite_here(open_page: Any, tmp_
     assert "log of a sigmoid" in page.click("text=Program").find("#program").inner_text()
 
 
+def line(x: Any, y: Any) -> Tensor:
+    """The mean error of w x, for answers that are numbers."""
+    p = Tensor([[0.5, -0.25]], requires_grad=True, name="w") @ Tensor(x, name="X")
+    p.name = "p"
+    return ((p - Tensor(y, name="Y")) ** 2).mean()
+
+
+def test_answers_that_are_numbers_are_shades(open_page: Any, tmp_path: Path) -> None:
+    y = np.array([[-1.0, 0.5, 2.0, 1.0]])
+    page = Stepper(open_page(viz.playground(line(X, y), path=tmp_path / "line.html")))
+    page.find(".plane path").nth(1).click()  # it has no other class
+    assert page.page.evaluate("[...live.memory.Y]") == y[0].tolist()
+    assert page.find(".plane path").nth(1).get_attribute("aria-label") == "point 1: 0, 1, 0.5"
+    fills = [page.find(".plane path").nth(k).get_attribute("fill") for k in range(4)]
+    assert len({*fills}) == 4
+    assert fills[1] == "rgb(255 255 255)"  # 0.5 lies in the middle of −1 and 2
+    page.press("Insert").settled()
+    assert page.page.evaluate("[...live.memory.Y]") == [*y[0].tolist(), 0.5]
+
+
+def test_a_cost_that_is_no_number_from_the_beginning(open_page: Any, tmp_path: Path) -> None:
+    with np.errstate(invalid="ignore"):
+        path = viz.playground(line(X * [[1], [np.nan]], Y), path=tmp_path / "nan.html")
+    page = Stepper(open_page(path))
+    page.page.evaluate("trainer.advance(3)")
+    assert "no number when it was recorded" in page.find("#trained").inner_text()
+    assert "the cost is nan" in page.find("#training").inner_text()
+    assert page.find(".plane path:visible").count() == 0
+
+
 def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     errors = page.page.evaluate("slopes.measure().found.map(({ errors }) => errors)")

@@ -127,6 +127,7 @@ class Training:
         printed = javascript(trace([out]))
         self.predictor = printed.source
         own: dict[Node, str] = {leaf: name for name, leaf in printed.inputs.items()}
+        ends, graded = _ends(self.given[1].value)
         return {
             "X": names[X],
             "Y": names[Y],
@@ -137,7 +138,8 @@ class Training:
             "shape": list(out.shape),
             "picture": self.picture,
             "fixed": self.fixed,
-            "low": min(0.0, float(np.min(self.given[1].value))),
+            "ends": ends,
+            "graded": graded,
         }
 
 
@@ -288,6 +290,19 @@ def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:
 def _columns(X: Leaf, Y: Leaf) -> bool:
     """Whether the columns of X (n, m) are examples, and those of Y (k, m) say of which class."""
     return len(X.shape) == 2 and len(Y.shape) == 2 and Y.shape[1] == X.shape[1] > 0
+
+
+def _ends(Y: Any) -> tuple[list[float], bool]:
+    """The two answers of a row that says of which class, 0 and 1 or −1 and 1; or its least and its
+    greatest one and True, where it holds numbers of other kinds.
+    """
+    found = np.unique(Y[np.isfinite(Y)]).astype(float).tolist() or [0.0]
+    if {*found} <= {0.0, 1.0}:
+        return [0.0, 1.0], False
+    if {*found} <= {-1.0, 1.0}:
+        return [-1.0, 1.0], False
+    least, most = found[0], found[-1]
+    return [least, most if most > least else least + 1], Y.shape[0] == 1 and len(found) != 2
 
 
 def _answer(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:

@@ -429,6 +429,24 @@ def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str)
         assert low_contrast(seen) == []
 
 
+def test_s304_captions_lead_through_a_page_that_trains(open_page: Any, tmp_path: Path) -> None:
+    cost, p = cost_of(START)
+    shares = np.array([0.5, 1.0, 1.0, 1.5])  # for each example: the page has the graph again
+    steps = ["Train it.", (p["W1"], "The first weights."), ("dA1", "Their layer's gradient.")]
+    loss = (shares * (cost_of(START)[0] * 0.0 + cost)).sum() / 4
+    page = Stepper(open_page(viz.playground(loss, path=tmp_path / "l.html", steps=steps)))
+    assert (page.find("#caption").inner_text(), page.step) == ("Train it.", page.steps)
+    page.click("#caption-next")
+    assert (page.find("#caption").inner_text(), page.panel) == ("The first weights.", "W1")
+    page.click("#caption-next")
+    assert page.panel == "A1"
+    assert 0 < page.step < page.steps
+    page.page.evaluate("trainer.advance(3)")
+    assert page.find("#trained").inner_text().startswith("step 3 · cost ")
+    with pytest.raises(ValueError, match="playground: steps: nothing is called 'Z9'"):
+        viz.playground(cost, path=tmp_path / "n.html", steps=[("Z9", "text")])
+
+
 def test_the_address_says_at_which_step_it_opens(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     assert page.step == page.steps

@@ -205,7 +205,11 @@ def _written(
             if training is not None:
                 raise
             story["live"] = {"why": str(reason).removeprefix("javascript: ")}
-    story["lesson"] = lesson(captions, again, story, ids)
+    who = "explore"
+    if training is not None:
+        who = "playground"
+        again = {x: again[y] for x, y in training.again.items() if y in again}
+    story["lesson"] = lesson(captions, again, story, ids, who)
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {

@@ -241,6 +241,7 @@ const trainer = (() => {
   // All of both passes is there from the beginning.
   slider.value = slider.max;
   slider.dispatchEvent(new Event("input"));
+  lesson?.again(); // unless it says another step
   if (live.slow()) {
     live.beside(draw);
   } else {

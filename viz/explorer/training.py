@@ -43,6 +43,7 @@ class Training:
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
         fixed: why the number of examples can't be another one.
+        again: for each node of the graph that was given the one that is trained.
         note: what the page says of its examples.
     """
 
@@ -59,6 +60,7 @@ class Training:
         columns: tuple[Leaf, Leaf] | None = None,
     ) -> None:
         self.graph, self.fixed = graph, ""
+        self.again: dict[Node, Node] = {node: node for node in graph}
         self.columns = columns
         self.parameters, self.given, self.prediction = parameters, data, prediction
         self.picture, self.starts = picture, starts or {}
@@ -69,6 +71,7 @@ class Training:
     def moved(self, graph: Graph, again: Mapping[Node, Any]) -> None:
         """The graph was recorded again, and its nodes are these."""
         self.graph = graph
+        self.again = {x: again[y] for x, y in self.again.items() if y in again}
         self.parameters = [again[p] for p in self.parameters]
         self.given = self.given and (again[self.given[0]], again[self.given[1]])
         self.columns = self.columns and (again[self.columns[0]], again[self.columns[1]])

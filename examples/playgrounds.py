@@ -132,8 +132,13 @@ def vanishing_gradients(path):
         with scope(f"layer {k}"):
             A = names[f"A{k}"] = sigmoid(p[f"W{k}"] @ A + p[f"b{k}"])
     cost = cross_entropy(A, Y)
+    steps = [
+        "Five layers of sigmoids. On the way back each multiplies by σ′, which is 1/4 at most.",
+        ("dW5", "The last layer's gradient comes first, and is the largest."),
+        ("dW1", "The first layer's is a small part of it, so it hardly learns. Train, and see."),
+    ]
     return viz.playground(
-        cost, path=path, names=names, learning_rate=1.0, title="Vanishing gradients"
+        cost, path=path, names=names, learning_rate=1.0, steps=steps, title="Vanishing gradients"
     )
 
 

@@ -15,6 +15,12 @@ def asset(name: str) -> str:
     return files("viz").joinpath(name).read_text(encoding="utf-8")
 
 
+def script(name: str) -> str:
+    """A script of this package without what its authors alone read: comments, indentation."""
+    code = re.sub(r"^ *(?:/\*\*.*?\*/|//.*?)$", "", asset(name), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"\n\s+", "\n", code)
+
+
 def page(template: str, **parts: str) -> str:
     """A template with each {{part}} in place; what is put in is not looked at again."""
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset(template))

@@ -12,7 +12,7 @@ import zoo
 from stepper import Stepper
 
 import viz
-from tinygrad_dnn import Tensor
+from tinygrad_dnn import Tensor, tanh
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Leaf, trace
 
@@ -112,6 +112,37 @@ def test_single_numbers_have_a_slider(stepper: Open) -> None:
     page.settled()
     assert page.find("#changed").inner_text() == "x: 3 → 5 · y: 12 → 30 (+18)"
     assert page.cells()["slope"] == {0: "11"}  # 2x + 1
+
+
+def test_s302_whole_numbers_stay_whole_and_truth_is_0_or_1(open_page: Any, tmp_path: Any) -> None:
+    w = Tensor([0.5, -1.0, 2.0], requires_grad=True, name="w")
+    k = Tensor(np.array([1, 2, 3]), name="k")
+    M = Tensor(np.array([True, False, True]), name="M")
+    cost = (np.where(M, w * k, 0.0) ** 2).sum()
+    page = Stepper(open_page(viz.explore(cost, tmp_path / "kinds.html"))).press("End")
+    typed(page, "k", 1, "5.6")
+    typed(page, "M", 1, "0.75")
+    typed(page, "w", 1, "-0.25")
+    found = page.page.evaluate("['k', 'M', 'w'].map((name) => live.memory[name][1])")
+    assert found == [6, 1, -0.25]
+    assert page.page.evaluate("live.values[story.nodes[live.data.outputs[0]].value][0]") == 38.5
+    page.find("#number").focus()
+    page.press("ArrowUp")  # as a hand does in 10 pixels
+    assert page.page.evaluate("live.memory.w[1]") == -0.2
+    page.click("#undo").settled()
+    typed(page, "w", 1, "1e309")  # no number of a field: it is left alone
+    assert page.page.evaluate("live.memory.w[1]") == -0.25
+
+
+def test_a_name_that_every_object_of_javascript_has(open_page: Any, tmp_path: Any) -> None:
+    names = ("__proto__", "constructor", "length", "toString")
+    leaves = [Tensor([0.5, 1.0], requires_grad=True, name=name) for name in names]
+    cost = sum((tanh(x) * (k + 1.0)).sum() for k, x in enumerate(leaves))
+    page = Stepper(open_page(viz.explore(cost, tmp_path / "names.html"))).press("End")
+    typed(page, "__proto__", 0, "2")
+    expected = np.tanh(0.5) * 9 + np.tanh(1) * 10 + np.tanh(2)
+    out = "live.values[story.nodes[live.data.outputs[0]].value][0]"
+    assert page.page.evaluate(out) == pytest.approx(expected, rel=1e-12)
 
 
 def test_keys_are_numbers_in_a_field_and_commands_elsewhere(stepper: Open) -> None:

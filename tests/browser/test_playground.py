@@ -157,6 +157,60 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     assert "(2, 4) float64" in page.things()[page.named("X")]["lines"]
 
 
+def test_s300_what_has_a_number_for_each_example_gets_another_one(
+    open_page: Any, tmp_path: Path
+) -> None:
+    weight = np.array([0.5, 2.0, 1.0, 3.0])
+
+    def cost_of_points(values: Any, x: Any, y: Any, weights: Any) -> tuple[Tensor, Tensor]:
+        w = Tensor(values, requires_grad=True, name="w")
+        share = Tensor(np.full(y.shape[1], 1 / y.shape[1]), name="share")
+        A = sigmoid(w @ Tensor(x, name="X"))
+        A.name = "A"
+        return (share * (weights * (A - Tensor(y, name="Y")) ** 2)).sum(), w
+
+    start = np.array([[0.5, -0.25]])
+    made = cost_of_points(start, X, Y, weight)[0]
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "w.html", learning_rate=0.5)))
+    page.find(".plane path").nth(1).click()  # what is added is like the one that was chosen
+    page.press("Insert").settled()
+    x, y = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    page.page.evaluate("trainer.advance(100)")
+    w = start
+    for _ in range(100):
+        made, parameter = cost_of_points(w, x.reshape(2, 5), y[None], np.append(weight, weight[1]))
+        w = w - 0.5 * np.asarray(gradients(made, [parameter])[0])
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.w]"), w[0], rtol=1e-9)
+    page.click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.share]") == [0.25] * 4
+
+
+def test_s301_what_was_done_last_is_undone_at_once(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    point = page.find(".plane path").nth(2).bounding_box()
+    assert point
+    mouse = page.page.mouse
+    mouse.move(point["x"] + 7, point["y"] + 7)
+    mouse.down()
+    mouse.move(point["x"] - 60, point["y"] + 40, steps=8)  # both coordinates, many times
+    mouse.up()
+    moved = page.settled().page.evaluate("[...live.memory.X]")
+    assert "X[0, 2]: 1 → " in page.find("#changed").inner_text()
+    page.find("#break summary").click()
+    rule = page.page.get_by_label("The rule of W1 X → dW1")
+    rule.select_option("sign forgotten")
+    rule.select_option("transpose forgotten: X gᵀ, reshaped")
+    page.settled().click("#undo").settled()
+    assert rule.input_value() == "sign forgotten"
+    assert "dW1" in page.find("#break ul").inner_text()
+    page.click("#undo").settled()
+    assert rule.input_value() == "right"
+    assert page.page.evaluate("[...live.memory.X]") == moved
+    page.click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#undo").get_attribute("aria-disabled") == "true"
+
+
 def test_a_point_is_dragged_out_of_the_plane(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     point = page.find(".plane path").nth(2).bounding_box()
@@ -174,6 +228,36 @@ def test_a_cost_that_is_finite_in_the_engine_is_finite_here(open_page: Any, tmp_
     page.page.evaluate("trainer.advance(60)")
     assert page.find("#trained").inner_text().startswith("step 60 · cost ")
     assert "log of a sigmoid" in page.click("text=Program").find("#program").inner_text()
+
+
+def line(x: Any, y: Any) -> Tensor:
+    """The mean error of w x, for answers that are numbers."""
+    p = Tensor([[0.5, -0.25]], requires_grad=True, name="w") @ Tensor(x, name="X")
+    p.name = "p"
+    return ((p - Tensor(y, name="Y")) ** 2).mean()
+
+
+def test_answers_that_are_numbers_are_shades(open_page: Any, tmp_path: Path) -> None:
+    y = np.array([[-1.0, 0.5, 2.0, 1.0]])
+    page = Stepper(open_page(viz.playground(line(X, y), path=tmp_path / "line.html")))
+    page.find(".plane path").nth(1).click()  # it has no other class
+    assert page.page.evaluate("[...live.memory.Y]") == y[0].tolist()
+    assert page.find(".plane path").nth(1).get_attribute("aria-label") == "point 1: 0, 1, 0.5"
+    fills = [page.find(".plane path").nth(k).get_attribute("fill") for k in range(4)]
+    assert len({*fills}) == 4
+    assert fills[1] == "rgb(255 255 255)"  # 0.5 lies in the middle of −1 and 2
+    page.press("Insert").settled()
+    assert page.page.evaluate("[...live.memory.Y]") == [*y[0].tolist(), 0.5]
+
+
+def test_a_cost_that_is_no_number_from_the_beginning(open_page: Any, tmp_path: Path) -> None:
+    with np.errstate(invalid="ignore"):
+        path = viz.playground(line(X * [[1], [np.nan]], Y), path=tmp_path / "nan.html")
+    page = Stepper(open_page(path))
+    page.page.evaluate("trainer.advance(3)")
+    assert "no number when it was recorded" in page.find("#trained").inner_text()
+    assert "the cost is nan" in page.find("#training").inner_text()
+    assert page.find(".plane path:visible").count() == 0
 
 
 def test_finite_differences_come_near_and_break_down(open_page: Any, xor: Path) -> None:
@@ -343,6 +427,24 @@ def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str)
         assert sticking_out(seen) == []
         assert small_texts(seen) == []
         assert low_contrast(seen) == []
+
+
+def test_s304_captions_lead_through_a_page_that_trains(open_page: Any, tmp_path: Path) -> None:
+    cost, p = cost_of(START)
+    shares = np.array([0.5, 1.0, 1.0, 1.5])  # for each example: the page has the graph again
+    steps = ["Train it.", (p["W1"], "The first weights."), ("dA1", "Their layer's gradient.")]
+    loss = (shares * (cost_of(START)[0] * 0.0 + cost)).sum() / 4
+    page = Stepper(open_page(viz.playground(loss, path=tmp_path / "l.html", steps=steps)))
+    assert (page.find("#caption").inner_text(), page.step) == ("Train it.", page.steps)
+    page.click("#caption-next")
+    assert (page.find("#caption").inner_text(), page.panel) == ("The first weights.", "W1")
+    page.click("#caption-next")
+    assert page.panel == "A1"
+    assert 0 < page.step < page.steps
+    page.page.evaluate("trainer.advance(3)")
+    assert page.find("#trained").inner_text().startswith("step 3 · cost ")
+    with pytest.raises(ValueError, match="playground: steps: nothing is called 'Z9'"):
+        viz.playground(cost, path=tmp_path / "n.html", steps=[("Z9", "text")])
 
 
 def test_the_address_says_at_which_step_it_opens(open_page: Any, xor: Path) -> None:

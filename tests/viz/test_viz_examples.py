@@ -30,6 +30,11 @@ COSTS = {
     "m as a number": lambda X, Y, w: ((w @ X - Y) ** 2).sum() / 3,
     "its reciprocal": lambda X, Y, w: (1 / 3) * ((w @ X - Y) ** 2).sum(),
     "m in a shape": lambda X, Y, w: mean(((w @ X).reshape(3) - Y.reshape(3)) ** 2),
+    "weights": lambda X, Y, w: mean(Tensor(np.ones((1, 3)), name="weights") * (w @ X - Y) ** 2),
+    "shares": lambda X, Y, w: (Tensor(np.full(3, 1 / 3)) * (w @ X - Y) ** 2).sum(),
+    "both": lambda X, Y, w: (
+        Tensor(np.full(3, 1 / 3)) * Tensor(np.ones(3)) * (w @ X - Y) ** 2
+    ).sum(),
     "m and another 3": lambda X, Y, w: mean((w @ X - Y) ** 2) + 3 * (w * w).sum(),
 }
 
@@ -48,10 +53,11 @@ def test_the_cost_of_other_examples_is_that_of_the_expression(name: str) -> None
 
 REFUSED = {
     "a sum": (lambda X, Y, w: ((w @ X - Y) ** 2).sum(), "take its mean"),
-    "weights": (
-        lambda X, Y, w: mean(Tensor(np.ones((1, 3)), name="weights") * (w @ X - Y) ** 2),
-        "weights has a number for each example",
+    "weights that are trained": (
+        lambda X, Y, w: mean(Tensor(np.ones(3), requires_grad=True) * (w @ X - Y) ** 2),
+        "recorded for 3 examples alone",
     ),
+    "no number": (lambda X, Y, w: mean((w @ X - Y) ** 2) * np.nan, "the cost is nan"),
     "an array in the graph": (
         lambda X, Y, w: mean(np.array([[1.0, 2.0, 3.0]]) * (w @ X - Y) ** 2),
         "recorded for 3 examples alone",

@@ -176,3 +176,17 @@ def test_scopes_fifty_deep_have_few_views_and_each_tells_what_is_in_it() -> None
         ("s0", "level 0", 76, 52), ("s49", "level 49", 3, 2),
     ]  # fmt: skip
     assert scopes["s49"].summary == "multiply → relu"
+
+
+def test_s303_the_last_of_equal_steps_opens_beside_those_before_it() -> None:
+    y = Tensor(np.ones(2), requires_grad=True, name="y0")
+    for _ in range(LIMIT):
+        y = relu(y * 2.0) + 1.0
+    graph = graph_of(y, "page")
+    (whole,), (before,) = (
+        view.values() for view in views(graph, homes_of(graph), names_of(graph))[:2]
+    )
+    assert (whole.title, before.title) == ("ops 1 … 447", "ops 1 … 444")
+    opened = [n.op.name for n in whole.members if n not in before.members and n.op]
+    assert sorted(opened) == ["add", "multiply", "relu"]
+    assert {*before.members} < {*whole.members}

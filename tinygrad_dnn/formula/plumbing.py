@@ -33,7 +33,9 @@ def reading(node: Node, quiet: Container[Node], named: Container[Node]) -> Readi
         if product is not None and prod(node.shape) == prod(inner.shape) and len(node.shape) == 1:
             return product
     if not op.keeps_order:
-        return None
+        axes = tuple(node.meta.get("axes") or ())
+        stays = bool(axes) and axes == tuple(range(len(node.shape)))  # each where it was
+        return Reading("{x}", (x,)) if stays else None
     if x.shape == node.shape or prod(node.shape) == 1:
         return Reading("{x}", (x,))
     index = axes_index(node)

@@ -2,12 +2,15 @@
 
 What a recorded graph knows of m is the shape of X and Y and, where the author wrote it so, m as a
 number (`.sum() / m`) or in a setting (`reshape((1, m))`). Whether a number is m or only equals it
-is decided by the cost: with every example taken twice it is the same.
+is decided by the cost: with every example taken twice it is the same. So it is decided, too,
+whether another leaf has a number for each example, as weights of examples do, and whether these are
+shares of a whole, as 1/m is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product, repeat
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from tinygrad_dnn.compiler.javascript.sized import Fixed
 from tinygrad_dnn.graph import Graph, Leaf, Node, mode
 
 SAME = 1e-9  # relative, of the cost with every example taken twice
+FEW = 3  # leaves beside X and Y of which each is tried in both ways
 
 
 class Examples:
@@ -29,6 +33,8 @@ class Examples:
 
     Attributes:
         m: the number of examples.
+        beside: other leaves with a number for each example; True where these are shares of a whole,
+            which become smaller as there are more.
 
     Raises:
         Fixed: with every example taken twice the cost is another one, or is none.
@@ -37,31 +43,44 @@ class Examples:
     def __init__(self, graph: Graph, X: Leaf, Y: Leaf) -> None:
         self.graph, self.leaves = graph, (X, Y)
         self.m: int = X.shape[1]
-        self.numbers = True  # whether a number that equals m, or 1/m, is m
-        self._refuse_others()
+        self.beside: dict[Node, bool] = {}
+        self.numbers = False  # whether a number that equals m, or 1/m, is m
         here = self._cost(self.m)
-        why = ""
-        for self.numbers in (True, False):
+        if not np.isfinite(here):
+            raise Fixed(f"the cost is {here}")
+        reasons = []
+        for beside, numbers in self._ways():
+            self.beside, self.numbers = beside, numbers
             try:
                 twice = self._cost(2 * self.m)
             except (ValueError, TypeError, IndexError) as error:
-                why = f"recorded for {self.m} examples alone: {str(error).splitlines()[0]}"
+                told = str(error).splitlines()[0]
+                reasons.append(f"recorded for {self.m} examples alone: {told}")
                 continue
             if abs(twice - here) <= SAME * abs(here):
                 return
-            why = "with every example taken twice the cost is another one: take its mean"
-        raise Fixed(why)
+            reasons.append("with every example taken twice the cost is another one: take its mean")
+        raise Fixed(max(reasons))  # one that could be recorded says more
 
-    def _refuse_others(self) -> None:
-        for leaf in self.graph.leaves:
-            if leaf not in self.leaves and self.m > 1 and leaf.shape[-1:] == (self.m,):
-                columns = len(leaf.shape) == 2 and leaf.shape[0] == 1 and not leaf.requires_grad
-                if columns or len(leaf.shape) == 1:
-                    raise Fixed(f"{leaf.name or 'a leaf'} has a number for each example as well")
+    def _ways(self) -> Iterator[tuple[dict[Node, bool], bool]]:
+        """What may hang on m beside X and Y: `beside` and `numbers`, what is likely first."""
+        fitting: list[Node] = [
+            leaf
+            for leaf in self.graph.leaves
+            if leaf not in self.leaves and not leaf.requires_grad
+            if self.m > 1 and leaf.shape[-1:] == (self.m,)
+        ]
+        single = [leaf for leaf in fitting if np.prod(leaf.shape) == self.m]
+        sets = [fitting, *([single] if single != fitting else []), *([[]] if single else [])]
+        for leaves in sets:
+            for shares in product((False, True), repeat=min(len(leaves), FEW)):
+                more = repeat(shares[-1], len(leaves) - len(shares)) if shares else ()
+                for numbers in (True, False):
+                    yield dict(zip(leaves, (*shares, *more), strict=True)), numbers
 
     def _cost(self, m: int) -> float:
         there = dict(zip(self.graph, self.recorded(m).tensors, strict=True))
-        return float(there[self.graph.outputs[0]].numpy())
+        return float(there[self.graph.outputs[0]].numpy().item())
 
     def recorded(self, m: int) -> Forward:
         """The graph with m examples: those that there are, again and again.
@@ -73,8 +92,10 @@ class Examples:
             for node in self.graph:
                 if isinstance(node, Leaf):
                     value = node.value
-                    if node in self.leaves:
-                        value = np.take(value, np.arange(m) % self.m, axis=1)
+                    if node in self.leaves or node in self.beside:
+                        value = np.take(value, np.arange(m) % self.m, axis=-1)
+                    if self.beside.get(node):
+                        value = value * (self.m / m)
                     t = Tensor(value, node.requires_grad)
                 else:
                     args = [again[x] if isinstance(x, Node) else self._other(x, m)

@@ -25,5 +25,14 @@ const elements = (() => {
     return made;
   }
 
-  return { make, shape, button };
+  /** Keys that are pressed in an element are no commands of the page, but those with Ctrl are. */
+  function alone(element) {
+    element.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey) {
+        event.stopPropagation();
+      }
+    });
+  }
+
+  return { make, shape, button, alone };
 })();

@@ -36,5 +36,5 @@ const lesson = (() => {
   document.querySelector("header").classList.add("taught");
   const said = captions.findIndex(({ step }) => location.hash === `#${step}`);
   go(Math.max(0, said));
-  return { go };
+  return { again: () => go(at) };
 })();

@@ -40,6 +40,7 @@ def lesson(
     again: Mapping[Node, Node],
     story: Mapping[str, Any],
     ids: Mapping[Node, str],
+    who: str,
 ) -> list[Fields]:
     """The captions with the id of the node and the step after which it, or its gradient, is there.
 
@@ -60,7 +61,7 @@ def lesson(
         about: Fields = {"node": None, "step": None}
         if isinstance(where, Tensor):
             if where.node not in again:
-                raise ValueError(f"explore: steps: {describe(where.node)} is not in this graph")
+                raise ValueError(f"{who}: steps: {describe(where.node)} is not in this graph")
             name = ids[again[where.node]]
             about = {"node": name, "step": values.get(name, 0)}
         elif where in called:
@@ -69,7 +70,7 @@ def lesson(
             about = {"node": gradients[where], "step": slopes[gradients[where]]}
         elif where is not None:
             raise ValueError(
-                f"explore: steps: nothing is called {where!r}; there are {', '.join(called)}"
+                f"{who}: steps: nothing is called {where!r}; there are {', '.join(called)}"
             )
         found.append(about | {"text": text})
     return found

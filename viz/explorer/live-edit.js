@@ -2,12 +2,14 @@
 
 /** Numbers of inputs dragged and typed; what became of all others is coloured. */
 const editing = (() => {
-  const { make, button } = elements;
+  const { make, button, alone } = elements;
   const { nodes, arrays } = story;
   const { short, full, index } = numbers;
   const box = document.getElementById("panel");
   const bar = make("section", { id: "live", "aria-label": "Change the numbers" });
   const words = make("output", { id: "changed" });
+  const STEP = 10; // pixels of a hand that a key goes
+  const SAID = 2; // changed numbers in the line
   let chosen = null; // the cell that is being changed: {name, i, array, title}
 
   // --- the bar -----------------------------------------------------------------------------------
@@ -24,14 +26,16 @@ const editing = (() => {
     buttons[1].setAttribute("aria-disabled", String(!changed));
     const last = live.latest();
     const [id] = Object.entries(live.inputs).find(([, name]) => name === last?.name) ?? [];
-    const parts = last && id ? [`${live.title(id)}${index(nodes[id], last.i)}: ${short(last.before)} → ${short(last.after)}`] : [];
+    const cells = last?.cells?.flatMap((i, k) => (Object.is(last.before[k], last.after[k]) ? [] : [[i, last.before[k], last.after[k]]])) ?? [];
+    const parts = cells.slice(0, SAID).map(([i, before, after]) => `${live.title(id)}${index(nodes[id], i)}: ${short(before)} → ${short(after)}`);
     for (const out of live.data.outputs) {
       const k = nodes[out].value;
       const single = live.values[k]?.length === 1;
       const [before, after] = single ? [live.recorded[k][0], live.values[k][0]] : [0, 0];
       if (single && (last || !live.same(k, 0))) {
         const by = after - before;
-        parts.push(`${live.title(out)}: ${short(before)} → ${short(after)} (${by < 0 ? "" : "+"}${short(by)})`);
+        const more = Number.isFinite(by) ? ` (${by < 0 ? "" : "+"}${short(by)})` : "";
+        parts.push(`${live.title(out)}: ${short(before)} → ${short(after)}${more}`);
       }
     }
     words.value = parts.join(" · ") || "Select a box: drag a number of what is given, or type it. All that follows is computed anew.";
@@ -64,14 +68,20 @@ const editing = (() => {
   }
 
   const written = ({ shape }) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
-  // By the shape as it was recorded, a node that has it; all of these hang on the number of examples.
-  const sized = new Map(Object.keys(live.data.many?.nodes ?? {}).map((id) => [written(nodes[id]), id]));
+  // The shapes as they were recorded, of what hangs on the number of examples.
+  const sized = new Map(Object.keys(live.data.many?.nodes ?? {}).map((id) => [id, written(nodes[id])]));
 
-  /** The shapes in the boxes, once there are more examples or less. */
+  /** The shapes in the boxes, once there are more examples or less; a folded one has those of several nodes. */
   function reshape() {
     for (const text of document.querySelectorAll("#graph text.size")) {
+      const { id } = text.closest(".node, .cluster") ?? {};
+      const members = story.groups[id]?.members ?? [id];
+      const ids = [...members, ...(id in story.groups ? members.flatMap((one) => nodes[one].inputs) : [])].filter((one) => sized.has(one));
       text.dataset.first ??= text.textContent;
-      text.textContent = text.dataset.first.replaceAll(/\([\d, ]+\)/gu, (one) => (sized.has(one) ? written(nodes[sized.get(one)]) : one));
+      text.textContent = text.dataset.first.replaceAll(/\([\d, ]+\)/gu, (one) => {
+        const same = ids.find((other) => sized.get(other) === one);
+        return same === undefined ? one : written(nodes[same]);
+      });
     }
   }
 
@@ -118,6 +128,11 @@ const editing = (() => {
     return found.filter(([, k]) => k !== null && live.values[k] !== undefined);
   }
 
+  /** A number as a field takes it, which has none that are not finite. */
+  const typed = (v) => (Number.isFinite(v) ? String(v) : "");
+
+  const finite = (v) => (Number.isFinite(v) ? v : 0);
+
   /** Every number that is shown, as it is now; coloured where it is another than recorded. */
   function refresh() {
     for (const [section, k] of sections()) {
@@ -135,12 +150,9 @@ const editing = (() => {
       }
     }
     const input = document.getElementById("number");
-    if (input && chosen && document.activeElement !== input) {
-      input.value = String(live.memory[chosen.name][chosen.i]);
-    }
     const range = document.getElementById("range");
-    if (range && chosen && document.activeElement !== range) {
-      range.value = String(live.memory[chosen.name][chosen.i]);
+    for (const field of [input, range].filter((one) => one && chosen && document.activeElement !== one)) {
+      field.value = typed(live.memory[chosen.name][chosen.i]);
     }
     panel.paint();
   }
@@ -177,28 +189,48 @@ const editing = (() => {
     chosen = { ...one, i };
     const label = document.getElementById("cell");
     label.textContent = `${live.title(one.id)}${index(one.array, i)}`;
-    document.getElementById("number").value = String(live.memory[one.name][i]);
+    document.getElementById("number").value = typed(live.memory[one.name][i]);
   }
 
-  const alone = (event) => event.stopPropagation(); // keys typed here are no commands
+  /** What an array can hold: its own kind of numbers. */
+  const fit = { b: (v) => Number(v >= 0.5), i: Math.round, u: (v) => Math.max(0, Math.round(v)), f: (v) => v };
+  const fitted = ({ array }, v) => fit[array.dtype[0]](v);
+
+  /** A number after a hand went so many pixels to the right: 50 double it. */
+  function moved({ array }, from, pixels) {
+    const unit = Math.max(Math.abs(from), array.dtype[0] === "f" ? 0.1 : 50 / STEP) / 50;
+    return Number((from + pixels * unit).toPrecision(6));
+  }
 
   /** Below the numbers of an input: a field for the chosen one, and a slider where it is the only one. */
   function fields(one) {
-    const number = make("input", { id: "number", type: "number", step: "any", "aria-labelledby": "cell" });
-    const read = () => Number.isFinite(number.valueAsNumber) && live.change(one.name, chosen.i, number.valueAsNumber);
+    const number = make("input", { id: "number", type: "number", step: one.array.dtype[0] === "f" ? "any" : 1, "aria-labelledby": "cell" });
+    const read = () => Number.isFinite(number.valueAsNumber) && live.change(one.name, chosen.i, fitted(one, number.valueAsNumber));
     number.addEventListener("input", read);
-    number.addEventListener("change", () => live.settle());
-    number.addEventListener("keydown", alone);
+    number.addEventListener("change", () => {
+      live.settle();
+      number.value = typed(live.memory[one.name][chosen.i]);
+    });
+    number.addEventListener("keydown", (event) => {
+      const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+      if (by !== undefined) { // as much as a hand drags by a step
+        event.preventDefault();
+        const v = finite(live.memory[one.name][chosen.i]);
+        live.set(one.name, chosen.i, fitted(one, moved(one, v, by * STEP)));
+        number.value = typed(live.memory[one.name][chosen.i]);
+      }
+    });
+    alone(number);
     const rows = [make("p", { class: "field" }, make("label", { id: "cell", for: "number" }), number)];
     if (one.array.size === 1) {
-      const v = live.memory[one.name][0];
-      const reach = 2 * Math.max(1, Math.abs(v));
+      const v = finite(live.memory[one.name][0]);
+      const reach = Math.min(2 * Math.max(1, Math.abs(v)), Number.MAX_VALUE / 4);
       const range = make("input", {
         id: "range", type: "range", min: v - reach, max: v + reach, step: reach / 200, value: v, "aria-labelledby": "cell",
       });
-      range.addEventListener("input", () => live.change(one.name, 0, range.valueAsNumber));
+      range.addEventListener("input", () => live.change(one.name, 0, fitted(one, range.valueAsNumber)));
       range.addEventListener("change", () => live.settle());
-      range.addEventListener("keydown", alone);
+      alone(range);
       rows.push(range);
     }
     return make("div", { class: "fields" }, ...rows);
@@ -214,9 +246,8 @@ const editing = (() => {
       }
       event.preventDefault();
       choose(one, i);
-      const from = live.memory[one.name][i];
-      const unit = Math.max(Math.abs(from), 0.1) / 50;
-      const move = ({ clientX }) => live.change(one.name, i, Number((from + (clientX - event.clientX) * unit).toPrecision(6)));
+      const from = finite(live.memory[one.name][i]);
+      const move = ({ clientX }) => live.change(one.name, i, fitted(one, moved(one, from, clientX - event.clientX)));
       const end = () => {
         window.removeEventListener("pointermove", move);
         live.settle();
@@ -269,7 +300,7 @@ const editing = (() => {
   }
   bar.append(words, make("div", { class: "buttons" }, ...buttons));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input")) {
+    if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.target.matches("input:not([type=range])")) {
       event.preventDefault();
       live.undo();
     }

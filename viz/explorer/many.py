@@ -108,8 +108,8 @@ class Many(Live):
         return found
 
     def counts(self, arrays: Arrays, ids: Mapping[Node, str]) -> Fields | None:
-        """How many examples there are, and the shapes that hang on it; `still` are values that
-        no input changes, α·mᵏ.
+        """How many examples there are, the inputs with a number for each of them, and the shapes
+        that hang on it; `still` are values that no input changes, α·mᵏ.
         """
         shapes: dict[int, Any] = {}
         nodes: dict[str, Any] = {}
@@ -129,6 +129,11 @@ class Many(Live):
                 nodes[ids[t.node]] = words
         there = dict(zip(self.examples.graph, self.forward.graph, strict=True))
         names = self.inputs()
-        X, Y = (names[there[x]] for x in self.examples.leaves)
-        return {"m": self.examples.m, "X": X, "Y": Y, "shapes": shapes, "nodes": nodes,
-                "still": still}  # fmt: skip
+        given = dict.fromkeys(self.examples.leaves, False) | self.examples.beside
+        return {
+            "m": self.examples.m,
+            "given": {names[there[x]]: shares for x, shares in given.items()},
+            "shapes": shapes,
+            "nodes": nodes,
+            "still": still,
+        }

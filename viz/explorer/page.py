@@ -34,7 +34,7 @@ from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import open_scopes, views
-from viz.page import asset, json_in_html, page, properties
+from viz.page import asset, json_in_html, page, properties, script
 from viz.palette import DARK, LIGHT
 from viz.progress import progress
 from viz.subject import graph_of, names_of, namesakes, visible
@@ -51,11 +51,12 @@ SCRIPTS = (
             "-around",
             "-panel",
             "-search",
+            "-pointer",
             "",
             "-map",
         )
     )
-    + tuple(f"explorer/live{part}.js" for part in ("", "-edit", "-program"))
+    + tuple(f"explorer/live{part}.js" for part in ("-memory", "-run", "", "-edit", "-program"))
     + ("explorer/lesson.js",)
 )
 TRAINING = tuple(
@@ -204,7 +205,11 @@ def _written(
             if training is not None:
                 raise
             story["live"] = {"why": str(reason).removeprefix("javascript: ")}
-    story["lesson"] = lesson(captions, again, story, ids)
+    who = "explore"
+    if training is not None:
+        who = "playground"
+        again = {x: again[y] for x, y in training.again.items() if y in again}
+    story["lesson"] = lesson(captions, again, story, ids, who)
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {
         name: {
@@ -305,5 +310,5 @@ def _page(
         broken=broken,
         m="" if (many := story["live"].get("many")) is None else str(many["m"]),
         predictor="null" if training is None else training.predictor,
-        script="\n".join(map(asset, scripts)),
+        script="\n".join(map(script, scripts)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.former_names import former_arguments
 from tinygrad_dnn.graph import Graph
+from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import html_path, training_of, within
+from viz.explorer.training import arrays_as_leaves, html_path, training_of, within
 from viz.subject import graph_of, names_of
 
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
@@ -31,6 +32,7 @@ def playground(
     optimiser: str = "gradient descent",
     picture: tuple[int, int] | None = None,
     starts: Mapping[str, Any] | None = None,
+    steps: Sequence[Caption] | None = None,
     names: Mapping[str, Any] | None = None,
     merge: bool = True,
     title: str | None = None,
@@ -59,7 +61,7 @@ def playground(
         starts: other values to start from, each under a name of yours: a mapping from the
             parameters' names to arrays, or these in order. On the page a second run starts from
             one of them, or as the first one with another rate, on the same data.
-        names, merge, title: see `explore`.
+        names, steps, merge, title: see `explore`.
 
     Returns:
         The path.
@@ -67,18 +69,21 @@ def playground(
     Raises:
         TypeError: what is given is no Tensor.
         ValueError: the cost is not one number, depends on no parameter or not on what is given, or
-            is made of ops that a page can't compute, which are named.
+            is made of ops that a page can't compute, which are named; or a step is about what is
+            not there.
 
     Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), learning_rate=0.5)`.
     """
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
+    captions = checked(steps, "playground")
     training = training_of(
         graph, named, parameters, data, prediction, learning_rate, optimiser, picture, starts
     )
+    graph, named = arrays_as_leaves(graph, named, training)
     graph, named = within(graph, named, training, LARGEST)
     try:
-        return write_page(path, graph, named, merge, title, NUMBERS, True, training)
+        return write_page(path, graph, named, merge, title, NUMBERS, True, training, captions)
     except NotPrintable as reason:
         raise ValueError(f"playground: {reason}; viz.explore shows it as it was recorded") from None

@@ -15,14 +15,13 @@ const breaker = (() => {
     const choice = make("select", { "aria-label": `The rule of ${title}` }, ...["right", ...mistakes.map((one) => one.name)].map((text) => make("option", {}, text)));
     choice.addEventListener("input", () => {
       live.plant(name, choice.selectedIndex);
-      tell();
     });
-    choice.addEventListener("keydown", (event) => event.stopPropagation());
-    return { title, to, choice, mistakes };
+    return { title, to, choice, mistakes, name };
   });
 
   /** What the checker says of each mistake that is made, and whether these data show it. */
   function tell() {
+    rows.forEach(({ choice, name }) => (choice.selectedIndex = live.planted(name))); // undone, perhaps
     who.hidden = rows.every(({ choice }) => choice.selectedIndex === 0);
     words.replaceChildren(...rows.filter(({ choice }) => choice.selectedIndex > 0).map(({ title, to, choice, mistakes }) => {
       const { says } = mistakes[choice.selectedIndex - 1];
@@ -34,7 +33,7 @@ const breaker = (() => {
 
   const list = make("div", { class: "switches" }, ...rows.map(({ title, choice }) => make("label", { class: "field" }, make("span", {}, title), choice)));
   const element = make("details", { id: "break" }, make("summary", {}, "Break a rule of the backward pass"), list, who, words);
-  element.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(element);
   live.listen((settled) => settled && tell());
   return element;
 })();

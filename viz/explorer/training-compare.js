@@ -46,6 +46,6 @@ const compared = (() => {
   start.addEventListener("input", begin);
   rate.addEventListener("input", () => training.second() && rate.valueAsNumber > 0 && (training.second().rate = rate.valueAsNumber));
   rule.addEventListener("input", () => training.second() && training.choose(rule.value, training.second()));
-  element.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(element);
   return { element, planes: make("div", { class: "planes" }, ...(plane ? [plane.element] : []), ...picture_of), draw };
 })();

@@ -97,7 +97,7 @@ training.pad = (() => {
   canvas.addEventListener("focus", () => (cursor.hidden = !canvas.matches(":focus-visible")));
   canvas.addEventListener("blur", () => (cursor.hidden = true));
   example.addEventListener("input", show);
-  example.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(example);
   const tools = make("p", { class: "field" }, button("Clear", "clear", clear, { id: "clear" }), make("label", {}, "Example ", example));
   const element = make("div", { class: "pad" }, make("div", { class: "paper" }, canvas, cursor), bars);
   show();

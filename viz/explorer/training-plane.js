@@ -9,13 +9,14 @@ const plane = (() => {
   }
   const SIZE = 48; // cells along a side
   const SIDE = 320; // of the drawing, in units of its own
+  const { graded } = data; // the answers are numbers, not classes
   const [classes, batch] = data.shape; // so many places are predicted at once
   let X = null;
   let Y = null;
   let m = 0;
   const canvas = make("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
-  const element = make("div", { class: "plane" }, canvas, drawing);
+  const element = make("div", { class: graded ? "plane graded" : "plane" }, canvas, drawing);
   let points = [];
   const able = live.m() !== null; // to add points and to take them away
   let chosen = 0; // the point that the Tab key reaches
@@ -24,31 +25,41 @@ const plane = (() => {
 
   /** The plane reaches a little further than the points. */
   function reach() {
-    const [least, most] = [X.reduce((a, b) => Math.min(a, b)), X.reduce((a, b) => Math.max(a, b))];
+    const known = X.filter(Number.isFinite);
+    const [least, most] = [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), -Infinity)];
     const margin = 0.15 * (most - least || 1);
-    [low, high] = [least - margin, most + margin];
+    [low, high] = known.length > 0 ? [least - margin, most + margin] : [-1, 1];
   }
 
-  const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
-  const label = (j) => (classes === 1 ? Number(Y[j] > (data.low < 0 ? 0 : 0.5)) : [...Y.keys()].slice(0, classes).reduce((best, k) => (Y[k * m + j] > Y[best * m + j] ? k : best), 0));
+  /** An answer as −1 for the one end of what was recorded, 1 for the other. */
+  const signed = (v) => (2 * (v - data.ends[0])) / (data.ends[1] - data.ends[0]) - 1;
 
-  /** Colours of the classes: the two ends of the heat maps, and more where there are more. */
-  function colours() {
+  const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
+  const label = (j) => (graded ? 0 : classes === 1 ? Number(signed(Y[j]) > 0) : [...Y.keys()].slice(0, classes).reduce((best, k) => (Y[k * m + j] > Y[best * m + j] ? k : best), 0));
+
+  /** Colours of the theme. */
+  function rgb(...names) {
     const style = getComputedStyle(document.documentElement);
-    const names = classes === 1 ? ["low", "high"] : ["low", "high", "input-line", "param-line", "gradient-line"];
     return names.map((name) => {
       const text = style.getPropertyValue(`--${name}`).trim();
       return [1, 3, 5].map((i) => Number.parseInt(text.slice(i, i + 2), 16));
     });
   }
 
+  /** Colours of the classes: the two ends of the heat maps, and more where there are more. */
+  function colours() {
+    return classes === 1 ? rgb("low", "high") : rgb("low", "high", "input-line", "param-line", "gradient-line");
+  }
+
+  /** Between two colours. */
+  const mixed = (from, to, share) => from.map((v, k) => v + (to[k] - v) * share);
+
   /** What a run predicts at every cell, as many at a time as were recorded. */
   function paint(into = canvas, run = training.state) {
     const context = into.getContext("2d");
     const image = context.createImageData(SIZE, SIZE);
     const palette = colours();
-    const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
-    const paper = [1, 3, 5].map((i) => Number.parseInt(ground.slice(i, i + 2), 16));
+    const [paper, problem] = rgb("paper", "problem-fill");
     for (let from = 0; from < SIZE * SIZE; from += batch) {
       const out = training.predicted((given) => {
         for (let j = 0; j < batch; j += 1) {
@@ -60,7 +71,7 @@ const plane = (() => {
       for (let j = 0; j < batch && from + j < SIZE * SIZE; j += 1) {
         const [colour, share] = tint(out, j, palette);
         for (let k = 0; k < 3; k += 1) {
-          image.data[4 * (from + j) + k] = paper[k] + (colour[k] - paper[k]) * share;
+          image.data[4 * (from + j) + k] = Number.isNaN(share) ? problem[k] : mixed(paper, colour, share)[k];
         }
         image.data[4 * (from + j) + 3] = 255;
       }
@@ -71,7 +82,7 @@ const plane = (() => {
   /** The colour of a prediction, and how sure it is. */
   function tint(out, j, palette) {
     if (classes === 1) {
-      const v = data.low < 0 ? out[j] : 2 * out[j] - 1; // −1 to 1
+      const v = signed(out[j]);
       return [palette[v < 0 ? 0 : 1], Math.min(1, Math.abs(v)) * 0.75];
     }
     let best = 0;
@@ -84,8 +95,15 @@ const plane = (() => {
   /** Put each point where it is, in the colour and the form of its class. */
   function draw() {
     const palette = colours();
+    const [paper] = rgb("paper");
     points.forEach((point, j) => {
       const kind = label(j);
+      const at = `point ${j}: ${numbers.short(X[j])}, ${numbers.short(X[m + j])}`;
+      point.setAttribute("aria-label", graded ? `${at}, ${numbers.short(Y[j])}` : `${at}, class ${kind}`);
+      point.toggleAttribute("hidden", !Number.isFinite(X[j] + X[m + j]));
+      if (point.hasAttribute("hidden")) {
+        return;
+      }
       const [x, y] = [place(X[j], false), place(X[m + j], true)];
       const r = m > 60 ? 4 : 7;
       const forms = [
@@ -94,24 +112,27 @@ const plane = (() => {
         `M${x},${y - r - 1}l${r + 1},${2 * r}h${-2 * r - 2}z`,
       ];
       point.setAttribute("d", forms[kind % 3]);
-      point.setAttribute("fill", `rgb(${palette[kind % palette.length].join(" ")})`);
-      point.setAttribute("aria-label", `point ${j}: ${numbers.short(X[j])}, ${numbers.short(X[m + j])}, class ${kind}`);
+      const fill = graded ? mixed(paper, ...tint(Y, j, palette)) : palette[kind % palette.length];
+      point.setAttribute("fill", `rgb(${fill.join(" ")})`);
     });
   }
 
   /** The answer for an example of a class. */
-  const answer = (kind) => Array.from({ length: classes }, (_, k) => (classes === 1 ? [data.low, 1][kind] : Number(k === kind)));
+  const answer = (kind) => Array.from({ length: classes }, (_, k) => (classes === 1 ? data.ends[kind] : Number(k === kind)));
 
   /** Give a point the next class. */
   function flip(j) {
-    answer((label(j) + 1) % Math.max(2, classes)).forEach((v, k) => live.change(data.Y, k * m + j, v));
-    live.settle();
+    if (graded) {
+      return; // there are no classes
+    }
+    const next = answer((label(j) + 1) % Math.max(2, classes));
+    live.set(data.Y, next.map((_, k) => k * m + j), next);
   }
 
   /** One point more, of the class of the last one that was chosen. */
   function add(x, y) {
-    const kind = label(chosen);
-    live.add({ [data.X]: [x, y].map((v) => Number(v.toPrecision(6))), [data.Y]: answer(kind) });
+    const own = graded ? {} : { [data.Y]: answer(label(chosen)) };
+    live.add({ [data.X]: [x, y].map((v) => Number(v.toPrecision(6))), ...own }, chosen);
     choose(m - 1);
   }
 
@@ -132,8 +153,7 @@ const plane = (() => {
   const outside = (event) => where(event).some((v) => v < low || v > high);
 
   function move(j, x, y) {
-    live.change(data.X, j, Number(x.toPrecision(6)));
-    live.change(data.X, m + j, Number(y.toPrecision(6)));
+    live.change(data.X, [j, m + j], [x, y].map((v) => Number(v.toPrecision(6))));
   }
 
   /** A point is dragged, flipped by a click, moved by the arrow keys. */
@@ -222,5 +242,5 @@ const plane = (() => {
   }
   place_all();
   reach();
-  return { element, size: SIZE, draw, paint, able };
+  return { element, size: SIZE, draw, paint, able, graded };
 })();

@@ -104,7 +104,9 @@ const trainer = (() => {
     const sound = Number.isFinite(training.cost());
     if (!sound) {
       pause();
-      status.textContent = `step ${state.steps}: the cost is no number any more. Reset, and take a smaller learning rate.`;
+      status.textContent = live.differs(training.data.cost)
+        ? `step ${state.steps}: the cost is no number any more. Reset, and take a smaller learning rate.`
+        : "The cost was no number when it was recorded: search the boxes for the first NaN or ∞.";
     }
     return sound;
   }
@@ -194,12 +196,10 @@ const trainer = (() => {
     }
   });
   rule.addEventListener("input", () => training.choose(rule.value));
-  for (const control of [rate, rule, speed]) {
-    control.addEventListener("keydown", (event) => event.stopPropagation());
-  }
+  [rate, rule, speed].forEach(elements.alone);
 
-  const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it, click it to give it another class. ${plane.able
-    ? "Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, Enter, Insert, Delete."
+  const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it${plane.graded ? "; its colour is its answer" : ", click it to give it another class"}. ${plane.able
+    ? `Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, ${plane.graded ? "" : "Enter, "}Insert, Delete.`
     : `How many there are is fixed: ${training.data.answers.fixed}.`}`)] : [];
   const sheet = make(
     "aside",
@@ -241,6 +241,7 @@ const trainer = (() => {
   // All of both passes is there from the beginning.
   slider.value = slider.max;
   slider.dispatchEvent(new Event("input"));
+  lesson?.again(); // unless it says another step
   if (live.slow()) {
     live.beside(draw);
   } else {

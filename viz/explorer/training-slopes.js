@@ -80,17 +80,16 @@ const slopes = (() => {
 
   for (const control of [which, at, range]) {
     control.addEventListener("input", draw);
-    control.addEventListener("keydown", (event) => event.stopPropagation());
   }
   breaker?.addEventListener("input", () => {
     // To the number that a mistake changes most: of what is transposed the diagonal stays.
     const k = chosen().gradient;
     const off = live.values[k].map((v, i) => Math.abs(v - live.recorded[k][i]));
-    const most = Math.max(...off);
+    const most = off.reduce((a, b) => Math.max(a, b), 0);
     at.value = String(most > 0 ? off.indexOf(most) : at.value);
     draw();
   });
   element.addEventListener("toggle", draw);
-  element.addEventListener("keydown", (event) => event.stopPropagation());
+  elements.alone(element);
   return { element, draw, measure };
 })();

@@ -14,7 +14,7 @@ const training = (() => {
   });
   document.addEventListener("laid", () => parameters.forEach((one) => (one.p = memory[one.name])));
   const cost = new Float64Array(1);
-  cost.shape = [];
+  cost.shape = story.arrays[data.cost].shape; // [], or all ones
   /** A run: its rule with what that remembers, and the costs so far, [step, cost]. */
   function begin({ rate, optimiser }) {
     const empty = () => parameters.map(({ p }) => new Float64Array(p.length));
@@ -113,7 +113,7 @@ const training = (() => {
     for (const [name, own] of Object.entries(answers.shared)) {
       const k = parameters.findIndex((one) => one.name === name);
       const there = run === second && k >= 0 ? second.own[k] : memory[name];
-      if (there) {
+      if (there?.length === predictor.memory[own].length) { // what has a number for each example stays
         predictor.memory[own].set(there);
       }
     }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.compiler.javascript import javascript
 from tinygrad_dnn.compiler.javascript.sized import Fixed
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.arrays import Arrays, encoded
@@ -42,6 +43,7 @@ class Training:
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
         fixed: why the number of examples can't be another one.
+        again: for each node of the graph that was given the one that is trained.
         note: what the page says of its examples.
     """
 
@@ -58,6 +60,7 @@ class Training:
         columns: tuple[Leaf, Leaf] | None = None,
     ) -> None:
         self.graph, self.fixed = graph, ""
+        self.again: dict[Node, Node] = {node: node for node in graph}
         self.columns = columns
         self.parameters, self.given, self.prediction = parameters, data, prediction
         self.picture, self.starts = picture, starts or {}
@@ -68,8 +71,10 @@ class Training:
     def moved(self, graph: Graph, again: Mapping[Node, Any]) -> None:
         """The graph was recorded again, and its nodes are these."""
         self.graph = graph
+        self.again = {x: again[y] for x, y in self.again.items() if y in again}
         self.parameters = [again[p] for p in self.parameters]
         self.given = self.given and (again[self.given[0]], again[self.given[1]])
+        self.columns = self.columns and (again[self.columns[0]], again[self.columns[1]])
         self.prediction = self.prediction and again[self.prediction]
 
     def data(
@@ -125,6 +130,7 @@ class Training:
         printed = javascript(trace([out]))
         self.predictor = printed.source
         own: dict[Node, str] = {leaf: name for name, leaf in printed.inputs.items()}
+        ends, graded = _ends(self.given[1].value)
         return {
             "X": names[X],
             "Y": names[Y],
@@ -135,7 +141,8 @@ class Training:
             "shape": list(out.shape),
             "picture": self.picture,
             "fixed": self.fixed,
-            "low": min(0.0, float(np.min(self.given[1].value))),
+            "ends": ends,
+            "graded": graded,
         }
 
 
@@ -156,7 +163,7 @@ def training_of(
         TypeError, ValueError: see there.
     """
     who = "playground"
-    if len(graph.outputs) != 1 or graph.outputs[0].shape != ():
+    if len(graph.outputs) != 1 or prod(graph.outputs[0].shape) != 1:
         raise ValueError(
             f"{who}: expected a cost that is one number, got {describe(graph.outputs[0])}; "
             "take its sum or mean"
@@ -197,6 +204,37 @@ def training_of(
     out = prediction.node if prediction is not None else drawn and _answer(graph, named, *drawn)
     others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
     return Training(graph, chosen, drawn, out, rate, optimiser, picture, others, columns)
+
+
+def arrays_as_leaves(
+    graph: Graph, named: dict[Node, str], training: Training
+) -> tuple[Graph, dict[Node, str]]:
+    """The graph with its arrays that have a number for each example as leaves.
+
+    The training is told of what became of its nodes.
+    """
+    if training.columns is None or (m := training.columns[0].shape[1]) == 1:
+        return graph, named
+
+    def of_examples(x: Any) -> bool:
+        return isinstance(x, np.ndarray) and x.shape[-1:] == (m,)
+
+    if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
+        return graph, named
+    again: dict[Node, Tensor] = {}
+    with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
+        for node in graph:
+            if isinstance(node, Leaf):
+                t = Tensor(node.value, node.requires_grad)
+            else:
+                args = [again[x] if isinstance(x, Node) else Tensor(x) if of_examples(x) else x
+                        for x in node.inputs]  # fmt: skip
+                t = record(node.op, args, node.meta)
+            t.node.name, t.node.scope = node.name, node.scope
+            again[node] = t
+    moved = {node: t.node for node, t in again.items()}
+    training.moved(trace([moved[x] for x in graph.outputs]), moved)
+    return training.graph, {moved[node]: name for node, name in named.items() if node in moved}
 
 
 def within(
@@ -255,6 +293,19 @@ def _leaf(x: Any, there: Sequence[Leaf], who: str, what: str) -> Leaf:
 def _columns(X: Leaf, Y: Leaf) -> bool:
     """Whether the columns of X (n, m) are examples, and those of Y (k, m) say of which class."""
     return len(X.shape) == 2 and len(Y.shape) == 2 and Y.shape[1] == X.shape[1] > 0
+
+
+def _ends(Y: Any) -> tuple[list[float], bool]:
+    """The two answers of a row that says of which class, 0 and 1 or −1 and 1; or its least and its
+    greatest one and True, where it holds numbers of other kinds.
+    """
+    found = np.unique(Y[np.isfinite(Y)]).astype(float).tolist() or [0.0]
+    if {*found} <= {0.0, 1.0}:
+        return [0.0, 1.0], False
+    if {*found} <= {-1.0, 1.0}:
+        return [-1.0, 1.0], False
+    least, most = found[0], found[-1]
+    return [least, most if most > least else least + 1], Y.shape[0] == 1 and len(found) != 2
 
 
 def _answer(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:

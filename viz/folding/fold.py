@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.escapes import printable
@@ -112,6 +112,18 @@ def fold(
     seen = work.readable(limit)
     groups = words.groups(seen)
     return groups, words.of_all(groups, seen)
+
+
+def steps_open(
+    graph: Graph, homes: Mapping[Node, Scope], names: Mapping[Node, str]
+) -> Iterator[list[Group]]:
+    """For each box of equal steps that a large graph folds to by itself, the groups where the last
+    of these steps is open.
+    """
+    if len(graph) > LIMIT:
+        work = Folding(graph, {node: homes.get(node, ()) for node in graph}, runs=True)
+        for plan in work.steps_open(work.readable(LIMIT).plan):
+            yield _Words(work, names).groups(work.seen(plan, gather=True, least=BUNDLE))
 
 
 def _wanted(folded: Any, scopes: Sequence[Scope], depth: Any, limit: Any) -> set[Scope]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.folding.repeats import repeats
+from viz.folding.repeats import codes, repeats, step_length
 from viz.folding.scopes import Scope, common, scope_ids
 from viz.folding.summary import result_of
 
@@ -229,6 +229,18 @@ class Folding:
                 break
             opened |= more
         return plan._replace(row=join_repetitions(plan.row, self.outputs))
+
+    def steps_open(self, plan: Plan) -> Iterator[Plan]:
+        """For each box of equal steps outside of scopes the plan with its last step open.
+
+        The steps before it, a beginning of a stretch, are a stretch too.
+        """
+        for k, box in enumerate(plan.row):
+            length = step_length(codes(box.ops))
+            if length < len(box.ops) and not any(plan.closed[self.homes[n]] for n in box.ops):
+                before, last = box.ops[:-length], box.ops[-length:]
+                parts = [Box(before, len(before) > 1), *(Box([node], False) for node in last)]
+                yield plan._replace(row=[*plan.row[:k], *parts, *plan.row[k + 1 :]])
 
     def _fitting(self, plan: Plan, target: int) -> Seen | None:
         for gather in (False, True):

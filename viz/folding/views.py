@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import combinations, islice
 
 from tinygrad_dnn.graph import Graph, Node
-from viz.folding.fold import LIMIT, Group, fold
+from viz.folding.fold import LIMIT, Group, fold, steps_open
 from viz.folding.scopes import Scope, scope_ids
 from viz.folding.summary import size, summary
 
@@ -22,7 +22,8 @@ def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) 
     """Groups by id for every picture, the first one first; at most MOST of at most LIMIT boxes.
 
     First as the graph folds by itself: everything open, unless it is large. Then, of what folded by
-    itself outside of scopes, each part opened alone, with OPENED boxes at most. Then all scopes
+    itself outside of scopes, each part opened alone, with OPENED boxes at most, and of equal steps
+    the last one. Then all scopes
     closed, level by level of nested ones, and each closed or open alone.
     Then those inside others, and the levels below.
     """
@@ -32,6 +33,7 @@ def views(graph: Graph, homes: Mapping[Node, Scope], named: Mapping[Node, str]) 
     for most, groups in (
         (len(graph), folded),
         *((OPENED, others) for others in _opened(folded)),
+        *((OPENED, others) for others in steps_open(graph, homes, named)),
         *((LIMIT, groups) for groups in _candidates(graph, homes, named)),
     ):
         boxes = len(graph) - sum(len(group.members) - 1 for group in groups)

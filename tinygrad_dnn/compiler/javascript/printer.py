@@ -22,7 +22,7 @@ from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, Nest, Ref, indent
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe
 
 NO_ROW = "there is no row for it in compiler/javascript"
-# The words of the language, and what programs call themselves.
+# The words of the language, what every object has, and what programs call themselves.
 WORDS = frozenset(HELPERS) | {
     "abstract", "arguments", "async", "await", "break", "case", "catch", "class", "const",
     "continue", "debugger", "default", "delete", "do", "else", "enum", "eval", "export", "extends",
@@ -31,6 +31,9 @@ WORDS = frozenset(HELPERS) | {
     "static", "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var",
     "void", "while", "with", "yield", "Array", "Float64Array", "Infinity", "Math", "NaN", "Object",
     "build", "buildBroken", "m", "memory", "program", "run",
+    "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
+    "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString",
+    "toString", "valueOf",
 }  # fmt: skip
 PLAIN = (np.ndarray, np.generic, int, float)
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53

@@ -20,7 +20,11 @@ AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
 SELECT = frozenset(name for name, op in REGISTRY.items() if op.selects)
 
 # Calls that the declarations' own cases leave out.
-MORE_CASES: dict[str, tuple[Case, ...]] = {"sum": (Case((), axis=0),)}
+MORE_CASES: dict[str, tuple[Case, ...]] = {
+    "sum": (Case((), axis=0),),
+    "cumprod": (Case((), axis=0),),
+    "cumsum": (Case((), axis=-1),),
+}
 
 
 def _float_arguments(op: Op, arrays: list[Any]) -> list[int]:

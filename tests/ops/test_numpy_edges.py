@@ -56,11 +56,13 @@ np.max(x,axis=0,where=w,initial=1) | np.min(x,where=w,initial=1.0) | np.nanmax(x
 np.mean(x,where=w) | np.std(x,axis=1,where=w) | np.var(x,where=w) | np.average(x,0,returned=True)[1]
 np.linalg.norm(x) | np.linalg.norm(x,3,axis=0) | np.linalg.norm(x,np.inf) | np.linalg.norm(x,0,1)
 np.linalg.lstsq(x,[1.0,2.0])[0] | np.linalg.vector_norm(x,ord=1) | np.linalg.matrix_norm(x,ord=1)
+np.pad(x,2,"mean") | np.pad(x,3,"linear_ramp",end_values=(7,1)) | np.pad(x,1,"median")
+np.pad(x,((0,1),(2,0)),"maximum") | np.pad(x,1,"linear_ramp",end_values=3)
 np.fabs(x) | np.modf(x)[0] | np.round(x) | np.nan_to_num(x) | np.ldexp(x,3) | np.ldexp(x,-1)
 """
 LINES_OF_WHOLE = [call.strip() for call in re.split(r"\n| \| ", OF_WHOLE) if call.strip()]
 # A truth value has no sign and no quarter.
-NOT_OF_TRUTHS = ("np.quantile(x,0.3)", "np.percentile", "np.nanquantile")
+NOT_OF_TRUTHS = ("np.quantile(x,0.3)", "np.percentile", "np.nanquantile", "np.pad")
 
 REFUSED = """
 np.select([a],[a]) | np.choose([0.0,1.0,0.0,1.0],[v,v]) | np.add.accumulate(s)

@@ -307,7 +307,16 @@ def committed(name):
 
 
 # Ops that look where the values of an array lie, or stand on one that does.
-LOOK = ("cumprod", "getitem", "recurrence", "repeat", "scatter", "setitem", "trace")
+LOOK = (
+    "cholesky_lower",
+    "cumprod",
+    "getitem",
+    "recurrence",
+    "repeat",
+    "scatter",
+    "setitem",
+    "trace",
+)
 
 
 # Positions that no case has: several at once, rows without elements.

@@ -13,18 +13,18 @@ from tinygrad_dnn import Tensor, gradients, sqrt, where
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check import check_op
 from tinygrad_dnn.check.op_check import cases_of, sampled
-from tinygrad_dnn.ops import Case, Op
+from tinygrad_dnn.ops import REGISTRY, Case, Op
 
 AWFUL = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300)
-SELECT = {
-    "where",
-    "getitem",
-    "setitem",
-    "take",
-}  # where these drop a value, nothing reaches what it came from
+# Where these drop a value, nothing reaches what it came from; as declared, whatever a mutant says.
+SELECT = frozenset(name for name, op in REGISTRY.items() if op.selects)
 
 # Calls that the declarations' own cases leave out.
-MORE_CASES: dict[str, tuple[Case, ...]] = {"sum": (Case((), axis=0),)}
+MORE_CASES: dict[str, tuple[Case, ...]] = {
+    "sum": (Case((), axis=0),),
+    "cumprod": (Case((), axis=0),),
+    "cumsum": (Case((), axis=-1),),
+}
 
 
 def _float_arguments(op: Op, arrays: list[Any]) -> list[int]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_dnn import Tensor, gradients, where
 from tinygrad_dnn.autodiff.tensor import record
-from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops import REGISTRY, Op
 
 WIDE = np.longdouble
 STEP = WIDE(1e-6)
@@ -180,9 +180,13 @@ def special(op: Op, k: int) -> list[Any]:
     return [v for v in (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0) if low <= v <= high]
 
 
+# As declared: a mutant takes the trait away, and is to be asked the same questions.
+ELEMENTWISE = frozenset(name for name, op in REGISTRY.items() if op.elementwise)
+
+
 def is_elementwise(op: Op) -> bool:
     """Declared so, or called by tests with whatever shapes broadcast."""
-    return op.elementwise or not op.cases
+    return op.elementwise or op.name in ELEMENTWISE or not op.cases
 
 
 def calls(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:

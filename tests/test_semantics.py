@@ -187,8 +187,10 @@ def test_s14_a_tensor_is_never_written_into_an_array() -> None:
     with pytest.raises(TypeError, match="cannot write a Tensor into an array"):
         a += t
     for out in (a, t):
-        with pytest.raises(TypeError, match="cannot write a Tensor into an array"):
-            np.multiply(t, 2.0, out=out)
+        with pytest.raises(TypeError, match=r"into an array \(out=\); leave out= away: z = np.mul"):
+            np.multiply(2.0, t, out=out)
+    with pytest.raises(TypeError, match=r"np.where\(where, np.divide\(x, y\), out\)"):
+        np.divide(1.0, t, out=a, where=a > 0)
     assert not a.any()
 
 

@@ -192,6 +192,13 @@ def test_the_gradient_of_a_graph_is_a_graph() -> None:
     same(third, -3 * np.sin(x.data) - np.cos(x.data) * x.data)
 
 
+def test_a_recorded_gradient_is_no_copy() -> None:
+    """What the rules say is drawn and derived; a copy would be a box that no rule speaks of."""
+    x, y, seed = parameter([1.0, 2.0]), parameter([3.0, 4.0]), parameter([5.0, 6.0])
+    assert gradients(x + y, x, gradient=seed, create_graph=True).node is seed.node
+    assert gradients(x * y, x, gradient=seed, create_graph=True).node.op.name == "multiply"
+
+
 def test_what_backward_leaves_is_a_graph_on_request() -> None:
     x = parameter([0.5, 1.0])
     z = (exp(x) * np.array([2.0, 3.0])).sum()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from contract import (
     MORE_CASES,
-    SELECT,
     check_cast,
     check_more,
     check_narrow,
@@ -86,11 +85,10 @@ def test_no_case_stands_twice() -> None:
         [end[0] for end in FAR],
         [end[0] for end in SECOND_ENDS],
         MORE_CASES,
-        SELECT,
         WAYS,
         THROUGH,
     ],
-    ids=["kinks", "ends", "far", "second ends", "cases", "select", "ways", "through"],
+    ids=["kinks", "ends", "far", "second ends", "cases", "ways", "through"],
 )
 def test_the_tables_speak_of_declared_ops(stated: Any) -> None:
     assert set(stated) <= set(REGISTRY)

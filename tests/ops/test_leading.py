@@ -25,6 +25,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case((4, 3, 2), index=(slice(None), 1, np.array([1, 0]))),
         Case((4, 3, 2), index=(np.array([[True, False, True]] * 4),)),
         Case((4, 3, 2), index=(..., np.int64(1), np.array([1, 0]))),
+        Case((4, 3), index=(slice(None), (0, 2))),
         Case((4, 3), index=()),
     ),
     "scatter": (

@@ -42,6 +42,28 @@ np.trace(a,-1) | np.nanstd(f,axis=1,ddof=4) | np.where(a>0)[1]
 """
 LINES = [call.strip() for call in re.split(r"\n| \| ", CALLS) if call.strip()]
 
+WHOLE = {
+    "i": np.array([[4, -1, 3], [2, 15, -26]]),
+    "u": np.array([[4, 1, 3], [2, 200, 255]], np.uint8),
+    "b": np.array([[True, False, True], [True, True, True]]),
+}
+OF_WHOLE = """
+np.median(x) | np.median(x,axis=-1,keepdims=True) | np.nanmedian(x) | np.nanmedian(x,axis=0)
+np.quantile(x,0.3) | np.percentile(x,[10,90],axis=1) | np.quantile(x,0.3,method="lower")
+np.nanquantile(x,0.3,axis=0) | np.nanmax(x) | np.nanmin(x,axis=0) | np.nanmean(x) | np.nanstd(x)
+np.nanvar(x,axis=0) | np.nanvar(x,dtype=np.float32) | np.nanvar(x,ddof=1) | np.nansum(x)
+np.max(x,axis=0,where=w,initial=1) | np.min(x,where=w,initial=1.0) | np.nanmax(x,initial=1,where=w)
+np.mean(x,where=w) | np.std(x,axis=1,where=w) | np.var(x,where=w) | np.average(x,0,returned=True)[1]
+np.linalg.norm(x) | np.linalg.norm(x,3,axis=0) | np.linalg.norm(x,np.inf) | np.linalg.norm(x,0,1)
+np.linalg.lstsq(x,[1.0,2.0])[0] | np.linalg.vector_norm(x,ord=1) | np.linalg.matrix_norm(x,ord=1)
+np.pad(x,2,"mean") | np.pad(x,3,"linear_ramp",end_values=(7,1)) | np.pad(x,1,"median")
+np.pad(x,((0,1),(2,0)),"maximum") | np.pad(x,1,"linear_ramp",end_values=3)
+np.fabs(x) | np.modf(x)[0] | np.round(x) | np.nan_to_num(x) | np.ldexp(x,3) | np.ldexp(x,-1)
+"""
+LINES_OF_WHOLE = [call.strip() for call in re.split(r"\n| \| ", OF_WHOLE) if call.strip()]
+# A truth value has no sign and no quarter.
+NOT_OF_TRUTHS = ("np.quantile(x,0.3)", "np.percentile", "np.nanquantile", "np.pad")
+
 REFUSED = """
 np.select([a],[a]) | np.choose([0.0,1.0,0.0,1.0],[v,v]) | np.add.accumulate(s)
 np.add.accumulate(a,axis=None) | a.reshape() | np.insert(v,9,1.0) | np.insert(v,1.5,1.0)
@@ -90,6 +112,60 @@ def test_what_numpy_refuses_is_refused_as_it_does(call: str) -> None:
         answer(call, arrays)
     with pytest.raises(theirs.type):
         answer(call, {n: Tensor(x, True, name=n) for n, x in arrays.items()})
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("call", LINES_OF_WHOLE)
+def test_s310_of_whole_numbers_and_truth_values_answers_are_numpys(call: str) -> None:
+    w = np.array([True, False, True])
+    for name, x in WHOLE.items():
+        if name == "b" and call.startswith(NOT_OF_TRUTHS):
+            continue
+        ours, theirs = (eval(call, {"np": np, "w": w, "x": v}) for v in (Tensor(x), x))
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), name
+        near = {"f2": 1e-3, "f4": 1e-6}.get(ours.dtype.str[1:], 1e-13)
+        np.testing.assert_allclose(ours.data, theirs, near, 0, err_msg=name)
+        if name == "i":
+            again = td.compile(lambda v: eval(call, {"np": np, "w": w, "x": v}))(x)
+            np.testing.assert_array_equal(again, ours.data)
+
+
+def test_decimals_before_the_point_of_whole_numbers() -> None:
+    x = np.array([14, 16, -25, 35])
+    rounded = np.round(Tensor(x), -1)
+    assert rounded.dtype == x.dtype
+    np.testing.assert_array_equal(rounded, np.round(x, -1))
+
+
+def test_the_middle_of_a_number_and_infinity() -> None:
+    x = np.array([[1.0, np.inf, np.nan], [-np.inf, 2.0, 3.0]])
+    np.testing.assert_array_equal(np.nanmedian(Tensor(x), axis=1), np.nanmedian(x, axis=1))
+
+
+def test_a_power_of_two_beyond_all_floats_times_a_small_number() -> None:
+    x, by = np.array([5e-324, 1e-300, 1e300]), [1074, 1500, -1500]
+    np.testing.assert_array_equal(np.ldexp(Tensor(x), by), np.ldexp(x, by))
+
+
+def test_extremes_of_nothing() -> None:
+    none = Tensor(np.zeros((0, 3)))
+    np.testing.assert_array_equal(np.max(none, axis=0, initial=-9.0), [-9.0] * 3)
+    for call in (np.nanmax, np.nanmin, np.max):
+        with pytest.raises(ValueError, match="zero-size array"):
+            call(none, axis=0)
+
+
+NO_AXIS = (
+    "np.sum(t,5) | np.median(t,5) | np.sort(t,3) | t.swapaxes(0,4) | np.median(s,0) | "
+    "np.linalg.norm(s,axis=0) | np.stack([t,t],9)"
+)
+
+
+@pytest.mark.parametrize("call", NO_AXIS.split(" | "))
+def test_s311_an_axis_that_is_not_there_is_an_axis_error(call: str) -> None:
+    t, s = Tensor(GIVEN["a"], name="t"), Tensor(GIVEN["s"])
+    with pytest.raises(np.exceptions.AxisError, match="axis"):
+        eval(call, {"np": np, "t": t, "s": s})
 
 
 def test_s261_places_are_numpys() -> None:

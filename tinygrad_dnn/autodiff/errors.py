@@ -47,10 +47,9 @@ def explained(
     Args:
         arrays: the operands' values; where they lie in different places, that is said.
     """
-    kinds = (np.linalg.LinAlgError, IndexError, ValueError, TypeError)
+    axis = np.exceptions.AxisError  # a ValueError and an IndexError
+    kinds = (np.linalg.LinAlgError, axis, IndexError, ValueError, TypeError)
     kind = next(k for k in kinds if isinstance(error, k))
-    if isinstance(error, np.exceptions.AxisError):
-        kind = ValueError
     shapes = [tuple(x.shape) if isinstance(x, Node) else np.shape(x) for x in inputs]
     operands = (f" {op.infix} " if op.infix else ", ").join(map(operand, inputs))
     reason = _mismatch(op, shapes) or _settings(meta) + str(error)

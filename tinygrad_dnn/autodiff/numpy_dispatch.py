@@ -325,10 +325,7 @@ class NumpyProtocols:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
-            raise TypeError(
-                f"{ufunc.__name__}: cannot write a Tensor into an array (out=, or array += tensor)"
-                "; write array = array + tensor, or use tensor.data"
-            )
+            raise _unwritable(ufunc.__name__, inputs, **kwargs)
         if method != "__call__":
             return _method(ufunc, method)(*inputs, **kwargs)
         op: Op | Composed | None = UFUNCS.get(ufunc)
@@ -358,6 +355,18 @@ class NumpyProtocols:
                 return func(*args, like=self._array, **kwargs)
             raise _no_rule(func.__module__, func.__name__)
         return ours(*args, **kwargs)
+
+
+def _unwritable(name: str, inputs: Sequence[Any], out: Any, where: Any = True, **_: Any) -> Any:
+    """The refusal of a ufunc that would write a Tensor into an array."""
+    call = f"np.{name}({', '.join('xy'[: len(inputs)])})"
+    if any(x is out[0] for x in inputs[:1]):
+        instead = "(array += tensor); write array = array + tensor, or use tensor.data"
+    elif where is True:
+        instead = f"(out=); leave out= away: z = {call}"
+    else:
+        instead = f"(out=, where=); write z = np.where(where, {call}, out)"
+    return TypeError(f"{name}: cannot write a Tensor into an array {instead}")
 
 
 def _module_of(ufunc: Any) -> str:

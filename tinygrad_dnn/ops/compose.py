@@ -191,6 +191,11 @@ def as_dtype(x: Any, dtype: Any) -> Any:
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
 
+def in_floats(x: Any) -> Any:
+    """x, whole numbers and truth values in float64, as NumPy takes their means and norms."""
+    return x if x.dtype.kind == "f" else x.astype(np.result_type(x.dtype, np.float64))
+
+
 def common_dtype(xs: Sequence[Any]) -> Any:
     """The dtype of arrays, lists and numbers together; a number of Python's has none of its own."""
     return np.result_type(*(x if type(x) in (int, float) else as_array(x).dtype for x in xs))

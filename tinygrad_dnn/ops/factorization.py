@@ -35,7 +35,7 @@ def definite(x):
     return [x @ t(x) + x.shape[-1] * np.eye(x.shape[-1], dtype=x.dtype)]
 
 
-SQUARE = (Case((3, 3)), Case((2, 2, 2)), Case((1, 1)))
+SQUARE = (Case((3, 3)), Case((3, 2, 2)), Case((1, 1)))
 
 
 @matrix("inv({x})", vjp=lambda g, z: -(t(z) @ g @ t(z)), cases=SQUARE, arrange=well_conditioned)

@@ -73,7 +73,7 @@ def _by_products(x, y, dtype):
 
 def _cumprod(g, z, x, x_shape, axis):
     # ∂z_i/∂x_k is the product of all but x_k: those before it times a recurrence from behind.
-    if axis is None:
+    if axis is None or not x_shape:
         return np.reshape(_shifted(z, 1) * _backwards(g, np.ravel(x)), x_shape)
     if axis in (0, -len(x_shape)):
         return _shifted(z, 1) * _backwards(g, x)

@@ -379,7 +379,7 @@ def behind(index):
     """
     parts = index if isinstance(index, tuple) else (index,)
     if not is_basic(index):
-        of_arrays = [not is_basic(p) or isinstance(p, (int, np.integer)) for p in parts]
+        of_arrays = [not is_basic((p,)) or isinstance(p, (int, np.integer)) for p in parts]
         places = np.flatnonzero(of_arrays)
         if places[-1] - places[0] >= len(places):
             return None

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [
     "angle",
@@ -41,7 +42,7 @@ def positive(x, /):
 @composed(np.fabs, cases=(Case((2, 3)),))
 def fabs(x, /):
     """Absolute value; the slope at 0 is 0."""
-    return np.absolute(x)
+    return np.absolute(floating(x))
 
 
 @composed(np.degrees, cases=(Case((2, 3)),))
@@ -72,11 +73,12 @@ def float_power(x1, x2, /):
 @composed(np.ldexp, cases=(Case((2, 3), (2, 3)),), domain=((-2, 2), range(-3, 4)))
 def ldexp(x1, x2, /):
     """x1 · 2ˣ² for integers x2."""
-    dtype = getattr(x1, "dtype", np.dtype(float))
-    x2 = as_array(x2)
+    x1, x2 = floating(x1), as_array(x2)
     if x2.dtype.kind not in "iu":
         raise TypeError(f"ldexp: expected integers as exponents, got {x2.dtype}")
-    return x1 * np.exp2(x2.astype(dtype))
+    dtype = getattr(x1, "dtype", np.dtype(float))
+    half = x2 // 2  # 2ˣ² itself may be no float where x1 · 2ˣ² is one
+    return x1 * np.exp2(half.astype(dtype)) * np.exp2((x2 - half).astype(dtype))
 
 
 @composed(np.divmod, cases=(Case((2, 3), (3,)),), domain=((4.1, 4.4), (1.6, 1.9)))
@@ -87,8 +89,14 @@ def divmod(x1, x2, /):
 
 @composed(np.round, cases=(Case((2, 3)), Case((2, 3), decimals=2)))
 def round(a, decimals=0):
-    """The nearest number of so many decimals, of two the even one; its slope is 0."""
+    """The nearest number of so many decimals, of two the even one; its slope is 0.
+
+    Whole numbers stay whole.
+    """
     decimals = index(decimals)
+    if a.dtype.kind in "iu":
+        tens = 10 ** abs(decimals)
+        return +a if decimals >= 0 else (np.rint(a / tens) * tens).astype(a.dtype)
     if decimals == 0:
         return np.rint(a)
     factor = 10.0 ** abs(decimals)
@@ -110,6 +118,8 @@ def fix(x):
 @composed(np.nan_to_num, cases=(Case((2, 3)),))
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     """NaN and infinities replaced by numbers, through which no gradient passes."""
+    if x.dtype.kind != "f":
+        return x.astype(x.dtype)
     limits = np.finfo(x.dtype)
     posinf = limits.max if posinf is None else posinf
     neginf = limits.min if neginf is None else neginf
@@ -154,6 +164,7 @@ def real_if_close(a, tol=100):
 @composed(np.angle, cases=(Case((2, 3)), Case((2, 3), deg=True)))
 def angle(z, deg=False):
     """0 of numbers above 0, π (or 180) of those below: of real numbers; its slope is 0."""
+    z = floating(z)
     half, none = z.dtype.type(np.pi), z.dtype.type(0)
     a = np.where(np.isnan(z), z, np.where(np.signbit(z), half, none))
     return np.rad2deg(a) if deg else a
@@ -162,5 +173,6 @@ def angle(z, deg=False):
 @composed(np.modf, cases=(Case((2, 3)),))
 def modf(x, /):
     """The part behind the point, and the integer towards 0, both with x's sign."""
+    x = floating(x)
     whole = np.trunc(x)
     return np.copysign(np.where(np.isinf(x), x.dtype.type(0), x - whole), x), whole

@@ -5,9 +5,9 @@ from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import as_array, composed
+from tinygrad_dnn.ops.compose import as_array, composed, in_floats
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.factorization import (
     cholesky_lower,
@@ -205,12 +205,13 @@ def lstsq(a, b, rcond=None):
         raise np.linalg.LinAlgError(
             f"lstsq: expected a matrix and a vector or matrix, got {a.shape} and {b.shape}"
         )
+    a = in_floats(a)
     m, n = a.shape
     s = singular_values(a)
     eps = float(np.finfo(a.dtype).eps)
     cut = max(m, n) * eps if rcond is None else eps if rcond == -1 else rcond
     z = pseudo_inverse(a, cut) @ b
-    rank = np.sum(s > cut * s[0]).astype(np.int32)
+    rank = np.sum(s > cut * s[:1]).astype(np.int32)  # of no singular values 0
     off = b - a @ z
     residuals = np.reshape(np.sum(off * off, axis=0), (-1,))
     return z, residuals if m > n else residuals[:0], rank, s
@@ -392,6 +393,7 @@ def _matrix_norm(x, ord, axis, keepdims):
 )
 def norm(x, ord=None, axis=None, keepdims=False):
     """Norms of vectors and matrices; the slope of the 2-norm at 0 is 0."""
+    x = in_floats(x)
     if axis is None:
         n = len(x.shape)
         if ord is None:
@@ -400,7 +402,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
         axis = tuple(range(n))
     axis = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     if len(axis) == 1:
-        return _vector_norm(x, ord, axis[0], keepdims)
+        return _vector_norm(x, ord, normalize_axis_index(axis[0], len(x.shape)), keepdims)
     if len(axis) == 2:
         return _matrix_norm(x, ord, axis, keepdims)
     raise ValueError(f"norm: expected one axis or two, got {axis}")
@@ -412,13 +414,13 @@ def norm(x, ord=None, axis=None, keepdims=False):
 )
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     """Norms of vectors along axes; the slope of the 2-norm at 0 is 0."""
-    return _vector_norm(x, ord, axis, keepdims)
+    return _vector_norm(in_floats(x), ord, axis, keepdims)
 
 
 @composed(np.linalg.matrix_norm, cases=(Case((3, 4)), Case((2, 3, 3), ord="nuc", keepdims=True)))
 def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     """Norms of matrices in the last two axes."""
-    return _matrix_norm(x, ord, (-2, -1), keepdims)
+    return _matrix_norm(in_floats(x), ord, (-2, -1), keepdims)
 
 
 @composed(

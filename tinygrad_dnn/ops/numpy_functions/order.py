@@ -4,9 +4,9 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 """
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import as_dtype, composed, plain
+from tinygrad_dnn.ops.compose import as_dtype, composed, in_floats, plain
 from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.numpy_functions.reductions import beside
 from tinygrad_dnn.ops.reduction import axes, length
@@ -32,8 +32,9 @@ def partition(a, kth, axis=-1, kind="introselect", order=None):
 
 
 def _rows(a, axis):
-    """The reduced axes flattened into a last one."""
-    over = axes(axis, a.shape)
+    """The reduced axes flattened into a last one; unlike for a sum, a 0-d array has none."""
+    n = len(a.shape)
+    over = tuple(range(n)) if axis is None else normalize_axis_tuple(axis, n)
     kept = tuple(i for i in range(len(a.shape)) if i not in over)
     turned = np.transpose(a, (*kept, *over))
     return np.reshape(turned, (*(a.shape[i] for i in kept), length(axis, a.shape)))
@@ -86,8 +87,10 @@ def _quantile(name, a, q, axis, method, keepdims, counts=None, weights=None):
     q = np.asarray(plain(name, "q", q), dtype=float)
     if q.size and not (np.all(q >= 0) and np.all(q <= 1)):
         raise ValueError(f"{name}: expected quantiles from 0 to 1, got {q.min()} to {q.max()}")
-    if q.ndim and method not in PICKING:  # an array takes part in the dtype, a number does not
-        a = as_dtype(a, np.result_type(a.dtype, q.dtype))
+    if method not in PICKING:
+        a = in_floats(a)
+        if q.ndim:  # an array takes part in the dtype, a number does not
+            a = as_dtype(a, np.result_type(a.dtype, q.dtype))
     rows = _rows(a, axis)
     n = rows.shape[-1]
     if not n:
@@ -115,11 +118,11 @@ def _between(rows, place, q, n, counts):
         rest = at - low
         x = rows[..., low]
         if not rest:
-            return x + _nan_of(rows)
+            return _unless_nan(x, rows)
         y = rows[..., low + 1]
         # As NumPy rounds: from the nearer neighbour.
         z = x + (y - x) * rest if rest < 0.5 else y - (y - x) * (1 - rest)
-        return z + _nan_of(rows)
+        return _unless_nan(z, rows)
     places = np.maximum(np.minimum(place(q, counts), counts - 1), 0)
     before = np.floor(places)
     part = np.expand_dims(places - before, -1).astype(rows.dtype)
@@ -152,13 +155,15 @@ def _reached(rows, shares, q, counts):
     before = np.logical_or(shares < q, shares == 0)
     at = np.minimum(np.sum(before, axis=-1, keepdims=True), rows.shape[-1] - 1)
     z = np.squeeze(np.take_along_axis(rows, at, axis=-1), -1)
-    return z if counts is not None else z + _nan_of(rows)
+    return z if counts is not None else _unless_nan(z, rows)
 
 
-def _nan_of(rows):
-    """NaN where a row holds one, which was sorted to its end; else 0. No gradient passes."""
-    last = rows[..., -1]
-    return np.where(np.isnan(last), rows.dtype.type(np.nan), rows.dtype.type(0))
+def _unless_nan(z, rows):
+    """z, and NaN where a row holds one, which was sorted to its end; no gradient passes there."""
+    if rows.dtype.kind != "f":
+        return z
+    nan, none = rows.dtype.type(np.nan), rows.dtype.type(0)
+    return z + np.where(np.isnan(rows[..., -1]), nan, none)
 
 
 TWO = (Case((3, 4)), Case((3, 4), axis=0), Case((2, 3, 4), axis=(0, -1), keepdims=True))
@@ -167,13 +172,13 @@ TWO = (Case((3, 4)), Case((3, 4), axis=0), Case((2, 3, 4), axis=(0, -1), keepdim
 @composed(np.median, cases=(*TWO, Case((5,))))
 def median(a, axis=None, overwrite_input=False, keepdims=False):
     """The middle element along axes, or the mean of the two in the middle; NaN if one is NaN."""
-    rows = np.sort(_rows(a, axis), axis=-1)
+    rows = np.sort(_rows(in_floats(a), axis), axis=-1)
     n = rows.shape[-1]
     if not n:
         z = np.mean(rows, axis=-1)  # NaN, and NumPy's warning
     else:
         z = rows[..., n // 2] if n % 2 else np.mean(rows[..., n // 2 - 1 : n // 2 + 1], axis=-1)
-        z = z + _nan_of(rows)
+        z = _unless_nan(z, rows)
     return np.reshape(z, _reduced_shape(a, axis)) if keepdims else z
 
 
@@ -187,7 +192,13 @@ def nanmedian(a, axis=None, overwrite_input=False, keepdims=False):
     keepdims = keepdims is True
     if not _rows(a, axis).shape[-1]:
         return median.forward(a, axis, keepdims=keepdims)
-    return _quantile("nanmedian", a, 0.5, axis, "linear", keepdims, _counts(a, axis))
+    counts = np.expand_dims(_counts(a, axis), -1)
+    rows = np.sort(_rows(in_floats(a), axis), axis=-1)
+    middle = np.maximum((counts - 1) // 2, 0), np.minimum(counts // 2, rows.shape[-1] - 1)
+    x, y = (np.squeeze(np.take_along_axis(rows, i, axis=-1), -1) for i in middle)
+    odd = np.squeeze(counts, -1) % 2 == 1
+    z = np.where(odd, x, np.mean(np.stack([x, y]), axis=0))
+    return np.reshape(z, _reduced_shape(a, axis)) if keepdims else z
 
 
 QUANTILES = (

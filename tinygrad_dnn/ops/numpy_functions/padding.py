@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.ops import shape as ops
-from tinygrad_dnn.ops.compose import composed
+from tinygrad_dnn.ops.compose import composed, in_floats
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = ["pad"]
@@ -37,13 +37,21 @@ def _pairs(given, n):
     return np.broadcast_to(given, (n, 2)).tolist()
 
 
+def _whole(value, dtype, rounded):
+    """Values beside whole numbers, rounded to such ones, and others as they are."""
+    return value if dtype.kind == "f" else rounded(value).astype(dtype)
+
+
 def _ramped(x, axis, width, ends):
     """From the element at each end in equal steps to another value."""
     wide = [-1 if i == axis else 1 for i in range(len(x.shape))]
-    shares = [np.reshape(np.arange(n, dtype=x.dtype) / max(n, 1), wide) for n in width]
-    edges = x[_along(axis, slice(0, 1))], x[_along(axis, slice(-1, None))]
+    shares = [np.reshape(np.arange(n) / max(n, 1), wide) for n in width]
+    if x.dtype.kind == "f":
+        shares = [share.astype(x.dtype) for share in shares]
+    edges = (in_floats(x[_along(axis, part)]) for part in (slice(0, 1), slice(-1, None)))
     before, after = (
-        end + (edge - end) * share for end, edge, share in zip(ends, edges, shares, strict=True)
+        _whole(end + (edge - end) * share, x.dtype, np.floor)
+        for end, edge, share in zip(ends, edges, shares, strict=True)
     )
     return np.concatenate([before, x, np.flip(after, axis)], axis=axis)
 
@@ -57,7 +65,7 @@ def _with_statistic(x, axis, width, lengths, of):
             raise ValueError(f"pad: expected stat_length as 0 or more, got {length}")
         length = n if length is None else min(length, n)
         some = x[_along(axis, slice(0, length) if end == 0 else slice(n - length, n))]
-        value = of(some, axis=axis, keepdims=True)
+        value = _whole(of(some, axis=axis, keepdims=True), x.dtype, np.rint)
         shape = tuple(count if i == axis else k for i, k in enumerate(x.shape))
         parts.append(np.broadcast_to(value, shape))
     return np.concatenate([parts[0], x, parts[1]], axis=axis)

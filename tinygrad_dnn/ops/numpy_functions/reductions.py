@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction, running
-from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
+from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, in_floats
 from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
@@ -72,21 +72,35 @@ def _differs(initial, neutral):
     return hasattr(initial, "node") or initial != neutral
 
 
-def _extreme(name, of_two, worst):
+def _bound(dtype, low):
+    """The smallest value of a dtype, or the largest."""
+    if dtype.kind == "f":
+        return -np.inf if low else np.inf
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    return (not low) if limits is None else limits.min if low else limits.max
+
+
+def _extreme(name, of_two, low):
     def extreme(a, axis, keepdims, initial, where):
         if where is not True and not _given(initial):
             raise ValueError(
                 f"{name}: expected initial= beside where=: of nothing there is no {name}"
             )
-        op = getattr(reduction, name)
-        z = op(_with(a, None, where, worst), axis, keepdims=_kept(keepdims))
+        keepdims, dtype = _kept(keepdims), a.dtype
+        a = _with(a, None, where, _bound(dtype, low))
+        if dtype.kind != "f" and isinstance(initial, (int, float)):
+            initial = dtype.type(int(initial))
+        if _given(initial) and not reduction.length(axis, a.shape):
+            none = np.sum(a, axis=axis, keepdims=keepdims)  # 0 of nothing, in the result's shape
+            return as_dtype(none, dtype) + initial
+        z = getattr(reduction, name)(a, axis, keepdims=keepdims)
         return of_two(z, initial) if _given(initial) else z
 
     return extreme
 
 
-_largest = _extreme("max", np.maximum, -np.inf)
-_smallest = _extreme("min", np.minimum, np.inf)
+_largest = _extreme("max", np.maximum, low=True)
+_smallest = _extreme("min", np.minimum, low=False)
 BOUNDED = (Case((3, 4), axis=1, where=MASK, initial=0.1), Case((3, 4), axis=0, initial=0.1))
 
 
@@ -124,6 +138,7 @@ def mean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     a = _with(a, dtype, True, 0)
     if where is True:
         return reduction.mean(a, axis, keepdims=_kept(keepdims))
+    a = in_floats(a)
     z = np.sum(_with(a, None, where, 0), axis=axis, keepdims=True)
     return _over(z, _count(a, axis, where), axis, _kept(keepdims))
 
@@ -142,6 +157,7 @@ def _variance(a, axis, dtype, ddof, keepdims, where, mean, correction):
     a = _with(a, dtype, True, 0)
     if where is True and not _given(mean):
         return reduction.var(a, axis, ddof=ddof, keepdims=_kept(keepdims))
+    a = in_floats(a)
     if not _given(mean):
         mean = np.mean(a, axis=axis, keepdims=True, where=where)
     off = _with(a - mean, None, where, 0)
@@ -224,12 +240,14 @@ def nanstd(
 def _of_few(z, a, axis, keepdims, where, ddof=0):
     """NaN where no more than ddof numbers were left."""
     left = np.sum(_there(a, where), axis=axis, keepdims=_kept(keepdims))
-    return np.where(left > ddof, z, a.dtype.type(np.nan))
+    return np.where(left > ddof, z, z.dtype.type(np.nan))
 
 
 @over_axes(np.nanmax)
 def nanmax(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
     """Largest of the numbers that are not NaN; NaN where there is none."""
+    if a.dtype.kind != "f" or not reduction.length(axis, a.shape):
+        return _largest(a, axis, keepdims, initial, True if where is NOT_GIVEN else where)
     there = _there(a, where)
     z = _largest(a, axis, keepdims, initial if _given(initial) else -np.inf, there)
     return z if _given(initial) else _of_few(z, a, axis, keepdims, where)
@@ -238,6 +256,8 @@ def nanmax(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
 @over_axes(np.nanmin)
 def nanmin(a, axis=None, keepdims=False, initial=NOT_GIVEN, where=True):
     """Smallest of the numbers that are not NaN; NaN where there is none."""
+    if a.dtype.kind != "f" or not reduction.length(axis, a.shape):
+        return _smallest(a, axis, keepdims, initial, True if where is NOT_GIVEN else where)
     there = _there(a, where)
     z = _smallest(a, axis, keepdims, initial if _given(initial) else np.inf, there)
     return z if _given(initial) else _of_few(z, a, axis, keepdims, where)
@@ -348,7 +368,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     keepdims = _kept(keepdims)
     if weights is None:
         z = np.mean(a, axis=axis, keepdims=keepdims)
-        total = np.full(np.shape(z), reduction.length(axis, a.shape), a.dtype)
+        total = np.full(np.shape(z), reduction.length(axis, a.shape), z.dtype)
         return (z, total) if returned else z
     weights = beside("average", as_array(weights), a, axis)
     total = np.sum(np.broadcast_to(weights, a.shape), axis=axis, keepdims=keepdims)

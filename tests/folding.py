@@ -124,8 +124,8 @@ def sum_of_many() -> Tensor:
 
 def many_into_one(what: str) -> Tensor:
     if what == "arrays":
-        first: Any = parameter(1)
-        return np.concatenate([first, *(np.ones(1) for _ in range(LEAVES))])  # type: ignore[return-value]
+        arrays: Any = [parameter(5), *(np.arange(5.0) + k / 7 for k in range(LEAVES))]
+        return np.concatenate(arrays)  # type: ignore[return-value]
     leaves: Any = [Tensor(np.ones(1), what == "parameters", name=f"x{k}") for k in range(LEAVES)]
     return np.concatenate(leaves)  # type: ignore[return-value]
 

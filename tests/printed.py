@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 SMALL = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
+DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 LOW = {c: i for i, c in enumerate("ᵢⱼₖₗₚᵣₛₜᵤᵥ")}
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|I₀|[A-Za-zδ_]\w*)"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[-−+]?\d+)?|inf|nan)|(?P<name>log₂|log₁₀|σ|I[₀-₉]+|[A-Za-zδ_]\w*)"
     r"|(?P<low>[ᵢⱼₖₗₚᵣₛₜᵤᵥ₍₎]+)|(?P<high>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)|(?P<sign>\S))",
     re.ASCII,
 )
+NUMBERS = re.compile(r"(?:[\[\] ,.\d−/]|e[−+]?\d+|nan)*")  # of an array
 COMPARED = {
     ">": np.greater, "≥": np.greater_equal, "<": np.less, "≤": np.less_equal,
     "=": np.equal, "≠": np.not_equal,
@@ -36,8 +38,8 @@ TO_SHAPE = {
     "broadcast": np.broadcast_to,
 }  # fmt: skip
 ALONG: dict[str, Callable[..., Any]] = {
-    "cumsum": np.cumsum, "flip": np.flip, "roll": np.roll, "repeat": np.repeat,
-    "sort": np.sort, "take": np.take,
+    "cumsum": np.cumsum, "cumprod": np.cumprod, "flip": np.flip, "roll": np.roll,
+    "repeat": np.repeat, "sort": np.sort, "take": np.take,
     "softmax": lambda x, axis=0: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
     "log_softmax": lambda x, axis=0: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
 }  # fmt: skip
@@ -50,8 +52,19 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "stop": lambda x: x, "identity": lambda x: x, "rounding": lambda x: x, "not": np.logical_not,
     "pad": lambda x, width, constant_values=0: np.pad(x, width, constant_values=constant_values),
     "stack": lambda *xs, axis=0: np.stack(xs, axis), "abs": np.abs,
+    "solve_lower": lambda x, y: np.linalg.solve(np.tril(x), y),
+    "solve_upper": lambda x, y: np.linalg.solve(np.triu(x), y),
+    "cholesky": np.linalg.cholesky, "recur": lambda x, y: _recurrence(x, y),
     "I₀": lambda x: _bessel(x, 0), "sinc": lambda x: _sinc(x, 0),
 }  # fmt: skip
+
+
+def _recurrence(x: Any, y: Any) -> Any:
+    """z_k = y_k + x_k z_{k−1}."""
+    z = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)))
+    for k in range(len(z)):
+        z[k] = y[k] + (x[k] * z[k - 1] if k else 0)
+    return z
 
 
 def _quadrature(f: Callable[..., Any], low: float, high: float) -> Any:
@@ -260,6 +273,11 @@ class Reader:
         if kind == "name":
             return self.called(word, shape)
         if word == "[":
+            start = self.at = self.at - 1
+            inside = self.bracketed()
+            if NUMBERS.fullmatch(inside) and self.peek()[0] != "low":
+                return np.array(eval(f"[{inside}]".replace("−", "-"), {"nan": np.nan}))
+            self.at = start + 1
             return self.joined()
         if word == "⌊":
             value = np.floor(self.loosest())
@@ -301,6 +319,8 @@ class Reader:
             (x,), _ = self.arguments()
             return FAMILIES[word](x, order)
         if not self.rest().startswith("("):
+            if re.fullmatch("I[₁-₉][₀-₉]*", word) and word not in self.names:
+                return np.eye(int(word[1:].translate(DIGITS)))
             if word == "log" and self.peek()[1] == "σ":
                 return np.log(self.factor())
             return self.names[word]
@@ -330,6 +350,8 @@ class Reader:
             whole = z if "axis" in more or "at" in more else z.reshape(-1)
             np.add.at(whole, (*along, xs[1]) if len(xs) > 1 else more.pop("at"), xs[0])
             return z
+        if word in ("ones", "zeros"):
+            return getattr(np, word)(tuple(map(int, xs)))
         if word in REDUCED and len(xs) == 1:
             return reduced(word, xs[0], how, dropped, shape, **more)
         if word in ALONG:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import array_names
 from tinygrad_dnn.formula.listing import distinct_names
 from tinygrad_dnn.graph import Graph, Node, trace
 
@@ -44,7 +45,8 @@ def names_of(
 ) -> dict[Node, str]:
     """The nodes' own names, then those of the variables; the first variable of several wins.
 
-    No two are alike, see `distinct_names`; leaves without a name have one by their position.
+    No two are alike, see `distinct_names`; leaves without a name have one by their position, and
+    constant arrays that of a variable, or one by the order in which they are read.
 
     Raises:
         TypeError: names is no mapping.
@@ -62,7 +64,9 @@ def names_of(
         if issubclass(type(node), Node) and node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
     own = {node: node.name for node in graph if node.name}
-    return distinct_names(graph, named | own, set(graph.leaves))
+    named |= own
+    arrays = array_names(graph, named, names)
+    return distinct_names(graph, named | arrays, set(graph.leaves))
 
 
 def namesakes(named: Mapping[Node, str]) -> str:

@@ -85,7 +85,7 @@ Y = Tensor(np.ones((2, 2)), name="Y")
         (lambda: np.concatenate([x, y + z]), "[x, y + z]ᵢ"),
         (lambda: np.einsum("ij,jk->ik", x, y), "einsum(ij,jk→ik; x, y)"),
         (lambda: x * -2.5, "x · (−2.5)"),
-        (lambda: x - np.ones(2), "x − constant(2,)"),
+        (lambda: x - np.ones(2), "x − ones(2)"),
         (lambda: x * np.float64(0.25), "x · 0.25"),
         (lambda: x / 3 + 1 / 3, "x / 3 + 1/3"),
         (lambda: x / (1 / 3), "x / (1/3)"),

@@ -29,7 +29,7 @@ LINE = re.compile(r" *(\S+) = (.*?) +(\([\d, ]*\)|a number) +from ")
 def read_back(derived: Derivation, values: dict[str, Any]) -> dict[str, Any]:
     """The gradients by name, from the text that is printed."""
     remark, _, *rows = str(derived).splitlines()
-    known = {k: np.asarray(v) for k, v in values.items()}
+    known = {k: np.asarray(v) for k, v in {**values, **derived.arrays}.items()}
     if counted := re.match(r"(\w+) = (\d+)\. ", remark):
         known[counted[1]] = np.float64(counted[2])
     found = {}
@@ -195,9 +195,9 @@ def test_the_documents_network(cost_of: str) -> None:
     compared(viz.derive(cost), cost, of_graph(cost), rtol=1e-9)
 
 
-# Lines with what a formula names and does not define: arrays and sparse matrices that nobody named
-# are printed by their shape alone, factors of a matrix as one array of parts.
-UNDEFINED = ("constant(", "…](", "S(", "eigh(", "qr(", "svd(")
+# Lines with what a formula names and does not define: sparse matrices that nobody named are printed
+# by their shape alone, factors of a matrix as one array of parts.
+UNDEFINED = ("…](", "S(", "eigh(", "qr(", "svd(")
 WITH_UNDEFINED = (
     "cholesky_lower", "cumprod", "eigenvalues", "eigh_parts", "prod", "qr_parts", "recurrence",
     "setitem", "sign", "singular_values", "sparse_matmul", "svd_parts", "triangular",

@@ -61,7 +61,7 @@ def test_a_small_graph_is_left_alone_and_so_is_one_that_is_to_be_drawn_in_full()
 
 def test_the_limit_counts_what_would_be_drawn() -> None:
     x = parameter(3, name="x")
-    masks = [np.ones(3) for _ in range(40)]  # each is drawn, the numbers are not
+    masks = [np.arange(3) / (7 + k) for k in range(40)]  # each is drawn, the numbers are not
     for mask in masks:
         x = x * mask + 1.0
     graph = graph_of(x)

@@ -102,23 +102,21 @@ def test_a_number_among_the_inputs_says_itself() -> None:
     told = reasons(named(param([2.0], "x") * 1e308, "y"))
     assert told["y"] == "*y is inf, from x = 2.0, 1e+308; too large for float64"
     power = named(param([[2.0]], "x") ** np.array([[1.0, 2000.0]]), "p")
-    assert "constant(1, 2) = 2000.0" in reasons(power)["p"]
+    assert "[[1, 2000]] = 2000.0" in reasons(power)["p"]
 
 
 def test_what_is_finite_again_hands_nothing_on() -> None:
     masked = tg.where(np.array([True, False]), param([1.0, 2.0], "x"), -np.inf)
     y = named(tg.softmax(masked) * 1e308 * 1e308, "y")
     told = reasons(y)
-    assert told["where"] == "*where(constant(2,), x, −inf) holds 1 -inf at [1], from -inf"
+    assert told["where"] == "*where(constant(2,), x, −inf) holds 1 -inf at [1], from −inf"
     assert told["y"].startswith("*y holds 1 inf at [0], from softmax(")
 
 
 def test_a_constant_with_nan_is_told_where_it_is_used() -> None:
     y = param([1.0, 2.0], "x") * np.array([np.nan, 1.0])
-    assert reasons(y * 2.0, y)["multiply"] == "NaN, from x ⊙ constant(2,)"
-    assert found(y)[y.node] == Problem(
-        "x ⊙ constant(2,) holds 1 NaN at [0], from constant(2,)", True
-    )
+    assert reasons(y * 2.0, y)["multiply"] == "NaN, from x ⊙ [nan, 1]"
+    assert found(y)[y.node] == Problem("x ⊙ [nan, 1] holds 1 NaN at [0], from [nan, 1]", True)
 
 
 def test_where_values_are_missing_nobody_is_accused() -> None:
@@ -176,17 +174,17 @@ def test_dead_units_are_why_a_gradient_is_zero() -> None:
     [
         (lambda a: tg.sigmoid(a * 100), "σ(a · 100) is saturated everywhere"),
         (lambda a: tg.tanh(a * 100), "tanh(a · 100) is saturated everywhere"),
-        (lambda a: a * np.zeros(2), "constant(2,) is 0 everywhere"),
+        (lambda a: a * np.zeros(2), "zeros(2) is 0 everywhere"),
         (lambda a: named(Tensor(np.zeros((1, 2))), "W2") @ a, "W2 is 0 everywhere"),
         (lambda a: tg.where(a < 0, a, 1.0), "where(a < 0, a, 1) takes nothing of it"),
         (lambda a: tg.maximum(a, 1e3), "max(a, 1000) takes nothing of it"),
         (lambda a: np.sign(a), "sign(a) has slope 0 everywhere"),
-        (lambda a: (a - a.data) ** 2, "(a − constant(2,))² has slope 0 everywhere"),
+        (lambda a: (a - a.data) ** 2, "(a − [1, 2])² has slope 0 everywhere"),
         (lambda a: a - a, ""),
         (lambda a: (a - a) + tg.relu(a - 9.0), ""),
         (lambda a: tg.relu(a - 9.0) + (a - a), ""),
         (lambda a: np.split(tg.concatenate([a, -a]), 2)[0] - a, ""),
-        (lambda a: tg.concatenate([a, a]) * np.zeros(4), "constant(4,) is 0 everywhere"),
+        (lambda a: tg.concatenate([a, a]) * np.zeros(4), "zeros(4) is 0 everywhere"),
     ],
 )
 def test_why_a_gradient_is_zero(f: Any, why: str) -> None:

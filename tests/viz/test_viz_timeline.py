@@ -252,7 +252,7 @@ def test_where_nothing_is_to_be_differentiated_there_is_no_way_back() -> None:
 
 def test_constants_have_a_node_of_their_own_and_merged_steps_a_host() -> None:
     x = parameter(2, name="x")
-    story, _ = told(named(relu(x * np.array([1.0, 2.0]) * 3.0), "y"), merge=True)
+    story, _ = told(named(relu(x * np.array([0.1234, 2.3456]) * 3.0), "y"), merge=True)
     assert story["nodes"]["n1c1"]["kind"] == "const"
     assert story["edges"]["n1c1-n1-1"] == ["n1c1", "n1"]
     assert {n["host"] for k, n in story["nodes"].items() if k in ("n1", "n2", "n3")} == {"n3"}

@@ -61,6 +61,13 @@ class LaTeX:
         """Several operands between commas."""
         return ", ".join(texts)
 
+    def numbers(self, rows: Sequence[Sequence[str]], matrix: bool) -> str:
+        r"""A `bmatrix`; a vector between commas."""
+        if not matrix:
+            return rf"\left[{', '.join(rows[0])}\right]"
+        lines = r" \\ ".join(" & ".join(row) for row in rows)
+        return rf"\begin{{bmatrix}} {lines} \end{{bmatrix}}"
+
     def signs(self, text: str) -> str:
         """Words and signs of a template as commands."""
         return _signs(text)

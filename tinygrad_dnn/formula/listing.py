@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import array_names, figures, named_arrays
 from tinygrad_dnn.formula.short_ids import LONGEST_STEP, cited
 from tinygrad_dnn.formula.text import Style, formulas, own_formula
 from tinygrad_dnn.graph import Graph, Node
@@ -17,7 +18,7 @@ def listed(graph: Graph) -> str:
     """The graph in columns, inputs before what is made of them, as `print(graph)` shows it.
 
     What has no name is called by the letter x (leaves) or h (results) and its line's number. A
-    formula stands in the names of other lines.
+    formula stands in the names of other lines, and of the constant arrays that stand below them.
 
         X   (2, 200)  float64   data
         W1  (8, 2)    float64   parameter
@@ -37,6 +38,10 @@ def listed(graph: Graph) -> str:
             f"in {' / '.join(map(printable, node.scope))}" if node.scope else "",
         )
         for node in graph
+    ]
+    rows += [
+        (name, str(tuple(x.shape)), str(x.dtype), figures(x, SHOWN) or "constant", "")
+        for name, x in named_arrays(names).items()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -59,10 +64,10 @@ def with_ids(
 def distinct_names(
     graph: Graph, named: Mapping[Node, str], others: Container[Node] = ()
 ) -> dict[Node, str]:
-    """Names no two of which are alike: the second W1 is W1_2.
+    """Names no two of which are alike: the second W1 is W1_2; of constant arrays too.
 
     Args:
-        named: the names that nodes have.
+        named: the names that nodes and arrays have.
         others: those which are called x4 (leaves) or h4 (results) after their position if they have
             none.
     """
@@ -79,4 +84,4 @@ def distinct_names(
             name = f"{wanted}_{times[wanted] + 1}"
         there.add(name)
         names[node] = name
-    return names
+    return names | array_names(graph, {**named, **names})

@@ -123,6 +123,14 @@ class MathML:
         """Several operands between commas."""
         return _row("<mo>,</mo>".join(texts))
 
+    def numbers(self, rows: Sequence[Sequence[str]], matrix: bool) -> str:
+        """`<mtable>`; a vector between commas."""
+        inside = self.listed(rows[0])
+        if matrix:
+            cells = ("".join(f"<mtd>{x}</mtd>" for x in row) for row in rows)
+            inside = f"<mtable>{''.join(f'<mtr>{row}</mtr>' for row in cells)}</mtable>"
+        return f"<mrow><mo>[</mo>{inside}<mo>]</mo></mrow>"
+
     def signs(self, text: str) -> str:
         """Words and signs of a template, token by token."""
         return _tokens(text)

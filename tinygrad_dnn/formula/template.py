@@ -59,6 +59,9 @@ class Script(Protocol):
     def listed(self, texts: Sequence[str]) -> str:
         """Several operands, one after another."""
 
+    def numbers(self, rows: Sequence[Sequence[str]], matrix: bool) -> str:
+        """A matrix, or its only row as a vector, in brackets."""
+
     def signs(self, text: str) -> str:
         """Words and signs of a template."""
 
@@ -268,6 +271,11 @@ class Unicode:
     def listed(self, texts: Sequence[str]) -> str:
         """`x, y, z`."""
         return ", ".join(texts)
+
+    def numbers(self, rows: Sequence[Sequence[str]], matrix: bool) -> str:
+        """`[[1, 1], [0, 1]]`, `[1, 0]`."""
+        lines = [f"[{', '.join(row)}]" for row in rows]
+        return f"[{', '.join(lines)}]" if matrix else lines[0]
 
     def signs(self, text: str) -> str:
         """The text as it is."""

@@ -9,51 +9,19 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Callable, Container, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.formula.calls import Called, call_formula, calls_of
+from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.plumbing import reading
 from tinygrad_dnn.formula.settings import values, wording
-from tinygrad_dnn.formula.template import ATOM, MINUS, SUM, UNICODE, Formula, Script, formula_of
+from tinygrad_dnn.formula.template import ATOM, SUM, UNICODE, Formula, Script, formula_of
 from tinygrad_dnn.graph import Graph, Node, trace
 
 _SEVERAL = 6  # inputs of one op that are all written
 _MORE = object()  # in place of those that are not
-_MOST = 999  # above this a denominator is no longer read at once
-
-
-def constant(value: Any) -> str:
-    """A constant as a reader would write it: a number as a number or the fraction that it is, an
-    array by its shape.
-    """
-    if isinstance(value, (bool, int)):
-        return str(value)
-    shape = () if isinstance(value, float) else getattr(value, "shape", None)
-    if shape == ():
-        return str(value) if str(getattr(value, "dtype", "")) == "bool" else _number(value)
-    return "constant" if shape is None else f"constant{tuple(shape)}"
-
-
-def _number(value: Any) -> str:
-    """`0.25`; `1/3`, where six digits would not do and that is exactly the number."""
-    value = value[()] if isinstance(value, np.ndarray) else value
-    text, kind = f"{value:.6g}", type(value)
-    known = isinstance(value, (float, np.floating))  # no integer, and not on another device
-    if not known or not isfinite(value) or kind(float(text)) == value:
-        return text
-    from fractions import Fraction  # with decimal a tenth of an import of NumPy; most do without
-
-    near = Fraction(float(value)).limit_denominator(_MOST)
-    exact = near and kind(near.numerator) / kind(near.denominator) == value
-    return str(near) if exact else text
-
-
-def level_of(text: str) -> int:
-    """How tightly a constant binds: −2 and 1/3 not as 2 does."""
-    return MINUS if text.startswith("-") or "/" in text else ATOM
 
 
 # Which template a node is written with, on a line beside its shape or within a formula.
@@ -168,6 +136,7 @@ class Pen:
     ) -> None:
         self.names, self.scripts, self.style, self.beside = names, scripts, style, beside
         self.quiet = quiet
+        self.arrays: dict[int, Written] = {}  # constant ones by their id()
         self.dots = self.bound(self.plain("…"), ATOM)
 
     def plain(self, text: str) -> tuple[str, ...]:
@@ -278,13 +247,22 @@ class Pen:
         if x is _MORE:
             return self.dots
         if not isinstance(x, Node):
-            text = constant(x)
-            return self.bound(self.plain(text), level_of(text))
+            return self.constant(x)
         if x in self.names:
             return self.bound(tuple(script.name(self.names[x]) for script in self.scripts), ATOM)
         if x.op is None:
             return self.bound(self.plain(f"tensor{tuple(x.shape)}"), ATOM)
         return done.get(x, self.dots)
+
+    def constant(self, x: Any) -> Written:
+        """A number, or an array, which is looked at once."""
+        found = self.arrays.get(id(x))
+        if found is None:
+            pieces = [constant(x, self.names, script) for script in self.scripts]
+            found = tuple(text for text, _ in pieces), tuple(level for _, level in pieces)
+            if getattr(x, "shape", ()):
+                self.arrays[id(x)] = found
+        return found
 
 
 def passed_on(node: Node, names: Mapping[Node, str]) -> Node | None:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.conventions import NUMBER_FIRST, NUMBER_LAST, is_number, readable
 from tinygrad_dnn.formula.settings import values
 from tinygrad_dnn.formula.template import ATOM, UNICODE, Formula, Piece
-from tinygrad_dnn.formula.text import constant, level_of, own_formula, written
+from tinygrad_dnn.formula.text import own_formula, written
 from tinygrad_dnn.graph import Graph, Node, trace
 from tinygrad_dnn.ops import multiply
 from tinygrad_dnn.rewrite.engine import Rewritten, Step, rewrite
@@ -120,8 +121,7 @@ class _Pen:
 
     def _value(self, x: Any) -> Piece:
         if not isinstance(x, Node):
-            text = constant(x)
-            return text, level_of(text)
+            return constant(x, self.named)
         if x in self.named:
             return self.named[x], ATOM
         if x.op is None:

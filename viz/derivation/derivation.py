@@ -12,6 +12,7 @@ from typing import Any
 from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again, forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import named_arrays
 from tinygrad_dnn.formula.conventions import readable
 from tinygrad_dnn.formula.html import at_the_left
 from tinygrad_dnn.formula.latex import latex_text, latex_words
@@ -97,7 +98,7 @@ def derive(
     named = {x: called for x, called in ids.items() if x in named or x.requires_grad}
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
-    named = {again[node]: called for node, called in named.items()}
+    named = {again.get(node, node): called for node, called in named.items()}
     divisor = divisor_of(forward.graph, names)
     backward = backward_again(forward)
     lines, every = _readable_lines(forward, backward, named, divisor, convention == DOCUMENT)
@@ -106,8 +107,8 @@ def derive(
     equations = [(lines.named.get(x, ""), text) for x, text in lines.forward.items()]
     known = [printable(named[x]) for x in forward.graph.outputs if x in named]
     of = ", ".join(known) or "the result"
-    same = namesakes(lines.named)
-    return Derivation(every, equations, divisor, of, simplify, steps, title or of, same)
+    same, arrays = namesakes(lines.named), named_arrays(lines.constants)
+    return Derivation(every, equations, divisor, of, simplify, steps, title or of, same, arrays)
 
 
 def _readable_lines(
@@ -186,6 +187,7 @@ class Derivation:
         forward: the named results, each with what it is computed from.
         divisor: the number of examples that the cost is divided by, or None.
         of: what it is the backward pass of.
+        arrays: the constant arrays that lines cite, by name.
     """
 
     def __init__(
@@ -198,11 +200,12 @@ class Derivation:
         steps: bool,
         title: str,
         namesakes: str = "",
+        arrays: Mapping[str, Any] | None = None,
     ) -> None:
         self.lines, self.forward, self.divisor = list(lines), list(forward), divisor
         self.of, self.simplify, self.title = of, simplify, title
         self._steps = steps and simplify
-        self._namesakes = namesakes
+        self._namesakes, self.arrays = namesakes, dict(arrays or {})
 
     def _right(self, line: Line) -> Text:
         return line.text if self.simplify else line.raw
@@ -231,7 +234,7 @@ class Derivation:
     def legend(self) -> str:
         """The meaning of the signs, where there are any that one may not know."""
         texts = [self._right(line) for line in self.lines]
-        return legend(text.plain for text in [*(t for _, t in self.forward), *texts])
+        return legend((x.plain for x in [*(t for _, t in self.forward), *texts]), self.arrays)
 
     def __str__(self) -> str:
         rows: list[tuple[str, str, str]] = []  # left of the sign, right of it, and what is remarked

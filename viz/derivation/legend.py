@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tinygrad_dnn.formula.constants import figures
 
 _LETTERS = re.compile("[ᵢⱼₖₗₚᵣₛₜᵤᵥ]")
 _ALONG = re.compile("(?:take|scatter)[ᵢⱼₖₗₚᵣₛₜᵤᵥ]")
@@ -21,8 +24,16 @@ _EACH = (
 _SET = "set(x[p] = y) is x with y in place of what stood at the positions p."
 
 
-def legend(texts: Iterable[str]) -> str:
-    """Sentences about the signs that occur in formulas as plain text, or nothing."""
+_FIGURES = 60  # characters of an array's numbers
+_ARRAYS = 8  # that are told of
+
+
+def legend(texts: Iterable[str], arrays: Mapping[str, Any] | None = None) -> str:
+    """Sentences about the signs that occur in formulas as plain text, or nothing.
+
+    Args:
+        arrays: by name, which are told as well.
+    """
     whole = "\n".join(texts)
     sentences: list[str] = []
     if _LETTERS.search(whole):
@@ -30,4 +41,12 @@ def legend(texts: Iterable[str]) -> str:
     if _ALONG.search(whole):
         sentences.append(_EACH)
     sentences += [told for word, told in (("scatter(", _PUT), ("set(", _SET)) if word in whole]
+    read = [
+        f"{name} = {text}" if (text := figures(x, _FIGURES)) else f"{name} {tuple(x.shape)}"
+        for name, x in (arrays or {}).items()
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", whole)
+    ]
+    if read:
+        more = ["..."] if len(read) > _ARRAYS else []
+        sentences.append(f"Constant arrays: {'; '.join([*read[:_ARRAYS], *more])}.")
     return " ".join(sentences)

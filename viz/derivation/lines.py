@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import array_names
 from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.rewrite import PAPER, rewrite
@@ -122,7 +123,7 @@ class Lines:
         self.scaled = scaled and divisor is not None
         self.values = {t.node: t.numpy() for t in forward.tensors}
         self.slopes = {x: g.numpy() for x, g in backward.gradients.items()}
-        self.named = {x: printable(n) for x, n in named.items()}
+        self.named = {x: printable(n) for x, n in named.items() if x in self.values}
         self.owners = self._owners(forward)
         outputs = set(graph.outputs)
         targets = [x for x in self.slopes if x in self.named and x not in outputs]
@@ -130,7 +131,7 @@ class Lines:
             targets,
             key=lambda x: (-min(z.index for z in self.owners[x]), x.op is not None, x.index),
         )
-        self._lay_out(forward, backward)
+        self._lay_out(forward, backward, named)
 
     def _owners(self, forward: Forward) -> dict[Node, frozenset[Node]]:
         """For each node the nearest named results, or outputs, that are computed from it."""
@@ -143,7 +144,7 @@ class Lines:
                     found[x] = found.get(x, frozenset()) | mine
         return found
 
-    def _lay_out(self, forward: Forward, backward: Backward) -> None:
+    def _lay_out(self, forward: Forward, backward: Backward, named: Mapping[Node, str]) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
         # No row sees through what lines are cut at: x / y, where x was repeated, is not cited as x.
@@ -155,6 +156,8 @@ class Lines:
         )
         now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
         self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
+        # Rules turn constant arrays and make new ones.
+        self.constants = array_names(whole, named)
         self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
             if isinstance(z := now.get(x), Node):
@@ -166,7 +169,7 @@ class Lines:
             self.unknown[x] = Leaf(slope, False, self._slope_of(x))
         self.forward = self._forward(forward, copies)
         leaves = [*self.given.values(), *self.unknown.values()]
-        self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}
+        self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves} | self.constants
         if self.divisor is not None:
             self.letters[self.divisor.leaf] = self.divisor.name
 
@@ -177,7 +180,7 @@ class Lines:
 
     def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
         """Return the right side of each named result and each output."""
-        letters = {copies[x]: name for x, name in self.named.items()}
+        letters = {copies[x]: name for x, name in self.named.items()} | self.constants
         if self.divisor is not None:
             letters[self.divisor.leaf] = self.divisor.name
         outputs = set(forward.graph.outputs)

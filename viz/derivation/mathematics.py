@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.conventions import readable
 from tinygrad_dnn.formula.latex import LATEX
 from tinygrad_dnn.formula.mathml import MathML
 from tinygrad_dnn.formula.template import UNICODE
-from tinygrad_dnn.formula.text import constant, written
+from tinygrad_dnn.formula.text import written
 from tinygrad_dnn.graph import Node, trace
 from tinygrad_dnn.ops import identity
 
@@ -42,7 +43,7 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
     if isinstance(x, Node) and x.op is identity and not x.parents:
         x = x.inputs[0]
     if not isinstance(x, Node):
-        return Text(*(script.plain(constant(x)) for script in _SCRIPTS))
+        return Text(*(constant(x, named, script)[0] for script in _SCRIPTS))
     if x in named:
         return name(named[x])
     graph = trace([x])

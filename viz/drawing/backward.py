@@ -61,7 +61,7 @@ def with_backward(
     """
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
-    names = {again[x]: name for x, name in named.items()}
+    names = {again.get(x, x): name for x, name in named.items()}
     hidden = {again[x] for x in hosts or {}}
     together = both(forward, backward_again(forward), names, hidden)
     return together._replace(again=again)

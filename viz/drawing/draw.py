@@ -129,6 +129,7 @@ def draw(
         drawn.ids,
         drawn.slopes,
         drawn.beside,
+        drawn.named,
     )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
     labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds, slopes=drawn.slopes)

@@ -12,6 +12,7 @@ import graphviz
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node
@@ -69,8 +70,10 @@ class Labels:
             return self._group(x)
         size = size_of(x)
         if not isinstance(x, Node):
-            lines = [(INK, line) for line in numbers(x)] if self.values else []
-            return _label("constant", [(MUTED, size), *lines]), f"constant, {size}"
+            title = visible(constant(x, self.named)[0], LONGEST_FORMULA)
+            small = isinstance(x, np.ndarray) and x.size <= SHOWN_IN_FULL and not self.brief
+            lines = [(INK, line) for line in numbers(x)] if self.values or small else []
+            return _label(title, [(MUTED, size), *lines]), f"constant: {title}, {size}"
         title = self.title(x)
         tooltip = f"{x.op.name}: {title}, {size}" if x.op else f"{title}, {size}"
         return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), tooltip

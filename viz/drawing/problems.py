@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.debug import birth
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.formula.text import constant, formulas
+from tinygrad_dnn.formula.constants import constant
+from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node, describe, trace
 
 LONGEST = 40  # of a formula in a reason
@@ -95,9 +96,9 @@ class Words:
         return formulas(self.graph, self.named, LONGEST)
 
     def of(self, x: Any) -> str:
-        """`A2`, `1 − A2`, `0.5`, `constant(3, 4)`."""
+        """`A2`, `1 − A2`, `0.5`, `[1, 2]`."""
         if not isinstance(x, Node):
-            return constant(x)
+            return constant(x, self.named)[0]
         return self.named.get(x) or self.formulas.get(x) or describe(x)
 
 

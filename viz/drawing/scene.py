@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.formula.constants import arrays_of, is_written
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.folding.fold import Group
 from viz.folding.scopes import Scope, scope_ids
@@ -43,8 +44,8 @@ class Arrow(NamedTuple):
 class Scene:
     """The things of a picture by id (n0, n1, ... by position in the graph), and the arrows.
 
-    The second constant of n4 has the id n4c1. What has a host or is in a group is not shown; its
-    arrows lead to the host, or to the group.
+    The second constant of n4 has the id n4c1; what formulas write out is no thing. What has a host
+    or is in a group is not shown; its arrows lead to the host, or to the group.
 
     Args:
         hosts: in whose box an unnamed step is drawn (`hosts_of`).
@@ -53,6 +54,7 @@ class Scene:
         ids: other ids than those by position.
         slopes: the nodes of a backward pass.
         beside: for a gradient the node that it is the gradient of.
+        names: of the constant arrays, which say what formulas write out.
     """
 
     def __init__(
@@ -64,17 +66,19 @@ class Scene:
         ids: Mapping[Node, str] | None = None,
         slopes: Collection[Node] = (),
         beside: Mapping[Node, Node] | None = None,
+        names: Mapping[Node, str] | None = None,
     ) -> None:
         self.things: dict[str, Thing] = {}
         self.arrows: list[Arrow] = []
         self.ids: Mapping[Node, str] = ids or {node: f"n{i}" for i, node in enumerate(graph)}
         self.hosts = hosts
         self._outputs, self._slopes = frozenset(graph.outputs), frozenset(slopes)
+        drawn = {id(x) for x in arrays_of(graph) if not is_written(x, names or {})}
         self._constants = {  # by their id()
             id(x): f"{self.ids[node]}c{k}"
             for node in reversed(graph)
             for k, x in reversed([*enumerate(node.inputs)])
-            if not isinstance(x, Node) and getattr(x, "shape", None)
+            if id(x) in drawn
         }
         groups = groups or {}
         group_of = {node: name for name, group in groups.items() for node in group.members}
@@ -112,7 +116,7 @@ class Scene:
         }
 
     def id_of(self, x: Any) -> str | None:
-        """The id of a node, or of an array among the constants; None for a number."""
+        """The id of a node, or of an array among the constants; None of what is written out."""
         return self.ids[x] if isinstance(x, Node) else self._constants.get(id(x))
 
     def kind(self, node: Node) -> str:

@@ -159,25 +159,25 @@ def _written(
     say("both passes")
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
-    named = {again[node]: name for node, name in named.items()}
+    named = {again.get(node, node): name for node, name in named.items()}
     wanting = any(node.requires_grad for node in forward.graph.outputs)
     backward = backward_again(forward) if wanting else None
     graph, homes = forward.graph, homes_of(forward.graph)
     together = both(forward, backward or Backward({}, {}, []), named, longest=LONGEST_INNER)
-    named = {x: together.named[x] for x in graph if x in together.named}
+    named = {x: name for x, name in together.named.items() if x not in together.slopes}
     hosts = hosts_of(graph, named, homes) if merge else {}
     values = {t.node: t.numpy() for t in forward.tensors}
     slopes = {} if backward is None else {x: g.numpy() for x, g in backward.gradients.items()}
     wrong = at_hosts(problems(graph, values, slopes, named), hosts)
     labels = Labels(graph, named, values, slopes, wrong, brief=True)
-    scene = Scene(graph, hosts, homes)
+    scene = Scene(graph, hosts, homes, names=named)
     say("the formulas")
     teller = Story(forward, backward, together, scene, wrong)
     story = teller.data(budget)
     ways = views(graph, homes, named)
     if training is not None:  # everything open, or everything folded: the page stays small
         ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
-    seen = [(view, Scene(graph, hosts, homes, view)) for view in ways]
+    seen = [(view, Scene(graph, hosts, homes, view, names=named)) for view in ways]
     seen = [seen[0], *((view, shown) for view, shown in seen[1:] if shown.reach() <= FARTHEST)]
     ways, scenes = [view for view, _ in seen], {" ".join(view): shown for view, shown in seen}
     pictures: dict[str, str] = {}

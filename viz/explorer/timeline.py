@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.mathml import (
     differential,
     equation,
@@ -55,7 +56,7 @@ class Story:
         scene: Scene,
         problems: Mapping[Node, Problem],
     ) -> None:
-        named = {x: together.named[x] for x in forward.graph if x in together.named}
+        named = {x: n for x, n in together.named.items() if x not in together.slopes}
         self.quiet = together.slopes
         self.graph = forward.graph
         self.values = {t.node: t.numpy() for t in forward.tensors}
@@ -101,7 +102,8 @@ class Story:
                     continue
                 edges[self._edge(node, k)] = [name, self.scene.ids[node]]
                 if not isinstance(x, Node) and name not in nodes:
-                    nodes[name] = self._bare(x, name, "const") | {"title": "constant"}
+                    called = visible(constant(x, self.names)[0])
+                    nodes[name] = self._bare(x, name, "const") | {"title": called}
             nodes[self.scene.ids[node]] = self._node(node)
         return {
             "nodes": nodes,

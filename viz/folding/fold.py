@@ -91,7 +91,7 @@ def fold(
         TypeError: folded is no collection of names.
     """
     homes = {node: homes.get(node, ()) for node in graph}
-    work = Folding(graph, homes, runs, calls=folded is not False)
+    work = Folding(graph, homes, runs, folded is not False, names)
     wanted = _wanted(folded, work.scopes, depth, limit)
     if folded is True and not any(work.scopes):
         repeated = work.seen(work.repetitions(limit or LIMIT), gather=True, least=BUNDLE)

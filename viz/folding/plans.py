@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
+from tinygrad_dnn.formula.constants import arrays_of, is_written
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
 from viz.folding.repeats import codes, repeats, step_length
@@ -52,20 +53,27 @@ class Folding:
         homes: the scope in which each node stands.
         runs: whether equal scopes in a row are joined.
         calls: whether the calls of composed functions are folded.
+        names: of the constant arrays, as `Scene` has them.
     """
 
     def __init__(
-        self, graph: Graph, homes: Mapping[Node, Scope], runs: bool, calls: bool = True
+        self,
+        graph: Graph,
+        homes: Mapping[Node, Scope],
+        runs: bool,
+        calls: bool = True,
+        names: Mapping[Node, str] | None = None,
     ) -> None:
         self.graph, self.homes, self.runs = graph, homes, runs
         self.ops = [node for node in graph if node.op is not None]
         self.readers: dict[Node, list[Node]] = {}
-        self.readers_of_arrays: dict[int, list[Node]] = {}  # by the array's id()
+        self.readers_of_arrays: dict[int, list[Node]] = {}  # by the array's id(), of those drawn
+        drawn = {id(x) for x in arrays_of(graph) if not is_written(x, names or {})}
         for node in self.ops:
             for x in node.inputs:
                 if isinstance(x, Node):
                     self.readers.setdefault(x, []).append(node)
-                elif getattr(x, "shape", None):
+                elif id(x) in drawn:
                     self.readers_of_arrays.setdefault(id(x), []).append(node)
         self.scopes = list(scope_ids(homes))
         self.calls = {p for p in self.scopes if isinstance(p[-1], Call)} if calls else set()

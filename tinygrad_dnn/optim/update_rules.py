@@ -278,8 +278,9 @@ def adamw(
     return replace(weight_decay(adam(beta1, beta2, epsilon), decay, decays), name="adamw")
 
 
+@former_arguments(optimiser="optimizer")
 def weight_decay(
-    optimiser: Optimiser, decay: float, decays: Callable[[str], bool] | None = None
+    optimizer: Optimiser, decay: float, decays: Callable[[str], bool] | None = None
 ) -> Optimiser:
     """The optimiser with p ← p − α λ p before each of its steps.
 
@@ -296,12 +297,12 @@ def weight_decay(
     """
     if not math.isfinite(decay) or decay < 0:
         raise ValueError(f"weight_decay: expected a finite decay of 0 or above, got {decay}")
-    if optimiser.decay:
+    if optimizer.decay:
         raise ValueError(
-            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give one "
+            f"weight_decay: {optimizer.name} decays by {optimizer.decay} already; give one "
             "without a decay, e.g. adam()"
         )
-    return replace(optimiser, decay=float(decay), decays=decays)
+    return replace(optimizer, decay=float(decay), decays=decays)
 
 
 OPTIMISERS: dict[str, Callable[..., Optimiser]] = {

@@ -30,8 +30,11 @@ def check_learning_rate(rate: float) -> float:
     """A learning rate that can be used: a finite number above 0.
 
     Raises:
+        TypeError: it is no number.
         ValueError: it is 0, negative, NaN or infinite.
     """
+    if rate is None or isinstance(rate, (str, bytes, list, tuple, dict)):  # float() reads texts
+        raise TypeError(f"learning rate: expected a number, got {rate!r}")
     rate = float(rate)
     if not math.isfinite(rate) or rate <= 0:
         raise ValueError(f"learning rate: expected a finite number above 0, got {rate}")
@@ -331,8 +334,8 @@ def _checked_rate(rate: Any) -> Any:
     shape = getattr(rate, "shape", ())
     if shape != ():
         raise ValueError(f"learning rate: expected a number or a 0-d array, got shape {shape}")
-    if isinstance(rate, (int, float, np.generic)):
-        return check_learning_rate(float(rate))
+    if isinstance(rate, (int, float, np.generic)) or not hasattr(rate, "dtype"):
+        return check_learning_rate(rate)
     if isinstance(rate, np.ndarray):
         check_learning_rate(rate.item())
     return rate

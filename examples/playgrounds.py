@@ -69,7 +69,7 @@ def spiral(path):
         A3 = sigmoid(p["W3"] @ A2 + p["b3"])
     cost = cross_entropy(A3, Y)
     return viz.playground(
-        cost, path=path, names=locals(), learning_rate=0.02, optimiser="adam", title="Two spirals"
+        cost, path=path, names=locals(), learning_rate=0.02, optimizer="adam", title="Two spirals"
     )
 
 
@@ -170,7 +170,7 @@ def digits(path):
         path=path,
         names=locals(),
         learning_rate=0.02,
-        optimiser="adam",
+        optimizer="adam",
         picture=(8, 8),
         title="Digits",
     )

@@ -55,6 +55,15 @@ def test_a_page_to_train_on_takes_the_former_argument(tmp_path: Any) -> None:
     assert '"rate":0.25' in page.read_text("utf-8").replace(" ", "")
 
 
+def test_an_optimizer_has_one_spelling(tmp_path: Any) -> None:
+    w = Tensor(np.ones(2), requires_grad=True, name="w")
+    with pytest.warns(DeprecationWarning, match="playground: optimiser is now called optimizer"):
+        page = playground((w**2).sum(), path=tmp_path / "p.html", optimiser="adam")
+    assert '"optimiser":"adam"' in page.read_text("utf-8").replace(" ", "")
+    with pytest.warns(DeprecationWarning, match="optimiser is now called optimizer"):
+        assert optim.weight_decay(optimiser=optim.adam(), decay=0.1).decay == 0.1
+
+
 def test_both_spellings_are_refused_and_files_of_before_are_read() -> None:
     with pytest.raises(TypeError, match="rate and learning_rate are one argument"):
         optim.constant(rate=0.1, learning_rate=0.2)

@@ -28,6 +28,7 @@ import numpy as np
 from awkward_gradients import AWKWARD, Awkward
 from measure import machine, write_page
 from planted_gradients import faults, inputs, random_gradients
+from planted_layers import faults as faults_of_layers
 from students import FAULTS, WAYS, planted
 
 from tinygrad_dnn import check_gradients, check_vjp, custom_vjp
@@ -131,6 +132,14 @@ WAYS_IN = (
 )
 
 
+def planted_faults() -> Iterator[tuple[str, Any, Sequence[Any], Any, str]]:
+    """Every fault: a name, the function, its inputs, the wrong gradient, what must be said."""
+    for name, entry, gradient, words in faults():
+        yield name, entry.forward, inputs(entry), gradient, words
+    for name, layer, gradient, words in faults_of_layers():
+        yield name, layer.forward, layer.inputs, gradient, words
+
+
 def is_named(said: Said, words: str) -> bool:
     """Whether the words that are expected stand in what is said of a wrong gradient."""
     verdict, reasons = said
@@ -142,9 +151,9 @@ def is_named(said: Said, words: str) -> bool:
 def figures(way: Way) -> list[str]:
     """A row: found and named, random ones that were given a name, right ones accused."""
     found = named = total = 0
-    for name, entry, gradient, words in faults():
+    for name, forward, xs, gradient, words in planted_faults():
         total += 1
-        said = way.said(entry.forward, gradient, inputs(entry))
+        said = way.said(forward, gradient, xs)
         found += said[0] == "wrong"
         named += is_named(said, words)
         if not is_named(said, words):
@@ -190,12 +199,12 @@ def page() -> str:
         rows = [*pool.map(row, range(len(WAYS_IN) + 1))]
     heads = ["entry", "faults found", "called by name", "random ones given a name", "right accused"]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ["---"] * len(heads), *rows])
-    entries = len({e.name for _, e, _, _ in faults()})
+    entries = len({e.name for _, e, *_ in [*faults(), *faults_of_layers()]})
     return f"""# What is named of planted mistakes
 
-{entries} functions (layers, losses, normalisations, attention, convolution, a recurrent cell,
-physics) with the faults of `tests/check/planted_gradients.py`; for `grade` those of
-`tests/students.py`. Random gradients are wrong in no way that has a name. Right ones:
+{entries} functions (layers, losses, normalisations, attention, convolution, recurrent cells,
+physics) with the faults of `tests/check/planted_gradients.py` and `planted_layers.py`; for `grade`
+those of `tests/students.py`. Random gradients are wrong in no way that has a name. Right ones:
 `tests/check/awkward_gradients.py` (corners, float32, buffers, other orders of summation, values
 computed again or kept, tiny and huge numbers, odd layouts), and for `grade` other ways to write
 the document's functions.

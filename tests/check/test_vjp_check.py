@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import planted_gradients
+import planted_layers
 import pytest
 
 from tinygrad_dnn import check_vjp
@@ -16,6 +17,13 @@ RNG = np.random.default_rng(0)
 W, A, B = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=(2, 1))
 FAULTS = list(planted_gradients.faults())
 FORMULAS = list(planted_gradients.slips_of(*planted_gradients.FORMULAS))
+# What takes a second or less each.
+SLIPS = (
+    "margins: own class", "distances: one side", "mean of rows: counted once", "larger half: both",
+    "larger half: halves", "gated half: no slope", "smooth absolute value: the other branch",
+    "masked product: crossed", "chain of springs: no rest length", "contrast: other axis",
+)  # fmt: skip
+LAYERS = [fault for fault in planted_layers.faults() if fault[0] in SLIPS]
 RIGHT = planted_gradients.ENTRIES + planted_gradients.FORMULAS
 
 
@@ -134,3 +142,16 @@ def test_a_forward_for_arrays_alone_is_named_by_its_jacobian() -> None:
     assert report.to_dict()["example"] == report.example
     assert report.example is None or "right is" in report.example
     assert "<pre>" in report._repr_html_() or report.example is None
+
+
+@pytest.mark.parametrize(("name", "layer", "gradient", "words"), LAYERS, ids=SLIPS)
+def test_s325_mistakes_at_several_uses_at_once_have_names(
+    name: str, layer: planted_layers.Layer, gradient: Callable[..., Any], words: str
+) -> None:
+    with np.errstate(all="ignore"):
+        report = check_vjp(layer.forward, gradient, *layer.inputs)
+    assert any(re.search(words, b.reason.partition("Probably")[2]) for b in report.blame), report
+
+
+def test_the_samples_are_there() -> None:
+    assert len(LAYERS) == len(SLIPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinygrad_dnn.network import (
     absolute_cost,
     class_weights,
     cost_of,
+    cross_entropy,
     example_weights,
     forward,
     huber_cost,
@@ -368,3 +370,22 @@ def test_unusable_masks_are_refused() -> None:
     for shape in ((5, 1), (6,), (5, 5)):
         with pytest.raises(ValueError, match=r"forward: expected D1 \(5, 6\), got"):
             forward(X, p, masks={"D1": np.ones(shape)})
+
+
+@pytest.mark.parametrize("cost", [cross_entropy, logistic_cost])
+def test_a_binary_cost_takes_labels_from_0_to_1(cost: Any) -> None:
+    A = Tensor(np.full((1, 3), 0.5), requires_grad=True)
+    shares = [[0, 0.25, 1]]  # lists and probabilities, too
+    assert cost(A, shares).item() == cost(A, np.array(shares)).item()
+    for Y, got in (
+        ([[0, 7, 9]], "7 for example 1 (2 such in all)"),
+        ([[0, -1.0, 1]], "-1.0 for example 1"),
+        ([[0.0, math.nan, 1]], "nan for example 1"),
+    ):
+        for given in (np.array(Y), Tensor(np.array(Y))):
+            with pytest.raises(ValueError, match=f"expected labels 0 and 1, got {re.escape(got)}"):
+                cost(A, given)
+    with pytest.raises(ValueError, match="expected labels 0 and 1, got <U1 values"):
+        cost(A, [["0", "1", "1"]])
+    with pytest.raises(ValueError, match=r"one_hot: .* got texts such as '2'; as labels 0, 1"):
+        one_hot(np.array([["2", "0"]]), 3)

@@ -197,7 +197,7 @@ def test_a_rate_is_found_below_where_descent_diverges() -> None:
     assert curve.best == curve.rates[falls.index(min(falls)) + 1]  # between the two
     assert len(curve.rates) == len(curve.costs) == len(curve.smoothed) < 100
     adam = optim.find_learning_rate(
-        value_and_grad(quadratic), p, [(a,)] * 60, optimiser=optim.adam()
+        value_and_grad(quadratic), p, [(a,)] * 60, optimizer=optim.adam()
     )
     assert 0 < adam.best < 10
     assert len(adam.rates) <= 60

@@ -349,6 +349,12 @@ def test_s147_a_rate_that_is_not_above_0_is_refused(rate: Any) -> None:
         optim.gradient_descent(P, P, rate)
 
 
+@pytest.mark.parametrize("rate", ["0.1", None, [0.1]])
+def test_a_rate_that_is_no_number_is_refused(rate: Any) -> None:
+    with pytest.raises(TypeError, match="learning rate: expected a number, got"):
+        optim.adam().update(P, P, optim.adam().init(P), rate)
+
+
 def test_a_rate_for_each_number_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a number or a 0-d array, got shape \(1,\)"):
         optim.gradient_descent(P, P, np.ones(1))

@@ -190,6 +190,26 @@ def test_data_that_do_not_fit_are_refused(
         train(bad, problem[1], ADAM, 1)
 
 
+def test_s326_what_training_is_given_is_looked_at(problem: tuple[Any, Any]) -> None:
+    X, Y = problem
+    one = np.ones_like(Y, float)
+    refused: list[tuple[type[Exception], str, Any]] = [
+        (TypeError, "Y: expected real numbers, got texts; as labels", lambda: (X, Y.astype(str))),
+        (TypeError, "X: expected real numbers, got complex", lambda: (X * 1j, Y)),
+        (TypeError, "iterations: expected an integer, got float", lambda: (X, Y, ADAM, 2.5)),
+        (ValueError, "validation: the settings keep 0.2 of the examples from training; give",
+         lambda: (X, Y, replace(ADAM, validation=0.2))),
+        (ValueError, "fold: the settings keep 1/3", lambda: (X, Y, replace(ADAM, fold="1/3"))),
+    ]  # fmt: skip
+    for kind, words, given in refused:
+        with pytest.raises(kind, match=words):
+            train(*given()) if len(given()) > 2 else train(*given(), ADAM, 1)
+    for weights, got in ((one[0], r"got \(45,\)"), (-one, "got -1.0 to -1.0"),
+                         (0 * one, "got 0.0 to 0.0"), (np.nan * one, "got nan")):  # fmt: skip
+        with pytest.raises(ValueError, match=f"weights: expected .*, {got}"):
+            train(X, Y, ADAM, 1, weights=weights)
+
+
 def test_a_bar_shows_the_rate(problem: tuple[Any, Any], capsys: pytest.CaptureFixture[str]) -> None:
     train(*problem, ADAM, 3, progress=True)
     assert "3/3" in capsys.readouterr().err

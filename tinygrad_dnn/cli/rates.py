@@ -64,5 +64,5 @@ def tried(settings: Settings, data: Examples, device: Any = np) -> optim.RateCur
             yield batch.X, batch.Y, batch.given
 
     return optim.find_learning_rate(
-        value_and_gradients, parameters, arrays(), optimiser=settings.rule(), steps=TRIED
+        value_and_gradients, parameters, arrays(), optimizer=settings.rule(), steps=TRIED
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.tensor import Tensor
+from tinygrad_dnn.autodiff.tensor import Tensor, value_of
+from tinygrad_dnn.graph import traced
 from tinygrad_dnn.network.labels import one_hot, smoothed
 from tinygrad_dnn.ops import absolute, log, log_softmax, softplus, square
 from tinygrad_dnn.ops.memory import in_memory
@@ -25,9 +26,10 @@ def cross_entropy(AL: Tensor, Y: Any, weights: Any = None, smoothing: float = 0.
     It is what is written: once AL reaches exactly 0 or 1 it is ∞ or NaN. See `logistic_cost`.
 
     Raises:
-        ValueError: other shapes; (m,) against (1, m) would broadcast to (m, m) in silence.
+        ValueError: other shapes; (m,) against (1, m) would broadcast to (m, m) in silence. Labels
+            that are no numbers from 0 to 1.
     """
-    _one_row("cross_entropy", "AL", AL, Y)
+    Y = _binary("cross_entropy", "AL", AL, Y)
     Y = smoothed(Y, smoothing, classes=2)
     each = Y * log(AL) + (1 - Y) * log(1 - AL)
     return _mean("cross_entropy", each, weights, negative=True)
@@ -40,9 +42,9 @@ def logistic_cost(ZL: Tensor, Y: Any, weights: Any = None, smoothing: float = 0.
     so the cost is 1/m Σ [softplus(ZL) − Y ZL].
 
     Raises:
-        ValueError: other shapes than (1, m).
+        ValueError: other shapes than (1, m), labels that are no numbers from 0 to 1.
     """
-    _one_row("logistic_cost", "ZL", ZL, Y)
+    Y = _binary("logistic_cost", "ZL", ZL, Y)
     Y = smoothed(Y, smoothing, classes=2)
     return _mean("logistic_cost", softplus(ZL) - Y * ZL, weights)
 
@@ -159,6 +161,23 @@ def _fitting_weights(who: str, weights: Any, m: int, dtype: Any) -> Any:
             f"{weights.max()}"
         )
     return Tensor(weights, name="weights")
+
+
+def _binary(who: str, name: str, predicted: Tensor, Y: Any) -> Any:
+    """Y (1, m), labels 0 and 1 or probabilities; inside `compile` it is not looked at."""
+    _one_row(who, name, predicted, Y)
+    Y = Y if hasattr(Y, "dtype") else np.asarray(Y)
+    labels = value_of(Y)
+    if not (isinstance(Y, Tensor) and traced()) and in_memory(labels):
+        if labels.dtype.kind not in "biuf":
+            raise ValueError(f"{who}: expected labels 0 and 1, got {labels.dtype} values")
+        wrong = ~((labels >= 0) & (labels <= 1))  # so that NaN is wrong too
+        if wrong.any():
+            raise ValueError(
+                f"{who}: expected labels 0 and 1, got {labels[wrong][0]} for example "
+                f"{int(np.argmax(wrong))} ({np.count_nonzero(wrong)} such in all)"
+            )
+    return Y
 
 
 def _one_row(who: str, name: str, predicted: Tensor, Y: Any) -> None:

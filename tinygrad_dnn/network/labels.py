@@ -116,6 +116,11 @@ def example_weights(
 
 
 def _check_range(who: str, labels: Array, classes: int) -> None:
+    if labels.dtype.kind in "SU":
+        raise ValueError(
+            f"{who}: expected integer labels from 0 to {classes - 1}, got texts such as "
+            f"{labels.item(0)!r}; as labels 0, 1, ... they are np.unique(Y, return_inverse=True)[1]"
+        )
     wrong = outside_classes(labels, classes)
     if wrong.any():
         first = int(np.argmax(wrong))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.array_modules import number
+from tinygrad_dnn.former_names import former_arguments
 from tinygrad_dnn.optim.update_rules import Optimiser, check_learning_rate, sgd
 
 SMOOTHING = 0.9  # share of the mean before in the mean cost
@@ -30,12 +31,13 @@ class RateCurve(NamedTuple):
     best: float
 
 
+@former_arguments(optimiser="optimizer")
 def find_learning_rate(
     value_and_gradients: Callable[..., tuple[Any, Any]],
     parameters: Any,
     batches: Iterable[tuple[Any, ...]],
     *,
-    optimiser: Optimiser | None = None,
+    optimizer: Optimiser | None = None,
     first: float = 1e-6,
     last: float = 10.0,
     steps: int = 100,
@@ -54,7 +56,7 @@ def find_learning_rate(
     Args:
         value_and_gradients: (parameters, *batch) -> (cost, gradients).
         batches: the arrays of each step; `steps` of them are used, fewer if there are fewer.
-        optimiser: `sgd()` by default.
+        optimizer: `sgd()` by default.
 
     Raises:
         ValueError: rates that do not grow, fewer than 3 steps, or fewer than 3 finite costs.
@@ -65,7 +67,7 @@ def find_learning_rate(
             f"find_learning_rate: expected rates that grow, in 3 steps or more, got {first} to "
             f"{last} in {steps}"
         )
-    rule = optimiser or sgd()
+    rule = optimizer or sgd()
     state = rule.init(parameters)
     rates: list[float] = []
     costs: list[float] = []

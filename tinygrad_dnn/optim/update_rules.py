@@ -30,8 +30,11 @@ def check_learning_rate(rate: float) -> float:
     """A learning rate that can be used: a finite number above 0.
 
     Raises:
+        TypeError: it is no number.
         ValueError: it is 0, negative, NaN or infinite.
     """
+    if rate is None or isinstance(rate, (str, bytes, list, tuple, dict)):  # float() reads texts
+        raise TypeError(f"learning rate: expected a number, got {rate!r}")
     rate = float(rate)
     if not math.isfinite(rate) or rate <= 0:
         raise ValueError(f"learning rate: expected a finite number above 0, got {rate}")
@@ -278,8 +281,9 @@ def adamw(
     return replace(weight_decay(adam(beta1, beta2, epsilon), decay, decays), name="adamw")
 
 
+@former_arguments(optimiser="optimizer")
 def weight_decay(
-    optimiser: Optimiser, decay: float, decays: Callable[[str], bool] | None = None
+    optimizer: Optimiser, decay: float, decays: Callable[[str], bool] | None = None
 ) -> Optimiser:
     """The optimiser with p ← p − α λ p before each of its steps.
 
@@ -296,12 +300,12 @@ def weight_decay(
     """
     if not math.isfinite(decay) or decay < 0:
         raise ValueError(f"weight_decay: expected a finite decay of 0 or above, got {decay}")
-    if optimiser.decay:
+    if optimizer.decay:
         raise ValueError(
-            f"weight_decay: {optimiser.name} decays by {optimiser.decay} already; give one "
+            f"weight_decay: {optimizer.name} decays by {optimizer.decay} already; give one "
             "without a decay, e.g. adam()"
         )
-    return replace(optimiser, decay=float(decay), decays=decays)
+    return replace(optimizer, decay=float(decay), decays=decays)
 
 
 OPTIMISERS: dict[str, Callable[..., Optimiser]] = {
@@ -330,8 +334,8 @@ def _checked_rate(rate: Any) -> Any:
     shape = getattr(rate, "shape", ())
     if shape != ():
         raise ValueError(f"learning rate: expected a number or a 0-d array, got shape {shape}")
-    if isinstance(rate, (int, float, np.generic)):
-        return check_learning_rate(float(rate))
+    if isinstance(rate, (int, float, np.generic)) or not hasattr(rate, "dtype"):
+        return check_learning_rate(rate)
     if isinstance(rate, np.ndarray):
         check_learning_rate(rate.item())
     return rate

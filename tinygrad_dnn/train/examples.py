@@ -24,10 +24,11 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
     Labels of a softmax become one-hot columns (n_L, m).
 
     Raises:
+        TypeError: texts or complex numbers.
         ValueError: shapes that do not fit each other or the layers, no examples, labels outside
             the head's classes, or values that are not finite in that dtype.
     """
-    X, Y = np.asarray(X), np.asarray(Y)
+    X, Y = _real("X", X), np.asarray(Y)
     n_x = settings.layer_dims[0]
     if X.ndim != 2 or X.shape[0] != n_x:
         raise ValueError(
@@ -52,9 +53,9 @@ def check_labels(Y: Array, m: int, settings: Settings) -> Array:
     """The labels of m examples as training needs them; of a softmax one-hot columns (n_L, m).
 
     Raises:
-        ValueError: as `check_examples`.
+        TypeError, ValueError: as `check_examples`.
     """
-    Y, n_L = np.asarray(Y), settings.layer_dims[-1]
+    Y, n_L = _real("Y", Y), settings.layer_dims[-1]
     if settings.head == "linear":
         return _numbers(Y, (n_L, m), settings)
     if settings.head == "softmax" and Y.shape == (n_L, m):
@@ -64,6 +65,18 @@ def check_labels(Y: Array, m: int, settings: Settings) -> Array:
         _check_range(Y, settings.classes)
         y = one_hot(Y, n_L, settings.dtype) if settings.head == "softmax" else Y
     return y.astype(settings.dtype)
+
+
+def _real(name: str, x: Any) -> Array:
+    """An array of real numbers, or of objects that may be such."""
+    array: Array = np.asarray(x)
+    if array.dtype.kind in "SUVcmM":
+        kinds = {"c": "complex numbers", "U": "texts", "S": "bytes"}
+        what, advice = kinds.get(array.dtype.kind, f"{array.dtype} values"), ""
+        if name == "Y" and array.dtype.kind in "SU":
+            advice = "; as labels 0, 1, ... they are np.unique(Y, return_inverse=True)[1]"
+        raise TypeError(f"{name}: expected real numbers, got {what}{advice}")
+    return array
 
 
 def check_label_row(m: int, Y: Array) -> None:
@@ -252,7 +265,23 @@ class Examples(Order):
 
 
 def weights_of(Y: Array, settings: Settings, weights: Array | None) -> Array | None:
-    """The weights (1, m) of examples of labels Y: given ones times those of their classes."""
+    """The weights (1, m) of examples of labels Y: given ones times those of their classes.
+
+    Raises:
+        ValueError: another shape, or weights that are not finite, below 0 or all 0.
+    """
+    if weights is not None:
+        weights = _real("weights", weights)
+        if weights.shape != (1, Y.shape[1]):
+            raise ValueError(
+                f"weights: expected (1, {Y.shape[1]}), one for each example, got {weights.shape}; "
+                "in one row: weights.reshape(1, -1)"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(
+                "weights: expected finite numbers of 0 or above, some above 0, got "
+                f"{weights.min()} to {weights.max()}"
+            )
     of_class = settings.weights_of(Y)
     if of_class is not None:
         weights = of_class if weights is None else of_class * weights

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tinygrad_dnn.array_modules import CPU, device_module, to_host
 from tinygrad_dnn.network import initialize_parameters
 from tinygrad_dnn.optim import Plateau, early_stopping
+from tinygrad_dnn.storage.validate import integer
 from tinygrad_dnn.threads import blas_threads, largest_product
 from tinygrad_dnn.train.divergence import DivergedError, divergence
 from tinygrad_dnn.train.examples import Examples, Order, check_examples
@@ -154,12 +155,20 @@ def _descend(
     progress: bool,
     there: ModuleType = np,
 ) -> State:
+    iterations = integer(iterations, "iterations")
     held_out = None if validation is None else check_examples(*validation, settings)
     if settings.early_stopping is not None and held_out is None:
         raise ValueError(
             "early_stopping: it needs examples that are not trained on; give validation=, as "
             "keep_validation makes it"
         )
+    for name in ("validation", "fold"):
+        kept = getattr(settings, name)
+        if kept is not None and held_out is None:
+            raise ValueError(
+                f"{name}: the settings keep {kept} of the examples from training; give the others "
+                "as X and Y and these as validation=: keep_validation(X, Y, settings)"
+            )
     start = begin(settings) if start is None else _check_start(start, settings)
     state = _begun(start, settings, order)
     if state.iteration >= iterations or state.stopped:

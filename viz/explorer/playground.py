@@ -20,7 +20,7 @@ from viz.subject import graph_of, names_of
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
 
 
-@former_arguments(rate="learning_rate")
+@former_arguments(rate="learning_rate", optimiser="optimizer")
 def playground(
     cost: Tensor | Graph,
     parameters: Any = None,
@@ -29,7 +29,7 @@ def playground(
     data: tuple[Tensor, Tensor] | None = None,
     prediction: Tensor | None = None,
     learning_rate: float = 0.1,
-    optimiser: str = "gradient descent",
+    optimizer: str = "gradient descent",
     picture: tuple[int, int] | None = None,
     starts: Mapping[str, Any] | None = None,
     steps: Sequence[Caption] | None = None,
@@ -55,7 +55,7 @@ def playground(
         prediction: what is compared with Y; by default the last named value of Y's shape that is
             computed from X and not from Y.
         learning_rate: what the page begins with.
-        optimiser: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
+        optimizer: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the columns of X are, with numbers from 0 to
             1; the page then has a pad to draw one on, and shows the answer as bars.
         starts: other values to start from, each under a name of yours: a mapping from the
@@ -79,7 +79,7 @@ def playground(
     named = names_of(graph, names, "playground")
     captions = checked(steps, "playground")
     training = training_of(
-        graph, named, parameters, data, prediction, learning_rate, optimiser, picture, starts
+        graph, named, parameters, data, prediction, learning_rate, optimizer, picture, starts
     )
     graph, named = arrays_as_leaves(graph, named, training)
     graph, named = within(graph, named, training, LARGEST)

@@ -68,8 +68,14 @@ class Backward:
             rows.append(np.ravel(self.gradient(g, k, {})))
         return np.array(rows)
 
-    def gradient(self, g: Any, k: int, changes: Changes) -> Any:
-        """The gradient for input k, with changes at some uses."""
+    def gradient(
+        self, g: Any, k: int, changes: Changes, handed: tuple[int, int] | None = None
+    ) -> Any:
+        """The gradient for input k, with changes at some uses.
+
+        Args:
+            handed: a node whose cotangent goes as it is to another, the nodes by number.
+        """
         found: dict[Node, Any] = {self.root: np.asarray(g, float)}
         order = list(self.graph)
         for n in range(len(order) - 1, -1, -1):
@@ -77,6 +83,10 @@ class Backward:
             if node.op is None or node not in found:
                 continue
             here = found[node]
+            if handed is not None and n == handed[0]:
+                to = order[handed[1]]
+                found[to] = found[to] + here if to in found else here
+                continue
             arrays = (self.values[x] if isinstance(x, Node) else x for x in node.inputs)
             saved = (self.values[node], *arrays)
             pulls = pulls_of(node.op, here, saved, node) if node.op.many else node.op.pulls

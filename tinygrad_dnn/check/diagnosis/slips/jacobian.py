@@ -88,11 +88,15 @@ def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
 
 
 def _but_for(truth: Any, yours: Any, x: tuple[int, ...]) -> Named | None:
-    """One element of the gradient that is wrong, always by one factor."""
+    """One element of the gradient that is wrong, always by one factor; or some that are 0."""
     wrong = np.flatnonzero(np.any(np.abs(yours - truth) > SAME * np.max(np.abs(truth)), axis=0))
-    if len(wrong) != 1 or yours.shape[1] < LEAST:
+    if yours.shape[1] < LEAST or not len(wrong):
         return None
     at = [int(n) for n in np.unravel_index(wrong[0], x)]
+    if len(wrong) > 1:
+        few = len(wrong) <= yours.shape[1] / 2 and not np.any(yours[:, wrong])
+        says = f"is 0 at {len(wrong)} elements, {at} the first, and right elsewhere: is what comes "
+        return Named(4, f"{says}to them another way forgotten?") if few else None
     c = ratio(yours[:, wrong[0]], truth[:, wrong[0]])
     how = "" if c is None else f", which is {c:.6g} times what is right"
     return Named(4, f"is right but for element {at}{how}")
@@ -143,12 +147,17 @@ def orders(shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
         yield "in Fortran's order where C's is right", np.argsort(at.ravel(order="F"))
     if sum(n > 1 for n in shape) > 1:
         yield "reversed along all axes", np.flip(at).ravel()
+    if at.ndim > 2 and min(shape[-2:]) > 1:
+        two = (at.ndim - 2, at.ndim - 1)
+        yield f"reversed along axes {two[0]} and {two[1]}", np.flip(at, two).ravel()
     for axis, n in enumerate(shape):
         if n > 1:
             yield f"reversed along axis {axis}", np.flip(at, axis).ravel()
         if n > 2:
             yield f"one place too far along axis {axis}", np.roll(at, 1, axis).ravel()
             yield f"one place too early along axis {axis}", np.roll(at, -1, axis).ravel()
+        if n > 2 and n % 2 == 0:
+            yield f"with its halves along axis {axis} exchanged", np.roll(at, n // 2, axis).ravel()
         for other in range(axis):
             if shape[other] == n:
                 yield (

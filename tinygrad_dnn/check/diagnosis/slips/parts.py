@@ -41,12 +41,19 @@ Use = tuple[Node, int]
 
 
 class Edit(NamedTuple):
-    """What stands in place of a part, at which uses; without uses, of the result itself."""
+    """What stands in place of a part, at which uses; without uses, of the result itself. Or nodes
+    that work along the axis `other` where it is the axis `part`.
+    """
 
     rank: int
     part: Any
     other: Any
     uses: tuple[Use, ...]
+    along: tuple[Node, ...] = ()
+
+    def meta(self, node: Node) -> Mapping[str, Any]:
+        """The settings of a node."""
+        return {**node.meta, "axis": self.other} if node in self.along else node.meta
 
 
 class Formula:
@@ -78,18 +85,19 @@ class Formula:
         other = edit.other
         if isinstance(other, Node):
             other = values[other] if other in values else evaluate([other], values)[other]
-        if not edit.uses:
+        if not edit.uses and not edit.along:
             return other
         new: dict[Node, Any] = {}
         for node in self.nodes:
             at = {i for n, i in edit.uses if n is node}
-            if at or any(isinstance(x, Node) and x in new for x in node.inputs):
+            touched = at or node in edit.along
+            if touched or any(isinstance(x, Node) and x in new for x in node.inputs):
                 arrays = [
                     other if i in at
                     else new.get(x, values[x]) if isinstance(x, Node) else x
                     for i, x in enumerate(node.inputs)
                 ]  # fmt: skip
-                new[node] = node.op.compute(*arrays, **node.meta)
+                new[node] = node.op.compute(*arrays, **edit.meta(node))
         return new[self.root]
 
     def edits(self) -> Iterator[Edit]:
@@ -102,11 +110,32 @@ class Formula:
                 elif isinstance(x, (int, float)) and not isinstance(x, bool):
                     for c in dict.fromkeys((1, 2 * x, x / 2, -x, x + 1, x - 1)):
                         yield Edit(ANOTHER, x, c, ((node, i),))
+        for part, name in self.names.items():
+            if name != "g" and uses.get(part):
+                yield Edit(TWIN, part, 0, tuple(uses[part]))
+        yield from self._axes()
         for part, there in uses.items():
             single = [(use,) for use in there] if len(there) > 1 else []
             for rank, other in self._others(part):
                 yield Edit(rank, part, other, tuple(there))
                 yield from (Edit(rank + 1, part, other, use) for use in single)
+
+    def _axes(self) -> Iterator[Edit]:
+        """Another axis for all that works along one, or for what is made of the cotangent."""
+        of_g = {n for n, name in self.names.items() if name == "g"}
+        along: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            if any(isinstance(x, Node) and x in of_g for x in node.inputs):
+                of_g.add(node)
+            axis = node.meta.get("axis")
+            if isinstance(axis, int):
+                along.setdefault(axis % max(_ndim(node), 1), []).append(node)
+        most = max(map(_ndim, self.nodes), default=0)
+        for axis, nodes in along.items():
+            for other in range(most):
+                for some in (nodes, [n for n in nodes if n in of_g]):
+                    if other != axis and some:
+                        yield Edit(TWIN, axis, other, (), tuple(some))
 
     def _others(self, part: Node) -> Iterator[tuple[int, Node]]:
         """What may stand in place of a part, with a rank."""
@@ -128,6 +157,10 @@ class Formula:
     def says(self, edit: Edit) -> str:
         """What is wrong with the edit, in words."""
         part, other = edit.part, edit.other
+        if edit.along:
+            return f"works along axis {other} where axis {part} is right"
+        if part in self.names and not isinstance(other, Node):
+            return f"leaves {self.text(part)} out, as if it were {other}"
         for x, y in ((part, other), (other, part)):
             if isinstance(y, Node) and y.op is REGISTRY["negative"] and y.inputs[0] is x:
                 return f"has the wrong sign at {self.text(x)}"
@@ -151,6 +184,11 @@ class Formula:
         return formulas(graph, self.names, LONG, quiet=steps).get(x, "it")
 
 
+def _ndim(node: Node) -> int:
+    """Axes of what the node works on, or makes."""
+    return max(len(x.shape) for x in (node, *node.inputs) if isinstance(x, Node))
+
+
 def _made(part: Node, inputs: Sequence[Any]) -> Iterator[tuple[int, Node]]:
     """The twins of a part and functions of it, with a rank."""
     op: Any = part.op if inputs else None
@@ -164,7 +202,7 @@ def _made(part: Node, inputs: Sequence[Any]) -> Iterator[tuple[int, Node]]:
     if op is REGISTRY["where"]:
         wanted.append((TWIN, "where", (inputs[0], inputs[2], inputs[1])))
     if part.dtype == bool:
-        wanted.append((TWIN, "logical_not", (part,)))
+        wanted.append((OPERAND, "logical_not", (part,)))
     else:
         wanted += [(TWIN, "negative", (part,)), (TWIN, "reciprocal", (part,))]
         wanted += [(TWIN, "subtract", (1, part)), *((FUNCTION, f, (part,)) for f in FUNCTIONS)]

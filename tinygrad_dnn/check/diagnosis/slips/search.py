@@ -27,6 +27,7 @@ from tinygrad_dnn.check.diagnosis.slips.jacobian import (
     named_in_jacobian,
     orders,
 )
+from tinygrad_dnn.check.diagnosis.slips.paths import paths
 from tinygrad_dnn.check.diagnosis.slips.uses import SEEDS, slips_at
 from tinygrad_dnn.check.diagnosis.slips.written import named_in_formulas
 from tinygrad_dnn.check.diagnosis.source import Source
@@ -226,6 +227,7 @@ class _Search:
             return Named(1, of_the_whole(c, self.factors))
         self._of_the_whole()
         self._at_one_use()
+        self._on_paths()
         self._of_other_inputs()
         if not self.found:
             self._at_two_uses()
@@ -259,6 +261,11 @@ class _Search:
     def _at_one_use(self) -> None:
         for slip in self._slips():
             self._tried(slip.rank, slip.says, _changed({slip.at: slip.change}, self.k))
+
+    def _on_paths(self) -> None:
+        for path in paths(self.nodes, self.edges, self.pairs[0][0].leaves[self.k].node):
+            says = path.says.format(*(self.texts.get(x, "it") for x in path.of))
+            self._tried(path.rank, says, _changed(path.changes, self.k, path.handed))
 
     def _of_other_inputs(self) -> None:
         for says, elsewhere in _other_points(self.pairs[0][1].inputs, self.names):
@@ -371,8 +378,8 @@ def _seeded(seed: Callable[[Any, Any], Any], k: int) -> Guess:
     return lambda p, a: p.gradient(seed(a.g, p.values[p.root]), k, {})
 
 
-def _changed(changes: Changes, k: int) -> Guess:
-    return lambda p, a: p.gradient(a.g, k, changes)
+def _changed(changes: Changes, k: int, handed: tuple[int, int] | None = None) -> Guess:
+    return lambda p, a: p.gradient(a.g, k, changes, handed)
 
 
 def _nothing(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:

@@ -73,7 +73,7 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
     right = f"where {slope} is right"
     yield Slip(1, f"lacks the derivative of {node.op.name} at {{z}}", _without_derivative)
     twice = f"has the derivative of {node.op.name} at {{z}} twice"
-    yield Slip(3, twice, lambda n, i, g, s: rule(n, i, rule(n, i, g, s), s))
+    yield Slip(3, twice, _twice)
     confused = f"has the derivative of {node.op.name} taken at {{z}} where {{x}} is right: are "
     yield Slip(2, f"{confused}input and output confused?", _at_the_result)
     divided = f"is divided by the derivative of {node.op.name} at {{z}}, not multiplied"
@@ -83,8 +83,9 @@ def _slips_of_slopes(node: Node) -> Iterator[Slip]:
     for words, other_slope in SLOPES.items():
         yield Slip(3, f"has {words} {right}, with x = {{x}}", _with(other_slope, None))
         yield Slip(4, f"has {words} {right}, with x = {{z}}", _with(other_slope, 0))
+    rank = 2 if node.op.kinks else 5  # a mask is written where the function has a kink
     for words, mask in MASKS.items():
-        yield Slip(2, f"has the mask {words} at {{z}} {right}", _masked(mask))
+        yield Slip(rank, f"has the mask {words} at {{z}} {right}", _masked(mask))
     for other, op in REGISTRY.items():
         unary = op.elementwise and len(op.arrays) == 1 and not op.required
         if op is not node.op and unary and op.rules:
@@ -136,6 +137,13 @@ def _without_derivative(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> A
     return g
 
 
+def _twice(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
+    once = rule(node, i, g, saved)
+    if np.array_equal(once, -g):
+        raise ValueError("a sign")
+    return rule(node, i, once, saved)
+
+
 def _of_ones(node: Node, i: int, g: Any, saved: tuple[Any, ...]) -> Any:
     return rule(node, i, np.ones_like(g), saved)
 
@@ -157,6 +165,8 @@ def _with(slope: Callable[[Any], Any], of: int | None) -> Change:
         there = slope(np.asarray(saved[i + 1 if of is None else of], float))
         if np.size(there) > 1 and np.ptp(there) == 0:
             raise ValueError("a plain factor")
+        if np.allclose(g * there, np.negative(rule(node, i, g, saved)), rtol=1e-10, atol=0):
+            raise ValueError("a sign")
         return g * there
 
     return change

@@ -17,13 +17,21 @@ import numpy as np
 from tinygrad_dnn.autodiff.retrace import forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor, pull
 from tinygrad_dnn.check.diagnosis.slips.backward import Asked, Backward, is_float
-from tinygrad_dnn.check.diagnosis.slips.factors import LEAST, Named, alike, factor_between, times
-from tinygrad_dnn.check.diagnosis.slips.parts import FUNCTION, Edit, Formula
+from tinygrad_dnn.check.diagnosis.slips.factors import (
+    LEAST,
+    SAME,
+    Named,
+    alike,
+    factor_between,
+    times,
+)
+from tinygrad_dnn.check.diagnosis.slips.parts import FUNCTION, TWIN, Edit, Formula
 from tinygrad_dnn.check.diagnosis.source import Source
 from tinygrad_dnn.graph import Node, mode, trace
 from tinygrad_dnn.rewrite import PAPER, rewrite
 
 MOST_NODES = 90  # of a formula whose parts are replaced
+PLAIN = TWIN  # the rank up to which no simpler edit is looked for
 Guess = Callable[[int], Any]
 
 
@@ -33,15 +41,16 @@ def named_in_formulas(source: Source, asked: Sequence[Asked]) -> Named | None:
     for known in (True, False):
         with suppress(Exception):  # a forward for arrays alone may fail in any way
             recorded.append(_Recorded(source, asked, known))
+    best: Named | None = None
     for search in (_in_gradient, _in_function):
         for r in recorded:
-            try:
+            with suppress(Exception):  # as above
                 found = min(search(r), default=None)
-            except Exception:  # as above
-                continue
-            if found is not None:
-                return found
-    return None
+                if found is not None and (best is None or found.rank < best.rank):
+                    best = found
+            if best is not None and best.rank <= PLAIN:
+                return best
+    return best
 
 
 class _Recorded:
@@ -114,6 +123,8 @@ def _in_gradient(r: _Recorded) -> Iterator[Named]:
     if all(alike(np.asarray(a.yours, float), p[formula.root]) for a, p in given):
         return  # by what was recorded it is right: that is wrong itself
     for edit in formula.edits():
+        if _is_nothing(edit, points[0]):
+            continue  # 0 stands there, which has words of its own
         c = r.explains(partial(_edited, formula, edit, points))
         if c is not None:
             yield Named(edit.rank + 2 * (c != 1), formula.says(edit) + times(c))
@@ -121,6 +132,14 @@ def _in_gradient(r: _Recorded) -> Iterator[Named]:
 
 def _edited(formula: Formula, edit: Edit, points: Sequence[Mapping[Node, Any]], k: int) -> Any:
     return formula.edited(edit, points[k])
+
+
+def _is_nothing(edit: Edit, values: Mapping[Node, Any]) -> bool:
+    """Whether what stands in place of a part is 0 to rounding."""
+    if edit.other not in values or edit.part not in values:
+        return False
+    part, other = (np.max(np.abs(values[x]), initial=0) for x in (edit.part, edit.other))
+    return bool(other <= SAME * part)
 
 
 def _in_function(r: _Recorded) -> Iterator[Named]:
@@ -138,6 +157,8 @@ def _in_function(r: _Recorded) -> Iterator[Named]:
         if r.explains(guess) == 1:
             other, part = r.formula.text(edit.other), r.formula.text(edit.part)
             says = f"is right for a function with {other} where {part} stands: was it misread?"
+            if edit.along or not isinstance(edit.other, Node):
+                says = r.formula.says(edit)
             yield Named(edit.rank + 1, says)
 
 
@@ -145,7 +166,8 @@ def _read(r: _Recorded, edit: Edit) -> Callable[..., Any]:
     """The function with an edit, of those inputs that are arrays of floats."""
 
     def applied(node: Node, arrays: Sequence[Any]) -> Any:
-        return node.op(arrays, **node.meta) if node.op.many else node.op(*arrays, **node.meta)
+        meta = edit.meta(node)
+        return node.op(arrays, **meta) if node.op.many else node.op(*arrays, **meta)
 
     def function(*inputs: Any) -> Any:
         own = (t.node for t in r.leaves.values())
@@ -166,6 +188,6 @@ def _read(r: _Recorded, edit: Edit) -> Callable[..., Any]:
             there = {i for n, i in edit.uses if n is node}
             arrays = [other() if i in there else at(x) for i, x in enumerate(node.inputs)]
             known[node] = applied(node, arrays)
-        return known[r.formula.root] if edit.uses else other()
+        return known[r.formula.root] if edit.uses or edit.along else other()
 
     return function

@@ -8,6 +8,8 @@ that had no cluster at all.
 
 from __future__ import annotations
 
+import io
+import multiprocessing
 import os
 import re
 import shutil
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ from typing import Any
 import h5py
 import numpy as np
 from attack import Figures, main
-from commands import heed_interrupts
+from commands import call, heed_interrupts
 
-PYTHON = [sys.executable, "-c"]
+# Schedulers and workers are forked from a process that has loaded Dask, and nothing of ours.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["distributed.cli.dask_worker", "distributed.cli.dask_scheduler"])
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
 # What a worker is that is not as it should be.
@@ -45,7 +49,17 @@ SLOW = (
     "def slow(*given): time.sleep(0.02); return compute(*given)\n"
     "shards.ShardProgram.gradients = slow\n"
 )
-RUN = ("data.h5", "--layers", "20,6,1", "--shards", "5", "--iterations", "120", "--no-pictures")
+RUN = ("data.h5", "--layers", "20,6,1", "--shards", "3", "--iterations", "110", "--no-pictures")
+
+
+def serve(code: str, folder: Path, words: tuple[str, ...]) -> None:
+    """Be a scheduler or a worker, in the folder, given these words."""
+    os.chdir(folder)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    sys.argv = ["dask", *words]
+    exec(code, {})
 
 
 class Cluster:
@@ -62,14 +76,12 @@ class Cluster:
             scheduler, "--host", self.address.rpartition(":")[0], "--port", str(port),
             "--no-dashboard",
         )  # fmt: skip
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.workers: dict[str, Any] = {}
 
-    def _begun(self, code: str, *words: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [*PYTHON, code, *words, *self.tls],
-            cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.opened.callback(process.wait)
+    def _begun(self, code: str, *words: str) -> Any:
+        process = PROCESSES.Process(target=serve, args=(code, self.folder, (*words, *self.tls)))
+        process.start()
+        self.opened.callback(process.join)
         self.opened.callback(process.kill)
         return process
 
@@ -93,7 +105,7 @@ class Cluster:
     def kill(self, name: str) -> None:
         worker = self.workers.pop(name)
         worker.kill()
-        worker.wait()
+        worker.join()
 
 
 @contextmanager
@@ -108,10 +120,34 @@ def cluster(
         yield found
 
 
+class Told(io.StringIO):
+    """What a run says; something is done when it tells the cost of an iteration."""
+
+    def __init__(self, at: dict[int, Callable[[], object]]) -> None:
+        super().__init__()
+        self._at = at
+
+    def write(self, text: str) -> int:
+        n = super().write(text)
+        for found in re.finditer(r"Cost after iteration (\d+):", text):
+            self._at.get(int(found[1]), lambda: None)()
+        return n
+
+
 def trained(
-    folder: Path, *words: str, at: dict[int, Callable[[Any], object]] | None = None, **env: str
+    folder: Path, *words: str, at: dict[int, Callable[[], object]] | None = None
 ) -> tuple[int, str]:
-    """Status and output of a run; something is done when the cost of an iteration is told."""
+    """Status and output of a run in this process."""
+    told = Told(at or {})
+    with chdir(folder), redirect_stdout(told), redirect_stderr(told):
+        status = call("train", *RUN, *words)
+    return status, told.getvalue()
+
+
+def trained_apart(
+    folder: Path, *words: str, interrupt_at: int | None = None, **env: str
+) -> tuple[int, str]:
+    """Status and output of a run as one has it in a terminal, with its Ctrl-C."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tinygrad_dnn", "train", *RUN, *words],
         cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -121,9 +157,8 @@ def trained(
     told = ""
     for line in process.stdout:
         told += line
-        found = re.match(r"Cost after iteration (\d+):", line)
-        if found and at and int(found[1]) in at:
-            at[int(found[1])](process)
+        if line.startswith(f"Cost after iteration {interrupt_at}:"):
+            os.killpg(process.pid, signal.SIGINT)
     return process.wait(), told
 
 
@@ -164,16 +199,16 @@ def scheduler(found: Cluster) -> tuple[str, str]:
 def a_worker_dies_another_comes_one_is_slow(folder: Path) -> None:
     with cluster(folder, "first") as found:
         found.worker("slow", SLOW)
-        disturb = {0: lambda _: (found.kill("first"), found.worker("late"))}
+        disturb = {0: lambda: (found.kill("first"), found.worker("late"))}
         status, told = trained(folder, *scheduler(found), at=disturb)
         require(status == 0 and same(folder), told)
 
 
 def a_worker_is_stopped_and_wakes_up(folder: Path) -> None:
-    def sleep(_: Any) -> None:
-        found.workers["first"].send_signal(signal.SIGSTOP)
+    def sleep() -> None:
+        os.kill(found.workers["first"].pid, signal.SIGSTOP)
         time.sleep(1.5)
-        found.workers["first"].send_signal(signal.SIGCONT)
+        os.kill(found.workers["first"].pid, signal.SIGCONT)
 
     with cluster(folder, "first", "second") as found:
         status, told = trained(folder, *scheduler(found), at={100: sleep})
@@ -182,7 +217,7 @@ def a_worker_is_stopped_and_wakes_up(folder: Path) -> None:
 
 def the_scheduler_dies(folder: Path) -> None:
     with cluster(folder, "first", "second") as found:
-        end = {100: lambda _: found.scheduler.kill()}
+        end = {100: found.scheduler.kill}
         status, told = trained(folder, *scheduler(found), at=end)
         saved = re.search(r"interrupted after iteration (\d+)", told)
         require(status == 2 and "the scheduler is gone" in told and "--resume" in told, told)
@@ -194,8 +229,7 @@ def the_scheduler_dies(folder: Path) -> None:
 
 
 def it_is_interrupted(folder: Path) -> None:
-    interrupt = {100: lambda process: os.killpg(process.pid, signal.SIGINT)}
-    status, told = trained(folder, "--cluster", "2", at=interrupt)
+    status, told = trained_apart(folder, "--cluster", "2", interrupt_at=100)
     require(status == 130 and "--cluster 2 --resume" in told and "Traceback" not in told, told)
     status, told = trained(folder, "--resume")  # its shards, here
     require(status == 0 and same(folder), told)
@@ -238,7 +272,7 @@ def it_is_encrypted(folder: Path) -> None:
         "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": key,
     }
     with cluster(folder, "first", tls=keys) as found:
-        status, told = trained(folder, *scheduler(found), **env)
+        status, told = trained_apart(folder, *scheduler(found), **env)
         require(status == 0 and same(folder), told)
         status, told = trained(folder, *scheduler(found))
         require(status == 2 and "there are no certificates" in told, told)

@@ -69,7 +69,7 @@ def playground(
         ValueError: the cost is not one number, depends on no parameter or not on what is given, or
             is made of ops that a page can't compute, which are named.
 
-    Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), learning_rate=0.5)`.
+    Example: `viz.playground((w * w).sum(), w, "bowl.html", learning_rate=0.5)`.
     """
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")

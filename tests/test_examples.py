@@ -298,6 +298,15 @@ def test_scikit_learn(example, capsys) -> None:
     assert "dW2 = " in capsys.readouterr().out
 
 
+def test_fit_ode(example) -> None:
+    pytest.importorskip("scipy", reason="SciPy (the extra scipy) is not installed")
+    module = example("fit_ode")
+    p, step = module.TRUE, 1e-4 * np.eye(4)[1]
+    measured = (module.solve(p + step)[0] - module.solve(p - step)[0]) / 2e-4
+    assert np.allclose(module.solve(p)[1][:, 1], measured, atol=1e-3)
+    assert np.allclose(module.main(), module.TRUE, atol=0.02)
+
+
 def test_serve(example, tmp_path) -> None:
     serve = example("serve")
     assert call("train", "--head", "softmax", "--iterations", "5", "--no-pictures") == 0

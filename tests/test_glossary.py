@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ TABLES = {
     "OPERATORS": glossary.OPERATORS,
     "UFUNC_METHODS": glossary.UFUNC_METHODS,
     "LOST": {"": glossary.LOST},
+    "SCIPY": glossary.SCIPY,
+    "PLAIN": {"": glossary.PLAIN},
 }
 
 
@@ -72,6 +75,41 @@ def test_advised_gradients_are_right() -> None:
     for name in ("fft.fft", "erf"):
         *_, code = re.findall("`(.*?)`", glossary.NUMPY[name])
         assert td.check_gradients(eval(code, given).sum()).verdict == "right"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "words"),
+    [
+        ("special", "logsumexp", "scipy.special.logsumexp computes on plain arrays"),
+        (
+            "special",
+            "log1p",
+            "scipy.special.log1p has no derivative rule here; instead: `np.log1p`",
+        ),
+        ("special", "expit", "instead: `td.sigmoid(t)`"),
+        ("linalg", "det", "instead: `np.linalg.det(S)`"),
+        ("stats", "norm.logpdf", "give it derivatives, `td.grad(f)`"),
+    ],
+)
+def test_s322_scipys_functions_say_what_takes_their_place(
+    module: str, name: str, words: str
+) -> None:
+    root = pytest.importorskip(f"scipy.{module}", reason="SciPy is not installed")
+    with pytest.raises(TypeError) as refused:
+        attrgetter(name)(root)(names()["S"])
+    assert words in str(refused.value)
+
+
+def test_a_solver_that_was_given_a_tensor_is_named() -> None:
+    integrate = pytest.importorskip("scipy.integrate", reason="SciPy is not installed")
+
+    def end(p: Any) -> Any:
+        return integrate.solve_ivp(lambda t, u: np.stack([-p * u[0]]), (0, 1), [1.0]).y[0, -1]
+
+    with pytest.raises(TypeError, match=r"scipy\.integrate\.solve_ivp computes on plain arrays"):
+        td.grad(end)(1.0)
+    with pytest.raises(TypeError, match=r"Tensors in a list: `td\.array"):  # a list of one's own
+        td.grad(lambda p: integrate.quad(lambda x: np.array([p * x, p])[0], 0, 1)[0])(1.0)
 
 
 def test_every_advice_has_code_or_says_why_there_is_none() -> None:

@@ -231,7 +231,8 @@ MODULE = _by_name(
         "`t ** 2`": "pow",
         "`t.T`": "t permute",
         "`t.ravel()`": "flatten",
-        "pickle takes Tensors: `__import__('pickle').dumps(t)`; of arrays NumPy's `np.save`": (
+        "np.savez('net.npz', W=`t.data`) and np.load, or pickle, which takes Tensors; a model that "
+        "train left is read by `td.train.load_model`": (
             "save load state_dict load_state_dict serialization"
         ),
         "arrays of the right kind (NumPy, CuPy, Dask) decide where things are computed": (
@@ -300,7 +301,7 @@ NUMPY = _by_name(
         "a `td.custom_vjp` of it and its gradient, e.g. "
         "`td.custom_vjp(np.linalg.inv, lambda g, z: -z.T @ g @ z.T)(S)`": (
             "fft.fft fft.ifft fft.rfft fft.irfft fft.fft2 erf erfc erfinv gamma gammaln loggamma "
-            "digamma betaln j0 ndtr log_ndtr"
+            "digamma psi betaln j0 ndtr log_ndtr"
         ),
         "`np.linalg.lstsq(np.vander(v.data, 2), v)[0]`": "polyfit",
         "`np.vstack([t, u])`": "row_stack",
@@ -310,9 +311,9 @@ NUMPY = _by_name(
         "`np.copy(t)`, or `t.data.copy()` for the values": "array_copy",
         "the values alone are plain: `np.unique(t.data)`": (
             "unique histogram_bin_edges in1d intersect1d "
-            "union1d setdiff1d setxor1d unique_all unique_counts unique_inverse unique_values "
-            "savetxt save savez savez_compressed"
+            "union1d setdiff1d setxor1d unique_all unique_counts unique_inverse unique_values"
         ),
+        "the values alone, np.savez('net.npz', W=`t.data`)": "savetxt save savez savez_compressed",
         "`np.logical_xor(t > 0, u > 0)`": "bitwise_xor",
         "`td.sigmoid(t)`": "expit",
         "`td.log_sigmoid(t)`": "log_expit",
@@ -338,6 +339,27 @@ LOST = (
     "a product with an array: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random "
     "numbers: `v + np.random.default_rng(0).normal(size=3)`; a sparse matrix of SciPy's: "
     "td.matmul(sparse, t); pandas: first .to_numpy() of theirs"
+)
+
+# Functions of SciPy's that are no ufuncs, by name; what the others want is in `PLAIN`.
+SCIPY = _by_name(
+    {
+        "`td.logsumexp(t, axis=1)`": "logsumexp",
+        "`td.softmax(t, axis=1)`": "softmax",
+        "`td.log_softmax(t, axis=1)`": "log_softmax",
+        "`np.linalg.solve(S, v)`": "solve",
+        "`np.linalg.inv(S)`": "inv",
+        "`np.linalg.det(S)`": "det",
+        "`np.linalg.cholesky(S @ S.T)`": "cholesky cho_factor",
+        "`np.linalg.eigh(S @ S.T)`": "eigh",
+        "`np.linalg.norm(S)`": "norm",
+    }
+)
+
+# What to do where SciPy computes.
+PLAIN = (
+    "give it derivatives, `td.grad(f)`, `td.jacobian(f)`, and a function of plain arrays; a "
+    "gradient through its result is a `td.custom_vjp`, or steps that you write in NumPy"
 )
 
 # Methods of NumPy's ufuncs: `np.add.reduce` and the like.

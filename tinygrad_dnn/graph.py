@@ -43,6 +43,9 @@ class Node:
     the positions of those that required a gradient when it was recorded. `saved` holds
     (z, x, y, ...) with None for what no rule reads, or is None once the values were freed. `swept`
     is when a sweep that records nothing last passed it and kept its values, 0 if none did.
+
+    Example: `z = Tensor(x, name="x") ** 2`; `z.node.op.name` is `"power"`, and
+    `z.node.inputs[0].name` is `"x"`.
     """
 
     __slots__ = (
@@ -136,6 +139,8 @@ class Leaf(Node):
 
     `replaced` is the time when it was last given another array; `variable` says that it is what a
     transform differentiates by: its array is the caller's, so a write makes a copy and is recorded.
+
+    Example: `isinstance(Tensor(x, name="x").node, Leaf)`.
     """
 
     __slots__ = ("__weakref__", "memory", "replaced", "tensor", "value", "variable")
@@ -202,6 +207,8 @@ class Graph(Sequence[Node]):
 
         graph = trace([cost.node])
         print(graph.verify())
+
+    Example: `tinygrad_dnn.graph.trace([w.node]).leaves[0].name` is `"w"`.
     """
 
     printer: ClassVar[Callable[[Graph], str]] = repr  # `formula`, which knows how, puts its own
@@ -436,7 +443,11 @@ def leaves_unasked(node: Node, how: str) -> None:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Record nothing inside the block: results are plain values without a recipe."""
+    """Record nothing inside the block: results are plain values without a recipe.
+
+    Example: `with no_grad(): y = Tensor(x, requires_grad=True) * 2`; then `y.requires_grad` is
+    `False`.
+    """
     with mode(recording=False):
         yield
 
@@ -476,7 +487,11 @@ class Call(str):
 
 @contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Nodes made inside the block belong to `name` (nested scopes make a path), e.g. "layer 1"."""
+    """Nodes made inside the block belong to `name` (nested scopes make a path), e.g. "layer 1".
+
+    Example: `with scope("layer 1"): Z1 = Tensor(W, name="W1") @ x`; then `Z1.node.scope` is
+    `("layer 1",)`.
+    """
     if not isinstance(name, str) or not name:
         raise ValueError(f"scope: expected a name, got {name!r}; write scope('layer 1')")
     with mode(scope=(*MODE.get().scope, name)):

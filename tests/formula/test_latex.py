@@ -12,7 +12,7 @@ import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Tensor
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check.op_check import cases_of, sampled
-from tinygrad_dnn.formula.latex import LATEX, latex_text
+from tinygrad_dnn.formula.latex import GREEK, LATEX, latex_text
 from tinygrad_dnn.formula.template import UNICODE
 from tinygrad_dnn.formula.text import written
 from tinygrad_dnn.graph import trace
@@ -23,7 +23,7 @@ COMMANDS = {
     "infty", "ldots", "times", "lfloor", "rfloor",
     "mathrm", "mathit", "mathbf", "operatorname", "text", "delta",
     "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min",
-    "textbackslash", "textasciicircum", "textasciitilde",
+    "textbackslash", "textasciicircum", "textasciitilde", *GREEK.values(),
 }  # fmt: skip
 
 W1, X, x, y = (
@@ -120,6 +120,9 @@ def filled(name: str) -> str:
     [
         ("W1", "W_{1}"), ("dW12", r"\mathrm{d}W_{12}"), ("cost", r"\mathit{cost}"),
         ("δx", r"\delta x"), ("A_3", "A_{3}"), ("d", "d"), ("dx", r"\mathrm{d}x"),
+        ("γ_1", r"{\gamma}_{1}"), ("theta", r"{\theta}"), ("dmu", r"\mathrm{d}{\mu}"),
+        ("delta", r"{\delta}"), ("z_in", r"z_{\text{in}}"), ("x_", r"\text{x\_}"),
+        ("my_loss", r"\text{my\_loss}"), ("alpha", r"{\alpha}"), ("alphas", r"\mathit{alphas}"),
         ("a b", r"\text{a b}"), ("50%_{", r"\text{50\%\_\{}"), ("\\^~#", None),
     ],
 )  # fmt: skip
@@ -127,6 +130,27 @@ def test_names(name: str, told: str | None) -> None:
     written_out = LATEX.name(name)
     sound(written_out)
     assert told is None or written_out == told
+
+
+def test_s323_names_of_other_letters_stay_apart() -> None:
+    names = [
+        "x",
+        "x_",
+        "x1",
+        "x_in",
+        "dx",
+        "delta",
+        "δx",
+        "alpha",
+        "alpha_1",
+        "al_pha",
+        "X",
+        "γ",
+        "Γ",
+    ]
+    told = [LATEX.name(name) for name in names]
+    assert len({*told}) == len(names)
+    assert "".join(told).isascii()
 
 
 def test_words_outside_of_mathematics() -> None:

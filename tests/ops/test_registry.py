@@ -246,6 +246,18 @@ def test_a_faulty_rule_of_a_user_is_found_and_named(rule: Callable[..., Any]) ->
         del REGISTRY["sinus"]
 
 
+def test_a_faulty_rule_is_told_with_its_probable_mistake() -> None:
+    declared = Op(
+        lambda x, /: np.sin(x),
+        "sinus({x})",
+        lambda g, x: -g * np.cos(x),
+        cases=(Case((3,)),),
+        name="sinus",
+    )
+    with pytest.raises(AssertionError, match=r"is -?\d[^;]*; probably it has the opposite sign"):
+        check_op(declared)
+
+
 def test_the_number_of_rules_is_the_number_of_arrays() -> None:
     with pytest.raises(TypeError, match=r".*: expected a derivative rule for each .*got 1"):
         op("{x}{y}", vjp=(lambda g: g,))(lambda x, y, /: x)

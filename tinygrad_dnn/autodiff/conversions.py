@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from tinygrad_dnn.array_modules import number
 from tinygrad_dnn.autodiff.reverse import note_sight
-from tinygrad_dnn.glossary import LOST
+from tinygrad_dnn.glossary import LOST, PLAIN, SCIPY
 from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
 
 if TYPE_CHECKING:
@@ -20,6 +22,22 @@ if TYPE_CHECKING:
         """
 
         def __getattr__(self, name: str) -> Any: ...
+
+
+def _scipy_function() -> str:
+    """The function of SciPy's that makes an array of a Tensor, `scipy.special.zeta`, or ""."""
+    found = ""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        root = module.partition(".")[0]
+        if root == "scipy":
+            public = module.split("._")[0]
+            found = f"{public}.{frame.f_code.co_name}"
+        elif found or root not in ("tinygrad_dnn", "numpy"):
+            break
+        frame = frame.f_back
+    return found
 
 
 class Conversions:
@@ -104,6 +122,12 @@ class Conversions:
 
     def _refuse_gradient(self) -> None:
         if self.node.requires_grad:
+            if by := _scipy_function():
+                raise TypeError(
+                    f"{by} computes on plain arrays, which would lose the gradient of "
+                    f"{describe(self.node)}; instead: "
+                    f"{SCIPY.get(by.rpartition('.')[2], PLAIN)}"
+                )
             raise TypeError(
                 f"{describe(self.node)} requires a gradient, which a plain array would lose; "
                 "use .data for the values, .detach() for a Tensor without gradient, or a NumPy "

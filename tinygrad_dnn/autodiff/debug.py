@@ -29,6 +29,8 @@ def debug() -> Iterator[None]:
     Raises:
         NonFiniteError: the first result or gradient with a NaN or inf that its inputs did not have.
         StaleValueError: a saved value was edited in place (through an alias) before backward.
+
+    Example: `with debug(): cost = np.sum(np.exp(Tensor(x)))`.
     """
     with mode(watch=Watch()):
         yield

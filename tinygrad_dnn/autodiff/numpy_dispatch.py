@@ -382,6 +382,8 @@ def _no_rule(module: str, name: str) -> TypeError:
     said = f"{module.replace('numpy', 'np')}.{name}".lstrip(".")
     inner = f"{module.removeprefix('numpy').removeprefix('.')}.{name}".lstrip(".")
     hint = advice(NUMPY, inner) or advice(NUMPY, name)
+    if not hint and module.startswith("scipy") and isinstance(getattr(np, name, None), np.ufunc):
+        hint = f"; instead: `np.{name}`"
     return TypeError(
         f"{said} has no derivative rule here{hint}; else write it with functions that have one, "
         "declare an op for it (tinygrad_dnn.op), or call it on .data for the values alone"

@@ -79,6 +79,8 @@ def ravel_tree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     Raises:
         ValueError: the vector that is to go back has another length.
+
+    Example: `vector, unravel = ravel_tree({"W": W, "b": x})`; `unravel(vector)["b"]` is `x`.
     """
     leaves, layout = arrays_of(tree)
     arrays = [x if hasattr(x, "shape") else np.asarray(x) for x in leaves]

@@ -212,6 +212,9 @@ class Tensor(Writing, NumpyProtocols, Absent):
     Raises:
         TypeError: data that is not numeric, is complex, or carries a mask.
         ValueError: a gradient is asked for integers.
+
+    Example: `w = Tensor([1.0, 2.0], requires_grad=True, name="w")`; after `(w *
+    w).sum().backward()` `w.grad` is `[2.0, 4.0]`.
     """
 
     __slots__ = ("__weakref__", "_array", "_memory", "node")

@@ -85,6 +85,9 @@ def gradients(
     Raises:
         TypeError: what is given is no Tensor.
         ValueError: y does not depend on one of the xs, or needs a `gradient`.
+
+    Example: `x = Tensor([1.0, 2.0], requires_grad=True)`; `gradients((x * x).sum(), x)` is
+    `[2.0, 4.0]`.
     """
     refuse_others("gradients", others)
     nodes = [_recorded(x).node for x in ([xs] if isinstance(xs, Tensor) else _several(xs))]
@@ -177,7 +180,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
 
     What f returns may be a dict, list, tuple or dataclass of Tensors; v has that structure.
 
-    Example: `y, pullback = vjp(np.sin, x)`, then `pullback(np.ones_like(x))[0]` is cos x.
+    Example: `y, pullback = vjp(np.sin, x)`, then `pullback(np.ones_like(x))[0]` is `np.cos(x)`.
     """
     refuse_no_function(f, "vjp")
     if not primals:
@@ -205,7 +208,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tu
         primals: where; each an array or a structure of arrays. So are the tangents.
         has_aux: f returns (what is differentiated, anything else), which comes as a third result.
 
-    Example: `y, along = linearize(np.sin, x)`, then `along(t)` is `cos x · t`.
+    Example: `y, along = linearize(np.sin, x)`, then `along(t)` is `np.cos(x) * t`.
     """
     refuse_no_function(f, "linearize")
     if not primals:
@@ -284,7 +287,7 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     Returns:
         A tuple of one product per argument; of a bare one, its product.
 
-    Example: `hvp(lambda x: (x**3).sum(), x, t)` is `6 x t`.
+    Example: `hvp(lambda x: (x**3).sum(), x, t)` is `6 * x * t`.
     """
     refuse_no_function(f, "hvp")
     points, directions = _several_given(primals, tangents, "hvp")
@@ -321,7 +324,7 @@ def jacobian(
         chunk_size: how many elements of f are swept from at once; as many as fit into 32 MB of
             the largest intermediate gradient, if not given. With 1 they go one after the other.
 
-    Example: `jacobian(lambda x: W @ x)(x)` is W.
+    Example: `jacobian(lambda x: W @ x)(x)` is `W`.
     """
     refuse_others("jacobian", others)
     numbers, single = selected(argnums)

@@ -34,7 +34,6 @@ def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> Grad
         inputs: arrays, Tensors, or dicts, lists and tuples of them. Whole numbers are data.
         order: 2 checks second derivatives as well: the gradient of a graph is again a graph.
         seed: of the random cotangents and directions.
-        options: keyword arguments of forward, which backward may ask for as well.
 
     Returns:
         A report: its verdict is "right", "wrong" or "cannot tell", and it is true if "right".
@@ -42,6 +41,8 @@ def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> Grad
     Raises:
         TypeError: f returns something else than Tensors of floats; an array is not NumPy's.
         ValueError: there is nothing to differentiate, or order is below 1.
+
+    Example: `check_gradients(lambda W: (W @ W).sum(), W).verdict` is `"right"`.
     """
     if order < 1:
         raise ValueError(f"check_gradients: expected order 1 or more, got {order}")
@@ -64,6 +65,8 @@ def assert_gradients(
     Raises:
         AssertionError: the printed report, if the verdict is "wrong", or "cannot tell" unless that
             is allowed.
+
+    Example: `assert_gradients(np.tanh, x)` says nothing.
     """
     report = check_gradients(f, *inputs, order=order, seed=seed)
     if report.verdict == WRONG or (report.verdict == CANNOT_TELL and not allow_cannot_tell):

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.autodiff.transforms import gradients
+from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient
 from tinygrad_dnn.graph import trace
 from tinygrad_dnn.ops.declare import Case, Op
@@ -236,6 +237,9 @@ def _compare(mine: Any, truth: Any, who: str) -> None:
     scale = 1.0 + float(np.max(np.abs(truth), initial=0.0))
     if error.size and not np.all(error <= TOLERANCE * scale):
         at = tuple(int(k) for k in np.unravel_index(np.nanargmax(error), error.shape))
+        found = compare(mine, np.asarray(truth, float)).explanation
+        probably = f"; probably it {found}" if found is not None else ""
         raise AssertionError(
-            f"{who}: element {list(at)} is {mine[at]!r}, measured {float(truth[at])!r}"
+            f"{who}: element {list(at)} is {mine[at].item()!r}, measured {float(truth[at])!r}"
+            f"{probably}"
         )

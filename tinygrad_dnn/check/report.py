@@ -60,6 +60,8 @@ class GradientReport:
         graph: the recorded computation in which blame names nodes: `viz.draw(report.graph,
             blame=report)` shows them in red.
         example: of `check_vjp`, a small call that shows the mistake, as Python to be pasted.
+
+    Example: `check_gradients(np.sin, np.ones(2)).verdict == "right"`.
     """
 
     verdict: str

@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.template import POWER, RATIO, Piece, bare
 
-_NAME = re.compile(r"([dδ]?)([A-Za-z]+)_?([0-9]*(?<=[0-9])(?:_[0-9]+)?|)")
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
+    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
+    "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi",
+    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi",
+    "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+_LETTER = rf"{'|'.join(GREEK.values())}|[{''.join(GREEK)}]|[A-Za-z]"
+_NAME = re.compile(  # a letter, in Greek spelt or not, with an index or a word below; or a word
+    rf"([dδ]?)(?:({_LETTER})(?:_?([0-9]+(?:_[0-9]+)?)|_([A-Za-z]+))?"
+    r"|([A-Za-z]+)(?:_?([0-9]+(?:_[0-9]+)?))?)"
+)
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]+")
 _NO_GAP = re.compile(r"(\\[A-Za-z]+) (?=[^A-Za-z\s])")  # a command ends where no letter follows
@@ -39,14 +50,22 @@ class LaTeX:
     gap = r" \, "
 
     def name(self, name: str) -> str:
-        r"""W1 as `W_{1}`, dW1 as `\mathrm{d}W_{1}`, what is no plain name as text."""
+        r"""W1 as `W_{1}`, dW1 as `\mathrm{d}W_{1}`, theta as `\theta`, z_in as `z_{\text{in}}`;
+        what is no plain name as text.
+        """
         found = _NAME.fullmatch(name)
         if not found:
             return rf"\text{{{latex_text(printable(name))}}}"
-        prefix, letters, index = found.groups()
-        own = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
-        lowered = f"_{{{index.replace('_', ',')}}}" if index else ""
-        return _PREFIX[prefix] + own + lowered
+        if name in GREEK.values():  # delta is no gradient of elta
+            return rf"{{\{name}}}"
+        prefix, letter, index, below, word, number = found.groups()
+        own = rf"\mathit{{{word}}}" if word else letter
+        greek = GREEK.get(own, own)
+        own = rf"{{\{greek}}}" if len(greek) > 1 and not word else own
+        if below:
+            return rf"{_PREFIX[prefix]}{own}_{{\text{{{below}}}}}"
+        low = (index or number or "").replace("_", ",")
+        return f"{_PREFIX[prefix]}{own}_{{{low}}}" if low else _PREFIX[prefix] + own
 
     def plain(self, text: str) -> str:
         """Numbers and words; 1/3 as a fraction, 1e-05 as a power of ten."""

@@ -31,6 +31,9 @@ class Loop:
         iteration: how many iterations are complete.
         summary: in words, what was done to the step besides compiling it; empty if nothing.
         steps: the rewrites of the step, in order.
+
+    Example: `loop = compile_loop(lambda w: (w / 2, w.sum()), carry=x)`; `loop.step()` is `x.sum()`,
+    then `loop.carry` is `x / 2`.
     """
 
     def __init__(

@@ -76,6 +76,8 @@ def compile_loop(
             Tensor that requires a gradient (outside no_grad()).
         ValueError: a carried array comes back with another shape or dtype.
         RecordingError: the step can't be compiled, see `compile`.
+
+    Example: `loop = compile_loop(lambda w: (w / 2, w.sum()), carry=x)`; `loop.step()` is `x.sum()`.
     """
     check_threads("compile_loop", threads)
     flat, layout = flatten(carry)

@@ -42,6 +42,8 @@ class Composed:
         many: whether the arrays are given as one sequence, as to `np.vstack`.
         domain: for each array the interval or values that the tests draw it from.
         arrange: makes of drawn arrays such as the function asks for: sorted, definite.
+
+    Example: `median.name` is `"median"`, and `median.plain is np.median`.
     """
 
     def __init__(
@@ -234,6 +236,9 @@ def composed(
         many: whether the arrays of a case are given as one sequence.
         domain: for each array the interval that the tests draw its elements from.
         arrange: makes of drawn arrays such as the function asks for: sorted, positive definite.
+
+    Example: `composed(None, cases=(Case((3,)),))(lambda x: np.sum(x * x) / 2)(x)` is `np.sum(x * x)
+    / 2`.
     """
 
     def declare(forward: Callable[..., Any]) -> Composed:

@@ -46,7 +46,10 @@ Rule = Callable[..., Any]
 
 
 class Case:
-    """Arguments that tests may call an op with: shapes to be sampled, and metadata."""
+    """Arguments that tests may call an op with: shapes to be sampled, and metadata.
+
+    Example: `Case((2, 3), axis=1)`: an array (2, 3), and the setting `axis=1`.
+    """
 
     def __init__(self, *shapes: tuple[int, ...], **meta: Any) -> None:
         self.shapes = shapes
@@ -62,6 +65,8 @@ class At:
 
     `At(0.0, slopes=(0.0,))` for |x|; each slope is the gradient of the sum of the result,
     None for an argument without a rule.
+
+    Example: `At(0.0, slopes=(0.0,))` of |x|.
     """
 
     def __init__(self, *arrays: Any, slopes: Sequence[Any], **meta: Any) -> None:
@@ -78,6 +83,8 @@ class Pole(NamedTuple):
         value: the number.
         cause: what a message says of it.
         saturated: what it says instead where a sigmoid, saturated, gave that number.
+
+    Example: `Pole(0, 0.0, "the logarithm of 0")`.
     """
 
     argument: int
@@ -118,6 +125,8 @@ class Op:
     """One operation: NumPy forward, a derivative rule per array argument, formula, test domain.
 
     Calling it with a Tensor among the arrays records a node; with plain arrays it just computes.
+
+    Example: `exp(Tensor(x)).op.name` is `"exp"`, and `exp(x)` is `np.exp(x)`.
     """
 
     def __init__(
@@ -203,7 +212,7 @@ class Op:
         self.rules = self._rules(vjp)
         # Declared by the project. What others declare may be random, or count its calls, so it is
         # neither shared nor computed ahead; and what they say of it is not taken for granted.
-        self.builtin = forward.__module__.startswith(__package__)
+        self.builtin = (forward.__module__ or "").startswith(__package__)
         if isinstance(formula, str) and not self.builtin:
             formula_of(formula)  # what is no template is refused here
         self.carries = self._carried() if carries is ... else carries
@@ -595,6 +604,8 @@ def op(
         TypeError: when the number of rules is not the number of arrays, or a rule asks for what
             there is not.
         ValueError: when the name is taken.
+
+    Example: `cube = op("{x}³", vjp=lambda g, x: 3 * g * x**2, name="cube")(lambda x, /: x**3)`.
     """
 
     def declare(forward: Callable[..., Any]) -> Op:

@@ -534,6 +534,8 @@ def clip_between(x, a_min, a_max, /):
 def clip(x, a_min=None, a_max=None, *, min=None, max=None):
     """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1. NumPy
     calls the limits min and max, too.
+
+    Example: `clip(x, 0.0, 1.0)`, `clip(x, max=1.0)`.
     """
     a_min, a_max = min if a_min is None else a_min, max if a_max is None else a_max
     low = _no_limit(x, "min", -np.inf) if a_min is None else a_min

@@ -416,6 +416,8 @@ def einsum(*operands, optimize=False):
 
     Long ones are computed by matrix products, two factors at a time, in the order that `optimize`
     says, as NumPy's does: True, "greedy", "optimal" or a path.
+
+    Example: `einsum("ij,jk->ik", W, W)` is `W @ W`.
     """
     if not tensors(operands):
         return np.einsum(*operands, optimize=optimize)

@@ -161,12 +161,18 @@ def in_order(x, shape, order="C"):
 
 
 def ravel(x, order="C"):
-    """All elements in one axis, in an order as `in_order` has it."""
+    """All elements in one axis: row by row, or by columns where order is "F".
+
+    Example: `ravel(W)` is `W.reshape(-1)`.
+    """
     return in_order(x, -1, order)
 
 
 def moveaxis(x, source, destination):
-    """Axes moved to other places, the rest in their order."""
+    """Axes moved to other places, the rest in their order.
+
+    Example: `moveaxis(np.ones((2, 3, 4)), 0, -1).shape` is `(3, 4, 2)`.
+    """
     n = len(x.shape)
     source, destination = normalize_axis_tuple(source, n), normalize_axis_tuple(destination, n)
     if len(source) != len(destination):
@@ -222,7 +228,10 @@ def stack(*arrays, axis=0):
 
 
 def split(x, indices_or_sections, axis=0):
-    """Cut x along an axis into so many equal parts, or at the given positions: a list of slices."""
+    """Cut x along an axis into so many equal parts, or at the given positions: a list of slices.
+
+    Example: `split(x, 3)[2]` is `x[2:]`, `split(x, [1])[1]` is `x[1:]`.
+    """
     axis = normalize_axis_index(axis, len(x.shape))
     n = x.shape[axis]
     if np.ndim(indices_or_sections) == 0:

@@ -87,6 +87,8 @@ def derive(
         ValueError: nothing there requires a gradient, `wrt` has no gradient here, or another
             convention.
         StaleValueError: a leaf was changed since the ops that read it were recorded.
+
+    Example: `"2 · w" in str(viz.derive((w * w).sum()))`.
     """
     if convention not in CONVENTIONS:
         raise ValueError(f"derive: expected convention 'document' or 'plain', got {convention!r}")

@@ -90,6 +90,8 @@ def draw(
             backward is something else, or it is asked for and nothing requires a gradient.
         StaleValueError: values or backward are asked for, and a leaf was changed since the ops were
             recorded.
+
+    Example: `viz.draw((w * w).sum(), backward=True)`.
     """
     if backward not in (False, True, FULL):
         raise ValueError(f"draw: expected backward as True, False or 'full', got {backward!r}")

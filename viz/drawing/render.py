@@ -57,6 +57,8 @@ def save(picture: Any, path: str | os.PathLike[str], *, timeout: float = 120.0) 
         ValueError: another ending.
         OSError: no program could draw it (then its DOT text is left beside, and the error says
             where, and the remedies), or the file can't be written.
+
+    Example: `viz.save(viz.draw((w * w).sum()), "square.svg")`.
     """
     source = getattr(picture, "source", None)
     if not isinstance(source, str):

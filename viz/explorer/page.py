@@ -115,6 +115,8 @@ def explore(
         StaleValueError: a leaf was changed since the ops that read it were recorded; compute the
             expression again.
         OSError: neither Graphviz nor graphviz-pure is there, or the file can't be written.
+
+    Example: `viz.explore((w * w).sum(), "square.html")`.
     """
     path = html_path(path, "explore")
     graph = graph_of(what, "explore")

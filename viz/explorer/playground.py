@@ -72,7 +72,7 @@ def playground(
             is made of ops that a page can't compute, which are named; or a step is about what is
             not there.
 
-    Example: `viz.playground(cost, [W, b], "neuron.html", data=(X, Y), learning_rate=0.5)`.
+    Example: `viz.playground((w * w).sum(), w, "bowl.html", learning_rate=0.5)`.
     """
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")

@@ -173,7 +173,10 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0):
 
 
 class Along:
-    """NumPy's `r_` and `c_`, for Tensors too: what stands in the brackets joined along an axis."""
+    """NumPy's `r_` and `c_`, for Tensors too: what stands in the brackets joined along an axis.
+
+    Example: `r_[Tensor(x), 0.0].shape` is `(4,)`, and `c_[Tensor(x), x].shape` is `(3, 2)`.
+    """
 
     def __init__(self, name: str, numpys: Any, directive: tuple[int, int, int]) -> None:
         self.name, self.numpys, self.directive = name, numpys, directive

@@ -9,7 +9,9 @@ import pytest
 
 import viz
 import viz.explorer.playground as module
-from tinygrad_dnn import Tensor
+from tinygrad_dnn import Tensor, mean, tanh
+from tinygrad_dnn.network import initialize_parameters
+from viz.explorer.examples import Examples
 
 
 def line() -> tuple[Tensor, Tensor, Tensor]:
@@ -70,6 +72,21 @@ def test_of_too_many_examples_a_page_takes_some_and_says_so(
     assert "(1, 39) float64" in text
     text = viz.playground(((w @ X - Y) ** 2).sum(), path=path).read_text("utf-8")
     assert '"note":"",' in text  # of a sum they can't be taken
+
+
+def test_a_wide_network_is_recorded_for_few_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    recorded = Examples.recorded
+    monkeypatch.setattr(Examples, "recorded", lambda self, m: asked.append(m) or recorded(self, m))
+    p = {k: Tensor(v, True, k) for k, v in initialize_parameters((2, 101, 1)).items()}
+    X, Y = Tensor(np.ones((2, 4)), name="X"), Tensor(np.ones((1, 4)), name="Y")
+    A2 = p["W2"] @ tanh(p["W1"] @ X + p["b1"]) + p["b2"]
+    A2.name = "A2"
+    text = viz.playground(mean((A2 - Y) ** 2), path=tmp_path / "wide.html").read_text("utf-8")
+    assert '"fixed":""' in text  # the number of examples may be another one
+    assert {*asked} == {4, 8, 103, 107, 109}  # primes, and 101 is an axis
 
 
 def test_ops_that_a_page_can_not_compute_are_named() -> None:

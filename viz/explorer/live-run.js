@@ -102,6 +102,7 @@ const runner = (() => {
 
   return {
     run, beside, show, restore, compute, slow,
+    took: () => cost,
     busy: () => "busy" in document.body.dataset,
     listen: (listener) => listeners.push(listener),
   };

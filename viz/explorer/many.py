@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, islice
+from math import isqrt
 from typing import Any
 
 from tinygrad_dnn.autodiff.retrace import Backward, Forward, backward_again
@@ -13,6 +14,11 @@ from tinygrad_dnn.graph import Node
 from viz.explorer.arrays import Arrays, encoded
 from viz.explorer.examples import Examples
 from viz.explorer.live import Fields, Live, place
+
+
+def _primes(start: int) -> Iterator[int]:
+    """The primes from a number on."""
+    return (n for n in count(start) if all(n % k for k in range(2, isqrt(n) + 1)))
 
 
 class Many(Live):
@@ -40,11 +46,10 @@ class Many(Live):
     ) -> None:
         super().__init__(forward, backward, names, rewriting, shown)
         self.examples, self.rewriting, self.again = examples, rewriting, again
-        # None of the three is another axis as well, or the size of an array of other axes: kernels
-        # that are equal are printed once.
-        top = max(prod(n for n in t.shape if n != examples.m) for t in self.tensors)
-        top = max(top, examples.m)
-        self.sizes = (top + 1, top + 2, top + 3)
+        # Primes that divide no axis divide no size of other axes either: so kernels, which are
+        # printed once where they are equal, are equal only where they are for every m.
+        axes = {n for t in self.tensors for n in t.shape if n}
+        self.sizes = tuple(islice((p for p in _primes(100) if all(n % p for n in axes)), 3))
         self.lives = [self._recorded(m, names) for m in self.sizes]
         self.at = {t.node: i for i, t in enumerate(self.tensors)}
         self.source = in_m([one.source for one in self.lives], self.sizes)

@@ -7,14 +7,15 @@ const plane = (() => {
   if (data === null || data.picture !== null) {
     return null;
   }
-  const SIZE = 48; // cells along a side
+  const [LEAST, MOST] = [8, 48]; // cells along a side
+  const BUDGET = 30; // milliseconds of a picture
   const SIDE = 320; // of the drawing, in units of its own
   const { graded } = data; // the answers are numbers, not classes
   const [classes, batch] = data.shape; // so many places are predicted at once
   let X = null;
   let Y = null;
   let m = 0;
-  const canvas = make("canvas", { width: SIZE, height: SIZE, "aria-hidden": "true" });
+  const canvas = make("canvas", { "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
   const element = make("div", { class: graded ? "plane graded" : "plane" }, canvas, drawing);
   let points = [];
@@ -22,6 +23,7 @@ const plane = (() => {
   let chosen = 0; // the point that the Tab key reaches
   let low = 0;
   let high = 1;
+  let size = LEAST; // cells along a side, as many as there is time for
 
   /** The plane reaches a little further than the points. */
   function reach() {
@@ -56,19 +58,22 @@ const plane = (() => {
 
   /** What a run predicts at every cell, as many at a time as were recorded. */
   function paint(into = canvas, run = training.state) {
+    const begin = performance.now();
+    const cells = size * size;
+    Object.assign(into, { width: size, height: size });
     const context = into.getContext("2d");
-    const image = context.createImageData(SIZE, SIZE);
+    const image = context.createImageData(size, size);
     const palette = colours();
     const [paper, problem] = rgb("paper", "problem-fill");
-    for (let from = 0; from < SIZE * SIZE; from += batch) {
+    for (let from = 0; from < cells; from += batch) {
       const out = training.predicted((given) => {
         for (let j = 0; j < batch; j += 1) {
-          const cell = Math.min(from + j, SIZE * SIZE - 1);
-          given[j] = low + (((cell % SIZE) + 0.5) / SIZE) * (high - low);
-          given[batch + j] = high - ((Math.floor(cell / SIZE) + 0.5) / SIZE) * (high - low);
+          const cell = Math.min(from + j, cells - 1);
+          given[j] = low + (((cell % size) + 0.5) / size) * (high - low);
+          given[batch + j] = high - ((Math.floor(cell / size) + 0.5) / size) * (high - low);
         }
       }, run);
-      for (let j = 0; j < batch && from + j < SIZE * SIZE; j += 1) {
+      for (let j = 0; j < batch && from + j < cells; j += 1) {
         const [colour, share] = tint(out, j, palette);
         for (let k = 0; k < 3; k += 1) {
           image.data[4 * (from + j) + k] = Number.isNaN(share) ? problem[k] : mixed(paper, colour, share)[k];
@@ -77,6 +82,18 @@ const plane = (() => {
       }
     }
     context.putImageData(image, 0, 0);
+    suit(performance.now() - begin, into, run);
+  }
+
+  /** So many cells next time that a picture is there soon; at once where there is time for more. */
+  function suit(took, into, run) {
+    const fitting = size * Math.sqrt(BUDGET / Math.max(took, 0.1));
+    if (fitting < 0.7 * size) {
+      size = Math.max(LEAST, Math.floor(fitting));
+    } else if (size < MOST && fitting > 1.5 * size) {
+      size = Math.min(MOST, Math.floor(fitting));
+      paint(into, run);
+    }
   }
 
   /** The colour of a prediction, and how sure it is. */
@@ -242,5 +259,5 @@ const plane = (() => {
   }
   place_all();
   reach();
-  return { element, size: SIZE, draw, paint, able, graded };
+  return { element, draw, paint, able, graded };
 })();

@@ -6,6 +6,7 @@ const slopes = (() => {
   const { short } = numbers;
   const POWERS = Array.from({ length: 27 }, (_, k) => -k / 2); // of ten: 1 to 1e-13
   const [WIDTH, HEIGHT, LEFT, BELOW] = [400, 190, 52, 26];
+  const LONGEST = 1500; // milliseconds of all runs; where they take longer, one ε at a time
   const LEAST = -14; // power of ten of the smallest error that is drawn
   const which = make("select", { "aria-label": "Parameter" }, ...training.parameters.map(({ name }) => make("option", {}, name)));
   const at = make("input", { type: "number", min: 0, value: 0, step: 1, "aria-label": "Position of the number" });
@@ -41,7 +42,8 @@ const slopes = (() => {
     program.run();
     const here = training.cost();
     const slope = training.slope(one)[i];
-    const found = POWERS.map((power) => {
+    const powers = live.took() * 2 * POWERS.length < LONGEST ? POWERS : [POWERS[Number(range.value)]];
+    const found = powers.map((power) => {
       const epsilon = 10 ** power;
       const [up, down] = [nudged(one, i, epsilon), nudged(one, i, -epsilon)];
       const forward = (up - here) / epsilon;
@@ -62,7 +64,7 @@ const slopes = (() => {
       return;
     }
     const { slope, found } = measure();
-    const now = found[Number(range.value)];
+    const now = found.find(({ power }) => power === POWERS[Number(range.value)]);
     const path = (k) => found.map(({ power, errors }, n) => `${n ? "L" : "M"}${x(power).toFixed(1)},${y(errors[k]).toFixed(1)}`).join("");
     const text = (words, left, top, anchor = "end") => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
     drawing.replaceChildren(
@@ -74,7 +76,7 @@ const slopes = (() => {
       ...now.errors.map((error, k) => shape("circle", { class: k ? "other" : "one", cx: x(now.power), cy: y(error), r: 5 })),
     );
     drawing.setAttribute("aria-label", `relative error against ε: least ${short(Math.min(...found.map(({ errors }) => errors[1])))} for the central difference`);
-    const wrong = Math.min(...found.map(({ errors }) => errors[1])) > 1e-3 ? "The gradient is wrong: no ε brings them together. " : "";
+    const wrong = found.length > 1 && Math.min(...found.map(({ errors }) => errors[1])) > 1e-3 ? "The gradient is wrong: no ε brings them together. " : "";
     line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 

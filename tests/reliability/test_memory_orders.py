@@ -29,7 +29,11 @@ def test_ops_that_move_or_pick_agree_with_eager_in_every_memory_order() -> None:
 
 def test_every_op_that_rearranges_elements_is_among_the_cases() -> None:
     tried = {case.op for case in memory_orders.cases()}
-    moving = {op for op in REGISTRY.values() if op.__module__.endswith((".shape", ".positions"))}
+    moving = {
+        op
+        for op in REGISTRY.values()
+        if op.__module__.endswith((".shape", ".joining", ".indexing", ".positions"))
+    }
     assert moving <= tried
 
 

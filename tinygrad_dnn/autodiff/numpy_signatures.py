@@ -122,7 +122,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **settings: Any) -> Any:
     """Padded, by the op where the values are constant."""
     if mode == "constant" and not isinstance(pad_width, dict):
-        return ops.shape.pad(array, pad_width, **settings)
+        return ops.joining.pad(array, pad_width, **settings)
     return COMPOSED["pad"](array, pad_width, mode, **settings)
 
 

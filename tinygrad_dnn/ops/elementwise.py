@@ -1,7 +1,7 @@
-"""Elementwise functions: arithmetic, powers, exponentials, trigonometry, choice.
+"""Elementwise functions: arithmetic, powers, exponentials and logarithms.
 
 Shapes broadcast as in NumPy; the sweep sums a gradient back over broadcast axes. Conventions at
-awkward points stand in the docstrings: abs'(0) = 0, ties in maximum and minimum are halved.
+awkward points stand in the docstrings: abs'(0) = 0.
 """
 
 from functools import partial
@@ -9,55 +9,30 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.formula.template import Formula
-from tinygrad_dnn.ops.declare import At, Case, Pole, op
+from tinygrad_dnn.ops.declare import At, Pole, op
 
 __all__ = [
     "absolute",
     "add",
-    "arccos",
-    "arccosh",
-    "arcsin",
-    "arcsinh",
-    "arctan",
-    "arctan2",
-    "arctanh",
-    "astype",
     "cbrt",
-    "clip",
     "copysign",
-    "cos",
-    "cosh",
-    "deg2rad",
     "divide",
     "exp",
     "exp2",
     "expm1",
-    "fmax",
-    "fmin",
     "heaviside",
-    "hypot",
-    "identity",
     "log",
     "log1p",
     "log2",
     "log10",
-    "maximum",
-    "minimum",
     "multiply",
     "negative",
     "power",
-    "rad2deg",
     "reciprocal",
     "sign",
-    "sin",
-    "sinh",
     "sqrt",
     "square",
-    "stop_gradient",
     "subtract",
-    "tan",
-    "tanh",
-    "where",
 ]
 
 elementwise = partial(op, elementwise=True)
@@ -73,7 +48,6 @@ LOG_OF_ZERO = Pole(
     "a sigmoid saturated to exactly 0 or 1 under a log: use log_sigmoid(Z) and log_sigmoid(-Z), "
     "or a cost from Z",
 )
-TAKES_NOTHING = "{} takes nothing of it"
 SATURATED = "{} is saturated everywhere"
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -302,272 +276,3 @@ def logistic(x):
     """1 / (1 + e⁻ˣ), exact to rounding for every x."""
     with np.errstate(over="ignore"):  # where e⁻ˣ overflows, 1/∞ = 0 is the right value
         return 1 / (1 + np.exp(-floating(x)))
-
-
-# --- trigonometric and hyperbolic -----------------------------------------------------------------
-
-
-@elementwise("sin({x})", vjp=lambda g, x: g * np.cos(x))
-def sin(x, /):
-    """Sine."""
-    return np.sin(x)
-
-
-@elementwise("cos({x})", vjp=lambda g, x: -g * np.sin(x))
-def cos(x, /):
-    """Cosine."""
-    return np.cos(x)
-
-
-@elementwise("tan({x})", vjp=lambda g, z: g * (1 + z * z), domain=((-1.2, 1.2),))
-def tan(x, /):
-    """Tangent."""
-    return np.tan(x)
-
-
-def _cosine(x):
-    # √(1 − x²) of a sine x; 1 − x is exact near 1, where x² rounds.
-    return np.sqrt((1 - x) * (1 + x))
-
-
-@elementwise("arcsin({x})", vjp=lambda g, x: g / _cosine(x), domain=(UNIT,))
-def arcsin(x, /):
-    """Inverse sine."""
-    return np.arcsin(x)
-
-
-@elementwise("arccos({x})", vjp=lambda g, x: -g / _cosine(x), domain=(UNIT,))
-def arccos(x, /):
-    """Inverse cosine."""
-    return np.arccos(x)
-
-
-def _arctan(g, x):
-    with np.errstate(over="ignore"):  # where x² overflows, 1/∞ = 0 is the slope, to 1e-308
-        return g / (1 + x * x)
-
-
-@elementwise("arctan({x})", vjp=_arctan)
-def arctan(x, /):
-    """Inverse tangent."""
-    return np.arctan(x)
-
-
-@elementwise(
-    "hypot({x}, {y})",
-    vjp=(lambda g, z, x: _along(g, x, z), lambda g, z, y: _along(g, y, z)),
-    kinks=(At(0.0, 0.0, slopes=(0.0, 0.0)),),
-    analytic=False,
-)
-def hypot(x, y, /):
-    """√(x² + y²), whose squares do not overflow; the slope at (0, 0) is 0."""
-    return np.hypot(x, y)
-
-
-def _along(g, x, z):
-    return g * (x / np.where(z == 0, 1, z))
-
-
-def _turn(g, x, r):
-    # x / r², where the square overflows, or is 0.
-    return g * (x / r / r)
-
-
-@elementwise(
-    "arctan2({x}, {y})",
-    vjp=(
-        lambda g, x, y: _turn(g, y, hypot(x, y)),
-        lambda g, x, y: -_turn(g, x, hypot(x, y)),
-    ),
-    domain=(POSITIVE, POSITIVE),
-    analytic=False,
-)
-def arctan2(x, y, /):
-    """Angle of the point (y, x): x is its ordinate, as in NumPy."""
-    return np.arctan2(x, y)
-
-
-@elementwise("sinh({x})", vjp=lambda g, x: g * np.cosh(x))
-def sinh(x, /):
-    """Hyperbolic sine."""
-    return np.sinh(x)
-
-
-@elementwise("cosh({x})", vjp=lambda g, x: g * np.sinh(x))
-def cosh(x, /):
-    """Hyperbolic cosine."""
-    return np.cosh(x)
-
-
-@elementwise("tanh({x})", vjp=lambda g, z: g * (1 - z * z), flat=SATURATED)
-def tanh(x, /):
-    """Hyperbolic tangent."""
-    return np.tanh(x)
-
-
-@elementwise("arcsinh({x})", vjp=lambda g, x: g / np.hypot(1, x), analytic=False)
-def arcsinh(x, /):
-    """Inverse hyperbolic sine."""
-    return np.arcsinh(x)
-
-
-@elementwise(
-    "arccosh({x})",
-    vjp=lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),
-    domain=((1.2, 4.0),),
-    analytic=False,
-)
-def arccosh(x, /):
-    """Inverse hyperbolic cosine of x ≥ 1; its slope at 1 is +∞."""
-    return np.arccosh(x)
-
-
-@elementwise("arctanh({x})", vjp=lambda g, x: g / ((1 - x) * (1 + x)), domain=(UNIT,))
-def arctanh(x, /):
-    """Inverse hyperbolic tangent."""
-    return np.arctanh(x)
-
-
-@elementwise("deg2rad({x})", vjp=lambda g: np.deg2rad(g), analytic=False)
-def deg2rad(x, /):
-    """Degrees as radians, x π/180."""
-    return np.deg2rad(x)
-
-
-@elementwise("rad2deg({x})", vjp=lambda g: np.rad2deg(g), analytic=False)
-def rad2deg(x, /):
-    """Radians as degrees, x 180/π."""
-    return np.rad2deg(x)
-
-
-# --- choice ---------------------------------------------------------------------------------------
-
-
-def _winner(g, wins, ties):
-    return np.where(wins, g, np.where(ties, 0.5 * g, 0))
-
-
-@elementwise(
-    "max({x}, {y})",
-    vjp=(lambda g, x, y: _winner(g, x > y, x == y), lambda g, x, y: _winner(g, y > x, x == y)),
-    flat=TAKES_NOTHING,
-    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
-    analytic=False,
-)
-def maximum(x, y, /):
-    """The larger of x and y; where they are equal each gets half of the gradient."""
-    return np.maximum(x, y)
-
-
-@elementwise(
-    "min({x}, {y})",
-    vjp=(lambda g, x, y: _winner(g, x < y, x == y), lambda g, x, y: _winner(g, y < x, x == y)),
-    flat=TAKES_NOTHING,
-    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
-    analytic=False,
-)
-def minimum(x, y, /):
-    """The smaller of x and y; where they are equal each gets half of the gradient."""
-    return np.minimum(x, y)
-
-
-def _taken(g, z, x, y):
-    return np.where(x == z, np.where(x == y, 0.5 * g, g), 0)
-
-
-@elementwise(
-    "fmax({x}, {y})",
-    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
-    flat=TAKES_NOTHING,
-    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
-    analytic=False,
-)
-def fmax(x, y, /):
-    """The larger of x and y, the other one where one is NaN; equal ones halve the gradient."""
-    return np.fmax(x, y)
-
-
-@elementwise(
-    "fmin({x}, {y})",
-    vjp=(_taken, lambda g, z, x, y: _taken(g, z, y, x)),
-    flat=TAKES_NOTHING,
-    kinks=(At(1.0, 1.0, slopes=(0.5, 0.5)),),
-    analytic=False,
-)
-def fmin(x, y, /):
-    """The smaller of x and y, the other one where one is NaN; equal ones halve the gradient."""
-    return np.fmin(x, y)
-
-
-@elementwise(
-    "where({condition}, {x}, {y})",
-    vjp=(
-        None,
-        lambda g, condition: np.where(condition, g, 0),
-        lambda g, condition: np.where(condition, 0, g),
-    ),
-    selects=True,
-    domain=(bool, (-2, 2), (-2, 2)),
-)
-def where(condition, x, y, /):
-    """x where the condition holds, else y. A NaN in the branch not taken reaches no gradient."""
-    return np.where(condition, x, y)
-
-
-@elementwise(
-    "clip({x}, {a_min}, {a_max})",
-    vjp=(
-        lambda g, x, a_min, a_max: g * ((x >= a_min) & (x <= a_max)),
-        lambda g, x, a_min, a_max: g * ((x < a_min) & (a_min <= a_max)),
-        lambda g, x, a_min, a_max: g * (np.maximum(x, a_min) > a_max),
-    ),
-    domain=((-2, 2), (-1.0, -0.5), (0.5, 1.0)),
-    kinks=(At(-1.0, -1.0, 1.0, slopes=(1.0, 0.0, 0.0)), At(1.0, -1.0, 1.0, slopes=(1.0, 0.0, 0.0))),
-    analytic=False,
-    name="clip",
-)
-def clip_between(x, a_min, a_max, /):
-    """x limited to [a_min, a_max]; at a limit itself the slope in x is 1."""
-    return np.clip(x, a_min, a_max)
-
-
-def clip(x, a_min=None, a_max=None, *, min=None, max=None):
-    """x limited to [a_min, a_max], None for no limit; at a limit itself the slope in x is 1. NumPy
-    calls the limits min and max, too.
-
-    Example: `clip(x, 0.0, 1.0)`, `clip(x, max=1.0)`.
-    """
-    a_min, a_max = min if a_min is None else a_min, max if a_max is None else a_max
-    low = _no_limit(x, "min", -np.inf) if a_min is None else a_min
-    return clip_between(x, low, _no_limit(x, "max", np.inf) if a_max is None else a_max)
-
-
-def _no_limit(x, end, infinity):
-    dtype = getattr(x, "dtype", None)
-    return infinity if dtype is None or dtype.kind not in "iu" else getattr(np.iinfo(dtype), end)
-
-
-@elementwise("identity({x})", vjp=lambda g: g, view=True, transparent=True)
-def identity(x, /):
-    """x itself, as a node of its own; a plain number too, where a graph simplifies to one."""
-    return x[...] if hasattr(x, "dtype") else np.asarray(x)
-
-
-@elementwise("stop({x})", vjp=None, stops=True, view=True, transparent=True)
-def stop_gradient(x, /):
-    """x, through which no gradient passes."""
-    return x[...]
-
-
-@elementwise("rounding({x})", vjp=lambda g: g, view=True, transparent=True)
-def rounding(x, /):
-    """x, which is 0 but for rounding: derivations leave it out."""
-    return x[...]
-
-
-@elementwise(
-    "{dtype}({x})", vjp=lambda g: g, keeps_order=True, cases=(Case((2, 3), dtype="float32"),)
-)
-def astype(x, /, dtype):
-    """x in another dtype; the gradient returns in x's own."""
-    return x.astype(dtype)

@@ -9,9 +9,10 @@ import numpy as np
 
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.indexing import scatter
 from tinygrad_dnn.ops.leading import elementwise, lined_up
 from tinygrad_dnn.ops.nested import tensors
-from tinygrad_dnn.ops.shape import pair_moved, scatter
+from tinygrad_dnn.ops.shape import pair_moved
 from tinygrad_dnn.ops.sparse import is_sparse, sparse_product
 
 __all__ = [

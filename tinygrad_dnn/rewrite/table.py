@@ -37,7 +37,7 @@ from tinygrad_dnn.ops import (
     sum,
     where,
 )
-from tinygrad_dnn.ops.elementwise import rounding
+from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.rewrite import conditions as when
 from tinygrad_dnn.rewrite.rows import (
     CANCELLED,

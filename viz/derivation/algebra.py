@@ -21,7 +21,7 @@ from tinygrad_dnn.ops import (
     negative,
     reshape,
 )
-from tinygrad_dnn.ops.elementwise import rounding
+from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.divisor import Divisor, in_terms_of
 

@@ -16,8 +16,8 @@ from tinygrad_dnn.compiler.codegen import data_movement, gather
 from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
 from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.indexing import is_basic, last_at
 from tinygrad_dnn.ops.linalg import einsum_of
-from tinygrad_dnn.ops.shape import is_basic, last_at
 
 Shape = tuple[int, ...]
 
@@ -92,7 +92,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.astype: _astype,
     einsum_of: _einsum,
     ops.getitem: data_movement.getitem,
-    ops.shape.pad: data_movement.pad,
+    ops.joining.pad: data_movement.pad,
     ops.repeat: data_movement.repeat,
     ops.reshape: _reshape,
     ops.roll: data_movement.roll,

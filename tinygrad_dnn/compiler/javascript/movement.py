@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.javascript.loops import Nest, Ref, Shape, Writer, index, viewed, whole
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.ops.shape import is_basic
+from tinygrad_dnn.ops.indexing import is_basic
 
 
 def part(z: Ref, indices: Any, shape: Shape | None = None) -> Ref:

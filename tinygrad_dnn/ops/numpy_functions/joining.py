@@ -9,8 +9,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
 from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.joining import stack
 from tinygrad_dnn.ops.nested import joined, tensors
-from tinygrad_dnn.ops.shape import stack
 
 __all__ = [
     "append",

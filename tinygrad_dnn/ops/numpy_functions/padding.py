@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.ops import shape as ops
+from tinygrad_dnn.ops import joining as ops
 from tinygrad_dnn.ops.compose import composed, in_floats
 from tinygrad_dnn.ops.declare import Case
 

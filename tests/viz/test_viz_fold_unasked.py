@@ -29,6 +29,7 @@ from folding import (
     wild,
 )
 
+import viz
 from tinygrad_dnn import Tensor, exp, relu, scope, sigmoid, tanh
 from viz.drawing.backward import with_backward
 from viz.folding.fold import Group, fold
@@ -380,3 +381,23 @@ def test_time_grows_with_the_graph() -> None:
 
     for make in (steps, loop, tangle):
         assert seconds(make, 1600) < 12 * seconds(make, 400)  # four times as many nodes
+
+
+def test_s297_a_picture_of_both_passes_folds_where_both_are_too_many() -> None:
+    cost = loop(40)
+    assert "folded" not in viz.draw(cost).source
+    assert "folded" in viz.draw(cost, backward=True).source
+    assert "folded" not in viz.draw(cost, backward=True, fold=False).source
+
+
+def test_elements_of_an_array_are_data_of_a_step() -> None:
+    measured = np.random.default_rng(6).normal(size=60)
+
+    def boxes(numbers: Any) -> list[str]:
+        x = parameter(3, name="x")
+        for z in numbers:
+            x = tanh(x * z + 0.5)
+        return [group.each for group in by_itself(named(x.sum(), "cost"))[0]]
+
+    assert boxes(measured)[0].startswith("60 × h")
+    assert not any(boxes(measured.tolist()))  # numbers of the program, each another step

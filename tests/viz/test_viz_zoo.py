@@ -28,11 +28,13 @@ SMALL = [name for name in GRAPHS if name != zoo.thousands.__name__]
 LIMITS = {  # points: width and height of the forward picture, and of both passes
     "residual": (600, 3800, 1000, 3800), "bottlenecks": (600, 3800, 1300, 3800),
     "attention": (800, 1050, 1600, 1150), "ensemble": (600, 400, 700, 400),
-    "experts": (1600, 1100, 4800, 1150), "normalised": (600, 1050, 1100, 1050),
+    "experts": (1600, 1100, 4000, 1150), "normalised": (600, 1050, 1100, 1050),
     "moons": (1100, 1150, 2200, 1300), "neural_ode": (800, 600, 800, 600),
     "transformer": (1100, 3300, 2100, 3600), "goldstein_price": (1600, 800, 3000, 900),
     "black_scholes": (1900, 1300, 3200, 1400), "hamming": (1500, 1050, 3100, 1300),
     "gaussian_process": (900, 1050, 1700, 1150), "sine_series": (1200, 800, 1800, 850),
+    "lstm": (2700, 3200, 3500, 1900), "kalman": (1900, 3700, 2000, 2600),
+    "gaussians": (1900, 1500, 3700, 1800), "micrograd": (2300, 1500, 3300, 1600),
 }  # fmt: skip
 
 

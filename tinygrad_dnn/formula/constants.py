@@ -106,6 +106,21 @@ def named_arrays(names: Mapping[Node, str]) -> dict[str, Any]:
     return {name: x.value for x, name in names.items() if isinstance(x, Constant)}
 
 
+def boxes_of(nodes: Iterable[Node], names: Mapping[Node, str]) -> dict[int, Any]:
+    """The constant arrays that have a box in a picture: for each, by its id(), the array whose box
+    it is, the first that is equal, or turned. What is written out has none.
+    """
+    found: dict[int, Any] = {}
+    first: dict[Constant, Any] = {}
+    for x in arrays_of(nodes):
+        key = Constant(x)
+        if key not in first and (turned := _turned(key)) is not None and turned in first:
+            key = turned
+        if key in first or not is_written(x, names):
+            found[id(x)] = first.setdefault(key, x)
+    return found
+
+
 def is_written(x: Any, names: Mapping[Node, str] = _NONE) -> bool:
     """Whether formulas write an array out, as they do a number, since it has no name."""
     return _name(Constant(x), names) is None and _written(x, UNICODE) is not None

@@ -32,7 +32,7 @@ def _look(kind: str) -> dict[str, str]:
 
 _GRAPH = {
     "bgcolor": PAPER, "fontname": FONT, "fontsize": "13", "fontcolor": MUTED,
-    "nodesep": "0.3", "ranksep": "0.35", "pad": "0.25",
+    "nodesep": "0.2", "ranksep": "0.35", "pad": "0.25",
 }  # fmt: skip
 _NODE = {
     "fontname": FONT, "fontsize": "14", "fontcolor": INK, "margin": "0.2,0.1", "penwidth": "1.3",

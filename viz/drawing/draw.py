@@ -20,7 +20,7 @@ from viz.drawing.picture import Picture
 from viz.drawing.problems import at_hosts
 from viz.drawing.problems import problems as problems_of
 from viz.drawing.scene import Scene
-from viz.folding.fold import Group
+from viz.folding.fold import LIMIT, Group
 from viz.folding.fold import fold as fold_scopes
 from viz.folding.scopes import homes_of, hosts_of
 from viz.folding.views import group_ids
@@ -69,8 +69,9 @@ def draw(
         fold: the scopes to draw as one node each, with formula, shapes, parameters and bytes: a
             name, several, or True for all of them. Equal ones in a row become one, `LINEAR → RELU
             × 3`. Where there are no scopes True folds what repeats, `12 × h13 = h7 + V relu(W h7)`.
-            By default a graph of more than 150 nodes folds by itself, and says what it folded, and
-            a dozen leaves that one op reads are one box; False draws every node, however many.
+            By default a picture of more than 150 boxes (with `backward` those of both passes) folds
+            by itself, and says what it folded, and a dozen leaves that one op reads are one box;
+            False draws every node, however many.
         depth: how many levels of scopes stay open; 0 folds the outermost.
         problems: mark in red, with the reason, what holds NaN or infinities and parameters whose
             gradient is 0 or missing. Values are computed again for it where that is possible.
@@ -102,10 +103,14 @@ def draw(
     homes = homes_of(graph)
     hosts = hosts_of(graph, named, homes) if merge else {}
     wanted = () if fold is None else fold
-    folded, caption = fold_scopes(graph, homes, folded=wanted, depth=depth, names=named)
-    caption = " ".join(filter(None, (caption, namesakes(named))))
     drawn = with_backward(graph, named, hosts) if backward else forward_only(graph, named, homes)
     hosts = _hosts(drawn, merge, backward == FULL)
+    # Of both passes as many boxes fold as of one.
+    limit = LIMIT * len(graph) // (len(drawn.graph) - len(hosts)) if backward else LIMIT
+    folded, caption = fold_scopes(
+        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names=named
+    )
+    caption = " ".join(filter(None, (caption, namesakes(named))))
     numbers = _values(drawn.graph, must=values) if values or problems else {}
     gradients = (
         {x: numbers[g] for x, g in drawn.gradients.items() if g in numbers}

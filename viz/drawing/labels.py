@@ -22,6 +22,7 @@ from viz.palette import INK, MUTED, PROBLEM, SLOPE
 from viz.subject import visible
 
 LONGEST_LINE = 64  # characters of a title in a line
+OF_A_RULE = 40  # of that of a gradient, which is long and stands beside others
 SHORTEST_LINE = 16
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
@@ -60,7 +61,7 @@ class Labels:
         self.gradients = gradients or {}
         self.problems = problems or {}
         self.seeds = seeds
-        self.brief = brief
+        self.brief, self.slopes = brief, slopes
 
     def of(self, x: Any) -> tuple[str, str]:
         """Label (in graphviz's markup) and tooltip of a node, a group, or an array among the
@@ -76,7 +77,9 @@ class Labels:
             return _label(title, [(MUTED, size), *lines]), f"constant: {title}, {size}"
         title = self.title(x)
         tooltip = f"{x.op.name}: {title}, {size}" if x.op else f"{title}, {size}"
-        return _label(title, [(MUTED, size), *self._numbers(x), *self._reason(x)]), tooltip
+        longest = OF_A_RULE if x in self.slopes else LONGEST_LINE
+        below = [(MUTED, size), *self._numbers(x), *self._reason(x)]
+        return _label(title, below, longest), tooltip
 
     def title(self, node: Node) -> str:
         """Return a node's first line: `Z1 = W1 X + b1`, a leaf's name."""
@@ -135,14 +138,14 @@ def _lines(reason: str) -> list[str]:
     return wrap(visible(reason, LONGEST_REASON), REASON)
 
 
-def _label(title: str, lines: Iterable[tuple[str, str]]) -> str:
+def _label(title: str, lines: Iterable[tuple[str, str]], longest: int = LONGEST_LINE) -> str:
     """A row for each line: graphviz sets lines of several sizes in one text without a gap. A line
     is one piece of text, so that pieces can't collide where a viewer's font is wider.
     """
     small = (
         f'<FONT POINT-SIZE="11" COLOR="{colour}">{_markup(line)}</FONT>' for colour, line in lines
     )
-    titles = map(_markup, wrapped(title))
+    titles = map(_markup, wrapped(title, longest))
     rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in (*titles, *small))
     return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
 
@@ -152,19 +155,19 @@ def title_of(group: Group) -> str:
     return visible(group.each or group.title, LONGEST_FORMULA)
 
 
-def wrapped(title: str) -> list[str]:
-    """A title as lines of about LONGEST_LINE characters, broken where it is least in brackets."""
+def wrapped(title: str, longest: int = LONGEST_LINE) -> list[str]:
+    """A title as lines of about `longest` characters, broken where it is least in brackets."""
     lines: list[str] = []
-    while len(title) > LONGEST_LINE and (at := _break_in(title)):
+    while len(title) > longest and (at := _break_in(title, longest)):
         lines.append(title[:at])
         title = title[at + 1 :]
     return [*lines, title]
 
 
-def _break_in(title: str) -> int:
+def _break_in(title: str, longest: int) -> int:
     """The space to break at; 0 if there is none. After a sign of equality there is always room."""
     depth, found = 0, []
-    for i, c in enumerate(title[: LONGEST_LINE + 1]):
+    for i, c in enumerate(title[: longest + 1]):
         depth += (c in "([") - (c in ")]")
         if c == " " and i >= SHORTEST_LINE and title[i + 1] != "=":
             sign = title[i + 1] in "+−⊙/·" or title[i - 1] == ","

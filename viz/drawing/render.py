@@ -20,6 +20,7 @@ import graphviz
 
 from tinygrad_dnn.storage.whole_file import write, write_text
 from viz.drawing.svg_fonts import typeset
+from viz.drawing.svg_titles import clear_titles
 
 # How a whole file of the kind begins and ends.
 FORMATS = {
@@ -105,7 +106,7 @@ def _drawn(picture: Any, kind: str, timeout: float) -> tuple[bytes | None, str]:
         text = _in_its_font(source) if name == WHEEL and kind == "png" else source
         drawn, failure = _run([program, *options], text, kind, timeout)
         if drawn is not None:
-            return typeset(drawn) if kind == "svg" else drawn, ""
+            return clear_titles(typeset(drawn)) if kind == "svg" else drawn, ""
         failures.append(f"{name}: {failure}")
     if failures:
         return None, "; ".join(failures)

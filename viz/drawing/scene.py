@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula.constants import arrays_of, is_written
+from tinygrad_dnn.formula.constants import boxes_of
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.folding.fold import Group
 from viz.folding.scopes import Scope, scope_ids
@@ -73,12 +73,13 @@ class Scene:
         self.ids: Mapping[Node, str] = ids or {node: f"n{i}" for i, node in enumerate(graph)}
         self.hosts = hosts
         self._outputs, self._slopes = frozenset(graph.outputs), frozenset(slopes)
-        drawn = {id(x) for x in arrays_of(graph) if not is_written(x, names or {})}
-        self._constants = {  # by their id()
-            id(x): f"{self.ids[node]}c{k}"
+        # Equal arrays are one thing: that which is read first, by the id() of each.
+        self._same = {x: id(y) for x, y in boxes_of(graph, names or {}).items()}
+        self._constants = {
+            self._same[id(x)]: f"{self.ids[node]}c{k}"
             for node in reversed(graph)
             for k, x in reversed([*enumerate(node.inputs)])
-            if id(x) in drawn
+            if id(x) in self._same
         }
         groups = groups or {}
         group_of = {node: name for name, group in groups.items() for node in group.members}
@@ -90,17 +91,18 @@ class Scene:
         users: dict[int, set[str]] = {}  # the things that read a constant
         for node in graph:
             for x in node.inputs:
-                if id(x) in self._constants:
-                    users.setdefault(id(x), set()).add(self.shown[node])
+                if (array := self._same.get(id(x))) is not None:
+                    users.setdefault(array, set()).add(self.shown[node])
         for node in graph:
             place, home = self.shown[node], homes.get(hosts.get(node, node), ())
             for x in node.inputs:
-                if id(x) in users and id(x) not in self.shown:
-                    name = self._constants[id(x)]
-                    if place in groups and users[id(x)] == {place}:
-                        self.shown[id(x)] = place
+                array = self._same.get(id(x))
+                if array is not None and array not in self.shown:
+                    name = self._constants[array]
+                    if place in groups and users[array] == {place}:
+                        self.shown[array] = place
                     else:
-                        self.shown[id(x)] = name
+                        self.shown[array] = name
                         self.things[name] = Thing(x, "const", home)
             if place in groups:
                 self.things.setdefault(place, Thing(groups[place], "folded", groups[place].home))
@@ -117,7 +119,7 @@ class Scene:
 
     def id_of(self, x: Any) -> str | None:
         """The id of a node, or of an array among the constants; None of what is written out."""
-        return self.ids[x] if isinstance(x, Node) else self._constants.get(id(x))
+        return self.ids[x] if isinstance(x, Node) else self._constants.get(self._same.get(id(x), 0))
 
     def kind(self, node: Node) -> str:
         """Return the sort of thing that a node is (see `Thing`)."""
@@ -133,7 +135,7 @@ class Scene:
         for node in graph:
             head = self.shown[node]
             for k, x in enumerate(node.inputs):
-                tail = self.shown.get(x if isinstance(x, Node) else id(x))
+                tail = self.shown.get(x if isinstance(x, Node) else self._same.get(id(x)))
                 if tail is None or tail == head:  # a number in a formula, or inside a host
                     continue
                 read = "read" if node in self._slopes else "forward"

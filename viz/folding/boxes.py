@@ -72,7 +72,7 @@ def join_runs(row: Row, folded: Mapping[Node, Scope], alone: Collection[Node]) -
     new: Row = []
     run: Row = []
     before: list[Code] = []
-    for box, part in zip(row, _parts(row), strict=True):
+    for box, part in zip(row, _parts(row, exact=True), strict=True):
         if (
             run
             and _may_be_joined(run[-1], box, folded, alone)
@@ -133,7 +133,7 @@ def join_stretches(row: Row, pieces: int, kept: Sequence[bool]) -> Row:
     return new + ([joined(stretch)] if stretch else [])
 
 
-def _parts(row: Row) -> list[list[Code]]:
+def _parts(row: Row, exact: bool = False) -> list[list[Code]]:
     """The codes of the ops of each box."""
-    written = iter(codes([node for box in row for node in box.ops]))
+    written = iter(codes([node for box in row for node in box.ops], exact))
     return [[next(written) for _ in box.ops] for box in row]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula.constants import arrays_of, is_written
+from tinygrad_dnn.formula.constants import boxes_of
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
 from viz.folding.repeats import codes, repeats, step_length
@@ -14,6 +14,7 @@ from viz.folding.scopes import Scope, common, scope_ids
 from viz.folding.summary import result_of
 
 READABLE = 40  # things in a picture that folds by itself, about
+WHOLE = 60  # and in one in which what repeats is folded
 LEVELS = 8  # of scopes that are tried
 FEW = 4  # outputs that are always seen; leaves that need no box
 
@@ -67,14 +68,14 @@ class Folding:
         self.graph, self.homes, self.runs = graph, homes, runs
         self.ops = [node for node in graph if node.op is not None]
         self.readers: dict[Node, list[Node]] = {}
-        self.readers_of_arrays: dict[int, list[Node]] = {}  # by the array's id(), of those drawn
-        drawn = {id(x) for x in arrays_of(graph) if not is_written(x, names or {})}
+        self.readers_of_arrays: dict[int, list[Node]] = {}  # by the id() of those that are drawn
+        drawn = {x: id(y) for x, y in boxes_of(graph, names or {}).items()}
         for node in self.ops:
             for x in node.inputs:
                 if isinstance(x, Node):
                     self.readers.setdefault(x, []).append(node)
                 elif id(x) in drawn:
-                    self.readers_of_arrays.setdefault(id(x), []).append(node)
+                    self.readers_of_arrays.setdefault(drawn[id(x)], []).append(node)
         self.scopes = list(scope_ids(homes))
         self.calls = {p for p in self.scopes if isinstance(p[-1], Call)} if calls else set()
         self.outputs = frozenset(graph.outputs if len(set(graph.outputs)) <= FEW else ())
@@ -209,7 +210,7 @@ class Folding:
             if not self._uninformative(plan, limit) and (found := self._fitting(plan, target)):
                 return found
         plan = self.repetitions(limit)
-        if found := self._fitting(plan, target):
+        if found := self._fitting(plan, min(limit, WHOLE)):  # steps say more than stretches
             return found
         alone = [not self.outputs.isdisjoint(box.ops) for box in plan.row]
         kept = [a or (b.folded and repeats(b.ops)) for a, b in zip(alone, plan.row, strict=True)]

@@ -46,15 +46,20 @@ class Repetition(NamedTuple):
     times: int
 
 
-def codes(ops: Sequence[Node]) -> list[Code]:
-    """The codes of ops in a row."""
+def codes(ops: Sequence[Node], exact: bool = False) -> list[Code]:
+    """The codes of ops in a row.
+
+    Args:
+        exact: whether the elements of arrays, as `for z in measured` gives them, are numbers of the
+            step like those that stand in the program, or data.
+    """
     touched: dict[int, tuple[int, int]] = {}
     written = []
     for i, node in enumerate(ops):
         numbers: list[str | None] = []
         kinds, back = "", []
         for x in node.inputs:
-            if _is_number(x):
+            if _is_number(x) and (exact or not isinstance(x, np.generic)):
                 numbers.append(repr(np.asarray(x).item()))
             else:
                 numbers.append(None)
@@ -106,8 +111,12 @@ def _alike(one: str, other: str) -> bool:
     )
 
 
-def step_length(row: Sequence[Code]) -> int:
-    """How many ops make one step, where all of a row are equal steps; else all of them."""
+def step_length(ops: Sequence[Node]) -> int:
+    """How many ops make one step, where all in a row are equal steps; else all of them."""
+    return min(_length(codes(ops, exact)) for exact in (False, True))
+
+
+def _length(row: Sequence[Code]) -> int:
     whats = [code.what for code in row]
     p = _period(whats)
     for length in range(p, len(row) // 2 + 1, p):
@@ -120,7 +129,7 @@ def step_length(row: Sequence[Code]) -> int:
 
 def repeats(ops: Sequence[Node]) -> bool:
     """Whether ops in a row are several equal steps."""
-    return step_length(codes(ops)) < len(ops)
+    return step_length(ops) < len(ops)
 
 
 def _period(row: Sequence[Any]) -> int:

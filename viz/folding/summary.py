@@ -12,7 +12,7 @@ from tinygrad_dnn.formula.calls import read_from_outside
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
-from viz.folding.repeats import codes, step_length
+from viz.folding.repeats import step_length
 from viz.folding.scopes import Scope
 
 LONGEST = 40  # characters of a summary, beyond which there are counts
@@ -40,7 +40,7 @@ class Word(NamedTuple):
 
 def summary(ops: Sequence[Node]) -> Summary:
     """`LINEAR → RELU × 3` of a chain, `120 add, 80 multiply` of what is none."""
-    length = step_length(codes(ops))
+    length = step_length(ops)
     times = len(ops) // length
     first, second = ops[:length], ops[length : 2 * length]
     units = words(second or first)  # x may still be data in the first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import itertools
+import queue
 import sys
 import threading
 import types
@@ -184,6 +185,19 @@ def read_line_by_line() -> Any:
     return lambda x: x * float(next(lines)), "changes lines"
 
 
+def taken_from_a_queue() -> Any:
+    rates: queue.Queue[float] = queue.Queue()
+    for rate in (1.0, 2.0, 3.0, 4.0):
+        rates.put(rate)
+    return lambda x: x * rates.get(), "changes queue"
+
+
+def taken_from_a_simple_queue() -> Any:
+    rates: queue.SimpleQueue[float] = queue.SimpleQueue()
+    rates.put(1.0)
+    return lambda x: x * rates.get(), "is a SimpleQueue, which would be advanced"
+
+
 def returned_as_an_object() -> Any:
     return lambda x: types.SimpleNamespace(cost=x.sum()), "returns a SimpleNamespace"
 
@@ -207,7 +221,8 @@ def left_behind() -> Any:
     [written, written_by_out, written_to_a_view, counted, counted_by_nonlocal, noted, moved,
      advanced, advanced_generator, left_behind, kept_for_nobody, kept_in_a_global, swallowed,
      in_a_thread, changed_in_a_tensor, drawn_by_a_bit_generator, drawn_by_a_spawned_seed,
-     read_on, read_line_by_line, returned_as_an_object, returned_as_a_generator],
+     read_on, read_line_by_line, taken_from_a_queue, taken_from_a_simple_queue,
+     returned_as_an_object, returned_as_a_generator],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_s75_what_only_the_first_call_would_do_is_refused(make: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ Its values go into a compiled program; a program asks here before it runs.
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -151,6 +152,20 @@ class Array:
         return None if same and (self.sum is None or _checksum(x) == self.sum) else self.name
 
 
+class Table:
+    """The values of a pandas frame, series or index, and what its columns are called."""
+
+    __slots__ = ("held", "name", "of")
+
+    def __init__(self, name: str, of: Any) -> None:
+        self.name, self.of = name, of
+        self.held = _table(of)
+
+    def changed(self) -> str | None:
+        """Its name, unless they are the same."""
+        return None if _table(self.of) == self.held else self.name
+
+
 class Guards:
     """The variables outside a function, as far as they can be seen from it, as they are now.
 
@@ -174,6 +189,7 @@ class Guards:
             *(Variable(name, place) for name, place in reach.variables),
             *(Variable(name, x, _attribute) for name, x in reach.slots),
             *(Contents(name, x) for name, x in reach.containers),
+            *(Table(name, x) for name, x in reach.tables),
             *self._spaces(reach.words),
             *map(Function, reach.functions),
             *(
@@ -296,6 +312,11 @@ def _contents(x: Any) -> list[Any]:
     if isinstance(x, np.ndarray):
         return [*x.flat]
     return [np.frombuffer(x, np.uint8).tobytes()] if isinstance(x, BUFFERS) else [*x]
+
+
+def _table(x: Any) -> Any:
+    hashed = sys.modules["pandas"].util.hash_pandas_object(x)
+    return [*map(repr, getattr(x, "columns", ()))], _checksum(hashed.to_numpy())
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -30,6 +30,9 @@ from tinygrad_dnn.compiler.guards.reachable import (
     plain,
 )
 
+# Names by which arrays are written to that are locked: NumPy's `add.at` does not ask.
+_UNLOCKED = {"at", "ctypes", "memmove", "memset"}
+
 
 class Variable:
     """A variable outside a function, or an attribute, and what it held."""
@@ -184,6 +187,7 @@ class Guards:
         reach = self._reach = Reach(f, self.settings)
         self.names, self.generators, self.arrays = reach.names, reach.generators, reach.arrays
         self._tensors = reach.tensors
+        self._unlocked = not _UNLOCKED.isdisjoint(reach.words)
         self.values = [t._array for t in reach.tensors]
         self._watched: list[Any] = [
             *(Variable(name, place) for name, place in reach.variables),
@@ -266,6 +270,7 @@ class Guards:
         """
         there = {id(y): y for x in self.arrays for y in _bases(x)}
         locked = [x for x in there.values() if x.flags.writeable]
+        sums = [_checksum(x) for x in locked] if self._unlocked else []
         before = [(x, x.node.grad) for x in self._tensors]
         for x in locked:
             x.flags.writeable = False
@@ -278,6 +283,14 @@ class Guards:
             new = [x for x, grad in before if x.node.grad is not grad]
             for x, grad in before:
                 x.node.grad = grad
+        for x, was in zip(locked, sums, strict=False):
+            if _checksum(x) != was:
+                name = self.names.get(id(x), "an array")
+                raise RecordingError(
+                    f"compile: the function writes into {name} in place while it is being recorded "
+                    "(np.add.at, ctypes), which later calls would not do; make a new array, as "
+                    "scatter_add does"
+                )
         if new:
             name = new[0].name or self.names.get(id(new[0]), "a Tensor")
             raise RecordingError(

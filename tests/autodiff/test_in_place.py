@@ -44,6 +44,64 @@ def test_s37_augmented_assignment_makes_a_new_tensor_but_for_an_update() -> None
     np.testing.assert_array_equal(array, [3.0, 5.0])
 
 
+def added_by_a_helper(x: Any) -> Any:
+    def add_to(total: Any, y: Any) -> None:
+        total += y
+
+    total = x * 0.0
+    for y in (x, x**2):
+        add_to(total, y)
+    return (total * x).sum()
+
+
+def held_twice(x: Any) -> Any:
+    h = x * 1.0
+    steps = []
+    for _ in range(3):
+        steps.append(h)
+        h *= x  # as of an array, all of them
+    return sum(((k + 1) * step).sum() for k, step in enumerate(steps))
+
+
+def read_before(x: Any) -> Any:
+    h = np.exp(x)
+    before = h * x
+    h -= x
+    h /= x + 2
+    h **= 2
+    return (before * h).sum()
+
+
+def a_row_and_its_array(x: Any) -> Any:
+    b = x * 2.0
+    b[1] *= b[0]
+    b[0:2] += b[1:3]
+    total = b[0] + 0.0
+    total += b[2]
+    return (b.sum() * total).sum()
+
+
+def numbers(x: Any) -> Any:
+    s = x.sum()
+    before = s
+    s += x[0]  # of a number in NumPy: before stays
+    return s * before
+
+
+@pytest.mark.parametrize(
+    "f", [added_by_a_helper, held_twice, read_before, a_row_and_its_array, numbers]
+)
+def test_s327_names_of_one_tensor_see_what_is_added_in_place(f: Any) -> None:
+    x = np.array([0.7, 1.9, 0.4])
+    near = [x + h * e for e in np.eye(3) for h in (1e-6, -1e-6)]
+    slopes = np.array([f(n) for n in near]).reshape(3, 2) @ [0.5e6, -0.5e6]
+    W = Tensor(x, requires_grad=True)
+    f(W).backward()
+    for found in (tg.grad(f)(x), W.grad, tg.compile(tg.grad(f))(x)):
+        np.testing.assert_allclose(found, slopes, rtol=1e-6)
+    assert f(Tensor(x)).item() == pytest.approx(f(x), rel=1e-12)
+
+
 @pytest.mark.parametrize("edit", ["data", "setitem", "update", "element", "out"])
 def test_s38_a_counted_edit_makes_a_stale_backward_raise(edit: str) -> None:
     W, b = param([1.0, 2.0], "W"), param([1.0, 1.0], "b")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import io
 import itertools
+import queue
 import sys
 import threading
 import types
@@ -185,6 +187,39 @@ def read_line_by_line() -> Any:
     return lambda x: x * float(next(lines)), "changes lines"
 
 
+def written_by_add_at() -> Any:
+    counts = np.zeros(3)
+
+    def f(x: Any) -> Any:
+        np.add.at(counts, [0, 0, 1], 1.0)
+        return x * counts
+
+    return f, r"writes into counts in place while it is being recorded \(np.add.at"
+
+
+def written_by_c() -> Any:
+    held, other = np.zeros(3), np.ones(3)
+
+    def f(x: Any) -> Any:
+        ctypes.memmove(held.ctypes.data, other.ctypes.data, held.nbytes)
+        return x * held
+
+    return f, "writes into held in place"
+
+
+def taken_from_a_queue() -> Any:
+    rates: queue.Queue[float] = queue.Queue()
+    for rate in (1.0, 2.0, 3.0, 4.0):
+        rates.put(rate)
+    return lambda x: x * rates.get(), "changes queue"
+
+
+def taken_from_a_simple_queue() -> Any:
+    rates: queue.SimpleQueue[float] = queue.SimpleQueue()
+    rates.put(1.0)
+    return lambda x: x * rates.get(), "is a SimpleQueue, which would be advanced"
+
+
 def returned_as_an_object() -> Any:
     return lambda x: types.SimpleNamespace(cost=x.sum()), "returns a SimpleNamespace"
 
@@ -208,7 +243,8 @@ def left_behind() -> Any:
     [written, written_by_out, written_to_a_view, counted, counted_by_nonlocal, noted, moved,
      advanced, advanced_generator, left_behind, kept_for_nobody, kept_in_a_global, swallowed,
      in_a_thread, changed_in_a_tensor, drawn_by_a_bit_generator, drawn_by_a_spawned_seed,
-     read_on, read_line_by_line, returned_as_an_object, returned_as_a_generator],
+     written_by_add_at, written_by_c, read_on, read_line_by_line, taken_from_a_queue,
+     taken_from_a_simple_queue, returned_as_an_object, returned_as_a_generator],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_s75_what_only_the_first_call_would_do_is_refused(make: Callable[[], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import functools
 import sys
 import types
@@ -464,6 +465,31 @@ def by_a_record() -> Any:
     r = np.zeros(1, dtype=[("k", float)])[0]
     r["k"] = 1.0
     return lambda x: x * float(r["k"]), lambda: r.__setitem__("k", 2.0)
+
+
+def by_a_frame() -> Any:
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1.0, 2.0], "text": ["u", "v"]})
+    return lambda x: x * frame["a"].iloc[0], lambda: frame.__setitem__("a", [7.0, 8.0])
+
+
+def by_an_element_of_a_frame() -> Any:
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1.0, 2.0], "b": [3, 4]})
+    return lambda x: x * frame.loc[1, "b"], lambda: frame.loc.__setitem__((1, "b"), 9)
+
+
+def by_the_name_of_a_column() -> Any:
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1.0], "b": [3.0]})
+    return lambda x: x * frame["a"].sum(), lambda: _set(frame, "columns", ["b", "a"])
+
+
+def by_a_series() -> Any:
+    series = pytest.importorskip("pandas").Series([1.0, 2.0])
+    return lambda x: x * series.sum(), lambda: series.__setitem__(0, 9.0)
+
+
+def by_a_number_of_c() -> Any:
+    number = ctypes.c_double(2.0)
+    return lambda x: x * number.value, lambda: _set(number, "value", 3.0)
 
 
 def _kinds() -> Iterator[tuple[str, Callable[[], Any]]]:

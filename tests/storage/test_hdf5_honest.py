@@ -1,5 +1,7 @@
 """HDF5 files that people have: the guarded reader reads all of them, to the bit."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -50,12 +52,54 @@ def test_chunks_that_are_not_packed_are_verified_in_one_look_at_their_index(path
     with open_h5(path) as file:
         whole = open_h5_dataset(file, "whole")
         looked = []
-        rows, out = H5Rows(whole), np.empty((3, 30))
-        rows._dataset = Counted(whole, looked)
+        rows, out = H5Rows(Counted(whole, looked)), np.empty((3, 30))
         for start in (9, 0, 27):
             rows.read(start, out)
             np.testing.assert_array_equal(out, values[start : start + 3])
         assert looked == ["chunk_iter"]
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("dtype", ["f4", "u1", "i8", ">f8"])
+@pytest.mark.parametrize(
+    ("storage", "plain"),
+    [
+        ({}, True),
+        ({"chunks": (7, 5)}, True),
+        ({"chunks": (1, 5)}, True),
+        ({"chunks": (90, 5), "maxshape": (None, 5)}, True),
+        ({"chunks": (7, 3)}, False),
+        ({"chunks": (7, 5), "compression": "gzip"}, False),
+        ({"chunks": (7, 5), "fletcher32": True}, False),
+    ],
+    ids=str,
+)
+def test_rows_are_read_from_where_they_lie(path, libver, dtype, storage, plain):
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 99, (40, 5)).astype(dtype)
+    with h5py.File(path, "w", libver=libver) as file:
+        x = file.create_dataset("x", values.shape, dtype, **storage)
+        for k in rng.permutation(40):  # so that chunks lie in no order, with others between them
+            x[k] = values[k]
+            file[f"other{k}"] = np.ones(3)
+    with open_h5(path) as file:
+        rows = H5Rows(open_h5_dataset(file, "x"))
+        assert (rows._plain is not None) is (plain and dtype != ">f8" and hasattr(os, "preadv"))
+        for start, stop in ((0, 40), (3, 4), (6, 8), (13, 29), (35, 40), (39, 40)):
+            out = np.empty((stop - start, 5), x_dtype := np.dtype(dtype).newbyteorder("="))
+            rows.read(start, out)
+            np.testing.assert_array_equal(out, values[start:stop].astype(x_dtype))
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_says_so(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.ones((500, 50)), chunks=(10, 50))
+    with open_h5(path) as file:
+        rows, out = H5Rows(open_h5_dataset(file, "x")), np.empty((500, 50))
+        rows.read(0, out)
+        os.truncate(path, 100_000)
+        with pytest.raises(OSError, match=r"'x': cannot be read, damaged or cut short \(the file"):
+            rows.read(0, out)
 
 
 class Counted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any, Self
 
 from tinygrad_dnn.autodiff.conversions import Conversions
@@ -81,19 +82,33 @@ class Writing(Operators, LeafData):
                 f"cannot write {describe(value.node)} into {describe(node)} of {self.dtype}, which "
                 "would lose its gradient; make it of floats: Tensor(np.zeros(3))"
             )
-        moved = self.__record__(setitem, (self, value), {"index": index})
-        if isinstance(node, Leaf):
-            node.tensor = nobody
+        self._become(self.__record__(setitem, (self, value), {"index": index}))
+
+    def _become(self, moved: Self) -> None:
+        if isinstance(self.node, Leaf):
+            self.node.tensor = nobody
         self._array, self.node = moved._array, moved.node
 
     def _in_place(self, op: Op, other: Any) -> Self:
-        """`t += u` makes a new tensor, but for a parameter inside no_grad(): that is an update."""
+        """`t += u`: this Tensor becomes the sum, as an array does. A number is no array, and makes
+        a new one; so does a parameter, but inside no_grad() that is an update. So does what shows
+        another's memory, as the t[0] of `t[0] += u`, which Python then writes into t.
+        """
         refuse_traced(self.node)
         now = MODE.get()
         if not now.recording and self.requires_grad and self.node.index > now.since:
             self._refuse_variable()
         if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
-            return self.__record__(op, (self, other), NO_META)
+            made = self.__record__(op, (self, other), NO_META)
+            alike = made.shape == self.shape != () and made.dtype == self.dtype
+            # Counted fast, for `t[i] += u` in loops; held by this Tensor and by the call.
+            alone = self._memory is None or getrefcount(self._memory) <= 2
+            node = self.node
+            parameter = node.op is None and node.requires_grad and not node.variable
+            if parameter or not (now.recording and alike and alone):
+                return made
+            self._become(made)
+            return self
         new = self.__record__(op, (self, other), NO_META)._array
         if new.shape != self.shape:
             raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")

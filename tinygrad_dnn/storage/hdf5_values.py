@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.storage.hdf5_bytes import plain_rows
 from tinygrad_dnn.storage.hdf5_reader import COMPRESSORS, largest_chunk, library
 
 __all__ = ["H5Rows", "h5_blocks", "read_h5", "read_h5_text"]
@@ -100,7 +101,7 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         ValueError: a compressed chunk unfolds to more than a chunk.
     """
     where = _where(dataset)
-    if not _all_whole(where, dataset):
+    if _whole_chunks(where, dataset) is None:
         _check_chunks(where, dataset, 0, dataset.shape[0])
     native = dataset.dtype.newbyteorder("=")
     step = dataset.chunks[0] if dataset.chunks else 1
@@ -112,30 +113,34 @@ def h5_blocks(dataset: h5py.Dataset) -> Iterator[tuple[int, NDArray[Any]]]:
         yield start, block.astype(native, copy=False)
 
 
-def _all_whole(where: str, dataset: h5py.Dataset) -> bool:
-    """Whether the index lists every chunk, in order, each with exactly the bytes of a chunk.
+def _whole_chunks(where: str, dataset: h5py.Dataset) -> list[int] | None:
+    """The first byte of every chunk, where the index lists all of them, in order, each with exactly
+    the bytes of a chunk; else, or where chunks are packed, None.
 
-    False where chunks are packed. One look at the index: the library looks a single chunk up by
-    going through all of it.
+    One look at the index: the library looks a single chunk up by going through all of it.
     """
     if dataset.chunks is None or dataset.id.get_create_plist().get_nfilters():
-        return False
+        return None
     pairs = list(zip(dataset.shape, dataset.chunks, strict=True))
     size = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
     expected = product(*(range(0, n, chunk) for n, chunk in pairs))
+    found: list[int] = []
 
     def differs(info: Any) -> bool | None:
         """Whether this is another chunk than the next; None goes on."""
+        found.append(info.byte_offset)
         return None if info.size == size and info.chunk_offset == next(expected, ()) else True
 
     with library(where):
-        return dataset.id.chunk_iter(differs) is None and next(expected, None) is None
+        whole = dataset.id.chunk_iter(differs) is None and next(expected, None) is None
+    return found if whole else None
 
 
 class H5Rows:
     """Rows of a dataset read into arrays, again and again; each chunk is verified the first time.
 
-    It is made of the library's own calls: h5py's indexing takes as long as a read of 200 kB.
+    Rows that lie in the file as in memory are read from there (`hdf5_bytes`). For others it is made
+    of the library's own calls: h5py's indexing takes as long as a read of 200 kB.
     """
 
     def __init__(self, dataset: h5py.Dataset) -> None:
@@ -144,6 +149,10 @@ class H5Rows:
         self._type = h5py.h5t.py_create(dataset.dtype.newbyteorder("="))
         self._chunk: int = dataset.chunks[0] if dataset.chunks else 0  # rows
         self._verified = bytearray(-(-dataset.shape[0] // self._chunk) if self._chunk else 0)
+        whole = _whole_chunks(self._where, dataset)
+        if whole is not None:
+            self._verified[:] = b"\1" * len(self._verified)
+        self._plain = plain_rows(dataset, whole)
 
     def read(self, start: int, out: NDArray[Any]) -> None:
         """Fill ``out``, C-contiguous and in native byte order, with the rows from ``start`` on.
@@ -153,14 +162,15 @@ class H5Rows:
         """
         _require_open(self._dataset)
         stop = start + len(out)
+        if self._plain is not None:
+            with library(self._where):
+                self._plain.read(start, out)
+            return
         if self._chunk:
             part = slice(start // self._chunk, -(-stop // self._chunk))
             verified = self._verified[part]
             if not all(verified):
-                if not any(self._verified) and _all_whole(self._where, self._dataset):
-                    part, verified = slice(None), self._verified
-                else:
-                    _check_chunks(self._where, self._dataset, start, stop)
+                _check_chunks(self._where, self._dataset, start, stop)
                 self._verified[part] = b"\1" * len(verified)
         with library(self._where):
             self._space.select_hyperslab((start,) + (0,) * (out.ndim - 1), out.shape)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.formula.constants import boxes_of
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.folding.repeats import codes, repeats, step_length
+from viz.folding.repeats import repeats, step_length
 from viz.folding.scopes import Scope, common, scope_ids
 from viz.folding.summary import result_of
 
@@ -245,7 +245,7 @@ class Folding:
         The steps before it, a beginning of a stretch, are a stretch too.
         """
         for k, box in enumerate(plan.row):
-            length = step_length(codes(box.ops))
+            length = step_length(box.ops)
             if length < len(box.ops) and not any(plan.closed[self.homes[n]] for n in box.ops):
                 before, last = box.ops[:-length], box.ops[-length:]
                 parts = [Box(before, len(before) > 1), *(Box([node], False) for node in last)]

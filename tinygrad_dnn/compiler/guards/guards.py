@@ -6,6 +6,7 @@ Its values go into a compiled program; a program asks here before it runs.
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,9 @@ from tinygrad_dnn.compiler.guards.reachable import (
     now,
     plain,
 )
+
+# Names by which arrays are written to that are locked: NumPy's `add.at` does not ask.
+_UNLOCKED = {"at", "ctypes", "memmove", "memset"}
 
 
 class Variable:
@@ -151,6 +155,20 @@ class Array:
         return None if same and (self.sum is None or _checksum(x) == self.sum) else self.name
 
 
+class Table:
+    """The values of a pandas frame, series or index, and what its columns are called."""
+
+    __slots__ = ("held", "name", "of")
+
+    def __init__(self, name: str, of: Any) -> None:
+        self.name, self.of = name, of
+        self.held = _table(of)
+
+    def changed(self) -> str | None:
+        """Its name, unless they are the same."""
+        return None if _table(self.of) == self.held else self.name
+
+
 class Guards:
     """The variables outside a function, as far as they can be seen from it, as they are now.
 
@@ -169,11 +187,13 @@ class Guards:
         reach = self._reach = Reach(f, self.settings)
         self.names, self.generators, self.arrays = reach.names, reach.generators, reach.arrays
         self._tensors = reach.tensors
+        self._unlocked = not _UNLOCKED.isdisjoint(reach.words)
         self.values = [t._array for t in reach.tensors]
         self._watched: list[Any] = [
             *(Variable(name, place) for name, place in reach.variables),
             *(Variable(name, x, _attribute) for name, x in reach.slots),
             *(Contents(name, x) for name, x in reach.containers),
+            *(Table(name, x) for name, x in reach.tables),
             *self._spaces(reach.words),
             *map(Function, reach.functions),
             *(
@@ -250,6 +270,7 @@ class Guards:
         """
         there = {id(y): y for x in self.arrays for y in _bases(x)}
         locked = [x for x in there.values() if x.flags.writeable]
+        sums = [_checksum(x) for x in locked] if self._unlocked else []
         before = [(x, x.node.grad) for x in self._tensors]
         for x in locked:
             x.flags.writeable = False
@@ -262,6 +283,14 @@ class Guards:
             new = [x for x, grad in before if x.node.grad is not grad]
             for x, grad in before:
                 x.node.grad = grad
+        for x, was in zip(locked, sums, strict=False):
+            if _checksum(x) != was:
+                name = self.names.get(id(x), "an array")
+                raise RecordingError(
+                    f"compile: the function writes into {name} in place while it is being recorded "
+                    "(np.add.at, ctypes), which later calls would not do; make a new array, as "
+                    "scatter_add does"
+                )
         if new:
             name = new[0].name or self.names.get(id(new[0]), "a Tensor")
             raise RecordingError(
@@ -296,6 +325,11 @@ def _contents(x: Any) -> list[Any]:
     if isinstance(x, np.ndarray):
         return [*x.flat]
     return [np.frombuffer(x, np.uint8).tobytes()] if isinstance(x, BUFFERS) else [*x]
+
+
+def _table(x: Any) -> Any:
+    hashed = sys.modules["pandas"].util.hash_pandas_object(x)
+    return [*map(repr, getattr(x, "columns", ()))], _checksum(hashed.to_numpy())
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -8,12 +8,14 @@ code of Python, NumPy and installed packages, but for that of f's own, is taken 
 from __future__ import annotations
 
 import builtins
+import ctypes
 import functools
 import gc
 import importlib.util
 import io
 import operator
 import os
+import queue
 import random
 import sys
 import weakref
@@ -45,7 +47,8 @@ from tinygrad_dnn.ops.declare import Op
 MOST = 100_000  # objects looked at
 _KINDS = frozenset({int, float, complex, bool, str, bytes, type(None), type(...), range})
 EMPTY = object()  # what an empty cell, or a name that is not there, holds
-BUFFERS = (bytearray, array, memoryview, np.void)
+_C_DATA: Any = ctypes.c_int.__mro__[-2]  # of which every number and array of C is one
+BUFFERS = (bytearray, array, memoryview, np.void, _C_DATA)
 CONTAINERS = (dict, list, set, deque, MappingProxyType, *BUFFERS)
 _RANDOM = (
     np.random.Generator, np.random.RandomState, np.random.BitGenerator, np.random.SeedSequence,
@@ -55,7 +58,7 @@ _ITERATORS = frozenset({"builtins", "itertools", "_csv"})
 # Attributes of wrappers and of the standard library's containers that nobody names.
 _ALWAYS = frozenset(
     {"__wrapped__", "maps", "_sections", "_defaults", "_parser", "enter_result", "func",
-     "_member_map_"}
+     "_member_map_", "queue"}
 )  # fmt: skip
 _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary, weakref.WeakSet)
 _VIEWS: Any = (type({}.keys()), type({}.values()), type({}.items()))
@@ -81,6 +84,7 @@ class Reach:
         spaces: (namespace, its owner or None, whether it is a module's), of which each name counts
             that is `named`.
         containers: (name, dict, list or the like), which count as a whole.
+        tables: (name, pandas frame, series or index), which count by their values.
         functions: of the user.
         arrays, tensors, generators: NumPy's arrays, Tensors, random generators.
         names: what variable holds an array, Tensor or generator, by id.
@@ -93,6 +97,7 @@ class Reach:
         self.slots: list[tuple[str, Any]] = []
         self.spaces: list[tuple[Mapping[str, Any], Any, bool]] = []
         self.containers: list[tuple[str, Any]] = []
+        self.tables: list[tuple[str, Any]] = []
         self.functions: list[FunctionType] = []
         self.arrays: list[Any] = []
         self.tensors: list[Tensor] = []
@@ -231,12 +236,17 @@ class Reach:
 
     def _object(self, x: Any, name: str) -> None:
         kind = type(x)
-        if hasattr(kind, "__next__") and kind.__module__ in _ITERATORS:
+        takes = hasattr(kind, "__next__") and kind.__module__ in _ITERATORS
+        if takes or isinstance(x, queue.SimpleQueue):
             raise RecordingError(
                 f"compile: {name or 'what the function is given or closes over'} is a "
                 f"{kind.__name__}, which would be advanced while recording and never again; take "
                 "its values outside and pass them as arguments"
             )
+        top = kind.__module__.partition(".")[0]
+        if top == "pandas" and hasattr(kind, "to_numpy"):
+            self.tables.append((name, x))
+            return
         if isinstance(x, CONTAINERS):
             self.containers.append((name, x))
             self._stack += _parts(x, name)
@@ -255,7 +265,6 @@ class Reach:
             self.slots.append((name, x))
         self._hear(frozenset(getattr(kind, "__dataclass_fields__", ())), False)
         own = getattr(x, "__dict__", None)
-        top = kind.__module__.partition(".")[0]
         if isinstance(own, dict):
             if top == "tinygrad_dnn":
                 self._push(own.get("__wrapped__"))

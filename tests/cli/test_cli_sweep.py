@@ -25,6 +25,7 @@ from commands import (
     command,
     complaint,
     heed_interrupts,
+    timeless,
     write_arrays,
     write_split,
 )
@@ -164,14 +165,6 @@ def test_s285_a_run_is_one_of_train_and_its_config_repeats_it_bit_for_bit(
     out = capsys.readouterr().out
     assert "best: optimizer=" in out
     assert "sweep/best/model.h5" in out.replace("\\", "/")
-
-
-def timeless(content: bytes) -> Any:
-    """A file's content, of a table without what the clock says."""
-    if b"seconds" not in content.partition(b"\n")[0]:
-        return content
-    rows = csv.DictReader(content.decode().splitlines())
-    return [{name: x for name, x in row.items() if name != "seconds"} for row in rows]
 
 
 def test_s286_what_was_begun_goes_on_and_what_is_complete_is_not_repeated(

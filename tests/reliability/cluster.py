@@ -46,10 +46,14 @@ BLIND = (
 SLOW = (
     "import time, tinygrad_dnn.train.shards as shards\n"
     "compute = shards.ShardProgram.gradients\n"
-    "def slow(*given): time.sleep(0.02); return compute(*given)\n"
+    "def slow(*given): time.sleep(0.1); return compute(*given)\n"
     "shards.ShardProgram.gradients = slow\n"
 )
-RUN = ("data.h5", "--layers", "20,6,1", "--shards", "3", "--iterations", "110", "--no-pictures")
+# Six epochs of four steps.
+RUN = (
+    "data.h5", "--layers", "20,6,1", "--shards", "3", "--batch-size", "125", "--iterations", "24",
+    "--no-pictures",
+)  # fmt: skip
 
 
 def serve(code: str, folder: Path, words: tuple[str, ...]) -> None:
@@ -121,7 +125,7 @@ def cluster(
 
 
 class Told(io.StringIO):
-    """What a run says; something is done when it tells the cost of an iteration."""
+    """What a run says; something is done when it tells the cost of an epoch."""
 
     def __init__(self, at: dict[int, Callable[[], object]]) -> None:
         super().__init__()
@@ -129,7 +133,7 @@ class Told(io.StringIO):
 
     def write(self, text: str) -> int:
         n = super().write(text)
-        for found in re.finditer(r"Cost after iteration (\d+):", text):
+        for found in re.finditer(r"Epoch (\d+):", text):
             self._at.get(int(found[1]), lambda: None)()
         return n
 
@@ -157,7 +161,7 @@ def trained_apart(
     told = ""
     for line in process.stdout:
         told += line
-        if line.startswith(f"Cost after iteration {interrupt_at}:"):
+        if line.startswith(f"Epoch {interrupt_at}:"):
             os.killpg(process.pid, signal.SIGINT)
     return process.wait(), told
 
@@ -199,7 +203,7 @@ def scheduler(found: Cluster) -> tuple[str, str]:
 def a_worker_dies_another_comes_one_is_slow(folder: Path) -> None:
     with cluster(folder, "first") as found:
         found.worker("slow", SLOW)
-        disturb = {0: lambda: (found.kill("first"), found.worker("late"))}
+        disturb = {1: lambda: (found.kill("first"), found.worker("late"))}
         status, told = trained(folder, *scheduler(found), at=disturb)
         require(status == 0 and same(folder), told)
 
@@ -211,17 +215,17 @@ def a_worker_is_stopped_and_wakes_up(folder: Path) -> None:
         os.kill(found.workers["first"].pid, signal.SIGCONT)
 
     with cluster(folder, "first", "second") as found:
-        status, told = trained(folder, *scheduler(found), at={100: sleep})
+        status, told = trained(folder, *scheduler(found), at={3: sleep})
         require(status == 0 and same(folder), told)
 
 
 def the_scheduler_dies(folder: Path) -> None:
     with cluster(folder, "first", "second") as found:
-        end = {100: found.scheduler.kill}
+        end = {3: found.scheduler.kill}
         status, told = trained(folder, *scheduler(found), at=end)
         saved = re.search(r"interrupted after iteration (\d+)", told)
         require(status == 2 and "the scheduler is gone" in told and "--resume" in told, told)
-        require("Traceback" not in told and saved and int(saved[1]) > 100, told)
+        require("Traceback" not in told and saved and int(saved[1]) >= 12, told)
     with cluster(folder, "third") as found:
         status, told = trained(folder, *scheduler(found), "--resume")
         require(saved and f"going on from run/model.h5 after iteration {saved[1]}" in told, told)
@@ -229,7 +233,7 @@ def the_scheduler_dies(folder: Path) -> None:
 
 
 def it_is_interrupted(folder: Path) -> None:
-    status, told = trained_apart(folder, "--cluster", "2", interrupt_at=100)
+    status, told = trained_apart(folder, "--cluster", "2", interrupt_at=3)
     require(status == 130 and "--cluster 2 --resume" in told and "Traceback" not in told, told)
     status, told = trained(folder, "--resume")  # its shards, here
     require(status == 0 and same(folder), told)

@@ -37,7 +37,7 @@ ATTACKS = {
     "random_programs": Size(60, 20_000),
     "memory_growth": Size(200, 5_000),
     "processes": Size(10, 200),
-    "cluster": Size(5, 30),
+    "cluster": Size(6, 30),
     "sweeps": Size(2, 30),
 }
 

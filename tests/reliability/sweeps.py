@@ -2,7 +2,8 @@
 
 In each case a sweep is disturbed several times, at a random moment: SIGKILL for itself or for one
 of its processes, or SIGINT. Then the same command is let end. Every run's model has the bytes, and
-the tables have the text, of a sweep that nobody disturbed. Needs Linux's /proc.
+the tables have the text, but for how long runs took, of a sweep that nobody disturbed. Needs
+Linux's /proc.
 
     python tests/reliability/sweeps.py 5
 """
@@ -17,10 +18,11 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from attack import Figures, main
-from commands import ALONE, command, heed_interrupts, write_split
+from commands import ALONE, command, heed_interrupts, timeless, write_split
 
 DISTURBED = 3  # times in a case
 TEXT = """
@@ -54,12 +56,12 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def left(out: str) -> dict[str, bytes]:
+def left(out: str) -> dict[str, Any]:
     """What has to be the same."""
     there = Path(out)
     files = [*there.glob("runs/*/model.h5"), *there.glob("runs/*/costs.csv"), *there.glob("*.csv")]
     files += [*there.glob("best/model.h5")]
-    return {str(p.relative_to(there)): p.read_bytes() for p in files}
+    return {str(p.relative_to(there)): timeless(p.read_bytes()) for p in files}
 
 
 def attack(n: int) -> Figures:

@@ -24,6 +24,7 @@ from tinygrad_dnn.cli.run_data import (
 from tinygrad_dnn.data import Dataset, is_hdf5
 from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import Settings, check_labels, keep_validation
+from tinygrad_dnn.train.shards import shard_bounds
 
 SHOWN = 500  # examples that are looked at here, for the pictures
 BLOCK = 2**26  # bytes that are read at a time for some rows of them
@@ -73,11 +74,17 @@ def _path(args: argparse.Namespace) -> str | None:
 
 
 def connected(
-    args: argparse.Namespace, resumed: run_file.Checkpoint | None, opened: ExitStack
+    args: argparse.Namespace, m: int, resumed: run_file.Checkpoint | None, opened: ExitStack
 ) -> Any:
-    """The client of the cluster; without `--shards` there are as many as it has workers."""
+    """The client of the cluster; without `--shards` there are as many as it has workers.
+
+    Args:
+        m: how many examples there are, some of which may be kept apart.
+    """
     from tinygrad_dnn.cluster.connect import connect, worker_names
 
+    if args.shards is not None:
+        shard_bounds(m, args.shards)  # refused before processes are started
     insecure = bool(args.insecure)
     client = opened.enter_context(
         connect(args.scheduler, workers=args.cluster or None, insecure=insecure)

@@ -121,6 +121,7 @@ def train_best(sweeping: Sweeping, table: Table, carried: Carried, stop: Stop) -
                 return True
             if outcome.failed:
                 complain(printable(f"{folder}: failed: {outcome.failed}"))
+                return False
     result = result_of(folder)
     if result is None or result.stopped:
         return False

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -79,7 +79,8 @@ def carry_out(folder: Path, config: str) -> str:
                 status = -1
             log.write(told.getvalue())
         before = seconds_of(folder) if "--resume" in words else 0.0
-        write_text(folder / TIME, f"{before + time.perf_counter() - begun:.3f}\n")
+        with suppress(OSError):  # no run fails for want of it
+            write_text(folder / TIME, f"{before + time.perf_counter() - begun:.3f}\n")
     except OSError as error:
         return f"{folder}: {error.strerror or error}"
     if status == DONE:

@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
-            client = on_cluster.connected(args, resumed, cluster) if on_workers else None
+            client = (
+                on_cluster.connected(args, files[0].m, resumed, cluster) if on_workers else None
+            )
             plan = plan_of(args, files[0], resumed, head)
             start = _start(plan.settings, files[0], resumed)
             shards = None

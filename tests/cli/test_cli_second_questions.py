@@ -78,6 +78,15 @@ def test_examples_larger_than_memory_are_told_with_a_way_out(
     assert "examples/larger_than_memory.py" in told
 
 
+def test_a_class_that_is_not_there_is_said_not_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = complaint(capsys, "check", "clas", "--exercise", "l2", "--csv", "class.csv")
+    assert told.endswith("clas: no such folder or file\n")
+    assert not Path("class.csv").exists()
+
+
 def test_a_folder_of_pictures_is_predicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:

@@ -66,6 +66,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         " for e in np.eye(len(w))]), (f(w, b + 1e-5) - f(w, b - 1e-5)) / 2e-5",
         "digits: a difference quotient, or something small added?",
     ),
+    "another forward": (
+        "cost_gradient",
+        "return X.T @ (X @ w - y) / len(y), np.sum(X @ w + b - y) / len(y)",
+        "dw is the gradient of another forward, which lacks the term b in X @ w + b",
+    ),
     "once": (
         "confusion",
         "C = np.zeros((K, K)); C[y, p] += 1; return C",

@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
         prog="tinygrad-dnn",
         description="Train, use and check the L-layer network [LINEAR -> RELU] x (L-1) -> LINEAR "
         "-> SIGMOID; draw, explore and derive the graph of any expression.",
+        epilog="The document is the deep-learning exercise whose names, files and results are "
+        "kept here: a network of L layers, by hand in NumPy, that tells cats from other pictures.",
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
         return grade.run(args)
     if args.gradescope_setup and not args.what:
         return grade.setup(args)
+    for what in args.what:
+        if not Path(what).suffix and not Path(what).exists():
+            raise FileNotFoundError(f"{what}: no such folder or file")
     for option in HOMEWORK:
         if getattr(args, option):
             raise ValueError(

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import gradients
 from tinygrad_dnn.check.diagnosis import Diagnosis, Explanation
-from tinygrad_dnn.check.diagnosis.numbers import as_array
+from tinygrad_dnn.check.diagnosis.numbers import as_array, close, largest
 from tinygrad_dnn.check.diagnosis.slips.backward import Backward, rule
 from tinygrad_dnn.check.diagnosis.slips.search import Wrong, probable_slip
 from tinygrad_dnn.check.diagnosis.source import Source
@@ -192,8 +192,25 @@ class Derived:
             return found
         slip = probable_slip([*asked[False], *asked[True]])
         if slip is None:
-            return found
+            return found if found.explanations else self._of_another(members, found, name)
         return replace(found, explanations=(Explanation(slip.says, slip.says, rank=slip.rank),))
+
+    def _of_another(
+        self, members: Sequence[tuple[Case, Output]], found: Diagnosis, name: str
+    ) -> Diagnosis:
+        """The diagnosis, with the mistake in the forward whose right gradient it is, if any."""
+        for m in self.other_forwards:
+            other = Derived(m.function, [name], {name: self.wrt[name]}, self.cotangent,
+                            self.convention, self.examples)  # fmt: skip
+            if all(_agrees(o, other, case.given) for case, o in members):
+                says = f"is the gradient of another forward, which {m.says}"
+                return replace(found, explanations=(Explanation(says, says),))
+        return found
+
+    @cached_property
+    def other_forwards(self) -> list[Mutant]:
+        """The forward with a mistake in it."""
+        return mutants(self.forward)
 
     def _source(self, given: Mapping[str, Any], name: str) -> Source:
         """Where a gradient that is asked for comes from."""
@@ -204,6 +221,20 @@ class Derived:
         else:
             g = np.asarray(given[self.cotangent], float)
         return Source(lambda *xs: _one(self.forward(*xs)), xs, k, g, self.inputs, scale)
+
+
+def _agrees(o: Output, other: Derived, given: Mapping[str, Any]) -> bool:
+    """Whether a result is the gradient of another forward there, to rounding."""
+    yours = as_array(o.yours)
+    try:
+        with np.errstate(all="ignore"):
+            right = np.asarray(other.value(cast(given, np.float64)))
+    except Exception:  # it may not be defined there, or not depend on this input
+        return False
+    if yours is None or yours.shape != right.shape:
+        return False
+    size = np.maximum(0.0 if o.size is None else o.size, largest(right))
+    return bool(np.all(close(yours, right, size)))
 
 
 Truth = Reference | Derived

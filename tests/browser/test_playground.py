@@ -250,6 +250,19 @@ def test_answers_that_are_numbers_are_shades(open_page: Any, tmp_path: Path) -> 
     assert page.page.evaluate("[...live.memory.Y]") == [*y[0].tolist(), 0.5]
 
 
+def test_of_very_many_points_some_are_shown(open_page: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 2500))
+    page = Stepper(open_page(viz.playground(line(x, x[:1]), path=tmp_path / "many.html")))
+    assert page.find(".plane path").count() == 625
+    assert "One of 4 points is shown." in page.find("#training").inner_text()
+    page.find(".plane path").nth(2).focus()
+    page.press("Insert", "Insert").settled()  # what is added is shown
+    assert page.find(".plane path").count() == 627
+    page.press("PageUp", "PageUp", "Delete").settled()
+    assert page.page.evaluate("[live.m(), plane.some.length > 0]") == [2501, True]
+
+
 def test_a_cost_that_is_no_number_from_the_beginning(open_page: Any, tmp_path: Path) -> None:
     with np.errstate(invalid="ignore"):
         path = viz.playground(line(X * [[1], [np.nan]], Y), path=tmp_path / "nan.html")

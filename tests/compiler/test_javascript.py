@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tinygrad_dnn import Tensor, relu, softmax
+from tinygrad_dnn import Tensor, op, relu, softmax
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable, javascript
 from tinygrad_dnn.graph import Graph, trace
@@ -61,6 +63,20 @@ def test_what_has_no_row_is_named() -> None:
     x = Tensor(np.eye(2), name="A")
     with pytest.raises(NotPrintable, match=r"inv \(inv \(2, 2\): there is no row.*cholesky_lower"):
         javascript(trace([(np.linalg.inv(x) + np.linalg.cholesky(x)).node]))
+
+
+def test_an_op_of_ones_own_is_printed_where_it_is_made_of_others() -> None:
+    def forward(x: Any, /) -> Any:
+        """Half of the square."""
+        return x * x / 2
+
+    how: Any = {"vjp": lambda g, x: g * x, "elementwise": True}
+    whole = op("{x}² / 2", **how)(forward)
+    x = Tensor([1.0, 2.0], name="x")
+    with pytest.raises(NotPrintable, match=r"forward .*declare it with composite=True"):
+        javascript(trace([whole(x).node]))
+    parts = op("{x}² / 2", **how, composite=True)(forward)
+    assert "divide(t2, t1, 2)" in javascript(trace([parts(x).node])).source
 
 
 def test_other_dtypes_are_named() -> None:

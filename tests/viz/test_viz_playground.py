@@ -12,6 +12,9 @@ import viz.explorer.playground as module
 from tinygrad_dnn import Tensor, mean, tanh
 from tinygrad_dnn.network import initialize_parameters
 from viz.explorer.examples import Examples
+from viz.explorer.page import SCRIPTS, TRAINING
+from viz.explorer.training import POINTS
+from viz.page import asset
 
 
 def line() -> tuple[Tensor, Tensor, Tensor]:
@@ -86,10 +89,16 @@ def test_a_wide_network_is_recorded_for_few_examples(
     A2.name = "A2"
     text = viz.playground(mean((A2 - Y) ** 2), path=tmp_path / "wide.html").read_text("utf-8")
     assert '"fixed":""' in text  # the number of examples may be another one
-    assert {*asked} == {4, 8, 103, 107, 109}  # primes, and 101 is an axis
+    assert {*asked} == {4, 8, 103, 107, 109, POINTS}  # primes, and 101 is an axis
 
 
 def test_ops_that_a_page_can_not_compute_are_named() -> None:
     A = Tensor(np.eye(2) * 2, requires_grad=True, name="A")
     with pytest.raises(ValueError, match=r"playground: .*inv \(inv \(2, 2\)"):
         viz.playground(np.linalg.inv(A).sum())
+
+
+def test_the_runtime_of_a_page_is_small() -> None:
+    runtime = ("live-memory", "live-run", "live", "training")
+    assert sum(len(asset(f"explorer/{name}.js")) for name in runtime) < 30_000
+    assert {f"explorer/{name}.js" for name in runtime} <= {*SCRIPTS, *TRAINING}

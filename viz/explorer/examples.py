@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.retrace import Forward
 from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.compiler.javascript.sized import Fixed
-from tinygrad_dnn.graph import Graph, Leaf, Node, mode
+from tinygrad_dnn.graph import Graph, Leaf, Node, mode, trace
 
 SAME = 1e-9  # relative, of the cost with every example taken twice
 FEW = 3  # leaves beside X and Y of which each is tried in both ways
@@ -125,3 +125,28 @@ class Examples:
             if n == sign / self.m:
                 return sign / m
         return x
+
+
+def arrays_as_leaves(graph: Graph, m: int) -> tuple[Graph, dict[Node, Node]]:
+    """The graph with its arrays that have a number for each of m examples as leaves, which may get
+    others; and what became of each node.
+    """
+
+    def of_examples(x: Any) -> bool:
+        return isinstance(x, np.ndarray) and x.shape[-1:] == (m,) and m > 1
+
+    if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
+        return graph, {node: node for node in graph}
+    again: dict[Node, Tensor] = {}
+    with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
+        for node in graph:
+            if isinstance(node, Leaf):
+                t = Tensor(node.value, node.requires_grad)
+            else:
+                args = [again[x] if isinstance(x, Node) else Tensor(x) if of_examples(x) else x
+                        for x in node.inputs]  # fmt: skip
+                t = record(node.op, args, node.meta)
+            t.node.name, t.node.scope = node.name, node.scope
+            again[node] = t
+    moved = {node: t.node for node, t in again.items()}
+    return trace([moved[x] for x in graph.outputs]), moved

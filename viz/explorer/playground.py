@@ -14,7 +14,7 @@ from tinygrad_dnn.graph import Graph
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import arrays_as_leaves, html_path, training_of, within
+from viz.explorer.training import html_path, opened, training_of, within
 from viz.subject import graph_of, names_of
 
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
@@ -81,7 +81,7 @@ def playground(
     training = training_of(
         graph, named, parameters, data, prediction, learning_rate, optimizer, picture, starts
     )
-    graph, named = arrays_as_leaves(graph, named, training)
+    graph, named = opened(graph, named, training)
     graph, named = within(graph, named, training, LARGEST)
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training, captions)

@@ -5,8 +5,9 @@ training.pad = (() => {
   const { make, button } = elements;
   const { answers: data } = training.data;
   const [rows, columns] = data.picture;
-  const [classes, m] = data.shape;
+  const [classes, batch] = data.shape; // what is drawn is the first of so many
   const X = live.memory[data.X];
+  const m = X.length / (rows * columns);
   const pixels = new Float64Array(rows * columns);
   const canvas = make("canvas", {
     width: columns, height: rows, tabindex: "0", role: "img", "aria-label": "Pad: draw with the pointer, or with arrows and Space",
@@ -36,10 +37,10 @@ training.pad = (() => {
     context.putImageData(image, 0, 0);
     const out = training.predicted((given) => {
       for (let i = 0; i < pixels.length; i += 1) {
-        given.fill(pixels[i], i * m, i * m + 1);
+        given[i * batch] = pixels[i];
       }
     });
-    const shares = classes === 1 ? [1 - out[0], out[0]] : Array.from({ length: classes }, (_, k) => out[k * m]);
+    const shares = classes === 1 ? [1 - out[0], out[0]] : Array.from({ length: classes }, (_, k) => out[k * batch]);
     const best = shares.reduce((one, share, k) => (share > shares[one] ? k : one), 0);
     bars.replaceChildren(...shares.map((share, k) => {
       const bar = make("span", { class: "bar" });

@@ -18,7 +18,10 @@ const plane = (() => {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
   const element = make("div", { class: graded ? "plane graded" : "plane" }, canvas, drawing);
-  let points = [];
+  const MANY = 800; // points that are shown
+  const recorded = live.memory[data.X].length / 2; // examples
+  const every = Math.ceil(recorded / MANY);
+  let points = new Map(); // by example, those that are shown
   const able = live.m() !== null; // to add points and to take them away
   let chosen = 0; // the point that the Tab key reaches
   let low = 0;
@@ -207,7 +210,7 @@ const plane = (() => {
     point.addEventListener("keydown", (event) => {
       const by = (high - low) / 40;
       const ways = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, by], ArrowDown: [0, -by] };
-      const next = { PageUp: j - 1, PageDown: j + 1 }[event.key];
+      const next = { PageUp: -1, PageDown: 1 }[event.key];
       if (event.key in ways) {
         move(j, X[j] + ways[event.key][0], X[m + j] + ways[event.key][1]);
         live.settle();
@@ -218,7 +221,8 @@ const plane = (() => {
       } else if (able && event.key === "Insert") {
         add(X[j] + by, X[m + j] + by);
       } else if (next !== undefined) {
-        choose((next + m) % m);
+        const shown = [...points.keys()];
+        choose(shown.at((shown.indexOf(j) + next) % shown.length));
       } else {
         return;
       }
@@ -227,24 +231,29 @@ const plane = (() => {
     });
   }
 
-  /** The point that the Tab key reaches. */
-  function choose(j) {
-    chosen = j;
-    points.forEach((point, k) => point.setAttribute("tabindex", k === j ? "0" : "-1"));
-    points[j].focus();
+  /** The Tab key reaches this point, or the one before it that is shown. */
+  function reachable(j) {
+    chosen = [...points.keys()].findLast((k) => k <= j) ?? 0;
+    points.forEach((point, k) => point.setAttribute("tabindex", k === chosen ? "0" : "-1"));
   }
 
-  /** A point for each example. */
+  function choose(j) {
+    reachable(j);
+    points.get(chosen).focus();
+  }
+
+  /** A point for each example; of very many for some, and for those that were added. */
   function place_all() {
     [X, Y] = [live.memory[data.X], live.memory[data.Y]];
     m = X.length / 2;
-    chosen = Math.min(chosen, m - 1);
-    points = Array.from({ length: m }, (_, j) => {
-      const point = shape("path", { role: "button", tabindex: j === chosen ? "0" : "-1" });
+    points = new Map();
+    for (let j = 0; j < m; j += j < recorded ? Math.min(every, recorded - j) : 1) {
+      const point = shape("path", { role: "button" });
       listen(point, j);
-      return point;
-    });
-    drawing.replaceChildren(...points);
+      points.set(j, point);
+    }
+    reachable(chosen);
+    drawing.replaceChildren(...points.values());
   }
 
   if (able) {
@@ -259,5 +268,6 @@ const plane = (() => {
   }
   place_all();
   reach();
-  return { element, draw, paint, able, graded };
+  const some = every > 1 ? `One of ${every} points is shown. ` : "";
+  return { element, draw, paint, able, graded, some };
 })();

@@ -198,7 +198,7 @@ const trainer = (() => {
   rule.addEventListener("input", () => training.choose(rule.value));
   [rate, rule, speed].forEach(elements.alone);
 
-  const hint = plane ? [make("p", { class: "meta" }, `Drag a point to move it${plane.graded ? "; its colour is its answer" : ", click it to give it another class"}. ${plane.able
+  const hint = plane ? [make("p", { class: "meta" }, `${plane.some}Drag a point to move it${plane.graded ? "; its colour is its answer" : ", click it to give it another class"}. ${plane.able
     ? `Click beside them to add one; drag one out, or click it with Shift, to take it away. With keys: arrows, ${plane.graded ? "" : "Enter, "}Insert, Delete.`
     : `How many there are is fixed: ${training.data.answers.fixed}.`}`)] : [];
   const sheet = make(

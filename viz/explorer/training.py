@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten
-from tinygrad_dnn.autodiff.tensor import Tensor, record
+from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import javascript
 from tinygrad_dnn.compiler.javascript.sized import Fixed
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe, mode, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.arrays import Arrays, encoded
-from viz.explorer.examples import Examples
+from viz.explorer.examples import Examples, arrays_as_leaves
 from viz.explorer.live import Live, place
+from viz.explorer.many import Many
 
+POINTS = 256  # of a plane, predicted at once
 OPTIMISERS = ("gradient descent", "momentum", "adam")
 WATCHED = {relu: "dead", sigmoid: "saturated", tanh: "saturated"}
 
@@ -118,24 +121,37 @@ class Training:
                 for n in live.forward.graph
                 if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
             ],
-            "answers": self._answers(again, names),
+            "answers": self._answers(live, again, names),
         }
 
-    def _answers(self, again: Mapping[Node, Node], names: Mapping[Node, str]) -> Fields | None:
-        """A program that says what is predicted for other inputs, as many as there are examples."""
+    def _answers(
+        self, live: Live, again: Mapping[Node, Node], names: Mapping[Node, str]
+    ) -> Fields | None:
+        """A program that says what is predicted for other inputs: a picture, many points, or where
+        that can't be recorded as many as there are examples.
+        """
         if self.given is None or self.prediction is None:
             return None
-        X, Y = (again[x] for x in self.given)
-        out = again[self.prediction]
+        X, Y = self.given
+        there = again
+        with suppress(Fixed):
+            examples = live.examples if isinstance(live, Many) else Examples(self.graph, X, Y)
+            forward = examples.recorded(1 if self.picture else POINTS)
+            there = dict(zip(self.graph, forward.graph, strict=True))
+        out = there[self.prediction]
         printed = javascript(trace([out]))
         self.predictor = printed.source
         own: dict[Node, str] = {leaf: name for name, leaf in printed.inputs.items()}
-        ends, graded = _ends(self.given[1].value)
+        ends, graded = _ends(Y.value)
         return {
-            "X": names[X],
-            "Y": names[Y],
-            "points": own[X],
-            "shared": {names[leaf]: name for name, leaf in printed.inputs.items() if leaf is not X},
+            "X": names[again[X]],
+            "Y": names[again[Y]],
+            "points": own[there[X]],
+            "shared": {
+                names[again[x]]: own[there[x]]
+                for x in self.graph.leaves
+                if x is not X and there[x] in own
+            },
             "constants": {name: encoded(x) for name, x in printed.constants.items()},
             "out": place(printed.places[out]),
             "shape": list(out.shape),
@@ -206,35 +222,18 @@ def training_of(
     return Training(graph, chosen, drawn, out, rate, optimiser, picture, others, columns)
 
 
-def arrays_as_leaves(
+def opened(
     graph: Graph, named: dict[Node, str], training: Training
 ) -> tuple[Graph, dict[Node, str]]:
     """The graph with its arrays that have a number for each example as leaves.
 
     The training is told of what became of its nodes.
     """
-    if training.columns is None or (m := training.columns[0].shape[1]) == 1:
+    if training.columns is None:
         return graph, named
-
-    def of_examples(x: Any) -> bool:
-        return isinstance(x, np.ndarray) and x.shape[-1:] == (m,)
-
-    if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
-        return graph, named
-    again: dict[Node, Tensor] = {}
-    with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
-        for node in graph:
-            if isinstance(node, Leaf):
-                t = Tensor(node.value, node.requires_grad)
-            else:
-                args = [again[x] if isinstance(x, Node) else Tensor(x) if of_examples(x) else x
-                        for x in node.inputs]  # fmt: skip
-                t = record(node.op, args, node.meta)
-            t.node.name, t.node.scope = node.name, node.scope
-            again[node] = t
-    moved = {node: t.node for node, t in again.items()}
-    training.moved(trace([moved[x] for x in graph.outputs]), moved)
-    return training.graph, {moved[node]: name for node, name in named.items() if node in moved}
+    found, again = arrays_as_leaves(graph, training.columns[0].shape[1])
+    training.moved(found, again)
+    return found, {again[node]: name for node, name in named.items() if node in again}
 
 
 def within(

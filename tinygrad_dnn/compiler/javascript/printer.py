@@ -22,6 +22,7 @@ from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, Nest, Ref, indent
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe
 
 NO_ROW = "there is no row for it in compiler/javascript"
+OWN = "declare it with composite=True, if its forward is made of NumPy's functions, not of loops"
 # The words of the language, what every object has, and what programs call themselves.
 WORDS = frozenset(HELPERS) | {
     "abstract", "arguments", "async", "await", "break", "case", "catch", "class", "const",
@@ -157,7 +158,7 @@ class _Printer:
                 told = f"{describe(node)} is of another kind of array than NumPy's"
                 reasons.setdefault(others[0], told)
             elif node.op is not None and node.op.name not in ROWS and not _looks(node.op):
-                why = WITHOUT.get(node.op.name, NO_ROW)
+                why = WITHOUT.get(node.op.name, NO_ROW if node.op.builtin else OWN)
                 reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
             elif not _counts(node):
                 told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64"

@@ -23,7 +23,6 @@ SELECT = frozenset(name for name, op in REGISTRY.items() if op.selects)
 MORE_CASES: dict[str, tuple[Case, ...]] = {
     "sum": (Case((), axis=0),),
     "cumprod": (Case((), axis=0),),
-    "cumsum": (Case((), axis=-1),),
 }
 
 

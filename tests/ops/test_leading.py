@@ -124,6 +124,27 @@ def test_with_a_leading_axis_as_one_by_one(name: str) -> None:
     check_carried(REGISTRY[name])
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", CARRIED)
+def test_of_no_elements_as_one_by_one(name: str) -> None:
+    op = REGISTRY[name]
+    for case in cases_of(op):
+        for gone in {n for s in case.shapes for n in s}:
+            first = [np.ones_like(x, shape=[n * (n != gone) for n in x.shape])
+                     for x in sampled(op, case)]  # fmt: skip
+            first = list(op.arrange(*first)) if op.arrange else first
+            _, meta = op.bind([first] if op.many else first, dict(case.meta))
+            try:
+                one = np.asarray(op.apply(first, meta))
+            except (ValueError, IndexError):  # of nothing there is none
+                continue
+            for led in product((False, True), repeat=len(first)):
+                found = carried(op, [first] * N, led, meta) if any(led) else NotImplemented
+                if found is not NotImplemented:
+                    assert (found.shape, found.dtype) == ((N, *one.shape), one.dtype)
+                    np.testing.assert_array_equal(found[1], one)
+
+
 @pytest.mark.parametrize("name", CARRIED)
 def test_on_tensors_it_is_recorded(name: str) -> None:
     op = REGISTRY[name]

@@ -20,7 +20,7 @@ import numpy as np
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import Op, Tensor, vjp
-from tinygrad_dnn.ops import REGISTRY, positions, shape
+from tinygrad_dnn.ops import REGISTRY, indexing, positions
 from tinygrad_dnn.ops.linalg import einsum_of
 
 SHAPES: dict[int, tuple[int, ...]] = {0: (), 1: (3,), 2: (2, 3), 3: (2, 3, 4), 4: (2, 3, 1, 2)}
@@ -193,7 +193,7 @@ def cases() -> Iterator[Case]:
             yield Case(positions.scatter_along_axis, (picked,), {"shape": s, "axis": axis}, at)
         for index in _indices(s):
             picked = np.zeros(s)[index].shape
-            yield Case(shape.scatter, (picked,), {"index": index, "shape": s})
+            yield Case(indexing.scatter, (picked,), {"index": index, "shape": s})
             yield Case(tg.REGISTRY["setitem"], (s, picked), {"index": index})
 
 

@@ -325,7 +325,7 @@ class NumpyProtocols:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs.get("out") is not None:
-            raise _unwritable(ufunc.__name__, inputs, **kwargs)
+            raise _unwritable(ufunc.__name__, method, inputs, **kwargs)
         if method != "__call__":
             return _method(ufunc, method)(*inputs, **kwargs)
         op: Op | Composed | None = UFUNCS.get(ufunc)
@@ -357,9 +357,12 @@ class NumpyProtocols:
         return ours(*args, **kwargs)
 
 
-def _unwritable(name: str, inputs: Sequence[Any], out: Any, where: Any = True, **_: Any) -> Any:
+def _unwritable(
+    name: str, method: str, inputs: Sequence[Any], out: Any, where: Any = True, **_: Any
+) -> TypeError:
     """The refusal of a ufunc that would write a Tensor into an array."""
-    call = f"np.{name}({', '.join('xy'[: len(inputs)])})"
+    called = name if method == "__call__" else f"{name}.{method}"
+    call = f"np.{called}({', '.join('xyz'[: len(inputs)])})"
     if any(x is out[0] for x in inputs[:1]):
         instead = "(array += tensor); write array = array + tensor, or use tensor.data"
     elif where is True:

@@ -54,7 +54,8 @@ def _matmul_led(one, xs, led):
     (x, y), (x_shape, y_shape) = xs, one.shapes
     if not led[1] and len(y_shape) <= 2:
         # One product of all rows.
-        return one.whole(one(np.reshape(x, (-1, x_shape[-1])), y))
+        rows = one.n * prod(x_shape[:-1])
+        return one.whole(one(np.reshape(x, (rows, x_shape[-1])), y))
     if not led[0] and len(x_shape) == 2 and y_shape[1:] in ((), (1,)):
         # One product for all columns.
         return one.whole(one(np.reshape(y, (one.n, x_shape[-1])), _columns(x)))

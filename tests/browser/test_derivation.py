@@ -9,8 +9,10 @@ from typing import Any
 import nets
 import pytest
 from legibility import low_contrast, overlapping_texts, small_texts, texts
+from zoo_others import OTHERS
 
 import viz
+from viz.reports.report import Section, report
 
 Open = Callable[..., Any]
 
@@ -32,6 +34,34 @@ def test_it_is_readable(open_page: Open, derived: Path, width: int, scheme: str)
     assert small_texts(seen, 12) == []
     assert low_contrast(seen, 4.5) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_paper_no_formula_is_cut(open_page: Open, tmp_path: Path) -> None:
+    path = viz.derive(OTHERS["black_scholes"]()).save(tmp_path / "derivation.html")
+    page = open_page(path, width=690, height=1000, scheme="dark")  # A4 within its margins
+    page.emulate_media(media="print")
+    shares = page.evaluate(
+        """() => [...document.querySelectorAll(".formula:has(math)")].filter((x) => x.clientWidth)
+        .map((x) => x.querySelector("math").getBoundingClientRect().width / x.clientWidth)"""
+    )
+    page.emulate_media(media="screen")
+    assert len(shares) > 30
+    assert max(shares) <= 1
+
+
+@pytest.mark.parametrize(("media", "shown"), [("print", "on-light"), ("screen", "on-dark")])
+def test_pictures_of_a_report_are_light_on_paper(
+    open_page: Open, tmp_path: Path, media: str, shown: str
+) -> None:
+    graph = viz.save(viz.draw(nets.two_layers()), tmp_path / "g.svg")
+    path = report(tmp_path / "r.html", "run", {}, {}, [Section("The graph", "", graph)])
+    page = open_page(path, scheme="dark")
+    page.emulate_media(media=media)
+    seen = [
+        image.get_attribute("class") for image in page.locator("img").all() if image.is_visible()
+    ]
+    page.emulate_media(media="screen")
+    assert seen == [shown]
 
 
 def test_steps_unfold_by_the_keyboard(open_page: Open, derived: Path) -> None:

@@ -72,10 +72,12 @@ def test_a_report_shows_each_picture_as_the_page_is(tmp_path: Path) -> None:
         Section("Alone", "", light),
     ]
     page = report(tmp_path / "r.html", "run", {}, {}, sections).read_text("utf-8")
-    source = '<source media="screen and (prefers-color-scheme: dark)" srcset="data:image/'
-    assert page.count(source) == 2
-    assert page.count("<img ") == 3
+    for where in ("on-dark", "on-light"):
+        assert page.count(f'<img class="{where}" src="data:image/') == 2
+    assert page.count("<img ") == 5
     assert page.count('<img class="lines" ') == 1  # the page turns it
-    svg = b64decode(re.findall(r'srcset="data:image/svg\+xml;base64,([^"]+)"', page)[0]).decode()
+    svg = b64decode(
+        re.findall(r'on-dark" src="data:image/svg\+xml;base64,([^"]+)"', page)[0]
+    ).decode()
     assert DARK["op-fill"] in svg
     assert "#123456" in svg  # no colour of ours

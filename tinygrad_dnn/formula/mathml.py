@@ -23,6 +23,8 @@ _SINGLE = re.compile(r"<(m[ino])[^>]*>[^<]*</\1>")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _LOW = re.compile(r"([^\W\d_]+)([₀-₉]+)")
 _NO_SPACE = ' lspace="0" rspace="0"'  # of a slice
+# Few fonts have brackets as high as a matrix.
+_BRACKETS = ' style="border: solid; border-width: 0 1.5px; border-radius: 0.5em; margin: 0 0.15em"'
 _LARGE = str.maketrans("ΣΠ", "∑∏")
 _D = '<mi mathvariant="normal">d</mi>'
 
@@ -125,11 +127,10 @@ class MathML:
 
     def numbers(self, rows: Sequence[Sequence[str]], matrix: bool) -> str:
         """`<mtable>`; a vector between commas."""
-        inside = self.listed(rows[0])
-        if matrix:
-            cells = ("".join(f"<mtd>{x}</mtd>" for x in row) for row in rows)
-            inside = f"<mtable>{''.join(f'<mtr>{row}</mtr>' for row in cells)}</mtable>"
-        return f"<mrow><mo>[</mo>{inside}<mo>]</mo></mrow>"
+        if not matrix:
+            return f"<mrow><mo>[</mo>{self.listed(rows[0])}<mo>]</mo></mrow>"
+        cells = ("".join(f"<mtd>{x}</mtd>" for x in row) for row in rows)
+        return f"<mtable{_BRACKETS}>{''.join(f'<mtr>{row}</mtr>' for row in cells)}</mtable>"
 
     def signs(self, text: str) -> str:
         """Words and signs of a template, token by token."""

@@ -32,13 +32,13 @@ def reading(node: Node, quiet: Container[Node], named: Container[Node]) -> Readi
         product = _product(inner, quiet, named)
         if product is not None and prod(node.shape) == prod(inner.shape) and len(node.shape) == 1:
             return product
-    if not op.keeps_order:
-        axes = tuple(node.meta.get("axes") or ())
-        stays = bool(axes) and axes == tuple(range(len(node.shape)))  # each where it was
-        return Reading("{x}", (x,)) if stays else None
+    if _is_still(node):
+        return Reading("{x}", (x,))
+    if not op.keeps_order and not _drops_new_axes(node):
+        return None
     if x.shape == node.shape or prod(node.shape) == 1:
         return Reading("{x}", (x,))
-    index = axes_index(node)
+    index = axes_index(node) or _index(x.shape, node.shape)
     return Reading(f"{{x}}[{index}]", (x,)) if index else None
 
 
@@ -95,11 +95,32 @@ def _moves_axes(x: Node) -> bool:
     return not x.meta.keys() - {"axes", "axis1", "axis2"}
 
 
+def _is_still(node: Node) -> bool:
+    """Whether it puts the axes in the order in which they are."""
+    axes = node.meta.get("axes")
+    return bool(node.op.view) and axes == tuple(range(len(node.shape)))
+
+
+def _drops_new_axes(node: Node) -> bool:
+    """Whether it puts x back where an index had but added axes of length 1, x[:, None]."""
+    if not {"index", "shape"} <= node.meta.keys():
+        return False
+    index = node.meta["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is Ellipsis or (isinstance(p, slice) and p == slice(None)) for p in parts
+    )
+
+
 def axes_index(node: Node) -> str:
     """The index that gives a step's new axes, `:, None`, or drops some, `:, 0`; "" of others."""
     if node.op is None or not node.op.keeps_order:
         return ""
-    given, wanted = tuple(node.inputs[0].shape), tuple(node.shape)
+    return _index(node.inputs[0].shape, node.shape)
+
+
+def _index(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    given, wanted = tuple(given), tuple(wanted)
     if len(given) < len(wanted):
         return _aligned(wanted, given, "None")
     return _aligned(given, wanted, "0") if len(given) > len(wanted) else ""

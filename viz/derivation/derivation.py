@@ -276,8 +276,7 @@ class Derivation:
     def html(self) -> str:
         """A page that needs nothing beside it."""
         forward = "\n".join(
-            f'<li class="given{_across(text)}">'
-            f'<div class="formula">{_equation(called, text)}</div></li>'
+            f'<li class="given{_across(text)}">{_shown(called, text)}</li>'
             for called, text in self.forward
         )
         return page(
@@ -294,20 +293,17 @@ class Derivation:
     def _item(self, line: Line) -> str:
         steps = line.steps if self.simplify else []
         rows = "\n".join(
-            f'<li><div class="formula">{_equation(None, step.text)}</div>'
-            f"<span>{html.escape(step.done)}</span></li>"
+            f"<li>{_shown(None, step.text)}<span>{html.escape(step.done)}</span></li>"
             for step in steps
         )
-        raw = _equation(None, line.raw)
-        first = f'<li><div class="formula">{raw}</div><span>the rule</span></li>'
+        first = f"<li>{_shown(None, line.raw)}<span>the rule</span></li>"
         inside = f"<summary>steps</summary><ol>\n{first}\n{rows}\n</ol>"
         more = f"<details>{inside}</details>" if steps else ""
         kind = "result" if line.node.op else "parameter"
         rule = html.escape("; ".join(line.rule))
         right = self._right(line)
-        formula = _equation(line.name, right)
         return (
-            f'<li class="{kind}{_across(right)}"><div class="formula">{formula}</div>'
+            f'<li class="{kind}{_across(right)}">{_shown(line.name, right)}'
             f'<span class="rule">from {rule}</span>'
             f'<span class="shape">{_shape(line)}</span>{more}</li>'
         )
@@ -336,6 +332,12 @@ class Derivation:
         remark = " ".join(map(latex_words, filter(None, (self.remark, self.legend))))
         title = latex_text(printable(self.title))
         return _PAPER % (title, f"{forward}\n{remark}\n{self.latex}")
+
+
+def _shown(called: str | None, text: Text) -> str:
+    """A formula in its place on a page, which knows how long it is where it is printed."""
+    signs = len(called or "") + len(text.plain) + len(" = ")
+    return f'<div class="formula" style="--signs: {signs}">{_equation(called, text)}</div>'
 
 
 def _across(text: Text) -> str:

@@ -23,7 +23,8 @@ from viz.subject import visible
 
 LONGEST_LINE = 64  # characters of a title in a line
 OF_A_RULE = 40  # of that of a gradient, which is long and stands beside others
-SHORTEST_LINE = 16
+SHORTEST_LINE, SHORTEST_END = 16, 8
+_SIGNS = tuple(f"{sign} " for sign in "+−⊙/·")  # between two terms; −x is one
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
@@ -165,12 +166,14 @@ def wrapped(title: str, longest: int = LONGEST_LINE) -> list[str]:
 
 
 def _break_in(title: str, longest: int) -> int:
-    """The space to break at; 0 if there is none. After a sign of equality there is always room."""
+    """The space to break at; 0 if there is none. After a sign of equality there is always room,
+    and what would be a short end stays with the rest.
+    """
     depth, found = 0, []
-    for i, c in enumerate(title[: longest + 1]):
+    for i, c in enumerate(title[: min(longest + 1, len(title) - SHORTEST_END)]):
         depth += (c in "([") - (c in ")]")
-        if c == " " and i >= SHORTEST_LINE and title[i + 1] != "=":
-            sign = title[i + 1] in "+−⊙/·" or title[i - 1] == ","
+        if c == " " and i >= SHORTEST_LINE and title[i + 1] not in "=<>≤≥":
+            sign = title[i + 1 : i + 3] in _SIGNS or title[i - 1] == ","
             found.append((depth, not sign, -i))
     return -min(found)[2] if found else 0
 

@@ -82,14 +82,12 @@ def _section(section: Section) -> str:
             raise ValueError(f"report: {picture.name}: expected a .png or .svg picture")
         drawn = picture.read_bytes()
         other = dark.read_bytes() if dark else _darkened(drawn) if "svg" in kind else b""
-        source = (
-            f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_url(kind, other)}">'
-            if other
-            else ""
+        # Two, of which the style shows one: a <picture> is too late for a page that is printed.
+        images = {"on-light": drawn, "on-dark": other} if other else {"lines": drawn}
+        shown = f"<p>{escaped(text)}</p>\n" + "\n".join(
+            f'<img class="{where}" src="{_url(kind, data)}" alt="{escaped(heading)}">'
+            for where, data in images.items()
         )
-        lines = "" if other else ' class="lines"'
-        image = f'<img{lines} src="{_url(kind, drawn)}" alt="{escaped(heading)}">'
-        shown = f"<p>{escaped(text)}</p>\n<picture>{source}{image}</picture>"
     return f"<section>\n<h2>{escaped(heading)}</h2>\n{shown}\n</section>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import StaleValueError, Tensor, debug, no_grad
+from tinygrad_dnn.autodiff import writing
 
 
 def param(data: Any, name: str | None = None) -> Tensor:
@@ -100,6 +102,47 @@ def test_s327_names_of_one_tensor_see_what_is_added_in_place(f: Any) -> None:
     for found in (tg.grad(f)(x), W.grad, tg.compile(tg.grad(f))(x)):
         np.testing.assert_allclose(found, slopes, rtol=1e-6)
     assert f(Tensor(x)).item() == pytest.approx(f(x), rel=1e-12)
+
+
+@pytest.mark.skipif(
+    sys.maxsize == writing._UNNAMED, reason="this Python does not say what has a name"
+)
+@pytest.mark.parametrize(
+    "view", [lambda b: b[0], lambda b: b.T, lambda b: b.reshape(4), lambda b: b[:]]
+)
+def test_a_view_with_a_name_is_not_added_to_while_its_array_lives(view: Any) -> None:
+    def f(x: Any) -> Any:
+        b = x * 1.0
+        part = view(b)
+        part *= 2.0
+        return b.sum()
+
+    for run in (tg.grad(f), tg.compile(tg.grad(f)), lambda x: f(Tensor(x, requires_grad=True))):
+        with pytest.raises(TypeError, match=r"write t\[0\] \+= u, or row = row \+ u"):
+            run(np.ones((2, 2)))
+
+    def alone(x: Any) -> Any:
+        part = view(x * 1.0)
+        same = part
+        part *= 2.0
+        return same.sum()
+
+    assert np.all(tg.grad(alone)(np.ones((2, 2)))[0] == 2)
+
+
+def test_what_is_added_inside_no_grad_is_seen_under_every_name() -> None:
+    mean, W = Tensor(np.zeros(2)), param([[1.0, 2.0], [3.0, 4.0]])
+    other, copy_of_memory = mean, W.detach()
+    with no_grad():
+        mean += 1.0
+        copy_of_memory += 5.0
+        W[0] += 1.0
+        row = W[1]
+        with pytest.raises(ValueError, match="read-only"):
+            row += 1.0
+    assert other is mean
+    np.testing.assert_array_equal(other.data, [1.0, 1.0])
+    np.testing.assert_array_equal(W.data, [[7.0, 8.0], [8.0, 9.0]])
 
 
 @pytest.mark.parametrize("edit", ["data", "setitem", "update", "element", "out"])

@@ -147,7 +147,7 @@ ENTRIES: tuple[Entry, ...] = (
           (S("g.T", "g", "transposed|exchanged|transpose"),)),
     Entry("concatenation", lambda x, y: np.concatenate([x, y], 1),
           "lambda g: (g[:, :4], g[:, 4:])", TWO,
-          (S("g[:, :4], g[:, 4:]", "g[:, 4:], g[:, :4]", "place|numbers|gradient for|Probably"),)),
+          (S("g[:, :4], g[:, 4:]", "g[:, 4:], g[:, :4]", "place|numbers|gradient for|halves"),)),
     Entry("cumulative sum", lambda x: np.cumsum(x, 1),
           "lambda g: np.cumsum(g[:, ::-1], 1)[:, ::-1]", ONE,
           (S("np.cumsum(g[:, ::-1], 1)[:, ::-1]", "np.cumsum(g, 1)", "transpose"),

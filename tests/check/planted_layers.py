@@ -237,7 +237,7 @@ LAYERS: Sequence[Layer] = (
           lambda g, x, z: spread(g) * (x == spread(z)), (normal(2, 4, 4),), (
         F("no mask", lambda g, x, z: spread(g), "what arrives at max.*without its derivative"),)),
     Layer("mean of windows", lambda x: quarters(x).mean(-1), lambda g, x: spread(g) / 4,
-          (normal(2, 4, 4),), (F("no 1/4", lambda g, x: spread(g), "4 = .*too large"),)),
+          (normal(2, 4, 4),), (F("no 1/4", lambda g, x: spread(g), "4 (= .*too large|times)"),)),
     Layer("batch normalisation", batch_norm, lambda g, x, gamma: back_norm(g, x, gamma),
           (normal(5, 3), normal(3), normal(3)), (
         F("x for its normalised", lambda g, x, gamma: back_norm(g, x, gamma, of=x),
@@ -248,7 +248,7 @@ LAYERS: Sequence[Layer] = (
           "lacks the factor gamma"))),
     Layer("margins", margin, back_margin, (normal(4, 3),), (
         F("own class", lambda g, s: back_margin(g, s, own=False), "is 0 at 4 elements"),
-        F("no 1/n", lambda g, s: back_margin(g, s, by=1), "4 = the length of axis 0"))),
+        F("no 1/n", lambda g, s: back_margin(g, s, by=1), "4 (=|being) the length of axis 0"))),
     Layer("triplet", triplet, back_triplet, (normal(4, 3), normal(4, 3), normal(4, 3)), (
         F("no 2", lambda g, a, p, n: [v / 2 for v in back_triplet(g, a, p, n)], "half"),
         F("sign", lambda g, a, p, n: (*back_triplet(g, a, p, n)[:2],

@@ -35,6 +35,7 @@ ATTACKS = {
     "output_encodings": Size(150, 3_000),
     "mutated_files": Size(1_000, 10_000),
     "random_programs": Size(60, 20_000),
+    "numpy_programs": Size(86, 86),
     "memory_growth": Size(200, 5_000),
     "processes": Size(10, 200),
     "cluster": Size(6, 30),

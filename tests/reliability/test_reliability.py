@@ -18,7 +18,7 @@ import tinygrad_dnn as td
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 FEW = {
     "kill": 2, "stop_signals": 2, "locks": 4, "output_encodings": 18, "mutated_files": 200,
-    "random_programs": 4, "processes": 1,
+    "random_programs": 4, "numpy_programs": 12, "processes": 1,
 }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_a_few_cases_of_every_attack(name: str) -> None:
 
 def test_every_attack_is_in_the_table_and_has_a_script() -> None:
     here = Path(figures.__file__).parent
-    helpers = {"attack", "figures"} | {p.stem for p in here.glob("test_*.py")}
+    helpers = {"attack", "figures", "written_in_numpy"} | {p.stem for p in here.glob("test_*.py")}
     others = {
         "attack_files",
         "estimators",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sys import getrefcount
+from sys import getrefcount, maxsize
 from typing import Any, Self
+from weakref import ref
 
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.holders import held_beyond
@@ -88,29 +89,80 @@ class Writing(Operators, LeafData):
         if isinstance(self.node, Leaf):
             self.node.tensor = nobody
         self._array, self.node = moved._array, moved.node
+        if isinstance(self.node, Leaf):  # inside no_grad()
+            self.node.tensor = ref(self)
 
     def _in_place(self, op: Op, other: Any) -> Self:
         """`t += u`: this Tensor becomes the sum, as an array does. A number is no array, and makes
         a new one; so does a parameter, but inside no_grad() that is an update. So does what shows
         another's memory, as the t[0] of `t[0] += u`, which Python then writes into t.
+
+        Raises:
+            TypeError: it shows another's memory and has a name, as in `row = t[0]; row += u`.
         """
         refuse_traced(self.node)
         now = MODE.get()
         if not now.recording and self.requires_grad and self.node.index > now.since:
             self._refuse_variable()
-        if now.recording or not isinstance(self.node, Leaf) or not self.requires_grad:
-            made = self.__record__(op, (self, other), NO_META)
-            alike = made.shape == self.shape != () and made.dtype == self.dtype
-            # Counted fast, for `t[i] += u` in loops; held by this Tensor and by the call.
-            alone = self._memory is None or getrefcount(self._memory) <= 2
-            node = self.node
-            parameter = node.op is None and node.requires_grad and not node.variable
-            if parameter or not (now.recording and alike and alone):
-                return made
+        node, made = self.node, self.__record__(op, (self, other), NO_META)
+        leaf = isinstance(node, Leaf)
+        if leaf and node.requires_grad and not now.recording:
+            if made.shape != self.shape:
+                raise ValueError(f"{op.name}: cannot write {made.shape} into {describe(node)}")
+            self[...] = made._array
+            return self
+        alike = made.shape == self.shape != () and made.dtype == self.dtype
+        parameter = leaf and node.requires_grad and not node.variable
+        if parameter or not alike or not (now.recording or leaf):
+            return made
+        # Counted fast, for `t[i] += u` in loops: by this Tensor and by the call that counts.
+        if self._memory is None or getrefcount(self._memory) <= 2:
             self._become(made)
             return self
-        new = self.__record__(op, (self, other), NO_META)._array
-        if new.shape != self.shape:
-            raise ValueError(f"{op.name}: cannot write {new.shape} into {describe(self.node)}")
-        self[...] = new
+        if getrefcount(self) <= _UNNAMED:
+            return made
+        if now.recording:
+            raise TypeError(
+                f"cannot write into {describe(node)} in place while another Tensor shows its "
+                "memory and would not see it, as the t of row = t[0] or y = t.T: write "
+                "t[0] += u, or row = row + u for a new Tensor"
+            )
+        self[...] = made._array
         return self
+
+
+class _Probe:
+    """Counts as `Writing._in_place` does."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def __getitem__(self, index: int) -> _Probe:
+        part = _Probe()
+        part.counts = self.counts
+        return part
+
+    def __setitem__(self, index: int, value: object) -> None:
+        pass
+
+    def __iadd__(self, other: object) -> Self:
+        return self._in_place(other)
+
+    def _in_place(self, other: object) -> Self:
+        self.counts.append(getrefcount(self))
+        return self
+
+
+def _unnamed() -> int:
+    """How often the t[0] of `t[0] += u` is held; more where what is added to has a name. Where
+    Python does not tell the two apart, a number that is never reached.
+    """
+    probe = _Probe()
+    probe[0] += 1
+    part = probe[0]
+    part += 1
+    unnamed, named = probe.counts
+    return unnamed if named > unnamed else maxsize
+
+
+_UNNAMED = _unnamed()

@@ -74,7 +74,7 @@ def named_in_gradients(given: Sequence[OfJacobian]) -> Named | None:
 
 
 def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
-    """One element that is wrong in several gradients, and no other."""
+    """One element that is wrong in several gradients, and no other; or some that are 0."""
     places = set()
     for one in given:
         truth = (np.ravel(one.g) @ one.J).reshape(one.x_shape)
@@ -82,9 +82,19 @@ def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
         places |= {
             tuple(map(int, at)) for at in np.argwhere(np.abs(one.yours - truth) > SAME * size)
         }
-    if len(places) != 1 or len(given) < 2 or given[0].yours.size < LEAST:
+    if not places or len(given) < 2 or given[0].yours.size < LEAST:
         return None
-    return Named(4, f"is right but for element {[*places.pop()]}")
+    first = [*min(places)]
+    if len(places) == 1:
+        return Named(4, f"is right but for element {first}")
+    zero = all(one.yours[at] == 0 for one in given for at in places)
+    return _zeros(len(places), given[0].yours.size, first) if zero else None
+
+
+def _zeros(wrong: int, of: int, first: Sequence[int]) -> Named | None:
+    """Elements that are 0, where most others are right."""
+    says = f"is 0 at {wrong} elements, {[*first]} the first, and right elsewhere: is what comes to "
+    return Named(4, f"{says}them another way forgotten?") if 2 * wrong <= of else None
 
 
 def _but_for(truth: Any, yours: Any, x: tuple[int, ...]) -> Named | None:
@@ -94,9 +104,8 @@ def _but_for(truth: Any, yours: Any, x: tuple[int, ...]) -> Named | None:
         return None
     at = [int(n) for n in np.unravel_index(wrong[0], x)]
     if len(wrong) > 1:
-        few = len(wrong) <= yours.shape[1] / 2 and not np.any(yours[:, wrong])
-        says = f"is 0 at {len(wrong)} elements, {at} the first, and right elsewhere: is what comes "
-        return Named(4, f"{says}to them another way forgotten?") if few else None
+        zero = not np.any(yours[:, wrong])
+        return _zeros(len(wrong), yours.shape[1], at) if zero else None
     c = ratio(yours[:, wrong[0]], truth[:, wrong[0]])
     how = "" if c is None else f", which is {c:.6g} times what is right"
     return Named(4, f"is right but for element {at}{how}")

@@ -23,7 +23,7 @@ def answer(model: Model, text: bytes) -> tuple[int, dict]:
     """The status and the answer to a question in JSON."""
     try:
         AL = model.predict(model.columns(np.array(json.loads(text)["examples"])))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         return 400, {"error": f"{type(error).__name__}: {error}"}
     if not model.classes:
         return 200, {"numbers": AL.T.tolist()}
@@ -37,7 +37,8 @@ def server(model: Model, port: int = 8000) -> ThreadingHTTPServer:
         timeout = 10  # seconds that a question may take
 
         def do_POST(self):
-            length = int(self.headers.get("Content-Length", 0))
+            said = self.headers.get("Content-Length", "")
+            length = int(said) if said.isdecimal() else 0
             if not 0 < length <= LARGEST:
                 self.send_error(413, f"expected 1 to {LARGEST} bytes")
                 return

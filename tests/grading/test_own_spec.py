@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_dnn.check.diagnosis import compare
-from tinygrad_dnn.grading import Exercise, array, grade, labels, length
+from tinygrad_dnn.grading import Exercise, array, choice, grade, labels, length
 from tinygrad_dnn.grading.class_figures import mistakes
 from tinygrad_dnn.grading.mutants import mutants
 
@@ -96,6 +96,24 @@ def test_results_in_their_order_are_right() -> None:
         return X.T @ e, np.sum(e)
 
     assert grade(cost_gradient, exercise=exercise).right
+
+
+def test_a_parameter_that_is_regularised_too_much_is_named() -> None:
+    ridge = Exercise("Ridge")
+    W = array("k")
+
+    @ridge.function("J = loss(W, b, lam)", inputs={"W": W, "b": W, "lam": choice(0.1, 0.7)})
+    def loss(W: Any, b: Any, lam: Any) -> Any:
+        """The cost."""
+        return np.sum((W * W + b) ** 2) + lam / 2 * np.sum(W * W)
+
+    ridge.gradient("dW, db = loss_gradient(W, b, lam)", of=loss)
+
+    def loss_gradient(W: Any, b: Any, lam: Any) -> Any:
+        return 4 * (W * W + b) * W + lam * W, 2 * (W * W + b) + lam * b
+
+    (words,) = grade(loss_gradient, exercise=ridge)["loss_gradient"].words
+    assert words == "db has lam · b added: does the cost regularise it, and once?"
 
 
 def test_slips_of_several_files_are_counted_apart() -> None:

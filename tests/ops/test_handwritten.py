@@ -31,6 +31,12 @@ class Gradient:
         return g * 2 / np.cosh(x) ** 2
 
 
+def test_a_slope_in_place_of_a_gradient_is_refused() -> None:
+    for make in (lambda: check_vjp(np.sin, np.cos, X), lambda: custom_vjp(np.sin, np.cos)(X)):
+        with pytest.raises(TypeError, match=r"np\.cos is .* lambda g, x: g \* np\.cos\(x\)"):
+            make()
+
+
 # Right gradients of `scaled`, however they ask.
 WAYS: dict[str, Callable[..., Any]] = {
     "g and z": lambda g, z: g * (2 - z**2 / 2),

@@ -159,7 +159,7 @@ def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings
             if settings.head == "sigmoid" and len(data.classes) > 2:
                 raise ValueError(f"{error}; more than two classes are --head softmax") from None
             raise
-    names = data.classes
+    names = () if all(map(str.isdecimal, data.classes)) else data.classes  # numbers are no names
     if what == TRAINING and settings.head == "softmax" and 0 < len(names) < settings.classes:
         raise ValueError(
             f"layers: expected {len(names)} units in the last layer, one for each class of "

@@ -19,8 +19,9 @@ GREEK = {
     "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
 }  # fmt: skip
 _LETTER = rf"{'|'.join(GREEK.values())}|[{''.join(GREEK)}]|[A-Za-z]"
-_NAME = re.compile(  # a letter, in Greek spelt or not, with an index or a word below; or a word
-    rf"([dδ]?)(?:({_LETTER})(?:_?([0-9]+(?:_[0-9]+)?)|_([A-Za-z]+))?"
+# A letter, in Greek spelt or not, with an index or a word below; or a word. delta is no d of elta.
+_NAME = re.compile(
+    rf"((?!delta(?![A-Za-z]))[dδ]|)(?:({_LETTER})(?:_?([0-9]+(?:_[0-9]+)?)|_([A-Za-z]+))?"
     r"|([A-Za-z]+)(?:_?([0-9]+(?:_[0-9]+)?))?)"
 )
 _PREFIX = {"d": r"\mathrm{d}", "δ": r"\delta ", "": ""}
@@ -56,8 +57,6 @@ class LaTeX:
         found = _NAME.fullmatch(name)
         if not found:
             return rf"\text{{{latex_text(printable(name))}}}"
-        if name in GREEK.values():  # delta is no gradient of elta
-            return rf"{{\{name}}}"
         prefix, letter, index, below, word, number = found.groups()
         own = rf"\mathit{{{word}}}" if word else letter
         greek = GREEK.get(own, own)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis.numbers import as_array, largest
+from tinygrad_dnn.check.diagnosis.offsets import REGULARISERS
 from tinygrad_dnn.grading.function import Case
 from tinygrad_dnn.grading.outcome import Output, Unusable, array, dictionary, kind, several
-from tinygrad_dnn.grading.truth import Truth, arrays_of, called, cast, moved
+from tinygrad_dnn.grading.truth import Derived, Truth, arrays_of, called, cast, moved
 
 IN_PLACE, ORDER = "is what is right for", "are the results in another order?"
+TOO_MUCH = "does the cost regularise it, and once?"
 NOT_JUDGED = "cache"  # what a student keeps for the backward pass may have any layout
 SINGLE = float(np.finfo(np.float32).eps)
 STEPS = (1e-6, 1e-7)  # by which inputs are moved; what does not grow with the step is a jump
@@ -118,6 +120,21 @@ class Answer:
                 if other != n:
                     alone = np.ndim(right) == 0 and np.size(x) == 1  # as a result is read
                     found[n][f"{IN_PLACE} {other}: {ORDER}"] = np.reshape(x, ()) if alone else x
+            found[n] |= self._regularised(n)
+        return found
+
+    def _regularised(self, name: str) -> dict[str, Any]:
+        """A gradient with a multiple of its parameter added, by each λ among the arguments."""
+        wrt = self.truth.wrt.get(name) if isinstance(self.truth, Derived) else None
+        if wrt is None:
+            return {}
+        right, parameter = self.flat[name], np.asarray(self.given[wrt], float)
+        m = float(self.lengths.get("m", 0))
+        found = {}
+        for q in (q for q in REGULARISERS if isinstance(self.given.get(q), (int, float))):
+            of = {q: self.given[q]} | ({f"{q}/m": self.given[q] / m} if m else {})
+            for words, k in of.items():
+                found[f"has {words} · {wrt} added: {TOO_MUCH}"] = right + k * parameter
         return found
 
 

@@ -18,6 +18,8 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -106,6 +108,12 @@ class Handwritten:
         options: Mapping[str, Any],
         who: str,
     ) -> None:
+        if isinstance(gradient, np.ufunc):  # a slope, which knows of no cotangent
+            slope = f"np.{gradient.__name__}"
+            raise TypeError(
+                f"{who}: {slope} is a function of NumPy's, expected one that is given the gradient "
+                f"g with respect to the result: lambda g, x: g * {slope}(x)"
+            )
         self.gradient = gradient
         parameters = parameters_of(forward) or []
         by_place = [p for p in parameters if p.kind in _BY_PLACE]

@@ -97,10 +97,11 @@ class Diagnosis:
         said = []
         if self.shape != self.truth_shape:
             said.append(f"{self.name} has shape {self.shape} where {self.truth_shape} is right")
+        only = [str(self.worst)] if self.worst and all(n == 1 for n in self.truth_shape) else []
         if self.pattern:
-            said.append(f"{self.name}: {'; '.join(self.pattern)}")
-        if self.worst is not None:
-            said.append(f"{'The worst: ' if self.truth_shape else ''}{self.worst}")
+            said.append(f"{self.name}: {'; '.join([*self.pattern, *only])}")
+        if self.worst is not None and not only:
+            said.append(f"The worst: {self.worst}")
         if self.possible:
             said.append(
                 f"It {self.possible[0].says}, but so few numbers would fit other mistakes as well"

@@ -26,7 +26,6 @@ from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.broken import Broken
-from viz.explorer.examples import Examples
 from viz.explorer.lesson import Caption, checked, lesson
 from viz.explorer.live import Fields, Live
 from viz.explorer.many import Many
@@ -237,7 +236,7 @@ def _live(
         return Live(forward, backward, names)
     if backward is not None and training.given is not None and training.picture is None:
         try:
-            return Many(forward, backward, names, Examples(training.graph, *training.given))
+            return Many(forward, backward, names, training.recordable())
         except Fixed as reason:
             training.fixed = str(reason)
     return Live(forward, backward, names, True)

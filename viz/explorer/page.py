@@ -62,7 +62,7 @@ TRAINING = tuple(
     f"explorer/training{part}.js"
     for part in ("", "-plane", "-pad", "-compare", "-break", "-slopes", "-sheet")
 )
-PAD = "explorer/training-pad.js"  # to draw on, where columns of X are pictures
+PAD = "explorer/training-pad.js"  # to draw on, where examples are pictures
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
 FARTHEST = 4_000  # rows that the arrows of another picture than the first cross; more take minutes

@@ -17,7 +17,7 @@ def asset(name: str) -> str:
 
 def script(name: str) -> str:
     """A script of this package without what its authors alone read: comments, indentation."""
-    code = re.sub(r"^ *(?:/\*\*.*?\*/|//.*?)$", "", asset(name), flags=re.MULTILINE | re.DOTALL)
+    code = re.sub(r"^ *(?:/\*\*(?:(?!\*/)[\s\S])*\*/|//.*)$", "", asset(name), flags=re.MULTILINE)
     return re.sub(r"\n\s+", "\n", code)
 
 

@@ -250,6 +250,60 @@ def test_answers_that_are_numbers_are_shades(open_page: Any, tmp_path: Path) -> 
     assert page.page.evaluate("[...live.memory.Y]") == [*y[0].tolist(), 0.5]
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_examples_may_lie_in_rows(open_page: Any, tmp_path: Path, classes: int) -> None:
+    x = np.array([[0.0, 0.0], [0.5, 1.0], [1.0, 0.25], [1.0, 1.0], [0.25, 0.5]])
+    y = np.eye(3)[[0, 1, 2, 1, 0]] if classes == 3 else np.array([0.0, 1.0, 1.0, 0.0, 1.0])
+    W = np.random.default_rng(0).normal(size=(2, classes) if classes == 3 else 2)
+
+    def made(values: Any, points: Any, answers: Any) -> tuple[Tensor, Tensor]:
+        w = Tensor(values, requires_grad=True, name="w")
+        A = sigmoid(Tensor(points, name="x") @ w)
+        A.name = "A"
+        return ((A - Tensor(answers, name="y")) ** 2).mean(), w
+
+    cost = made(W, x, y)[0]
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "rows.html", learning_rate=0.5)))
+    shares = """[[0, 0], [1, 0], [0, 1]].map(([a, b]) =>
+        training.predicted((given) => { given[0] = a; given[1] = b; })[0])"""
+    ends = 1 / (1 + np.exp(-np.array([[0, 0], [1, 0], [0, 1]]) @ W.reshape(2, -1)))
+    np.testing.assert_allclose(page.page.evaluate(shares), ends[:, 0], rtol=1e-12)
+    page.find(".plane path").nth(1).click()  # the next class
+    page.press("Insert").settled()
+    page.press("PageUp*2", "ArrowLeft").settled()
+    points, answers = map(np.array, page.page.evaluate("[[...live.memory.x], [...live.memory.y]]"))
+    points, answers = points.reshape(6, 2), answers.reshape((6, *y.shape[1:]))
+    step = points[3] - x[3]
+    assert step[0] < 0
+    assert step[1] == 0
+    np.testing.assert_array_equal(answers[1], np.eye(3)[2] if classes == 3 else 0.0)
+    np.testing.assert_array_equal(np.delete(answers, [1, 5], 0), np.delete(y, 1, 0))
+    np.testing.assert_array_equal(answers[5], answers[1])
+    page.page.evaluate("trainer.advance(50)")
+    values = W
+    for _ in range(50):
+        found, w = made(values, points, answers)
+        values = values - 0.5 * np.asarray(gradients(found, [w])[0])
+    ours = page.page.evaluate("[...live.memory.w]")
+    np.testing.assert_allclose(ours, values.ravel(), rtol=1e-9)
+
+
+def test_pictures_and_units_of_examples_in_rows(open_page: Any, tmp_path: Path) -> None:
+    W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")
+    b = Tensor([0.0, -9.0, 0.0, -9.0], requires_grad=True, name="b")
+    A1 = relu(Tensor(np.eye(4), name="X") @ W + b)
+    A1.name = "A1"
+    A2 = A1 / 3.0
+    cost = ((A2 - Tensor(np.eye(4), name="Y")) ** 2).mean()
+    where = tmp_path / "rows.html"
+    path = viz.playground(cost, path=where, names={"A2": A2}, prediction=A2, picture=(2, 2))
+    page = Stepper(open_page(path))
+    assert "A1: 2 of 4 units dead" in page.find(".units").inner_text()
+    for example, answer in ((0, "0"), (2, "2")):
+        page.page.get_by_label("Example").fill(str(example))
+        assert page.find(".bars .best .digit").inner_text() == answer
+
+
 def test_of_very_many_points_some_are_shown(open_page: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 2500))

@@ -8,7 +8,8 @@ import re
 import pytest
 from drawings import WEIRD
 
-from viz.page import json_in_html
+from viz.explorer.page import SCRIPTS, TRAINING
+from viz.page import asset, json_in_html, script
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,14 @@ def test_json_arrives_as_it_was_and_ends_nothing(text: str) -> None:
     assert json.loads(told) == {text: [text, {"a": text}]}
     assert not re.search(r"</s|<!|<script", told, re.IGNORECASE)
     told.encode()
+
+
+def test_a_script_keeps_its_code_and_loses_its_comments() -> None:
+    for name in (*SCRIPTS, *TRAINING):
+        whole, lean = asset(name), script(name)
+        assert lean.startswith('"use strict";\n')
+        assert "\n//" not in lean
+        assert "/**" not in lean
+        code = [line.strip() for line in whole.splitlines()]
+        kept = [line for line in code if line and not line.startswith(("/**", "*", "//"))]
+        assert lean.split("\n") == [*kept, ""]

@@ -25,11 +25,12 @@ FEW = 3  # leaves beside X and Y of which each is tried in both ways
 
 
 class Examples:
-    """A graph whose leaves X and Y hold an example in each of their m columns.
+    """A graph whose leaves X and Y hold m examples.
 
     Args:
         graph: of a cost that is one number.
         X, Y: its leaves (n, m) and (k, m).
+        axis: −1 where examples are columns; 0 where they are rows, X (m, n) and Y (m, k) or (m,).
 
     Attributes:
         m: the number of examples.
@@ -40,9 +41,10 @@ class Examples:
         Fixed: with every example taken twice the cost is another one, or is none.
     """
 
-    def __init__(self, graph: Graph, X: Leaf, Y: Leaf) -> None:
+    def __init__(self, graph: Graph, X: Leaf, Y: Leaf, axis: int = -1) -> None:
         self.graph, self.leaves = graph, (X, Y)
-        self.m: int = X.shape[1]
+        self.axis = axis
+        self.m: int = X.shape[self.axis]
         self.beside: dict[Node, bool] = {}
         self.numbers = False  # whether a number that equals m, or 1/m, is m
         here = self._cost(self.m)
@@ -68,7 +70,7 @@ class Examples:
             leaf
             for leaf in self.graph.leaves
             if leaf not in self.leaves and not leaf.requires_grad
-            if self.m > 1 and leaf.shape[-1:] == (self.m,)
+            if self.m > 1 and leaf.shape and leaf.shape[self.axis] == self.m
         ]
         single = [leaf for leaf in fitting if np.prod(leaf.shape) == self.m]
         sets = [fitting, *([single] if single != fitting else []), *([[]] if single else [])]
@@ -93,7 +95,7 @@ class Examples:
                 if isinstance(node, Leaf):
                     value = node.value
                     if node in self.leaves or node in self.beside:
-                        value = np.take(value, np.arange(m) % self.m, axis=-1)
+                        value = np.take(value, np.arange(m) % self.m, self.axis)
                     if self.beside.get(node):
                         value = value * (self.m / m)
                     t = Tensor(value, node.requires_grad)
@@ -127,13 +129,13 @@ class Examples:
         return x
 
 
-def arrays_as_leaves(graph: Graph, m: int) -> tuple[Graph, dict[Node, Node]]:
+def arrays_as_leaves(graph: Graph, m: int, axis: int) -> tuple[Graph, dict[Node, Node]]:
     """The graph with its arrays that have a number for each of m examples as leaves, which may get
-    others; and what became of each node.
+    others; and what became of each node. `axis`: see `Examples`.
     """
 
     def of_examples(x: Any) -> bool:
-        return isinstance(x, np.ndarray) and x.shape[-1:] == (m,) and m > 1
+        return isinstance(x, np.ndarray) and x.ndim > 0 and x.shape[axis] == m > 1
 
     if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
         return graph, {node: node for node in graph}

@@ -303,11 +303,14 @@ const picture = (() => {
   /** The way to fold that has a group open or closed and differs least from the present one. */
   function toggled(group) {
     const closed = view.folded.includes(group);
+    const { members } = story.groups[group];
+    const holds = (other) => other.length > members.length && other.includes(members[0]);
+    const opens = (way) => !way.folded.some((g) => g === group || holds(story.groups[g].members)); // in a larger one, too
     const away = (way) =>
       way.folded.filter((g) => !view.folded.includes(g)).length +
       view.folded.filter((g) => !way.folded.includes(g)).length;
     return ways
-      .filter((way) => way.folded.includes(group) !== closed)
+      .filter((way) => (closed ? opens(way) : way.folded.includes(group)))
       .sort((one, other) => away(one) - away(other))[0];
   }
 

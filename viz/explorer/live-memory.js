@@ -20,6 +20,9 @@ const held = (() => {
   /** Numbers that lie in a text: base64 of little-endian float64. */
   const unpack = (text, size) => numbers.decode({ data: text, size });
 
+  /** Where number `row` of example j lies in an array of n examples with `each` numbers. */
+  const spot = (row, j, n, each) => (story.training?.rows ? j * each + row : row * n + j);
+
   /** A number that is written as a·m + b. */
   const at = (v) => (Array.isArray(v) ? v[0] * m + v[1] : v);
 
@@ -182,7 +185,7 @@ const held = (() => {
   }
 
   return {
-    on, large, memory, values, recorded, start, inputs, names, gather, same, resized, differs, take, restore, lay,
+    on, large, memory, values, recorded, start, inputs, names, gather, spot, same, resized, differs, take, restore, lay,
     data: () => data,
     m: () => m,
   };

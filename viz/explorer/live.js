@@ -3,7 +3,7 @@
 /** The graph computed in the page: its inputs may be changed, and all that follows is new. */
 const live = (() => {
   const { nodes } = story;
-  const { memory, start, lay } = held;
+  const { memory, start, lay, spot } = held;
   const { compute } = runner;
   const done = []; // changes, the last one last: each with `back`, which takes it back
   const planted = {}; // by the name of its switch: which mistake a rule has
@@ -43,16 +43,22 @@ const live = (() => {
 
   // --- the number of examples --------------------------------------------------------------------
 
-  /** Take an example away, or add one: the numbers of its columns of all that has one for each. */
+  /** Take an example away, or add one: `column` gives its numbers, of all that has some for each. */
   function renew(n, column) {
     settle();
     const { given } = held.data().many;
     const m = held.m();
     const before = Object.fromEntries(Object.keys(given).map((name) => [name, memory[name].slice()]));
     lay(n, Object.fromEntries(Object.entries(given).map(([name, shared]) => {
-      const x = before[name];
+      const each = before[name].length / m;
       const part = shared ? m / n : 1; // shares of a whole
-      return [name, Float64Array.from({ length: (x.length / m) * n }, (_, i) => part * column(name, Math.floor(i / n), i % n, x))];
+      const x = new Float64Array(each * n);
+      for (let j = 0; j < n; j += 1) {
+        for (let row = 0; row < each; row += 1) {
+          x[spot(row, j, n, each)] = part * column(name, row, j, (k) => before[name][spot(row, k, m, each)]);
+        }
+      }
+      return [name, x];
     })));
     done.push({ back: () => lay(m, before) });
     compute(true);
@@ -61,14 +67,14 @@ const live = (() => {
   /** One example more, the last one; `column` gives its numbers by name and row, what it lacks is like those of example k. */
   const add = (column, k) => {
     const m = held.m();
-    renew(m + 1, (name, row, j, x) => (j < m ? x[row * m + j] : (column[name]?.[row] ?? x[row * m + k])));
+    renew(m + 1, (name, row, j, of) => (j < m ? of(j) : (column[name]?.[row] ?? of(k))));
   };
 
   /** One example less; the last one stays. */
   const remove = (k) => {
     const m = held.m();
     if (m > 1) {
-      renew(m - 1, (name, row, j, x) => x[row * m + j + (j >= k ? 1 : 0)]);
+      renew(m - 1, (name, row, j, of) => of(j < k ? j : j + 1));
     }
   };
 

@@ -26,7 +26,6 @@ from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.broken import Broken
-from viz.explorer.examples import Examples
 from viz.explorer.lesson import Caption, checked, lesson
 from viz.explorer.live import Fields, Live
 from viz.explorer.many import Many
@@ -63,7 +62,7 @@ TRAINING = tuple(
     f"explorer/training{part}.js"
     for part in ("", "-plane", "-pad", "-compare", "-break", "-slopes", "-sheet")
 )
-PAD = "explorer/training-pad.js"  # to draw on, where columns of X are pictures
+PAD = "explorer/training-pad.js"  # to draw on, where examples are pictures
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
 FARTHEST = 4_000  # rows that the arrows of another picture than the first cross; more take minutes
@@ -239,7 +238,7 @@ def _live(
         return Live(forward, backward, names)
     if backward is not None and training.given is not None and training.picture is None:
         try:
-            return Many(forward, backward, names, Examples(training.graph, *training.given))
+            return Many(forward, backward, names, training.recordable())
         except Fixed as reason:
             training.fixed = str(reason)
     return Live(forward, backward, names, True)

@@ -14,7 +14,8 @@ from tinygrad_dnn.graph import Graph
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import html_path, opened, training_of, within
+from viz.explorer.training import html_path, opened, within
+from viz.explorer.training_given import training_of
 from viz.subject import graph_of, names_of
 
 NUMBERS = 500  # that a page holds beside its inputs; it computes the others
@@ -42,7 +43,8 @@ def playground(
     It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
     graph one takes a step or plays, chooses rate and optimiser, sees the cost fall, and compares a
     gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
-    it shows what is predicted everywhere; points are moved, flipped, added and taken away there.
+    or in rows X (m, 2) and Y (m, k) or (m,), it shows what is predicted everywhere; points are
+    moved, flipped, added and taken away there.
     The graph is rewritten as `compile` does, and the page's "Program" says by which rows; on its
     copy as it was recorded one plants classic mistakes in the rules. Of more data than a page
     takes, 5 MB with the parameters, it has the first examples, and says how many.
@@ -51,12 +53,12 @@ def playground(
         cost: a Tensor of one number, or the graph of one.
         parameters: a Tensor or a structure of them; by default all that require a gradient.
         path: where to; one .html file that needs nothing beside it and no network.
-        data: X and Y; by default the leaves of these names.
+        data: X and Y; by default the leaves of these names, or x and y.
         prediction: what is compared with Y; by default the last named value of Y's shape that is
             computed from X and not from Y.
         learning_rate: what the page begins with.
         optimizer: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
-        picture: height and width of the pictures that the columns of X are, with numbers from 0 to
+        picture: height and width of the pictures that the examples of X are, with numbers from 0 to
             1; the page then has a pad to draw one on, and shows the answer as bars.
         starts: other values to start from, each under a name of yours: a mapping from the
             parameters' names to arrays, or these in order. On the page a second run starts from

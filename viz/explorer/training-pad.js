@@ -5,7 +5,7 @@ training.pad = (() => {
   const { make, button } = elements;
   const { answers: data } = training.data;
   const [rows, columns] = data.picture;
-  const [classes, batch] = data.shape; // what is drawn is the first of so many
+  const { classes, batch } = data; // what is drawn is the first of so many
   const X = live.memory[data.X];
   const m = X.length / (rows * columns);
   const pixels = new Float64Array(rows * columns);
@@ -37,10 +37,10 @@ training.pad = (() => {
     context.putImageData(image, 0, 0);
     const out = training.predicted((given) => {
       for (let i = 0; i < pixels.length; i += 1) {
-        given[i * batch] = pixels[i];
+        given[live.spot(i, 0, batch, pixels.length)] = pixels[i];
       }
     });
-    const shares = classes === 1 ? [1 - out[0], out[0]] : Array.from({ length: classes }, (_, k) => out[k * batch]);
+    const shares = classes === 1 ? [1 - out[0], out[0]] : Array.from({ length: classes }, (_, k) => out[live.spot(k, 0, batch, classes)]);
     const best = shares.reduce((one, share, k) => (share > shares[one] ? k : one), 0);
     bars.replaceChildren(...shares.map((share, k) => {
       const bar = make("span", { class: "bar" });
@@ -61,7 +61,7 @@ training.pad = (() => {
   /** Show an example of the data. */
   function show() {
     const j = Math.max(0, Math.min(m - 1, Math.floor(example.valueAsNumber) || 0));
-    pixels.forEach((_, i) => (pixels[i] = X[i * m + j]));
+    pixels.forEach((_, i) => (pixels[i] = X[live.spot(i, j, m, pixels.length)]));
     paint();
   }
 

@@ -11,7 +11,7 @@ const plane = (() => {
   const BUDGET = 30; // milliseconds of a picture
   const SIDE = 320; // of the drawing, in units of its own
   const { graded } = data; // the answers are numbers, not classes
-  const [classes, batch] = data.shape; // so many places are predicted at once
+  const { classes, batch } = data; // so many places are predicted at once
   let X = null;
   let Y = null;
   let m = 0;
@@ -39,8 +39,20 @@ const plane = (() => {
   /** An answer as −1 for the one end of what was recorded, 1 for the other. */
   const signed = (v) => (2 * (v - data.ends[0])) / (data.ends[1] - data.ends[0]) - 1;
 
+  /** A coordinate of a point. */
+  const at = (row, j) => X[live.spot(row, j, m, 2)];
+
+  /** The class with the largest number, of n examples. */
+  function likeliest(x, j, n) {
+    let best = 0;
+    for (let k = 1; k < classes; k += 1) {
+      best = x[live.spot(k, j, n, classes)] > x[live.spot(best, j, n, classes)] ? k : best;
+    }
+    return best;
+  }
+
   const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
-  const label = (j) => (graded ? 0 : classes === 1 ? Number(signed(Y[j]) > 0) : [...Y.keys()].slice(0, classes).reduce((best, k) => (Y[k * m + j] > Y[best * m + j] ? k : best), 0));
+  const label = (j) => (graded ? 0 : classes === 1 ? Number(signed(Y[j]) > 0) : likeliest(Y, j, m));
 
   /** Colours of the theme. */
   function rgb(...names) {
@@ -72,8 +84,8 @@ const plane = (() => {
       const out = training.predicted((given) => {
         for (let j = 0; j < batch; j += 1) {
           const cell = Math.min(from + j, cells - 1);
-          given[j] = low + (((cell % size) + 0.5) / size) * (high - low);
-          given[batch + j] = high - ((Math.floor(cell / size) + 0.5) / size) * (high - low);
+          given[live.spot(0, j, batch, 2)] = low + (((cell % size) + 0.5) / size) * (high - low);
+          given[live.spot(1, j, batch, 2)] = high - ((Math.floor(cell / size) + 0.5) / size) * (high - low);
         }
       }, run);
       for (let j = 0; j < batch && from + j < cells; j += 1) {
@@ -105,11 +117,8 @@ const plane = (() => {
       const v = signed(out[j]);
       return [palette[v < 0 ? 0 : 1], Math.min(1, Math.abs(v)) * 0.75];
     }
-    let best = 0;
-    for (let k = 1; k < classes; k += 1) {
-      best = out[k * batch + j] > out[best * batch + j] ? k : best;
-    }
-    return [palette[best % palette.length], Math.max(0, Math.min(1, out[best * batch + j])) * 0.75];
+    const best = likeliest(out, j, batch);
+    return [palette[best % palette.length], Math.max(0, Math.min(1, out[live.spot(best, j, batch, classes)])) * 0.75];
   }
 
   /** Put each point where it is, in the colour and the form of its class. */
@@ -118,13 +127,13 @@ const plane = (() => {
     const [paper] = rgb("paper");
     points.forEach((point, j) => {
       const kind = label(j);
-      const at = `point ${j}: ${numbers.short(X[j])}, ${numbers.short(X[m + j])}`;
-      point.setAttribute("aria-label", graded ? `${at}, ${numbers.short(Y[j])}` : `${at}, class ${kind}`);
-      point.toggleAttribute("hidden", !Number.isFinite(X[j] + X[m + j]));
+      const called = `point ${j}: ${numbers.short(at(0, j))}, ${numbers.short(at(1, j))}`;
+      point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${kind}`);
+      point.toggleAttribute("hidden", !Number.isFinite(at(0, j) + at(1, j)));
       if (point.hasAttribute("hidden")) {
         return;
       }
-      const [x, y] = [place(X[j], false), place(X[m + j], true)];
+      const [x, y] = [place(at(0, j), false), place(at(1, j), true)];
       const r = m > 60 ? 4 : 7;
       const forms = [
         `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`,
@@ -146,7 +155,7 @@ const plane = (() => {
       return; // there are no classes
     }
     const next = answer((label(j) + 1) % Math.max(2, classes));
-    live.set(data.Y, next.map((_, k) => k * m + j), next);
+    live.set(data.Y, next.map((_, k) => live.spot(k, j, m, classes)), next);
   }
 
   /** One point more, of the class of the last one that was chosen. */
@@ -173,7 +182,7 @@ const plane = (() => {
   const outside = (event) => where(event).some((v) => v < low || v > high);
 
   function move(j, x, y) {
-    live.change(data.X, [j, m + j], [x, y].map((v) => Number(v.toPrecision(6))));
+    live.change(data.X, [0, 1].map((row) => live.spot(row, j, m, 2)), [x, y].map((v) => Number(v.toPrecision(6))));
   }
 
   /** A point is dragged, flipped by a click, moved by the arrow keys. */
@@ -212,14 +221,14 @@ const plane = (() => {
       const ways = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, by], ArrowDown: [0, -by] };
       const next = { PageUp: -1, PageDown: 1 }[event.key];
       if (event.key in ways) {
-        move(j, X[j] + ways[event.key][0], X[m + j] + ways[event.key][1]);
+        move(j, at(0, j) + ways[event.key][0], at(1, j) + ways[event.key][1]);
         live.settle();
       } else if (event.key === "Enter") {
         flip(j);
       } else if (able && (event.key === "Delete" || event.key === "Backspace")) {
         remove(j);
       } else if (able && event.key === "Insert") {
-        add(X[j] + by, X[m + j] + by);
+        add(at(0, j) + by, at(1, j) + by);
       } else if (next !== undefined) {
         const shown = [...points.keys()];
         choose(shown.at((shown.indexOf(j) + next) % shown.length));

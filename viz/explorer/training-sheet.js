@@ -55,13 +55,15 @@ const trainer = (() => {
   /** How many units of a layer answer 0 to every example; how much is saturated. */
   function watch() {
     units.replaceChildren(...training.data.units.map(({ node, kind, value }) => {
-      const [rows, columns] = story.nodes[node].shape;
-      const x = new Float64Array(rows * columns);
-      x.shape = [rows, columns];
+      const { shape: sizes } = story.nodes[node];
+      const [among, m] = training.data.rows ? [sizes[1], sizes[0]] : sizes; // units, examples
+      const x = new Float64Array(among * m);
+      x.shape = sizes;
       live.gather(live.data.places[value], x);
-      const dead = Array.from({ length: rows }, (_, r) => x.subarray(r * columns, (r + 1) * columns).every((v) => v === 0)).filter(Boolean).length;
+      const silent = (unit) => !Array.from({ length: m }, (_, j) => x[live.spot(unit, j, m, among)]).some((v) => v !== 0);
+      const dead = Array.from({ length: among }, (_, unit) => silent(unit)).filter(Boolean).length;
       const flat = x.filter((v) => Math.abs(v) > 0.99 || (story.nodes[node].op === "sigmoid" && v < 0.01)).length;
-      const [count, all, words] = kind === "dead" ? [dead, rows, "units dead"] : [Math.round((100 * flat) / x.length), 100, "% saturated"];
+      const [count, all, words] = kind === "dead" ? [dead, among, "units dead"] : [Math.round((100 * flat) / x.length), 100, "% saturated"];
       mark(node, kind, count / all);
       const name = story.nodes[node].name || story.nodes[node].op;
       return make("li", { class: count > 0 ? kind : "" }, kind === "dead" ? `${name}: ${count} of ${all} ${words}` : `${name}: ${count}${words}`);

@@ -106,7 +106,7 @@ const training = (() => {
   }
 
   const { answers } = data;
-  const out = answers && new Float64Array(answers.shape[0] * answers.shape[1]);
+  const out = answers && new Float64Array(answers.classes * answers.batch);
 
   /** What is predicted for inputs that `fill` writes, with the parameters of a run: by class and example. */
   function predicted(fill, run = state) {

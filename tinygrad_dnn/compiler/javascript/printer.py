@@ -161,7 +161,8 @@ class _Printer:
                 why = WITHOUT.get(node.op.name, NO_ROW if node.op.builtin else OWN)
                 reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
             elif not _counts(node):
-                told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64"
+                told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64; "
+                told += "record it with .astype(float)"
                 reasons.setdefault(str(node.dtype), told)
         if reasons:
             told = "; ".join(f"{name} ({why})" for name, why in reasons.items())

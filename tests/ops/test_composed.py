@@ -202,6 +202,12 @@ def test_a_function_of_plain_arrays_is_numpys_own() -> None:
 def test_an_unknown_argument_names_the_function() -> None:
     with pytest.raises(TypeError, match=r"np.vstack: got an unexpected keyword argument 'colour'"):
         td.vstack([Tensor(np.ones(2))], colour=1)
+    with pytest.raises(TypeError, match=r"np.linalg.norm.*did you mean 'keepdims'\?; expected"):
+        td.norm(Tensor(np.ones(2)), kepdims=True)
+    with pytest.raises(
+        TypeError, match=r"np.sum.*'out'; instead: results are new arrays: `t \+ u`"
+    ):
+        np.sum(Tensor(np.ones(2)), out=np.zeros(()))
 
 
 @pytest.mark.parametrize(

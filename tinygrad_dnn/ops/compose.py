@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.declare import REGISTRY, Case
 from tinygrad_dnn.ops.nested import joined, tensors
@@ -93,8 +94,10 @@ class Composed:
         try:
             given = self.__signature__.bind(*args, **kwargs).arguments
         except TypeError as error:
+            own = self.__signature__.parameters
+            hints = "".join(advice(ARGUMENTS, name, own) for name in kwargs if name not in own)
             raise TypeError(
-                f"{self.shown}: {error}; expected {self.name}{self.__signature__}"
+                f"{self.shown}: {error}{hints}; expected {self.name}{self.__signature__}"
             ) from None
         parameters = self.__signature__.parameters
         if all(parameters[name].kind not in (_MANY, _MORE) for name in given):

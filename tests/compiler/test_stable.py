@@ -328,7 +328,7 @@ def test_the_rewrites_before_a_sweep_are_listed() -> None:
 
 SPOILED: dict[str, Callable[[Any], Any]] = {
     "√(1 − P)": lambda z: np.sqrt(1 - named(td.softmax(z), "P")),
-    "log(P constant(2, 1))": lambda z: np.log(named(td.softmax(z), "P") @ np.ones((2, 1))),
+    "log(P ones(2, 1))": lambda z: np.log(named(td.softmax(z), "P") @ np.ones((2, 1))),
     "1 / A": lambda z: 1 / named(td.sigmoid(z), "A"),
     "(1 − A)^0.5": lambda z: (1 - named(td.sigmoid(z), "A")) ** 0.5,
     "log(1 − t³)": lambda z: np.log(1 - named(np.tanh(z), "t") ** 3),

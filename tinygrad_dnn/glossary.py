@@ -30,9 +30,10 @@ ATTRIBUTES = _by_name(
         "`t.detach()`": "detach_ stop_gradient",
         "the array is `t.data`, a leaf's own one": "untyped_storage storage data_ptr ctypes",
         "`t.data.nbytes`, and so on: the array is `t.data`": (
-            "nbytes itemsize strides flags base flat tobytes tofile dump dumps byteswap "
+            "nbytes itemsize strides flags base tobytes tofile dump dumps byteswap "
             "newbyteorder element_size is_contiguous stride storage_offset getfield setfield"
         ),
+        "`t.ravel()`, whose elements have one index": "flat",
         "values are real numbers": "is_complex",
         "`t.size`": "numel nelement",
         "`t.ndim`": "dim ndimension rank",
@@ -310,9 +311,9 @@ NUMPY = _by_name(
         "`np.copy(t)`, or `t.data.copy()` for the values": "array_copy",
         "the values alone are plain: `np.unique(t.data)`": (
             "unique histogram_bin_edges in1d intersect1d "
-            "union1d setdiff1d setxor1d unique_all unique_counts unique_inverse unique_values "
-            "savetxt save savez savez_compressed"
+            "union1d setdiff1d setxor1d unique_all unique_counts unique_inverse unique_values"
         ),
+        "the values are the array `t.data`": "savetxt save savez savez_compressed",
         "`np.logical_xor(t > 0, u > 0)`": "bitwise_xor",
         "`td.sigmoid(t)`": "expit",
         "`td.log_sigmoid(t)`": "log_expit",

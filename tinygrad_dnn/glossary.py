@@ -30,9 +30,10 @@ ATTRIBUTES = _by_name(
         "`t.detach()`": "detach_ stop_gradient",
         "the array is `t.data`, a leaf's own one": "untyped_storage storage data_ptr ctypes",
         "`t.data.nbytes`, and so on: the array is `t.data`": (
-            "nbytes itemsize strides flags base flat tobytes tofile dump dumps byteswap "
+            "nbytes itemsize strides flags base tobytes tofile dump dumps byteswap "
             "newbyteorder element_size is_contiguous stride storage_offset getfield setfield"
         ),
+        "`t.ravel()`, whose elements have one index": "flat",
         "values are real numbers": "is_complex",
         "`t.size`": "numel nelement",
         "`t.ndim`": "dim ndimension rank",

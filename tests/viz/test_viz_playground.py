@@ -44,7 +44,7 @@ def test_what_can_not_be_trained_is_refused(tmp_path: Path) -> None:
         viz.playground(cost, [w, 3])
     with pytest.raises(ValueError, match="depends on no parameter"):
         viz.playground((X * X).sum())
-    with pytest.raises(ValueError, match="no optimiser 'sdg'; expected one of"):
+    with pytest.raises(ValueError, match="no optimizer 'sdg'; expected one of"):
         viz.playground(cost, optimizer="sdg")
     with pytest.raises(ValueError, match="learning rate"):
         viz.playground(cost, learning_rate=-1.0)

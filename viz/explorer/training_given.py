@@ -41,7 +41,7 @@ def training_of(
         )
     check_learning_rate(rate)
     if optimiser not in OPTIMISERS:
-        raise ValueError(f"{who}: no optimiser {optimiser!r}; expected one of {OPTIMISERS}")
+        raise ValueError(f"{who}: no optimizer {optimiser!r}; expected one of {OPTIMISERS}")
     there = [x for x in graph.leaves if isinstance(x, Leaf)]
     if parameters is None:
         chosen = [x for x in there if x.requires_grad]

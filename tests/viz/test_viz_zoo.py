@@ -144,6 +144,12 @@ def test_new_axes_that_an_index_gave_are_dropped_by_one() -> None:
     assert not [t for t in titles if "scatter" in t]
 
 
+def test_one_that_is_broadcast_is_an_array_of_ones() -> None:
+    x = Tensor(np.ones((3, 2)), requires_grad=True, name="x")
+    (line,) = viz.derive((np.arange(20.0).reshape(4, 5)[:, :3] @ x).sum()).lines
+    assert line.text.plain == "c1ᵀ ones(4, 2)"
+
+
 def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
     derived = viz.derive(OTHERS["gaussian_process"]())
     assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"

@@ -23,6 +23,8 @@ class Reading(NamedTuple):
 def reading(node: Node, quiet: Container[Node], named: Container[Node]) -> Reading | None:
     """How a quiet step is written other than its op declares; None as that does."""
     op, x = node.op, node.inputs[0]
+    if op.spreads and not isinstance(x, Node) and not getattr(x, "shape", ()) and x == 1:
+        return Reading(f"ones({', '.join(map(str, node.shape))})", ())
     if op.contracts:
         u, v = (_vector(y, quiet, named) for y in node.inputs)
         return Reading("{x} {y}ᵀ", (u[0], v[0])) if u and v and not u[1] and v[1] else None

@@ -84,7 +84,7 @@ def unpack(image: bytes) -> tuple[dict[str, Any], Groups]:
                 # Two names may lead to the same bytes, so only their sum bounds the memory.
                 unread -= _require_stored(dataset, path)
                 if unread < 0:
-                    raise ValueError(f"{path}: more bytes than the file has")
+                    raise ValueError(f"{_shown(path)}: more bytes than the file has")
                 array = np.empty(dataset.shape, dtype)
                 dataset.id.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
                 groups[group][name] = array
@@ -97,16 +97,21 @@ def _names(group: h5py.Group) -> list[str]:
     names = list(group)
     for name in names:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{name}: expected data, got a link")
+            raise ValueError(f"{_shown(name)}: expected data, got a link")
     return names
+
+
+def _shown(name: str) -> str:
+    """A name as it can be printed, whatever a damaged file has."""
+    return name if name.isprintable() else repr(name)
 
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset:
     dataset = file[path]
     if not isinstance(dataset, h5py.Dataset):
-        raise TypeError(f"{path}: expected a dataset")
+        raise TypeError(f"{_shown(path)}: expected a dataset")
     if dataset.shape is None:
-        raise ValueError(f"{path}: expected values, got a null dataspace")
+        raise ValueError(f"{_shown(path)}: expected values, got a null dataspace")
     return dataset
 
 
@@ -115,18 +120,22 @@ def _require_dtype(dataset: h5py.Dataset, path: str) -> str:
     for dtype, kind in _FILE_TYPES.items():
         if stored.equal(kind):
             return dtype
-    raise TypeError(f"{path}: expected little-endian {', '.join(_FILE_TYPES)}, got another type")
+    raise TypeError(
+        f"{_shown(path)}: expected little-endian {', '.join(_FILE_TYPES)}, got another type"
+    )
 
 
 def _require_stored(dataset: h5py.Dataset, path: str) -> int:
     """The bytes of a dataset whose every value is stored, plain, inside the file."""
     plan = dataset.id.get_create_plist()
     if plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_external_count():
-        raise ValueError(f"{path}: expected plain contiguous storage inside the file")
+        raise ValueError(f"{_shown(path)}: expected plain contiguous storage inside the file")
     declared = math.prod(dataset.shape) * dataset.id.get_type().get_size()
     stored = int(dataset.id.get_storage_size())
     if stored != declared:
-        raise ValueError(f"{path}: its shape declares {declared} bytes, {stored} are stored")
+        raise ValueError(
+            f"{_shown(path)}: its shape declares {declared} bytes, {stored} are stored"
+        )
     return stored
 
 

@@ -202,7 +202,7 @@ OTHERWISE = {
     'np.ravel(A,"K")': "expected order 'C' or 'F'",
     'np.ravel(A,"A")': "expected order 'C' or 'F'",
     'A.flatten("K")': "expected order 'C' or 'F'",
-    "np.linalg.norm(A,axis=1.5)": "cannot be interpreted as an integer",
+    "np.linalg.norm(A,axis=1.5)": "integer argument expected",
     "np.linalg.svd(A)[1]": "expected full_matrices=False",
     "np.cross(V[:2],V[:2])": "expected vectors of length 3",
     "np.poly(S)": "expected zeros along one axis",

@@ -87,6 +87,8 @@ def _but_for_each(given: Sequence[OfJacobian]) -> Named | None:
     first = [*min(places)]
     if len(places) == 1:
         return Named(4, f"is right but for element {first}")
+    if any(one.x_shape != given[0].x_shape for one in given):
+        return None
     zero = all(one.yours[at] == 0 for one in given for at in places)
     return _zeros(len(places), given[0].yours.size, first) if zero else None
 

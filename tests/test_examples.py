@@ -8,9 +8,7 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
-from threading import Thread
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -310,23 +308,14 @@ def test_fit_ode(example) -> None:
 def test_serve(example, tmp_path) -> None:
     serve = example("serve")
     assert call("train", "--head", "softmax", "--iterations", "5", "--no-pictures") == 0
-    with serve.server(load_model("run/model.h5"), port=0) as running:
-        asking = Thread(target=running.serve_forever)
-        asking.start()
-        try:
-            address = f"http://127.0.0.1:{running.server_port}/"
-            question = json.dumps({"examples": [[0] * 64, [255] * 64]}).encode()
-            with urlopen(address, question, timeout=20) as reply:
-                told = json.load(reply)
-            assert len(told["classes"]) == 2
-            assert np.allclose(np.sum(told["probabilities"], axis=1), 1)
-            with pytest.raises(HTTPError, match="400") as refused:
-                urlopen(address, b'{"examples": [[1, 2]]}', timeout=20)
-            assert "expected examples (m, 8, 8, 1)" in json.load(refused.value)["error"]
-            refused.value.close()
-        finally:
-            running.shutdown()
-            asking.join()
+    with serve.answering(load_model("run/model.h5")) as running:
+        told = serve.ask(running, np.array([[0] * 64, [255] * 64]))
+        assert len(told["classes"]) == 2
+        assert np.allclose(np.sum(told["probabilities"], axis=1), 1)
+        with pytest.raises(HTTPError, match="400") as refused:
+            serve.ask(running, np.array([[1, 2]]))
+        assert "expected examples (m, 8, 8, 1)" in json.load(refused.value)["error"]
+        refused.value.close()
 
 
 def test_export_onnx(example, tmp_path) -> None:

@@ -18,7 +18,7 @@ import tinygrad_dnn as td
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 FEW = {
     "kill": 2, "stop_signals": 2, "locks": 4, "output_encodings": 18, "mutated_files": 200,
-    "random_programs": 4, "numpy_programs": 12, "processes": 1,
+    "random_programs": 4, "numpy_programs": 4, "processes": 1,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ The graph that was given is left alone; what its own backward freed is computed 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,21 +39,34 @@ class Backward(NamedTuple):
     seeds: frozenset[Node] = frozenset()
 
 
-def forward_again(graph: Graph) -> Forward:
-    """Record the graph anew from its leaves, names and scopes included.
+def _unchanged(node: Node, inputs: Sequence[Any]) -> Tensor:
+    """A node recorded anew.
 
     Raises:
-        StaleValueError: a leaf was changed after the ops that read it were recorded.
+        StaleValueError: a leaf was changed after the op that read it was recorded.
+    """
+    if isinstance(node, Leaf):
+        return Tensor(node.value, node.requires_grad)
+    refuse_changed(node)
+    return record(node.op, inputs, node.meta)
+
+
+def forward_again(
+    graph: Graph, made: Callable[[Node, Sequence[Any]], Tensor] = _unchanged
+) -> Forward:
+    """Record the graph anew from its leaves, names and scopes included.
+
+    Args:
+        made: records a node anew; given its inputs, with Tensors where nodes stood.
+
+    Raises:
+        StaleValueError: by default where a leaf was changed after the ops that read it were
+            recorded.
     """
     again: dict[Node, Tensor] = {}
     with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
         for node in graph:
-            if isinstance(node, Leaf):
-                t = Tensor(node.value, node.requires_grad)
-            else:
-                refuse_changed(node)
-                args = [again[x] if isinstance(x, Node) else x for x in node.inputs]
-                t = record(node.op, args, node.meta)
+            t = made(node, [again[x] if isinstance(x, Node) else x for x in node.inputs])
             t.node.name, t.node.scope = node.name, node.scope
             again[node] = t
     tensors = list(again.values())

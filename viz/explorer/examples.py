@@ -9,16 +9,16 @@ shares of a whole, as 1/m is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product, repeat
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.autodiff.retrace import Forward
+from tinygrad_dnn.autodiff.retrace import Forward, forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.compiler.javascript.sized import Fixed
-from tinygrad_dnn.graph import Graph, Leaf, Node, mode, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 
 SAME = 1e-9  # relative, of the cost with every example taken twice
 FEW = 3  # leaves beside X and Y of which each is tried in both ways
@@ -89,25 +89,19 @@ class Examples:
 
         The nodes are those of the graph, in the same order.
         """
-        again: dict[Node, Tensor] = {}
-        with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
-            for node in self.graph:
-                if isinstance(node, Leaf):
-                    value = node.value
-                    if node in self.leaves or node in self.beside:
-                        value = np.take(value, np.arange(m) % self.m, self.axis)
-                    if self.beside.get(node):
-                        value = value * (self.m / m)
-                    t = Tensor(value, node.requires_grad)
-                else:
-                    args = [again[x] if isinstance(x, Node) else self._other(x, m)
-                            for x in node.inputs]  # fmt: skip
-                    t = record(node.op, args, self._settings(node.meta, m))
-                t.node.name, t.node.scope = node.name, node.scope
-                again[node] = t
-        tensors = [*again.values()]
-        outputs = tuple(again[node].node for node in self.graph.outputs)
-        return Forward(Graph([t.node for t in tensors], outputs), tensors)
+
+        def made(node: Node, inputs: Sequence[Any]) -> Tensor:
+            if not isinstance(node, Leaf):
+                others = [x if isinstance(x, Tensor) else self._other(x, m) for x in inputs]
+                return record(node.op, others, self._settings(node.meta, m))
+            value = node.value
+            if node in self.leaves or node in self.beside:
+                value = np.take(value, np.arange(m) % self.m, self.axis)
+            if self.beside.get(node):
+                value = value * (self.m / m)
+            return Tensor(value, node.requires_grad)
+
+        return forward_again(self.graph, made)
 
     def _settings(self, meta: Mapping[str, Any], m: int) -> dict[str, Any]:
         if "shape" not in meta:
@@ -139,16 +133,13 @@ def arrays_as_leaves(graph: Graph, m: int, axis: int) -> tuple[Graph, dict[Node,
 
     if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
         return graph, {node: node for node in graph}
-    again: dict[Node, Tensor] = {}
-    with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
-        for node in graph:
-            if isinstance(node, Leaf):
-                t = Tensor(node.value, node.requires_grad)
-            else:
-                args = [again[x] if isinstance(x, Node) else Tensor(x) if of_examples(x) else x
-                        for x in node.inputs]  # fmt: skip
-                t = record(node.op, args, node.meta)
-            t.node.name, t.node.scope = node.name, node.scope
-            again[node] = t
-    moved = {node: t.node for node, t in again.items()}
+
+    def made(node: Node, inputs: Sequence[Any]) -> Tensor:
+        if isinstance(node, Leaf):
+            return Tensor(node.value, node.requires_grad)
+        leaves = [Tensor(x) if of_examples(x) else x for x in inputs]
+        return record(node.op, leaves, node.meta)
+
+    tensors = forward_again(graph, made).tensors
+    moved = {node: t.node for node, t in zip(graph, tensors, strict=True)}
     return trace([moved[x] for x in graph.outputs]), moved

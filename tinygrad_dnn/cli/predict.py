@@ -24,7 +24,7 @@ from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage.picture_reader import read_picture
 from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.threads import blas_threads, largest_product
-from tinygrad_dnn.train import Settings
+from tinygrad_dnn.train import Model, Settings
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +80,7 @@ def _tell(
         for name, numbers in zip(names, AL.T.tolist(), strict=True):
             print(f"{name:{width}}  {'  '.join(f'{x:.6g}' for x in numbers)}")
         return
-    classes = model.class_names or tuple(map(str, range(settings.classes)))
+    classes = Model(model, settings).classes
     of_one = settings.head == "sigmoid"
     print(f"{begun}, class and {f'probability of {classes[1]!r}' if of_one else 'probability'}:")
     class_width = max(map(len, classes))

@@ -17,6 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.escapes import printable
+
 Groups = dict[str, dict[str, NDArray[Any]]]
 
 MAX_TEXT_BYTES = 2**20
@@ -84,7 +86,7 @@ def unpack(image: bytes) -> tuple[dict[str, Any], Groups]:
                 # Two names may lead to the same bytes, so only their sum bounds the memory.
                 unread -= _require_stored(dataset, path)
                 if unread < 0:
-                    raise ValueError(f"{_shown(path)}: more bytes than the file has")
+                    raise ValueError(f"{printable(path)}: more bytes than the file has")
                 array = np.empty(dataset.shape, dtype)
                 dataset.id.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
                 groups[group][name] = array
@@ -97,21 +99,16 @@ def _names(group: h5py.Group) -> list[str]:
     names = list(group)
     for name in names:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{_shown(name)}: expected data, got a link")
+            raise ValueError(f"{printable(name)}: expected data, got a link")
     return names
-
-
-def _shown(name: str) -> str:
-    """A name as it can be printed, whatever a damaged file has."""
-    return name if name.isprintable() else repr(name)
 
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset:
     dataset = file[path]
     if not isinstance(dataset, h5py.Dataset):
-        raise TypeError(f"{_shown(path)}: expected a dataset")
+        raise TypeError(f"{printable(path)}: expected a dataset")
     if dataset.shape is None:
-        raise ValueError(f"{_shown(path)}: expected values, got a null dataspace")
+        raise ValueError(f"{printable(path)}: expected values, got a null dataspace")
     return dataset
 
 
@@ -121,7 +118,7 @@ def _require_dtype(dataset: h5py.Dataset, path: str) -> str:
         if stored.equal(kind):
             return dtype
     raise TypeError(
-        f"{_shown(path)}: expected little-endian {', '.join(_FILE_TYPES)}, got another type"
+        f"{printable(path)}: expected little-endian {', '.join(_FILE_TYPES)}, got another type"
     )
 
 
@@ -129,12 +126,12 @@ def _require_stored(dataset: h5py.Dataset, path: str) -> int:
     """The bytes of a dataset whose every value is stored, plain, inside the file."""
     plan = dataset.id.get_create_plist()
     if plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_external_count():
-        raise ValueError(f"{_shown(path)}: expected plain contiguous storage inside the file")
+        raise ValueError(f"{printable(path)}: expected plain contiguous storage inside the file")
     declared = math.prod(dataset.shape) * dataset.id.get_type().get_size()
     stored = int(dataset.id.get_storage_size())
     if stored != declared:
         raise ValueError(
-            f"{_shown(path)}: its shape declares {declared} bytes, {stored} are stored"
+            f"{printable(path)}: its shape declares {declared} bytes, {stored} are stored"
         )
     return stored
 

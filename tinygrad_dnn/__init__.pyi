@@ -58,12 +58,12 @@ from tinygrad_dnn.loops.loop import Loop as Loop
 from tinygrad_dnn.loops.loop_compiler import compile_loop as compile_loop
 from tinygrad_dnn.ops import COMPOSED as COMPOSED
 from tinygrad_dnn.ops import REGISTRY as REGISTRY
+from tinygrad_dnn.ops.cases import At as At
+from tinygrad_dnn.ops.cases import Case as Case
+from tinygrad_dnn.ops.cases import Pole as Pole
 from tinygrad_dnn.ops.compose import Composed as Composed
 from tinygrad_dnn.ops.compose import composed as composed
-from tinygrad_dnn.ops.declare import At as At
-from tinygrad_dnn.ops.declare import Case as Case
 from tinygrad_dnn.ops.declare import Op as Op
-from tinygrad_dnn.ops.declare import Pole as Pole
 from tinygrad_dnn.ops.declare import op as op
 from tinygrad_dnn.ops.numpy_functions.joining import c_ as c_
 from tinygrad_dnn.ops.numpy_functions.joining import r_ as r_

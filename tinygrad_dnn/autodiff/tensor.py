@@ -41,7 +41,7 @@ from tinygrad_dnn.graph import (
     traced,
 )
 from tinygrad_dnn.ops import Op, identity
-from tinygrad_dnn.ops.declare import locked
+from tinygrad_dnn.ops.memory import locked
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray

@@ -17,7 +17,8 @@ from tinygrad_dnn.autodiff.transforms import gradients
 from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.ops.declare import Case, Op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import Op
 
 # How far apart sampled values must be: a kink or a tie in between would spoil a difference.
 APART = 6e-3

@@ -2,6 +2,7 @@
 
 from tinygrad_dnn.ops import (
     activation,
+    cases,
     choice,
     compose,
     declare,
@@ -22,6 +23,7 @@ from tinygrad_dnn.ops import (
     trigonometry,
 )
 from tinygrad_dnn.ops.activation import *
+from tinygrad_dnn.ops.cases import *
 from tinygrad_dnn.ops.choice import *
 from tinygrad_dnn.ops.compose import *
 from tinygrad_dnn.ops.declare import *
@@ -46,6 +48,7 @@ abs = absolute
 
 __all__ = ["abs"]
 __all__ += activation.__all__
+__all__ += cases.__all__
 __all__ += choice.__all__
 __all__ += compose.__all__
 __all__ += numpy_functions.__all__

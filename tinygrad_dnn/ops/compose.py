@@ -21,7 +21,8 @@ import numpy as np
 
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.declare import REGISTRY, Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import REGISTRY
 from tinygrad_dnn.ops.nested import joined, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]

@@ -8,7 +8,8 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.indexing import scatter
 from tinygrad_dnn.ops.leading import elementwise, lined_up
 from tinygrad_dnn.ops.nested import tensors

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, composed, in_floats
-from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.factorization import (
     cholesky_lower,
     definite,

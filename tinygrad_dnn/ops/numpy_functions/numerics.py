@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, plain
-from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.positions import take
 
 __all__ = [

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.ops import joining as ops
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import composed, in_floats
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = ["pad"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction, running
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, in_floats
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "average",

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import composed, plain
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "array_split",

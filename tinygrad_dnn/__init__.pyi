@@ -49,11 +49,11 @@ from tinygrad_dnn.compiler import compile as compile
 from tinygrad_dnn.compiler.compiled import Compiled as Compiled
 from tinygrad_dnn.compiler.errors import RecordingError as RecordingError
 from tinygrad_dnn.compiler.errors import SaturationWarning as SaturationWarning
-from tinygrad_dnn.graph import Graph as Graph
-from tinygrad_dnn.graph import Leaf as Leaf
-from tinygrad_dnn.graph import Node as Node
-from tinygrad_dnn.graph import no_grad as no_grad
-from tinygrad_dnn.graph import scope as scope
+from tinygrad_dnn.graph.leaf import Leaf as Leaf
+from tinygrad_dnn.graph.mode import no_grad as no_grad
+from tinygrad_dnn.graph.mode import scope as scope
+from tinygrad_dnn.graph.node import Node as Node
+from tinygrad_dnn.graph.recorded import Graph as Graph
 from tinygrad_dnn.loops.loop import Loop as Loop
 from tinygrad_dnn.loops.loop_compiler import compile_loop as compile_loop
 from tinygrad_dnn.ops import COMPOSED as COMPOSED

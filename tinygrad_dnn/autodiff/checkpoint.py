@@ -15,7 +15,9 @@ from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.pytree import flatten, ravel_tree, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, pull, record, variable
 from tinygrad_dnn.autodiff.transforms import Transformed
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, Observer, mode, rebuilt, tick, traced
+from tinygrad_dnn.graph import NO_META, Leaf, Node, Observer, mode, rebuilt, traced
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 from tinygrad_dnn.ops import Op
 
 

@@ -22,7 +22,8 @@ from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.pytree import mapped
 from tinygrad_dnn.autodiff.tensor import Tensor, pull
 from tinygrad_dnn.autodiff.variables import Argnums, Run, refuse_no_function, selected
-from tinygrad_dnn.graph import MODE, Node, describe, mode
+from tinygrad_dnn.graph import Node, describe, mode
+from tinygrad_dnn.graph.mode import MODE
 
 
 class Transformed:

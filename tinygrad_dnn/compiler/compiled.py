@@ -25,7 +25,8 @@ from tinygrad_dnn.compiler.guards.guards import Guards
 from tinygrad_dnn.compiler.program import Key, Program, changed_number, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
-from tinygrad_dnn.graph import MODE, no_grad, traced
+from tinygrad_dnn.graph import no_grad, traced
+from tinygrad_dnn.graph.mode import MODE
 
 LIMIT = 32  # keys of which a compiled function keeps programs
 LONG = 5_000  # ops from which on writing them takes seconds

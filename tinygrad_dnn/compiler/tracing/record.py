@@ -28,7 +28,8 @@ from tinygrad_dnn.compiler.tracing.signature import (
 )
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
-from tinygrad_dnn.graph import MODE, Graph, Leaf, Node, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
+from tinygrad_dnn.graph.mode import MODE
 from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import constant_value
 

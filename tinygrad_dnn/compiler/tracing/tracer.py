@@ -21,7 +21,8 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.bytecode import Site
 from tinygrad_dnn.compiler.errors import RecordingError
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
-from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick, trace
+from tinygrad_dnn.graph import Leaf, Node, describe, mode, trace
+from tinygrad_dnn.graph.node import tick
 
 _LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
 PYTHON = str(Path(os.__file__).parent) + os.sep

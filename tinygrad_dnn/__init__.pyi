@@ -27,6 +27,8 @@ from tinygrad_dnn.autodiff.checkpoint import checkpoint as checkpoint
 from tinygrad_dnn.autodiff.checkpoint import remat as remat
 from tinygrad_dnn.autodiff.debug import NonFiniteError as NonFiniteError
 from tinygrad_dnn.autodiff.debug import debug as debug
+from tinygrad_dnn.autodiff.jacobians import hessian as hessian
+from tinygrad_dnn.autodiff.jacobians import jacobian as jacobian
 from tinygrad_dnn.autodiff.per_example import per_example_gradients as per_example_gradients
 from tinygrad_dnn.autodiff.pytree import ravel_tree as ravel_tree
 from tinygrad_dnn.autodiff.reverse import FreedGraphError as FreedGraphError
@@ -34,9 +36,7 @@ from tinygrad_dnn.autodiff.reverse import StaleValueError as StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor as Tensor
 from tinygrad_dnn.autodiff.transforms import grad as grad
 from tinygrad_dnn.autodiff.transforms import gradients as gradients
-from tinygrad_dnn.autodiff.transforms import hessian as hessian
 from tinygrad_dnn.autodiff.transforms import hvp as hvp
-from tinygrad_dnn.autodiff.transforms import jacobian as jacobian
 from tinygrad_dnn.autodiff.transforms import jvp as jvp
 from tinygrad_dnn.autodiff.transforms import linearize as linearize
 from tinygrad_dnn.autodiff.transforms import value_and_grad as value_and_grad

@@ -3,7 +3,7 @@
 from tinygrad_dnn.graph.leaf import Leaf
 from tinygrad_dnn.graph.mode import Call, Observer, mode, no_grad, scope, traced
 from tinygrad_dnn.graph.node import NO_META, Node, by_index, describe, rebuilt
-from tinygrad_dnn.graph.recorded import Graph, trace
+from tinygrad_dnn.graph.recorded import Graph, behind, trace
 
 __all__ = [
     "NO_META",
@@ -12,6 +12,7 @@ __all__ = [
     "Leaf",
     "Node",
     "Observer",
+    "behind",
     "by_index",
     "describe",
     "mode",

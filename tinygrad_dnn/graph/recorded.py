@@ -73,11 +73,23 @@ class Graph(Sequence[Node]):
 def trace(outputs: Iterable[Node]) -> Graph:
     """Collect everything that `outputs` were computed from: linear, iterative, each node once."""
     roots = tuple(outputs)
+    return Graph(behind(roots), roots)
+
+
+def behind(roots: Iterable[Node], ends: Callable[[Node], bool] | None = None) -> list[Node]:
+    """Return the roots and all that they were computed from, in order of creation.
+
+    Args:
+        ends: whether a node is one that is not looked behind.
+    """
     seen = set(roots)
-    stack = list(roots)
+    stack = list(seen)
     while stack:
-        for x in stack.pop().inputs:
+        node = stack.pop()
+        if ends is not None and ends(node):
+            continue
+        for x in node.inputs:
             if isinstance(x, Node) and x not in seen:
                 seen.add(x)
                 stack.append(x)
-    return Graph(sorted(seen, key=by_index), roots)
+    return sorted(seen, key=by_index)

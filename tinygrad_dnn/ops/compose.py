@@ -192,6 +192,11 @@ def as_array(x: Any) -> Any:
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 
+def along(axis: int, part: Any) -> tuple[Any, ...]:
+    """The index of a part along an axis, of all along those before it."""
+    return (slice(None),) * axis + (part,)
+
+
 def as_dtype(x: Any, dtype: Any) -> Any:
     """x in a dtype, None for its own."""
     return x if dtype is None or x.dtype == dtype else x.astype(dtype)

@@ -20,7 +20,7 @@ _np: Any = np  # its functions dispatch on a Tensor, which its types do not know
 _MORE = frozenset(("correction", "dtype", "initial", "mean", "where"))
 
 
-def whole(function: Callable[..., Any], x: Any, others: dict[str, Any], **settings: Any) -> Any:
+def _whole(function: Callable[..., Any], x: Any, others: dict[str, Any], **settings: Any) -> Any:
     """NumPy's function with all its arguments, `t.sum(where=mask)`; others than those are refused.
 
     Raises:
@@ -67,7 +67,7 @@ class Methods:
         """Sum over axes."""
         if others or dtype is not None or initial is not None or where is not None:
             more = {"dtype": dtype, "initial": initial, "where": where}
-            found: Self = whole(np.sum, self, others | more, axis=axis, keepdims=keepdims)
+            found: Self = _whole(np.sum, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.sum, (self,), {"axis": axis, "keepdims": keepdims})
 
@@ -83,7 +83,7 @@ class Methods:
         """Mean over axes."""
         if others or dtype is not None or where is not None:
             more = {"dtype": dtype, "where": where}
-            found: Self = whole(np.mean, self, others | more, axis=axis, keepdims=keepdims)
+            found: Self = _whole(np.mean, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
@@ -108,7 +108,7 @@ class Methods:
             or correction is not None
         ):
             more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
-            found: Self = whole(
+            found: Self = _whole(
                 np.var, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
             )
             return found
@@ -136,7 +136,7 @@ class Methods:
             or correction is not None
         ):
             more = {"dtype": dtype, "where": where, "mean": mean, "correction": correction}
-            found: Self = whole(
+            found: Self = _whole(
                 np.std, self, others | more, axis=axis, ddof=ddof, keepdims=keepdims
             )
             return found
@@ -155,7 +155,7 @@ class Methods:
         """Largest element along axes."""
         if others or initial is not None or where is not None:
             more = {"initial": initial, "where": where}
-            found: Self = whole(np.max, self, others | more, axis=axis, keepdims=keepdims)
+            found: Self = _whole(np.max, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.max, (self,), {"axis": axis, "keepdims": keepdims})
 
@@ -171,7 +171,7 @@ class Methods:
         """Smallest element along axes."""
         if others or initial is not None or where is not None:
             more = {"initial": initial, "where": where}
-            found: Self = whole(np.min, self, others | more, axis=axis, keepdims=keepdims)
+            found: Self = _whole(np.min, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.min, (self,), {"axis": axis, "keepdims": keepdims})
 
@@ -188,7 +188,7 @@ class Methods:
         """Product over axes."""
         if others or dtype is not None or initial is not None or where is not None:
             more = {"dtype": dtype, "initial": initial, "where": where}
-            found: Self = whole(np.prod, self, others | more, axis=axis, keepdims=keepdims)
+            found: Self = _whole(np.prod, self, others | more, axis=axis, keepdims=keepdims)
             return found
         return self.__record__(ops.prod, (self,), {"axis": axis, "keepdims": keepdims})
 
@@ -196,7 +196,7 @@ class Methods:
         """Running sum along an axis."""
         if others or dtype is not None:
             more = {"dtype": dtype}
-            found: Self = whole(np.cumsum, self, others | more, axis=axis)
+            found: Self = _whole(np.cumsum, self, others | more, axis=axis)
             return found
         return self.__record__(ops.cumsum, (self,), {"axis": axis})
 

@@ -1,4 +1,12 @@
-"""The recorded computation: nodes, their order, names and scopes. No mathematics."""
+"""The recorded computation: nodes, their order, names and scopes. No mathematics.
+
+node      one recorded op              -> what was applied, to what
+leaf      a value that no op made      -> and what happened to its memory
+mode      how recording behaves now    -> off, watched, within a scope
+leaving   a value leaves the graph     -> who is asked, and what is lost
+recorded  the whole behind a result    -> nodes in order, which printers read
+verify    what is malformed about it
+"""
 
 from tinygrad_dnn.graph.leaf import Leaf
 from tinygrad_dnn.graph.mode import Call, Observer, mode, no_grad, scope, traced

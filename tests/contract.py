@@ -162,7 +162,7 @@ def check_narrow(op: Op) -> None:
         if "dtype" in case.meta or not op.differentiable:
             continue
         arrays = [x.astype("f4") if x.dtype.kind == "f" else x for x in sampled(op, case)]
-        xs = [Tensor(x, op.rules[0 if op.many else i] is not None) for i, x in enumerate(arrays)]
+        xs = [Tensor(x, op.rule(i) is not None) for i, x in enumerate(arrays)]
         z = record(op, xs, dict(op.defaults | case.meta))
         g = cotangent(z.data).astype("f4")
         for i, x in enumerate(xs):

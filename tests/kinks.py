@@ -288,7 +288,7 @@ def check_points(op: Op) -> int:
 
 
 def _recorded(op: Op, arrays: Sequence[Any], meta: dict[str, Any]) -> tuple[list[Tensor], Tensor]:
-    xs = [Tensor(x, op.rules[0 if op.many else i] is not None) for i, x in enumerate(arrays)]
+    xs = [Tensor(x, op.rule(i) is not None) for i, x in enumerate(arrays)]
     return xs, record(op, xs, meta)
 
 

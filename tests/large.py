@@ -16,7 +16,7 @@ import pytest
 from tinygrad_dnn import Tensor, gradients
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.ops import REGISTRY, Op, linalg, logic, running
+from tinygrad_dnn.ops import REGISTRY, Op, contraction, logic, running
 
 WIDE = np.longdouble
 PI = Decimal("3.141592653589793238462643383279502884197169399375105820974944592307816406286209")
@@ -52,8 +52,8 @@ def _einsum(op: Op) -> None:
         xs = [rng.normal(size=s) for s in shapes]
         plain = np.einsum(subscripts, *xs)
         for many in (1, 10**9):
-            linalg._steps.cache_clear()
-            with planted(linalg, MANY=many):
+            contraction._steps.cache_clear()
+            with planted(contraction, MANY=many):
                 for optimize in (False, True):
                     z = np.einsum(subscripts, *map(Tensor, xs), optimize=optimize)
                     np.testing.assert_allclose(z.data, plain, rtol=1e-12, atol=1e-12)
@@ -63,7 +63,7 @@ def _einsum(op: Op) -> None:
                     assert ("matmul" in names) == (many == 1 and not literal)
                     pairs = "kl" in subscripts and (many == 1 or optimize)
                     assert literal or many == 1 or len(names) == 1 + pairs
-        linalg._steps.cache_clear()
+        contraction._steps.cache_clear()
 
 
 def _argsort(op: Op) -> None:

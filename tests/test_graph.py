@@ -20,7 +20,8 @@ import tinygrad_dnn as tg
 from tinygrad_dnn import FreedGraphError, Graph, Tensor, debug, no_grad, scope
 from tinygrad_dnn.autodiff.evaluate import evaluate, replay
 from tinygrad_dnn.formula.text import formula
-from tinygrad_dnn.graph import MODE, trace
+from tinygrad_dnn.graph import trace
+from tinygrad_dnn.graph.mode import MODE
 
 DEEP = 100_000
 

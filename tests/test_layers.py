@@ -76,7 +76,7 @@ def test_no_module_bears_the_name_of_a_public_function() -> None:
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("tinygrad_dnn/graph.py", "from tinygrad_dnn.autodiff.tensor import Tensor"),
+        ("tinygrad_dnn/graph/node.py", "from tinygrad_dnn.autodiff.tensor import Tensor"),
         ("tinygrad_dnn/ops/shape.py", "def late():\n    import tinygrad_dnn.rewrite"),
         ("tinygrad_dnn/autodiff/tensor.py", "import viz"),
         ("viz/palette.py", "from viz.drawing.draw import draw"),

@@ -11,6 +11,7 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.autodiff.checkpoint import checkpoint, remat
 from tinygrad_dnn.autodiff.debug import NonFiniteError, debug
+from tinygrad_dnn.autodiff.jacobians import hessian, jacobian
 from tinygrad_dnn.autodiff.per_example import per_example_gradients
 from tinygrad_dnn.autodiff.pytree import ravel_tree
 from tinygrad_dnn.autodiff.reverse import FreedGraphError, StaleValueError
@@ -18,9 +19,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.autodiff.transforms import (
     grad,
     gradients,
-    hessian,
     hvp,
-    jacobian,
     jvp,
     linearize,
     value_and_grad,

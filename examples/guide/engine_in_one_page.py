@@ -38,7 +38,7 @@ def exp(x):
 
 
 def trace(z):
-    """Everything that z was computed from, inputs first, without recursion (graph.py: trace)."""
+    """Everything that z was computed from, inputs first, no recursion (graph/recorded.py)."""
     order, seen, stack = [], set(), [(z, False)]
     while stack:
         node, complete = stack.pop()

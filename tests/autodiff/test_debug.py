@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import NonFiniteError, StaleValueError, Tensor, debug, no_grad
-from tinygrad_dnn.graph import MODE
+from tinygrad_dnn.graph.mode import MODE
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it in its own way
 

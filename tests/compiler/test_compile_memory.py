@@ -14,7 +14,7 @@ from test_compile_registry import forward_and_gradients
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Op
 from tinygrad_dnn.check.op_check import cases_of
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.cases import Case
 
 ELEMENTS = 40_000
 # Where kinds of numbers meet, NumPy casts 8192 at a time; array objects and views take some too.

@@ -71,6 +71,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "return X.T @ (X @ w - y) / len(y), np.sum(X @ w + b - y) / len(y)",
         "dw is the gradient of another forward, which lacks the term b in X @ w + b",
     ),
+    "another forward, in single precision": (
+        "cost_gradient",
+        "return np.float32(X.T @ (X @ w - y) / len(y)), np.sum(X @ w + b - y) / len(y)",
+        "dw is the gradient of another forward, which lacks the term b in X @ w + b",
+    ),
     "once": (
         "confusion",
         "C = np.zeros((K, K)); C[y, p] += 1; return C",

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.ops.declare import Rule
+from tinygrad_dnn.ops.rules import Rule
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from mutation.planted import Mutant, redeclared
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.ops.declare import Rule
+from tinygrad_dnn.ops.rules import Rule
 
 Spoil = Callable[[Any, tuple[int, ...]], Any]
 

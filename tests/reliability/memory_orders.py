@@ -21,7 +21,7 @@ import numpy as np
 import tinygrad_dnn as tg
 from tinygrad_dnn import Op, Tensor, vjp
 from tinygrad_dnn.ops import REGISTRY, indexing, positions
-from tinygrad_dnn.ops.linalg import einsum_of
+from tinygrad_dnn.ops.contraction import einsum_of
 
 SHAPES: dict[int, tuple[int, ...]] = {0: (), 1: (3,), 2: (2, 3), 3: (2, 3, 4), 4: (2, 3, 1, 2)}
 AT: dict[int, tuple[int, ...]] = {0: (), 1: (2,), 2: (2, 3), 3: (2, 1, 2)}  # shapes of positions

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.conversions import Conversions
-from tinygrad_dnn.graph import MODE, Node, describe, trace, traced
+from tinygrad_dnn.graph import Node, describe, trace, traced
+from tinygrad_dnn.graph.mode import MODE
 
 
 def seed_of(y: Conversions, gradient: Any, create_graph: bool) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of
-from tinygrad_dnn.graph import MODE, Node, Observer
+from tinygrad_dnn.graph import Node, Observer
+from tinygrad_dnn.graph.mode import MODE
 from tinygrad_dnn.ops.leading import One
 
 FEW = 3  # fewer are done one after the other

@@ -21,8 +21,8 @@ from tinygrad_dnn.autodiff.coerce import as_data
 from tinygrad_dnn.autodiff.tensor import Tensor, record, value_of
 from tinygrad_dnn.graph import NO_META, traced
 from tinygrad_dnn.ops import Op
-from tinygrad_dnn.ops.declare import locked
 from tinygrad_dnn.ops.handwritten import Handwritten, parameters_of
+from tinygrad_dnn.ops.memory import locked
 
 _STEP = 2.0**-10  # to a neighbouring point: far enough to be seen in float16
 

@@ -13,9 +13,12 @@ from typing import Any
 from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.pytree import flatten, ravel_tree, rebuild
+from tinygrad_dnn.autodiff.retrace import recorded_again
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, pull, record, variable
 from tinygrad_dnn.autodiff.transforms import Transformed
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, Node, Observer, mode, rebuilt, tick, traced
+from tinygrad_dnn.graph import NO_META, Leaf, Node, Observer, behind, mode, rebuilt, traced
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 from tinygrad_dnn.ops import Op
 
 
@@ -114,17 +117,13 @@ def _forgotten(named: str, whole: Tensor, read: _Read) -> Tensor:
 
     def gradients(g: Any, saved: tuple[Any, ...]) -> list[Any]:
         with mode(recording=True):
-            again: dict[Node, Tensor] = {}
-            for node, x in zip(inputs, saved[1:], strict=True):
-                wanted = node.requires_grad and node.dtype.kind == "f"
-                again[node] = variable(x) if wanted else Tensor(x)
-            starts = [again[node].node for node in inputs]
-            for node in structure:
-                xs = [again[x] if isinstance(x, Node) else x for x in node.inputs]
-                again[node] = t = record(node.op, xs, node.meta)
-                t.node.name, t.node.scope = node.name, node.scope
-            end = again[last].node
-            del again  # values that no rule reads are not kept for the sweep
+            given = [
+                variable(x) if node.requires_grad and node.dtype.kind == "f" else Tensor(x)
+                for node, x in zip(inputs, saved[1:], strict=True)
+            ]
+            starts = [t.node for t in given]
+            # Of all that is recorded no more is held here: the sweep frees what it passes.
+            end = recorded_again(structure, _applied, zip(inputs, given, strict=True))[last].node
             found = pull([end], [g], wanted=starts, create_graph=isinstance(g, Tensor))
         return [found.get(node) for node in starts]
 
@@ -133,17 +132,13 @@ def _forgotten(named: str, whole: Tensor, read: _Read) -> Tensor:
     return record(op, [handle(x, read.values[x]) for x in inputs], NO_META)
 
 
+def _applied(node: Node, inputs: Sequence[Any]) -> Tensor:
+    return record(node.op, inputs, node.meta)
+
+
 def _structure(whole: Node, read: _Read) -> tuple[list[Node], list[Node]]:
     """What a function read from outside, and its ops without their values, in order."""
-    seen = {whole}
-    stack = [whole]
-    while stack:
-        node = stack.pop()
-        if read.is_inside(node):
-            new = [x for x in node.inputs if isinstance(x, Node) and x not in seen]
-            seen.update(new)
-            stack += new
-    ordered = sorted(seen, key=lambda node: node.index)
+    ordered = behind([whole], lambda node: not read.is_inside(node))
     bare: dict[Node, Node] = {}
     for node in ordered:
         if read.is_inside(node):

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_dnn.array_modules import number
 from tinygrad_dnn.autodiff.reverse import note_sight
 from tinygrad_dnn.glossary import LOST, PLAIN, SCIPY
-from tinygrad_dnn.graph import Leaf, Node, describe, leaves_graph, leaves_unasked
+from tinygrad_dnn.graph import Leaf, Node, describe
+from tinygrad_dnn.graph.leaving import leaves_graph, leaves_unasked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

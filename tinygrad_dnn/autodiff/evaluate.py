@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.reverse import StaleValueError
-from tinygrad_dnn.graph import Leaf, Node, by_index, describe, trace
+from tinygrad_dnn.graph import Leaf, Node, behind, describe, trace
 
 
 def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any] | None = None) -> dict[Node, Any]:
@@ -23,7 +23,7 @@ def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any] | None = None) -> 
     """
     known = {} if known is None else known
     values: dict[Node, Any] = {}
-    for node in _down_to(nodes, known):
+    for node in behind(nodes, known.__contains__):
         if node in known:
             values[node] = known[node]
         elif isinstance(node, Leaf):
@@ -35,21 +35,6 @@ def evaluate(nodes: Iterable[Node], known: Mapping[Node, Any] | None = None) -> 
             scalar = isinstance(value, np.generic) or not hasattr(value, "dtype")
             values[node] = np.asarray(value) if scalar else value
     return values
-
-
-def _down_to(nodes: Iterable[Node], known: Mapping[Node, Any]) -> list[Node]:
-    """Return the nodes and all they are computed from, but nothing behind a known one; in order."""
-    seen = dict.fromkeys(nodes)
-    stack = list(seen)
-    while stack:
-        node = stack.pop()
-        if node in known:
-            continue
-        for x in node.inputs:
-            if isinstance(x, Node) and x not in seen:
-                seen[x] = None
-                stack.append(x)
-    return sorted(seen, key=by_index)
 
 
 def replay(nodes: Iterable[Node]) -> dict[Node, Any]:

@@ -10,7 +10,9 @@ from tinygrad_dnn.autodiff.coerce import Array, as_data, require_float
 from tinygrad_dnn.autodiff.conversions import Conversions
 from tinygrad_dnn.autodiff.errors import refuse_others
 from tinygrad_dnn.autodiff.reverse import SHARED, note_edit
-from tinygrad_dnn.graph import MODE, Leaf, describe, tick, traced
+from tinygrad_dnn.graph import Leaf, describe, traced
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

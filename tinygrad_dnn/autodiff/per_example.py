@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_dnn.autodiff.batching import FEW, Recording, in_parts, refuse_size
 from tinygrad_dnn.autodiff.tensor import Tensor, record, value_of
 from tinygrad_dnn.autodiff.variables import Run, refuse_no_function
-from tinygrad_dnn.graph import MODE, NO_META, Node, mode
+from tinygrad_dnn.graph import NO_META, Node, mode
+from tinygrad_dnn.graph.mode import MODE
 from tinygrad_dnn.ops import identity
 
 

@@ -5,7 +5,7 @@ The graph that was given is left alone; what its own backward freed is computed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Backward(NamedTuple):
     seeds: frozenset[Node] = frozenset()
 
 
-def _unchanged(node: Node, inputs: Sequence[Any]) -> Tensor:
+def unchanged(node: Node, inputs: Sequence[Any]) -> Tensor:
     """A node recorded anew.
 
     Raises:
@@ -51,24 +51,38 @@ def _unchanged(node: Node, inputs: Sequence[Any]) -> Tensor:
     return record(node.op, inputs, node.meta)
 
 
+def recorded_again(
+    nodes: Iterable[Node],
+    made: Callable[[Node, Sequence[Any]], Tensor],
+    known: Iterable[tuple[Node, Tensor]] = (),
+) -> dict[Node, Tensor]:
+    """The Tensors of nodes recorded anew in their order, with their names and scopes.
+
+    Args:
+        made: records a node anew; given its inputs, with Tensors where nodes stood.
+        known: Tensors of nodes that stood before them.
+    """
+    again = dict(known)
+    for node in nodes:
+        again[node] = t = made(node, [again[x] if isinstance(x, Node) else x for x in node.inputs])
+        t.node.name, t.node.scope = node.name, node.scope
+    return again
+
+
 def forward_again(
-    graph: Graph, made: Callable[[Node, Sequence[Any]], Tensor] = _unchanged
+    graph: Graph, made: Callable[[Node, Sequence[Any]], Tensor] = unchanged
 ) -> Forward:
     """Record the graph anew from its leaves, names and scopes included.
 
     Args:
-        made: records a node anew; given its inputs, with Tensors where nodes stood.
+        made: as for `recorded_again`.
 
     Raises:
         StaleValueError: by default where a leaf was changed after the ops that read it were
             recorded.
     """
-    again: dict[Node, Tensor] = {}
     with mode(recording=True, watch=None, scope=()), np.errstate(all="ignore"):
-        for node in graph:
-            t = made(node, [again[x] if isinstance(x, Node) else x for x in node.inputs])
-            t.node.name, t.node.scope = node.name, node.scope
-            again[node] = t
+        again = recorded_again(graph, made)
     tensors = list(again.values())
     outputs = tuple(again[node].node for node in graph.outputs)
     return Forward(Graph([t.node for t in tensors], outputs), tensors)

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.usage import Usage
-from tinygrad_dnn.graph import MODE, Leaf, Node, describe, tick, trace
+from tinygrad_dnn.graph import Leaf, Node, describe, trace
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 
 # The time of the newest counted in-place write, or hand-out of an array, on any leaf: nodes of
 # later times hold nothing stale.

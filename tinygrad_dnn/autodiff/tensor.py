@@ -28,20 +28,12 @@ from tinygrad_dnn.autodiff.numpy_dispatch import NumpyProtocols
 from tinygrad_dnn.autodiff.pickling import flattened, restored
 from tinygrad_dnn.autodiff.reverse import keep_gradients, sweep
 from tinygrad_dnn.autodiff.writing import Shown, Writing
-from tinygrad_dnn.graph import (
-    MODE,
-    NO_META,
-    Leaf,
-    Node,
-    describe,
-    in_transform,
-    leaves_graph,
-    mode,
-    tick,
-    traced,
-)
+from tinygrad_dnn.graph import NO_META, Leaf, Node, describe, mode, traced
+from tinygrad_dnn.graph.leaving import in_transform, leaves_graph
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 from tinygrad_dnn.ops import Op, identity
-from tinygrad_dnn.ops.declare import locked
+from tinygrad_dnn.ops.memory import locked
 
 _FLOAT64 = np.dtype(np.float64)
 _ndarray = np.ndarray

@@ -1,4 +1,4 @@
-"""Functions of functions: gradients, Jacobians and Hessians of any order.
+"""Functions of functions: gradients, and derivatives along a direction, of any order.
 
 A function here takes arrays, or dicts, lists, tuples and dataclasses of arrays, and returns a
 Tensor computed from them (or a structure of Tensors, where that is said). Results are plain arrays,
@@ -10,19 +10,17 @@ the arrays of a structure stay what they are, and have None as gradient.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import update_wrapper, wraps
+from functools import update_wrapper
 from types import MethodType
 from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.backward_args import seed_of
-from tinygrad_dnn.autodiff.batching import FEW, Recording, in_parts, refuse_size
 from tinygrad_dnn.autodiff.errors import refuse_others
-from tinygrad_dnn.autodiff.pytree import mapped
 from tinygrad_dnn.autodiff.tensor import Tensor, pull
 from tinygrad_dnn.autodiff.variables import Argnums, Run, refuse_no_function, selected
-from tinygrad_dnn.graph import MODE, Node, describe, mode
+from tinygrad_dnn.graph import Node, describe
 
 
 class Transformed:
@@ -303,120 +301,3 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> Any:
 
     products = grad(along, argnums=numbers)(*points)
     return products[0] if type(primals) not in (list, tuple) else products
-
-
-def jacobian(
-    f: Callable[..., Any],
-    argnums: Argnums = 0,
-    *,
-    has_aux: bool = False,
-    chunk_size: int | None = None,
-    **others: None,
-) -> Transformed:
-    """The function that returns ∂f/∂x, (*f's shape, *x's shape), by one sweep for all of f.
-
-    Args:
-        f: returns a Tensor, or a structure of Tensors: then the result is that structure, each with
-            the structure of x.
-        argnums: as for `grad`.
-        has_aux: f returns (what is differentiated, anything else), and the function (Jacobian,
-            anything else).
-        chunk_size: how many elements of f are swept from at once; as many as fit into 32 MB of
-            the largest intermediate gradient, if not given. With 1 they go one after the other.
-
-    Example: `jacobian(lambda x: W @ x)(x)` is `W`.
-    """
-    refuse_others("jacobian", others)
-    numbers, single = selected(argnums)
-    refuse_size(chunk_size)
-
-    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        done = Run(f, args, kwargs, numbers, has_aux=has_aux)
-        rows = [done.grouped(_jacobians(done, y, chunk_size), single) for y in done.results]
-        aux = done.side()
-        done.close()
-        return (done.returned(rows), aux) if has_aux else done.returned(rows)
-
-    return Transformed(jacobian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size)
-
-
-def _jacobians(done: Run, y: Tensor, chunk_size: int | None) -> list[Any]:
-    """∂y/∂x for each variable x of a run."""
-    n, outside = y.size, done.outside([y])
-    if n == 0:
-        found = [np.zeros((0, *v.shape), v.dtype) for v in done.variables]
-    elif n < FEW or chunk_size == 1 or MODE.get().watch is not None:
-        found = _row_by_row(done, y, outside)
-    else:
-        found = _all_rows(done, y, outside, chunk_size)
-    found = [
-        np.reshape(g, (*y.shape, *v.shape)) for g, v in zip(found, done.variables, strict=True)
-    ]
-    return [g if isinstance(g, Tensor) or not outside else Tensor(g) for g in found]
-
-
-def _row_by_row(done: Run, y: Tensor, outside: bool) -> list[Any]:
-    """A sweep for each element of y."""
-    rows = []
-    for i in range(y.size):
-        seed = np.zeros_like(y._array, shape=y.size)
-        seed[i] = 1
-        rows.append(done.pull([y], [seed.reshape(y.shape)], outside))
-    return [np.stack(column) for column in zip(*rows, strict=True)]
-
-
-def _all_rows(done: Run, y: Tensor, outside: bool, chunk_size: int | None) -> list[Any]:
-    """One sweep with a leading axis for the elements of y."""
-    n = y.size
-    v = Tensor(np.zeros_like(y._array))
-    seen = Recording([v])
-    with mode(watch=seen), np.errstate(all="ignore"):
-        pulled = done.pull([y], [v], create_graph=True)
-
-    def seeds(i: int, j: int) -> dict[Node, Any]:
-        # Rows i to j of the identity; not every kind of array has `np.eye(..., like=)`.
-        below, up_to = (np.tri(j - i, n, k, dtype=y.dtype, like=y._array) for k in (i - 1, i))
-        return {v.node: np.reshape(up_to - below, (j - i, *y.shape))}
-
-    return in_parts(seen, pulled, seeds, n, chunk_size, outside)
-
-
-def hessian(
-    f: Callable[..., Any],
-    argnums: Argnums = 0,
-    *,
-    has_aux: bool = False,
-    chunk_size: int | None = None,
-    **others: None,
-) -> Transformed:
-    """The function that returns ∂²f/∂x² of a scalar f, (*x's shape, *x's shape).
-
-    For a dict, list or tuple x it is the structure of x twice over: `hessian(f)(p)["W"]["b"]` is
-    ∂²f/∂W∂b, (*W's shape, *b's shape). So it is for several arguments.
-
-    Args:
-        argnums, has_aux, chunk_size: as for `jacobian`.
-
-    Example: `hessian(lambda x: (x**3).sum())(x)` is `np.diag(6 * x)`.
-    """
-    refuse_others("hessian", others)
-    selected(argnums)
-    refuse_size(chunk_size)
-
-    def run(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        gradient = grad(f, argnums, has_aux=has_aux)
-
-        @wraps(f, updated=())
-        def slopes(*given: Any, **named: Any) -> Any:
-            found = gradient(*given, **named)
-            if has_aux:
-                return mapped(_as_tensor, found[0]), found[1]
-            return mapped(_as_tensor, found)
-
-        return jacobian(slopes, argnums, has_aux=has_aux, chunk_size=chunk_size)(*args, **kwargs)
-
-    return Transformed(hessian, f, run, argnums=argnums, has_aux=has_aux, chunk_size=chunk_size)
-
-
-def _as_tensor(x: Any) -> Any:
-    return x if x is None or isinstance(x, Tensor) else Tensor(x)

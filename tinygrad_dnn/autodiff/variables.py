@@ -11,7 +11,9 @@ import numpy as np
 from tinygrad_dnn.autodiff.backward_args import one_of
 from tinygrad_dnn.autodiff.pytree import PASSING, flatten, mapped, paths, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, pull, variable
-from tinygrad_dnn.graph import MODE, Node, mode, tick, trace, traced
+from tinygrad_dnn.graph import Node, mode, trace, traced
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.graph.node import tick
 
 Argnums = int | str | Sequence[int | str]
 

@@ -12,7 +12,9 @@ from tinygrad_dnn.autodiff.indexing import plain_index
 from tinygrad_dnn.autodiff.leaf_data import LeafData, leaves_unrecorded, refuse_traced
 from tinygrad_dnn.autodiff.operators import Operators
 from tinygrad_dnn.autodiff.reverse import note_edit
-from tinygrad_dnn.graph import MODE, NO_META, Leaf, describe, nobody
+from tinygrad_dnn.graph import NO_META, Leaf, describe
+from tinygrad_dnn.graph.leaf import nobody
+from tinygrad_dnn.graph.mode import MODE
 from tinygrad_dnn.ops import Op, setitem
 
 

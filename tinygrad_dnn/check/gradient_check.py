@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_dnn.autodiff.pytree import flatten
-from tinygrad_dnn.autodiff.retrace import forward_again
-from tinygrad_dnn.autodiff.tensor import Tensor, pull, record
+from tinygrad_dnn.autodiff.retrace import forward_again, recorded_again, unchanged
+from tinygrad_dnn.autodiff.tensor import Tensor, pull
 from tinygrad_dnn.check.graph_check import Work
 from tinygrad_dnn.check.report import CANNOT_TELL, WRONG, GradientReport
 from tinygrad_dnn.check.traced_call import Inputs, seed_for
-from tinygrad_dnn.graph import Leaf, Node, trace
+from tinygrad_dnn.graph import Node, trace
 
 
 def check_gradients(f: Any, *inputs: Any, order: int = 1, seed: int = 0) -> GradientReport:
@@ -90,19 +90,12 @@ class _Recorder:
         self.origin: dict[Node, Node] = {}  # of every node of every call
 
     def __call__(self, *values: Tensor) -> Tensor:
-        again: dict[Node, Any] = dict(zip(self.parameters, values, strict=True))
-        for node in self.graph:
-            if node in again:
-                t = again[node]
-            elif isinstance(node, Leaf):
-                t = again[node] = Tensor(node.value)
-            else:
-                args = [again[x] if isinstance(x, Node) else x for x in node.inputs]
-                t = again[node] = record(node.op, args, node.meta)
-            t.node.name, t.node.scope = node.name, node.scope
-            self.origin[t.node] = node
-        result: Tensor = again[self.y.node]
-        return result
+        given: dict[Node, Tensor] = dict(zip(self.parameters, values, strict=True))
+        again = recorded_again(
+            self.graph, lambda node, xs: given[node] if node in given else unchanged(node, xs)
+        )
+        self.origin |= {t.node: node for node, t in again.items()}
+        return again[self.y.node]
 
 
 def _of_tensor(y: Tensor, order: int, seed: int) -> GradientReport:

@@ -17,7 +17,8 @@ from tinygrad_dnn.autodiff.transforms import gradients
 from tinygrad_dnn.check.diagnosis import compare
 from tinygrad_dnn.check.numeric.jacobian import measured_gradient
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.ops.declare import Case, Op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import Op
 
 # How far apart sampled values must be: a kink or a tie in between would spoil a difference.
 APART = 6e-3
@@ -114,13 +115,9 @@ def _apply(op: Op, case: Case, values: Sequence[Any]) -> Tensor:
 
 def _tensors(op: Op, arrays: Sequence[Any], only: int | None = None) -> list[Tensor]:
     return [
-        Tensor(x, requires_grad=_rule(op, i) is not None and only in (None, i), name=f"x{i}")
+        Tensor(x, requires_grad=op.rule(i) is not None and only in (None, i), name=f"x{i}")
         for i, x in enumerate(arrays)
     ]
-
-
-def _rule(op: Op, i: int) -> Any:
-    return op.rules[0 if op.many else i]
 
 
 def _check_forward(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None:
@@ -150,7 +147,7 @@ def _cotangent(z: Tensor, seed: int = 1) -> Any:
 
 def _check_constant(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None:
     for i, x in enumerate(arrays):
-        if _rule(op, i) is None and x.dtype.kind == "f" and not op.stops:
+        if op.rule(i) is None and x.dtype.kind == "f" and not op.stops:
             meta = op.defaults | case.meta
             g = np.ones(np.shape(op.forward(*arrays, **meta)))
             slope = measured_gradient(
@@ -210,7 +207,7 @@ def _check_second(op: Op, case: Case, arrays: Sequence[Any], where: str) -> None
     """∂⟨u, vjp(g)⟩ for every argument against the measured slope of the vjp."""
     if "dtype" in case.meta:
         return
-    wanted = [i for i in range(len(arrays)) if _rule(op, i) is not None]
+    wanted = [i for i in range(len(arrays)) if op.rule(i) is not None]
     for i in wanted:
         xs = _tensors(op, arrays)
         z = _apply(op, case, xs)

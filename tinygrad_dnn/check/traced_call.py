@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of
-from tinygrad_dnn.graph import Graph, Leaf, mode, tick, trace
+from tinygrad_dnn.graph import Graph, Leaf, mode, trace
+from tinygrad_dnn.graph.node import tick
 
 NOTHING = (
     "check_gradients: there is nothing to differentiate; give arrays of floats (whole numbers are "

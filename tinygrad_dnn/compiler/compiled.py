@@ -25,7 +25,9 @@ from tinygrad_dnn.compiler.guards.guards import Guards
 from tinygrad_dnn.compiler.program import Key, Program, changed_number, guard_for, key_of, travels
 from tinygrad_dnn.compiler.tracing.record import record, refuse_attached
 from tinygrad_dnn.compiler.tracing.signature import Bound
-from tinygrad_dnn.graph import MODE, no_grad, traced
+from tinygrad_dnn.graph import no_grad, traced
+from tinygrad_dnn.graph.mode import MODE
+from tinygrad_dnn.storage.whole_file import write_text
 
 LIMIT = 32  # keys of which a compiled function keeps programs
 LONG = 5_000  # ops from which on writing them takes seconds
@@ -222,11 +224,10 @@ class Compiled:
 
         Raises:
             TypeError: it calls what has no source text.
+            OSError: the file can't be written.
         """
         self.program.__getstate__()
-        path = Path(path)
-        path.write_text(self.source, encoding="utf-8")
-        return path
+        return write_text(Path(path), self.source)
 
     def __repr__(self) -> str:
         name = getattr(self, "__name__", "function")

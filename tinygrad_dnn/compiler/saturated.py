@@ -8,7 +8,7 @@ from types import FrameType
 
 from tinygrad_dnn.compiler.errors import SaturationWarning
 from tinygrad_dnn.compiler.tracing.record import Recording
-from tinygrad_dnn.compiler.tracing.tracer import is_users
+from tinygrad_dnn.compiler.tracing.user_lines import is_users
 from tinygrad_dnn.formula.text import formula
 from tinygrad_dnn.ops import divide
 from tinygrad_dnn.rewrite import Saturation

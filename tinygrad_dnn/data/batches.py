@@ -41,7 +41,7 @@ def batches(
 
 def _taken(X: Array, Y: Array, positions: list[Array]) -> Iterator[tuple[Array, Array]]:
     for at in positions:
-        yield _at(X, at), _at(Y, at)
+        yield columns_at(X, at), columns_at(Y, at)
 
 
 def batch_positions(m: int, size: int, rng: np.random.Generator) -> list[Array]:
@@ -89,7 +89,7 @@ def split(
     X, Y = _columns("split", X, Y)
     which = np.unique(Y, axis=1, return_inverse=True)[1].ravel() if stratify else None
     train, validation = split_positions(X.shape[1], share, rng, which)
-    return _at(X, train), _at(Y, train), _at(X, validation), _at(Y, validation)
+    return _parted(X, Y, train, validation)
 
 
 def fold(
@@ -129,7 +129,7 @@ def fold(
         order = order[np.argsort(classes[order], kind="stable")]
     kept = np.zeros(m, dtype=bool)
     kept[order[k - 1 :: n]] = True  # dealt out class after class
-    return _at(X, ~kept), _at(Y, ~kept), _at(X, kept), _at(Y, kept)
+    return _parted(X, Y, np.flatnonzero(~kept), np.flatnonzero(kept))
 
 
 def split_positions(
@@ -161,9 +161,13 @@ def split_positions(
     return np.flatnonzero(~kept), np.flatnonzero(kept)
 
 
-def _at(x: Array, positions: Array) -> Array:
+def _parted(X: Array, Y: Array, train: Array, kept: Array) -> tuple[Array, Array, Array, Array]:
+    return columns_at(X, train), columns_at(Y, train), columns_at(X, kept), columns_at(Y, kept)
+
+
+def columns_at(x: Any, positions: Any) -> Any:
     """Columns, in the memory order of x: of a transposed array each lies in one piece."""
-    return x.T[positions].T if x.T.flags.c_contiguous else np.ascontiguousarray(x[:, positions])
+    return x.T[positions].T if x.T.flags.c_contiguous else np.take(x, positions, axis=1)
 
 
 def _columns(who: str, X: Any, Y: Any) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from tinygrad_dnn.data.examples import such
 from tinygrad_dnn.data.values import ArrayValues
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.storage.hdf5_reader import HARMLESS, MAX_EXPANSION
-from tinygrad_dnn.storage.numpy_reader import regular_file
+from tinygrad_dnn.storage.regular_file import regular_file
 
 LABELS = ("label", "class", "target", "y")  # the columns that are labels where none is named
 MAX_LINE = 2**24  # bytes of the line of names

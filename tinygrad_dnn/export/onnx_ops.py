@@ -9,13 +9,13 @@ refused, with the reason that stands in `WITHOUT` where ONNX itself is the reaso
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from string import ascii_letters
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 
 from tinygrad_dnn.graph import Node
+from tinygrad_dnn.ops.contraction import einsum_terms
 
 
 class Missing(Exception):
@@ -260,24 +260,10 @@ def _outer(g: Writer, node: Node, xs: Sequence[str]) -> str:
 
 def _einsum(g: Writer, node: Node, xs: Sequence[str]) -> str:
     """ONNX wants every axis named where the operands' "..." stand for different numbers of them."""
-    given, arrow, result = node.meta["subscripts"].replace(" ", "").partition("->")
-    parts = given.split(",")
-    if any(len({*part.replace("...", "")}) < len(part.replace("...", "")) for part in parts):
+    terms, result = einsum_terms(node.meta["subscripts"], tuple(map(_shape, node.inputs)))
+    if any(len({*term}) < len(term) for term in terms):
         raise Missing("ONNX Runtime takes no diagonal in an einsum; use np.trace or np.diagonal")
-    if not arrow:  # what appears once, in alphabetical order
-        letters = given.replace("...", "").replace(",", "")
-        once = "".join(sorted(c for c in letters if letters.count(c) == 1))
-        result = ("..." if "..." in given else "") + once
-    spread = [
-        len(_shape(x)) - len(part.replace("...", "")) if "..." in part else 0
-        for x, part in zip(node.inputs, parts, strict=True)
-    ]
-    free = [c for c in ascii_letters if c not in given][: max(spread)]
-    named = [
-        part.replace("...", "".join(free[len(free) - n :]))
-        for part, n in zip(parts, spread, strict=True)
-    ]
-    equation = f"{','.join(named)}->{result.replace('...', ''.join(free))}"
+    equation = f"{','.join(terms)}->{result}"
     return g("Einsum", *(g.cast(x, node.dtype) for x in xs), equation=equation)
 
 

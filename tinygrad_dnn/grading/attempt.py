@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Diagnosis, Trial, compare_trials
-from tinygrad_dnn.check.diagnosis.numbers import BOUND, LOOSE, as_array, close, precision
+from tinygrad_dnn.check.diagnosis.numbers import BOUND, LOOSE
 from tinygrad_dnn.grading.function import Case, Function, Setting
 from tinygrad_dnn.grading.outcome import Output, Unusable
 from tinygrad_dnn.isolation.process import Ended
@@ -104,7 +104,7 @@ class Attempt:
             groups.setdefault(key, []).append((case, output))
         wrong, accepted = [], []
         for key, members in sorted(groups.items(), key=lambda g: g[0][0]):
-            if all(agrees(o) for _, o in members):
+            if all(o.right for _, o in members):
                 continue
             if words := _accepted([o for _, o in members]):
                 accepted.append(words)
@@ -138,7 +138,7 @@ class Attempt:
         order = list(dict.fromkeys(c for c, _ in self.outputs))
         last = max(order.index(f.case) for f in self.findings)
         for case in (order[last], *order[last:]):
-            if groups <= {o.group for c, o in self.outputs if c is case and not agrees(o)}:
+            if groups <= {o.group for c, o in self.outputs if c is case and not o.right}:
                 return case
         return self.findings[0].case
 
@@ -158,12 +158,7 @@ def _telling(members: list[tuple[Case, Output]]) -> list[tuple[Case, Output]]:
         if o.size is None
         or float(np.max(o.size, initial=0)) <= CANCELS * float(np.max(np.abs(o.truth), initial=0))
     ]
-    return some if any(not agrees(o) for _, o in some) else members
-
-
-def agrees(o: Output) -> bool:
-    """Whether an output is right to rounding."""
-    return near(o.yours, o.truth, o.size)
+    return some if any(not o.right for _, o in some) else members
 
 
 def _accepted(outputs: Sequence[Output]) -> str:
@@ -171,14 +166,6 @@ def _accepted(outputs: Sequence[Output]) -> str:
     others = [o.accepted() for o in outputs]
     for words in others[0]:
         pairs = zip(outputs, others, strict=True)
-        if all(words in other and near(o.yours, other[words], o.size) for o, other in pairs):
+        if all(words in other and o.near(other[words], o.size) for o, other in pairs):
             return words
     return ""
-
-
-def near(yours: Any, wanted: Any, size: Any) -> bool:
-    """Whether two values are one to rounding."""
-    y, w = as_array(yours), as_array(wanted)
-    return y is not None and w is not None and y.shape == w.shape and bool(
-        np.all(close(y, w, size, eps=precision(w)))
-    )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from tinygrad_dnn.grading.attempt import Attempt, agrees, near
+from tinygrad_dnn.grading.attempt import Attempt
 from tinygrad_dnn.grading.example import Program, beside, example
 from tinygrad_dnn.grading.exercise import Exercise
 from tinygrad_dnn.grading.function import Case, Function, Setting
@@ -365,7 +365,7 @@ class Grader:
 
     def _example(self, function: Function, a: Attempt, case: Case) -> str | None:
         groups = {f.group for f in a.findings}
-        shown = [o for c, o in a.outputs if c is case and o.group in groups and not agrees(o)]
+        shown = [o for c, o in a.outputs if c is case and o.group in groups and not o.right]
         remarks = [f"{o.name} is {beside(o.yours, o.truth)}" for o in shown]
         remarks += [a.ended[1].words] if a.ended else []
         remarks += [raised(error) for c, error in a.errors if c is case]
@@ -394,7 +394,7 @@ class Grader:
             return
         for case, o in tried.outputs:
             truth = o.truth / case.truth.m if o.name.startswith("dA") else o.truth
-            if not near(o.yours, truth, o.size):
+            if not o.near(truth, o.size):
                 return
         note = (
             "the 1/m stands in dAL and not at dW and db, as it does in the document: another "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.check.diagnosis import Source
-from tinygrad_dnn.check.diagnosis.numbers import as_array
+from tinygrad_dnn.check.diagnosis.numbers import as_array, close, precision
 from tinygrad_dnn.isolation.messages import Other
 from tinygrad_dnn.isolation.replies import visible
 
@@ -47,6 +47,24 @@ class Output:
     activation: str = ""
     accepted: Callable[[], Mapping[str, Any]] = dict
     source: Source | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether it is the truth to rounding."""
+        return self.near(self.truth, self.size)
+
+    def near(self, wanted: Any, size: Any, mistaken: bool = False) -> bool:
+        """Whether it is that value to rounding.
+
+        Args:
+            size: of the terms, see `close`.
+            mistaken: the value is what a mistake gives, which is recognised by the digits that are
+                there. What is right has those of the truth, which are those of the arguments.
+        """
+        y, w, truth = map(as_array, (self.yours, wanted, self.truth))
+        if y is None or w is None or truth is None or y.shape != w.shape:
+            return False
+        return bool(np.all(close(y, w, size, eps=0.0 if mistaken else precision(truth))))
 
 
 def several(value: Any, names: Sequence[str]) -> Sequence[Any]:

@@ -131,7 +131,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 def engine_ticks() -> int | None:
     """How many nodes the engine has made, and one more; None where nobody has imported it."""
-    tick = getattr(sys.modules.get("tinygrad_dnn.graph"), "tick", None)
+    tick = getattr(sys.modules.get("tinygrad_dnn.graph.node"), "tick", None)
     return tick() if tick else None
 
 

@@ -2,8 +2,10 @@
 
 from tinygrad_dnn.ops import (
     activation,
+    cases,
     choice,
     compose,
+    contraction,
     declare,
     division,
     elementwise,
@@ -22,8 +24,10 @@ from tinygrad_dnn.ops import (
     trigonometry,
 )
 from tinygrad_dnn.ops.activation import *
+from tinygrad_dnn.ops.cases import *
 from tinygrad_dnn.ops.choice import *
 from tinygrad_dnn.ops.compose import *
+from tinygrad_dnn.ops.contraction import *
 from tinygrad_dnn.ops.declare import *
 from tinygrad_dnn.ops.division import *
 from tinygrad_dnn.ops.elementwise import *
@@ -46,9 +50,11 @@ abs = absolute
 
 __all__ = ["abs"]
 __all__ += activation.__all__
+__all__ += cases.__all__
 __all__ += choice.__all__
 __all__ += compose.__all__
 __all__ += numpy_functions.__all__
+__all__ += contraction.__all__
 __all__ += declare.__all__
 __all__ += division.__all__
 __all__ += elementwise.__all__

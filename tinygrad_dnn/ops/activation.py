@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 
+from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.choice import rounding
-from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.elementwise import LN2, SATURATED, floating, logistic
 
 __all__ = [

@@ -5,7 +5,7 @@ Conventions: ties in maximum and minimum are halved, others stand in the docstri
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import At, Case
+from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.elementwise import elementwise
 
 __all__ = [

@@ -21,7 +21,8 @@ import numpy as np
 
 from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Call, scope
-from tinygrad_dnn.ops.declare import REGISTRY, Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import REGISTRY
 from tinygrad_dnn.ops.nested import joined, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
@@ -189,6 +190,11 @@ def as_array(x: Any) -> Any:
     """Numbers and lists, of Tensors too, as arrays; what has a dtype as it is."""
     x = joined(x, REGISTRY["stack"])
     return x if hasattr(x, "dtype") else np.asarray(x)
+
+
+def along(axis: int, part: Any) -> tuple[Any, ...]:
+    """The index of a part along an axis, of all along those before it."""
+    return (slice(None),) * axis + (part,)
 
 
 def as_dtype(x: Any, dtype: Any) -> Any:

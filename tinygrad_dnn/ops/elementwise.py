@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from tinygrad_dnn.formula.template import Formula
-from tinygrad_dnn.ops.declare import At, Pole, op
+from tinygrad_dnn.ops.cases import At, Pole
+from tinygrad_dnn.ops.declare import op
 
 __all__ = [
     "absolute",

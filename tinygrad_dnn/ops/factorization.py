@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 
 __all__ = ["det", "inv", "pinv", "solve"]
 

@@ -4,7 +4,8 @@ from math import prod
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.leading import lined_up
 from tinygrad_dnn.ops.memory import in_memory
 

@@ -5,7 +5,8 @@ from math import prod
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.cases import At, Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.leading import moved
 from tinygrad_dnn.ops.logic import argsort
 

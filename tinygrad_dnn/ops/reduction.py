@@ -7,7 +7,8 @@ from math import prod as count
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_dnn.ops.declare import At, Case, op
+from tinygrad_dnn.ops.cases import At, Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [

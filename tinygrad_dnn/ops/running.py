@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.memory import in_memory
 
 __all__ = ["cumprod"]

@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.leading import lined_up, moved, same_order
 
 __all__ = [

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import Case, op
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.declare import op
 
 __all__ = ["i0", "sinc"]
 

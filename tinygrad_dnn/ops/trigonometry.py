@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinygrad_dnn.ops.declare import At
+from tinygrad_dnn.ops.cases import At
 from tinygrad_dnn.ops.elementwise import POSITIVE, SATURATED, UNIT, elementwise
 
 __all__ = [

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_dnn.former_names import warn_former
 from tinygrad_dnn.glossary import MODULE, advice
 from tinygrad_dnn.optim.clipping import clip_by_norm, clip_by_value, global_norm
+from tinygrad_dnn.optim.optimiser import Optimiser, check_learning_rate
 from tinygrad_dnn.optim.rate_finder import RateCurve, find_learning_rate
 from tinygrad_dnn.optim.schedules import (
     Plateau,
@@ -28,11 +29,9 @@ from tinygrad_dnn.optim.schedules import (
 from tinygrad_dnn.optim.stopping import EarlyStopping, early_stopping
 from tinygrad_dnn.optim.update_rules import (
     OPTIMISERS,
-    Optimiser,
     adagrad,
     adam,
     adamw,
-    check_learning_rate,
     gradient_descent,
     momentum,
     nesterov,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from tinygrad_dnn.array_modules import number
 from tinygrad_dnn.former_names import former_arguments
-from tinygrad_dnn.optim.update_rules import Optimiser, check_learning_rate, sgd
+from tinygrad_dnn.optim.optimiser import Optimiser, check_learning_rate
+from tinygrad_dnn.optim.update_rules import sgd
 
 SMOOTHING = 0.9  # share of the mean before in the mean cost
 SETTLED = 10  # steps after which the mean is one, 1/(1 − 0.9); before, it follows every cost

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from tinygrad_dnn.former_names import former_arguments
-from tinygrad_dnn.optim.update_rules import check_learning_rate
+from tinygrad_dnn.optim.optimiser import check_learning_rate
 
 Schedule = Callable[[int], float]
 LEAST = 1e-8  # far below every rate in use, far above 0

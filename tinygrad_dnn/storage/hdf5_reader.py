@@ -16,12 +16,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import h5py
 
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.storage.regular_file import regular_file
 
 __all__ = ["contents", "has_dataset", "open_h5", "open_h5_dataset"]
 
@@ -63,15 +63,9 @@ def open_h5(path: str | PathLike[str]) -> h5py.File:
     Raises:
         OSError: no such file, not a regular file, not HDF5, or truncated.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not path.is_file():
-        raise OSError(f"{path}: expected an HDF5 file, got a folder or a device")
+    path = regular_file(path, "an HDF5 file")
     with path.open("rb") as stream:
         start = stream.read(8)
-    if not start:
-        raise OSError(f"{path}: expected an HDF5 file, got an empty file")
     if not h5py.is_hdf5(path):
         raise OSError(f"{path}: expected an HDF5 file, got something that starts with {start!r}")
     with library(str(path)):

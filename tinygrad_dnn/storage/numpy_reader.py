@@ -13,7 +13,6 @@ import math
 import zipfile
 import zlib
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tinygrad_dnn.storage.hdf5_reader import HARMLESS, MAX_EXPANSION
+from tinygrad_dnn.storage.regular_file import regular_file
 
 Array = NDArray[Any]
 KINDS = "biufSU"  # truth values, integers, floats, texts
@@ -119,22 +119,6 @@ class NpzReader:
     def close(self) -> None:
         """Close the file; the arrays that were read stay."""
         self._zip.close()
-
-
-def regular_file(path: str | PathLike[str], expected: str) -> Path:
-    """The path of a file that is there, no folder and no device, and not empty.
-
-    Raises:
-        OSError: it is not.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not path.is_file():
-        raise OSError(f"{path}: expected {expected}, got a folder or a device")
-    if not path.stat().st_size:
-        raise OSError(f"{path}: expected {expected}, got an empty file")
-    return path
 
 
 def _header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

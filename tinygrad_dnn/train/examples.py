@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn.data import batch_positions, fold, split
+from tinygrad_dnn.data.batches import columns_at
 from tinygrad_dnn.network import dropout_masks, one_hot
 from tinygrad_dnn.storage import random_state
 from tinygrad_dnn.train.settings import Settings, parse_fold
@@ -289,7 +290,5 @@ def weights_of(Y: Array, settings: Settings, weights: Array | None) -> Array | N
 
 
 def columns(x: Any, at: Any) -> Any:
-    """Columns, in the memory order of x: of a transposed array each lies in one piece."""
-    if isinstance(at, slice):
-        return x
-    return x.T[at].T if x.T.flags.c_contiguous else np.take(x, at, axis=1)
+    """The columns of a batch; of the full one all, as they lie."""
+    return x if isinstance(at, slice) else columns_at(x, at)

@@ -222,40 +222,37 @@ def numpy_call(written: ast.expr) -> str | None:
     return None
 
 
-@cache
-def is_ufunc(op: Any) -> bool:
-    """Whether an op's forward is one elementwise ufunc, which may write over its own inputs."""
+def _called(op: Any) -> tuple[str, ast.expr | None]:
+    """NumPy's function that an op's forward is a call of, or "", and the forward as it is written;
+    None where it is more than one expression.
+    """
     try:
         found = forward_of(op).expression
     except Unspeakable:
-        return False
-    name = None if found is None else numpy_call(found)
-    ufunc = getattr(np, name, None) if name else None
+        return "", None
+    return "" if found is None else numpy_call(found) or "", found
+
+
+@cache
+def is_ufunc(op: Any) -> bool:
+    """Whether an op's forward is one elementwise ufunc, which may write over its own inputs."""
+    ufunc = getattr(np, _called(op)[0], None)
     return isinstance(ufunc, np.ufunc) and ufunc.signature is None
 
 
 @cache
 def fold_of(op: Any) -> str | None:
     """The ufunc whose `reduce` an op is, in parts or as a whole: add for a sum; None for others."""
-    try:
-        found = forward_of(op).expression
-    except Unspeakable:
-        return None
-    name = None if found is None else numpy_call(found)
-    return QUICK.get(str(name)) if op.settings == ("axis", "keepdims") else None
+    return QUICK.get(_called(op)[0]) if op.settings == ("axis", "keepdims") else None
 
 
 @cache
 def plain_call(op: Any) -> str | None:
     """NumPy's function where an op's forward is `np.add(x, y)` and no more, if it takes out=."""
-    try:
-        found = forward_of(op).expression
-    except Unspeakable:
-        return None
-    name = None if found is None else numpy_call(found)
+    name, found = _called(op)
     if not isinstance(found, ast.Call) or found.keywords or name in QUICK:
         return None
-    if not (name in TAKE_OUT or isinstance(getattr(np, str(name), None), np.ufunc)):
+    if not (name in TAKE_OUT or isinstance(getattr(np, name, None), np.ufunc)):
         return None
     names = [a.id if isinstance(a, ast.Name) else None for a in found.args]
     return name if names == [*op.arrays] and not op.many else None

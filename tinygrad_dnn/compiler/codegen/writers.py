@@ -16,8 +16,8 @@ from tinygrad_dnn.compiler.codegen import data_movement, gather
 from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
 from tinygrad_dnn.ops import Op
+from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
-from tinygrad_dnn.ops.linalg import einsum_of
 
 Shape = tuple[int, ...]
 

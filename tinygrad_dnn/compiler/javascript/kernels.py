@@ -25,7 +25,7 @@ from tinygrad_dnn.compiler.javascript.loops import (
     whole,
 )
 from tinygrad_dnn.graph import Node
-from tinygrad_dnn.ops.linalg import einsum_terms
+from tinygrad_dnn.ops.contraction import einsum_terms
 
 Row = Callable[[Writer, Node, Sequence[Ref], Ref], None]
 

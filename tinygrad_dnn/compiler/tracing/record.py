@@ -28,7 +28,8 @@ from tinygrad_dnn.compiler.tracing.signature import (
 )
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
 from tinygrad_dnn.compiler.tracing.tracer import Tracer
-from tinygrad_dnn.graph import MODE, Graph, Leaf, Node, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, behind, trace
+from tinygrad_dnn.graph.mode import MODE
 from tinygrad_dnn.rewrite import STABLE, Row, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import constant_value
 
@@ -118,13 +119,7 @@ def _within(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
 
 def _beside(graph: Graph, forward: set[Node], swept: set[Node]) -> set[Node]:
     """What a backward pass computes: all that no forward node is made of without it."""
-    reached: set[Node] = set()
-    stack = list(forward)
-    while stack:
-        node = stack.pop()
-        if node not in reached and node not in swept:
-            reached.add(node)
-            stack += node.parents
+    reached = set(behind(forward, swept.__contains__)) - swept
     return {node for node in graph if node not in reached}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, record
-from tinygrad_dnn.graph import Graph, Leaf, Node, by_index
+from tinygrad_dnn.graph import Graph, Leaf, Node, behind
 from tinygrad_dnn.rewrite import STABLE, Step, rewrite
 from tinygrad_dnn.rewrite.nodes import key_of
 from tinygrad_dnn.rewrite.terms import is_constant, same
@@ -152,15 +152,11 @@ class _Region:
 
 def _between(roots: Sequence[Node], inside: Callable[[Node], bool]) -> list[Node]:
     """The nodes within, in order, from which a gradient flows on and that roots are made of."""
-    seen: set[Node] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if node.op is None or not node.requires_grad or node in seen or not inside(node):
-            continue
-        seen.add(node)
-        stack += node.parents
-    return sorted(seen, key=by_index)
+
+    def ends(node: Node) -> bool:
+        return node.op is None or not node.requires_grad or not inside(node)
+
+    return [node for node in behind(roots, ends) if not ends(node)]
 
 
 def _node(x: Any) -> Any:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import linecache
-import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from random import Random
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,11 +17,11 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.bytecode import Site
 from tinygrad_dnn.compiler.errors import RecordingError
 from tinygrad_dnn.compiler.tracing.stabilise import Stabiliser
-from tinygrad_dnn.graph import Leaf, Node, describe, mode, tick, trace
+from tinygrad_dnn.compiler.tracing.user_lines import is_engines, line_of, where
+from tinygrad_dnn.graph import Leaf, Node, describe, mode, trace
+from tinygrad_dnn.graph.node import tick
 
 _LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
-PYTHON = str(Path(os.__file__).parent) + os.sep
-ENGINE = tuple(str(p) + os.sep for p in (Path(np.__file__).parent, Path(__file__).parents[2]))
 
 
 class Tracer:
@@ -147,7 +143,7 @@ class Tracer:
 
     def _note_site(self, x: Any) -> None:
         frame: FrameType | None = sys._getframe(2)
-        while frame is not None and _engine(frame):
+        while frame is not None and is_engines(frame):
             frame = frame.f_back
         if frame is not None:
             for one in (x, x.base):
@@ -327,7 +323,7 @@ class Tracer:
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "return":
-            if not _engine(frame):
+            if not is_engines(frame):
                 self._take_names(frame.f_locals)
         elif event == "c_call" and (
             isinstance(getattr(arg, "__self__", None), Random) or arg.__name__ == "urandom"
@@ -376,45 +372,3 @@ def _state(generator: Any) -> str:
             for k, v in bits.state.items()
         }
     )
-
-
-def _engine(frame: FrameType) -> bool:
-    return _of_engine(frame.f_code.co_filename)
-
-
-@cache
-def _of_engine(file: str) -> bool:
-    return file.startswith((*ENGINE, "<frozen"))
-
-
-def is_users(frame: FrameType) -> bool:
-    """Whether a frame runs code that is not ours, NumPy's or Python's."""
-    name = frame.f_code.co_filename
-    return not (_engine(frame) or (name.startswith(PYTHON) and "site-packages" not in name))
-
-
-def where() -> str:
-    """The innermost line that is not ours, NumPy's or Python's: `net.py, line 7: if cost > 1:`."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_users(frame):
-        frame = frame.f_back
-    return _line(frame.f_code.co_filename, frame.f_lineno) if frame else "in no file"
-
-
-def line_of(error: BaseException) -> str:
-    """The innermost such line on an exception's way."""
-    frames = [(tb.tb_frame, tb.tb_lineno) for tb in _tracebacks(error)]
-    outer = [(f.f_code.co_filename, line) for f, line in frames if is_users(f)]
-    return _line(*outer[-1]) if outer else "in no file"
-
-
-def _tracebacks(error: BaseException) -> Iterator[TracebackType]:
-    tb = error.__traceback__
-    while tb is not None:
-        yield tb
-        tb = tb.tb_next
-
-
-def _line(name: str, line: int) -> str:
-    text = linecache.getline(name, line).strip()
-    return f"{name}, line {line}: {text}" if text else f"{name}, line {line}"

@@ -5,6 +5,7 @@ from tinygrad_dnn.ops.numpy_functions import (
     elementwise,
     joining,
     linalg,
+    norms,
     numerics,
     order,
     padding,
@@ -17,6 +18,7 @@ from tinygrad_dnn.ops.numpy_functions.choosing import *
 from tinygrad_dnn.ops.numpy_functions.elementwise import *
 from tinygrad_dnn.ops.numpy_functions.joining import *
 from tinygrad_dnn.ops.numpy_functions.linalg import *
+from tinygrad_dnn.ops.numpy_functions.norms import *
 from tinygrad_dnn.ops.numpy_functions.numerics import *
 from tinygrad_dnn.ops.numpy_functions.order import *
 from tinygrad_dnn.ops.numpy_functions.padding import *
@@ -30,6 +32,7 @@ __all__ += choosing.__all__
 __all__ += elementwise.__all__
 __all__ += joining.__all__
 __all__ += linalg.__all__
+__all__ += norms.__all__
 __all__ += numerics.__all__
 __all__ += order.__all__
 __all__ += padding.__all__

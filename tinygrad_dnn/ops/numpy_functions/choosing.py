@@ -5,8 +5,8 @@ from operator import index
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "apply_along_axis",

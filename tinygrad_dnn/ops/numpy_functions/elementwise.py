@@ -4,8 +4,8 @@ from operator import index
 
 import numpy as np
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
-from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.elementwise import floating
 
 __all__ = [

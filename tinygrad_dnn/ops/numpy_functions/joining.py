@@ -7,8 +7,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.graph import Call, scope
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
-from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.joining import stack
 from tinygrad_dnn.ops.nested import joined, tensors
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, plain
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.compose import along, as_array, as_dtype, composed, plain
 from tinygrad_dnn.ops.positions import take
 
 __all__ = [
@@ -20,10 +20,6 @@ __all__ = [
     "interp",
     "unwrap",
 ]
-
-
-def _along(axis, part):
-    return (slice(None),) * axis + (part,)
 
 
 @composed(
@@ -43,7 +39,7 @@ def diff(a, n=1, axis=-1, prepend=np._NoValue, append=np._NoValue):
     parts = [x for x in ends if x is not np._NoValue]
     a = np.concatenate(parts, axis=axis) if len(parts) > 1 else a
     for _ in range(n):
-        a = a[_along(axis, slice(1, None))] - a[_along(axis, slice(None, -1))]
+        a = a[along(axis, slice(1, None))] - a[along(axis, slice(None, -1))]
     return a
 
 
@@ -66,7 +62,7 @@ def _slope(f, h, axis, edge_order):
         )
 
     def at(part):
-        return f[_along(axis, part)]
+        return f[along(axis, part)]
 
     wide = [1] * len(f.shape)
     wide[axis] = -1
@@ -305,5 +301,5 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
     short = np.where((short == -half) & (steps > 0), half, short)
     jumps = np.absolute(steps) >= (half if discont is None else np.maximum(discont, half))
     turns = np.where(jumps, short - steps, p.dtype.type(0))
-    moved = p[_along(axis, slice(1, None))] + np.cumsum(turns, axis=axis)
-    return np.concatenate([p[_along(axis, slice(0, 1))], moved], axis=axis)
+    moved = p[along(axis, slice(1, None))] + np.cumsum(turns, axis=axis)
+    return np.concatenate([p[along(axis, slice(0, 1))], moved], axis=axis)

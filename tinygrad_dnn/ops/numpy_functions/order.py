@@ -6,8 +6,8 @@ The positions are recorded, so that a program sorts anew; no gradient passes thr
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_dtype, composed, in_floats, plain
-from tinygrad_dnn.ops.declare import Case
 from tinygrad_dnn.ops.numpy_functions.reductions import beside
 from tinygrad_dnn.ops.reduction import axes, length
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.ops import joining as ops
-from tinygrad_dnn.ops.compose import composed, in_floats
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.compose import along, composed, in_floats
 
 __all__ = ["pad"]
 
@@ -24,10 +24,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "wrap": {},
 }
 OF_SOME = {"maximum": np.max, "mean": np.mean, "median": np.median, "minimum": np.min}
-
-
-def _along(axis, part):
-    return (slice(None),) * axis + (part,)
 
 
 def _pairs(given, n):
@@ -48,7 +44,7 @@ def _ramped(x, axis, width, ends):
     shares = [np.reshape(np.arange(n) / max(n, 1), wide) for n in width]
     if x.dtype.kind == "f":
         shares = [share.astype(x.dtype) for share in shares]
-    edges = (in_floats(x[_along(axis, part)]) for part in (slice(0, 1), slice(-1, None)))
+    edges = (in_floats(x[along(axis, part)]) for part in (slice(0, 1), slice(-1, None)))
     before, after = (
         _whole(end + (edge - end) * share, x.dtype, np.floor)
         for end, edge, share in zip(ends, edges, shares, strict=True)
@@ -64,7 +60,7 @@ def _with_statistic(x, axis, width, lengths, of):
         if length is not None and length < 0:
             raise ValueError(f"pad: expected stat_length as 0 or more, got {length}")
         length = n if length is None else min(length, n)
-        some = x[_along(axis, slice(0, length) if end == 0 else slice(n - length, n))]
+        some = x[along(axis, slice(0, length) if end == 0 else slice(n - length, n))]
         value = _whole(of(some, axis=axis, keepdims=True), x.dtype, np.rint)
         shape = tuple(count if i == axis else k for i, k in enumerate(x.shape))
         parts.append(np.broadcast_to(value, shape))
@@ -84,7 +80,7 @@ def _mirrored_oddly(x, axis, width, mode):
     s = np.where((k == 0) | (k == n - 1), 0, 1 - p - q)  # of a constant it is that constant
     wide = [-1 if i == axis else 1 for i in range(len(x.shape))]
     s, p, q = (np.reshape(v.astype(x.dtype), wide) for v in (s, p, q))
-    ends = x[_along(axis, slice(0, 1))], x[_along(axis, slice(-1, None))]
+    ends = x[along(axis, slice(0, 1))], x[along(axis, slice(-1, None))]
     return s * np.take(x, k, axis=axis) + p * ends[0] + q * ends[1]
 
 

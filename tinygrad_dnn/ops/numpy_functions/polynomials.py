@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, composed
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = ["poly", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
 

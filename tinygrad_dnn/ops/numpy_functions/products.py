@@ -5,8 +5,8 @@ from math import prod
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, composed
-from tinygrad_dnn.ops.declare import Case
 
 __all__ = [
     "cross",

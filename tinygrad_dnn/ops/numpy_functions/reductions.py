@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_dnn.ops import reduction, running
-from tinygrad_dnn.ops.compose import as_array, as_dtype, composed, in_floats
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.compose import along, as_array, as_dtype, composed, in_floats
 
 __all__ = [
     "average",
@@ -386,8 +386,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Area under y along an axis, by trapezia: Σ (y_i + y_{i+1})/2 · (x_{i+1} − x_i)."""
     n = len(y.shape)
     axis = normalize_axis_index(axis, n)
-    after = (slice(None),) * axis + (slice(1, None),)
-    before = (slice(None),) * axis + (slice(None, -1),)
+    after, before = along(axis, slice(1, None)), along(axis, slice(None, -1))
     if x is not None:
         x = as_array(x)
         if len(x.shape) == 1:

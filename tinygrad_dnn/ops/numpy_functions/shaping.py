@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.ops.compose import composed, plain
-from tinygrad_dnn.ops.declare import Case
+from tinygrad_dnn.ops.cases import Case
+from tinygrad_dnn.ops.compose import along, composed, plain
 
 __all__ = [
     "array_split",
@@ -53,8 +53,8 @@ def array_split(ary, indices_or_sections, axis=0):
         cuts = np.cumsum([short + (i < longer) for i in range(parts - 1)]).tolist()
     else:
         cuts = list(indices_or_sections)
-    before = (slice(None),) * axis
-    return [ary[(*before, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, None], strict=True)]
+    ends = zip([0, *cuts], [*cuts, None], strict=True)
+    return [ary[along(axis, slice(a, b))] for a, b in ends]
 
 
 @composed(np.hsplit, cases=(Case((2, 4), indices_or_sections=2), Case((4,), indices_or_sections=2)))
@@ -269,12 +269,12 @@ def sliding_window_view(x, window_shape, axis=None):
     n = len(x.shape)
     sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     if axis is None:
-        along = tuple(range(n))
+        axes = tuple(range(n))
     else:
-        along = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    if len(along) != len(sizes):
-        raise ValueError(f"sliding_window_view: {len(sizes)} lengths for {len(along)} axes")
-    for a, size in zip(along, sizes, strict=True):
+        axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    if len(axes) != len(sizes):
+        raise ValueError(f"sliding_window_view: {len(sizes)} lengths for {len(axes)} axes")
+    for a, size in zip(axes, sizes, strict=True):
         a = normalize_axis_index(a, n)
         count = x.shape[a] - size + 1
         if count < 1 or size < 0:
@@ -282,5 +282,5 @@ def sliding_window_view(x, window_shape, axis=None):
                 f"sliding_window_view: a window of {size} along axis {a} of length {x.shape[a]}"
             )
         places = np.arange(count)[:, np.newaxis] + np.arange(size)
-        x = np.moveaxis(x[(slice(None),) * a + (places,)], a + 1, -1)
+        x = np.moveaxis(x[along(a, places)], a + 1, -1)
     return x

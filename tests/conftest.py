@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 from commands import train_model
+from threadpoolctl import threadpool_limits
 
 from tinygrad_dnn.rewrite import Rewritten, engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_blas() -> Iterator[None]:
+    """Tests run side by side on all cores, where threads that wait for one another only spin."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

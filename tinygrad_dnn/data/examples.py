@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,27 +53,28 @@ def such(wrong: list[int], m: int) -> str:
     return f" ({len(wrong)} of the {m} examples have such: {listed})"
 
 
-def whole_labels(
-    y: Array, count: int, where: str, example: Callable[[int], int] | None = None
-) -> NDArray[np.int64]:
-    """Labels (k,), each checked to be one of 0 ... count − 1.
-
-    Args:
-        example: where each stands, if these are some of many.
-    """
+def wrong_labels(y: Array, count: int) -> Array | None:
+    """Which labels (k,) are none of 0 ... count − 1; None where all are."""
     if y.size and y.dtype.kind in "iu" and y.min() >= 0 and y.max() < count:
-        return y.astype(np.int64)
+        return None
     # Written so that nan, which compares false with everything, is wrong as well.
-    wrong = ~((y >= 0) & (y < count) & (y == np.floor(y)))
-    if wrong.any():
+    wrong: Array = ~((y >= 0) & (y < count) & (y == np.floor(y)))
+    return wrong if wrong.any() else None
+
+
+def expected_labels(count: int, where: str) -> str:
+    """What an error about labels of so many classes begins with."""
+    allowed = "0 or 1" if count == 2 else f"integers from 0 to {count - 1}"
+    return f"{where}: expected labels {allowed}"
+
+
+def whole_labels(y: Array, count: int, where: str) -> NDArray[np.int64]:
+    """Labels (k,), each checked to be one of 0 ... count − 1."""
+    wrong = wrong_labels(y, count)
+    if wrong is not None:
         at = int(np.argmax(wrong))
-        allowed = "0 or 1" if count == 2 else f"integers from 0 to {count - 1}"
         raise ValueError(
-            f"{where}: expected labels {allowed}, got {y[at]} for example "
-            + (
-                f"{at} ({np.count_nonzero(wrong)} such in all)"
-                if example is None
-                else f"{example(at)}"
-            )
+            f"{expected_labels(count, where)}, got {y[at]} for example {at} "
+            f"({np.count_nonzero(wrong)} such in all)"
         )
     return y.astype(np.int64)

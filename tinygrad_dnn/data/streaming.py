@@ -6,13 +6,19 @@ import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn.data.dataset import Dataset
-from tinygrad_dnn.data.examples import float_dtype, not_finite, take_scaled, whole_labels
+from tinygrad_dnn.data.examples import (
+    expected_labels,
+    float_dtype,
+    not_finite,
+    take_scaled,
+    wrong_labels,
+)
 from tinygrad_dnn.data.values import ArrayValues, Values
 from tinygrad_dnn.data.windows import Layout, Order
 from tinygrad_dnn.storage import random_state
@@ -120,24 +126,26 @@ class Stream:
             row, m = self.batch * self._layout.size, self._layout.m
             first = order.window_of(row)
             windows = self._read_ahead(pool, order, first, stop)
-            x, y, drawn = next(windows)
-            drawn = drawn[row - order.first_row(first) :]
+            window = next(windows)
+            drawn = window.drawn[row - order.first_row(first) :]
             while row < m:
-                k = min(self._layout.size, m - row)
-                X, Y, done = np.empty((k, self._data.n_x), self._dtype), self._empty_labels(k), 0
+                k, done = min(self._layout.size, m - row), 0
+                X = np.empty((k, self._data.n_x), self._dtype)
+                Y = None if window.labels is None else np.empty((1, k), window.labels.dtype)
                 while done < k:
                     if not len(drawn):
-                        x, y, drawn = next(windows)
+                        window = next(windows)
+                        drawn = window.drawn
                     taken, drawn = drawn[: k - done], drawn[k - done :]
                     part = slice(done, done + len(taken))
-                    take_scaled(x, taken, X[part])
-                    if Y is not None and y is not None:
-                        Y[part] = y[taken]
+                    take_scaled(window.x, taken, X[part])
+                    if Y is not None and window.labels is not None:
+                        Y[0, part] = window.labels[taken]
+                    self._check(window, taken, X[part], order, row + done)
                     done += len(taken)
-                batch = self._checked(X, Y, order, row)
                 self._count()
                 row += k
-                yield batch
+                yield X.T, Y
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -213,14 +221,14 @@ class Stream:
 
     def _read_ahead(
         self, pool: ThreadPoolExecutor, order: Order, first: int, stop: Event
-    ) -> Iterator[tuple[Array, Array | None, Array]]:
-        """The windows from the first on, and the order of their examples; the next one under way.
+    ) -> Iterator[_Window]:
+        """The windows from the first on; the next one under way.
 
         There are two buffers: when a window is asked for, the one before it is read over.
         """
         rows = min(self._layout.window * self._layout.block, self._layout.m)
         xs = [np.empty((rows, *self._data.x_shape[1:]), self._x.dtype) for _ in range(2)]
-        ys = [self._empty_labels(rows) for _ in range(2)]
+        ys = [None if self._y is None else np.empty(rows, self._y.dtype) for _ in range(2)]
 
         def fill(w: int) -> None:
             for start, end, at in order.blocks(w):
@@ -236,37 +244,49 @@ class Stream:
             ahead.result()  # an error has the thread's traceback
             if w + 1 < order.windows:
                 ahead = pool.submit(fill, w + 1)
-            yield xs[w % 2].reshape(rows, -1), ys[w % 2], order.shuffled(w)
+            x, y, drawn = xs[w % 2].reshape(rows, -1), ys[w % 2], order.shuffled(w)
+            stored = None if y is None else y[: len(drawn)]
+            yield _Window(x, drawn, stored, *self._converted(stored))
 
-    def _empty_labels(self, k: int) -> Array | None:
-        return None if self._y is None else np.empty(k, self._y.dtype)
+    def _converted(self, stored: Array | None) -> tuple[Array | None, Array | None]:
+        """The labels of a window as they are handed out, and which of them are wrong, if any."""
+        if stored is None:
+            return None, None
+        if self._targets:
+            with np.errstate(over="ignore"):
+                numbers = stored.astype(self._dtype)
+            finite = np.isfinite(numbers)
+            return numbers, None if finite.all() else ~finite
+        wrong = wrong_labels(stored, len(self._data.classes))
+        known = stored if wrong is None else np.where(wrong, 0, stored)
+        return known.astype(self._label_dtype), wrong
 
-    def _checked(
-        self, rows: Array, y: Array | None, order: Order, row: int
-    ) -> tuple[Array, Array | None]:
-        """A batch as it is handed out; what is wrong in it is named by its example."""
-
-        def example(at: int) -> int:
-            return order.position(row + at)
-
-        if self._x.dtype.kind == "f" and (wrong := not_finite(rows)):
+    def _check(self, window: _Window, taken: Array, rows: Array, order: Order, row: int) -> None:
+        """Refuse examples that hold what no number is; the error names the first by its place."""
+        if self._x.dtype.kind == "f" and (found := not_finite(rows)):
             raise ValueError(
                 f"{self._x.where}: expected numbers finite in {self._dtype}, got nan, infinity or "
-                f"a larger one in example {example(wrong[0])}"
+                f"a larger one in example {order.position(row + found[0])}"
             )
-        if y is None or self._y is None:
-            return rows.T, None
-        if not self._targets:
-            count = len(self._data.classes)
-            labels = whole_labels(y, count, self._y.where, example).astype(self._label_dtype)
-            return rows.T, labels.reshape(1, -1)
-        numbers = y.astype(self._dtype).reshape(-1, 1)
-        if wrong := not_finite(numbers):
+        if window.wrong is None or window.stored is None or self._y is None:
+            return
+        for at in np.flatnonzero(window.wrong[taken])[:1].tolist():
+            where, count = self._y.where, len(self._data.classes)
+            finite = f"{where}: expected finite numbers"
             raise ValueError(
-                f"{self._y.where}: expected finite numbers, got {y[wrong[0]]} for example "
-                f"{example(wrong[0])}"
+                f"{finite if self._targets else expected_labels(count, where)}, "
+                f"got {window.stored[taken[at]]} for example {order.position(row + at)}"
             )
-        return rows.T, numbers.T
+
+
+class _Window(NamedTuple):
+    """Examples in memory: x (rows, n_x), the order in which they are given, and their labels."""
+
+    x: Array
+    drawn: Array
+    stored: Array | None
+    labels: Array | None
+    wrong: Array | None
 
 
 def _small(y: Values, memory: int) -> bool:

@@ -72,6 +72,36 @@ def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: P
         assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
 
 
+def test_s328_of_float32_every_step_is_rounded_as_the_engine_rounds(
+    open_page: Any, tmp_path: Path
+) -> None:
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    x, y = X.astype(np.float32), Y.astype(np.float32)
+    made = cost_of(start, tanh, x, y)[0]
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "single.html", learning_rate=0.5)))
+    for name, rule in RULES.items():
+        page.page.select_option("#rule", name)
+        page.page.evaluate("trainer.advance(100)")
+        for k, theirs in engine(rule, 0.5, 100, x, y, start=start).items():
+            assert theirs.dtype == np.float32
+            ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+            near = 1e-4 if name == "adam" else 3e-6
+            np.testing.assert_allclose(ours, np.ravel(theirs), rtol=near, atol=near)
+        page.click("#reset").settled()
+    page.page.select_option("#rule", "gradient descent")
+    page.page.evaluate("live.add({ X: [0.1, 0.5], Y: [1] })")  # 1/m is another float32, too
+    page.page.evaluate("trainer.advance(100)")
+    more = np.column_stack([x, np.float32([0.1, 0.5])]), np.column_stack([y, np.float32([1])])
+    theirs = engine(optim.sgd(), 0.5, 100, *more, start=start)["W1"]
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), theirs.ravel(), 3e-6)
+    page.click("text=Numbers").select("X")
+    assert page.find('#panel section.value td[data-i="4"]').get_attribute("title") == "0.1"
+    page.find("#slopes").evaluate("one => (one.open = true)")
+    least = page.page.evaluate("Math.min(...slopes.measure().found.map(({ errors }) => errors[1]))")
+    assert 1e-7 < least < 1e-3  # no nearer in float32, and no mistake
+    assert "wrong" not in page.find("#slopes").text_content()
+
+
 def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> None:
     page = Stepper(open_page(xor))
     page.click("#one-step").settled()

@@ -4,7 +4,7 @@
 const editing = (() => {
   const { make, button, alone } = elements;
   const { nodes, arrays } = story;
-  const { short, full, index } = numbers;
+  const { short, full, plain, index } = numbers;
   const box = document.getElementById("panel");
   const bar = make("section", { id: "live", "aria-label": "Change the numbers" });
   const words = make("output", { id: "changed" });
@@ -129,7 +129,10 @@ const editing = (() => {
   }
 
   /** A number as a field takes it, which has none that are not finite. */
-  const typed = (v) => (Number.isFinite(v) ? String(v) : "");
+  const typed = ({ name, i, array }) => {
+    const v = live.memory[name][i];
+    return Number.isFinite(v) ? String(plain(v, array)) : "";
+  };
 
   const finite = (v) => (Number.isFinite(v) ? v : 0);
 
@@ -139,9 +142,10 @@ const editing = (() => {
       const [now, before] = [live.values[k], live.recorded[k]];
       for (const cell of section.querySelectorAll("[data-i]")) {
         const i = Number(cell.dataset.i);
-        if (cell.title !== full(now[i])) {
+        const exact = full(now[i], arrays[k]);
+        if (cell.title !== exact) {
           cell.textContent = short(now[i]);
-          cell.title = full(now[i]);
+          cell.title = exact;
         }
         const moved = live.same(k, i) ? "" : now[i] < before[i] ? "down" : "up";
         if ((cell.dataset.moved ?? "") !== moved) {
@@ -152,7 +156,7 @@ const editing = (() => {
     const input = document.getElementById("number");
     const range = document.getElementById("range");
     for (const field of [input, range].filter((one) => one && chosen && document.activeElement !== one)) {
-      field.value = typed(live.memory[chosen.name][chosen.i]);
+      field.value = typed(chosen);
     }
     panel.paint();
   }
@@ -189,7 +193,7 @@ const editing = (() => {
     chosen = { ...one, i };
     const label = document.getElementById("cell");
     label.textContent = `${live.title(one.id)}${index(one.array, i)}`;
-    document.getElementById("number").value = typed(live.memory[one.name][i]);
+    document.getElementById("number").value = typed(chosen);
   }
 
   /** What an array can hold: its own kind of numbers. */
@@ -209,7 +213,7 @@ const editing = (() => {
     number.addEventListener("input", read);
     number.addEventListener("change", () => {
       live.settle();
-      number.value = typed(live.memory[one.name][chosen.i]);
+      number.value = typed(chosen);
     });
     number.addEventListener("keydown", (event) => {
       const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -217,7 +221,7 @@ const editing = (() => {
         event.preventDefault();
         const v = finite(live.memory[one.name][chosen.i]);
         live.set(one.name, chosen.i, fitted(one, moved(one, v, by * STEP)));
-        number.value = typed(live.memory[one.name][chosen.i]);
+        number.value = typed(chosen);
       }
     });
     alone(number);

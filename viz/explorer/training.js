@@ -8,7 +8,7 @@ const training = (() => {
   const MOMENTUM = 0.9;
   const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
   const parameters = data.parameters.map(({ name, gradient, shape }) => {
-    const g = new Float64Array(memory[name].length);
+    const g = memory[name].slice();
     g.shape = shape;
     return { name, p: memory[name], gradient, g };
   });
@@ -17,7 +17,7 @@ const training = (() => {
   cost.shape = story.arrays[data.cost].shape; // [], or all ones
   /** A run: its rule with what that remembers, and the costs so far, [step, cost]. */
   function begin({ rate, optimiser }) {
-    const empty = () => parameters.map(({ p }) => new Float64Array(p.length));
+    const empty = () => parameters.map(({ p }) => p.slice().fill(0)); // of its dtype
     return { rate, optimiser, steps: 0, t: 0, curve: [], every: 1, v: empty(), s: empty() };
   }
 

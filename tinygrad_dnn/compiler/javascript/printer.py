@@ -2,7 +2,8 @@
 
 The text is an expression, `{ memory, run }`: `memory` holds a Float64Array for each value, by
 name, and `run()` computes all from what lies in those of the inputs. Equal kernels are written
-once; the sizes stand in them as numbers.
+once; the sizes stand in them as numbers. A value of float32 lies in a Float32Array, which rounds
+what is written into it: so each op of float32 is rounded once, from float64.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tinygrad_dnn.compiler.codegen.lower import Lowered, lower
 from tinygrad_dnn.compiler.codegen.naming import Names
 from tinygrad_dnn.compiler.javascript.elementwise import HELPERS, helpers_of
 from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
-from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, Nest, Ref, indented, viewed, whole
+from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, SINGLE, Nest, Ref, indented, viewed, whole
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe
 
 NO_ROW = "there is no row for it in compiler/javascript"
@@ -30,13 +31,14 @@ WORDS = frozenset(HELPERS) | {
     "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof",
     "interface", "let", "new", "null", "of", "package", "private", "protected", "public", "return",
     "static", "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var",
-    "void", "while", "with", "yield", "Array", "Float64Array", "Infinity", "Math", "NaN", "Object",
-    "build", "buildBroken", "m", "memory", "program", "run",
+    "void", "while", "with", "yield", "Array", "Float32Array", "Float64Array", "Infinity", "Math",
+    "NaN", "Object", "build", "buildBroken", "m", "memory", "program", "run",
     "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString",
     "toString", "valueOf",
 }  # fmt: skip
 PLAIN = (np.ndarray, np.generic, int, float)
+WEAK = (int, float)  # their dtype is that of what stands beside them
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53
 
 
@@ -87,7 +89,8 @@ def javascript(
     """Print a graph: the values of all its outputs, from its leaves.
 
     Args:
-        graph: recorded, of float64, integers and truth values; a backward pass may be part of it.
+        graph: recorded, of float64, float32, integers and truth values; a backward pass may be part
+            of it.
         names: of its nodes, beside those that they have.
         forward: the nodes of the forward pass, behind which a comment says that it ends.
 
@@ -115,6 +118,7 @@ class _Printer:
     names: Names = field(default_factory=lambda: Names(set(), WORDS))
     now: Any = None
     memory: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    single: set[str] = field(default_factory=set)  # memory that holds float32
     inputs: dict[str, Leaf] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     kernels: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -161,7 +165,7 @@ class _Printer:
                 why = WITHOUT.get(node.op.name, NO_ROW if node.op.builtin else OWN)
                 reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
             elif not _counts(node):
-                told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64; "
+                told = f"{describe(node)} is {node.dtype}, and a page computes in float64 and float32; "
                 told += "record it with .astype(float)"
                 reasons.setdefault(str(node.dtype), told)
         if reasons:
@@ -170,8 +174,10 @@ class _Printer:
 
     # --- memory ----------------------------------------------------------------------------------
 
-    def _buffer(self, name: str, shape: tuple[int, ...]) -> Ref:
+    def _buffer(self, name: str, shape: tuple[int, ...], single: bool) -> Ref:
         self.memory[name] = shape
+        if single:
+            self.single.add(name)
         return whole(name, shape)
 
     def _place(self, node: Node, name: str | None) -> None:
@@ -179,7 +185,7 @@ class _Printer:
         if isinstance(node, Leaf):
             name = name or self.names.counted("x")
             self.inputs[name] = node
-            self.places[node] = self._buffer(name, node.shape)
+            self.places[node] = self._buffer(name, node.shape, node.dtype == np.float32)
             return
         x = node.inputs[0]
         if _looks(node.op) and node.op.is_view(node.meta) and isinstance(x, Node):
@@ -188,9 +194,10 @@ class _Printer:
                 self.places[node] = view
                 return
         row = ROWS.get(node.op.name)
-        xs = [self._operand(v, numbers=node.op.elementwise) for v in node.inputs]
+        xs = [self._operand(v, node) for v in node.inputs]
         letter = "mask" if node.dtype.kind == "b" else "t"
-        z = self._buffer(name or self.names.counted(letter), node.shape)
+        single = node.dtype == np.float32
+        z = self._buffer(name or self.names.counted(letter), node.shape, single)
         self.places[node] = z
         if row is None:  # a view that is a copy here
             (source,) = map(self.in_order, xs)
@@ -198,29 +205,32 @@ class _Printer:
         else:
             row(self, node, xs, z)
 
-    def _operand(self, x: Any, numbers: bool) -> Ref:
+    def _operand(self, x: Any, node: Node) -> Ref:
         if isinstance(x, Node):
             return self.places[x]
-        x = np.asarray(x)
-        if numbers and not x.ndim:
-            return Ref(_number(x.item()), number=True)
+        if node.op.elementwise and not np.ndim(x):
+            # Among float32 NumPy takes a number of Python's as float32, too.
+            single = _computed_in(node) == np.float32
+            return Ref((_single if single else _number)(np.asarray(x).item()), number=True)
         return self.constant(x)
 
     def constant(self, value: Any) -> Ref:
         """An array that never changes."""
-        value = np.ascontiguousarray(value, np.float64).reshape(np.shape(value))
-        key = (value.shape, value.tobytes())
+        single = np.asarray(value).dtype == np.float32
+        kind = np.float32 if single else np.float64
+        value = np.ascontiguousarray(value, kind).reshape(np.shape(value))
+        key = (value.shape, value.dtype, value.tobytes())
         if key not in self.known:
             name = self.names.counted("c")
             self.constants[name] = value
-            self.known[key] = self._buffer(name, value.shape)
+            self.known[key] = self._buffer(name, value.shape, single)
         return self.known[key]
 
     def in_order(self, x: Ref) -> Ref:
         """The same elements in C order: x itself, or a copy."""
         if x.strides == whole(x.name, x.shape).strides or x.number:
             return x
-        z = self._buffer(self.names.counted("t"), x.shape)
+        z = self._buffer(self.names.counted("t"), x.shape, x.name in self.single)
         self.elementwise("copy", "x", z, [x])
         return z
 
@@ -262,7 +272,8 @@ class _Printer:
         for name, shape in self.memory.items():
             size = prod(shape)
             note = f" // {shape}" if shape else ""
-            head.append(f"const {name} = new Float64Array({size});{note}")
+            kind = "Float32Array" if name in self.single else "Float64Array"
+            head.append(f"const {name} = new {kind}({size});{note}")
         head += ["", "function run() {"]
         last = max((k for k, line in enumerate(self.lines) if line.node in turn), default=-1)
         numbers = []
@@ -281,9 +292,17 @@ def _looks(op: Any) -> bool:
 
 
 def _counts(node: Node) -> bool:
-    """Whether a node's numbers are float64's too."""
+    """Whether a page has numbers of a node's dtype."""
     whole = node.dtype.kind in (KINDS if node.op is None else "b")
-    return whole or node.dtype in (np.float64, np.int64)
+    return whole or node.dtype in (np.float64, np.float32, np.int64)
+
+
+def _computed_in(node: Node) -> Any:
+    """The dtype of what an op reads, as NumPy brings that together."""
+    return np.result_type(*(
+        x if type(x) in WEAK else x.dtype if isinstance(x, Node) else np.asarray(x).dtype
+        for x in node.inputs
+    ))  # fmt: skip
 
 
 def _alone(text: str, k: int) -> bool:
@@ -299,3 +318,12 @@ def _number(x: float) -> str:
     if x in (float("inf"), float("-inf")):
         return "Infinity" if x > 0 else "-Infinity"
     return repr(int(x) if isinstance(x, bool) else x)
+
+
+def _single(x: float) -> str:
+    """A number rounded to float32: the shortest text that is exactly this one."""
+    with np.errstate(over="ignore"):
+        rounded = np.float32(x)
+    text = str(rounded)  # of few digits, which float64 takes for another number
+    exact = not np.isfinite(rounded) or float(text) == rounded.item()
+    return _number(rounded.item()) if exact else f"{SINGLE}{text})"

@@ -78,7 +78,9 @@ def test_s328_of_float32_every_step_is_rounded_as_the_engine_rounds(
     start = {k: v.astype(np.float32) for k, v in START.items()}
     x, y = X.astype(np.float32), Y.astype(np.float32)
     made = cost_of(start, tanh, x, y)[0]
-    page = Stepper(open_page(viz.playground(made, path=tmp_path / "single.html", learning_rate=0.5)))
+    page = Stepper(
+        open_page(viz.playground(made, path=tmp_path / "single.html", learning_rate=0.5))
+    )
     for name, rule in RULES.items():
         page.page.select_option("#rule", name)
         page.page.evaluate("trainer.advance(100)")

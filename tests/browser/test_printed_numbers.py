@@ -17,7 +17,7 @@ from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.compiler.javascript import NotPrintable, Printed, javascript
 from tinygrad_dnn.compiler.javascript.elementwise import EXPRESSIONS
-from tinygrad_dnn.compiler.javascript.kernels import ROWS
+from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
 from tinygrad_dnn.graph import Graph, Node, trace
 
 UNITS = 4  # in the last place: of each number of an elementwise op, of the largest number elsewhere
@@ -81,8 +81,9 @@ def page(open_page: Any, tmp_path: Any) -> Any:
     return open_page(blank)
 
 
-# Of float32 NumPy's own values have lost digits where they are near 0.
-CANCELS = {"logaddexp", "logaddexp2"}
+# Of float32 NumPy's own values have lost digits: a page, which rounds once, is nearer the truth.
+CANCELS = {"logaddexp", "logaddexp2", "sinc"}
+STEPWISE = {"sinc_derivative"}
 
 
 def printable(kind: Any) -> tuple[list[Pass], set[str]]:
@@ -92,8 +93,8 @@ def printable(kind: Any) -> tuple[list[Pass], set[str]]:
         each = op.elementwise and (kind is float or op.name not in CANCELS)
         for case in cases_of(op) if op.builtin else ():
             arrays = [x.astype(kind) if x.dtype == float else x for x in sampled(op, case)]
-            if kind is not float and op.name in UNPRINTED:
-                continue  # not all of them know float32
+            if kind is not float and op.name in UNPRINTED | STEPWISE:
+                continue
             z = applied(op, arrays, case.meta)
             try:
                 passes.append(both_passes(z, f"{op.name}({case})", each))
@@ -102,11 +103,8 @@ def printable(kind: Any) -> tuple[list[Pass], set[str]]:
     return passes, refused
 
 
-UNPRINTED = {  # what factorises matrices, and functions of NumPy that JavaScript lacks
-    "argpartition", "cholesky_lower", "cofactors", "det", "eigenvalues", "eigh_parts", "i0",
-    "i0_derivative", "inv", "pinv", "qr_parts", "sinc", "sinc_derivative", "singular_values",
-    "slogdet_parts", "solve", "sparse_matmul", "svd_parts", "triangular",
-}  # fmt: skip
+# What no page computes: of orders and axes many are right, and found by a search.
+UNPRINTED = {*WITHOUT}
 
 
 def test_s230_every_op_gives_numpys_numbers_forward_and_backward(page: Any) -> None:
@@ -116,7 +114,7 @@ def test_s230_every_op_gives_numpys_numbers_forward_and_backward(page: Any) -> N
     assert refused - {"astype"} == UNPRINTED  # to float32
     expanded = {op.name for op in REGISTRY.values() if op.composite or op.view}
     assert printed - expanded <= {*ROWS}
-    assert {*ROWS} - {"astype", "sinc"} <= printed
+    assert {*ROWS} - {"astype"} <= printed
 
 
 def test_s328_of_float32_too(page: Any) -> None:

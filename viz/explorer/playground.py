@@ -88,4 +88,7 @@ def playground(
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training, captions)
     except NotPrintable as reason:
-        raise ValueError(f"playground: {reason}; viz.explore shows it as it was recorded") from None
+        told = str(reason).removeprefix("javascript: ")
+        raise ValueError(
+            f"playground: {told}; viz.explore shows the graph with the numbers that were recorded"
+        ) from None

@@ -17,13 +17,22 @@ import numpy as np
 
 from tinygrad_dnn.compiler.codegen.lower import Lowered, lower
 from tinygrad_dnn.compiler.codegen.naming import Names
-from tinygrad_dnn.compiler.javascript.elementwise import HELPERS, helpers_of
+from tinygrad_dnn.compiler.javascript.helpers import HELPERS, helpers_of
 from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
-from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, SINGLE, Nest, Ref, indented, viewed, whole
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe
+from tinygrad_dnn.compiler.javascript.loops import (
+    PARAMETERS,
+    SINGLE,
+    Nest,
+    Ref,
+    indented,
+    viewed,
+    whole,
+)
+from tinygrad_dnn.graph import Graph, Leaf, Node
 
-NO_ROW = "there is no row for it in compiler/javascript"
-OWN = "declare it with composite=True, if its forward is made of NumPy's functions, not of loops"
+OWN = (
+    "an op of your own; declare it with composite=True, if its forward is made of NumPy's functions"
+)
 # The words of the language, what every object has, and what programs call themselves.
 WORDS = frozenset(HELPERS) | {
     "abstract", "arguments", "async", "await", "break", "case", "catch", "class", "const",
@@ -95,7 +104,7 @@ def javascript(
         forward: the nodes of the forward pass, behind which a comment says that it ends.
 
     Raises:
-        NotPrintable: an op has no row, or numbers are of another dtype; all of them are named.
+        NotPrintable: an op has no row, or numbers are of another dtype; all kinds are named.
 
     Example: `javascript(trace([z.node])).source`.
     """
@@ -128,11 +137,14 @@ class _Printer:
 
     def printed(self) -> Printed:
         """Print it."""
-        self._refuse([n for n in self.graph if n.op is None])
+        self._refuse([n for n in self.graph if n.op is None], self.given)
         lowered = lower(self.graph, {})
-        self._refuse(lowered.graph)
-        named = {lowered.place[n]: name for n, name in self.given.items() if n in lowered.place
-                 and isinstance(lowered.place[n], Node)}  # fmt: skip
+        named: dict[Node, str] = {
+            place: name
+            for n, name in self.given.items()
+            if isinstance(place := lowered.place.get(n), Node)
+        }
+        self._refuse(lowered.graph, named)
         wanted = {n: named.get(n) or n.name for n in lowered.graph}
         for node, name in wanted.items():
             if name:
@@ -152,25 +164,28 @@ class _Printer:
         }  # fmt: skip
         return Printed(source, self.inputs, self.constants, places, lowered, own)
 
-    def _refuse(self, nodes: Iterable[Node]) -> None:
-        """Raise if one can't be printed, naming all that can't."""
-        reasons: dict[str, str] = {}
+    def _refuse(self, nodes: Iterable[Node], named: Mapping[Node, str]) -> None:
+        """Raise if one can't be printed, naming all that can't; of one kind the first is shown."""
+        reasons: dict[Any, str] = {}
         for node in nodes:
+            name = named.get(node) or node.name
+            who = f"{name} {node.shape}" if name else f"a result {node.shape}"
+            if node.scope:
+                who += f" in {' / '.join(node.scope)}"
             values = [node.value] if isinstance(node, Leaf) else node.inputs
-            others = [type(v).__name__ for v in values if not isinstance(v, (Node, *PLAIN))]
+            others = [type(v) for v in values if not isinstance(v, (Node, *PLAIN))]
             if others:
-                told = f"{describe(node)} is of another kind of array than NumPy's"
+                told = f"{who}, {others[0].__name__}: of another kind of array than NumPy's"
                 reasons.setdefault(others[0], told)
             elif node.op is not None and node.op.name not in ROWS and not _looks(node.op):
-                why = WITHOUT.get(node.op.name, NO_ROW if node.op.builtin else OWN)
-                reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
+                own = (f"{node.op.name}", OWN)
+                function, why = WITHOUT.get(node.op.name, own)
+                reasons.setdefault(node.op, f"{function}, which gives {who}: {why}")
             elif not _counts(node):
-                told = f"{describe(node)} is {node.dtype}, and a page computes in float64 and float32; "
-                told += "record it with .astype(float)"
-                reasons.setdefault(str(node.dtype), told)
+                told = f"{who} of {node.dtype}: its numbers are float64 or float32; .astype(float)"
+                reasons.setdefault(node.dtype, told)
         if reasons:
-            told = "; ".join(f"{name} ({why})" for name, why in reasons.items())
-            raise NotPrintable(f"javascript: this graph can't be printed: {told}")
+            raise NotPrintable(f"javascript: a page can't compute {'; '.join(reasons.values())}")
 
     # --- memory ----------------------------------------------------------------------------------
 

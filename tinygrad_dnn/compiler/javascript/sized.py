@@ -41,9 +41,7 @@ def linear(values: Sequence[int], sizes: Sequence[int]) -> Linear:
     return a, b
 
 
-def scale(
-    values: Sequence[float], sizes: Sequence[int], close: float = CLOSE
-) -> tuple[float, int]:
+def scale(values: Sequence[float], sizes: Sequence[int], close: float = CLOSE) -> tuple[float, int]:
     """α and k of α·mᵏ, k one of 0, 1, −1; a whole α where it is one. `close`: see CLOSE.
 
     Raises:

@@ -181,7 +181,7 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     for k, theirs in expected.items():
         ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
         np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
-    page.click("#undo").settled()
+    page.click("#undo").settled().click("#undo").settled()
     assert page.page.evaluate("[live.m(), live.memory.X[1]]") == [6, 0]
     page.click("#reset").settled()
     assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
@@ -213,7 +213,7 @@ def test_s300_what_has_a_number_for_each_example_gets_another_one(
         made, parameter = cost_of_points(w, x.reshape(2, 5), y[None], np.append(weight, weight[1]))
         w = w - 0.5 * np.asarray(gradients(made, [parameter])[0])
     np.testing.assert_allclose(page.page.evaluate("[...live.memory.w]"), w[0], rtol=1e-9)
-    page.click("#undo").settled()
+    page.click("#undo").settled().click("#undo").settled()
     assert page.page.evaluate("[...live.memory.share]") == [0.25] * 4
 
 
@@ -240,6 +240,40 @@ def test_s301_what_was_done_last_is_undone_at_once(open_page: Any, xor: Path) ->
     assert page.page.evaluate("[...live.memory.X]") == moved
     page.click("#undo").settled()
     assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#undo").get_attribute("aria-disabled") == "true"
+
+
+def test_s329_training_is_undone_by_the_run(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    where = """[training.state.steps, training.state.t, live.memory.W1[0], training.cost(),
+        training.state.v[0][0], training.state.curve.length]"""
+    page.page.select_option("#rule", "adam")
+    page.click("#one-step").settled().click("#one-step").settled()
+    two = page.page.evaluate(where)
+    assert page.find("#changed").inner_text().startswith("1 step of training · cost: ")
+    page.click("#train")
+    page.page.wait_for_function("() => training.state.steps >= 5")
+    page.page.evaluate("live.set('X', 0, 0.25)")
+    page.page.wait_for_function("() => training.state.steps >= 9")
+    page.click("#train").click("#undo").settled()  # the steps with that number
+    five = page.page.evaluate("training.state.steps")
+    assert 5 <= five < 9
+    page.click("#train")
+    page.page.wait_for_function("() => training.state.steps >= 12")
+    page.click("#undo").settled()  # which pauses it
+    assert page.find("#train").inner_text() == "Train"
+    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [five, 0.25]
+    page.click("#undo").settled().click("#undo").settled()  # the number; the steps before it
+    assert page.page.evaluate(where) == two
+    page.page.evaluate("trainer.advance(98)")
+    for k, theirs in engine(RULES["adam"], 0.5, 100).items():
+        ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+        np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
+    page.page.select_option("#rule", "momentum")
+    for _ in range(3):
+        page.click("#undo").settled()
+    assert page.page.evaluate("[training.state.optimiser, training.state.steps]") == ["momentum", 0]
+    assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
     assert page.find("#undo").get_attribute("aria-disabled") == "true"
 
 

@@ -27,7 +27,7 @@ const editing = (() => {
     const last = live.latest();
     const [id] = Object.entries(live.inputs).find(([, name]) => name === last?.name) ?? [];
     const cells = last?.cells?.flatMap((i, k) => (Object.is(last.before[k], last.after[k]) ? [] : [[i, last.before[k], last.after[k]]])) ?? [];
-    const parts = cells.slice(0, SAID).map(([i, before, after]) => `${live.title(id)}${index(nodes[id], i)}: ${short(before)} → ${short(after)}`);
+    const parts = last?.words ? [last.words()] : cells.slice(0, SAID).map(([i, before, after]) => `${live.title(id)}${index(nodes[id], i)}: ${short(before)} → ${short(after)}`);
     for (const out of live.data.outputs) {
       const k = nodes[out].value;
       const single = live.values[k]?.length === 1;

@@ -134,6 +134,23 @@ const training = (() => {
     Object.assign(run, begin({ ...run, optimiser }), { steps: run.steps, curve: run.curve, every: run.every });
   }
 
+  /** All that steps change, as it is: `back` brings it back; rates and rules that were chosen since stay. */
+  function mark() {
+    const before = parameters.map(({ p }) => p.slice());
+    const runs = [state, second].filter(Boolean).map((run) => [run, structuredClone(run)]);
+    const back = () => {
+      parameters.forEach(({ p }, k) => p.set(before[k]));
+      for (const [run, was] of runs) {
+        const { rate, optimiser } = run;
+        Object.assign(run, was, { rate });
+        if (optimiser !== was.optimiser) {
+          choose(optimiser, run);
+        }
+      }
+    };
+    return { back, size: (1 + 3 * runs.length) * before.reduce((sum, x) => sum + x.length, 0) };
+  }
+
   document.addEventListener("restart", () => {
     before = state.curve.length > 1 ? state.curve : before;
     Object.assign(state, begin(state));
@@ -149,6 +166,7 @@ const training = (() => {
     steps,
     update,
     follow,
+    mark,
     compare,
     choose,
     predicted,

@@ -100,9 +100,17 @@ function logDeterminant(z, to, x, at, n) {
   }
   z[to + 1] = sum;
 }""",
-    "minors": """\
-/** The determinants of all minors of an n × n matrix, with their signs. */
-function minors(z, to, x, at, n) {
+    "adjugate": """\
+/** det(x) x⁻ᵀ of an n × n matrix; where it is singular the determinants of all minors. */
+function adjugate(z, to, x, at, n) {
+  const size = determinant(x, at, n);
+  if (size !== 0) {
+    const inverse = new Float64Array(n * n);
+    const one = inverse.map((_, k) => Number(k % (n + 1) === 0));
+    solved(inverse, 0, x, at, one, 0, n, n);
+    inverse.forEach((v, k) => (z[to + (k % n) * n + Math.floor(k / n)] = size * v));
+    return;
+  }
   const all = Array.from({ length: n * n }, (_, k) => k);
   for (const k of all) {
     const [row, column] = [Math.floor(k / n), k % n];
@@ -221,7 +229,7 @@ def _det(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
 
 
 def _cofactors(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
-    _each(g, "cofactors", z, xs, [2, 2], f"minors(z, {{0}}, x, {{1}}, {z.shape[-1]});")
+    _each(g, "cofactors", z, xs, [2, 2], f"adjugate(z, {{0}}, x, {{1}}, {z.shape[-1]});")
 
 
 def _slogdet(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:

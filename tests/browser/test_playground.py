@@ -11,7 +11,7 @@ from legibility import low_contrast, overlapping_texts, small_texts, sticking_ou
 from stepper import Stepper
 
 import viz
-from tinygrad_dnn import Tensor, gradients, log, optim, relu, scope, sigmoid, tanh
+from tinygrad_dnn import Tensor, gradients, log, log_softmax, optim, relu, scope, sigmoid, tanh
 from tinygrad_dnn.network import initialize_parameters
 
 RULES = {
@@ -352,6 +352,41 @@ def test_examples_may_lie_in_rows(open_page: Any, tmp_path: Path, classes: int) 
         values = values - 0.5 * np.asarray(gradients(found, [w])[0])
     ours = page.page.evaluate("[...live.memory.w]")
     np.testing.assert_allclose(ours, values.ravel(), rtol=1e-9)
+
+
+def test_s332_labels_in_an_index_are_points_to_flip_and_logits_are_shares(
+    open_page: Any, tmp_path: Path
+) -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 9)), np.arange(9) % 3
+    start = np.random.default_rng(0).normal(size=(3, 2))
+
+    def made(values: Any, points: Any, labels: Any) -> tuple[Tensor, Tensor]:
+        W = Tensor(values, requires_grad=True, name="W")
+        return -log_softmax(W @ points, axis=0)[labels, np.arange(labels.size)].mean(), W
+
+    page = Stepper(open_page(viz.playground(made(start, x, y)[0], path=tmp_path / "labels.html")))
+    fills = [page.find(".plane path").nth(k).get_attribute("fill") for k in range(9)]
+    assert fills == fills[:3] * 3
+    assert len({*fills}) == 3
+    shares = "[...training.predicted((given) => { given.fill(0); given[0] = 0.5; })]"
+    found = np.reshape(page.page.evaluate(shares), (3, -1))
+    z = start @ [0.5, 0]
+    np.testing.assert_allclose(found[:, 0], np.exp(z) / np.exp(z).sum(), rtol=1e-12)
+    page.find(".plane path").nth(2).click()  # of the last class the next one is the first
+    page.press("Insert").settled()
+    points, labels = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    assert labels.tolist() == [0, 1, 0, 0, 1, 2, 0, 1, 2, 0]
+    page.page.evaluate("trainer.advance(50)")
+    values = start
+    for _ in range(50):
+        cost, W = made(values, points.reshape(2, 10), labels)
+        values = values - 0.1 * np.asarray(gradients(cost, [W])[0])
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W]"), values.ravel(), rtol=1e-9)
+    page.click("text=Numbers").select("Y")
+    page.find('#panel section.value td[data-i="4"]').click()
+    page.page.fill("#number", "7")  # there is no such class
+    page.press("Tab").settled()
+    assert page.page.evaluate("live.memory.Y[4]") == 2
 
 
 def test_pictures_and_units_of_examples_in_rows(open_page: Any, tmp_path: Path) -> None:

@@ -198,7 +198,12 @@ const editing = (() => {
 
   /** What an array can hold: its own kind of numbers. */
   const fit = { b: (v) => Number(v >= 0.5), i: Math.round, u: (v) => Math.max(0, Math.round(v)), f: (v) => v };
-  const fitted = ({ array }, v) => fit[array.dtype[0]](v);
+  const answers = story.training?.answers;
+  const fitted = ({ array, name }, v) => {
+    const whole = fit[array.dtype[0]](v);
+    const label = answers?.labels && name === answers.Y; // one of the classes
+    return label ? Math.min(Math.max(whole, 0), answers.classes - 1) : whole;
+  };
 
   /** A number after a hand went so many pixels to the right: 50 double it. */
   function moved({ array }, from, pixels) {

@@ -119,7 +119,20 @@ const training = (() => {
     }
     fill(predictor.memory[answers.points]);
     predictor.run();
-    return live.gather(answers.out, out, predictor.memory);
+    live.gather(answers.out, out, predictor.memory);
+    return answers.squashed ? squash(out) : out;
+  }
+
+  /** Logits become shares of 1: by a sigmoid, of several classes by softmax. */
+  function squash(z) {
+    const { classes, batch } = answers;
+    for (let j = 0; j < batch; j += 1) {
+      const at = Array.from({ length: classes }, (_, k) => live.spot(k, j, batch, classes));
+      const most = classes === 1 ? 0 : Math.max(...at.map((k) => z[k]));
+      const sum = at.reduce((all, k) => all + Math.exp(z[k] - most), 0);
+      at.forEach((k) => (z[k] = classes === 1 ? 1 / (1 + Math.exp(-z[k])) : Math.exp(z[k] - most) / sum));
+    }
+    return z;
   }
 
   if (answers) {

@@ -253,16 +253,16 @@ def test_s329_training_is_undone_by_the_run(open_page: Any, xor: Path) -> None:
     assert page.find("#changed").inner_text().startswith("1 step of training · cost: ")
     page.click("#train")
     page.page.wait_for_function("() => training.state.steps >= 5")
-    page.page.evaluate("live.set('X', 0, 0.25)")
-    page.page.wait_for_function("() => training.state.steps >= 9")
+    some = page.page.evaluate("live.set('X', 0, 0.25); training.state.steps")
+    later = "(some) => training.state.steps >= some + 3"
+    page.page.wait_for_function(later, arg=some)
     page.click("#train").click("#undo").settled()  # the steps with that number
-    five = page.page.evaluate("training.state.steps")
-    assert 5 <= five < 9
+    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [some, 0.25]
     page.click("#train")
-    page.page.wait_for_function("() => training.state.steps >= 12")
+    page.page.wait_for_function(later, arg=some)
     page.click("#undo").settled()  # which pauses it
     assert page.find("#train").inner_text() == "Train"
-    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [five, 0.25]
+    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [some, 0.25]
     page.click("#undo").settled().click("#undo").settled()  # the number; the steps before it
     assert page.page.evaluate(where) == two
     page.page.evaluate("trainer.advance(98)")

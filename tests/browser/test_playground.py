@@ -535,6 +535,9 @@ def test_what_takes_long_trains_beside_the_page(open_page: Any, tmp_path: Path) 
     np.testing.assert_allclose(ours, values[:2].ravel(), rtol=1e-9, atol=1e-12)
     expected = cost(Tensor(values)).item()
     assert page.page.evaluate("training.cost()") == pytest.approx(expected, rel=1e-9)
+    page.click("#undo").settled().click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.W.slice(0, 800)]") == start[:2].ravel().tolist()
+    assert page.find("#graph [data-moved=true]").count() == 0
 
 
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.former_names import former_arguments
-from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.graph import Graph, Leaf
 from viz.explorer.data_found import data_found
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
@@ -84,6 +84,8 @@ def playground(
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
+    if "cost" not in named.values() and not isinstance(graph.outputs[0], Leaf):
+        named.setdefault(graph.outputs[0], "cost")
     captions = checked(steps, "playground")
     found = data_found(graph, named, data, prod(picture or (2,)))
     training = training_of(found, parameters, prediction, learning_rate, optimizer, picture, starts)

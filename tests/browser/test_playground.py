@@ -72,7 +72,7 @@ def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: P
         assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
 
 
-def test_s328_of_float32_every_step_is_rounded_as_the_engine_rounds(
+def test_s333_of_float32_every_step_is_rounded_as_the_engine_rounds(
     open_page: Any, tmp_path: Path
 ) -> None:
     start = {k: v.astype(np.float32) for k, v in START.items()}

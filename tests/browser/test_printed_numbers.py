@@ -125,6 +125,34 @@ def test_s328_of_float32_too(page: Any) -> None:
     assert len(single) > 0.9 * len(passes)
 
 
+def factorised(n: int) -> Tensor:
+    """A little of every factorisation, of matrices of n rows."""
+    rng = np.random.default_rng(n)
+    A = Tensor(rng.normal(size=(2, n, n)), requires_grad=True, name="A")
+    y = Tensor(rng.normal(size=(n, 3)), requires_grad=True, name="y")
+    definite = A @ np.swapaxes(A, -1, -2) + np.eye(n)
+    Q, R = np.linalg.qr(A[0, :, : n - 2])
+    return (
+        np.linalg.solve(A, y).sum() + (np.linalg.inv(A.mT) ** 2).sum()
+        + (Q * np.arange(n - 2)).sum() + (R**3).sum()
+        + np.linalg.slogdet(A)[1].sum() + np.linalg.cholesky(definite).sum()
+    )  # fmt: skip
+
+
+def test_s331_matrices_are_factorised_and_singular_ones_give_no_error(page: Any) -> None:
+    passed = both_passes(factorised(15), "factorised")
+    (found,) = computed(page, [(passed.printed, {}, [*passed.values])])
+    for (node, expected), ours in zip(passed.values.items(), found, strict=True):
+        least = 1e-11 * np.abs(expected).max()  # as exact as the systems are well conditioned
+        np.testing.assert_allclose(ours, expected, atol=float(least), err_msg=repr(node))
+    A = Tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True, name="A")
+    singular = both_passes(np.linalg.det(A), "singular")
+    assert compare([singular], page) == []  # the slopes are the minors
+    regular = both_passes(np.linalg.inv(A + np.eye(2)).sum(), "inverse")
+    (found,) = computed(page, [(regular.printed, {"A": -np.eye(2)}, [*regular.values])])
+    assert not np.isfinite(found[-1]).any()  # where NumPy raises LinAlgError
+
+
 AWKWARD = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e300, -1e-320, np.inf, -np.inf, np.nan])
 
 

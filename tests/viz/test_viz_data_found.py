@@ -26,7 +26,7 @@ w = Tensor(rng.normal(size=2), requires_grad=True, name="w")
 
 def found_in(cost: Tensor, data: Any = None, **names: Any) -> Found:
     graph = trace([cost.node])
-    return data_found(graph, names_of(graph, names), data, 2)
+    return data_found(graph, names_of(graph, names), data, 2, names)
 
 
 def bernoulli(p: Any) -> Any:
@@ -66,9 +66,10 @@ def test_s330_arrays_of_numpys_and_labels_in_an_index_are_found(spelling: str) -
 def test_the_numbers_are_the_same_and_the_old_nodes_are_known() -> None:
     A = softmax(W @ X, axis=0)
     cost = -np.log(A[y, np.arange(m)]).mean()
-    graph, _, again, x, answers = found_in(cost)
+    graph, named, again, x, answers = found_in(cost, kinds=y)
     assert x is not None
     assert answers is not None
+    assert named[answers] == "kinds"
     np.testing.assert_array_equal(answers.value, y)
     assert answer_of(graph, {}, x, answers) is again[A.node]
     assert again[W.node].name == "W"

@@ -44,12 +44,17 @@ class _Array:
 
 
 def data_found(
-    graph: Graph, named: Mapping[Node, str], data: Sequence[Any] | None, features: int
+    graph: Graph,
+    named: Mapping[Node, str],
+    data: Sequence[Any] | None,
+    features: int,
+    variables: Mapping[str, Any] | None = None,
 ) -> Found:
     """Look for the examples, of so many features, and for their answers.
 
     Args:
         named: the names of nodes and of constant arrays.
+        variables: what lends labels in an index their name.
         data: X and Y as they were given, arrays or Tensors; None where they are to be found: by the
             names X and Y, or x and y, or because nothing else has such a shape.
 
@@ -57,6 +62,9 @@ def data_found(
         TypeError, ValueError: what is given are no two arrays that the graph reads.
     """
     picks = _picks(graph)
+    for y in picks.values():
+        if name := _variable(y, variables or {}):
+            named = {**named, Constant(y): name}
     there = _arrays(graph, named, picks)
     X, Y = _given(there, data) if data is not None else _likely(there, features, [*picks.values()])
     chosen = [one for one in (X, Y) if one is not None and one.leaf is None]
@@ -93,6 +101,14 @@ def _picks(graph: Graph) -> dict[Node, Any]:
     return found
 
 
+def _variable(y: Any, variables: Mapping[str, Any]) -> str | None:
+    """The name of the first variable that holds these labels."""
+    for name, x in variables.items():
+        if type(x) is np.ndarray and x.shape == y.shape and np.array_equal(x, y):
+            return name
+    return None
+
+
 def _arrays(graph: Graph, named: Mapping[Node, str], picks: Mapping[Node, Any]) -> list[_Array]:
     """The leaves without gradient, then other arrays, each once."""
     found = [
@@ -101,10 +117,22 @@ def _arrays(graph: Graph, named: Mapping[Node, str], picks: Mapping[Node, Any]) 
         if isinstance(leaf, Leaf) and not leaf.requires_grad and isinstance(leaf.value, np.ndarray)
     ]
     others = [x for x in arrays_of(graph) if isinstance(x, np.ndarray) and x.dtype.kind in "biuf"]
+    seen: set[Any] = set()
     for x in (*picks.values(), *others):
-        if not any(one.leaf is None and _same(one.value, x) is not None for one in found):
+        ways = _ways(x)
+        if seen.isdisjoint(ways):
             found.append(_Array(x, named.get(Constant(x))))
+            seen |= ways
     return found
+
+
+def _ways(x: Any) -> set[Any]:
+    """Keys of the arrays that `_same` finds in x."""
+    x = np.asarray(x, float)
+    alike = [x.ravel()] if max(x.shape, default=1) == x.size else [x, x.T]
+    if {*np.unique(x).tolist()} == {0.0, 1.0}:
+        alike += [1 - one for one in alike]
+    return {(one.shape, one.tobytes()) for one in alike}
 
 
 def _same(x: Any, y: Any) -> Callable[[Any], Any] | None:

@@ -87,7 +87,7 @@ def playground(
     if "cost" not in named.values() and not isinstance(graph.outputs[0], Leaf):
         named.setdefault(graph.outputs[0], "cost")
     captions = checked(steps, "playground")
-    found = data_found(graph, named, data, prod(picture or (2,)))
+    found = data_found(graph, named, data, prod(picture or (2,)), names)
     training = training_of(found, parameters, prediction, learning_rate, optimizer, picture, starts)
     graph, named = opened(found.graph, found.named, training)
     graph, named = within(graph, named, training, LARGEST)

@@ -10,6 +10,7 @@ import pytest
 from tinygrad_dnn import Tensor, op, relu, scope, softmax
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.compiler.javascript import NotPrintable, javascript
+from tinygrad_dnn.compiler.javascript.sized import Fixed, in_m
 from tinygrad_dnn.graph import Graph, trace
 
 
@@ -98,6 +99,22 @@ def test_other_dtypes_are_named() -> None:
     k = Tensor(np.ones(3, np.uint8), name="k")
     with pytest.raises(NotPrintable, match="uint8"):
         javascript(trace([(k + k).node]))
+
+
+def test_numbers_among_float32_are_rounded_as_numpy_does() -> None:
+    x = Tensor(np.ones(3, np.float32), name="x")
+    source = javascript(trace([((x * 0.1 + 0.5) / 3).node])).source
+    assert "const x = new Float32Array(3);" in source
+    assert "Float64Array" not in source
+    assert "(x, Math.fround(0.1))" in source.replace("t1, ", "")
+    assert "0.5);" in source  # it is the same in both
+    text = javascript(trace([(x * np.float32(0.1) * Tensor(np.ones(3), name="y")).node])).source
+    assert "Math.fround(0.1)" in text
+    assert "new Float64Array(3)" in text
+    sizes, numbers = (101, 103, 107), [np.float32(1 / m) for m in (101, 103, 107)]
+    assert in_m([f"f(Math.fround(-{n}))" for n in numbers], sizes) == "f(Math.fround(-(1 / m)))"
+    with pytest.raises(Fixed, match=r"a number is 0\.00990099, .* no multiple of m or 1/m"):
+        in_m([f"f({n})" for n in numbers], sizes)
 
 
 def test_whole_numbers_and_truth_values_are_numbers() -> None:

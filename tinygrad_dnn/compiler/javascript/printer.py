@@ -225,7 +225,8 @@ class _Printer:
             return self.places[x]
         if node.op.elementwise and not np.ndim(x):
             # Among float32 NumPy takes a number of Python's as float32, too.
-            single = _computed_in(node) == np.float32
+            weak = type(x) in WEAK
+            single = (_computed_in(node) if weak else np.asarray(x).dtype) == np.float32
             return Ref((_single if single else _number)(np.asarray(x).item()), number=True)
         return self.constant(x)
 

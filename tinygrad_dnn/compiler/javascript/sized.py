@@ -37,7 +37,7 @@ def linear(values: Sequence[int], sizes: Sequence[int]) -> Linear:
     a = (values[1] - values[0]) // (sizes[1] - sizes[0])
     b = values[0] - a * sizes[0]
     if any(a * m + b != v for v, m in zip(values, sizes, strict=True)):
-        raise Fixed(f"{list(values)} for m = {list(sizes)}")
+        raise Fixed(_told(values, sizes))
     return a, b
 
 
@@ -56,7 +56,12 @@ def scale(values: Sequence[float], sizes: Sequence[int], close: float = CLOSE) -
             alpha = found[0] if close == CLOSE else float(str(np.float32(found[0])))
             near = round(alpha)
             return (float(near) if abs(alpha - near) <= close * abs(alpha) else alpha), k
-    raise Fixed(f"{list(values)} for m = {list(sizes)}")
+    raise Fixed(_told(values, sizes))
+
+
+def _told(values: Sequence[float], sizes: Sequence[int]) -> str:
+    found = ", ".join(f"{v:.6g}" for v in values)
+    return f"a number is {found} for {', '.join(map(str, sizes))} examples, no multiple of m or 1/m"
 
 
 def in_m(texts: Sequence[str], sizes: Sequence[int]) -> str:

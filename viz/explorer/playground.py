@@ -59,8 +59,8 @@ def playground(
             so, or x and y, else what alone can be the points of a plane and their answers. Labels
             may stand in an index, as in A[y, arange(m)].
         prediction: what is compared with Y; by default the last value of Y's shape, or with a
-            number for each class, that is computed from X and not from Y: of those with a name, or
-            else of those that all of the cost hangs on.
+            number for each class, that is computed from X and not from Y. Those with a name come
+            first, then those that all of the cost hangs on.
         learning_rate: what the page begins with.
         optimizer: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the examples of X are, with numbers from 0 to

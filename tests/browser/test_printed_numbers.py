@@ -70,6 +70,9 @@ def _wrong(p: Pass, answers: list[Any]) -> Iterator[str]:
         with np.errstate(invalid="ignore"):
             fits = (found == expected) | (np.abs(found - expected) <= UNITS * unit)
         fits |= np.isnan(found) & np.isnan(expected)
+        if p.values[node].dtype == np.float32:
+            with np.errstate(over="ignore"):
+                fits &= (found.astype(np.float32) == found) | np.isnan(found)
         if found.shape != expected.shape or not fits.all():
             yield f"{p.who}: {node!r}: expected {expected[~fits][:3]}, got {found[~fits][:3]}"
 

@@ -20,7 +20,10 @@ from tinygrad_dnn.formula.constants import Constant, arrays_of
 from tinygrad_dnn.graph import Graph, Leaf, Node, describe, trace
 from tinygrad_dnn.ops import getitem, take_along_axis
 
-CALLED = (("X", "x"), ("Y", "y"))
+CALLED = (
+    ("X", "x", "X_train", "x_train", "inputs", "points"),
+    ("Y", "y", "Y_train", "y_train", "labels", "targets"),
+)
 COUNTED = re.compile(r"c\d+")  # names of arrays that have none
 
 
@@ -56,7 +59,7 @@ def data_found(
         named: the names of nodes and of constant arrays.
         variables: what lends labels in an index their name.
         data: X and Y as they were given, arrays or Tensors; None where they are to be found: by the
-            names X and Y, or x and y, or because nothing else has such a shape.
+            names X and Y, or other usual ones, or because nothing else has such a shape.
 
     Raises:
         TypeError, ValueError: what is given are no two arrays that the graph reads.
@@ -73,7 +76,7 @@ def data_found(
         return Found(graph, {**named}, {node: node for node in graph}, leaves[0], leaves[1])
     taken = {*named.values()} - {one.name for one in chosen}
     called = {}
-    for one, (capital, _) in zip((X, Y), CALLED, strict=True):
+    for one, (capital, *_) in zip((X, Y), CALLED, strict=True):
         if one in chosen and one is not None:
             own = capital if one.name is None or COUNTED.fullmatch(one.name) else one.name
             called[id(one.value)] = Tensor(one.value, name=own if own not in taken else None)

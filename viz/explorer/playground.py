@@ -56,8 +56,8 @@ def playground(
         parameters: a Tensor or a structure of them; by default all that require a gradient.
         path: where to; one .html file that needs nothing beside it and no network.
         data: X and Y, Tensors or arrays that the cost was computed from; by default what is called
-            so, or x and y, else what alone can be the points of a plane and their answers. Labels
-            may stand in an index, as in A[y, arange(m)].
+            so, or as usual (x and y, inputs and labels), else what alone can be the points of a
+            plane and their answers. Labels may stand in an index, as in A[y, arange(m)].
         prediction: what is compared with Y; by default the last value of Y's shape, or with a
             number for each class, that is computed from X and not from Y. Those with a name come
             first, then those that all of the cost hangs on.

@@ -7,6 +7,7 @@ goes, and g writes, see `Writer`. Ops that only change how an array is looked at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 from typing import Any
@@ -206,6 +207,13 @@ def _contract(
     g: Writer, name: str, z: Ref, out: str, xs: Sequence[Ref], letters: Sequence[str]
 ) -> None:
     """z_out = Σ Π x: one letter for each axis, what is not in `out` is summed over."""
+    unnamed = [x._replace(name="") for x in (z, *xs)]
+    g.call(name, [z, *xs], _products(out, (*letters,), *unnamed))
+
+
+@lru_cache(maxsize=4096)
+def _products(out: str, letters: Sequence[str], z: Ref, *xs: Ref) -> Sequence[str]:
+    """The lines of `_contract`."""
     lengths = {
         c: n
         for x, w in zip(xs, letters, strict=True)
@@ -237,9 +245,7 @@ def _contract(
     names = PARAMETERS[1 : len(arrays)]
     if by_rows:
         factors = [f"{n}[{i}]" for n, i in zip(names, at[1:], strict=True)]
-        body = [f"z[{at[0]}] += {' * '.join(factors)};"]
-        g.call(name, [z, *xs], ["z.fill(0);", *nest.around(*body)])
-        return
+        return "z.fill(0);", *nest.around(f"z[{at[0]}] += {' * '.join(factors)};")
     inner = Nest(
         tuple(lengths[c] for c in summed),
         [steps(x, w, summed) for x, w in arrays[1:]],
@@ -255,7 +261,7 @@ def _contract(
         if summed
         else [f"z[{at[0]}] = {product};"]
     )
-    g.call(name, [z, *xs], nest.around(*body))
+    return nest.around(*body)
 
 
 def _matmul(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -254,15 +255,8 @@ class _Printer:
 
     def elementwise(self, name: str, expression: str, z: Ref, xs: Sequence[Ref]) -> None:
         """An expression of x, y, w for every element of z."""
-        inputs = [x.broadcast(z.shape) for x in xs]
-        nest = Nest(z.shape, [r.strides for r in (z, *inputs)])
-        elements = {
-            p: r.at(p, *terms)
-            for p, r, terms in zip(PARAMETERS, (z, *inputs), nest.terms, strict=False)
-        }
-        text = "".join(elements.get(c, c) if _alone(expression, k) else c
-                       for k, c in enumerate(expression))  # fmt: skip
-        self.call(name, [z, *xs], nest.around(f"{elements['z']} = {text};"))
+        unnamed = [r._replace(name="") for r in (z, *xs)]
+        self.call(name, [z, *xs], _loops_of(expression, *unnamed))
 
     def call(self, name: str, arrays: Sequence[Ref], body: Sequence[str]) -> None:
         """A call of a kernel with this body, in which the arrays are called z, x, y, w, ..."""
@@ -300,6 +294,21 @@ class _Printer:
                 head.append("  // backward")
         head += ["}", "", f"return {{ memory: {{ {', '.join(self.memory)} }}, run }};", "})()"]
         return "\n".join(head), numbers
+
+
+@lru_cache(maxsize=4096)
+def _loops_of(expression: str, z: Ref, *xs: Ref) -> tuple[str, ...]:
+    """The lines of an expression for every element of z; a deep network has the same ones often."""
+    inputs = [x.broadcast(z.shape) for x in xs]
+    nest = Nest(z.shape, [r.strides for r in (z, *inputs)])
+    elements = {
+        p: r.at(p, *terms)
+        for p, r, terms in zip(PARAMETERS, (z, *inputs), nest.terms, strict=False)
+    }
+    text = "".join(
+        elements.get(c, c) if _alone(expression, k) else c for k, c in enumerate(expression)
+    )
+    return (*nest.around(f"{elements['z']} = {text};"),)
 
 
 def _looks(op: Any) -> bool:

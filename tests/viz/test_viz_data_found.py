@@ -43,6 +43,7 @@ SPELLINGS: dict[str, Callable[[], Tensor]] = {
     "one column for each class": lambda: -(np.eye(3)[:, y] * log_softmax(W @ X, axis=0)).sum() / m,
     "answers and what they lack to 1": lambda: bernoulli(1 / (1 + np.exp(-(w @ X)))),
     "a column of answers": lambda: ((X.T @ w[:, None] - t[:, None]) ** 2).mean(),
+    "two columns of answers, in rows": lambda: ((np.eye(2)[y % 2] - X.T @ W[:2].T) ** 2).mean(),
     "signs": lambda: np.log1p(np.exp((1 - 2 * t) * (w @ X))).mean(),
 }
 
@@ -87,9 +88,12 @@ def test_the_last_value_that_all_of_the_cost_hangs_on_is_the_answer() -> None:
 
 
 def test_what_is_given_comes_before_what_is_likely(tmp_path: Path) -> None:
-    other = np.linspace(0, 1, m)
+    other, counts = np.linspace(0, 1, m), np.arange(m) + 2.0
     cost = ((w @ X - t) ** 2 * other).mean()
-    assert found_in(cost).Y is None  # two arrays have a number for each example
+    likely = found_in(cost).Y  # of two arrays with a number for each example the whole numbers
+    assert likely is not None
+    np.testing.assert_array_equal(likely.value, t)
+    assert found_in(((w @ X - t) ** 2 * counts).mean()).Y is None
     found = found_in(cost, (X, other))
     assert found.Y is not None
     np.testing.assert_array_equal(found.Y.value, other)

@@ -207,7 +207,7 @@ def _likely(
             if one.value.ndim == 2 and features in one.value.shape
             and one.value.size // features > features
         ]  # fmt: skip
-        X = fit[0] if len(fit) == 1 else None
+        X = _only(fit, whole=False)
     if X is not None and Y is None and X.value.ndim == 2:
         sizes = [n for n in X.value.shape if n != features] or [features]
         fit = [
@@ -215,8 +215,15 @@ def _likely(
             for one in rest
             if one is not X and one.value.ndim in (1, 2) and sizes[0] in one.value.shape
         ]
-        Y = fit[0] if len(fit) == 1 else None
+        Y = _only(fit, whole=True)
     return X, Y
+
+
+def _only(fit: Sequence[_Array], whole: bool) -> _Array | None:
+    """The only one; of several the only one of whole numbers, as labels are, or of others."""
+    if len(fit) > 1:
+        fit = [one for one in fit if np.array_equal(one.value, np.rint(one.value)) == whole]
+    return fit[0] if len(fit) == 1 else None
 
 
 # --- made leaves ----------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import viz
 from tinygrad_dnn import Tensor, log_softmax, softmax
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.graph import Leaf, trace
-from viz.explorer.data_found import Found, answer_of, data_found
+from viz.explorer.data_found import Found, data_found
+from viz.explorer.prediction import answer_of
 from viz.subject import names_of
 
 m = 12
@@ -85,6 +86,12 @@ def test_the_last_value_that_all_of_the_cost_hangs_on_is_the_answer() -> None:
     assert answer_of(graph, {}, x, answers) is again[p.node]  # not log(1 − p)
     assert answer_of(graph, {again[p.node.inputs[1]]: "e"}, x, answers) is again[p.node.inputs[1]]
     assert named[x] == "X"
+    twice = [1 / (1 + np.exp(-(w @ X))) for _ in range(2)]
+    cost = -(t * np.log(twice[0]) + (1 - t) * np.log(1 - twice[1])).mean()
+    graph, named, again, x, answers = found_in(cost)
+    assert x is not None
+    assert answers is not None
+    assert answer_of(graph, {}, x, answers) is again[twice[0].node]
 
 
 def test_what_is_given_comes_before_what_is_likely(tmp_path: Path) -> None:

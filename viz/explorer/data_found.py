@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -279,47 +278,3 @@ def _opened(
 def _is(node: Node, value: Any) -> bool:
     """Whether a name is that of an array which is a leaf now."""
     return isinstance(node, Constant) and node == Constant(value)
-
-
-def answer_of(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:
-    """What is predicted: it follows from X and not from Y, and has Y's shape, or a number for each
-    class where Y holds labels.
-
-    The last one with a name; else the last one that all of the cost hangs on.
-    """
-    of_x: set[Node] = {X}
-    of_y: set[Node] = {Y}
-    beside: list[Node] = []  # what is read together with answers
-    for node in graph:
-        if any(x in of_y for x in node.parents):
-            of_y.add(node)
-            beside += [x for x in node.parents if x in of_x and x not in of_y]
-        if any(x in of_x for x in node.parents):
-            of_x.add(node)
-    m = prod(Y.shape)
-    shapes = [x.shape for x in beside if m == max(Y.shape, default=1) < prod(x.shape)]
-    shape = shapes[0] if shapes and Y.dtype.kind in "iu" else Y.shape
-    fit = [x for x in graph if x.op and x in of_x and x not in of_y and x.shape == shape]
-    known = [x for x in fit if x in named]
-    all_of_it = set() if known else _between(graph, X)
-    found = known or [x for x in fit if x in all_of_it]
-    return found[-1] if found else None
-
-
-PRIME = 2**61 - 1
-
-
-def _between(graph: Graph, X: Leaf) -> set[Node]:
-    """The nodes that every path from X to the result leads through: so many paths do as there are,
-    counted modulo a prime.
-    """
-    (out,) = graph.outputs
-    before: dict[Node, int] = {X: 1}
-    for node in graph:
-        if node.op is not None:
-            before[node] = sum(before.get(x, 0) for x in node.parents) % PRIME
-    behind: dict[Node, int] = {out: 1}
-    for node in reversed(graph):
-        for x in node.parents:
-            behind[x] = (behind.get(x, 0) + behind.get(node, 0)) % PRIME
-    return {x for x in graph if before.get(x, 0) * behind.get(x, 0) % PRIME == before[out]}

@@ -12,7 +12,8 @@ from tinygrad_dnn.autodiff.pytree import flatten
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import Leaf, Node, describe
 from tinygrad_dnn.optim import check_learning_rate
-from viz.explorer.data_found import Found, answer_of
+from viz.explorer.data_found import Found
+from viz.explorer.prediction import answer_of
 from viz.explorer.training import Training
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")

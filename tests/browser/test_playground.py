@@ -98,7 +98,7 @@ def test_s333_of_float32_every_step_is_rounded_as_the_engine_rounds(
     np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), theirs.ravel(), 3e-6)
     page.click("text=Numbers").select("X")
     assert page.find('#panel section.value td[data-i="4"]').get_attribute("title") == "0.1"
-    assert "rounded once" in page.click("text=Program").find("#program").inner_text()
+    assert "of float32 is rounded" in page.click("text=Program").find("#program").inner_text()
     page.find("#slopes").evaluate("one => (one.open = true)")
     least = page.page.evaluate("Math.min(...slopes.measure().found.map(({ errors }) => errors[1]))")
     assert 1e-7 < least < 1e-3  # no nearer in float32, and no mistake

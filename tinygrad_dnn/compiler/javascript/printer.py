@@ -3,7 +3,7 @@
 The text is an expression, `{ memory, run }`: `memory` holds a Float64Array for each value, by
 name, and `run()` computes all from what lies in those of the inputs. Equal kernels are written
 once; the sizes stand in them as numbers. A value of float32 lies in a Float32Array, which rounds
-what is written into it: so each op of float32 is rounded once, from float64.
+what is written into it, as NumPy's arrays do.
 """
 
 from __future__ import annotations

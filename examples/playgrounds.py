@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import viz
-from tinygrad_dnn import Tensor, log, mean, relu, scope, sigmoid, softmax, tanh
+from tinygrad_dnn import Tensor, log, log_softmax, mean, relu, scope, sigmoid, softmax, tanh
 from tinygrad_dnn.data import default_dataset
 from tinygrad_dnn.network import initialize_parameters, one_hot
 
@@ -87,6 +87,23 @@ def logistic_regression(path):
     return viz.playground(
         cost, path=path, names=locals(), learning_rate=0.5, title="Logistic regression"
     )
+
+
+def three_classes(path):
+    """Three clouds in float32: NumPy's arrays, and labels that stand in an index."""
+    rng = np.random.default_rng(4)
+    labels = np.arange(44) % 3
+    angle = 2 * np.pi * labels / 3
+    points = np.stack([np.cos(angle), np.sin(angle)]) + rng.normal(0, 0.4, (2, 44))
+    points = points.round(2).astype(np.float32)
+    W = Tensor(np.zeros((3, 2), np.float32), requires_grad=True, name="W")
+    b = Tensor(np.zeros((3, 1), np.float32), requires_grad=True, name="b")
+    Z = W @ points + b
+    cost = -mean(log_softmax(Z, axis=0)[labels, np.arange(44)])
+    return viz.playground(
+        cost, path=path, names=locals(), data=(points, labels), learning_rate=0.5,
+        title="Three classes",
+    )  # fmt: skip
 
 
 def initialisation(path):
@@ -177,7 +194,7 @@ def digits(path):
 
 
 PAGES = (
-    neuron, xor, spiral, logistic_regression, digits, initialisation, attention,
+    neuron, xor, spiral, logistic_regression, three_classes, digits, initialisation, attention,
     vanishing_gradients, dying_units,
 )  # fmt: skip
 

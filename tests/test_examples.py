@@ -80,8 +80,9 @@ def test_xor(example, tmp_path) -> None:
 
 def test_playgrounds(example, tmp_path, capsys, monkeypatch) -> None:
     module = example("playgrounds")
-    assert len(module.PAGES) == 9
-    pages = (module.neuron, module.vanishing_gradients)  # the smallest, the largest
+    assert len(module.PAGES) == 10
+    # what is given to each of them otherwise, and the largest
+    pages = (module.neuron, module.three_classes, module.vanishing_gradients)
     monkeypatch.setattr(module, "PAGES", pages)
     module.main(tmp_path)
     sizes = [(tmp_path / f"{page.__name__}.html").stat().st_size for page in pages]

@@ -22,7 +22,7 @@ RUN = """
   };
   const text = (array) => {
     let all = "";
-    for (const byte of new Uint8Array(array.buffer)) {
+    for (const byte of new Uint8Array(Float64Array.from(array).buffer)) {
       all += String.fromCodePoint(byte);
     }
     return btoa(all);

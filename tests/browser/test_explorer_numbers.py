@@ -36,9 +36,10 @@ def number(text: str) -> float:
 
 
 def same(told: list[float], x: Any) -> None:
-    """Equal bit for bit: −0 is not 0, NaN is NaN."""
-    expected = np.asarray(x, float).ravel()
-    found = np.array(told)
+    """Equal bit for bit: −0 is not 0, NaN is NaN; of float32 in as few digits as NumPy writes."""
+    expected = np.asarray(x).ravel()
+    kind = np.float32 if expected.dtype == np.float32 else np.float64
+    found, expected = np.array(told).astype(kind), expected.astype(kind)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(np.signbit(found[found == 0]), np.signbit(expected[found == 0]))
 

@@ -11,7 +11,7 @@ from legibility import low_contrast, overlapping_texts, small_texts, sticking_ou
 from stepper import Stepper
 
 import viz
-from tinygrad_dnn import Tensor, gradients, log, optim, relu, scope, sigmoid, tanh
+from tinygrad_dnn import Tensor, gradients, log, log_softmax, optim, relu, scope, sigmoid, tanh
 from tinygrad_dnn.network import initialize_parameters
 
 RULES = {
@@ -70,6 +70,39 @@ def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: P
             np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
         page.click("#reset").settled()
         assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
+
+
+def test_s333_of_float32_every_step_is_rounded_as_the_engine_rounds(
+    open_page: Any, tmp_path: Path
+) -> None:
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    x, y = X.astype(np.float32), Y.astype(np.float32)
+    made = cost_of(start, tanh, x, y)[0]
+    page = Stepper(
+        open_page(viz.playground(made, path=tmp_path / "single.html", learning_rate=0.5))
+    )
+    for name, rule in RULES.items():
+        page.page.select_option("#rule", name)
+        page.page.evaluate("trainer.advance(100)")
+        for k, theirs in engine(rule, 0.5, 100, x, y, start=start).items():
+            assert theirs.dtype == np.float32
+            ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+            near = 1e-4 if name == "adam" else 3e-6
+            np.testing.assert_allclose(ours, np.ravel(theirs), rtol=near, atol=near)
+        page.click("#reset").settled()
+    page.page.select_option("#rule", "gradient descent")
+    page.page.evaluate("live.add({ X: [0.1, 0.5], Y: [1] })")  # 1/m is another float32, too
+    page.page.evaluate("trainer.advance(100)")
+    more = np.column_stack([x, np.float32([0.1, 0.5])]), np.column_stack([y, np.float32([1])])
+    theirs = engine(optim.sgd(), 0.5, 100, *more, start=start)["W1"]
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W1]"), theirs.ravel(), 3e-6)
+    page.click("text=Numbers").select("X")
+    assert page.find('#panel section.value td[data-i="4"]').get_attribute("title") == "0.1"
+    assert "of float32 is rounded" in page.click("text=Program").find("#program").inner_text()
+    page.find("#slopes").evaluate("one => (one.open = true)")
+    least = page.page.evaluate("Math.min(...slopes.measure().found.map(({ errors }) => errors[1]))")
+    assert 1e-7 < least < 1e-3  # no nearer in float32, and no mistake
+    assert "wrong" not in page.find("#slopes").text_content()
 
 
 def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> None:
@@ -149,7 +182,7 @@ def test_s271_points_are_added_and_taken_away(open_page: Any, xor: Path) -> None
     for k, theirs in expected.items():
         ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
         np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
-    page.click("#undo").settled()
+    page.click("#undo").settled().click("#undo").settled()
     assert page.page.evaluate("[live.m(), live.memory.X[1]]") == [6, 0]
     page.click("#reset").settled()
     assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
@@ -181,7 +214,7 @@ def test_s300_what_has_a_number_for_each_example_gets_another_one(
         made, parameter = cost_of_points(w, x.reshape(2, 5), y[None], np.append(weight, weight[1]))
         w = w - 0.5 * np.asarray(gradients(made, [parameter])[0])
     np.testing.assert_allclose(page.page.evaluate("[...live.memory.w]"), w[0], rtol=1e-9)
-    page.click("#undo").settled()
+    page.click("#undo").settled().click("#undo").settled()
     assert page.page.evaluate("[...live.memory.share]") == [0.25] * 4
 
 
@@ -208,6 +241,40 @@ def test_s301_what_was_done_last_is_undone_at_once(open_page: Any, xor: Path) ->
     assert page.page.evaluate("[...live.memory.X]") == moved
     page.click("#undo").settled()
     assert page.page.evaluate("[...live.memory.X]") == X.ravel().tolist()
+    assert page.find("#undo").get_attribute("aria-disabled") == "true"
+
+
+def test_s329_training_is_undone_by_the_run(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor))
+    where = """[training.state.steps, training.state.t, live.memory.W1[0], training.cost(),
+        training.state.v[0][0], training.state.curve.length]"""
+    page.page.select_option("#rule", "adam")
+    page.click("#one-step").settled().click("#one-step").settled()
+    two = page.page.evaluate(where)
+    assert page.find("#changed").inner_text().startswith("1 step of training · cost: ")
+    page.click("#train")
+    page.page.wait_for_function("() => training.state.steps >= 5")
+    some = page.page.evaluate("live.set('X', 0, 0.25); training.state.steps")
+    later = "(some) => training.state.steps >= some + 3"
+    page.page.wait_for_function(later, arg=some)
+    page.click("#train").click("#undo").settled()  # the steps with that number
+    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [some, 0.25]
+    page.click("#train")
+    page.page.wait_for_function(later, arg=some)
+    page.click("#undo").settled()  # which pauses it
+    assert page.find("#train").inner_text() == "Train"
+    assert page.page.evaluate("[training.state.steps, live.memory.X[0]]") == [some, 0.25]
+    page.click("#undo").settled().click("#undo").settled()  # the number; the steps before it
+    assert page.page.evaluate(where) == two
+    page.page.evaluate("trainer.advance(98)")
+    for k, theirs in engine(RULES["adam"], 0.5, 100).items():
+        ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+        np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
+    page.page.select_option("#rule", "momentum")
+    for _ in range(3):
+        page.click("#undo").settled()
+    assert page.page.evaluate("[training.state.optimiser, training.state.steps]") == ["momentum", 0]
+    assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
     assert page.find("#undo").get_attribute("aria-disabled") == "true"
 
 
@@ -286,6 +353,41 @@ def test_examples_may_lie_in_rows(open_page: Any, tmp_path: Path, classes: int) 
         values = values - 0.5 * np.asarray(gradients(found, [w])[0])
     ours = page.page.evaluate("[...live.memory.w]")
     np.testing.assert_allclose(ours, values.ravel(), rtol=1e-9)
+
+
+def test_s332_labels_in_an_index_are_points_to_flip_and_logits_are_shares(
+    open_page: Any, tmp_path: Path
+) -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 9)), np.arange(9) % 3
+    start = np.random.default_rng(0).normal(size=(3, 2))
+
+    def made(values: Any, points: Any, labels: Any) -> tuple[Tensor, Tensor]:
+        W = Tensor(values, requires_grad=True, name="W")
+        return -log_softmax(W @ points, axis=0)[labels, np.arange(labels.size)].mean(), W
+
+    page = Stepper(open_page(viz.playground(made(start, x, y)[0], path=tmp_path / "labels.html")))
+    fills = [page.find(".plane path").nth(k).get_attribute("fill") for k in range(9)]
+    assert fills == fills[:3] * 3
+    assert len({*fills}) == 3
+    shares = "[...training.predicted((given) => { given.fill(0); given[0] = 0.5; })]"
+    found = np.reshape(page.page.evaluate(shares), (3, -1))
+    z = start @ [0.5, 0]
+    np.testing.assert_allclose(found[:, 0], np.exp(z) / np.exp(z).sum(), rtol=1e-12)
+    page.find(".plane path").nth(2).click()  # of the last class the next one is the first
+    page.press("Insert").settled()
+    points, labels = map(np.array, page.page.evaluate("[[...live.memory.X], [...live.memory.Y]]"))
+    assert labels.tolist() == [0, 1, 0, 0, 1, 2, 0, 1, 2, 0]
+    page.page.evaluate("trainer.advance(50)")
+    values = start
+    for _ in range(50):
+        cost, W = made(values, points.reshape(2, 10), labels)
+        values = values - 0.1 * np.asarray(gradients(cost, [W])[0])
+    np.testing.assert_allclose(page.page.evaluate("[...live.memory.W]"), values.ravel(), rtol=1e-9)
+    page.click("text=Numbers").select("Y")
+    page.find('#panel section.value td[data-i="4"]').click()
+    page.page.fill("#number", "7")  # there is no such class
+    page.press("Tab").settled()
+    assert page.page.evaluate("live.memory.Y[4]") == 2
 
 
 def test_pictures_and_units_of_examples_in_rows(open_page: Any, tmp_path: Path) -> None:
@@ -434,6 +536,9 @@ def test_what_takes_long_trains_beside_the_page(open_page: Any, tmp_path: Path) 
     np.testing.assert_allclose(ours, values[:2].ravel(), rtol=1e-9, atol=1e-12)
     expected = cost(Tensor(values)).item()
     assert page.page.evaluate("training.cost()") == pytest.approx(expected, rel=1e-9)
+    page.click("#undo").settled().click("#undo").settled()
+    assert page.page.evaluate("[...live.memory.W.slice(0, 800)]") == start[:2].ravel().tolist()
+    assert page.find("#graph [data-moved=true]").count() == 0
 
 
 def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:

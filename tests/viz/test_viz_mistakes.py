@@ -86,6 +86,16 @@ def test_every_mistake_makes_some_gradient_wrong() -> None:
             assert any(not np.array_equal(found[name], right[name]) for name in P)
 
 
+def test_the_matrix_of_a_product_may_be_an_array_of_numpys() -> None:
+    x, A = Tensor(np.array([[0.5], [-1.0]]), True, "w"), np.array([[1.0, 2.0], [3.0, -1.0]])
+    forward = forward_again(trace([((A @ x) ** 2).sum().node]))
+    wrong, switches = planted(forward, backward_again(forward))
+    (switch,) = (one for one in switches if TURNED in one.mistakes)
+    g = 2 * A @ x.numpy()
+    found = slopes(forward, wrong, switch, 1 + switch.mistakes.index(TURNED))
+    np.testing.assert_allclose(found["w"], A @ g)  # for Aᵀ g
+
+
 WORDS = {
     (relu, OF_SLOPES[relu][0]): "has the mask x ≥ 0",
     (tanh, OF_SLOPES[tanh][0]): "has 1 − x², tanh's from its value, where the derivative of tanh",

@@ -81,13 +81,14 @@ class Examples:
                     yield dict(zip(leaves, (*shares, *more), strict=True)), numbers
 
     def _cost(self, m: int) -> float:
-        there = dict(zip(self.graph, self.recorded(m).tensors, strict=True))
+        there = dict(zip(self.graph, self.recorded(m, exact=True).tensors, strict=True))
         return float(there[self.graph.outputs[0]].numpy().item())
 
-    def recorded(self, m: int) -> Forward:
+    def recorded(self, m: int, exact: bool = False) -> Forward:
         """The graph with m examples: those that there are, again and again.
 
-        The nodes are those of the graph, in the same order.
+        The nodes are those of the graph, in the same order. `exact`: from leaves of float64 in
+        place of float32, so that what is the same is so in more digits.
         """
 
         def made(node: Node, inputs: Sequence[Any]) -> Tensor:
@@ -99,6 +100,8 @@ class Examples:
                 value = np.take(value, np.arange(m) % self.m, self.axis)
             if self.beside.get(node):
                 value = value * (self.m / m)
+            if exact and value.dtype == np.float32:
+                value = value.astype(float)
             return Tensor(value, node.requires_grad)
 
         return forward_again(self.graph, made)
@@ -114,12 +117,13 @@ class Examples:
         """A number that stands in the graph, for another m."""
         if not self.numbers or np.ndim(x) or self.m == 1 or np.asarray(x).dtype.kind not in "if":
             return x
-        n = np.asarray(x).item()
+        # In float32 1/m is another number.
+        kind: Any = x.dtype.type if isinstance(x, (np.ndarray, np.generic)) else type(x)
         for sign in (1, -1):
-            if n == sign * self.m:
-                return type(n)(sign * m)
-            if n == sign / self.m:
-                return sign / m
+            if x == sign * self.m:
+                return kind(sign * m)
+            if x == kind(sign / self.m) != 0:
+                return kind(sign / m)
         return x
 
 

@@ -29,12 +29,24 @@ const numbers = (() => {
     decoded.set(array, values);
   }
 
-  /** A number in full: the shortest text that is exactly this number. */
-  function full(x) {
+  /** A number of float32 with no more digits than tell it from its neighbours. */
+  function brief(x) {
+    let digits = 1;
+    while (digits < 9 && Math.fround(Number(x.toPrecision(digits))) !== x) {
+      digits += 1;
+    }
+    return Number(x.toPrecision(digits));
+  }
+
+  /** A number of an array as it is written. */
+  const plain = (x, { dtype }) => (dtype === "float32" && Number.isFinite(x) ? brief(x) : x);
+
+  /** A number in full: the shortest text that is exactly this number of the array. */
+  function full(x, array = {}) {
     if (Number.isNaN(x)) {
       return "NaN";
     }
-    const text = Number.isFinite(x) ? String(Math.abs(x)) : "∞";
+    const text = Number.isFinite(x) ? String(plain(Math.abs(x), array)) : "∞";
     return `${x < 0 || Object.is(x, -0) ? "−" : ""}${text.replace("e+", "e").replace("-", "−")}`;
   }
 
@@ -85,7 +97,7 @@ const numbers = (() => {
       const row = make("tr", {}, ...(many ? [make("th", { scope: "row" }, String(r))] : []));
       for (let c = 0; c < columns; c += 1) {
         const i = r * columns + c;
-        row.append(make("td", { "data-i": i, title: full(values[i]) }, short(values[i])));
+        row.append(make("td", { "data-i": i, title: full(values[i], array) }, short(values[i])));
       }
       body.append(row);
     }
@@ -271,7 +283,7 @@ const numbers = (() => {
         return typical(array);
       }
       if (array.size === 1) {
-        return make("p", { class: "scalar", title: full(values[0]), "data-i": "0" }, short(values[0]));
+        return make("p", { class: "scalar", title: full(values[0], array), "data-i": "0" }, short(values[0]));
       }
       const small = array.size <= TABLE && array.shape.length <= 2;
       const view = (small ? table : map)(array, values, name);
@@ -295,7 +307,7 @@ const numbers = (() => {
 
   /** Value and gradient of a cell in full, a gradient of several contributions as their sum. */
   function readout(parts, i) {
-    const exact = (part) => full(part.values[i]);
+    const exact = (part) => full(part.values[i], part.array);
     const held = (kind) => parts.filter((part) => part.kind === kind && part.values);
     const line = (kind, { array, name }, ...rest) =>
       make("span", { class: kind }, [name + index(array, i), ...rest].join(" = "));
@@ -309,5 +321,5 @@ const numbers = (() => {
     ];
   }
 
-  return { show, decode, keep, full, short, index, at: () => cell };
+  return { show, decode, keep, full, plain, short, index, at: () => cell };
 })();

@@ -4,7 +4,7 @@
 const editing = (() => {
   const { make, button, alone } = elements;
   const { nodes, arrays } = story;
-  const { short, full, index } = numbers;
+  const { short, full, plain, index } = numbers;
   const box = document.getElementById("panel");
   const bar = make("section", { id: "live", "aria-label": "Change the numbers" });
   const words = make("output", { id: "changed" });
@@ -27,7 +27,7 @@ const editing = (() => {
     const last = live.latest();
     const [id] = Object.entries(live.inputs).find(([, name]) => name === last?.name) ?? [];
     const cells = last?.cells?.flatMap((i, k) => (Object.is(last.before[k], last.after[k]) ? [] : [[i, last.before[k], last.after[k]]])) ?? [];
-    const parts = cells.slice(0, SAID).map(([i, before, after]) => `${live.title(id)}${index(nodes[id], i)}: ${short(before)} → ${short(after)}`);
+    const parts = last?.words ? [last.words()] : cells.slice(0, SAID).map(([i, before, after]) => `${live.title(id)}${index(nodes[id], i)}: ${short(before)} → ${short(after)}`);
     for (const out of live.data.outputs) {
       const k = nodes[out].value;
       const single = live.values[k]?.length === 1;
@@ -129,7 +129,10 @@ const editing = (() => {
   }
 
   /** A number as a field takes it, which has none that are not finite. */
-  const typed = (v) => (Number.isFinite(v) ? String(v) : "");
+  const typed = ({ name, i, array }) => {
+    const v = live.memory[name][i];
+    return Number.isFinite(v) ? String(plain(v, array)) : "";
+  };
 
   const finite = (v) => (Number.isFinite(v) ? v : 0);
 
@@ -139,9 +142,10 @@ const editing = (() => {
       const [now, before] = [live.values[k], live.recorded[k]];
       for (const cell of section.querySelectorAll("[data-i]")) {
         const i = Number(cell.dataset.i);
-        if (cell.title !== full(now[i])) {
+        const exact = full(now[i], arrays[k]);
+        if (cell.title !== exact) {
           cell.textContent = short(now[i]);
-          cell.title = full(now[i]);
+          cell.title = exact;
         }
         const moved = live.same(k, i) ? "" : now[i] < before[i] ? "down" : "up";
         if ((cell.dataset.moved ?? "") !== moved) {
@@ -152,7 +156,7 @@ const editing = (() => {
     const input = document.getElementById("number");
     const range = document.getElementById("range");
     for (const field of [input, range].filter((one) => one && chosen && document.activeElement !== one)) {
-      field.value = typed(live.memory[chosen.name][chosen.i]);
+      field.value = typed(chosen);
     }
     panel.paint();
   }
@@ -189,12 +193,17 @@ const editing = (() => {
     chosen = { ...one, i };
     const label = document.getElementById("cell");
     label.textContent = `${live.title(one.id)}${index(one.array, i)}`;
-    document.getElementById("number").value = typed(live.memory[one.name][i]);
+    document.getElementById("number").value = typed(chosen);
   }
 
   /** What an array can hold: its own kind of numbers. */
   const fit = { b: (v) => Number(v >= 0.5), i: Math.round, u: (v) => Math.max(0, Math.round(v)), f: (v) => v };
-  const fitted = ({ array }, v) => fit[array.dtype[0]](v);
+  const answers = story.training?.answers;
+  const fitted = ({ array, name }, v) => {
+    const whole = fit[array.dtype[0]](v);
+    const label = answers?.labels && name === answers.Y; // one of the classes
+    return label ? Math.min(Math.max(whole, 0), answers.classes - 1) : whole;
+  };
 
   /** A number after a hand went so many pixels to the right: 50 double it. */
   function moved({ array }, from, pixels) {
@@ -209,7 +218,7 @@ const editing = (() => {
     number.addEventListener("input", read);
     number.addEventListener("change", () => {
       live.settle();
-      number.value = typed(live.memory[one.name][chosen.i]);
+      number.value = typed(chosen);
     });
     number.addEventListener("keydown", (event) => {
       const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -217,7 +226,7 @@ const editing = (() => {
         event.preventDefault();
         const v = finite(live.memory[one.name][chosen.i]);
         live.set(one.name, chosen.i, fitted(one, moved(one, v, by * STEP)));
-        number.value = typed(live.memory[one.name][chosen.i]);
+        number.value = typed(chosen);
       }
     });
     alone(number);

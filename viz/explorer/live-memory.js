@@ -108,6 +108,15 @@ const held = (() => {
     return into;
   }
 
+  /** In the memory lies what the program gave: where the inputs are the recorded ones, keep it as theirs. */
+  function know() {
+    if (Object.keys(story.live.inputs).every((name) => memory[name].every((v, i) => Object.is(v, start[name][i])))) {
+      for (const [k, place] of Object.entries(data.places)) {
+        computed[k] = gather(place, Object.assign(values[k].slice(), { shape: values[k].shape }));
+      }
+    }
+  }
+
   // --- what is another than recorded -------------------------------------------------------------
 
   /** Whether an array has other numbers than recorded, as there are more examples or less. */
@@ -185,7 +194,7 @@ const held = (() => {
   }
 
   return {
-    on, large, memory, values, recorded, start, inputs, names, gather, spot, same, resized, differs, take, restore, lay,
+    on, large, memory, values, recorded, start, inputs, names, gather, spot, same, resized, differs, know, take, restore, lay,
     data: () => data,
     m: () => m,
   };

@@ -35,7 +35,8 @@ const tabs = (() => {
   let lines = []; // written when they are first looked at
   let lit = [];
   const list = make("ol", { tabindex: "0", "aria-label": "The program, line by line" });
-  const note = make("p", { class: "meta" }, "This text computes the page's numbers. Branches that Python took while recording, and positions written into an index, stay as they were recorded.");
+  const single = sources.source.some((line) => line.includes("Float32Array")) ? " Each op of float32 is rounded, as NumPy rounds it; its last digit may be another one." : "";
+  const note = make("p", { class: "meta" }, `This text computes the page's numbers.${single} Branches that Python took while recording, and positions written into an index, stay as they were recorded.`);
   const rows = make("p", { class: "meta" }, `Rewritten as compile does, so that what saturates stays finite: ${live.data.rows?.join("; ")}.`);
   const sheet = make("aside", { id: "program", "aria-label": "Program" }, note, rows, list);
 

@@ -9,6 +9,7 @@ const runner = (() => {
   let worker = null;
   let waiting = false; // for a frame
   let asked = 0; // runs, of which the last one counts
+  let first = held.large; // answer of a worker, before which nothing was run
 
   const slow = () => cost > FRAME;
 
@@ -63,6 +64,10 @@ const runner = (() => {
       if (wanted === asked) {
         // What is given may have been changed meanwhile: it stays.
         Object.entries(found).filter(([name]) => !(name in story.live.inputs)).forEach(([name, x]) => memory[name].set(x));
+        if (first) {
+          held.know();
+          first = false;
+        }
         delete document.body.dataset.busy;
         then();
       }

@@ -5,6 +5,7 @@ const live = (() => {
   const { nodes } = story;
   const { memory, start, lay, spot } = held;
   const { compute } = runner;
+  const KEPT = 5_000_000; // numbers that changes hold
   const done = []; // changes, the last one last: each with `back`, which takes it back
   const planted = {}; // by the name of its switch: which mistake a rule has
   let edit = null; // a change that is going on
@@ -102,6 +103,15 @@ const live = (() => {
 
   // --- back --------------------------------------------------------------------------------------
 
+  /** Something else is done, which `back` takes back and `words` tell; of so many numbers the latest stay. */
+  function did(change) {
+    done.push(change);
+    let size = done.reduce((sum, one) => sum + (one.size ?? 0), 0);
+    while (size > KEPT && done.length > 1) {
+      size -= done.shift().size ?? 0;
+    }
+  }
+
   function undo() {
     settle();
     const last = done.pop();
@@ -137,6 +147,8 @@ const live = (() => {
     undo,
     reset,
     plant,
+    did,
+    done: () => done.at(-1) ?? null,
     planted: (name) => planted[name] ?? 0,
     add,
     remove,

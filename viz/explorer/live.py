@@ -47,22 +47,7 @@ class Live:
         rewriting: bool = False,
         shown: Sequence[Tensor] | None = None,
     ) -> None:
-        self.forward, self.backward = forward, backward or Backward({}, {}, [])
-        if len(forward.graph) > MANY:
-            raise NotPrintable(f"{len(forward.graph)} nodes, of which a page computes {MANY}")
-        inputs = [leaf.value for leaf in forward.graph.leaves]
-        size = sum(8 * x.size for x in inputs if isinstance(x, np.ndarray))
-        if size > LARGEST:
-            raise NotPrintable(
-                f"its inputs hold {size / 1e6:.1f} MB, of which a page takes {LARGEST / 1e6:.0f}; "
-                "record it with fewer examples"
-            )
-        self.tensors: list[Tensor] = [
-            *forward.tensors,
-            *self.backward.gradients.values(),
-            *self.backward.contributions.values(),
-        ]
-        self.shown = self.tensors if shown is None else shown
+        self._hold(forward, backward, shown)
         nodes = tuple(dict.fromkeys(t.node for t in self.tensors))
         graph = Graph(trace(nodes).nodes, nodes)
         self._new: dict[Node, Any] = {}
@@ -76,6 +61,27 @@ class Live:
         ahead = [*map(self.image, forward.graph)]
         self.printed: Printed = javascript(graph, short, ahead)
         self.source = self.printed.source
+
+    def _hold(
+        self, forward: Forward, backward: Backward | None, shown: Sequence[Tensor] | None
+    ) -> None:
+        """Both passes, with all that is computed in them."""
+        if len(forward.graph) > MANY:
+            raise NotPrintable(f"{len(forward.graph)} nodes, of which a page computes {MANY}")
+        inputs = [leaf.value for leaf in forward.graph.leaves]
+        size = sum(8 * x.size for x in inputs if isinstance(x, np.ndarray))
+        if size > LARGEST:
+            raise NotPrintable(
+                f"its inputs hold {size / 1e6:.1f} MB, of which a page takes {LARGEST / 1e6:.0f}; "
+                "record it with fewer examples"
+            )
+        self.forward, self.backward = forward, backward or Backward({}, {}, [])
+        self.tensors: list[Tensor] = [
+            *forward.tensors,
+            *self.backward.gradients.values(),
+            *self.backward.contributions.values(),
+        ]
+        self.shown = self.tensors if shown is None else shown
 
     def image(self, node: Node) -> Any:
         """What stands for a node in the program: a node, or a number that never changes."""

@@ -44,13 +44,14 @@ class Many(Live):
         shown: Sequence[Tensor] | None = None,
         again: Callable[[Forward], Backward] = backward_again,
     ) -> None:
-        super().__init__(forward, backward, names, rewriting, shown)
+        self._hold(forward, backward, shown)
         self.examples, self.rewriting, self.again = examples, rewriting, again
         # Primes that divide no axis divide no size of other axes either: so kernels, which are
         # printed once where they are equal, are equal only where they are for every m.
         axes = {n for t in self.tensors for n in t.shape if n}
         self.sizes = tuple(islice((p for p in _primes(100) if all(n % p for n in axes)), 3))
         self.lives = [self._recorded(m, names) for m in self.sizes]
+        self.rows = self.lives[0].rows
         self.at = {t.node: i for i, t in enumerate(self.tensors)}
         self.source = in_m([one.source for one in self.lives], self.sizes)
 

@@ -183,7 +183,8 @@ class _Again:
         g = self.new[self.backward.gradients[z].node]
         x = self.values[z.inputs[i]]
         chosen = right
-        W = self.values.get(z.inputs[0]) if i == 1 else None
+        first = z.inputs[0]
+        W = None if i != 1 else self.values[first] if isinstance(first, Node) else first
         for k, mistake in enumerate(mistakes, 1):
             wrong = mistake.wrong(g, self.values[z], x, right, W)
             chosen = where(leaf == k, wrong, chosen)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.compiler.javascript import NotPrintable
 from tinygrad_dnn.former_names import former_arguments
-from tinygrad_dnn.graph import Graph
+from tinygrad_dnn.graph import Graph, Leaf
+from viz.explorer.data_found import data_found
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
@@ -27,7 +29,7 @@ def playground(
     parameters: Any = None,
     path: str | os.PathLike[str] = "playground.html",
     *,
-    data: tuple[Tensor, Tensor] | None = None,
+    data: tuple[Any, Any] | None = None,
     prediction: Tensor | None = None,
     learning_rate: float = 0.1,
     optimizer: str = "gradient descent",
@@ -43,7 +45,7 @@ def playground(
     It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
     graph one takes a step or plays, chooses rate and optimiser, sees the cost fall, and compares a
     gradient with finite differences. Where the data are points of a plane, X (2, m) and Y (k, m),
-    or in rows X (m, 2) and Y (m, k) or (m,), it shows what is predicted everywhere; points are
+    or in rows X (m, 2) and Y (m, k), or Y (m,), it shows what is predicted everywhere; points are
     moved, flipped, added and taken away there.
     The graph is rewritten as `compile` does, and the page's "Program" says by which rows; on its
     copy as it was recorded one plants classic mistakes in the rules. Of more data than a page
@@ -53,9 +55,12 @@ def playground(
         cost: a Tensor of one number, or the graph of one.
         parameters: a Tensor or a structure of them; by default all that require a gradient.
         path: where to; one .html file that needs nothing beside it and no network.
-        data: X and Y; by default the leaves of these names, or x and y.
-        prediction: what is compared with Y; by default the last named value of Y's shape that is
-            computed from X and not from Y.
+        data: X and Y, Tensors or arrays that the cost was computed from; by default what is called
+            so, or as usual (x and y, inputs and labels), else what alone can be the points of a
+            plane and their answers. Labels may stand in an index, as in A[y, arange(m)].
+        prediction: what is compared with Y; by default the last value of Y's shape, or with a
+            number for each class, that is computed from X and not from Y. Those with a name come
+            first, then those that all of the cost hangs on.
         learning_rate: what the page begins with.
         optimizer: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the examples of X are, with numbers from 0 to
@@ -79,13 +84,17 @@ def playground(
     path = html_path(path, "playground")
     graph = graph_of(cost, "playground")
     named = names_of(graph, names, "playground")
+    if "cost" not in named.values() and not isinstance(graph.outputs[0], Leaf):
+        named.setdefault(graph.outputs[0], "cost")
     captions = checked(steps, "playground")
-    training = training_of(
-        graph, named, parameters, data, prediction, learning_rate, optimizer, picture, starts
-    )
-    graph, named = opened(graph, named, training)
+    found = data_found(graph, named, data, prod(picture or (2,)), names)
+    training = training_of(found, parameters, prediction, learning_rate, optimizer, picture, starts)
+    graph, named = opened(found.graph, found.named, training)
     graph, named = within(graph, named, training, LARGEST)
     try:
         return write_page(path, graph, named, merge, title, NUMBERS, True, training, captions)
     except NotPrintable as reason:
-        raise ValueError(f"playground: {reason}; viz.explore shows it as it was recorded") from None
+        told = str(reason).removeprefix("javascript: ")
+        raise ValueError(
+            f"playground: {told}; viz.explore shows the graph with the numbers that were recorded"
+        ) from None

@@ -52,7 +52,7 @@ const plane = (() => {
   }
 
   const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
-  const label = (j) => (graded ? 0 : classes === 1 ? Number(signed(Y[j]) > 0) : likeliest(Y, j, m));
+  const label = (j) => (graded ? 0 : data.labels ? Y[j] : classes === 1 ? Number(signed(Y[j]) > 0 !== data.turned) : likeliest(Y, j, m));
 
   /** Colours of the theme. */
   function rgb(...names) {
@@ -147,7 +147,7 @@ const plane = (() => {
   }
 
   /** The answer for an example of a class. */
-  const answer = (kind) => Array.from({ length: classes }, (_, k) => (classes === 1 ? data.ends[kind] : Number(k === kind)));
+  const answer = (kind) => (data.labels ? [kind] : Array.from({ length: classes }, (_, k) => (classes === 1 ? data.ends[data.turned ? 1 - kind : kind] : Number(k === kind))));
 
   /** Give a point the next class. */
   function flip(j) {
@@ -155,7 +155,7 @@ const plane = (() => {
       return; // there are no classes
     }
     const next = answer((label(j) + 1) % Math.max(2, classes));
-    live.set(data.Y, next.map((_, k) => live.spot(k, j, m, classes)), next);
+    live.set(data.Y, next.map((_, k) => live.spot(k, j, m, next.length)), next);
   }
 
   /** One point more, of the class of the last one that was chosen. */

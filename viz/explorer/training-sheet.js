@@ -12,6 +12,7 @@ const trainer = (() => {
   const pace = document.getElementById("pace"); // of the footer, milliseconds for an op
   let timer = null;
   let within = false; // a step is taken op by op, and stands in its midst
+  let run = null; // steps that are undone together
 
   const status = make("p", { id: "trained", role: "status" });
   const go = button("Train", "train", toggle, { id: "train" });
@@ -113,8 +114,27 @@ const trainer = (() => {
     return sound;
   }
 
+  /** A step is about to be taken: alone, or one of those since it plays and nothing else was changed. */
+  function begin() {
+    if (timer !== null && live.done() === run) {
+      return;
+    }
+    const [{ back, size }, first] = [training.mark(), state.steps];
+    run = {
+      back: () => {
+        within = false;
+        pause();
+        back();
+      },
+      size,
+      words: () => `${state.steps - first} ${state.steps - first === 1 ? "step" : "steps"} of training`,
+    };
+    live.did(run);
+  }
+
   /** Take steps; whether it can go on. */
   function advance(n, time = Infinity) {
+    begin();
     within = false;
     training.steps(n, time);
     return arrive();
@@ -126,6 +146,7 @@ const trainer = (() => {
       return advance(n, BUDGET);
     }
     if (!live.busy()) { // what takes longer than a frame is computed beside the page
+      begin();
       within = false;
       training.update();
       live.beside(arrive);
@@ -143,6 +164,7 @@ const trainer = (() => {
     if (live.busy()) {
       return true;
     }
+    begin();
     training.update();
     training.follow();
     within = true;
@@ -188,6 +210,7 @@ const trainer = (() => {
       return;
     }
     go.textContent = "Pause";
+    run = null;
     quiet(true);
     timer = requestAnimationFrame(frame);
   }

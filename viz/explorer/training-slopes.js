@@ -32,6 +32,9 @@ const slopes = (() => {
     return training.cost();
   }
 
+  /** How near both can come, where the cost is rounded: ε is small against curvature, large against roundings. */
+  const nearest = ({ p }, here, slope) => (((p instanceof Float32Array ? 2 ** -24 : 2 ** -53) * Math.abs(here)) / (Math.abs(slope) || 1)) ** (2 / 3);
+
   const chosen = () => training.parameters[which.selectedIndex];
 
   /** For each ε the relative errors of both differences. */
@@ -52,7 +55,7 @@ const slopes = (() => {
       return { epsilon, power, forward, central, errors: [error(forward), error(central)] };
     });
     program.run();
-    return { slope, found };
+    return { slope, found, least: Math.max(1e-3, 10 * nearest(one, here, slope)) };
   }
 
   const x = (power) => LEFT + ((WIDTH - LEFT - 8) * -power) / 13;
@@ -63,7 +66,7 @@ const slopes = (() => {
     if (!element.open) {
       return;
     }
-    const { slope, found } = measure();
+    const { slope, found, least } = measure();
     const now = found.find(({ power }) => power === POWERS[Number(range.value)]);
     const path = (k) => found.map(({ power, errors }, n) => `${n ? "L" : "M"}${x(power).toFixed(1)},${y(errors[k]).toFixed(1)}`).join("");
     const text = (words, left, top, anchor = "end") => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
@@ -76,7 +79,7 @@ const slopes = (() => {
       ...now.errors.map((error, k) => shape("circle", { class: k ? "other" : "one", cx: x(now.power), cy: y(error), r: 5 })),
     );
     drawing.setAttribute("aria-label", `relative error against ε: least ${short(Math.min(...found.map(({ errors }) => errors[1])))} for the central difference`);
-    const wrong = found.length > 1 && Math.min(...found.map(({ errors }) => errors[1])) > 1e-3 ? "The gradient is wrong: no ε brings them together. " : "";
+    const wrong = found.length > 1 && Math.min(...found.map(({ errors }) => errors[1])) > least ? "The gradient is wrong: no ε brings them together. " : "";
     line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 

@@ -8,7 +8,7 @@ const training = (() => {
   const MOMENTUM = 0.9;
   const [BETA1, BETA2, EPSILON] = [0.9, 0.999, 1e-8];
   const parameters = data.parameters.map(({ name, gradient, shape }) => {
-    const g = new Float64Array(memory[name].length);
+    const g = memory[name].slice();
     g.shape = shape;
     return { name, p: memory[name], gradient, g };
   });
@@ -17,7 +17,7 @@ const training = (() => {
   cost.shape = story.arrays[data.cost].shape; // [], or all ones
   /** A run: its rule with what that remembers, and the costs so far, [step, cost]. */
   function begin({ rate, optimiser }) {
-    const empty = () => parameters.map(({ p }) => new Float64Array(p.length));
+    const empty = () => parameters.map(({ p }) => p.slice().fill(0)); // of its dtype
     return { rate, optimiser, steps: 0, t: 0, curve: [], every: 1, v: empty(), s: empty() };
   }
 
@@ -119,7 +119,20 @@ const training = (() => {
     }
     fill(predictor.memory[answers.points]);
     predictor.run();
-    return live.gather(answers.out, out, predictor.memory);
+    live.gather(answers.out, out, predictor.memory);
+    return answers.squashed ? squash(out) : out;
+  }
+
+  /** Logits become shares of 1: by a sigmoid, of several classes by softmax. */
+  function squash(z) {
+    const { classes, batch } = answers;
+    for (let j = 0; j < batch; j += 1) {
+      const at = Array.from({ length: classes }, (_, k) => live.spot(k, j, batch, classes));
+      const most = classes === 1 ? 0 : Math.max(...at.map((k) => z[k]));
+      const sum = at.reduce((all, k) => all + Math.exp(z[k] - most), 0);
+      at.forEach((k) => (z[k] = classes === 1 ? 1 / (1 + Math.exp(-z[k])) : Math.exp(z[k] - most) / sum));
+    }
+    return z;
   }
 
   if (answers) {
@@ -132,6 +145,23 @@ const training = (() => {
   /** What a rule remembers is of another way, once the rule is another. */
   function choose(optimiser, run = state) {
     Object.assign(run, begin({ ...run, optimiser }), { steps: run.steps, curve: run.curve, every: run.every });
+  }
+
+  /** All that steps change, as it is: `back` brings it back; rates and rules that were chosen since stay. */
+  function mark() {
+    const before = parameters.map(({ p }) => p.slice());
+    const runs = [state, second].filter(Boolean).map((run) => [run, structuredClone(run)]);
+    const back = () => {
+      parameters.forEach(({ p }, k) => p.set(before[k]));
+      for (const [run, was] of runs) {
+        const { rate, optimiser } = run;
+        Object.assign(run, was, { rate });
+        if (optimiser !== was.optimiser) {
+          choose(optimiser, run);
+        }
+      }
+    };
+    return { back, size: (1 + 3 * runs.length) * before.reduce((sum, x) => sum + x.length, 0) };
   }
 
   document.addEventListener("restart", () => {
@@ -149,6 +179,7 @@ const training = (() => {
     steps,
     update,
     follow,
+    mark,
     compare,
     choose,
     predicted,

@@ -39,6 +39,7 @@ class Training:
         starts: other values of the parameters, by name.
         examples: the leaves that hold the examples; None where there are none.
         axis: along which they do, see `Examples`.
+        again: for each node of the graph that was given the one in this graph.
 
     Attributes:
         predictor: the program of the prediction alone, once `data` was asked for.
@@ -59,9 +60,10 @@ class Training:
         starts: Mapping[str, Sequence[Any]] | None = None,
         examples: tuple[Leaf, Leaf] | None = None,
         axis: int = -1,
+        again: Mapping[Node, Node] | None = None,
     ) -> None:
         self.graph, self.fixed = graph, ""
-        self.again: dict[Node, Node] = {node: node for node in graph}
+        self.again: dict[Node, Node] = {**(again or {node: node for node in graph})}
         self.examples, self.axis = examples, axis
         self.parameters, self.given, self.prediction = parameters, data, prediction
         self.picture, self.starts = picture, starts or {}
@@ -152,6 +154,8 @@ class Training:
         own: dict[Node, str] = {leaf: name for name, leaf in printed.inputs.items()}
         batch = out.shape[self.axis]
         classes = prod(out.shape) // batch
+        labels = classes > 1 and Y.value.size == Y.value.shape[self.axis]
+        squashed, turned = self._meant(live, again[self.prediction], labels)
         ends, graded = _ends(Y.value, classes)
         return {
             "X": names[again[X]],
@@ -169,9 +173,36 @@ class Training:
             "batch": batch,
             "picture": self.picture,
             "fixed": self.fixed,
+            "labels": labels,
+            "squashed": squashed,
+            "turned": turned,
             "ends": ends,
             "graded": graded,
         }
+
+    def _meant(self, live: Live, prediction: Node, labels: bool) -> tuple[bool, bool]:
+        """Whether the prediction is a logit, and whether the answers stand for their opposites, as
+        the −y of exp(−y z) does: both as a step changes it.
+
+        A logit becomes larger than 1 where that is the answer, or less than 0 where 0 is; or of
+        several classes it is no share of 1.
+        """
+        assert self.given is not None
+        there = {t.node: t for t in live.forward.tensors}
+        z, g = there[prediction].numpy(), live.backward.gradients.get(prediction)
+        y, classes = self.given[1].value, z.size // z.shape[self.axis]
+        if classes > 1 and (z.min() < 0 or z.max() > 1):
+            return True, False
+        if labels:
+            y = np.moveaxis(np.eye(classes)[y.ravel()], -1, -1 - (self.axis % z.ndim))
+        kinds = {*np.unique(y).tolist()}
+        if g is None or not (kinds <= {0, 1} or kinds <= {-1, 1}):
+            return False, False
+        slope, y = g.numpy(), np.reshape(y, z.shape)
+        upwards = slope * np.where(y == 1, -1, 1)
+        turned = classes == 1 and bool((upwards <= 0).all() and (upwards < 0).any())
+        outside = (y == 1) & (z >= 1) & (slope < 0) | (y == 0) & (z <= 0) & (slope > 0)
+        return bool(outside.any()) and -1 not in kinds, turned
 
 
 def opened(
@@ -186,7 +217,12 @@ def opened(
     m = training.examples[0].shape[training.axis]
     found, again = arrays_as_leaves(graph, m, training.axis)
     training.moved(found, again)
-    return found, {again[node]: name for node, name in named.items() if node in again}
+    return found, _renamed(named, again)
+
+
+def _renamed(named: Mapping[Node, str], again: Mapping[Node, Node]) -> dict[Node, str]:
+    """The names of the new nodes, and of the arrays that stand among them."""
+    return {again.get(node, node): name for node, name in named.items()}
 
 
 def within(
@@ -213,7 +249,7 @@ def within(
     again = dict(zip(graph, found, strict=True))
     training.moved(found, again)
     training.note = f"{fewer} of {m} examples: with all of them it would be too large for a page."
-    return found, {again[node]: name for node, name in named.items() if node in again}
+    return found, _renamed(named, again)
 
 
 def _ends(Y: Any, classes: int) -> tuple[list[float], bool]:

@@ -2,6 +2,8 @@
 
 loops        a kernel's loops over strides, adjoining axes counted as one
 elementwise  one expression per elementwise op
+helpers      functions that these and kernels call
+matrices     solutions, determinants and factorisations
 kernels      one writer per other family: reductions, products, moves, positions
 sized        one program for any number of examples, made of three that were printed
 printer      memory, kernels and one call per op: a program that a page runs

@@ -7,6 +7,7 @@ goes, and g writes, see `Writer`. Ops that only change how an array is looked at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 from typing import Any
@@ -20,10 +21,12 @@ from tinygrad_dnn.compiler.javascript.loops import (
     Nest,
     Ref,
     Writer,
+    indented,
     index,
     viewed,
     whole,
 )
+from tinygrad_dnn.compiler.javascript.matrices import MATRICES
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops.contraction import einsum_terms
 
@@ -32,6 +35,15 @@ Row = Callable[[Writer, Node, Sequence[Ref], Ref], None]
 
 def _expression(name: str, text: str) -> Row:
     return lambda g, node, xs, z: g.elementwise(name, text, z, xs)
+
+
+def _of_order(name: str, function: str) -> Row:
+    """A derivative whose order is a setting."""
+
+    def row(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
+        g.elementwise(name, f"{function}(x, {node.meta['order']})", z, xs)
+
+    return row
 
 
 def _astype(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
@@ -195,6 +207,13 @@ def _contract(
     g: Writer, name: str, z: Ref, out: str, xs: Sequence[Ref], letters: Sequence[str]
 ) -> None:
     """z_out = Σ Π x: one letter for each axis, what is not in `out` is summed over."""
+    unnamed = [x._replace(name="") for x in (z, *xs)]
+    g.call(name, [z, *xs], _products(out, (*letters,), *unnamed))
+
+
+@lru_cache(maxsize=4096)
+def _products(out: str, letters: Sequence[str], z: Ref, *xs: Ref) -> Sequence[str]:
+    """The lines of `_contract`."""
     lengths = {
         c: n
         for x, w in zip(xs, letters, strict=True)
@@ -226,9 +245,7 @@ def _contract(
     names = PARAMETERS[1 : len(arrays)]
     if by_rows:
         factors = [f"{n}[{i}]" for n, i in zip(names, at[1:], strict=True)]
-        body = [f"z[{at[0]}] += {' * '.join(factors)};"]
-        g.call(name, [z, *xs], ["z.fill(0);", *nest.around(*body)])
-        return
+        return "z.fill(0);", *nest.around(f"z[{at[0]}] += {' * '.join(factors)};")
     inner = Nest(
         tuple(lengths[c] for c in summed),
         [steps(x, w, summed) for x, w in arrays[1:]],
@@ -244,7 +261,7 @@ def _contract(
         if summed
         else [f"z[{at[0]}] = {product};"]
     )
-    g.call(name, [z, *xs], nest.around(*body))
+    return nest.around(*body)
 
 
 def _matmul(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
@@ -266,6 +283,28 @@ def _dot(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     out = first[:-1] + second
     second = f"{second[:-1]}k{second[-1:]}" if len(y.shape) > 1 else "k"
     _contract(g, "dot", z, out, xs, [first, second])
+
+
+def _sparse(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
+    """A constant sparse matrix times x, one of its elements after the other."""
+    matrix, (x,) = node.meta["matrix"], xs
+    if hasattr(matrix, "tocoo"):
+        parts = matrix.tocoo()
+        rows, columns, values = parts.row, parts.col, parts.data
+    else:
+        dense = np.asarray(matrix @ np.eye(matrix.shape[1]))
+        rows, columns = np.nonzero(dense)
+        values = dense[rows, columns]
+    own = whole(z.name, z.shape).strides
+    nest = Nest(z.shape[1:], [own[1:], x.strides[1:]], 1)
+    at = index(0, ("y[i]", own[0]), *nest.terms[0])
+    there = index(x.offset, ("w[i]", x.strides[0]), *nest.terms[1])
+    g.call("sparse", [z, x, *map(g.constant, (rows, columns, values))], [
+        "z.fill(0);",
+        f"for (let i = 0; i < {len(values)}; i += 1) {{",
+        *indented(nest.around(f"z[{at}] += v[i] * x[{there}];")),
+        "}",
+    ])  # fmt: skip
 
 
 def _outer(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
@@ -296,19 +335,26 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "argmax": _place("argmax", ">"), "argmin": _place("argmin", "<"),
     "cumsum": _running("cumsum", "0", "+="), "cumprod": _running("cumprod", "1", "*="),
     "recurrence": _recurrence,
+    "sparse_matmul": _sparse,
     "sort": _sorts("sort", "x[]"), "argsort": _sorts("argsort", "place"),
     "matmul": _matmul, "dot": _dot, "outer": _outer, "einsum": _einsum, "trace": _trace,
     "concatenate": movement.joined, "stack": movement.stacked,
     **dict.fromkeys(("flip", "roll", "repeat", "tile", "pad", "getitem"), movement.moved),
     "scatter": movement.scatter, "setitem": movement.setitem,
     "take": movement.take, "scatter_add": movement.scatter_add,
+    "i0": _expression("i0", "bessel(x, 0)"), "i0_derivative": _of_order("i0", "bessel"),
+    "sinc_derivative": _of_order("sinc", "sincDerivative"),
+    **MATRICES,
     "take_along_axis": movement.take_along, "scatter_along_axis": movement.scatter_along,
 })  # fmt: skip
 
-# Why JavaScript has no row, where that is not plain.
-WITHOUT: Mapping[str, str] = MappingProxyType(
-    {
-        "argpartition": "of the many orders that are right NumPy's own can't be foretold",
-        "sparse_matmul": "it works on SciPy's sparse matrices",
-    }
-)
+# Ops without a row, as one calls them in NumPy, and why.
+_SEARCH = "it is found by a search that a page does not have"
+WITHOUT: Mapping[str, tuple[str, str]] = MappingProxyType({
+    "argpartition": (
+        "np.argpartition", "of the many orders that are right NumPy's own can't be foretold"
+    ),
+    "eigenvalues": ("np.linalg.eigvalsh", _SEARCH), "eigh_parts": ("np.linalg.eigh", _SEARCH),
+    "singular_values": ("np.linalg.svdvals", _SEARCH), "svd_parts": ("np.linalg.svd", _SEARCH),
+    "pinv": ("np.linalg.pinv", _SEARCH),
+})  # fmt: skip

@@ -17,6 +17,7 @@ Shape = tuple[int, ...]
 # What kernels call their arrays, the result first; and loops their variables.
 PARAMETERS = (*"zxywvuts", *(f"x{k}" for k in range(2, 60)))
 LETTERS = "ijklopqrbcdefgh"  # m is a number of examples, see `sized`
+SINGLE = "Math.fround("  # before a number that is rounded to float32
 INDENT = "  "
 
 

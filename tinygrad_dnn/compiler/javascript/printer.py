@@ -2,13 +2,15 @@
 
 The text is an expression, `{ memory, run }`: `memory` holds a Float64Array for each value, by
 name, and `run()` computes all from what lies in those of the inputs. Equal kernels are written
-once; the sizes stand in them as numbers.
+once; the sizes stand in them as numbers. A value of float32 lies in a Float32Array, which rounds
+what is written into it, as NumPy's arrays do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -16,13 +18,22 @@ import numpy as np
 
 from tinygrad_dnn.compiler.codegen.lower import Lowered, lower
 from tinygrad_dnn.compiler.codegen.naming import Names
-from tinygrad_dnn.compiler.javascript.elementwise import HELPERS, helpers_of
+from tinygrad_dnn.compiler.javascript.helpers import HELPERS, helpers_of
 from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
-from tinygrad_dnn.compiler.javascript.loops import PARAMETERS, Nest, Ref, indented, viewed, whole
-from tinygrad_dnn.graph import Graph, Leaf, Node, describe
+from tinygrad_dnn.compiler.javascript.loops import (
+    PARAMETERS,
+    SINGLE,
+    Nest,
+    Ref,
+    indented,
+    viewed,
+    whole,
+)
+from tinygrad_dnn.graph import Graph, Leaf, Node
 
-NO_ROW = "there is no row for it in compiler/javascript"
-OWN = "declare it with composite=True, if its forward is made of NumPy's functions, not of loops"
+OWN = (
+    "an op of your own; declare it with composite=True, if its forward is made of NumPy's functions"
+)
 # The words of the language, what every object has, and what programs call themselves.
 WORDS = frozenset(HELPERS) | {
     "abstract", "arguments", "async", "await", "break", "case", "catch", "class", "const",
@@ -30,13 +41,14 @@ WORDS = frozenset(HELPERS) | {
     "false", "finally", "for", "function", "if", "implements", "import", "in", "instanceof",
     "interface", "let", "new", "null", "of", "package", "private", "protected", "public", "return",
     "static", "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var",
-    "void", "while", "with", "yield", "Array", "Float64Array", "Infinity", "Math", "NaN", "Object",
-    "build", "buildBroken", "m", "memory", "program", "run",
+    "void", "while", "with", "yield", "Array", "Float32Array", "Float64Array", "Infinity", "Math",
+    "NaN", "Object", "build", "buildBroken", "m", "memory", "program", "run",
     "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__",
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString",
     "toString", "valueOf",
 }  # fmt: skip
 PLAIN = (np.ndarray, np.generic, int, float)
+WEAK = (int, float)  # their dtype is that of what stands beside them
 KINDS = "biu"  # of integers, which are numbers like all others up to 2**53
 
 
@@ -87,12 +99,13 @@ def javascript(
     """Print a graph: the values of all its outputs, from its leaves.
 
     Args:
-        graph: recorded, of float64, integers and truth values; a backward pass may be part of it.
+        graph: recorded, of float64, float32, integers and truth values; a backward pass may be part
+            of it.
         names: of its nodes, beside those that they have.
         forward: the nodes of the forward pass, behind which a comment says that it ends.
 
     Raises:
-        NotPrintable: an op has no row, or numbers are of another dtype; all of them are named.
+        NotPrintable: an op has no row, or numbers are of another dtype; all kinds are named.
 
     Example: `javascript(trace([z.node])).source`.
     """
@@ -115,6 +128,7 @@ class _Printer:
     names: Names = field(default_factory=lambda: Names(set(), WORDS))
     now: Any = None
     memory: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    single: set[str] = field(default_factory=set)  # memory that holds float32
     inputs: dict[str, Leaf] = field(default_factory=dict)
     constants: dict[str, Any] = field(default_factory=dict)
     kernels: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -124,11 +138,14 @@ class _Printer:
 
     def printed(self) -> Printed:
         """Print it."""
-        self._refuse([n for n in self.graph if n.op is None])
+        self._refuse([n for n in self.graph if n.op is None], self.given)
         lowered = lower(self.graph, {})
-        self._refuse(lowered.graph)
-        named = {lowered.place[n]: name for n, name in self.given.items() if n in lowered.place
-                 and isinstance(lowered.place[n], Node)}  # fmt: skip
+        named: dict[Node, str] = {
+            place: name
+            for n, name in self.given.items()
+            if isinstance(place := lowered.place.get(n), Node)
+        }
+        self._refuse(lowered.graph, named)
         wanted = {n: named.get(n) or n.name for n in lowered.graph}
         for node, name in wanted.items():
             if name:
@@ -148,30 +165,35 @@ class _Printer:
         }  # fmt: skip
         return Printed(source, self.inputs, self.constants, places, lowered, own)
 
-    def _refuse(self, nodes: Iterable[Node]) -> None:
-        """Raise if one can't be printed, naming all that can't."""
-        reasons: dict[str, str] = {}
+    def _refuse(self, nodes: Iterable[Node], named: Mapping[Node, str]) -> None:
+        """Raise if one can't be printed, naming all that can't; of one kind the first is shown."""
+        reasons: dict[Any, str] = {}
         for node in nodes:
+            name = named.get(node) or node.name
+            who = f"{name} {node.shape}" if name else f"a result {node.shape}"
+            if node.scope:
+                who += f" in {' / '.join(node.scope)}"
             values = [node.value] if isinstance(node, Leaf) else node.inputs
-            others = [type(v).__name__ for v in values if not isinstance(v, (Node, *PLAIN))]
+            others = [type(v) for v in values if not isinstance(v, (Node, *PLAIN))]
             if others:
-                told = f"{describe(node)} is of another kind of array than NumPy's"
+                told = f"{who}, {others[0].__name__}: of another kind of array than NumPy's"
                 reasons.setdefault(others[0], told)
             elif node.op is not None and node.op.name not in ROWS and not _looks(node.op):
-                why = WITHOUT.get(node.op.name, NO_ROW if node.op.builtin else OWN)
-                reasons.setdefault(node.op.name, f"{describe(node)}: {why}")
+                own = (f"{node.op.name}", OWN)
+                function, why = WITHOUT.get(node.op.name, own)
+                reasons.setdefault(node.op, f"{function}, which gives {who}: {why}")
             elif not _counts(node):
-                told = f"{describe(node)} is {node.dtype}, and JavaScript computes in float64; "
-                told += "record it with .astype(float)"
-                reasons.setdefault(str(node.dtype), told)
+                told = f"{who} of {node.dtype}: its numbers are float64 or float32; .astype(float)"
+                reasons.setdefault(node.dtype, told)
         if reasons:
-            told = "; ".join(f"{name} ({why})" for name, why in reasons.items())
-            raise NotPrintable(f"javascript: this graph can't be printed: {told}")
+            raise NotPrintable(f"javascript: a page can't compute {'; '.join(reasons.values())}")
 
     # --- memory ----------------------------------------------------------------------------------
 
-    def _buffer(self, name: str, shape: tuple[int, ...]) -> Ref:
+    def _buffer(self, name: str, shape: tuple[int, ...], single: bool) -> Ref:
         self.memory[name] = shape
+        if single:
+            self.single.add(name)
         return whole(name, shape)
 
     def _place(self, node: Node, name: str | None) -> None:
@@ -179,7 +201,7 @@ class _Printer:
         if isinstance(node, Leaf):
             name = name or self.names.counted("x")
             self.inputs[name] = node
-            self.places[node] = self._buffer(name, node.shape)
+            self.places[node] = self._buffer(name, node.shape, node.dtype == np.float32)
             return
         x = node.inputs[0]
         if _looks(node.op) and node.op.is_view(node.meta) and isinstance(x, Node):
@@ -188,9 +210,10 @@ class _Printer:
                 self.places[node] = view
                 return
         row = ROWS.get(node.op.name)
-        xs = [self._operand(v, numbers=node.op.elementwise) for v in node.inputs]
+        xs = [self._operand(v, node) for v in node.inputs]
         letter = "mask" if node.dtype.kind == "b" else "t"
-        z = self._buffer(name or self.names.counted(letter), node.shape)
+        single = node.dtype == np.float32
+        z = self._buffer(name or self.names.counted(letter), node.shape, single)
         self.places[node] = z
         if row is None:  # a view that is a copy here
             (source,) = map(self.in_order, xs)
@@ -198,29 +221,33 @@ class _Printer:
         else:
             row(self, node, xs, z)
 
-    def _operand(self, x: Any, numbers: bool) -> Ref:
+    def _operand(self, x: Any, node: Node) -> Ref:
         if isinstance(x, Node):
             return self.places[x]
-        x = np.asarray(x)
-        if numbers and not x.ndim:
-            return Ref(_number(x.item()), number=True)
+        if node.op.elementwise and not np.ndim(x):
+            # Among float32 NumPy takes a number of Python's as float32, too.
+            weak = type(x) in WEAK
+            single = (_computed_in(node) if weak else np.asarray(x).dtype) == np.float32
+            return Ref((_single if single else _number)(np.asarray(x).item()), number=True)
         return self.constant(x)
 
     def constant(self, value: Any) -> Ref:
         """An array that never changes."""
-        value = np.ascontiguousarray(value, np.float64).reshape(np.shape(value))
-        key = (value.shape, value.tobytes())
+        single = np.asarray(value).dtype == np.float32
+        kind = np.float32 if single else np.float64
+        value = np.ascontiguousarray(value, kind).reshape(np.shape(value))
+        key = (value.shape, value.dtype, value.tobytes())
         if key not in self.known:
             name = self.names.counted("c")
             self.constants[name] = value
-            self.known[key] = self._buffer(name, value.shape)
+            self.known[key] = self._buffer(name, value.shape, single)
         return self.known[key]
 
     def in_order(self, x: Ref) -> Ref:
         """The same elements in C order: x itself, or a copy."""
         if x.strides == whole(x.name, x.shape).strides or x.number:
             return x
-        z = self._buffer(self.names.counted("t"), x.shape)
+        z = self._buffer(self.names.counted("t"), x.shape, x.name in self.single)
         self.elementwise("copy", "x", z, [x])
         return z
 
@@ -228,15 +255,8 @@ class _Printer:
 
     def elementwise(self, name: str, expression: str, z: Ref, xs: Sequence[Ref]) -> None:
         """An expression of x, y, w for every element of z."""
-        inputs = [x.broadcast(z.shape) for x in xs]
-        nest = Nest(z.shape, [r.strides for r in (z, *inputs)])
-        elements = {
-            p: r.at(p, *terms)
-            for p, r, terms in zip(PARAMETERS, (z, *inputs), nest.terms, strict=False)
-        }
-        text = "".join(elements.get(c, c) if _alone(expression, k) else c
-                       for k, c in enumerate(expression))  # fmt: skip
-        self.call(name, [z, *xs], nest.around(f"{elements['z']} = {text};"))
+        unnamed = [r._replace(name="") for r in (z, *xs)]
+        self.call(name, [z, *xs], _loops_of(expression, *unnamed))
 
     def call(self, name: str, arrays: Sequence[Ref], body: Sequence[str]) -> None:
         """A call of a kernel with this body, in which the arrays are called z, x, y, w, ..."""
@@ -262,7 +282,8 @@ class _Printer:
         for name, shape in self.memory.items():
             size = prod(shape)
             note = f" // {shape}" if shape else ""
-            head.append(f"const {name} = new Float64Array({size});{note}")
+            kind = "Float32Array" if name in self.single else "Float64Array"
+            head.append(f"const {name} = new {kind}({size});{note}")
         head += ["", "function run() {"]
         last = max((k for k, line in enumerate(self.lines) if line.node in turn), default=-1)
         numbers = []
@@ -275,15 +296,38 @@ class _Printer:
         return "\n".join(head), numbers
 
 
+@lru_cache(maxsize=4096)
+def _loops_of(expression: str, z: Ref, *xs: Ref) -> tuple[str, ...]:
+    """The lines of an expression for every element of z; a deep network has the same ones often."""
+    inputs = [x.broadcast(z.shape) for x in xs]
+    nest = Nest(z.shape, [r.strides for r in (z, *inputs)])
+    elements = {
+        p: r.at(p, *terms)
+        for p, r, terms in zip(PARAMETERS, (z, *inputs), nest.terms, strict=False)
+    }
+    text = "".join(
+        elements.get(c, c) if _alone(expression, k) else c for k, c in enumerate(expression)
+    )
+    return (*nest.around(f"{elements['z']} = {text};"),)
+
+
 def _looks(op: Any) -> bool:
     """Whether an op only looks at its input in another way."""
     return bool(op.view and op.builtin)
 
 
 def _counts(node: Node) -> bool:
-    """Whether a node's numbers are float64's too."""
+    """Whether a page has numbers of a node's dtype."""
     whole = node.dtype.kind in (KINDS if node.op is None else "b")
-    return whole or node.dtype in (np.float64, np.int64)
+    return whole or node.dtype in (np.float64, np.float32, np.int64)
+
+
+def _computed_in(node: Node) -> Any:
+    """The dtype of what an op reads, as NumPy brings that together."""
+    return np.result_type(*(
+        x if type(x) in WEAK else x.dtype if isinstance(x, Node) else np.asarray(x).dtype
+        for x in node.inputs
+    ))  # fmt: skip
 
 
 def _alone(text: str, k: int) -> bool:
@@ -299,3 +343,12 @@ def _number(x: float) -> str:
     if x in (float("inf"), float("-inf")):
         return "Infinity" if x > 0 else "-Infinity"
     return repr(int(x) if isinstance(x, bool) else x)
+
+
+def _single(x: float) -> str:
+    """A number rounded to float32: the shortest text that is exactly this one."""
+    with np.errstate(over="ignore"):
+        rounded = np.float32(x)
+    text = str(rounded)  # of few digits, which float64 takes for another number
+    exact = not np.isfinite(rounded) or float(text) == rounded.item()
+    return _number(rounded.item()) if exact else f"{SINGLE}{text})"

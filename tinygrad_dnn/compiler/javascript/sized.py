@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.compiler.javascript.loops import SINGLE
+
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 CLOSE = 1e-14  # relative: roundings of 1/m
+CLOSE_SINGLE = 3e-7  # in float32
 
 Linear = tuple[int, int]  # a, b of a·m + b
 
@@ -34,12 +37,12 @@ def linear(values: Sequence[int], sizes: Sequence[int]) -> Linear:
     a = (values[1] - values[0]) // (sizes[1] - sizes[0])
     b = values[0] - a * sizes[0]
     if any(a * m + b != v for v, m in zip(values, sizes, strict=True)):
-        raise Fixed(f"{list(values)} for m = {list(sizes)}")
+        raise Fixed(_told(values, sizes))
     return a, b
 
 
-def scale(values: Sequence[float], sizes: Sequence[int]) -> tuple[float, int]:
-    """α and k of α·mᵏ, k one of 0, 1, −1; a whole α where it is one.
+def scale(values: Sequence[float], sizes: Sequence[int], close: float = CLOSE) -> tuple[float, int]:
+    """α and k of α·mᵏ, k one of 0, 1, −1; a whole α where it is one. `close`: see CLOSE.
 
     Raises:
         Fixed: it is nothing of that.
@@ -48,11 +51,17 @@ def scale(values: Sequence[float], sizes: Sequence[int]) -> tuple[float, int]:
     """
     for k in (0, 1, -1):
         found = [v / float(m) ** k for v, m in zip(values, sizes, strict=True)]
-        if max(found) - min(found) <= CLOSE * abs(found[0]):
-            alpha = found[0]
+        if max(found) - min(found) <= close * abs(found[0]):
+            # A number of float32 has few digits, which are the author's.
+            alpha = found[0] if close == CLOSE else float(str(np.float32(found[0])))
             near = round(alpha)
-            return (float(near) if abs(alpha - near) <= CLOSE * abs(alpha) else alpha), k
-    raise Fixed(f"{list(values)} for m = {list(sizes)}")
+            return (float(near) if abs(alpha - near) <= close * abs(alpha) else alpha), k
+    raise Fixed(_told(values, sizes))
+
+
+def _told(values: Sequence[float], sizes: Sequence[int]) -> str:
+    found = ", ".join(f"{v:.6g}" for v in values)
+    return f"a number is {found} for {', '.join(map(str, sizes))} examples, no multiple of m or 1/m"
 
 
 def in_m(texts: Sequence[str], sizes: Sequence[int]) -> str:
@@ -67,18 +76,21 @@ def in_m(texts: Sequence[str], sizes: Sequence[int]) -> str:
     if between[0] != between[1] or between[0] != between[2]:
         raise Fixed("the program has other lines for another number of examples")
     found = [NUMBER.findall(text) for text in texts]
-    words = [_word(numbers, sizes) for numbers in zip(*found, strict=True)]
+    words = [
+        _word(numbers, sizes, CLOSE_SINGLE if before.rstrip("-").endswith(SINGLE) else CLOSE)
+        for before, *numbers in zip(between[0], *found, strict=False)
+    ]
     return "".join(part + word for part, word in zip(between[0], [*words, ""], strict=True))
 
 
-def _word(numbers: Sequence[str], sizes: Sequence[int]) -> str:
+def _word(numbers: Sequence[str], sizes: Sequence[int], close: float) -> str:
     if len(set(numbers)) == 1:
         return numbers[0]
     if all(number.isdecimal() for number in numbers):
         a, b = linear([*map(int, numbers)], sizes)
         times = "m" if a == 1 else f"{a} * m"
         return times if b == 0 else f"({times} {'+' if b > 0 else '-'} {abs(b)})"
-    alpha, k = scale([*map(float, numbers)], sizes)
+    alpha, k = scale([*map(float, numbers)], sizes, close)
     text = repr(int(alpha) if alpha.is_integer() else alpha)
     return f"({text} {'*' if k > 0 else '/'} m)"
 
@@ -94,4 +106,5 @@ def constant(arrays: Sequence[Any], sizes: Sequence[int]) -> tuple[float, int] |
         return None
     if not all(x.size and np.all(x == x.flat[0]) for x in arrays):
         raise Fixed("an array that stands in the graph has a number for each example")
-    return scale([float(x.flat[0]) for x in arrays], sizes)
+    close = CLOSE_SINGLE if first.dtype == np.float32 else CLOSE
+    return scale([float(x.flat[0]) for x in arrays], sizes, close)

@@ -1,0 +1,74 @@
+"""What a graph predicts from its examples, where nobody said so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dnn.formula.constants import Constant
+from tinygrad_dnn.graph import Graph, Leaf, Node
+
+
+def answer_of(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:
+    """What is predicted: it follows from X and not from Y, and has Y's shape, or a number for each
+    class where Y holds labels.
+
+    The last one with a name; else the last one that all of the cost hangs on.
+    """
+    of_x: set[Node] = {X}
+    of_y: set[Node] = {Y}
+    beside: list[Node] = []  # what is read together with answers
+    for node in graph:
+        if any(x in of_y for x in node.parents):
+            of_y.add(node)
+            beside += [x for x in node.parents if x in of_x and x not in of_y]
+        if any(x in of_x for x in node.parents):
+            of_x.add(node)
+    m = prod(Y.shape)
+    shapes = [x.shape for x in beside if m == max(Y.shape, default=1) < prod(x.shape)]
+    shape = shapes[0] if shapes and Y.dtype.kind in "iu" else Y.shape
+    fit = [x for x in graph if x.op and x in of_x and x not in of_y and x.shape == shape]
+    known = [x for x in fit if x in named]
+    all_of_it = set() if known else _between(graph, X)
+    found = known or [x for x in fit if x in all_of_it]
+    return found[-1] if found else None
+
+
+PRIME = 2**61 - 1
+
+
+def _between(graph: Graph, X: Leaf) -> set[Node]:
+    """The nodes that every path from X to the result leads through: so many paths do as there are,
+    counted modulo a prime. What is computed twice counts as one.
+    """
+    first = _first_of_equals(graph)
+    whole = [node for node in graph if first[node] is node]
+    before: dict[Node, int] = {X: 1}
+    for node in whole:
+        if node.op is not None:
+            before[node] = sum(before.get(first[x], 0) for x in node.parents) % PRIME
+    out = first[graph.outputs[0]]
+    behind: dict[Node, int] = {out: 1}
+    for node in reversed(whole):
+        for x in node.parents:
+            behind[first[x]] = (behind.get(first[x], 0) + behind.get(node, 0)) % PRIME
+    return {x for x in whole if before.get(x, 0) * behind.get(x, 0) % PRIME == before[out]}
+
+
+def _first_of_equals(graph: Graph) -> dict[Node, Node]:
+    """For each node the first one with the same op, settings and inputs."""
+    seen: dict[Any, Node] = {}
+    first: dict[Node, Node] = {}
+    for node in graph:
+        inputs = [first[x] if isinstance(x, Node) else _constant(x) for x in node.inputs]
+        settings = [(k, str(v)) for k, v in node.meta.items()]
+        key = node if node.op is None else (node.op, *settings, *inputs)
+        first[node] = seen.setdefault(key, node)
+    return first
+
+
+def _constant(x: Any) -> Any:
+    return Constant(x) if np.ndim(x) else (type(x), str(x))

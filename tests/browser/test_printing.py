@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from nets import two_layers
 from pdf_text import sheets, text_of
 from stepper import Stepper
 from zoo_others import OTHERS
 
 import viz
+from tinygrad_dnn import Tensor, tanh
 
 Open = Callable[..., Any]
 
@@ -62,6 +65,27 @@ def test_a_small_picture_has_one_sheet(stepper: Open) -> None:
     picture, *rest = sheets(page.page.pdf(format="Letter"))
     assert not {title for title in lines_of(page) if title not in text_of(picture)}
     assert "part1of" not in "".join(map(text_of, rest))
+
+
+def wide_tables() -> Tensor:
+    """Nine numbers in a row, and 32, each as wide as numbers are."""
+    rng = np.random.default_rng(1)
+    U, V = (Tensor(rng.normal(size=s) * 1e-9, True, name=k) for k, s in (("U", 9), ("V", (2, 32))))
+    return tanh(U).sum() + tanh(V).sum()
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_of_the_panel_are_not_cut_on_paper(stepper: Open, step: int) -> None:
+    page = stepper(wide_tables, width=690).to(step)
+    page.page.emulate_media(media="print")
+    shares = page.page.evaluate(
+        """() => [...document.querySelectorAll("#panel table")].map((table) =>
+        Math.max(...[...table.querySelectorAll("td")].map((cell) =>
+        cell.getBoundingClientRect().right)) / innerWidth)"""
+    )
+    page.page.emulate_media(media="null")
+    assert shares
+    assert max(shares) <= 1
 
 
 def test_s336_long_formulas_of_a_derivation_break_on_paper(open_page: Open, tmp_path: Path) -> None:

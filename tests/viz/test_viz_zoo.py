@@ -15,7 +15,7 @@ from seen import Seen, seen
 from zoo_others import OTHERS
 
 import viz
-from tinygrad_dnn import Tensor, tanh
+from tinygrad_dnn import Tensor, relu, tanh
 from tinygrad_dnn.formula.listing import listed
 from tinygrad_dnn.graph import trace
 from viz.drawing.render import svg_of
@@ -153,6 +153,27 @@ def test_one_that_is_broadcast_is_an_array_of_ones() -> None:
 def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
     derived = viz.derive(OTHERS["gaussian_process"]())
     assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"
+
+
+def test_s337_products_are_written_as_on_paper() -> None:
+    rng = np.random.default_rng(0)
+    X, W = Tensor(rng.normal(size=(5, 4)), name="X"), zoo.weights(rng, 3, 4, name="W")
+    Z = np.dot(X, W.T)
+    Z.name = "Z"  # a matrix product is one however it is spelt
+    assert "Z = X Wᵀ" in seen(Z).titles()
+    lines = {line.name: line.text.plain for line in viz.derive(tanh(Z).mean()).lines}
+    assert lines == {"dZ": "1 − tanh(Z)²", "dW": "1/m · dZᵀ X"}
+    c = rng.normal(size=(5, 3))
+    assert str(viz.derive((Z * c).sum() / 7)).count("c1 · ") == 0  # numbers stand first
+    (indicator, _) = viz.derive(relu(Z + 0.2).mean()).lines
+    assert indicator.text.plain == "1[Z + 0.2 > 0]"
+
+
+def test_terms_of_one_place_are_added_there() -> None:
+    x = Tensor(np.ones(2), requires_grad=True, name="x")
+    derived = viz.derive(100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)
+    (line,) = derived.lines
+    assert line.text.plain.count("scatter") == 2
 
 
 def test_a_half_is_no_number_of_examples() -> None:

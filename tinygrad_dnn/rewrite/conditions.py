@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy import signbit
 
+from tinygrad_dnn.ops.indexing import is_basic
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
 from tinygrad_dnn.rewrite.saturation import Facts, is_in_place, is_share
@@ -168,6 +169,11 @@ def matrices(m: Match) -> bool:
 def same_shape(m: Match) -> bool:
     """The shape does not change."""
     return bool(shape_of(m["x"]) == m.root.shape)
+
+
+def one_place_for_both(m: Match) -> bool:
+    """x and y have one shape, and the index takes no element twice: slices and integers alone."""
+    return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])
 
 
 def its_shape(m: Match) -> Mapping[str, Any]:

@@ -104,6 +104,14 @@ ONLY_ON_PAPER = (
         lambda c, x, index: (getitem(c * x, index), c * getitem(x, index)), when.an_array,
         cases=({"x": (4, 3), "index": (slice(1, 3),)},),
     ),
+    Row(
+        "parts of one place",
+        lambda x, y, index, shape: (
+            scatter(x, index, shape) + scatter(y, index, shape), scatter(x + y, index, shape)
+        ),
+        when.one_place_for_both,
+        cases=({"x": (2, 3), "y": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
     scaled(
         "number out of a place",
         lambda c, x, index, shape: (scatter(c * x, index, shape), c * scatter(x, index, shape)),

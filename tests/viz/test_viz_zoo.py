@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import viz
 from tinygrad_dnn import Tensor, relu, tanh
 from tinygrad_dnn.formula.listing import listed
 from tinygrad_dnn.graph import trace
+from viz.derivation.derivation import Derivation
 from viz.drawing.render import svg_of
 from viz.drawing.svg_dark import adaptive
 from viz.palette import DARK, LIGHT
@@ -106,9 +108,16 @@ def test_s242_a_vector_is_a_column_and_what_moves_no_element_is_not_written() ->
 DERIVED = ("black_scholes", "bodies", "gaussian_process", "gaussians", "kalman", "skips")
 
 
+@lru_cache
+def derived_from(name: str) -> tuple[Tensor, Derivation]:
+    """A model of others, and the derivation of its gradients; made once for all tests."""
+    cost = OTHERS[name]()
+    return cost, viz.derive(cost)
+
+
 @pytest.mark.parametrize("name", DERIVED)
 def test_s277_every_line_gives_its_gradient_and_cites_the_lines_before(name: str) -> None:
-    derived = viz.derive(cost := OTHERS[name]())
+    cost, derived = derived_from(name)
     cost.backward(keep=True)
     graph = trace([cost.node])
     slopes = {str(place): node.grad for place, node in enumerate(graph, 1)}
@@ -151,7 +160,7 @@ def test_one_that_is_broadcast_is_an_array_of_ones() -> None:
 
 
 def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
-    derived = viz.derive(OTHERS["gaussian_process"]())
+    _, derived = derived_from("gaussian_process")
     assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"
 
 
@@ -185,7 +194,7 @@ def test_a_half_is_no_number_of_examples() -> None:
 
 def test_s279_a_product_with_a_number_is_a_dot_and_numbers_alone_need_no_brackets() -> None:
     assert not [t for t in seen(OTHERS["goldstein_price"](), backward=True).titles() if "⊙" in t]
-    lines = {line.name: line.text.plain for line in viz.derive(OTHERS["black_scholes"]()).lines}
+    lines = {line.name: line.text.plain for line in derived_from("black_scholes")[1].lines}
     assert lines["dh44"] == "K · exp(−r · T) · σ(h44) · (1 − σ(h44))"
     assert lines["dh30"] == "0.07056 · dh31"
     x, a = Tensor(np.ones(3), requires_grad=True, name="x"), Tensor(2.0, name="a")

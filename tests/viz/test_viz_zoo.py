@@ -20,6 +20,7 @@ from tinygrad_dnn import Tensor, relu, tanh
 from tinygrad_dnn.formula.listing import listed
 from tinygrad_dnn.graph import trace
 from viz.derivation.derivation import Derivation
+from viz.drawing.picture import Picture
 from viz.drawing.render import svg_of
 from viz.drawing.svg_dark import adaptive
 from viz.palette import DARK, LIGHT
@@ -40,6 +41,12 @@ LIMITS = {  # points: width and height of the forward picture, and of both passe
 }  # fmt: skip
 
 
+@lru_cache
+def drawn(name: str, backward: bool) -> Picture:
+    """A graph of the zoo, drawn once for all tests."""
+    return viz.draw(GRAPHS[name](), backward=backward)
+
+
 def size(picture: Any) -> tuple[float, float]:
     found = re.search(r'<svg width="(\d+)pt" height="(\d+)pt"', svg_of(picture))
     assert found
@@ -49,7 +56,7 @@ def size(picture: Any) -> tuple[float, float]:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("backward", [False, True])
 def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: bool) -> None:
-    titles = seen(GRAPHS[name](), backward=backward).titles()
+    titles = Seen(drawn(name, backward).source).titles()
     assert not [t for t in titles if re.search(r"… [+−⊙·]|[+−⊙·] …|\(…|… …", t)]
     names = [t.split(" = ")[0] for t in titles if " = " in t and " or " not in t]
     assert len(names) == len(set(names))
@@ -57,9 +64,8 @@ def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: b
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_pictures_have_a_bearable_size(name: str) -> None:
-    cost = GRAPHS[name]()
     width, height, wide, high = LIMITS[name]
-    forward, both = size(viz.draw(cost)), size(viz.draw(cost, backward=True))
+    forward, both = (size(drawn(name, backward)) for backward in (False, True))
     assert forward[0] <= width
     assert forward[1] <= height
     assert both[0] <= wide

@@ -184,6 +184,26 @@ def test_s337_products_are_written_as_on_paper() -> None:
     assert indicator.text.plain == "1[Z + 0.2 > 0]"
 
 
+def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> None:
+    rng = np.random.default_rng(0)
+    X, W = Tensor(rng.normal(size=(7, 4)), name="X"), zoo.weights(rng, 4, 3, name="W")
+    w, c = zoo.weights(rng, 4, name="w"), zoo.weights(rng, 3, name="c")
+    said = {
+        "dW = 2/7 · (Σⱼ Xᵀ) mean₍ᵢ₎(X W)[None, :]": ((X @ W).mean(axis=0) ** 2).sum(),
+        "dW = 2/3 · Xᵀ mean₍ⱼ₎(X W)[:, None]": ((X @ W).mean(axis=1) ** 2).sum(),
+        "dW = 1/m · Xᵀ ((c[:, None])ᵀ ⊙ (1 − tanh(X W)²))": (tanh(X @ W) @ c).mean(),
+        "dw = 1/m · (Σⱼ Xᵀ)[:, 0]": (X @ w).sum() / 7,
+    }
+    for line, cost in said.items():
+        derived = viz.derive(cost)
+        assert line in [f"{x.name} = {x.text.plain}" for x in derived.lines]
+        cost.backward()
+        for one in derived.lines:
+            leaf = {"dW": W, "dw": w, "dc": c}[one.name]
+            np.testing.assert_allclose(value(one), leaf.grad, rtol=1e-12)
+            leaf.zero_grad()
+
+
 def test_terms_of_one_place_are_added_there() -> None:
     x = Tensor(np.ones(2), requires_grad=True, name="x")
     derived = viz.derive(100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)

@@ -61,6 +61,19 @@ def clear(placed: Placed) -> bool:
     return moved
 
 
+def crossed(placed: Placed) -> list[str]:
+    """The scopes whose titles an arrow crosses where they stand."""
+    parts = _parts(placed)
+    return [
+        name
+        for name, box in placed.scopes.items()
+        if not any(
+            gap.begin - _GAP <= box.x - box.width / 2 <= gap.begin - gap.lack + _GAP
+            for gap in _gaps(box, parts)
+        )
+    ]
+
+
 def _parts(placed: Placed) -> Any:
     """Every cubic curve that arrows are made of, and their heads; (n, 4, 2)."""
     parts: list[list[Point]] = []

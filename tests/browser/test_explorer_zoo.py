@@ -132,16 +132,13 @@ INK = """
 """
 
 
-def test_paper_is_white_and_a_tall_picture_has_several_sheets(stepper: Open) -> None:
+def test_paper_is_white(stepper: Open) -> None:
     page = stepper(zoo.residual, width=700, height=900, scheme="dark")
     light = "#ffffff"
     assert contrast(ink(page, INK), light) < 4.5  # for the dark
     page.page.emulate_media(media="print")
     try:
         assert contrast(ink(page, INK), light) >= 4.5
-        box: Any = page.find("#graph svg").bounding_box()
-        assert box["height"] > 3000
-        assert box["width"] <= 700
     finally:
         page.page.emulate_media(media="screen")
 

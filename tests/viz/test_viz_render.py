@@ -154,7 +154,7 @@ def test_three_hundred_nodes_do_not_take_for_ever(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_system_dot")
 def test_random_graphs_with_tangled_scopes_are_drawn_whole(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
-    for _ in range(25):
+    for _ in range(10):
         pool = [Tensor(np.ones((2, 2)), requires_grad=True), Tensor(np.ones((2, 2)))]
         for _ in range(30):
             outer, inner = (f"scope {k}" for k in rng.integers(3, size=2))

@@ -266,11 +266,11 @@ def test_names_stay_names(name: str) -> None:
     assert "<script>" not in story["nodes"]["n0"]["formula"]
 
 
-def test_three_thousand_nodes_are_told_without_recursion() -> None:
+def test_thousands_of_nodes_are_told_without_recursion() -> None:
     y = parameter(2, name="x")
-    for _ in range(3_000):
+    for _ in range(1_500):
         y = y * 1.0001
     story, _ = told(y, budget=1000)
-    assert len(story["steps"]) == 6_001
-    assert max(len(node["title"]) for node in story["nodes"].values()) <= len("h3001 = ") + SHORT
+    assert len(story["steps"]) == 3_001
+    assert max(len(node["title"]) for node in story["nodes"].values()) <= len("h1501 = ") + SHORT
     assert len(json.dumps(story["nodes"])) < 2_000 * len(story["nodes"])  # bytes each

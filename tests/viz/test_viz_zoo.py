@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from seen import Seen, seen
 from zoo_others import OTHERS
 
 import viz
-from tinygrad_dnn import Tensor, tanh
+from tinygrad_dnn import Tensor, relu, tanh
 from tinygrad_dnn.formula.listing import listed
 from tinygrad_dnn.graph import trace
+from viz.derivation.derivation import Derivation
+from viz.drawing.picture import Picture
 from viz.drawing.render import svg_of
 from viz.drawing.svg_dark import adaptive
 from viz.palette import DARK, LIGHT
@@ -38,6 +41,12 @@ LIMITS = {  # points: width and height of the forward picture, and of both passe
 }  # fmt: skip
 
 
+@lru_cache
+def drawn(name: str, backward: bool) -> Picture:
+    """A graph of the zoo, drawn once for all tests."""
+    return viz.draw(GRAPHS[name](), backward=backward)
+
+
 def size(picture: Any) -> tuple[float, float]:
     found = re.search(r'<svg width="(\d+)pt" height="(\d+)pt"', svg_of(picture))
     assert found
@@ -47,7 +56,7 @@ def size(picture: Any) -> tuple[float, float]:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("backward", [False, True])
 def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: bool) -> None:
-    titles = seen(GRAPHS[name](), backward=backward).titles()
+    titles = Seen(drawn(name, backward).source).titles()
     assert not [t for t in titles if re.search(r"… [+−⊙·]|[+−⊙·] …|\(…|… …", t)]
     names = [t.split(" = ")[0] for t in titles if " = " in t and " or " not in t]
     assert len(names) == len(set(names))
@@ -55,9 +64,8 @@ def test_no_formula_is_cut_and_no_two_boxes_have_one_name(name: str, backward: b
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_pictures_have_a_bearable_size(name: str) -> None:
-    cost = GRAPHS[name]()
     width, height, wide, high = LIMITS[name]
-    forward, both = size(viz.draw(cost)), size(viz.draw(cost, backward=True))
+    forward, both = (size(drawn(name, backward)) for backward in (False, True))
     assert forward[0] <= width
     assert forward[1] <= height
     assert both[0] <= wide
@@ -106,9 +114,16 @@ def test_s242_a_vector_is_a_column_and_what_moves_no_element_is_not_written() ->
 DERIVED = ("black_scholes", "bodies", "gaussian_process", "gaussians", "kalman", "skips")
 
 
+@lru_cache
+def derived_from(name: str) -> tuple[Tensor, Derivation]:
+    """A model of others, and the derivation of its gradients; made once for all tests."""
+    cost = OTHERS[name]()
+    return cost, viz.derive(cost)
+
+
 @pytest.mark.parametrize("name", DERIVED)
 def test_s277_every_line_gives_its_gradient_and_cites_the_lines_before(name: str) -> None:
-    derived = viz.derive(cost := OTHERS[name]())
+    cost, derived = derived_from(name)
     cost.backward(keep=True)
     graph = trace([cost.node])
     slopes = {str(place): node.grad for place, node in enumerate(graph, 1)}
@@ -151,8 +166,49 @@ def test_one_that_is_broadcast_is_an_array_of_ones() -> None:
 
 
 def test_a_product_with_one_number_is_that_number_times_the_vector() -> None:
-    derived = viz.derive(OTHERS["gaussian_process"]())
+    _, derived = derived_from("gaussian_process")
     assert {line.name: line.text.plain for line in derived.lines}["dh17"] == "0.5 · y"
+
+
+def test_s337_products_are_written_as_on_paper() -> None:
+    rng = np.random.default_rng(0)
+    X, W = Tensor(rng.normal(size=(5, 4)), name="X"), zoo.weights(rng, 3, 4, name="W")
+    Z = np.dot(X, W.T)
+    Z.name = "Z"  # a matrix product is one however it is spelt
+    assert "Z = X Wᵀ" in seen(Z).titles()
+    lines = {line.name: line.text.plain for line in viz.derive(tanh(Z).mean()).lines}
+    assert lines == {"dZ": "1 − tanh(Z)²", "dW": "1/m · dZᵀ X"}
+    c = rng.normal(size=(5, 3))
+    assert str(viz.derive((Z * c).sum() / 7)).count("c1 · ") == 0  # numbers stand first
+    (indicator, _) = viz.derive(relu(Z + 0.2).mean()).lines
+    assert indicator.text.plain == "1[Z + 0.2 > 0]"
+
+
+def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> None:
+    rng = np.random.default_rng(0)
+    X, W = Tensor(rng.normal(size=(7, 4)), name="X"), zoo.weights(rng, 4, 3, name="W")
+    w, c = zoo.weights(rng, 4, name="w"), zoo.weights(rng, 3, name="c")
+    said = {
+        "dW = 2/7 · (Σⱼ Xᵀ) mean₍ᵢ₎(X W)[None, :]": ((X @ W).mean(axis=0) ** 2).sum(),
+        "dW = 2/3 · Xᵀ mean₍ⱼ₎(X W)[:, None]": ((X @ W).mean(axis=1) ** 2).sum(),
+        "dW = 1/m · Xᵀ ((c[:, None])ᵀ ⊙ (1 − tanh(X W)²))": (tanh(X @ W) @ c).mean(),
+        "dw = 1/m · (Σⱼ Xᵀ)[:, 0]": (X @ w).sum() / 7,
+    }
+    for line, cost in said.items():
+        derived = viz.derive(cost)
+        assert line in [f"{x.name} = {x.text.plain}" for x in derived.lines]
+        cost.backward()
+        for one in derived.lines:
+            leaf = {"dW": W, "dw": w, "dc": c}[one.name]
+            np.testing.assert_allclose(value(one), leaf.grad, rtol=1e-12)
+            leaf.zero_grad()
+
+
+def test_terms_of_one_place_are_added_there() -> None:
+    x = Tensor(np.ones(2), requires_grad=True, name="x")
+    derived = viz.derive(100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)
+    (line,) = derived.lines
+    assert line.text.plain.count("scatter") == 2
 
 
 def test_a_half_is_no_number_of_examples() -> None:
@@ -164,7 +220,7 @@ def test_a_half_is_no_number_of_examples() -> None:
 
 def test_s279_a_product_with_a_number_is_a_dot_and_numbers_alone_need_no_brackets() -> None:
     assert not [t for t in seen(OTHERS["goldstein_price"](), backward=True).titles() if "⊙" in t]
-    lines = {line.name: line.text.plain for line in viz.derive(OTHERS["black_scholes"]()).lines}
+    lines = {line.name: line.text.plain for line in derived_from("black_scholes")[1].lines}
     assert lines["dh44"] == "K · exp(−r · T) · σ(h44) · (1 − σ(h44))"
     assert lines["dh30"] == "0.07056 · dh31"
     x, a = Tensor(np.ones(3), requires_grad=True, name="x"), Tensor(2.0, name="a")

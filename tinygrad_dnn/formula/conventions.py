@@ -16,6 +16,7 @@ NUMBER_FIRST = Formula("{x} · {y}", *FACTOR)
 NUMBER_LAST = Formula("{y} · {x}", *FACTOR)
 _SWAPPED = Formula("{y} · {x}", MINUS, (MINUS, MINUS))  # of numbers alone: binds as x · y does
 _FRACTION = Formula("{x}/{y}")
+_INDICATOR = Formula("{y}", FACTOR[0], FACTOR[:1])
 _SIGN_FIRST = Formula("−{x}", FACTOR[0], FACTOR[:1])  # −Σ x
 
 
@@ -24,7 +25,9 @@ def readable(node: Node, beside: bool = True) -> Formula:
     name = node.op.name
     if _with_a_number(node):
         x, y = node.inputs
-        swapped = not isinstance(y, Node) or not is_number(x)
+        if _is_one(x) and y.dtype.kind == "b":
+            return _INDICATOR  # that of a condition is a number by itself
+        swapped = not is_number(x) or (is_number(y) and not isinstance(y, Node))
         if is_number(x) and is_number(y) and not _reaches_on(x if swapped else y):
             return _SWAPPED if swapped else own_formula(node, beside)
         return NUMBER_LAST if swapped else NUMBER_FIRST
@@ -40,6 +43,10 @@ def readable(node: Node, beside: bool = True) -> Formula:
 def is_number(x: Any) -> bool:
     """Whether an input has no axes."""
     return getattr(x, "shape", ()) == ()
+
+
+def _is_one(x: Any) -> bool:
+    return not isinstance(x, Node) and is_number(x) and x == 1
 
 
 def _with_a_number(node: Node) -> bool:

@@ -133,8 +133,13 @@ def _dot_led(one, xs, led):
     return _matmul_led(one._replace(apply=lambda xs, meta: np.matmul(*xs)), xs, led)
 
 
+def _dot_written(z_shape, numbers):
+    """As a product of matrices where it is one; of two vectors, or with a number, with a dot."""
+    return "{x} · {y}" if numbers or not z_shape else "{x} {y}"
+
+
 @op(
-    "{x} · {y}",
+    _dot_written,
     vjp=(_dot_x, _dot_y),
     carries=_dot_led,
     contracts=True,

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy import signbit
 
+from tinygrad_dnn.ops.indexing import is_basic
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
 from tinygrad_dnn.rewrite.saturation import Facts, is_in_place, is_share
@@ -168,6 +169,47 @@ def matrices(m: Match) -> bool:
 def same_shape(m: Match) -> bool:
     """The shape does not change."""
     return bool(shape_of(m["x"]) == m.root.shape)
+
+
+def a_repeated_row(m: Match) -> bool:
+    """x is one row, y a matrix."""
+    row = shape_of(m["x"])
+    return len(row) == len(shape_of(m["y"])) == 2 and row[0] == 1 < m["shape"][0]
+
+
+def a_repeated_column(m: Match) -> bool:
+    """x is one column, y a matrix."""
+    column = shape_of(m["x"])
+    return len(column) == len(shape_of(m["y"])) == 2 and column[1] == 1 < m["shape"][1]
+
+
+def a_column_beside(m: Match) -> Mapping[str, Any] | bool:
+    """x is one column, y a matrix; the shape that comes out."""
+    column = shape_of(m["x"])
+    alone = len(column) == len(shape_of(m["y"])) == 2 and column[1] == 1 < m["first"][1]
+    return its_shape(m) if alone else False
+
+
+def one_before_a_row(m: Match) -> Mapping[str, Any] | bool:
+    """A number stands in one column, y is one row; the shape that comes out."""
+    first, row = m["first"], shape_of(m["y"])
+    alone = len(first) == len(row) == 2 and first[1] == row[0] == 1 < first[0]
+    return its_shape(m) if alone else False
+
+
+def in_a_column(m: Match) -> bool:
+    """A number stands in one column, y is a matrix."""
+    return len(m["shape"]) == len(shape_of(m["y"])) == 2 and m["shape"][1] == 1
+
+
+def in_a_row(m: Match) -> bool:
+    """A number stands in one row, y is a matrix."""
+    return len(m["shape"]) == len(shape_of(m["y"])) == 2 and m["shape"][0] == 1
+
+
+def one_place_for_both(m: Match) -> bool:
+    """x and y have one shape, and the index takes no element twice: slices and integers alone."""
+    return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])
 
 
 def its_shape(m: Match) -> Mapping[str, Any]:

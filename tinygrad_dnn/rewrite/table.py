@@ -104,6 +104,45 @@ ONLY_ON_PAPER = (
         lambda c, x, index: (getitem(c * x, index), c * getitem(x, index)), when.an_array,
         cases=({"x": (4, 3), "index": (slice(1, 3),)},),
     ),
+    mathematics(
+        "product with a repeated row",
+        lambda y, x, shape: (y @ broadcast_to(x, shape), sum(y, 1, keepdims=True) @ x),
+        when.a_repeated_row, cases=({"y": (3, 4), "x": (1, 2), "shape": (4, 2)},),
+    ),
+    mathematics(
+        "product of a repeated column",
+        lambda x, y, shape: (broadcast_to(x, shape) @ y, x @ sum(y, 0, keepdims=True)),
+        when.a_repeated_column, cases=({"x": (3, 1), "y": (4, 2), "shape": (3, 4)},),
+    ),
+    mathematics(
+        "product with a repeated column",
+        lambda y, x, first, shape: (y @ broadcast_to(x, first), broadcast_to(y @ x, shape)),
+        when.a_column_beside, cases=({"y": (3, 4), "x": (4, 1), "first": (4, 2)},),
+    ),
+    mathematics(
+        "one number with a row",
+        lambda c, y, first, shape: (broadcast_to(c, first) @ y, broadcast_to(c * y, shape)),
+        when.one_before_a_row, rounds=False,
+        cases=({"y": (1, 4), "c": 0.3, "first": (3, 1)},),
+    ),
+    scaled(
+        "product with a repeated number",
+        lambda y, c, shape: (y @ broadcast_to(c, shape), c * sum(y, 1, keepdims=True)),
+        when.in_a_column, cases=({"y": (3, 4), "c": 0.3, "shape": (4, 1)},),
+    ),
+    scaled(
+        "product of a repeated number",
+        lambda c, y, shape: (broadcast_to(c, shape) @ y, c * sum(y, 0, keepdims=True)),
+        when.in_a_row, cases=({"y": (4, 2), "c": 0.3, "shape": (1, 4)},),
+    ),
+    Row(
+        "parts of one place",
+        lambda x, y, index, shape: (
+            scatter(x, index, shape) + scatter(y, index, shape), scatter(x + y, index, shape)
+        ),
+        when.one_place_for_both,
+        cases=({"x": (2, 3), "y": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
     scaled(
         "number out of a place",
         lambda c, x, index, shape: (scatter(c * x, index, shape), c * scatter(x, index, shape)),

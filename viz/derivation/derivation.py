@@ -32,6 +32,7 @@ from viz.subject import graph_of, names_of, namesakes
 
 DOCUMENT, PLAIN = CONVENTIONS = ("document", "plain")
 ENDINGS = ("html", "tex", "txt")
+ON_A_LINE = 100  # characters of a formula that can be read where they fill a line of paper
 ACROSS = 44  # characters of a formula that stands beside its rule on a page
 LONGEST_LINE = 110  # characters of a formula that is not taken apart
 CUTS = 4  # times that long ones are taken apart at most
@@ -335,9 +336,13 @@ class Derivation:
 
 
 def _shown(called: str | None, text: Text) -> str:
-    """A formula in its place on a page, which knows how long it is where it is printed."""
-    signs = len(called or "") + len(text.plain) + len(" = ")
-    return f'<div class="formula" style="--signs: {signs}">{_equation(called, text)}</div>'
+    """A formula in its place on a page, which knows how long it is where it is printed; a long one
+    has a text beside it that breaks, for paper.
+    """
+    said = f"{called} = {text.plain}" if called else text.plain
+    words = f'<span class="words">{html.escape(said)}</span>' if len(said) > ON_A_LINE else ""
+    shown = f"{_equation(called, text)}{words}"
+    return f'<div class="formula" style="--signs: {len(said) + 3}">{shown}</div>'
 
 
 def _across(text: Text) -> str:

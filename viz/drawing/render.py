@@ -11,7 +11,9 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import warnings
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ from typing import Any
 import graphviz
 
 from tinygrad_dnn.storage.whole_file import write, write_text
+from viz.drawing.placed import AS_PLACED, LAYOUT, Placed
 from viz.drawing.svg_fonts import typeset
-from viz.drawing.svg_titles import clear_titles
+from viz.drawing.titles import clear
 
 # How a whole file of the kind begins and ends.
 FORMATS = {
@@ -28,7 +31,9 @@ FORMATS = {
     "png": (b"\x89PNG", b"IEND\xaeB`\x82"),
     "pdf": (b"%PDF", b"%%EOF"),
 }
+_JSON = (b"{", b"}")
 PNG_DPI = "144"
+_SCOPE = " [class=scope "  # in the text of a picture that has any
 SYSTEM, WHEEL = "dot", "graphviz-pure"
 WHEEL_DRAWS = ("svg", "png")
 DOWNLOAD = "https://graphviz.org/download"
@@ -36,6 +41,10 @@ DOWNLOAD = "https://graphviz.org/download"
 # The wheel's font for png has Latin, Greek, Cyrillic and some signs; the letter ʘ looks like ⊙.
 _LOOKALIKES = str.maketrans({"⊙": "ʘ"})
 _NOT_IN_FONT = re.compile("[\u0590-\u1cff\u2e80-\ua71f\ua800-\ufaff\U00010000-\U0010ffff]")
+
+
+class _NotDrawnError(Exception):
+    """Why a program drew nothing."""
 
 
 def save(picture: Any, path: str | os.PathLike[str], *, timeout: float = 120.0) -> Path:
@@ -98,16 +107,15 @@ def _drawn(picture: Any, kind: str, timeout: float) -> tuple[bytes | None, str]:
     source, engine = picture.source, getattr(picture, "engine", "dot")
     wheel = _wheel()
     programs = {SYSTEM: shutil.which(SYSTEM), WHEEL: wheel if kind in WHEEL_DRAWS else None}
-    options = [f"-K{engine}", f"-T{kind}", *([f"-Gdpi={PNG_DPI}"] if kind == "png" else [])]
     failures = []
     for name, program in programs.items():
         if program is None:
             continue
         text = _in_its_font(source) if name == WHEEL and kind == "png" else source
-        drawn, failure = _run([program, *options], text, kind, timeout)
-        if drawn is not None:
-            return clear_titles(typeset(drawn)) if kind == "svg" else drawn, ""
-        failures.append(f"{name}: {failure}")
+        try:
+            return _laid_out(program, engine, text, kind, timeout), ""
+        except _NotDrawnError as failure:
+            failures.append(f"{name}: {failure}")
     if failures:
         return None, "; ".join(failures)
     if wheel is not None:
@@ -119,6 +127,31 @@ def _drawn(picture: Any, kind: str, timeout: float) -> tuple[bytes | None, str]:
         f"there is neither {SYSTEM} nor {WHEEL} here; pip install {WHEEL}, "
         f"or install Graphviz ({DOWNLOAD}), and save again"
     )
+
+
+def _laid_out(program: str, engine: str, source: str, kind: str, timeout: float) -> bytes:
+    """The picture, no arrow over the title of a scope.
+
+    Raises:
+        _NotDrawnError: the program failed, or took longer than `timeout` seconds.
+    """
+    end = time.monotonic() + timeout
+
+    def run(engine: str, kind: str, *options: str) -> bytes:
+        left = max(end - time.monotonic(), 0.0)
+        try:
+            return _run([program, f"-K{engine}", f"-T{kind}", *options], source, kind, left)
+        except subprocess.TimeoutExpired:
+            raise _NotDrawnError(f"stopped after {timeout:g} seconds") from None
+
+    if _SCOPE in source:
+        layout = run(engine, LAYOUT)
+        with suppress(ValueError):  # somebody's own style, without arrows or scopes
+            placed = Placed(layout)
+            clear(placed)
+            source, engine = placed.text(source), AS_PLACED
+    drawn = run(engine, kind, *([f"-Gdpi={PNG_DPI}"] if kind == "png" else []))
+    return typeset(drawn) if kind == "svg" else drawn
 
 
 def _wheel() -> str | None:
@@ -133,25 +166,28 @@ def _wheel() -> str | None:
     return shutil.which(WHEEL)
 
 
-def _run(command: list[str], source: str, kind: str, timeout: float) -> tuple[bytes | None, str]:
-    """The picture that the program drew; or None and why not. It may fail and print one still."""
+def _run(command: list[str], source: str, kind: str, timeout: float) -> bytes:
+    """What the program drew. It may fail and print something still.
+
+    Raises:
+        _NotDrawnError: it failed.
+        subprocess.TimeoutExpired: it took longer.
+    """
     try:
         done = subprocess.run(
             command, input=source.encode(), capture_output=True, timeout=timeout, check=False
         )
-    except subprocess.TimeoutExpired:
-        return None, f"stopped after {timeout:g} seconds"
     except OSError as error:
-        return None, f"{error.strerror}"
-    begin, end = FORMATS[kind]
+        raise _NotDrawnError(f"{error.strerror}") from None
+    begin, end = FORMATS.get(kind, _JSON)
     if (
         done.returncode == 0
         and done.stdout.startswith(begin)
         and done.stdout.rstrip().endswith(end)
     ):
-        return done.stdout, ""
+        return done.stdout
     said = done.stderr.decode(errors="replace").strip().splitlines()
-    return None, f"exit code {done.returncode}, {said[-1] if said else f'no whole {kind}'}"
+    raise _NotDrawnError(f"exit code {done.returncode}, {said[-1] if said else f'no whole {kind}'}")
 
 
 def _in_its_font(source: str) -> str:

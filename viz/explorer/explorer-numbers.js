@@ -4,6 +4,7 @@
 const numbers = (() => {
   const { make } = elements;
   const TABLE = 64; // elements of an array shown as a table
+  const SHEET = 9; // columns of a table that stand side by side on paper
   const WIDTH = 384; // of a heat map, in CSS pixels
   const CELL = 18; // greatest height of its rows
   const decoded = new WeakMap();
@@ -101,7 +102,12 @@ const numbers = (() => {
       }
       body.append(row);
     }
-    const label = { tabindex: "0", "aria-label": `${name}: table of ${rows} by ${columns}` };
+    const label = {
+      tabindex: "0",
+      "aria-label": `${name}: table of ${rows} by ${columns}`,
+      style: `--columns: ${columns}`, // for paper
+      class: columns > SHEET ? "several-lines" : "",
+    };
     const made = make("table", label, make("thead", {}, heads), body);
     const cells = [...body.querySelectorAll("td")];
     return {

@@ -13,7 +13,6 @@ const picture = (() => {
   const LEAST = 12 / 11; // CSS pixels per point at which the smallest text (11 pt) has 12 pixels
   const MOST = 1.4; // CSS pixels per point by itself: titles of 20 pixels
   const NATURAL = 4 / 3; // CSS pixels per point
-  const TALL = 3; // times as high as wide
 
   let view = null; // on show: the element, what is folded, things and arrows by id
   let zoom = NATURAL;
@@ -46,8 +45,6 @@ const picture = (() => {
       .sort((one, other) => first(one.id) - first(other.id))
       .forEach((element) => view.things.set(element.id, element));
     svg.querySelectorAll("title").forEach((title) => title.remove());
-    const { width, height } = svg.viewBox.baseVal;
-    svg.classList.toggle("tall", height > TALL * width); // on one sheet of paper too small to read
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", `Graph of ${story.title}`);
     frame.replaceChildren(svg);

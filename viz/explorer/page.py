@@ -53,6 +53,7 @@ SCRIPTS = (
             "-pointer",
             "",
             "-map",
+            "-print",
         )
     )
     + tuple(f"explorer/live{part}.js" for part in ("-memory", "-run", "", "-edit", "-program"))

@@ -136,6 +136,7 @@ beta = 0.9
     assert failed == {"20000000": "", "40.01": "", "40.02": ""}
     for name, why in (("iterations=10000000", "its process ended: SIGKILL"), ("beta=0.9", "beta:")):
         assert any(name in line and why in line for line in out.splitlines()), out
+    assert seconds_of(killed.parent) > 0
     # What was at work is saved, and the command that goes on is said.
     assert run_file.load(saved).iteration > 0
     assert "interrupted; 3 of 6 runs are complete. Go on with:\n" in err

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from tinygrad_dnn.storage import platform
 
 
-def output_folder(name: str) -> Path:
-    """The folder, made where it was not.
+@contextmanager
+def output_folder(name: str) -> Iterator[Path]:
+    """The folder, made where it was not; taken away again if nothing was written into it.
 
     Raises:
         OSError: it can't be written to.
     """
     out = Path(name)
+    made = [p for p in (out, *out.parents) if not p.exists()]
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):  # better to hear of it now than after an hour of training
-            pass
-    except OSError as error:
-        raise OSError(
-            f"--out {out}: not a folder to write to: {error.strerror}; choose another"
-        ) from None
-    return out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            require_writable(out)
+        except OSError as error:
+            raise OSError(
+                f"--out {out}: not a folder to write to: {error.strerror}; choose another"
+            ) from None
+        yield out
+    finally:
+        with suppress(OSError):  # one is not empty, then those above aren't either
+            for path in made:
+                path.rmdir()
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError where a folder can't be written to: better now than after an hour."""
+    with TemporaryFile(dir=folder):
+        pass
 
 
 @contextmanager

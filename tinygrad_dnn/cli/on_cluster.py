@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from tinygrad_dnn.cli.run_data import (
     require_batch,
     require_classes,
 )
+from tinygrad_dnn.cluster.connect import check_address
 from tinygrad_dnn.data import Dataset, is_hdf5
 from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import Settings, check_labels, keep_validation
@@ -31,9 +32,17 @@ BLOCK = 2**26  # bytes that are read at a time for some rows of them
 
 
 def require_address(args: argparse.Namespace) -> None:
-    """Raise ValueError where `--insecure` is said of no address."""
+    """Raise ValueError where `--scheduler` can't be used, or `--insecure` is said of none."""
     if args.insecure and not args.scheduler:
         raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+    if args.scheduler is not None:
+        check_address(args.scheduler, bool(args.insecure))
+        _require_dask()
+
+
+def _require_dask() -> None:
+    if find_spec("distributed") is None:
+        raise ValueError("the cluster: Dask is missing; pip install 'tinygrad-dnn[cluster]'")
 
 
 def asked(args: argparse.Namespace) -> bool:
@@ -62,8 +71,7 @@ def asked(args: argparse.Namespace) -> bool:
             f"{path}: expected an HDF5 file, of which each worker reads its own rows; leave out "
             "the cluster, or store the examples as HDF5"
         )
-    if find_spec("distributed") is None:
-        raise ValueError("the cluster: Dask is missing; pip install 'tinygrad-dnn[cluster]'")
+    _require_dask()
     return True
 
 
@@ -73,37 +81,39 @@ def _path(args: argparse.Namespace) -> str | None:
     return path
 
 
-def connected(
-    args: argparse.Namespace, m: int, resumed: run_file.Checkpoint | None, opened: ExitStack
-) -> Any:
-    """The client of the cluster; without `--shards` there are as many as it has workers.
+def as_many_as_workers(args: argparse.Namespace, resumed: run_file.Checkpoint | None) -> bool:
+    """Whether there are to be as many shards as workers; one, until those are counted."""
+    had = None if resumed is None else resumed.settings.get("shards")
+    if args.shards is not None or had is not None:
+        return False
+    args.shards = args.cluster or 1
+    return True
 
-    Args:
-        m: how many examples there are, some of which may be kept apart.
+
+class Training(NamedTuple):
+    """The training examples as workers find them.
+
+    Attributes:
+        source: their file.
+        Y: their labels, as training takes them.
+        rows: which rows of the file they are; None for all.
     """
-    from tinygrad_dnn.cluster.connect import connect, worker_names
 
-    if args.shards is not None:
-        shard_bounds(m, args.shards)  # refused before processes are started
-    insecure = bool(args.insecure)
-    client = opened.enter_context(
-        connect(args.scheduler, workers=args.cluster or None, insecure=insecure)
-    )
-    if args.shards is None and (resumed is None or resumed.settings.get("shards") is None):
-        args.shards = len(worker_names(client))
-    return client
+    source: Any
+    Y: NDArray[Any]
+    rows: NDArray[Any] | None
 
 
-@contextmanager
-def sharded(
-    args: argparse.Namespace, files: list[Dataset], settings: Settings, client: Any
-) -> Iterator[tuple[list[Examples], Any]]:
-    """The examples of a run, and the training examples as `cluster.ClusterShards`.
+def read_files(
+    args: argparse.Namespace, files: list[Dataset], settings: Settings
+) -> tuple[list[Examples], Training]:
+    """The examples of a run, without what workers read.
 
     Here are the labels, the first examples, for the pictures, and those of validation and test.
-    """
-    from tinygrad_dnn.cluster import ClusterShards
 
+    Raises:
+        ValueError: as `run_data.read_files`; more shards than examples.
+    """
     data, rows, kept = files[0], np.arange(files[0].m), None
     classes = settings.head != "linear"
     y = data.labels(classes=settings.classes) if classes else data.targets()
@@ -112,21 +122,45 @@ def sharded(
         rows = at[0]
     m = len(rows)
     require_batch(m, settings)
+    shard_bounds(m, settings.shards or 1)
     Y = check_labels(y, m, settings)
-    with ClusterShards(
-        client, _source(args, settings), Y, settings, rows=None if kept is None else rows
-    ) as shards:
-        X = _columns(data, rows[:SHOWN], settings)
-        labels = y if classes else None
-        training = examples_of(args, TRAINING, data, settings, X, Y, labels, shards.predict)
-        require_classes(training)
-        read = [training]
-        if kept is not None:
-            x, y_kept = _columns(data, kept[0][0], settings), kept[1]
-            Y_kept = check_labels(y_kept, len(kept[0][0]), settings)
-            held = y_kept if classes else None
-            read.append(examples_of(args, VALIDATION, data, settings, x, Y_kept, held))
-        yield [*read, *read_test(args, files, settings)], shards
+    X = _columns(data, rows[:SHOWN], settings)
+    training = examples_of(args, TRAINING, data, settings, X, Y, y if classes else None)
+    require_classes(training)
+    read = [training]
+    if kept is not None:
+        x, y_kept = _columns(data, kept[0][0], settings), kept[1]
+        Y_kept = check_labels(y_kept, len(kept[0][0]), settings)
+        held = y_kept if classes else None
+        read.append(examples_of(args, VALIDATION, data, settings, x, Y_kept, held))
+    found = Training(_source(args, settings), Y, None if kept is None else rows)
+    return [*read, *read_test(args, files, settings)], found
+
+
+def shards_of(
+    args: argparse.Namespace,
+    settings: Settings,
+    training: Training,
+    as_many: bool,
+    opened: ExitStack,
+) -> Any:
+    """The training examples as `cluster.ClusterShards`; what could be refused without workers was.
+
+    Args:
+        as_many: there are as many shards as workers.
+        opened: what ends with the run: processes, and the examples that they hold.
+    """
+    from tinygrad_dnn.cluster import ClusterShards, connect
+    from tinygrad_dnn.cluster.connect import worker_names
+
+    insecure = bool(args.insecure)
+    client = opened.enter_context(
+        connect(args.scheduler, workers=args.cluster or None, insecure=insecure)
+    )
+    if as_many:
+        settings = replace(settings, shards=len(worker_names(client)))
+    shards = ClusterShards(client, training.source, training.Y, settings, rows=training.rows)
+    return opened.enter_context(shards)
 
 
 def _source(args: argparse.Namespace, settings: Settings) -> Any:

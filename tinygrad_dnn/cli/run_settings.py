@@ -19,6 +19,8 @@ DIGITS_RATE = 0.1  # of plain gradient descent on the embedded digits
 ITERATIONS, EPOCHS, BATCH = 2500, 50, 64
 KEPT_APART = 0.1  # for early stopping, where no share is given
 OPTIONS = {"out": "run", "checkpoint_every": 500, "device": CPU}
+# A cost of numbers says its head.
+NAMED_HEADS = (*HEADS, *(name for name, cost in COSTS.items() if cost.head == "linear"))
 NAMES = tuple(f.name for f in fields(Settings) if f.name != "layer_dims")
 
 
@@ -34,26 +36,20 @@ def head_of(args: argparse.Namespace, resumed: run_file.Checkpoint | None) -> st
     """The head that was asked for; a cost by itself says its own.
 
     Raises:
-        ValueError: there is none of that name, or head and cost contradict each other.
+        ValueError: head and cost contradict each other.
     """
     asked, cost = args.head, args.cost
-    if asked in COSTS and COSTS[asked].head == "linear":  # squared
+    if asked is not None and asked not in HEADS:  # squared
         if cost not in (None, asked):
             raise ValueError(f"--head {asked} is the cost {asked}, not {cost}; leave one out")
         args.cost = cost = asked
         asked = "linear"
-    if asked is not None and asked not in HEADS:
-        raise ValueError(
-            f"head: expected one of {', '.join(HEADS)}, squared, absolute, huber, got {asked!r}"
-        )
     if resumed is not None:
         # A cost that is none is refused with the other settings.
         begun = COSTS.get(str(resumed.settings.get("cost")), COSTS["document"]).head
         if asked not in (None, begun):
             _refuse_change("head", begun, asked)
     if cost is not None:
-        if cost not in COSTS:
-            raise ValueError(f"cost: expected one of {', '.join(COSTS)}, got {cost!r}")
         said = COSTS[cost].head
         if asked not in (None, said):
             raise ValueError(f"--head {asked}: the cost {cost!r} belongs to the head {said!r}")

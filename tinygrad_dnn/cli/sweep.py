@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         _list(sweeping)
         return DONE
     with ExitStack() as opened:
-        output_folder(str(out))
+        opened.enter_context(output_folder(str(out)))
         opened.enter_context(alone_in(out, "sweep"))
         carried, how = _carriers(args, runs, opened)
         stop = opened.enter_context(Stop())

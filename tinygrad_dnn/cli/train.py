@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -51,20 +52,19 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as cluster, ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
-        out = output_folder(args.out)
-        with alone_in(out, "train"):
+        with output_folder(args.out) as out, alone_in(out, "train"):
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
-            client = (
-                on_cluster.connected(args, files[0].m, resumed, cluster) if on_workers else None
-            )
+            counted = on_workers and on_cluster.as_many_as_workers(args, resumed)
             plan = plan_of(args, files[0], resumed, head)
             start = _start(plan.settings, files[0], resumed)
             shards = None
             if on_workers:
-                entered = on_cluster.sharded(args, files, plan.settings, client)
-                examples, shards = cluster.enter_context(entered)
+                examples, training = on_cluster.read_files(args, files, plan.settings)
+                shards = on_cluster.shards_of(args, plan.settings, training, counted, cluster)
+                plan = replace(plan, settings=shards.settings)
+                examples[0].answers = shards.predict
             else:
                 examples = read_files(args, files, plan.settings)
             opened.close()

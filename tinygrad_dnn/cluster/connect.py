@@ -65,7 +65,7 @@ def connect(
         TimeoutError: the scheduler does not answer, or has no worker.
     """
     if address is not None:
-        address = _checked_address(address, insecure)
+        address = check_address(address, insecure)
         if workers is not None:
             raise ValueError(
                 f"connect: workers are processes of this machine, those of {address} were started "
@@ -86,8 +86,12 @@ def connect(
         yield client
 
 
-def _checked_address(address: str, insecure: bool) -> str:
-    """The address with its protocol, if it may be used."""
+def check_address(address: str, insecure: bool) -> str:
+    """The address with its protocol.
+
+    Raises:
+        ValueError: it can't be used, or is not safe.
+    """
     full = address if "://" in address else f"tcp://{address}"
     try:
         parts = urlsplit(full)

@@ -7,28 +7,25 @@ import os
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tinygrad_dnn.cli.run_data import (
     TRAINING,
     VALIDATION,
     Examples,
-    examples_of,
+    kept_in_file,
+    read_examples,
     read_test,
     require_batch,
     require_classes,
+    rows_of,
+    training_path,
 )
 from tinygrad_dnn.cluster.connect import check_address
 from tinygrad_dnn.data import Dataset, is_hdf5
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import Settings, check_labels, keep_validation
+from tinygrad_dnn.train import Settings, check_labels
 from tinygrad_dnn.train.shards import shard_bounds
-
-SHOWN = 500  # examples that are looked at here, for the pictures
-BLOCK = 2**26  # bytes that are read at a time for some rows of them
 
 
 def require_address(args: argparse.Namespace) -> None:
@@ -65,7 +62,7 @@ def asked(args: argparse.Namespace) -> bool:
             "--test-share: workers read their examples from the file as it is; store the test "
             "examples in a file of their own, --test FILE"
         )
-    path = _path(args)
+    path = training_path(args)
     if path is not None and not is_hdf5(path):
         raise ValueError(
             f"{path}: expected an HDF5 file, of which each worker reads its own rows; leave out "
@@ -73,12 +70,6 @@ def asked(args: argparse.Namespace) -> bool:
         )
     _require_dask()
     return True
-
-
-def _path(args: argparse.Namespace) -> str | None:
-    """The training file; None for the digits that come along."""
-    path: str | None = args.train or (args.files[0] if args.files else None)
-    return path
 
 
 def as_many_as_workers(args: argparse.Namespace, resumed: run_file.Checkpoint | None) -> bool:
@@ -90,63 +81,37 @@ def as_many_as_workers(args: argparse.Namespace, resumed: run_file.Checkpoint | 
     return True
 
 
-class Training(NamedTuple):
-    """The training examples as workers find them.
-
-    Attributes:
-        source: their file.
-        Y: their labels, as training takes them.
-        rows: which rows of the file they are; None for all.
-    """
-
-    source: Any
-    Y: NDArray[Any]
-    rows: NDArray[Any] | None
-
-
 def read_files(
     args: argparse.Namespace, files: list[Dataset], settings: Settings
-) -> tuple[list[Examples], Training]:
-    """The examples of a run, without what workers read.
-
-    Here are the labels, the first examples, for the pictures, and those of validation and test.
+) -> tuple[list[Examples], Any]:
+    """The examples of a run, without what workers read, and the rows that they are to read.
 
     Raises:
         ValueError: as `run_data.read_files`; more shards than examples.
     """
-    data, rows, kept = files[0], np.arange(files[0].m), None
-    classes = settings.head != "linear"
-    y = data.labels(classes=settings.classes) if classes else data.targets()
-    if settings.keeps_validation:
-        at, y, kept = keep_validation(rows[None], y, settings)
-        rows = at[0]
-    m = len(rows)
-    require_batch(m, settings)
-    shard_bounds(m, settings.shards or 1)
-    Y = check_labels(y, m, settings)
-    X = _columns(data, rows[:SHOWN], settings)
-    training = examples_of(args, TRAINING, data, settings, X, Y, y if classes else None)
-    require_classes(training)
-    read = [training]
+    rows, kept = rows_of(files[0], settings)
+    data = files[0] if rows is None else files[0].rows(rows)
+    shard_bounds(data.m, settings.shards or 1)
+    require_batch(data.m, settings)
+    read = [kept_in_file(args, TRAINING, data, settings, files[0].fingerprint())]
+    require_classes(read[0])
     if kept is not None:
-        x, y_kept = _columns(data, kept[0][0], settings), kept[1]
-        Y_kept = check_labels(y_kept, len(kept[0][0]), settings)
-        held = y_kept if classes else None
-        read.append(examples_of(args, VALIDATION, data, settings, x, Y_kept, held))
-    found = Training(_source(args, settings), Y, None if kept is None else rows)
-    return [*read, *read_test(args, files, settings)], found
+        read.append(read_examples(args, VALIDATION, files[0].rows(kept), settings))
+    return [*read, *read_test(args, files, settings)], rows
 
 
 def shards_of(
     args: argparse.Namespace,
     settings: Settings,
-    training: Training,
+    training: Examples,
+    rows: Any,
     as_many: bool,
     opened: ExitStack,
 ) -> Any:
     """The training examples as `cluster.ClusterShards`; what could be refused without workers was.
 
     Args:
+        rows: of their file; None for all.
         as_many: there are as many shards as workers.
         opened: what ends with the run: processes, and the examples that they hold.
     """
@@ -159,28 +124,17 @@ def shards_of(
     )
     if as_many:
         settings = replace(settings, shards=len(worker_names(client)))
-    shards = ClusterShards(client, training.source, training.Y, settings, rows=training.rows)
+    y = training.Y if training.labels is None else training.labels
+    Y = check_labels(y, training.m, settings)
+    shards = ClusterShards(client, _source(args, settings), Y, settings, rows=rows)
     return opened.enter_context(shards)
 
 
 def _source(args: argparse.Namespace, settings: Settings) -> Any:
     from tinygrad_dnn.cluster import Source
 
-    path = _path(args)
+    path = training_path(args)
     if path is None:
         return Source(None, labels="parity" if settings.head == "sigmoid" else "digit")
     path = os.path.abspath(path)
     return Source(path, args.x, args.y, args.classes, None if args.x else "train")
-
-
-def _columns(data: Dataset, rows: NDArray[Any], settings: Settings) -> NDArray[Any]:
-    """Some examples as columns, read in blocks."""
-    found = np.empty((len(rows), data.n_x), settings.dtype)
-    step = max(1, BLOCK // (data.n_x * 8))
-    for start in range(0, data.m, step):
-        stop = min(start + step, data.m)
-        here = (start <= rows) & (rows < stop)
-        if here.any():
-            part = data.part(start, stop).columns(settings.dtype)
-            found[here] = part.T[rows[here] - start]
-    return found.T

@@ -103,7 +103,9 @@ def _defaults(args: argparse.Namespace, data: Dataset, head: str) -> dict[str, A
     }
     chosen["cost"] = by_head[head]
     if head != "sigmoid":
-        chosen |= {"optimizer": "adam", "init": "he", "batch_size": min(BATCH, data.m)}
+        chosen |= {"optimizer": "adam", "init": "he"}
+    if head != "sigmoid" or args.memory is not None:
+        chosen["batch_size"] = min(BATCH, data.m)
     optimizer = args.optimizer or chosen["optimizer"]
     digits = not (args.train or args.files)
     chosen["learning_rate"] = RATES.get(optimizer, RATES["sgd"])
@@ -164,7 +166,8 @@ def description(settings: Settings, m: int, name: str) -> str:
     if s.optimizer != "sgd":
         parts.insert(0, s.optimizer)
     if s.batch_size is not None:
-        parts.append(f"batches of {s.batch_size}")
+        within = f" read within {s.memory} MB" if s.memory else ""
+        parts.append(f"batches of {s.batch_size}{within}")
     parts += [f"seed {s.seed}", f"init {s.init}", s.dtype, f"{s.cost} cost"]
     if s.activation != "relu":
         parts.append(s.activation)

@@ -176,6 +176,13 @@ def _descent(parser: argparse.ArgumentParser) -> None:
         help="examples of an update, shuffled for each epoch; or all (default; 64 under softmax "
         "and linear)",
     )
+    add(
+        "--memory",
+        type=count,
+        metavar="MB",
+        help="leave the examples in their HDF5 file and read the batches within so many megabytes, "
+        "shuffled by blocks; for files larger than memory",
+    )
     add("--beta", type=float, metavar="B", help="of momentum, nesterov (0.9) and rmsprop (0.99)")
     add("--dampening", type=float, metavar="D", help="of momentum (0)")
     add("--beta1", type=float, metavar="B", help="of adam and adamw (0.9)")

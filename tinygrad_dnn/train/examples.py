@@ -182,7 +182,16 @@ class Batch(NamedTuple):
 
 
 class Order:
-    """The order in which the iterations of a run take its m examples."""
+    """The order in which the iterations of a run take its m examples.
+
+    Attributes:
+        size: examples of a batch.
+        steps: iterations of an epoch.
+        draws: whether anything is drawn.
+        layout: see `State.layout`.
+    """
+
+    layout: tuple[int, int] | None = None
 
     def __init__(self, m: int, settings: Settings) -> None:
         self.m, self.settings = m, settings
@@ -202,6 +211,12 @@ class Order:
         rng = np.random.default_rng((self.settings.seed, DRAWING))
         return rng.bit_generator.state
 
+    def positions(self, rng: np.random.Generator | None) -> list[Any]:
+        """Those of the batches of an epoch, drawn; or a slice of all."""
+        if rng is None or self.settings.batch_size is None:
+            return [slice(None)]
+        return [*batch_positions(self.m, self.size, rng)]
+
     def turns(
         self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
     ) -> Iterator[Turn]:
@@ -215,10 +230,7 @@ class Order:
         while True:
             if rng is not None:
                 begun = rng.bit_generator.state
-            positions: list[Any] = [slice(None)]
-            if rng is not None and self.settings.batch_size is not None:
-                positions = batch_positions(self.m, self.size, rng)
-            for k, at in enumerate(positions):
+            for k, at in enumerate(positions := self.positions(rng)):
                 m, masks = self.m if isinstance(at, slice) else len(at), None
                 if rng is not None and keep < 1:
                     masks = dropout_masks(parameters, m, keep, rng)

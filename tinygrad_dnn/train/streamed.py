@@ -1,0 +1,152 @@
+"""Examples that stay in their file: the batches of a run, and predictions on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_dnn.data import Dataset, Stream
+from tinygrad_dnn.train.examples import Batch, Order, check_labels, weights_of
+from tinygrad_dnn.train.settings import Settings
+
+Array = NDArray[Any]
+MEGABYTE = 2**20
+TRAINING, MEASURING = 0.75, 0.25  # parts of the memory
+
+
+class StreamedExamples(Order):
+    """The training examples of a run, handed out as `Examples` does, read from their file.
+
+    The labels and the positions of an epoch are in memory.
+
+    Args:
+        data: stays open until `close`.
+        bring: brings an array to where is computed.
+
+    Raises:
+        ValueError: no memory is stated, or too little; labels that are wrong.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        settings: Settings,
+        weights: Array | None = None,
+        bring: Callable[[Any], Any] = np.asarray,
+    ) -> None:
+        super().__init__(data.m, settings)
+        self._x, self._y, self._bring = _unlabelled(data), labels_of(data, settings), bring
+        found = weights_of(self._y, settings, weights)
+        self.weights = None if found is None else bring(found)
+        self._stream = self._new(np.random.default_rng(0))
+        state = self._stream.state()
+        self.layout = state["block"], state["window"]
+        self._open: Generator[Any] | None = None
+
+    def _new(self, rng: np.random.Generator) -> Stream:
+        memory = int(_bytes(self.settings) * TRAINING)
+        try:
+            return Stream(self._x, self.size, rng, memory=memory, dtype=self.settings.dtype)
+        except ValueError as error:
+            raise ValueError(
+                f"memory: three quarters of the {self.settings.memory} MB are for batches; {error}"
+            ) from None
+
+    def positions(self, rng: np.random.Generator | None) -> list[Any]:
+        """As `Order.positions`: the order of a `Stream`, which begins an epoch."""
+        assert rng is not None  # there are batches
+        self._stream = self._new(rng)
+        at = self._stream.positions()
+        return [at[i : i + self.size] for i in range(0, self.m, self.size)]
+
+    def batches(
+        self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
+    ) -> Iterator[Batch]:
+        """As `Examples.batches`."""
+        self.close()
+        self._open = self._batches(parameters, begun, done)
+        return self._open
+
+    def _batches(
+        self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
+    ) -> Generator[Batch]:
+        read: Any = None
+        try:
+            for turn in self.turns(parameters, begun, done):
+                if read is None:
+                    self._stream.restore({**self._stream.state(), "batch": done})
+                    read = iter(self._stream)
+                X, _ = next(read)
+                Y = check_labels(self._y[:, turn.at], turn.m, self.settings)
+                given: dict[str, Any] = {}
+                if turn.masks is not None:
+                    given["masks"] = {name: self._bring(D) for name, D in turn.masks.items()}
+                if self.weights is not None:
+                    given["weights"] = self.weights[:, turn.at]
+                yield Batch(self._bring(X), self._bring(Y), given, turn)
+                if turn.last:
+                    read.close()
+                    read, done = None, 0
+        finally:
+            if read is not None:
+                read.close()
+
+    def close(self) -> None:
+        """Read no further."""
+        if self._open is not None:
+            self._open.close()
+
+
+class StreamedPredictor:
+    """Predictions on examples that stay in their file, as `Predictor` makes them.
+
+    Args:
+        data: stays open as long as it is asked.
+    """
+
+    def __init__(self, data: Dataset, settings: Settings) -> None:
+        self._x, self._y, self.settings = _unlabelled(data), labels_of(data, settings), settings
+        self._memory = int(_bytes(settings) * MEASURING)
+        row = data.n_x * (data.x_dtype.itemsize + 2 * np.dtype(settings.dtype).itemsize)
+        self._size = max(1, min(data.m, self._memory // 4 // row))
+
+    def __call__(self, parameters: Mapping[str, Array]) -> Array:
+        """AL (n_L, m)."""
+        parts = [self.settings.predict(X, parameters) for X in self._parts()]
+        return np.concatenate(parts, axis=1)
+
+    def cost(self, parameters: Mapping[str, Array]) -> float:
+        """The mean cost of the examples, Σ k · cost_k / m over parts of k; `held_out_cost`."""
+        total, done = 0.0, 0
+        for X in self._parts():
+            k = X.shape[1]
+            Y = check_labels(self._y[:, done : done + k], k, self.settings)
+            total += k * self.settings.held_out_cost(X, Y, parameters)
+            done += k
+        return total / done
+
+    def _parts(self) -> Iterator[Array]:
+        """X of some examples after the others, in the order of the file."""
+        dtype = self.settings.dtype
+        for X, _ in Stream(self._x, self._size, None, memory=self._memory, dtype=dtype):
+            yield X
+
+
+def labels_of(data: Dataset, settings: Settings) -> Array:
+    """The labels (1, m) of all examples; of a linear head the numbers."""
+    if settings.head == "linear":
+        return data.targets(settings.dtype)
+    return data.labels(classes=settings.classes)
+
+
+def _unlabelled(data: Dataset) -> Dataset:
+    return Dataset(data.path, data.x)
+
+
+def _bytes(settings: Settings) -> int:
+    if settings.memory is None:
+        raise ValueError("memory: expected how many megabytes to read within, got None")
+    return settings.memory * MEGABYTE

@@ -83,12 +83,17 @@ def carry_out(folder: Path, config: str) -> str:
             log.write(told.getvalue())
         note_seconds(folder, before + time.perf_counter() - begun)
     except OSError as error:
-        return f"{folder}: {error.strerror or error}"
+        return _short(str(error.strerror or error), folder)
     if status == DONE:
         return COMPLETE
     if status >= 128:
         return INTERRUPTED
-    return _why(status, told.getvalue())
+    return _short(_why(status, told.getvalue()), folder)
+
+
+def _short(why: str, folder: Path) -> str:
+    """A reason without the folder, which the run is known by."""
+    return why.replace(f"{folder}{os.sep}", "").replace(f"{folder}: ", "")
 
 
 def _await_turn(folder: Path) -> None:

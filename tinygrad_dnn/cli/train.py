@@ -15,7 +15,7 @@ from tinygrad_dnn.array_modules import CPU, device_module
 from tinygrad_dnn.cli import from_file, on_cluster, run_report
 from tinygrad_dnn.cli.config import config_text, read_config
 from tinygrad_dnn.cli.descent import Run, descend, from_checkpoint
-from tinygrad_dnn.cli.folders import alone_in, output_folder
+from tinygrad_dnn.cli.folders import output_folder
 from tinygrad_dnn.cli.kinds import ALL
 from tinygrad_dnn.cli.output import Log, command_line, complain, program_words
 from tinygrad_dnn.cli.rates import find_learning_rate
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as cluster, ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
-        with output_folder(args.out) as out, alone_in(out, "train"):
+        with output_folder(args.out, "train") as out:
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import as_numpy
 from tinygrad_dnn.data import batch_positions, fold, split
 from tinygrad_dnn.network import dropout_masks, one_hot
 from tinygrad_dnn.storage import random_state
@@ -28,7 +29,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
         ValueError: shapes that do not fit each other or the layers, no examples, labels outside
             the head's classes, or values that are not finite in that dtype.
     """
-    X, Y = _real("X", X), np.asarray(Y)
+    X, Y = _real("X", X), as_numpy(Y, "Y")
     n_x = settings.layer_dims[0]
     if X.ndim != 2 or X.shape[0] != n_x:
         raise ValueError(
@@ -69,7 +70,7 @@ def check_labels(Y: Array, m: int, settings: Settings) -> Array:
 
 def _real(name: str, x: Any) -> Array:
     """An array of real numbers, or of objects that may be such."""
-    array: Array = np.asarray(x)
+    array: Array = as_numpy(x, name)
     if array.dtype.kind in "SUVcmM":
         kinds = {"c": "complex numbers", "U": "texts", "S": "bytes"}
         what, advice = kinds.get(array.dtype.kind, f"{array.dtype} values"), ""

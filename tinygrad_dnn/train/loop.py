@@ -149,7 +149,9 @@ def train_streamed(
         def begin_at(state: State) -> Advance:
             return advance_on(examples, settings, state, note, there)
 
-        cost = None if validation is None else StreamedPredictor(validation, settings).cost
+        cost = None
+        if validation is not None:
+            cost = partial(StreamedPredictor(validation, settings).cost, bring=there.asarray)
         return _descend(
             examples, begin_at, settings, iterations, start, cost, after, progress, there
         )

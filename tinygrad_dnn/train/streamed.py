@@ -118,13 +118,19 @@ class StreamedPredictor:
         parts = [self.settings.predict(X, parameters) for X in self._parts()]
         return np.concatenate(parts, axis=1)
 
-    def cost(self, parameters: Mapping[str, Array]) -> float:
-        """The mean cost of the examples, Σ k · cost_k / m over parts of k; `held_out_cost`."""
+    def cost(
+        self, parameters: Mapping[str, Array], bring: Callable[[Any], Any] = np.asarray
+    ) -> float:
+        """The mean cost of the examples, Σ k · cost_k / m over parts of k; `held_out_cost`.
+
+        Args:
+            bring: brings an array to where the parameters are.
+        """
         total, done = 0.0, 0
         for X in self._parts():
             k = X.shape[1]
             Y = check_labels(self._y[:, done : done + k], k, self.settings)
-            total += k * self.settings.held_out_cost(X, Y, parameters)
+            total += k * self.settings.held_out_cost(bring(X), bring(Y), parameters)
             done += k
         return total / done
 

@@ -15,6 +15,7 @@ import pytest
 from array_kinds import document_cost, package_ops
 from commands import UNUSABLE, call
 
+import viz
 from tinygrad_dnn import (
     Tensor,
     check_gradients,
@@ -483,6 +484,20 @@ def test_batches_and_parts_of_the_device_stay_there(problem):
     x, _ = next(data.batches(lazy, Y, 4, rng()))
     assert type(x) is type(lazy)
     assert np.array_equal(x.compute(), parts["batches"](X, Y)[0])
+
+
+def test_pictures_and_derivations_copy_nothing(problem, tmp_path):
+    parameters, X, Y = there(problem)
+    held = {k: Tensor(v, requires_grad=True, name=k) for k, v in parameters.items()}
+    cost = document_cost(held, X, Y)
+    cost.backward()
+    with xp.counted() as copies:
+        viz.save(viz.draw(cost, values=True, backward=True), tmp_path / "g.dot")
+        viz.explore(cost, tmp_path / "page.html")
+        assert "dW3" in str(viz.derive(cost))
+    assert not copies
+    with pytest.raises(ValueError, match=r"playground: .*W1 \(5, 6\) is of another kind of array"):
+        viz.playground(cost, path=tmp_path / "live.html")
 
 
 def rng():

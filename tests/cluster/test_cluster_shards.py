@@ -282,6 +282,8 @@ def test_s342_what_can_be_refused_is_before_processes_start(
     assert main([*words, "--out", "whole"]) == 0
     with h5py.File("one.h5", "w") as file:
         file["train_set_x"], file["train_set_y"] = np.ones((6, 64)), np.ones(6, int)
+    with h5py.File("nan.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = np.full((6, 64), np.nan), np.arange(6) % 2
     capsys.readouterr()
     for refused, why in (
         (["--cluster", "--scheduler", "tcp://127.0.0.1:1"], "leave out one"),
@@ -298,6 +300,7 @@ def test_s342_what_can_be_refused_is_before_processes_start(
         (["--cluster", "--shards", "2000"], "shards: expected up to the number of"),
         (["--cluster", "2000"], "shards: expected up to the number of"),
         (["--cluster", "--batch-size", "9999"], "--batch-size: expected up to the number of"),
+        (["--cluster", "nan.h5"], "got nan in example 0, number 0 of it"),
         (["--cluster", "one.h5"], "expected examples of two classes or more"),
         (["--cluster", "--validation", "1e-9"], "validation: expected a share that leaves"),
         (["--cluster", "--device", "nothing"], "device: expected cpu, cuda, or the name"),
@@ -308,4 +311,4 @@ def test_s342_what_can_be_refused_is_before_processes_start(
         out = [] if "--out" in refused else ["--out", "new/folder"]
         assert main([*words, *refused, *out]) == 2
         assert why in capsys.readouterr().err
-        assert sorted(p.name for p in Path().iterdir()) == ["here", "one.h5", "whole"]
+        assert sorted(p.name for p in Path().iterdir()) == ["here", "nan.h5", "one.h5", "whole"]

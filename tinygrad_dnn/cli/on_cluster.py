@@ -93,6 +93,7 @@ def read_files(
     data = files[0] if rows is None else files[0].rows(rows)
     shard_bounds(data.m, settings.shards or 1)
     require_batch(data.m, settings)
+    files[0].require_finite(settings.dtype)
     read = [kept_in_file(args, TRAINING, data, settings, files[0].fingerprint())]
     require_classes(read[0])
     if kept is not None:

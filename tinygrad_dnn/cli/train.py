@@ -58,14 +58,14 @@ def run(args: argparse.Namespace) -> int:
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
-            counted = on_workers and on_cluster.as_many_as_workers(args, resumed)
+            as_many = on_workers and on_cluster.as_many_as_workers(args, resumed)
             plan = plan_of(args, files[0], resumed, head)
             start = _start(plan.settings, files[0], resumed)
             elsewhere: Any = None
             if on_workers:
                 examples, rows = on_cluster.read_files(args, files, plan.settings)
                 elsewhere = on_cluster.shards_of(
-                    args, plan.settings, examples[0], rows, counted, cluster
+                    args, plan.settings, examples[0], rows, as_many, cluster
                 )
                 plan = replace(plan, settings=elsewhere.settings)
                 examples[0].answers = elsewhere.predict

@@ -130,6 +130,10 @@ def train_streamed(
 ) -> State:
     """As `train`, of examples that stay in their file and are read in batches: `data.Stream`.
 
+        settings = Settings((784, 64, 10), 0.001, cost="softmax", batch_size=64, memory=512)
+        with read("large.h5") as data:
+            state = train_streamed(data, settings, iterations=10_000)
+
     Three quarters of `settings.memory` are for the batches, a quarter for reading the validation
     examples. Beside that are the labels, their positions and the program. The costs are those of
     `train` in the same order, bit for bit; going on with a state wants a file in the same chunks.

@@ -82,7 +82,7 @@ def test_pictures_early_stopping_and_a_table(capsys: Out) -> None:
     ("words", "told"),
     [
         (("--batch-size", "all"), "memory: batches are read within it; say their size"),
-        (("--batch-size", "2000"), "memory: three quarters of the 1 MB are for batches; stream:"),
+        (("--batch-size", "2000"), "memory: 75% of the 1 MB are for batches; stream:"),
         (("--test-share", "0.2"), "store the test examples in a file of their own, --test FILE"),
         (("--find-learning-rate",), "it holds all examples; leave out --memory"),
         (("--shards", "2"), "memory: shards are held by workers"),
@@ -94,6 +94,12 @@ def test_refused(words: Any, told: str, capsys: Out) -> None:
     Path("table.csv").write_text("a,b,label\n1,2,0\n3,4,1\n5,6,0\n")
     more = WORDS if "--train" not in words else ("train", "--memory", 1, "--label", "label")
     assert told in complaint(capsys, *more, *words)
+    assert not Path("run").exists()
+
+
+def test_too_little_memory_to_measure_is_said_before_the_run(capsys: Out) -> None:
+    told = complaint(capsys, "train", "--memory", 1)  # the digits are one chunk
+    assert "memory: 25% of the 1 MB are to measure on all examples; stream: expected memory" in told
     assert not Path("run").exists()
 
 

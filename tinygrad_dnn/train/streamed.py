@@ -47,13 +47,7 @@ class StreamedExamples(Order):
         self._open: Generator[Any] | None = None
 
     def _new(self, rng: np.random.Generator) -> Stream:
-        memory = int(_bytes(self.settings) * TRAINING)
-        try:
-            return Stream(self._x, self.size, rng, memory=memory, dtype=self.settings.dtype)
-        except ValueError as error:
-            raise ValueError(
-                f"memory: three quarters of the {self.settings.memory} MB are for batches; {error}"
-            ) from None
+        return _stream(self._x, self.size, rng, self.settings, TRAINING)
 
     def positions(self, rng: np.random.Generator | None) -> list[Any]:
         """As `Order.positions`: the order of a `Stream`, which begins an epoch."""
@@ -109,9 +103,9 @@ class StreamedPredictor:
 
     def __init__(self, data: Dataset, settings: Settings) -> None:
         self._x, self._y, self.settings = _unlabelled(data), labels_of(data, settings), settings
-        self._memory = int(_bytes(settings) * MEASURING)
         row = data.n_x * (data.x_dtype.itemsize + 2 * np.dtype(settings.dtype).itemsize)
-        self._size = max(1, min(data.m, self._memory // 4 // row))
+        self._size = max(1, min(data.m, int(_bytes(settings) * MEASURING) // 4 // row))
+        self._new()  # refused at once if the memory is too little
 
     def __call__(self, parameters: Mapping[str, Array]) -> Array:
         """AL (n_L, m)."""
@@ -136,9 +130,11 @@ class StreamedPredictor:
 
     def _parts(self) -> Iterator[Array]:
         """X of some examples after the others, in the order of the file."""
-        dtype = self.settings.dtype
-        for X, _ in Stream(self._x, self._size, None, memory=self._memory, dtype=dtype):
+        for X, _ in self._new():
             yield X
+
+    def _new(self) -> Stream:
+        return _stream(self._x, self._size, None, self.settings, MEASURING)
 
 
 def labels_of(data: Dataset, settings: Settings) -> Array:
@@ -150,6 +146,24 @@ def labels_of(data: Dataset, settings: Settings) -> Array:
 
 def _unlabelled(data: Dataset) -> Dataset:
     return Dataset(data.path, data.x)
+
+
+def _stream(
+    x: Dataset, size: int, rng: np.random.Generator | None, settings: Settings, share: float
+) -> Stream:
+    """The batches of examples, within a share of the memory.
+
+    Raises:
+        ValueError: it is too little.
+    """
+    memory = int(_bytes(settings) * share)
+    try:
+        return Stream(x, size, rng, memory=memory, dtype=settings.dtype)
+    except ValueError as error:
+        what = "for batches" if share == TRAINING else "to measure on all examples"
+        raise ValueError(
+            f"memory: {share:.0%} of the {settings.memory} MB are {what}; {error}"
+        ) from None
 
 
 def _bytes(settings: Settings) -> int:

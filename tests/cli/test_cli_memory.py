@@ -16,7 +16,7 @@ from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import load_model
 
 Out = pytest.CaptureFixture[str]
-M, N = 2500, 200  # 3.8 MB
+M, N = 1500, 200  # 2.3 MB
 WORDS = ("train", "large.h5", "--head", "softmax", "--layers", "200,5,3", "--eager", "--memory", 1)
 
 
@@ -24,7 +24,7 @@ WORDS = ("train", "large.h5", "--head", "softmax", "--layers", "200,5,3", "--eag
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
     with h5py.File(folder / "large.h5", "w") as file:
-        for k, (split, m) in enumerate((("train", M), ("test", 700))):
+        for k, (split, m) in enumerate((("train", M), ("test", 400))):
             x = np.random.default_rng(k).normal(size=(m, N))
             file.create_dataset(f"{split}_set_x", data=x, chunks=(25, N))
             file[f"{split}_set_y"] = x[:, :3].argmax(axis=1)
@@ -46,8 +46,8 @@ def test_s345_what_is_read_in_batches_goes_on_bit_for_bit_and_is_measured_whole(
     assert call(*words, "--epochs", 2, "--out", "whole") == DONE
     out = capsys.readouterr().out
     assert "batches of 64 read within 1 MB" in out
-    assert "Accuracy on the 2250 training examples" in out
-    assert call(*words, "--iterations", 43, "--out", "two") == DONE
+    assert "Accuracy on the 1350 training examples" in out
+    assert call(*words, "--iterations", 29, "--out", "two") == DONE
     assert call(*WORDS, "--out", "two", "--epochs", 2, "--resume", "--no-pictures") == DONE
     for name in ("model.h5", "costs.csv", "accuracies.csv", "result.json", "steps.csv"):
         assert Path("two", name).read_bytes() == Path("whole", name).read_bytes(), name
@@ -59,7 +59,7 @@ def test_s345_what_is_read_in_batches_goes_on_bit_for_bit_and_is_measured_whole(
     with h5py.File("large.h5") as file:
         AL, y = model.predict(model.columns(file["test_set_x"][:])), file["test_set_y"][:]
     assert reached["test"]["accuracy"] == (AL.argmax(axis=0) == y).mean()
-    assert np.isclose(reached["test"]["cost"], -np.log(AL[y, np.arange(700)]).mean())
+    assert np.isclose(reached["test"]["cost"], -np.log(AL[y, np.arange(400)]).mean())
     assert {*reached["validation"]} == {*reached["test"]}
     saved = run_file.load("whole/model.h5").history["validation"]
     assert reached["validation"]["cost"] == saved[-1, 1]
@@ -82,7 +82,7 @@ def test_pictures_early_stopping_and_a_table(capsys: Out) -> None:
     ("words", "told"),
     [
         (("--batch-size", "all"), "memory: batches are read within it; say their size"),
-        (("--batch-size", "2000"), "memory: 75% of the 1 MB are for batches; stream:"),
+        (("--batch-size", "1300"), "memory: 75% of the 1 MB are for batches; stream:"),
         (("--test-share", "0.2"), "store the test examples in a file of their own, --test FILE"),
         (("--find-learning-rate",), "it holds all examples; leave out --memory"),
         (("--shards", "2"), "memory: shards are held by workers"),

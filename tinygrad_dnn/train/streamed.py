@@ -103,8 +103,11 @@ class StreamedPredictor:
 
     def __init__(self, data: Dataset, settings: Settings) -> None:
         self._x, self._y, self.settings = _unlabelled(data), labels_of(data, settings), settings
-        row = data.n_x * (data.x_dtype.itemsize + 2 * np.dtype(settings.dtype).itemsize)
-        self._size = max(1, min(data.m, int(_bytes(settings) * MEASURING) // 4 // row))
+        stored = data.n_x * data.x_dtype.itemsize
+        row = stored + 2 * (data.n_x + 1) * np.dtype(settings.dtype).itemsize
+        # A chunk that is unpacked, and two windows of one; half of the rest is for the parts.
+        rest = int(_bytes(settings) * MEASURING) - min(data.x.chunk_rows, data.m) * 3 * (stored + 8)
+        self._size = max(1, min(data.m, rest // 2 // row))
         self._new()  # refused at once if the memory is too little
 
     def __call__(self, parameters: Mapping[str, Array]) -> Array:

@@ -51,6 +51,17 @@ def test_s341_a_name_is_known_however_it_is_written() -> None:
     assert checked(Path("a.toml"), "init", init, 0.01) == "0.01"
 
 
+def test_a_command_is_told_the_nearest_too(capsys: Out) -> None:
+    for words, told in (
+        (["trian"], "error: command: expected one of train, sweep, predict, check, draw, "),
+        (["trian"], "got 'trian'; did you mean train?"),
+        (["Train", "--help"], "usage: tinygrad-dnn train"),
+    ):
+        with pytest.raises(SystemExit):
+            call(*words)
+        assert told in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from tinygrad_dnn import __version__
-from tinygrad_dnn.cli.choices import Choice
+from tinygrad_dnn.cli.choices import Choice, chosen
 from tinygrad_dnn.cli.kinds import ALL, count, depth, layer_list, names, seconds, seed
 from tinygrad_dnn.cli.train_arguments import dataset_arguments, scheduler_arguments, train_arguments
 from tinygrad_dnn.cli.unknown_options import refusal
@@ -21,11 +21,16 @@ VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The arguments; leaves with a message where they are not understood."""
     top = parser()
+    commands: Any = next(a.choices for a in top._actions if a.dest == "command")
+    if words and not words[0].startswith("-"):
+        try:
+            words = [chosen(words[0], commands), *words[1:]]
+        except ValueError as error:
+            top.error(f"command: {error}")
     args, unknown = top.parse_known_args(spelled_out(words))
     if unknown:
-        commands: Any = next(a.choices for a in top._actions if a.dest == "command")
-        chosen = commands[args.command]
-        chosen.error(refusal(unknown, chosen._option_string_actions))
+        command = commands[args.command]
+        command.error(refusal(unknown, command._option_string_actions))
     return args
 
 

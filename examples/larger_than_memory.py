@@ -3,7 +3,8 @@
     python examples/larger_than_memory.py
 
 It writes an HDF5 file of examples, streams them in batches within a tenth of its size, stops in the
-midst of an epoch, and goes on from what was saved.
+midst of an epoch, and goes on from what was saved. The step is one's own; that of a dense network
+comes along: `tinygrad-dnn train large.h5 --memory 512`, or `train.train_streamed`.
 """
 
 import json

@@ -9,18 +9,24 @@ import sys
 
 import cupy_interface
 import device_array as xp
+import h5py
 import numpy as np
 import pytest
 from array_kinds import document_cost, package_ops
 from commands import UNUSABLE, call
 
+import viz
 from tinygrad_dnn import (
     Tensor,
+    check_gradients,
+    check_vjp,
     compile,
     compile_loop,
+    data,
     gradients,
     hvp,
     jacobian,
+    metrics,
     no_grad,
     relu,
     tanh,
@@ -34,7 +40,7 @@ from tinygrad_dnn.cli import rates
 from tinygrad_dnn.network import COSTS, one_hot
 from tinygrad_dnn.optim import OPTIMISERS
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import DivergedError, Settings, keep_validation, train
+from tinygrad_dnn.train import DivergedError, Settings, keep_validation, train, train_streamed
 
 
 def there(tree):
@@ -423,6 +429,29 @@ def test_the_command_line_trains_on_a_device(tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+def test_batches_that_are_read_from_a_file_are_brought_one_by_one(tmp_path):
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        x = np.random.default_rng(0).normal(size=(60, 6))
+        file["train_set_x"], file["train_set_y"] = x, (x[:, 0] > 0).astype(int)
+    settings = Settings((6, 4, 1), 0.1, optimizer="adam", batch_size=25, memory=1)
+    with data.read(tmp_path / "d.h5") as opened:
+        parts = opened.rows(np.arange(50)), opened.rows(np.arange(50, 60))
+
+        def run(device, steps=8):
+            return train_streamed(parts[0], settings, steps, validation=parts[1], device=device)
+
+        with xp.counted() as of_four:
+            run(xp, 4)
+        with xp.counted() as copies:
+            found = run(xp)
+        expected = run("cpu")
+    # Four batches more, and two looks at the validation examples: X and Y each time.
+    assert copies["to device"] - of_four["to device"] == 2 * 4 + 2 * 2
+    assert found.costs == expected.costs
+    assert found.validation == expected.validation
+    assert np.array_equal(found.parameters["W1"], expected.parameters["W1"])
+
+
 def test_the_rate_finder_runs_on_a_device(tmp_path, monkeypatch):
     monkeypatch.setattr(rates, "TRIED", 5)
     words = ["train", "--find-learning-rate", "--no-pictures", "--out", str(tmp_path)]
@@ -435,3 +464,62 @@ def test_the_rate_finder_runs_on_a_device(tmp_path, monkeypatch):
 def test_labels_of_the_device_become_columns():
     columns = one_hot(xp.asarray(np.array([[0, 2, 1]])), 3)
     assert np.array_equal(columns.get(), np.eye(3)[:, [0, 2, 1]])
+
+
+def test_batches_and_parts_of_the_device_stay_there(problem):
+    _, X, Y = problem
+    parts = {
+        "batches": lambda X, Y: [a for xy in data.batches(X, Y, 4, rng()) for a in xy],
+        "split": lambda X, Y: data.split(X, Y, 0.3, rng(), stratify=False),
+        "fold": lambda X, Y: data.fold(X, Y, 1, 3, rng(), stratify=False),
+    }
+    for part in parts.values():
+        expected = part(X, Y)
+        with xp.counted() as copies:
+            found = part(*there((X, Y)))
+        assert copies == {"to device": 2, "positions": len(found)}
+        for a, b in zip(back(list(found)), expected, strict=True):
+            assert np.array_equal(a, b)
+    lazy = pytest.importorskip("dask.array").from_array(X, chunks=(6, 5))
+    x, _ = next(data.batches(lazy, Y, 4, rng()))
+    assert type(x) is type(lazy)
+    assert np.array_equal(x.compute(), parts["batches"](X, Y)[0])
+
+
+def test_pictures_and_derivations_copy_nothing(problem, tmp_path):
+    parameters, X, Y = there(problem)
+    held = {k: Tensor(v, requires_grad=True, name=k) for k, v in parameters.items()}
+    cost = document_cost(held, X, Y)
+    cost.backward()
+    with xp.counted() as copies:
+        viz.save(viz.draw(cost, values=True, backward=True), tmp_path / "g.dot")
+        viz.explore(cost, tmp_path / "page.html")
+        assert "dW3" in str(viz.derive(cost))
+    assert not copies
+    with pytest.raises(ValueError, match=r"playground: .*W1 \(5, 6\) is of another kind of array"):
+        viz.playground(cost, path=tmp_path / "live.html")
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("call_it", "who"),
+    [
+        (lambda X, Y: metrics.accuracy(Y, Y), "accuracy"),
+        (lambda X, Y: metrics.confusion_matrix(Y, Y), "confusion_matrix"),
+        (lambda X, Y: metrics.roc_auc(Y, Y), "roc_auc"),
+        (lambda X, Y: check_vjp(lambda x: x * 2, lambda g, x: g * 2, X), "check_vjp"),
+        (lambda X, Y: check_gradients(lambda x: (x * x).sum(), X), "check_gradients"),
+        (lambda X, Y: data.split(X, Y, 0.3, rng()), "split"),
+        (lambda X, Y: data.fold(X, Y, 1, 3, rng()), "fold"),
+        (lambda X, Y: train(X, Y, Settings((6, 1)), 1, device=xp), "X"),
+        (lambda X, Y: train(X.get(), Y, Settings((6, 1)), 1), "Y"),
+    ],
+)
+def test_what_is_computed_here_asks_for_it_by_name(problem, call_it, who):
+    _, X, Y = there(problem)
+    words = rf"{who}: expected NumPy arrays, got device_array.ndarray on 0; .* bring it by name"
+    with pytest.raises(TypeError, match=words):
+        call_it(X, Y)

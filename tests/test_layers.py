@@ -25,6 +25,7 @@ OPENED = {
     "tinygrad_dnn/__init__.py": {"tinygrad_dnn.api", "{__name__}.{name}"},
     "tinygrad_dnn/api.py": {"_LATER[name]"},
     "tinygrad_dnn/cli/main.py": {"tinygrad_dnn.cli.{args.command}"},
+    "tinygrad_dnn/cli/choices.py": {"module"},  # where the names stand that an option takes
     "tinygrad_dnn/cli/functions.py": {"place"},
     "tinygrad_dnn/storage/platform.py": {"name"},  # of the standard library
     "viz/__init__.py": {"viz.curves", "_HOMES[name]"},

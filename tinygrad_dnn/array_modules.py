@@ -47,6 +47,23 @@ def to_host(x: Any) -> Any:
     return x if module is np or module is None else module.asnumpy(x, order="A")
 
 
+def as_numpy(x: Any, who: str) -> Any:
+    """x as a NumPy array, for what is computed here alone.
+
+    Raises:
+        TypeError: it lies elsewhere, and nothing is copied from there in silence.
+    """
+    try:
+        return np.asarray(x)
+    except TypeError:
+        if not is_elsewhere(x):
+            raise
+        raise TypeError(
+            f"{who}: expected NumPy arrays, got {place_of(x)}; this is computed here: bring it by "
+            "name, x.get() of CuPy's"
+        ) from None
+
+
 def copied(x: Any, order: Any = "C") -> Any:
     """A copy of an array where it lies; of a number or a list, a NumPy array."""
     if isinstance(x, np.ndarray) or is_elsewhere(x):

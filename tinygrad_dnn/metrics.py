@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import as_numpy
+
 Array = NDArray[Any]
 
 
@@ -97,7 +99,7 @@ def _share(part: Array, whole: Array) -> Array:
 
 
 def _rows(who: str, Y: Any, other: Any) -> tuple[Array, Array]:
-    Y, other = np.asarray(Y), np.asarray(other)
+    Y, other = as_numpy(Y, who), as_numpy(other, who)
     if Y.shape != other.shape or Y.ndim != 2 or Y.shape[0] != 1 or Y.shape[1] == 0:
         raise ValueError(
             f"{who}: expected labels and predictions of one shape (1, m), got {Y.shape} and "

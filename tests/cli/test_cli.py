@@ -63,7 +63,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     ("words", "complaint"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["learn"], "invalid choice: 'learn'"),
+        (["learn"], "command: expected one of train, sweep"),
         (["train", "--layers", "4,x,1"], "--layers: expected sizes such as 12288,20,7,5,1, got"),
         (["train", "--layers", ""], "--layers: expected sizes such as 12288,20,7,5,1, got ''"),
         (["train", "--iterations", "0"], "--iterations: expected an integer from 1, got '0'"),

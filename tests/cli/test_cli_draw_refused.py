@@ -178,7 +178,7 @@ def test_unusable_requests(words: tuple[object, ...], told: str, capsys: Out) ->
         (("mynet:cost", "--all", "--fold", "layer 1"), "not allowed with argument --all"),
         (("mynet:cost", "--merge", "--steps"), "not allowed with argument --merge"),
         (("model.h5", "--examples", "0"), "expected an integer from 1, got '0'"),
-        (("model.h5", "--split", "dev"), "invalid choice: 'dev'"),
+        (("model.h5", "--split", "dev"), "expected one of train, test, got 'dev'"),
     ],
 )
 def test_unusable_arguments(words: tuple[str, ...], told: str, capsys: Out) -> None:

@@ -65,7 +65,7 @@ def test_what_is_there_stays(capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [(("new", "spec.txt"), "expected a name ending in .py"),
-     (("new", "spec.py", "--like", "l3"), "--like l3: expected one of adam"),
+     (("new", "spec.py", "--like", "l3"), "--like: expected one of adam"),
      (("new", "spec.py", "--like", "document"), "not written as a spec.py is"),
      (("test", "nothing"), "expected a Python file (spec.py), or one of"),
      (("test", "nothing.py"), "nothing.py: No such file"),

@@ -136,6 +136,7 @@ beta = 0.9
     assert failed == {"20000000": "", "40.01": "", "40.02": ""}
     for name, why in (("iterations=10000000", "its process ended: SIGKILL"), ("beta=0.9", "beta:")):
         assert any(name in line and why in line for line in out.splitlines()), out
+    assert seconds_of(killed.parent) > 0
     # What was at work is saved, and the command that goes on is said.
     assert run_file.load(saved).iteration > 0
     assert "interrupted; 3 of 6 runs are complete. Go on with:\n" in err
@@ -235,13 +236,13 @@ def test_s289_the_test_examples_are_read_for_the_best_alone(
         "a share": HEAD + "test_share = 0.4\n",
     }
     read_parts: list[str] = []
-    genuine = run_data._read
+    genuine = run_data.read_examples
 
     def reading(args: Any, what: str, *others: Any) -> Any:
         read_parts.append(what)
         return genuine(args, what, *others)
 
-    monkeypatch.setattr(run_data, "_read", reading)
+    monkeypatch.setattr(run_data, "read_examples", reading)
     name = write("folds = 2\nl2 = [0.0, 0.1]\n", heads[of])
     assert call("sweep", name, "--no-pictures") == DONE
     assert read_parts == ["training"] * 5 + ["test"]

@@ -264,16 +264,51 @@ def test_the_command_line(
     assert models[0].settings == models[1].settings
     for name, p in models[0].parameters.items():
         assert p.tobytes() == models[1].parameters[name].tobytes()
+
+
+def test_s342_what_can_be_refused_is_before_processes_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tinygrad_dnn.cluster
+    from tinygrad_dnn.cli.main import main
+
+    def begun(*_: Any, **__: Any) -> Any:
+        raise AssertionError("processes are started, or a scheduler asked")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tinygrad_dnn.cluster, "connect", begun)
+    words = ["train", "--iterations", "15", "--layers", "64,5,1", "--eager", "--no-pictures"]
+    assert main([*words, "--shards", "2", "--out", "here"]) == 0
+    assert main([*words, "--out", "whole"]) == 0
+    with h5py.File("one.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = np.ones((6, 64)), np.ones(6, int)
+    with h5py.File("nan.h5", "w") as file:
+        file["train_set_x"], file["train_set_y"] = np.full((6, 64), np.nan), np.arange(6) % 2
     capsys.readouterr()
     for refused, why in (
         (["--cluster", "--scheduler", "tcp://127.0.0.1:1"], "leave out one"),
         (["--insecure"], "there is no address"),
+        (["--scheduler", "tcp://10.0.0.1:1"], "another machine's and not encrypted"),
+        (["--scheduler", "10.0.0.1"], "expected tls://HOST:PORT or tcp://HOST:PORT"),
         (["--cluster", "--test-share", "0.2"], "--test-share: workers read"),
         (["--cluster", "--find-learning-rate"], "it runs in one process"),
         (["--cluster", "--dropout", "0.5"], "dropout: its masks"),
         (["--cluster", "--train", "table.csv"], "expected an HDF5 file"),
         (["--local-steps", "3"], "they are taken by shards"),
+        (["--cluster", "--layers", "3,1"], "the first size must be the 64 numbers per example"),
+        (["--cluster", "--layers", "64,5,2"], "layers: expected 1 unit in the last layer"),
+        (["--cluster", "--shards", "2000"], "shards: expected up to the number of"),
+        (["--cluster", "2000"], "shards: expected up to the number of"),
+        (["--cluster", "--batch-size", "9999"], "--batch-size: expected up to the number of"),
+        (["--cluster", "nan.h5"], "got nan in example 0, number 0 of it"),
+        (["--cluster", "one.h5"], "expected examples of two classes or more"),
+        (["--cluster", "--validation", "1e-9"], "validation: expected a share that leaves"),
+        (["--cluster", "--device", "nothing"], "device: expected cpu, cuda, or the name"),
         (["--cluster", "--resume", "--out", "here", "--shards", "3"], "begun with shards 2, not"),
+        (["--cluster", "--resume", "--out", "whole"], "the run was begun without shards"),
+        (["--cluster", "--resume", "--out", "away"], "away"),
     ):
-        assert main([*words, *refused]) == 2
+        out = [] if "--out" in refused else ["--out", "new/folder"]
+        assert main([*words, *refused, *out]) == 2
         assert why in capsys.readouterr().err
+        assert sorted(p.name for p in Path().iterdir()) == ["here", "nan.h5", "one.h5", "whole"]

@@ -13,6 +13,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,9 @@ def in_child(work: Callable[..., Any], *args: Any, seconds: float = 60) -> tuple
 
     The child that takes longer is killed, and ends with −SIGKILL as one that kills itself does.
     """
+    import_module(
+        "tinygrad_dnn.cli.train"
+    )  # a child begins with it; loading takes as long as a run
     with tempfile.TemporaryFile() as out:
         pid = os.fork()
         if pid == 0:

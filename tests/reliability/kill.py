@@ -53,6 +53,7 @@ FORMATS = [
         ("48,5,1", "48,1"), ("float64", "float32"), ("document", "stable"), ((), ("--eager",))
     )
 ] + BATCHES
+FORMATS += [(*form, "--memory", "1") for form in BATCHES[:2]]  # read from the file
 
 
 def words(form: tuple[str, ...], out: Path | str, *more: str) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from tinygrad_dnn.sweep import Result, Run, Sweep, Table, result_of, tabulate
+from tinygrad_dnn.sweep.results import note_seconds, seconds_of
 from tinygrad_dnn.sweep.table import SHOWN, runs_csv
 
 
@@ -133,3 +135,14 @@ def test_a_number_that_is_not_finite_is_nan(tmp_path: Path) -> None:
         assert found is not None
         assert str(found.seconds) == str(seconds)
     assert result_of(tmp_path / "none") is None
+
+
+def test_s340_a_sitting_that_was_killed_counts_up_to_its_last_file(tmp_path: Path) -> None:
+    assert math.isnan(seconds_of(tmp_path))
+    note_seconds(tmp_path, 1.5, at_work=True)
+    (tmp_path / "model.h5").write_bytes(b"")
+    for name, at in (("seconds.txt", 1000), ("model.h5", 1004)):
+        os.utime(tmp_path / name, (at, at))
+    assert seconds_of(tmp_path) == 5.5
+    note_seconds(tmp_path, seconds_of(tmp_path))  # the next sitting ends
+    assert seconds_of(tmp_path) == 5.5

@@ -103,6 +103,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 # The network, and what decides of the rest of a run or of roundings; they have tests of their own.
 OTHERS = {
     "layer_dims", "compiled", "schedule_patience", "validation", "fold", "early_stopping", "shards",
+    "memory",
 }  # fmt: skip
 
 

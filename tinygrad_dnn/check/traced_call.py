@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import place_of
 from tinygrad_dnn.autodiff.pytree import flatten, rebuild
 from tinygrad_dnn.autodiff.tensor import Tensor, handle, value_of
 from tinygrad_dnn.graph import Graph, Leaf, mode, trace
@@ -123,8 +124,8 @@ def _is_variable(x: Any) -> bool:
     kind = getattr(getattr(x, "dtype", None), "kind", None)
     if kind == "f" and not isinstance(x, np.ndarray):
         raise TypeError(
-            f"check_gradients: expected NumPy arrays, got {type(x).__module__}."
-            f"{type(x).__name__}; convert it first"
+            f"check_gradients: expected NumPy arrays, got {place_of(x)}; slopes are measured here: "
+            "bring it by name, x.get() of CuPy's"
         )
     return kind == "f"
 

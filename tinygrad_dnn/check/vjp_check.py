@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.array_modules import as_numpy
 from tinygrad_dnn.autodiff.black_box import custom_vjp
 from tinygrad_dnn.check import faults
 from tinygrad_dnn.check.diagnosis.slips import NEAR, moved
@@ -115,7 +116,7 @@ class _Pair:
 
     def report(self, inputs: Sequence[Any], seed: int, slips: bool = True) -> GradientReport:
         """The check at one point, where what is wrong is named if `slips`."""
-        floats = [k for k, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
+        floats = [k for k, x in enumerate(inputs) if as_numpy(x, "check_vjp").dtype.kind == "f"]
 
         def with_floats(arrays: Any) -> list[Any]:
             given = list(inputs)

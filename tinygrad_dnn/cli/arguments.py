@@ -8,22 +8,29 @@ from itertools import pairwise
 from typing import Any
 
 from tinygrad_dnn import __version__
-from tinygrad_dnn.cli.kinds import count, depth, layer_list, names, seconds, seed
+from tinygrad_dnn.cli.choices import Choice, chosen
+from tinygrad_dnn.cli.kinds import ALL, count, depth, layer_list, names, seconds, seed
 from tinygrad_dnn.cli.train_arguments import dataset_arguments, scheduler_arguments, train_arguments
 from tinygrad_dnn.cli.unknown_options import refusal
 
 # Of Gradescope; the grader, which knows them too, is not loaded before arguments are parsed.
+SPLITS = ("train", "test")
 VISIBILITIES = ("visible", "hidden", "after_due_date", "after_published")
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The arguments; leaves with a message where they are not understood."""
     top = parser()
+    commands: Any = next(a.choices for a in top._actions if a.dest == "command")
+    if words and not words[0].startswith("-"):
+        try:
+            words = [chosen(words[0], commands), *words[1:]]
+        except ValueError as error:
+            top.error(f"command: {error}")
     args, unknown = top.parse_known_args(spelled_out(words))
     if unknown:
-        commands: Any = next(a.choices for a in top._actions if a.dest == "command")
-        chosen = commands[args.command]
-        chosen.error(refusal(unknown, chosen._option_string_actions))
+        command = commands[args.command]
+        command.error(refusal(unknown, command._option_string_actions))
     return args
 
 
@@ -148,7 +155,8 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     dataset_arguments(parser)
     add(
         "--split",
-        choices=("train", "test"),
+        type=Choice(SPLITS),
+        choices=SPLITS,
         help="which part of a file that holds both (default test)",
     )
     add(
@@ -191,7 +199,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of grading, write the autograder.zip that has Gradescope do it",
     )  # fmt: skip
     code.add_argument(
-        "--visibility", choices=VISIBILITIES, default="visible",
+        "--visibility", type=Choice(VISIBILITIES), choices=VISIBILITIES, default="visible",
         help="when students see Gradescope's tests (default visible)",
     )  # fmt: skip
     code.add_argument(
@@ -254,10 +262,17 @@ WHAT = (
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:
-    """The words with what `--backward` alone means, so that WHAT may stand after it."""
+    """The words with what `--backward` and `--cluster` alone mean, so that a file may follow."""
+
+    def alone(word: str, other: str) -> bool:
+        if word == "--backward":
+            return other.lower() not in CHOICES
+        return word == "--cluster" and other.lower() != ALL and not other.lstrip("-").isdecimal()
+
+    meant = {"--backward": COMPACT, "--cluster": ALL}
     return [
-        f"--backward={COMPACT}" if word == "--backward" and following not in CHOICES else word
-        for word, following in pairwise([*words, ""])
+        f"{word}={meant[word]}" if alone(word, other) else word
+        for word, other in pairwise([*words, ""])
     ]
 
 
@@ -273,6 +288,7 @@ def _draw_arguments(parser: argparse.ArgumentParser) -> None:
         "--backward",
         nargs="?",
         const=COMPACT,
+        type=Choice(CHOICES),
         choices=CHOICES,
         help="the backward pass as well: dW1, dZ1, dA1; --backward full draws every op of a "
         "derivative rule, as the transposed W2 and a mask",
@@ -371,7 +387,8 @@ def _model_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     add("--y", metavar="NAME", help="dataset of labels")
     add(
         "--split",
-        choices=("train", "test"),
+        type=Choice(SPLITS),
+        choices=SPLITS,
         help="which part of a file that holds both (default train)",
     )
     add(

@@ -13,10 +13,10 @@ import numpy as np
 
 from tinygrad_dnn.cli import grade
 from tinygrad_dnn.cli.grade import is_homework
-from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.grading.three_ways import BOUND, EPS, Row, compare_network
 from tinygrad_dnn.network import check_layers, initialize_parameters
+from tinygrad_dnn.train import load_model
 
 DOCUMENT_LAYERS = (12288, 20, 7, 5, 1)
 HOMEWORK = (
@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     args.model = args.what[0] if args.what else None
     rng = np.random.default_rng(args.seed)
     if args.model is not None:
-        model, settings = load_model(args.model)
+        trained = load_model(args.model)
+        model, settings = trained.checkpoint, trained.settings
         if (settings.head, settings.activation) != ("sigmoid", "relu"):
             raise ValueError(
                 f"{args.model}: its {settings.activation} layers with a {settings.head} head are "

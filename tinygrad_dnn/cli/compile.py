@@ -10,15 +10,13 @@ import numpy as np
 
 from tinygrad_dnn import network
 from tinygrad_dnn.autodiff.transforms import value_and_grad
-from tinygrad_dnn.cli.models import load_model
 from tinygrad_dnn.cli.output import check_output
 from tinygrad_dnn.cli.status import DONE
 from tinygrad_dnn.cli.subject import examples_of
 from tinygrad_dnn.compiler.build import module_of
 from tinygrad_dnn.compiler.tracing.record import record
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.storage.run_file import Checkpoint
-from tinygrad_dnn.train import Settings, iteration_of, step_of
+from tinygrad_dnn.train import Model, Settings, iteration_of, load_model, step_of
 
 USE = """\
 Use, with parameters {{"W1": ..., "b1": ..., ...}} and examples as columns:
@@ -45,12 +43,12 @@ ALSO = {
 def run(args: argparse.Namespace) -> int:
     """Write the module; the exit status."""
     out = check_output(args.out, ("py",))
-    model, settings = load_model(args.model)
-    X, Y, _ = examples_of(model, settings, args)
-    m = args.examples or settings.batch_size
-    text = source(model, settings, X[:, :m], Y[:, :m], not args.literal, X.shape[1])
+    model = load_model(args.model)
+    X, Y, _ = examples_of(model, args)
+    m = args.examples or model.settings.batch_size
+    text = source(model, X[:, :m], Y[:, :m], not args.literal, X.shape[1])
     out.write_text(text, encoding="utf-8")
-    layers = "-".join(map(str, model.layer_dims))
+    layers = "-".join(map(str, model.settings.layer_dims))
     lines = text.count("\n")
     print(
         f"{args.model}, {layers}, for {X[:, :m].shape[1]:,} examples: forward, backward and step\n"
@@ -60,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def source(
-    model: Checkpoint,
-    settings: Settings,
+    model: Model,
     X: Any,
     Y: Any,
     rewriting: bool = True,
@@ -72,7 +69,7 @@ def source(
     Args:
         all_examples: of which these are a mini-batch; L2 is divided by their number.
     """
-    m = all_examples or X.shape[1]
+    settings, m = model.settings, all_examples or X.shape[1]
 
     def forward(parameters: Mapping[str, Any], X: Any) -> Any:
         return network.forward(X, parameters, activation=settings.activation, head=settings.head)[1]
@@ -80,7 +77,7 @@ def source(
     def backward(parameters: Mapping[str, Any], X: Any, Y: Any) -> Any:
         return value_and_grad(lambda p: settings.cost_of(X, Y, p, m=m))(parameters)
 
-    p = dict(model.parameters)
+    p = dict(model.checkpoint.parameters)
     calls: list[tuple[Callable[..., Any], tuple[Any, ...]]]
     calls = [(forward, (p, X)), (backward, (p, X, Y))]
     given = _given(settings, p, X, Y)

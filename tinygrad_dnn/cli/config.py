@@ -8,7 +8,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dnn.cli.kinds import ALL, count, depth, layer_list, picture_size, seed, share, size
+from tinygrad_dnn.cli.choices import Choice, nearest
+from tinygrad_dnn.cli.kinds import (
+    ALL,
+    class_weight,
+    count,
+    depth,
+    device,
+    layer_list,
+    picture_size,
+    seed,
+    share,
+    size,
+)
 from tinygrad_dnn.cli.train_arguments import train_arguments
 
 VERSION = 1
@@ -17,6 +29,7 @@ FILES = ("train", "test")
 NO_KEYS = (
     "help", "config", "resume", "find_learning_rate", "cluster", "scheduler", "insecure",
 )  # fmt: skip
+TEXT = (str,), 'text, in quotes as "adam"'
 # What a key's value is in TOML, by what its option accepts.
 KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     count: ((int,), "an integer from 1"),
@@ -27,8 +40,9 @@ KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     share: ((float,), "a share such as 0.2"),
     picture_size: ((str,), 'height x width, as "64x64"'),
     layer_list: ((list,), "sizes such as [12288, 20, 7, 5, 1]"),
-    None: ((str,), 'text, in quotes as "adam"'),
+    **dict.fromkeys((None, device, class_weight), TEXT),
 }
+NAME = (str, float), TEXT[1]  # of a Choice; init = 0.01 is one
 HEAD = f"""\
 # The settings of a run of tinygrad-dnn; `tinygrad-dnn train --config FILE` repeats it bit for bit.
 # The keys are the options of `tinygrad-dnn train --help`; what is said there wins. A file is looked
@@ -101,12 +115,10 @@ def known_key(path: Path, name: str, known: Collection[str]) -> str:
     Raises:
         ValueError: there is none; the message says the nearest.
     """
-    from difflib import get_close_matches
-
     key = name.replace("-", "_")
     if key not in known:
-        near = get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(known)}"
+        near = nearest(key, known, 0.5)
+        hint = f"did you mean {near}?" if near else f"expected some of {', '.join(known)}"
         raise ValueError(f"{path}: unknown key {name!r}; {hint}")
     return key
 
@@ -151,7 +163,7 @@ def checked(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
     if key == "class_weight" and isinstance(value, list):
         value = ",".join(map(str, value))
     convert: Callable[[str], Any] | None = action.type  # type: ignore[assignment]
-    types, words = KINDS[convert]
+    types, words = NAME if isinstance(convert, Choice) else KINDS[convert]
     if not isinstance(value, types) or isinstance(value, bool):
         raise ValueError(f"{where}: expected {words}, got {_toml(value)}")
     if convert is None:

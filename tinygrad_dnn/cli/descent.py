@@ -11,16 +11,25 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn import metrics
+from tinygrad_dnn.cli.from_file import InFile
 from tinygrad_dnn.cli.output import Log, complain
 from tinygrad_dnn.cli.progress import progress
 from tinygrad_dnn.cli.run_data import TRAINING, VALIDATION, Examples
 from tinygrad_dnn.cli.run_settings import Plan, epochs_of
 from tinygrad_dnn.cli.signals import Stop
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
-from tinygrad_dnn.cluster import ClusterError
+from tinygrad_dnn.cluster import ClusterError, ClusterShards
 from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import DivergedError, Predictor, Settings, State, train, train_in_shards
+from tinygrad_dnn.train import (
+    DivergedError,
+    Predictor,
+    Settings,
+    State,
+    train,
+    train_in_shards,
+    train_streamed,
+)
 
 MEASURED = 12  # steps on a cluster after which it is said whether it pays
 LINES = 20  # epochs that are told of at most, but for the last one
@@ -54,7 +63,7 @@ def descend(
     args: argparse.Namespace,
     plan: Plan,
     examples: list[Examples],
-    shards: Any,
+    elsewhere: ClusterShards | InFile | None,
     start: Run,
     model: Path,
     log: Log,
@@ -63,7 +72,7 @@ def descend(
     """Train, show the cost as the document does, save every so often; the last state and status.
 
     Args:
-        shards: the training examples as `cluster.ClusterShards`; None where they are here.
+        elsewhere: the training examples, where they are not in this memory.
     """
     settings, iterations = plan.settings, plan.iterations
     data = examples[0]
@@ -100,11 +109,11 @@ def descend(
             ended = state.iteration == iterations or state.stopped
             if due or ended:
                 save(latest)
-            if shards is not None and (
-                shards.steps == MEASURED or (ended and shards.steps < MEASURED)
+            if isinstance(elsewhere, ClusterShards) and (
+                elsewhere.steps == MEASURED or (ended and elsewhere.steps < MEASURED)
             ):
                 with bar.external_write_mode():
-                    log.say(shards.advice())
+                    log.say(elsewhere.advice())
             stop.check()
 
         def note(words: str) -> None:
@@ -115,15 +124,21 @@ def descend(
         try:
             given: dict[str, Any] = {
                 "start": start.state,
-                "validation": None if kept is None else (kept.X, kept.Y),
                 "after": after,
                 "note": note,
             }
-            if shards is None:
-                train(data.X, data.Y, settings, iterations, device=args.device, **given)
+            if isinstance(elsewhere, InFile):
+                train_streamed(
+                    elsewhere.training, settings, iterations,
+                    validation=elsewhere.validation, device=args.device, **given,
+                )  # fmt: skip
             else:
-                shards.waiting = stop.check
-                train_in_shards(shards, settings, iterations, **given)
+                given["validation"] = None if kept is None else (kept.X, kept.Y)
+                if elsewhere is None:
+                    train(data.X, data.Y, settings, iterations, device=args.device, **given)
+                else:
+                    elsewhere.waiting = stop.check
+                    train_in_shards(elsewhere, settings, iterations, **given)
             if latest.state.stopped:
                 log.say(_said_of_stopping(settings, latest.state))
             return latest, DONE

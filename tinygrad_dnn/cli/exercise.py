@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from tinygrad_dnn.cli.choices import chosen
 from tinygrad_dnn.cli.status import DONE, NO
 from tinygrad_dnn.grading import SpecError, exercise_of
 from tinygrad_dnn.grading.load import shipped
@@ -36,8 +37,10 @@ def _new(args: argparse.Namespace) -> int:
         raise ValueError(f"{spec}: expected a name ending in .py")
     text = TEMPLATE
     if args.like:
-        if args.like not in shipped():
-            raise ValueError(f"--like {args.like}: expected one of {', '.join(shipped())}")
+        try:
+            args.like = chosen(args.like, shipped())
+        except ValueError as error:
+            raise ValueError(f"--like: {error}") from None
         if not exercise_of(args.like).asked:
             raise ValueError(f"--like {args.like}: its functions are not written as a spec.py is")
         text = shipped()[args.like].read_text(encoding="utf-8")

@@ -4,38 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from tinygrad_dnn.storage import platform
 
 
-def output_folder(name: str) -> Path:
-    """The folder, made where it was not.
+@contextmanager
+def output_folder(name: str, command: str) -> Iterator[Path]:
+    """Within the block the folder, in which no other such command works, where locks are known.
+
+    It is made where it was not, and taken away again if nothing was written into it.
 
     Raises:
         OSError: it can't be written to.
+        ValueError: another such command is at work in it.
     """
     out = Path(name)
+    made = [p for p in (out, *out.parents) if not p.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):  # better to hear of it now than after an hour of training
-            pass
+        require_writable(out)
     except OSError as error:
         raise OSError(
             f"--out {out}: not a folder to write to: {error.strerror}; choose another"
         ) from None
-    return out
-
-
-@contextmanager
-def alone_in(out: Path, command: str) -> Iterator[None]:
-    """Within the block no other such command works in the folder, where the system knows locks.
-
-    Raises:
-        ValueError: one does.
-    """
     try:
         lock = platform.lock_folder(out)
     except BlockingIOError:
@@ -44,7 +38,16 @@ def alone_in(out: Path, command: str) -> Iterator[None]:
             "it ends, or choose another folder"
         ) from None
     try:
-        yield
+        yield out
     finally:
+        with suppress(OSError):  # one is not empty, then those above aren't either
+            for path in made:
+                path.rmdir()
         if lock is not None:
             os.close(lock)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError where a folder can't be written to: better now than after an hour."""
+    with TemporaryFile(dir=folder):
+        pass

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import viz.reports.grades
+from tinygrad_dnn.cli.output import check_place
 from tinygrad_dnn.cli.status import DONE, NO, UNUSABLE
 from tinygrad_dnn.cli.students import ids, pattern
 from tinygrad_dnn.escapes import printable
@@ -139,9 +140,8 @@ def _check(args: argparse.Namespace) -> None:
         )
     for option in ("html", "csv", "gradescope", "gradescope_setup"):
         name = getattr(args, option)
-        if name and not Path(name).absolute().parent.is_dir():
-            told = f"--{option.replace('_', '-')} {name}"
-            raise ValueError(f"{told}: there is no folder {Path(name).parent}; make it first")
+        if name:
+            check_place(name, f"--{option.replace('_', '-')}")
     if args.pages and Path(args.pages).exists() and not Path(args.pages).is_dir():
         raise ValueError(f"--pages {args.pages}: expected a folder, it is a file")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-ALL = "all"  # as a size of batches: the full batch
+ALL = "all"  # examples in a batch, cores
+DEVICES = ("cpu", "cuda")
 
 
 def layer_list(text: str) -> tuple[int, ...]:
@@ -75,4 +76,19 @@ def seconds(text: str) -> float:
 
 def size(text: str) -> int | str:
     """A number of examples, or `all`."""
-    return text if text == ALL else count(text)
+    return ALL if text.lower() == ALL else count(text)
+
+
+def processes(text: str) -> int:
+    """A number of processes; 0 for `all` cores."""
+    return 0 if text.lower() == ALL else count(text)
+
+
+def device(text: str) -> str:
+    """`cpu`, `cuda`, or the name of a module, of which it is known later whether there is one."""
+    return text.lower() if text.lower() in DEVICES else text
+
+
+def class_weight(text: str) -> str:
+    """`balanced`, or numbers, which are counted when the classes are known."""
+    return text.lower()

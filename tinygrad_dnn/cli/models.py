@@ -9,21 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn import train
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, read, splits_of
 from tinygrad_dnn.network import one_hot
 from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.train import Settings
-
-
-def load_model(path: str) -> tuple[Checkpoint, Settings]:
-    """The model of a file, and the settings that say what network it is.
-
-    Raises:
-        ValueError: they can't be used, as by a network of ten units that no head is known of.
-    """
-    model = train.load_model(path)
-    return model.checkpoint, model.settings
 
 
 def labels_for(settings: Settings, data: Dataset) -> tuple[Any, Any]:

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_dnn.cli.run_data import (
     TRAINING,
     VALIDATION,
     Examples,
-    examples_of,
+    kept_in_file,
+    read_examples,
     read_test,
     require_batch,
     require_classes,
+    rows_of,
+    training_path,
 )
+from tinygrad_dnn.cluster.connect import check_address
 from tinygrad_dnn.data import Dataset, is_hdf5
 from tinygrad_dnn.storage import run_file
-from tinygrad_dnn.train import Settings, check_labels, keep_validation
+from tinygrad_dnn.train import Settings, check_labels
 from tinygrad_dnn.train.shards import shard_bounds
-
-SHOWN = 500  # examples that are looked at here, for the pictures
-BLOCK = 2**26  # bytes that are read at a time for some rows of them
 
 
 def require_address(args: argparse.Namespace) -> None:
-    """Raise ValueError where `--insecure` is said of no address."""
+    """Raise ValueError where `--scheduler` can't be used, or `--insecure` is said of none."""
     if args.insecure and not args.scheduler:
         raise ValueError("--insecure: there is no address; give --scheduler, or leave it out")
+    if args.scheduler is not None:
+        check_address(args.scheduler, bool(args.insecure))
+        _require_dask()
+
+
+def _require_dask() -> None:
+    if find_spec("distributed") is None:
+        raise ValueError("the cluster: Dask is missing; pip install 'tinygrad-dnn[cluster]'")
 
 
 def asked(args: argparse.Namespace) -> bool:
@@ -56,97 +62,80 @@ def asked(args: argparse.Namespace) -> bool:
             "--test-share: workers read their examples from the file as it is; store the test "
             "examples in a file of their own, --test FILE"
         )
-    path = _path(args)
+    path = training_path(args)
     if path is not None and not is_hdf5(path):
         raise ValueError(
             f"{path}: expected an HDF5 file, of which each worker reads its own rows; leave out "
             "the cluster, or store the examples as HDF5"
         )
-    if find_spec("distributed") is None:
-        raise ValueError("the cluster: Dask is missing; pip install 'tinygrad-dnn[cluster]'")
+    _require_dask()
     return True
 
 
-def _path(args: argparse.Namespace) -> str | None:
-    """The training file; None for the digits that come along."""
-    path: str | None = args.train or (args.files[0] if args.files else None)
-    return path
+def as_many_as_workers(args: argparse.Namespace, resumed: run_file.Checkpoint | None) -> bool:
+    """Whether there are to be as many shards as workers; one, until those are counted."""
+    had = None if resumed is None else resumed.settings.get("shards")
+    if args.shards is not None or had is not None:
+        return False
+    args.shards = args.cluster or 1
+    return True
 
 
-def connected(
-    args: argparse.Namespace, m: int, resumed: run_file.Checkpoint | None, opened: ExitStack
+def read_files(
+    args: argparse.Namespace, files: list[Dataset], settings: Settings
+) -> tuple[list[Examples], Any]:
+    """The examples of a run, without what workers read, and the rows that they are to read.
+
+    Raises:
+        ValueError: as `run_data.read_files`; more shards than examples.
+    """
+    rows, kept = rows_of(files[0], settings)
+    data = files[0] if rows is None else files[0].rows(rows)
+    shard_bounds(data.m, settings.shards or 1)
+    require_batch(data.m, settings)
+    files[0].require_finite(settings.dtype)
+    read = [kept_in_file(args, TRAINING, data, settings, files[0].fingerprint())]
+    require_classes(read[0])
+    if kept is not None:
+        read.append(read_examples(args, VALIDATION, files[0].rows(kept), settings))
+    return [*read, *read_test(args, files, settings)], rows
+
+
+def shards_of(
+    args: argparse.Namespace,
+    settings: Settings,
+    training: Examples,
+    rows: Any,
+    as_many: bool,
+    opened: ExitStack,
 ) -> Any:
-    """The client of the cluster; without `--shards` there are as many as it has workers.
+    """The training examples as `cluster.ClusterShards`; what could be refused without workers was.
 
     Args:
-        m: how many examples there are, some of which may be kept apart.
+        rows: of their file; None for all.
+        as_many: there are as many shards as workers.
+        opened: what ends with the run: processes, and the examples that they hold.
     """
-    from tinygrad_dnn.cluster.connect import connect, worker_names
+    from tinygrad_dnn.cluster import ClusterShards, connect
+    from tinygrad_dnn.cluster.connect import worker_names
 
-    if args.shards is not None:
-        shard_bounds(m, args.shards)  # refused before processes are started
     insecure = bool(args.insecure)
     client = opened.enter_context(
         connect(args.scheduler, workers=args.cluster or None, insecure=insecure)
     )
-    if args.shards is None and (resumed is None or resumed.settings.get("shards") is None):
-        args.shards = len(worker_names(client))
-    return client
-
-
-@contextmanager
-def sharded(
-    args: argparse.Namespace, files: list[Dataset], settings: Settings, client: Any
-) -> Iterator[tuple[list[Examples], Any]]:
-    """The examples of a run, and the training examples as `cluster.ClusterShards`.
-
-    Here are the labels, the first examples, for the pictures, and those of validation and test.
-    """
-    from tinygrad_dnn.cluster import ClusterShards
-
-    data, rows, kept = files[0], np.arange(files[0].m), None
-    classes = settings.head != "linear"
-    y = data.labels(classes=settings.classes) if classes else data.targets()
-    if settings.keeps_validation:
-        at, y, kept = keep_validation(rows[None], y, settings)
-        rows = at[0]
-    m = len(rows)
-    require_batch(m, settings)
-    Y = check_labels(y, m, settings)
-    with ClusterShards(
-        client, _source(args, settings), Y, settings, rows=None if kept is None else rows
-    ) as shards:
-        X = _columns(data, rows[:SHOWN], settings)
-        labels = y if classes else None
-        training = examples_of(args, TRAINING, data, settings, X, Y, labels, shards.predict)
-        require_classes(training)
-        read = [training]
-        if kept is not None:
-            x, y_kept = _columns(data, kept[0][0], settings), kept[1]
-            Y_kept = check_labels(y_kept, len(kept[0][0]), settings)
-            held = y_kept if classes else None
-            read.append(examples_of(args, VALIDATION, data, settings, x, Y_kept, held))
-        yield [*read, *read_test(args, files, settings)], shards
+    if as_many:
+        settings = replace(settings, shards=len(worker_names(client)))
+    y = training.Y if training.labels is None else training.labels
+    Y = check_labels(y, training.m, settings)
+    shards = ClusterShards(client, _source(args, settings), Y, settings, rows=rows)
+    return opened.enter_context(shards)
 
 
 def _source(args: argparse.Namespace, settings: Settings) -> Any:
     from tinygrad_dnn.cluster import Source
 
-    path = _path(args)
+    path = training_path(args)
     if path is None:
         return Source(None, labels="parity" if settings.head == "sigmoid" else "digit")
     path = os.path.abspath(path)
     return Source(path, args.x, args.y, args.classes, None if args.x else "train")
-
-
-def _columns(data: Dataset, rows: NDArray[Any], settings: Settings) -> NDArray[Any]:
-    """Some examples as columns, read in blocks."""
-    found = np.empty((len(rows), data.n_x), settings.dtype)
-    step = max(1, BLOCK // (data.n_x * 8))
-    for start in range(0, data.m, step):
-        stop = min(start + step, data.m)
-        here = (start <= rows) & (rows < stop)
-        if here.any():
-            part = data.part(start, stop).columns(settings.dtype)
-            found[here] = part.T[rows[here] - start]
-    return found.T

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dnn.cli.folders import require_writable
 from tinygrad_dnn.escapes import undecoded
 
 ERRORS = "tinygrad_dnn.degrade"  # the name of this way among Python's handlers of encoding errors
@@ -125,8 +126,28 @@ def check_output(name: str, endings: Collection[str], option: str = "--out") -> 
     if out.suffix.lower().removeprefix(".") not in endings:
         known = ", ".join(f".{ending}" for ending in endings)
         raise ValueError(f"{option} {name}: expected a name ending in {known}")
+    return check_place(name, option)
+
+
+def check_place(name: str, option: str) -> Path:
+    """The path to write to, of any ending.
+
+    Raises:
+        ValueError: its folder is not there, or it is one itself.
+        OSError: the folder can't be written to.
+    """
+    out = Path(name)
     if not out.parent.is_dir():
         raise ValueError(f"{option} {name}: there is no folder {out.parent}; make it first")
+    if out.is_dir():
+        raise ValueError(f"{option} {name}: it is a folder; choose another name")
+    try:
+        require_writable(out.parent)
+    except OSError as error:
+        raise OSError(
+            f"{option} {name}: {out.parent} can't be written to: {error.strerror}; choose another "
+            "folder"
+        ) from None
     return out
 
 

@@ -13,7 +13,6 @@ from tinygrad_dnn.cli.models import (
     columns_for,
     digits_for,
     labels_for,
-    load_model,
     open_data,
     split_of,
 )
@@ -24,20 +23,21 @@ from tinygrad_dnn.network import predicted_labels
 from tinygrad_dnn.storage.picture_reader import read_picture
 from tinygrad_dnn.storage.run_file import Checkpoint
 from tinygrad_dnn.threads import blas_threads, largest_product
-from tinygrad_dnn.train import Model, Settings
+from tinygrad_dnn.train import Model, load_model
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict data files one by one, then all pictures in one table; the exit status."""
-    model, settings = load_model(args.model)
+    model = load_model(args.model)
+    saved = model.checkpoint
     if not args.files:
-        with digits_for(settings, args.split or "test") as digits:
-            if digits.x_shape[1:] != model.x_shape:
+        with digits_for(model.settings, args.split or "test") as digits:
+            if digits.x_shape[1:] != saved.x_shape:
                 raise ValueError(
-                    f"{args.model} was trained on examples of shape {model.x_shape}, not on the "
+                    f"{args.model} was trained on examples of shape {saved.x_shape}, not on the "
                     "digits that come along; name the files to predict"
                 )
-            _predict_dataset(model, settings, digits, "the digits that come along")
+            _predict_dataset(model, digits, "the digits that come along")
     pictures = []
     for name in args.files:
         if loose := loose_pictures(name):
@@ -47,25 +47,22 @@ def run(args: argparse.Namespace) -> int:
             pictures.append(name)
             continue
         split = split_of(name, args.split, args.x, otherwise="test")
-        with open_data(name, args, split, model.class_names, model.x_shape) as data:
-            _predict_dataset(model, settings, data, name)
+        with open_data(name, args, split, saved.class_names, saved.x_shape) as data:
+            _predict_dataset(model, data, name)
     if pictures:
-        X = np.stack([_picture(name, model).reshape(-1) for name in pictures], axis=1).astype(float)
-        AL = _answers(model, settings, (255 - X if args.invert else X) / model.x_scale)
-        _tell(model, settings, "picture", "", pictures, AL)
+        X = np.stack([_picture(name, saved).reshape(-1) for name in pictures], axis=1).astype(float)
+        AL = _answers(model, (255 - X if args.invert else X) / saved.x_scale)
+        _tell(model, "picture", "", pictures, AL)
     return DONE
 
 
-def _answers(model: Checkpoint, settings: Settings, X: Any) -> Any:
-    with blas_threads(largest_product(model.layer_dims, X.shape[1])):
-        return settings.predict(
-            X.astype(model.parameters["W1"].dtype, copy=False), model.parameters
-        )
+def _answers(model: Model, X: Any) -> Any:
+    with blas_threads(largest_product(model.settings.layer_dims, X.shape[1])):
+        return model.predict(X.astype(model.checkpoint.parameters["W1"].dtype, copy=False))
 
 
 def _tell(
-    model: Checkpoint,
-    settings: Settings,
+    model: Model,
     what: str,
     origin: str,
     names: Sequence[str],
@@ -75,13 +72,13 @@ def _tell(
     """A table with a line for each example: name, class and probability, and whether it's right."""
     m, width = len(names), max(map(len, names))
     begun = f"{m} {what}{'s' * (m > 1)}{origin}"
-    if settings.head == "linear":
+    if model.settings.head == "linear":
         print(f"{begun}, predicted:")
         for name, numbers in zip(names, AL.T.tolist(), strict=True):
             print(f"{name:{width}}  {'  '.join(f'{x:.6g}' for x in numbers)}")
         return
-    classes = Model(model, settings).classes
-    of_one = settings.head == "sigmoid"
+    classes = model.classes
+    of_one = model.settings.head == "sigmoid"
     print(f"{begun}, class and {f'probability of {classes[1]!r}' if of_one else 'probability'}:")
     class_width = max(map(len, classes))
     shown = AL[0] if of_one else AL.max(axis=0)
@@ -94,12 +91,12 @@ def _tell(
         print(line)
 
 
-def _predict_dataset(model: Checkpoint, settings: Settings, data: Dataset, name: str) -> None:
-    X = columns_for(model, data, name)
-    labels, Y = (None, None) if data.y_name is None else labels_for(settings, data)
-    AL = _answers(model, settings, X)
+def _predict_dataset(model: Model, data: Dataset, name: str) -> None:
+    X = columns_for(model.checkpoint, data, name)
+    labels, Y = (None, None) if data.y_name is None else labels_for(model.settings, data)
+    AL = _answers(model, X)
     numbers = [str(j).rjust(len(str(data.m - 1))) for j in range(data.m)]
-    _tell(model, settings, "example", f" of {name}", numbers, AL, labels)
+    _tell(model, "example", f" of {name}", numbers, AL, labels)
     if labels is not None:
         print(f"Accuracy: {float(f'{metrics.accuracy(labels, predicted_labels(AL)):.12g}')}")
     elif Y is not None:

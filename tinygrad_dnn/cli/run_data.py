@@ -11,8 +11,9 @@ import numpy as np
 
 from tinygrad_dnn.cli.models import open_data
 from tinygrad_dnn.data import SPLITS, Dataset, Split, default_dataset, is_hdf5, splits_of
-from tinygrad_dnn.train import Settings, check_examples, keep_validation
+from tinygrad_dnn.train import Settings, check_examples, check_labels, keep_validation
 
+SHOWN = 500  # of examples that stay elsewhere, those that are looked at here, for the pictures
 TEST_SEED = 0  # of the examples that --test-share keeps
 DIGITS = "the digits that come along"
 TRAINING, VALIDATION, TEST = SETS = ("training", "validation", "test")
@@ -24,9 +25,11 @@ class Examples:
 
     Attributes:
         what: "training", "validation" or "test".
-        X: of examples on workers the first ones only.
+        X: of examples that are elsewhere, on workers or in their file, the first ones only.
+        Y: of classes as many, of numbers all.
         labels: integers (1, m); None where Y are numbers.
-        answers: of examples on workers: from parameters to AL (n_L, m).
+        answers: of examples that are elsewhere: from parameters to AL (n_L, m).
+        cost: the same: from parameters to what predictions cost; None where nobody computes it.
     """
 
     what: str
@@ -39,17 +42,24 @@ class Examples:
     classes: tuple[str, ...]
     fingerprint: str
     answers: Callable[[Any], Any] | None = None
+    cost: Callable[[Any], float] | None = None
 
     @property
     def m(self) -> int:
         """How many there are."""
-        return int(self.Y.shape[1])
+        return int((self.Y if self.labels is None else self.labels).shape[1])
 
     def predict(self, settings: Settings, parameters: Any) -> Any:
         """AL (n_L, m) of all of them."""
         if self.answers is not None:
             return self.answers(parameters)
         return settings.predict(self.X, parameters)
+
+
+def training_path(args: argparse.Namespace) -> str | None:
+    """The training file; None for the digits that come along."""
+    path: str | None = args.train or (args.files[0] if args.files else None)
+    return path
 
 
 def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
@@ -107,7 +117,9 @@ def read_files(
     Raises:
         ValueError: labels outside the head's classes, or of one class only; data that don't fit.
     """
-    read = [_read(args, *both, settings) for both in zip((TRAINING, TEST), files, strict=False)]
+    read = [
+        read_examples(args, *both, settings) for both in zip((TRAINING, TEST), files, strict=False)
+    ]
     require_classes(read[0])
     if settings.keeps_validation:
         read[:1] = _kept_apart(read[0], settings)
@@ -117,7 +129,7 @@ def read_files(
 
 def read_test(args: argparse.Namespace, files: list[Dataset], settings: Settings) -> list[Examples]:
     """The test examples, if there are any."""
-    return [_read(args, TEST, file, settings) for file in files[1:]]
+    return [read_examples(args, TEST, file, settings) for file in files[1:]]
 
 
 def require_classes(training: Examples) -> None:
@@ -150,7 +162,10 @@ def _kept_apart(data: Examples, settings: Settings) -> list[Examples]:
     return parts
 
 
-def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings) -> Examples:
+def read_examples(
+    args: argparse.Namespace, what: str, data: Dataset, settings: Settings
+) -> Examples:
+    """Examples in memory, checked."""
     labels = None
     if settings.head != "linear":
         try:
@@ -170,14 +185,42 @@ def _read(args: argparse.Namespace, what: str, data: Dataset, settings: Settings
     except MemoryError as error:
         raise MemoryError(
             f"{data.path} holds {data.m:,} examples of {data.n_x:,} numbers. {error}. Half of it "
-            "is needed with --dtype float32; a file larger than memory is read in batches by "
-            "Stream of tinygrad_dnn.data, as in examples/larger_than_memory.py"
+            "is needed with --dtype float32; with --memory MB an HDF5 file of any size is read in "
+            "batches within so many megabytes"
         ) from None
     X, Y = check_examples(X, data.targets() if labels is None else labels, settings)
-    return examples_of(args, what, data, settings, X, Y, labels)
+    fingerprint = data.fingerprint() if what == TRAINING else ""
+    return _examples(args, what, data, settings, X, Y, labels, fingerprint)
 
 
-def examples_of(
+def kept_in_file(
+    args: argparse.Namespace, what: str, data: Dataset, settings: Settings, fingerprint: str = ""
+) -> Examples:
+    """Examples that stay where they are, but for their labels and the first ones, for pictures.
+
+    Args:
+        fingerprint: of the file, for the training examples.
+    """
+    classes = settings.head != "linear"
+    y = data.labels(classes=settings.classes) if classes else data.targets(settings.dtype)
+    k = min(SHOWN, data.m)
+    X = data.rows(np.arange(k)).columns(settings.dtype)
+    Y = check_labels(y[:, :k], k, settings) if classes else y
+    return _examples(args, what, data, settings, X, Y, y if classes else None, fingerprint)
+
+
+def rows_of(data: Dataset, settings: Settings) -> tuple[Any, Any]:
+    """The positions to train on and those kept for validation; None where none are kept."""
+    if not settings.keeps_validation:
+        return None, None
+    classes = settings.head != "linear"
+    y = data.labels(classes=settings.classes) if classes else data.targets()
+    rows, _, kept = keep_validation(np.arange(data.m)[None], y, settings)
+    assert kept is not None
+    return rows[0], kept[0][0]
+
+
+def _examples(
     args: argparse.Namespace,
     what: str,
     data: Dataset,
@@ -185,7 +228,7 @@ def examples_of(
     X: Any,
     Y: Any,
     labels: Any,
-    answers: Callable[[Any], Any] | None = None,
+    fingerprint: str,
 ) -> Examples:
     """Examples of a data set, with what a model must remember of it."""
     names = data.classes
@@ -199,6 +242,5 @@ def examples_of(
         data.x_shape[1:],
         255.0 if data.x_dtype == np.uint8 else 1.0,
         names[: settings.classes] if fitting else (),  # of labels 0, 1, ...
-        data.fingerprint(),
-        answers,
+        fingerprint,
     )

@@ -89,7 +89,9 @@ def report(
     for e in examples:
         name, value = _reached(settings, e, parameters)
         found = {name: _finite(value)}
-        if e.answers is None:  # else they are elsewhere, but for some
+        if e.cost is not None:
+            found["cost"] = _finite(e.cost(parameters))
+        elif e.answers is None:  # else they are on workers
             found["cost"] = _finite(settings.held_out_cost(e.X, e.Y, parameters))
         results[e.what] = {"examples": e.m, **found}
         what = f"{MEASURES[name]} on the {e.m} {e.what} examples"

@@ -19,6 +19,8 @@ DIGITS_RATE = 0.1  # of plain gradient descent on the embedded digits
 ITERATIONS, EPOCHS, BATCH = 2500, 50, 64
 KEPT_APART = 0.1  # for early stopping, where no share is given
 OPTIONS = {"out": "run", "checkpoint_every": 500, "device": CPU}
+# A cost of numbers says its head.
+NAMED_HEADS = (*HEADS, *(name for name, cost in COSTS.items() if cost.head == "linear"))
 NAMES = tuple(f.name for f in fields(Settings) if f.name != "layer_dims")
 
 
@@ -34,26 +36,20 @@ def head_of(args: argparse.Namespace, resumed: run_file.Checkpoint | None) -> st
     """The head that was asked for; a cost by itself says its own.
 
     Raises:
-        ValueError: there is none of that name, or head and cost contradict each other.
+        ValueError: head and cost contradict each other.
     """
     asked, cost = args.head, args.cost
-    if asked in COSTS and COSTS[asked].head == "linear":  # squared
+    if asked is not None and asked not in HEADS:  # squared
         if cost not in (None, asked):
             raise ValueError(f"--head {asked} is the cost {asked}, not {cost}; leave one out")
         args.cost = cost = asked
         asked = "linear"
-    if asked is not None and asked not in HEADS:
-        raise ValueError(
-            f"head: expected one of {', '.join(HEADS)}, squared, absolute, huber, got {asked!r}"
-        )
     if resumed is not None:
         # A cost that is none is refused with the other settings.
         begun = COSTS.get(str(resumed.settings.get("cost")), COSTS["document"]).head
         if asked not in (None, begun):
             _refuse_change("head", begun, asked)
     if cost is not None:
-        if cost not in COSTS:
-            raise ValueError(f"cost: expected one of {', '.join(COSTS)}, got {cost!r}")
         said = COSTS[cost].head
         if asked not in (None, said):
             raise ValueError(f"--head {asked}: the cost {cost!r} belongs to the head {said!r}")
@@ -107,7 +103,9 @@ def _defaults(args: argparse.Namespace, data: Dataset, head: str) -> dict[str, A
     }
     chosen["cost"] = by_head[head]
     if head != "sigmoid":
-        chosen |= {"optimizer": "adam", "init": "he", "batch_size": min(BATCH, data.m)}
+        chosen |= {"optimizer": "adam", "init": "he"}
+    if head != "sigmoid" or args.memory is not None:
+        chosen["batch_size"] = min(BATCH, data.m)
     optimizer = args.optimizer or chosen["optimizer"]
     digits = not (args.train or args.files)
     chosen["learning_rate"] = RATES.get(optimizer, RATES["sgd"])
@@ -168,7 +166,8 @@ def description(settings: Settings, m: int, name: str) -> str:
     if s.optimizer != "sgd":
         parts.insert(0, s.optimizer)
     if s.batch_size is not None:
-        parts.append(f"batches of {s.batch_size}")
+        within = f" read within {s.memory} MB" if s.memory else ""
+        parts.append(f"batches of {s.batch_size}{within}")
     parts += [f"seed {s.seed}", f"init {s.init}", s.dtype, f"{s.cost} cost"]
     if s.activation != "relu":
         parts.append(s.activation)

@@ -15,15 +15,13 @@ from tinygrad_dnn.cli.models import (
     columns_for,
     digits_for,
     labels_for,
-    load_model,
     open_data,
     split_of,
 )
 from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.network import one_hot
-from tinygrad_dnn.storage.run_file import Checkpoint
-from tinygrad_dnn.train import Settings
+from tinygrad_dnn.train import Model, Settings, load_model
 from viz.subject import graph_of
 
 DRAWN_EXAMPLES, SEED = 209, 1  # of random examples; the document has 209 pictures
@@ -93,38 +91,38 @@ def _kind(result: Any) -> str:
 
 
 def _model(args: argparse.Namespace, examples: int | None) -> Subject:
-    model, settings = load_model(args.what)
-    parameters = {n: Tensor(p, requires_grad=True, name=n) for n, p in model.parameters.items()}
-    X, Y, origin = examples_of(model, settings, args)
+    model = load_model(args.what)
+    saved, settings = model.checkpoint, model.settings
+    parameters = {n: Tensor(p, requires_grad=True, name=n) for n, p in saved.parameters.items()}
+    X, Y, origin = examples_of(model, args)
     X, Y = Tensor(X[:, :examples], name="X"), Tensor(Y[:, :examples], name="Y")
     with np.errstate(all="ignore"):  # a model that saturates is drawn as well
         graph = graph_of(settings.cost_of(X, Y, parameters, weights=settings.weights_of(Y.data)))
-    layers = "-".join(map(str, model.layer_dims))
+    layers = "-".join(map(str, saved.layer_dims))
     m = X.shape[1]
     description = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
     return Subject(graph, {}, description, is_model=True)
 
 
-def examples_of(
-    model: Checkpoint, settings: Settings, args: argparse.Namespace
-) -> tuple[Any, Any, str]:
+def examples_of(model: Model, args: argparse.Namespace) -> tuple[Any, Any, str]:
     """X (n_x, m), Y (n_L, m) and where they come from."""
+    saved, settings = model.checkpoint, model.settings
     if args.data:
         split = split_of(args.data, args.split, args.x, otherwise="train")
-        with open_data(args.data, args, split, model.class_names, model.x_shape) as data:
-            return *_labelled(model, settings, data, args.data), f"of {args.data}"
+        with open_data(args.data, args, split, saved.class_names, saved.x_shape) as data:
+            return *_labelled(model, data, args.data), f"of {args.data}"
     for option in ("x", "y"):
         if getattr(args, option):
             raise ValueError(f"--{option}: a dataset of which file? give --data FILE")
     with digits_for(settings, args.split or "train") as digits:
-        if digits.x_shape[1:] == model.x_shape:
-            X, Y = _labelled(model, settings, digits, "the digits")
+        if digits.x_shape[1:] == saved.x_shape:
+            X, Y = _labelled(model, digits, "the digits")
             return X, Y, "of the digits that come along"
     if args.split:
         raise ValueError("--split: a part of which file? give --data FILE")
     rng = np.random.default_rng(SEED)
-    shape = (model.layer_dims[0], args.examples or DRAWN_EXAMPLES)
-    dtype = model.parameters["W1"].dtype
+    shape = (saved.layer_dims[0], args.examples or DRAWN_EXAMPLES)
+    dtype = saved.parameters["W1"].dtype
     X = rng.random(shape).astype(dtype)
     Y = _drawn(settings, shape[1], rng).astype(dtype)
     return X, Y, f"drawn at random (seed {SEED}); --data FILE takes real ones"
@@ -137,5 +135,5 @@ def _drawn(settings: Settings, m: int, rng: np.random.Generator) -> Any:
     return one_hot(labels, settings.classes) if settings.head == "softmax" else labels
 
 
-def _labelled(model: Checkpoint, settings: Settings, data: Dataset, name: str) -> tuple[Any, Any]:
-    return columns_for(model, data, name), labels_for(settings, data)[1]
+def _labelled(model: Model, data: Dataset, name: str) -> tuple[Any, Any]:
+    return columns_for(model.checkpoint, data, name), labels_for(model.settings, data)[1]

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from textwrap import shorten
 
-from tinygrad_dnn.cli.folders import alone_in, output_folder
+from tinygrad_dnn.cli.folders import output_folder
 from tinygrad_dnn.cli.on_cluster import require_address
 from tinygrad_dnn.cli.output import Log, command_line, complain, program_words
 from tinygrad_dnn.cli.progress import progress
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
         _list(sweeping)
         return DONE
     with ExitStack() as opened:
-        output_folder(str(out))
-        opened.enter_context(alone_in(out, "sweep"))
+        opened.enter_context(output_folder(str(out), "sweep"))
         carried, how = _carriers(args, runs, opened)
         stop = opened.enter_context(Stop())
         log.say(f"{_described(sweeping)}; {how}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dnn.cli.choices import Choice, chosen
 from tinygrad_dnn.cli.config import FILES, checked, keys, known_key, parsed
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.sweep import SCORES, Sweep
@@ -62,8 +63,13 @@ def read_sweep(path: Path) -> Asked:
     folds, score = given.get(FOLDS), given.get(SCORE)
     if folds is not None and (type(folds) is not int or folds < 2):
         raise ValueError(f"{path}: {FOLDS}: expected an integer from 2, got {folds!r}")
-    if score is not None and (not isinstance(score, str) or score not in SCORES):
-        raise ValueError(f"{path}: {SCORE}: expected one of {', '.join(SCORES)}, got {score!r}")
+    if score is not None:
+        try:
+            if not isinstance(score, str):
+                raise ValueError(f"expected one of {', '.join(SCORES)}, got {score!r}")
+            score = chosen(score, SCORES)
+        except ValueError as error:
+            raise ValueError(f"{path}: {SCORE}: {error}") from None
     said = any("validation" in values for values in (base, *grids))
     if said and folds is not None:
         raise ValueError(
@@ -120,4 +126,4 @@ def _value(path: Path, key: str, action: argparse.Action, value: Any) -> Any:
                 "can't name it; rename the folder"
             ) from None
         return whole
-    return meant if action.type is float else value
+    return meant if action.type is float or isinstance(action.type, Choice) else value

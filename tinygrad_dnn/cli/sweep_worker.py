@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +25,7 @@ from tinygrad_dnn.storage.platform import cores, keep_to_cores, lock_folder
 from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.sweep.processes import DONE as COMPLETE
 from tinygrad_dnn.sweep.processes import INTERRUPTED
-from tinygrad_dnn.sweep.results import TIME, seconds_of
+from tinygrad_dnn.sweep.results import note_seconds, seconds_of
 
 LOG = "log.txt"
 PATIENCE = 10.0  # seconds
@@ -64,10 +64,13 @@ def carry_out(folder: Path, config: str) -> str:
     told, begun = StringIO(), time.perf_counter()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG, config)
         _await_turn(folder)
         words = ["train", "--config", str(folder / CONFIG), "--out", str(folder)]
-        words += ["--resume"] if (folder / MODEL).exists() else []
+        before = 0.0
+        if (folder / MODEL).exists():
+            words, before = [*words, "--resume"], seconds_of(folder)
+        write_text(folder / CONFIG, config)
+        note_seconds(folder, before, at_work=True)
         with (folder / LOG).open("a", encoding="utf-8", errors="backslashreplace") as log:
             sys.argv = ["tinygrad-dnn", *words]  # a report shows it
             print(time.strftime("%Y-%m-%d %H:%M:%S"), *words, file=log)
@@ -78,16 +81,19 @@ def carry_out(folder: Path, config: str) -> str:
                 told.write(traceback.format_exc())
                 status = -1
             log.write(told.getvalue())
-        before = seconds_of(folder) if "--resume" in words else 0.0
-        with suppress(OSError):  # no run fails for want of it
-            write_text(folder / TIME, f"{before + time.perf_counter() - begun:.3f}\n")
+        note_seconds(folder, before + time.perf_counter() - begun)
     except OSError as error:
-        return f"{folder}: {error.strerror or error}"
+        return _short(str(error.strerror or error), folder)
     if status == DONE:
         return COMPLETE
     if status >= 128:
         return INTERRUPTED
-    return _why(status, told.getvalue())
+    return _short(_why(status, told.getvalue()), folder)
+
+
+def _short(why: str, folder: Path) -> str:
+    """A reason without the folder, which the run is known by."""
+    return why.replace(f"{folder}{os.sep}", "").replace(f"{folder}: ", "")
 
 
 def _await_turn(folder: Path) -> None:

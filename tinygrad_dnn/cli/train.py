@@ -6,15 +6,16 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.array_modules import CPU, device_module
-from tinygrad_dnn.cli import on_cluster, run_report
+from tinygrad_dnn.cli import from_file, on_cluster, run_report
 from tinygrad_dnn.cli.config import config_text, read_config
 from tinygrad_dnn.cli.descent import Run, descend, from_checkpoint
-from tinygrad_dnn.cli.folders import alone_in, output_folder
+from tinygrad_dnn.cli.folders import output_folder
 from tinygrad_dnn.cli.kinds import ALL
 from tinygrad_dnn.cli.output import Log, command_line, complain, program_words
 from tinygrad_dnn.cli.rates import find_learning_rate
@@ -48,32 +49,38 @@ def run(args: argparse.Namespace) -> int:
             setattr(args, name, value)
     device_module(args.device)  # refused before anything is read or written
     on_workers = on_cluster.asked(args)
+    if args.memory is not None:
+        from_file.check_options(args)
     with ExitStack() as cluster, ExitStack() as opened:
         # A run that is gone on with says its head; of a new one bad files leave no folder.
         files = [] if args.resume else _opened(args, head_of(args, None), opened)
-        out = output_folder(args.out)
-        with alone_in(out, "train"):
+        with output_folder(args.out, "train") as out:
             resumed = _resumed(out / MODEL) if args.resume else None
             head = head_of(args, resumed)
             files = files or _opened(args, head, opened)
-            client = (
-                on_cluster.connected(args, files[0].m, resumed, cluster) if on_workers else None
-            )
+            as_many = on_workers and on_cluster.as_many_as_workers(args, resumed)
             plan = plan_of(args, files[0], resumed, head)
             start = _start(plan.settings, files[0], resumed)
-            shards = None
+            elsewhere: Any = None
             if on_workers:
-                entered = on_cluster.sharded(args, files, plan.settings, client)
-                examples, shards = cluster.enter_context(entered)
+                examples, rows = on_cluster.read_files(args, files, plan.settings)
+                elsewhere = on_cluster.shards_of(
+                    args, plan.settings, examples[0], rows, as_many, cluster
+                )
+                plan = replace(plan, settings=elsewhere.settings)
+                examples[0].answers = elsewhere.predict
+            elif plan.settings.memory is not None:
+                from_file.check_options(args)  # of a run that is gone on with, too
+                examples, elsewhere = from_file.read_files(args, files, plan.settings)
             else:
                 examples = read_files(args, files, plan.settings)
-            opened.close()
+                opened.close()
             largest = max(largest_product(plan.settings.layer_dims, e.m) for e in examples)
             with blas_threads(largest):
                 if args.find_learning_rate:
                     status = find_learning_rate(args, plan, examples, out, log)
                 else:
-                    status = _train(args, plan, examples, shards, start, out, log)
+                    status = _train(args, plan, examples, elsewhere, start, out, log)
     log.close()
     return status
 
@@ -86,7 +93,7 @@ def _train(
     args: argparse.Namespace,
     plan: Plan,
     examples: list[Examples],
-    shards: Any,
+    elsewhere: Any,
     start: Run,
     out: Path,
     log: Log,
@@ -105,7 +112,7 @@ def _train(
     write_text(out / CONFIG, _config(args, plan, begun))
     (out / run_report.RESULT).unlink(missing_ok=True)  # of an earlier run
     with Stop() as stop:
-        end, status = descend(args, plan, examples, shards, start, model, log, stop)
+        end, status = descend(args, plan, examples, elsewhere, start, model, log, stop)
         written = [model, out / CONFIG]
         written += run_report.write_tables(out, settings, examples[0].m, end)
     if stop.asked is not None or status in (INTERRUPTED, UNUSABLE):

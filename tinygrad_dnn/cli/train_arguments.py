@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tinygrad_dnn.cli.kinds import count, depth, layer_list, picture_size, seed, share, size
+from tinygrad_dnn.cli.choices import ACTIVATION, COST, DTYPE, HEAD, INIT, OPTIMIZER, SCHEDULE
+from tinygrad_dnn.cli.kinds import (
+    class_weight,
+    count,
+    depth,
+    device,
+    layer_list,
+    picture_size,
+    processes,
+    seed,
+    share,
+    size,
+)
 from tinygrad_dnn.cli.output import complain
 
 
@@ -51,7 +63,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     _processes(parser)
     run = parser.add_argument_group("the run").add_argument
     run("--seed", type=seed, help="of weights, batches and dropout (default 1)")
-    run("--dtype", metavar="TYPE", help="float64 (default) or float32")
+    run("--dtype", type=DTYPE, metavar="TYPE", help="float64 (default) or float32")
     run(
         "--eager",
         dest="compiled",
@@ -62,6 +74,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     run(
         "--device",
+        type=device,
         metavar="DEVICE",
         help="where to compute: cpu (default), cuda (an NVIDIA GPU, by CuPy), or the name of "
         "another module that has CuPy's functions",
@@ -105,12 +118,14 @@ def _network(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--head",
+        type=HEAD,
         metavar="HEAD",
         help="sigmoid (default: two classes), softmax (many), or linear (numbers), also said as "
         "squared, absolute or huber",
     )
     add(
         "--cost",
+        type=COST,
         metavar="COST",
         help="of a sigmoid document (default), or stable: from the pre-activations, never NaN "
         "(default with float32, where an output soon rounds to 1); of a linear head squared "
@@ -118,11 +133,13 @@ def _network(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--activation",
+        type=ACTIVATION,
         metavar="NAME",
         help="of the hidden layers: relu (default), leaky_relu, tanh, sigmoid, gelu or swish",
     )
     add(
         "--init",
+        type=INIT,
         metavar="NAME",
         help="sqrt (default), he (default under softmax and linear), glorot, orthogonal, or the "
         "document's 0.01",
@@ -133,6 +150,7 @@ def _descent(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("the descent").add_argument
     add(
         "--optimizer",
+        type=OPTIMIZER,
         metavar="NAME",
         help="sgd (default), momentum, nesterov, rmsprop, adagrad, adam (default under softmax "
         "and linear) or adamw",
@@ -158,6 +176,13 @@ def _descent(parser: argparse.ArgumentParser) -> None:
         help="examples of an update, shuffled for each epoch; or all (default; 64 under softmax "
         "and linear)",
     )
+    add(
+        "--memory",
+        type=count,
+        metavar="MB",
+        help="leave the examples in their HDF5 file and read the batches within so many megabytes, "
+        "shuffled by blocks; for files larger than memory",
+    )
     add("--beta", type=float, metavar="B", help="of momentum, nesterov (0.9) and rmsprop (0.99)")
     add("--dampening", type=float, metavar="D", help="of momentum (0)")
     add("--beta1", type=float, metavar="B", help="of adam and adamw (0.9)")
@@ -167,6 +192,7 @@ def _descent(parser: argparse.ArgumentParser) -> None:
     add("--clip-value", type=float, metavar="C", help="gradients are cut off at -C and C")
     add(
         "--schedule",
+        type=SCHEDULE,
         metavar="NAME",
         help="of the rate: constant (default), step, cosine or plateau",
     )
@@ -203,6 +229,7 @@ def _against_overfitting(parser: argparse.ArgumentParser) -> None:
     add("--label-smoothing", type=float, metavar="E", help="share that goes to all classes alike")
     add(
         "--class-weight",
+        type=class_weight,
         metavar="W",
         help="balanced: all classes count alike; or a weight for each, 1,5",
     )
@@ -232,11 +259,11 @@ def _processes(parser: argparse.ArgumentParser) -> None:
     add(
         "--cluster",
         nargs="?",
-        type=count,
+        type=processes,
         const=0,
         metavar="N",
-        help="train on N processes of this machine, as many as cores by default; says when that "
-        "does not pay",
+        help="train on N processes of this machine, by default as many as cores, all; says when "
+        "that does not pay",
     )
     scheduler_arguments(group)
     add(

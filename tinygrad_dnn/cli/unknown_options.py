@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tinygrad_dnn.cli.choices import nearest
+
 # What others call it, and what it is called here.
 MEANT = {
     "--lr": "--learning-rate",
@@ -52,12 +54,10 @@ def refusal(unknown: Sequence[str], known: Collection[str]) -> str:
         unknown: those words.
         known: the options of the command.
     """
-    from difflib import get_close_matches
-
     message = f"unrecognized arguments: {' '.join(unknown)}"
     wrong = next((word.split("=")[0] for word in unknown if word.startswith("--")), "")
     wrong = wrong.replace("_", "-").lower()
     meant = MEANT.get(wrong, "")
     if meant.split(" ")[0] not in known:
-        meant = next(iter(get_close_matches(wrong, sorted(known), 1, 0.7)), "")
+        meant = nearest(wrong, known, 0.7)
     return f"{message}; did you mean {meant}?" if meant else message

@@ -6,7 +6,6 @@ so the network is used only where that was asked for, encrypted or said to be sa
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +64,7 @@ def connect(
         TimeoutError: the scheduler does not answer, or has no worker.
     """
     if address is not None:
-        address = _checked_address(address, insecure)
+        address = check_address(address, insecure)
         if workers is not None:
             raise ValueError(
                 f"connect: workers are processes of this machine, those of {address} were started "
@@ -86,8 +85,12 @@ def connect(
         yield client
 
 
-def _checked_address(address: str, insecure: bool) -> str:
-    """The address with its protocol, if it may be used."""
+def check_address(address: str, insecure: bool) -> str:
+    """The address with its protocol.
+
+    Raises:
+        ValueError: it can't be used, or is not safe.
+    """
     full = address if "://" in address else f"tcp://{address}"
     try:
         parts = urlsplit(full)
@@ -137,6 +140,8 @@ def _local(opened: ExitStack, workers: int | None) -> Any:
 
 def _at(address: str, timeout: float) -> Any:
     """A client of the scheduler at an address."""
+    import asyncio  # `train` without a cluster has no use for it
+
     from distributed import Client, Security
 
     try:
@@ -161,9 +166,11 @@ def _at(address: str, timeout: float) -> Any:
 
 async def _greet(address: str, timeout: float, security: dict[str, Any]) -> None:
     """Exchange greetings with a scheduler; a Client would wait for them without end."""
+    from asyncio import wait_for
+
     from distributed.comm.core import connect as open_comm
 
-    comm = await asyncio.wait_for(open_comm(address, timeout=timeout, **security), timeout)
+    comm = await wait_for(open_comm(address, timeout=timeout, **security), timeout)
     comm.abort()
 
 

@@ -49,6 +49,7 @@ class ClusterShards(Shards):
         weights: of the examples (1, m).
 
     Attributes:
+        settings: of the run.
         seconds: of each step: the whole, the computing of the worker with most of it, of all.
         waiting: called every second while a step is waited for; what it raises ends the step.
 
@@ -68,7 +69,7 @@ class ClusterShards(Shards):
     ) -> None:
         if settings.shards is None:
             raise ValueError("settings: expected how many shards there are, got None")
-        self._client, self.m = client, Y.shape[1]
+        self._client, self.m, self.settings = client, Y.shape[1], settings
         self._names = worker_names(client)
         self._workers, self._alone = sorted(self._names), False
         self._check_file(source)

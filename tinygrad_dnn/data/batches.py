@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import as_numpy, is_elsewhere
 from tinygrad_dnn.storage.validate import generator
 
 Array = NDArray[Any]
@@ -87,7 +88,7 @@ def split(
         ValueError: a part would be empty, or X and Y of other shapes than those.
     """
     X, Y = _columns("split", X, Y)
-    which = np.unique(Y, axis=1, return_inverse=True)[1].ravel() if stratify else None
+    which = _classes("split", Y) if stratify else None
     train, validation = split_positions(X.shape[1], share, rng, which)
     return _parted(X, Y, train, validation)
 
@@ -125,11 +126,17 @@ def fold(
         )
     order = rng.permutation(m)
     if stratify:
-        classes = np.unique(Y, axis=1, return_inverse=True)[1].ravel()
+        classes = _classes("fold", Y)
         order = order[np.argsort(classes[order], kind="stable")]
     kept = np.zeros(m, dtype=bool)
     kept[order[k - 1 :: n]] = True  # dealt out class after class
     return _parted(X, Y, np.flatnonzero(~kept), np.flatnonzero(kept))
+
+
+def _classes(who: str, Y: Any) -> Array:
+    """The number (m,) of the class of each column, which is looked at here."""
+    found: Array = np.unique(as_numpy(Y, who), axis=1, return_inverse=True)[1].ravel()
+    return found
 
 
 def split_positions(
@@ -167,11 +174,12 @@ def _parted(X: Array, Y: Array, train: Array, kept: Array) -> tuple[Array, Array
 
 def columns_at(x: Any, positions: Any) -> Any:
     """Columns, in the memory order of x: of a transposed array each lies in one piece."""
-    return x.T[positions].T if x.T.flags.c_contiguous else np.take(x, positions, axis=1)
+    lies_transposed = hasattr(x, "flags") and x.T.flags.c_contiguous  # Dask's lie in chunks
+    return x.T[positions].T if lies_transposed else np.take(x, positions, axis=1)
 
 
 def _columns(who: str, X: Any, Y: Any) -> tuple[Array, Array]:
-    X, Y = np.asarray(X), np.asarray(Y)
+    X, Y = (x if is_elsewhere(x) else np.asarray(x) for x in (X, Y))
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"{who}: expected X (n_x, m) and Y (1, m) or (n_L, m), examples in columns, got "

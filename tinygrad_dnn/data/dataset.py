@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_dnn.data.batches import split_positions
 from tinygrad_dnn.data.examples import float_dtype, not_finite, scale, such, whole_labels
-from tinygrad_dnn.data.values import ArrayValues, H5Values, Values
+from tinygrad_dnn.data.values import ArrayValues, H5Values, RowValues, Values
 from tinygrad_dnn.storage.hdf5_reader import contents, has_dataset, open_h5, open_h5_dataset
 from tinygrad_dnn.storage.hdf5_values import read_h5_text
 
@@ -187,6 +187,46 @@ class Dataset:
         if self.y is not None:
             y = ArrayValues(self.y.read().ravel()[start:stop], self.y.name, self.y.where + which)
         return self._of(x, y)
+
+    def rows(self, positions: NDArray[Any]) -> Dataset:
+        """Some of the examples, in order, which stay where they are until they are asked for.
+
+        Args:
+            positions: of theirs, increasing.
+
+        Raises:
+            ValueError: no positions, or such as are not among the examples or do not increase.
+            OSError: the file is damaged where the labels are.
+        """
+        at = np.asarray(positions)
+        whole = at.dtype.kind in "iu" and at.ndim == 1 and len(at) > 0
+        if not (whole and at[0] >= 0 and at[-1] < self.m and (np.diff(at) > 0).all()):
+            raise ValueError(
+                f"{self.path}: expected increasing positions from 0 to {self.m - 1}, got {at}"
+            )
+        y = None
+        if self.y is not None:
+            y = ArrayValues(self.y.read().ravel()[at], self.y.name, self.y.where)
+        return self._of(RowValues(self.x, at.astype(np.int64)), y)
+
+    def require_finite(self, dtype: DTypeLike = np.float64) -> None:
+        """Go through the examples as `columns` does, and keep none.
+
+        Raises:
+            TypeError, ValueError, OSError: as `columns`.
+        """
+        dtype = float_dtype(dtype, "columns")
+        if self.x_dtype.kind != "f":
+            return
+        wrong, first = [], None
+        for start, block in self.x.blocks():
+            part = np.empty((len(block), self.n_x), dtype)
+            scale(block.reshape(len(block), -1), part)
+            if found := not_finite(part):
+                first = part[found[0]] if first is None else first
+                wrong += [start + i for i in found]
+        if first is not None:
+            raise ValueError(self._not_finite(wrong, first))
 
     def images(self) -> NDArray[Any]:
         """The examples as stored, (m, ...), in C order and native byte order.

@@ -14,6 +14,7 @@ from tinygrad_dnn.storage.hdf5_values import H5Rows, h5_blocks, read_h5
 
 Array = NDArray[Any]
 BLOCK = 8 * 2**20  # bytes of an array that are looked at together
+PIECE = 2**20  # bytes that some rows are taken from at a time
 
 
 class Values(Protocol):
@@ -95,3 +96,56 @@ class ArrayValues:
     def read_rows(self, start: int, out: Array) -> None:
         """As `Values.read_rows`."""
         out[...] = self._array[start : start + len(out)]
+
+
+class RowValues:
+    """Some rows of other values, in their order; read when they are asked for.
+
+    Args:
+        rows: their positions, in increasing order.
+    """
+
+    def __init__(self, values: Values, rows: NDArray[np.int64]) -> None:
+        self._values, self._rows = values, rows
+        self.name, self.where = values.name, values.where
+        self.shape: tuple[int, ...] = (len(rows), *values.shape[1:])
+        self.dtype: np.dtype[Any] = values.dtype
+        self.chunk_rows: int = values.chunk_rows
+
+    def blocks(self) -> Iterator[tuple[int, Array]]:
+        """As `Values.blocks`."""
+        m, k = self.shape[0], self._within(BLOCK)
+        for start in range(0, m, k):
+            out = self._empty(min(k, m - start))
+            self.read_rows(start, out)
+            yield start, out
+
+    def read(self) -> Array:
+        """As `Values.read`."""
+        out = self._empty(self.shape[0])
+        self.read_rows(0, out)
+        return out
+
+    def read_rows(self, start: int, out: Array) -> None:
+        """As `Values.read_rows`; what lies between them is read, and left, by whole chunks."""
+        rows, most = self._rows[start : start + len(out)], self._within(PIECE)
+        done = 0
+        while done < len(rows):
+            first = int(rows[done])
+            end = done + int(np.searchsorted(rows[done:], first - first % most + most))
+            part, span = rows[done:end] - first, int(rows[end - 1]) + 1 - first
+            if span == len(part):
+                self._values.read_rows(first, out[done:end])
+            else:
+                piece = self._empty(span)
+                self._values.read_rows(first, piece)
+                np.take(piece, part, axis=0, out=out[done:end])
+            done = end
+
+    def _within(self, most: int) -> int:
+        """How many rows, whole chunks, take so many bytes; one chunk at least."""
+        row = self._empty(1).nbytes * self.chunk_rows
+        return max(1, most // max(1, row)) * self.chunk_rows
+
+    def _empty(self, k: int) -> Array:
+        return np.empty((k, *self.shape[1:]), self.dtype)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from tinygrad_dnn.storage.whole_file import write
 from tinygrad_dnn.sweep.jobs import Job, Outcome
 from tinygrad_dnn.sweep.processes import POLL, Process, program_of
+from tinygrad_dnn.sweep.results import note_seconds, seconds_of
 
 ASKED = 0.5  # seconds between two looks of a task at whether it is still wanted
 
@@ -148,6 +149,7 @@ def carry_out_there(
             outcome = found.result()
         finally:
             process.close()
+        note_seconds(folder, seconds_of(folder))  # of files that travel nobody knows the times
         return There(
             outcome.failed, outcome.interrupted, outcome.seconds, worker.address, _files(folder)
         )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dnn.storage.whole_file import write_text
+
 FILE = "result.json"
 TIME = "seconds.txt"  # a file of its own: the same run gives the same result, in another time
+AT_WORK = "at-work"  # of a sitting that did not end
 # How runs are compared, and whether more is better.
 SCORES = {"accuracy": True, "error": False, "cost": False}
 WORDS = {"accuracy": "accuracy", "error": "root mean squared error", "cost": "cost"}
@@ -24,7 +28,7 @@ class Result:
         iterations: how many it took.
         stopped: why it diverged; empty where it did not.
         measured: by the examples' part ("training", "validation", "test") the numbers by name.
-        seconds: how long it took, all its beginnings together; NaN where nobody noted it.
+        seconds: how long it took, all its sittings together; NaN where nobody noted it.
     """
 
     iterations: int
@@ -49,11 +53,25 @@ def result_of(folder: Path) -> Result | None:
 
 
 def seconds_of(folder: Path) -> float:
-    """How long the run in a folder took so far; NaN where that is not noted."""
+    """How long the run in a folder took so far, all its sittings together; NaN if not noted.
+
+    A sitting that was killed lasted from its note to the last file that it wrote.
+    """
     try:
-        return float((folder / TIME).read_text(encoding="utf-8"))
+        before, *at_work = (folder / TIME).read_text(encoding="utf-8").split()
+        if at_work != [AT_WORK]:
+            return float(before)
+        begun = (folder / TIME).stat().st_mtime  # by one clock, whoever's the disk is
+        last = max(p.stat().st_mtime for p in folder.iterdir())
+        return float(before) + last - begun
     except (OSError, ValueError):
         return math.nan
+
+
+def note_seconds(folder: Path, seconds: float, *, at_work: bool = False) -> None:
+    """Note how long the run in a folder took so far; `at_work` as another sitting begins."""
+    with suppress(OSError):  # no run fails for want of it
+        write_text(folder / TIME, f"{seconds:.3f}{f' {AT_WORK}' * at_work}\n")
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, float]:

@@ -18,11 +18,13 @@ from tinygrad_dnn.train.loop import (
     steps_per_epoch,
     train,
     train_in_shards,
+    train_streamed,
 )
 from tinygrad_dnn.train.model import Model, load_model
 from tinygrad_dnn.train.settings import RATES, SCHEDULES, Settings, count_kept
 from tinygrad_dnn.train.state import LazyArrays, State
 from tinygrad_dnn.train.step import iteration_of, step_of
+from tinygrad_dnn.train.streamed import StreamedPredictor
 
 __all__ = [
     "RATES",
@@ -34,6 +36,7 @@ __all__ = [
     "Predictor",
     "Settings",
     "State",
+    "StreamedPredictor",
     "accuracy",
     "begin",
     "check_examples",
@@ -48,4 +51,5 @@ __all__ = [
     "steps_per_epoch",
     "train",
     "train_in_shards",
+    "train_streamed",
 ]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_dnn.array_modules import as_numpy
 from tinygrad_dnn.data import batch_positions, fold, split
 from tinygrad_dnn.data.batches import columns_at
 from tinygrad_dnn.network import dropout_masks, one_hot
@@ -29,7 +30,7 @@ def check_examples(X: Array, Y: Array, settings: Settings) -> tuple[Array, Array
         ValueError: shapes that do not fit each other or the layers, no examples, labels outside
             the head's classes, or values that are not finite in that dtype.
     """
-    X, Y = _real("X", X), np.asarray(Y)
+    X, Y = _real("X", X), as_numpy(Y, "Y")
     n_x = settings.layer_dims[0]
     if X.ndim != 2 or X.shape[0] != n_x:
         raise ValueError(
@@ -70,7 +71,7 @@ def check_labels(Y: Array, m: int, settings: Settings) -> Array:
 
 def _real(name: str, x: Any) -> Array:
     """An array of real numbers, or of objects that may be such."""
-    array: Array = np.asarray(x)
+    array: Array = as_numpy(x, name)
     if array.dtype.kind in "SUVcmM":
         kinds = {"c": "complex numbers", "U": "texts", "S": "bytes"}
         what, advice = kinds.get(array.dtype.kind, f"{array.dtype} values"), ""
@@ -183,7 +184,16 @@ class Batch(NamedTuple):
 
 
 class Order:
-    """The order in which the iterations of a run take its m examples."""
+    """The order in which the iterations of a run take its m examples.
+
+    Attributes:
+        size: examples of a batch.
+        steps: iterations of an epoch.
+        draws: whether anything is drawn.
+        layout: see `State.layout`.
+    """
+
+    layout: tuple[int, int] | None = None
 
     def __init__(self, m: int, settings: Settings) -> None:
         self.m, self.settings = m, settings
@@ -203,6 +213,12 @@ class Order:
         rng = np.random.default_rng((self.settings.seed, DRAWING))
         return rng.bit_generator.state
 
+    def positions(self, rng: np.random.Generator | None) -> list[Any]:
+        """Those of the batches of an epoch, drawn; or a slice of all."""
+        if rng is None or self.settings.batch_size is None:
+            return [slice(None)]
+        return [*batch_positions(self.m, self.size, rng)]
+
     def turns(
         self, parameters: Mapping[str, Array], begun: Mapping[str, Any] | None, done: int
     ) -> Iterator[Turn]:
@@ -216,10 +232,7 @@ class Order:
         while True:
             if rng is not None:
                 begun = rng.bit_generator.state
-            positions: list[Any] = [slice(None)]
-            if rng is not None and self.settings.batch_size is not None:
-                positions = batch_positions(self.m, self.size, rng)
-            for k, at in enumerate(positions):
+            for k, at in enumerate(positions := self.positions(rng)):
                 m, masks = self.m if isinstance(at, slice) else len(at), None
                 if rng is not None and keep < 1:
                     masks = dropout_masks(parameters, m, keep, rng)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from tinygrad_dnn.train.examples import Batch, Examples, Turn
 from tinygrad_dnn.train.settings import Settings
 from tinygrad_dnn.train.state import LazyArrays, State
 from tinygrad_dnn.train.step import iteration_of, step_of
+from tinygrad_dnn.train.streamed import StreamedExamples
 
 Array = NDArray[Any]
 REWRITTEN = (
@@ -51,7 +53,7 @@ Advance = Callable[[State], Iteration]
 
 
 def advance_on(
-    examples: Examples,
+    examples: Examples | StreamedExamples,
     settings: Settings,
     state: State,
     note: Callable[[str], None] | None,
@@ -61,18 +63,19 @@ def advance_on(
     step: Callable[..., Any] = step_of(settings, examples.m)
     steps: Sequence[Any] = ()
     done = state.iteration % examples.steps
-    batches = examples.batches(state.parameters, state.random_state, done)
+    batches: Iterator[Batch] = examples.batches(state.parameters, state.random_state, done)
     rate = rate_of(settings, there)
     loop = None
     if settings.compiled:
-        if settings.loops and examples.weights is None:
+        if settings.loops and isinstance(examples, Examples) and examples.weights is None:
             loop = _loop_of(iteration_of(settings), examples.X, examples.Y, state)
         if loop is not None:
             steps = loop.steps
         else:
             step = compile(step, reuse_outputs=True)
-            batch = next(examples.batches(state.parameters, state.random_state, done))
-            step = step.prepare(*_arguments(state, batch, rate))
+            first = next(batches)
+            step = step.prepare(*_arguments(state, first, rate))
+            batches = chain([first], batches)
             steps = step.steps
     if note is not None and any(s.row.name.startswith("log") for s in steps):
         note(REWRITTEN)

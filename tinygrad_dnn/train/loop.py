@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_dnn.array_modules import CPU, device_module, to_host
+from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.network import initialize_parameters
 from tinygrad_dnn.optim import Plateau, early_stopping
 from tinygrad_dnn.storage.validate import integer
@@ -24,8 +26,10 @@ from tinygrad_dnn.train.iterations import REWRITTEN, Advance, Iteration, advance
 from tinygrad_dnn.train.settings import Settings
 from tinygrad_dnn.train.shards import Shards, ShardsHere, advance_in_shards
 from tinygrad_dnn.train.state import State
+from tinygrad_dnn.train.streamed import StreamedExamples, StreamedPredictor
 
 Array = NDArray[Any]
+HeldOut = Callable[[Mapping[str, Any]], float]  # the cost on validation examples
 RECORD_EVERY = 100  # iterations between recorded costs of the full batch, as the document prints
 
 
@@ -87,6 +91,10 @@ def train(
             iteration and op and what to try, its `state` is the last good one.
     """
     there = device_module(device)
+    if settings.memory is not None:
+        raise ValueError(
+            "memory: these settings have batches read from a file within it; train_streamed does"
+        )
     X, Y = check_examples(X, Y, settings)
     if settings.shards is not None:
         if there is not np:
@@ -103,9 +111,54 @@ def train(
     def begin_at(state: State) -> Advance:
         return advance_on(examples, settings, state, note, there)
 
-    return _descend(
-        examples, begin_at, settings, iterations, start, validation, after, progress, there
-    )
+    cost = _cost_on(validation, settings, there)
+    return _descend(examples, begin_at, settings, iterations, start, cost, after, progress, there)
+
+
+def train_streamed(
+    data: Dataset,
+    settings: Settings,
+    iterations: int = 2500,
+    *,
+    start: State | None = None,
+    validation: Dataset | None = None,
+    weights: Array | None = None,
+    after: Callable[[State, float], None] | None = None,
+    note: Callable[[str], None] | None = None,
+    progress: bool = False,
+    device: str | ModuleType = CPU,
+) -> State:
+    """As `train`, of examples that stay in their file and are read in batches: `data.Stream`.
+
+        settings = Settings((784, 64, 10), 0.001, cost="softmax", batch_size=64, memory=512)
+        with read("large.h5") as data:
+            state = train_streamed(data, settings, iterations=10_000)
+
+    Three quarters of `settings.memory` are for the batches, a quarter for reading the validation
+    examples. Beside that are the labels, their positions and the program. The costs are those of
+    `train` in the same order, bit for bit; going on with a state wants a file in the same chunks.
+
+    Args:
+        data: the training examples, `Dataset.rows` of a file or all of it; it stays open.
+        validation: examples that are not trained on; their cost is that of `train` but for
+            rounding.
+
+    Raises:
+        ValueError, DivergedError: as `train`; too little memory.
+        OSError: the file is damaged.
+    """
+    there = device_module(device)
+    with closing(StreamedExamples(data, settings, weights, there.asarray)) as examples:
+
+        def begin_at(state: State) -> Advance:
+            return advance_on(examples, settings, state, note, there)
+
+        cost = None
+        if validation is not None:
+            cost = partial(StreamedPredictor(validation, settings).cost, bring=there.asarray)
+        return _descend(
+            examples, begin_at, settings, iterations, start, cost, after, progress, there
+        )
 
 
 def train_in_shards(
@@ -141,7 +194,18 @@ def train_in_shards(
             note(REWRITTEN)
         return advance_in_shards(shards, order, settings, state, iterations)
 
-    return _descend(order, begin_at, settings, iterations, start, validation, after, progress)
+    cost = _cost_on(validation, settings, np)
+    return _descend(order, begin_at, settings, iterations, start, cost, after, progress)
+
+
+def _cost_on(
+    validation: tuple[Array, Array] | None, settings: Settings, there: ModuleType
+) -> HeldOut | None:
+    """The cost on validation examples, which lie where is computed."""
+    if validation is None:
+        return None
+    X, Y = map(there.asarray, check_examples(*validation, settings))
+    return partial(settings.held_out_cost, X, Y)
 
 
 def _descend(
@@ -150,13 +214,12 @@ def _descend(
     settings: Settings,
     iterations: int,
     start: State | None,
-    validation: tuple[Array, Array] | None,
+    held_out: HeldOut | None,
     after: Callable[[State, float], None] | None,
     progress: bool,
     there: ModuleType = np,
 ) -> State:
     iterations = integer(iterations, "iterations")
-    held_out = None if validation is None else check_examples(*validation, settings)
     if settings.early_stopping is not None and held_out is None:
         raise ValueError(
             "early_stopping: it needs examples that are not trained on; give validation=, as "
@@ -175,7 +238,6 @@ def _descend(
         return start
     if there is not np:
         state = state.moved(there.asarray)
-        held_out = held_out and (there.asarray(held_out[0]), there.asarray(held_out[1]))
 
     def home(state: State) -> State:
         """What others see of a state: NumPy's arrays."""
@@ -240,16 +302,21 @@ def _begun(start: State, settings: Settings, order: Order) -> State:
         if not fresh:
             raise ValueError("start: expected a random state, as the run that it is of draws")
         random_state = order.begin()
+    if not fresh and start.layout != order.layout:
+        raise ValueError(
+            f"start: the run read its examples in blocks and windows of {start.layout}, the order "
+            f"now hangs on {order.layout}; go on with a file in the same chunks, and its memory"
+        )
     if optimizer == start.optimizer == {} and random_state is start.random_state:
         return start
-    return replace(start, optimizer=optimizer, random_state=random_state)
+    return replace(start, optimizer=optimizer, random_state=random_state, layout=order.layout)
 
 
 # --- records --------------------------------------------------------------------------------------
 
 
 def _recorded(
-    before: State, made: Iteration, settings: Settings, held_out: tuple[Array, Array] | None
+    before: State, made: Iteration, settings: Settings, held_out: HeldOut | None
 ) -> State:
     """The new state with its costs, and at a record with what follows from them."""
     value, state, turn = made.cost, made.state, made.turn
@@ -271,12 +338,12 @@ def _at_record(
     cost: float,
     parameters: Mapping[str, Array],
     settings: Settings,
-    held_out: tuple[Array, Array] | None,
+    held_out: HeldOut | None,
 ) -> State:
     state = replace(state, costs=(*state.costs, (iteration, cost)))
     judged = cost
     if held_out is not None:
-        judged = settings.held_out_cost(*held_out, parameters)
+        judged = held_out(parameters)
         if not math.isfinite(judged):
             return state  # nothing to record; the run itself is still good
         state = replace(state, validation=(*state.validation, (iteration, judged)))

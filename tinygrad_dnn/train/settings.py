@@ -82,6 +82,8 @@ class Settings:
             likes, and summed in the order of the parts; None for all at once. See `train.shards`.
         local_steps: K of local SGD: each shard takes K steps by itself, then the parameters and
             the optimiser's arrays are averaged.
+        memory: megabytes (2**20 bytes) in which the batches are read from a file by
+            `train_streamed`; their order hangs on it. None for examples in memory.
 
     Raises:
         ValueError: one of them can't be used; the message names it.
@@ -120,6 +122,7 @@ class Settings:
     early_stopping: int | None = None
     shards: int | None = None
     local_steps: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         known = {
@@ -140,7 +143,7 @@ class Settings:
         self._set(compiled=bool(self.compiled))
         for name, least in (("seed", 0), ("warm_up", 0), ("batch_size", 1), ("schedule_steps", 1),
                             ("schedule_patience", 0), ("early_stopping", 0), ("shards", 1),
-                            ("local_steps", 1)):  # fmt: skip
+                            ("local_steps", 1), ("memory", 1)):  # fmt: skip
             self._whole(name, least, 2**32 - 1 if name == "seed" else None)
         for name, least, below in (
             ("beta", 0, 1), ("dampening", 0, 1), ("beta1", 0, 1), ("beta2", 0, 1),
@@ -224,6 +227,13 @@ class Settings:
             raise ValueError(
                 "local_steps: each is on the whole shard; leave out the batch size (--batch-size "
                 "all) or the local steps"
+            )
+        if self.memory and self.batch_size is None:
+            raise ValueError("memory: batches are read within it; say their size, --batch-size N")
+        if self.memory and self.shards:
+            raise ValueError(
+                "memory: shards are held by workers; leave out it, or the shards (--cluster, "
+                "--scheduler, --shards)"
             )
         for name in ("clip_norm", "clip_value", "validation", "schedule_factor"):
             if getattr(self, name) == 0:

@@ -36,6 +36,8 @@ class State:
         plateau: where "plateau" stands; None before the first cost.
         best: what early stopping remembers, {"parameters", "cost", "waited"}; None before.
         stopped: whether it has ended the run.
+        layout: of examples that are read in batches, (rows of a block, blocks of a window), which
+            the order hangs on; None where they are in memory.
     """
 
     parameters: Mapping[str, Array]
@@ -50,6 +52,7 @@ class State:
     plateau: Waiting | None = None
     best: Mapping[str, Any] | None = None
     stopped: bool = False
+    layout: tuple[int, int] | None = None
 
     @property
     def chosen(self) -> Mapping[str, Array]:
@@ -76,6 +79,8 @@ class State:
                     for name, x in numbers.items()
                     if name != "parameters"
                 }
+        if self.layout is not None:
+            found["layout"] = np.asarray(self.layout, dtype=np.int64)
         if self.best is not None:
             found |= {f"{LAST}.{name}": p for name, p in self.parameters.items()}
             found["stopped"] = np.asarray(int(self.stopped))
@@ -118,6 +123,7 @@ class State:
             plateau=Waiting(**plateau) if plateau else None,  # type: ignore[typeddict-item]
             best={"parameters": dict(chosen), **best} if best else None,
             stopped=bool(carried.get("stopped", False)),
+            layout=tuple(carried["layout"].tolist()) if "layout" in carried else None,
             **others,
         )
 

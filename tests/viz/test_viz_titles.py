@@ -159,7 +159,7 @@ def test_titles_that_stay_where_graphviz_puts_them_are_crossed(
 ) -> None:
     picture = viz.draw(wide())
     moved, *_ = drawing(svg_of(picture))
-    monkeypatch.setattr(render, "clear", lambda placed: False)
+    monkeypatch.setattr(render, "clear", lambda placed: None)
     titles, arrows, _ = drawing(svg_of(picture))
     assert crossed(titles, arrows)
     for name, (left, top, *_) in titles.items():

@@ -204,11 +204,25 @@ def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> N
             leaf.zero_grad()
 
 
+def test_numbers_before_and_in_a_repeated_number_meet() -> None:
+    z = Tensor(np.arange(8.0).reshape(4, 2, 1), requires_grad=True, name="z")
+    loglik = -0.5 * ((z - 1.0) ** 2).sum(axis=(1, 2)) / 0.01
+    (line,) = viz.derive(loglik.mean()).lines
+    assert line.text.plain == "−100/m · (z − 1)"
+
+
 def test_terms_of_one_place_are_added_there() -> None:
     x = Tensor(np.ones(2), requires_grad=True, name="x")
     derived = viz.derive(100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2)
     (line,) = derived.lines
     assert line.text.plain.count("scatter") == 2
+    x = Tensor(np.ones((4, 2)), requires_grad=True, name="x")
+    rng, one, other = np.random.default_rng(0), np.array([1, 2, 2]), np.array([[0, 3], [1, 1]])
+    total = (x[one] * rng.normal(size=(3, 2))).sum() + (x[other] * rng.normal(size=(2, 2, 2))).sum()
+    line = viz.derive(total).lines[-1]
+    assert line.text.plain.count("scatter") == 2  # positions in arrays stay apart
+    total.backward()
+    np.testing.assert_allclose(value(line), x.grad)
 
 
 def test_a_half_is_no_number_of_examples() -> None:

@@ -104,6 +104,11 @@ ONLY_ON_PAPER = (
         lambda c, x, index: (getitem(c * x, index), c * getitem(x, index)), when.an_array,
         cases=({"x": (4, 3), "index": (slice(1, 3),)},),
     ),
+    Row(
+        "number with a repeated number",
+        lambda c, k, shape: (c * broadcast_to(k, shape), broadcast_to(c * k, shape)),
+        cases=({"c": 0.3, "k": 0.7, "shape": (3, 4)},),
+    ),
     mathematics(
         "product with a repeated row",
         lambda y, x, shape: (y @ broadcast_to(x, shape), sum(y, 1, keepdims=True) @ x),

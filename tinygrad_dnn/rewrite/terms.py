@@ -210,6 +210,15 @@ def _every_element_is(x: Any, number: Any) -> bool:
     return bool(np.all(x == number)) and not (zero and np.signbit(x).any())
 
 
+def _same(x: Any, y: Any) -> bool:
+    """Whether two settings are equal; an index may hold arrays."""
+    if isinstance(x, tuple) and isinstance(y, tuple):
+        return len(x) == len(y) and all(map(_same, x, y))
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return np.array_equal(x, y)
+    return bool(x == y)
+
+
 def matches(term: Any, x: Any, found: Match) -> bool:
     """Whether an input has the form of a term; what variables stand for is added to `found`."""
     if not isinstance(term, Term):
@@ -225,7 +234,7 @@ def matches(term: Any, x: Any, found: Match) -> bool:
         return False
     for key, wanted in term.meta.items():
         if isinstance(wanted, Setting):
-            if wanted in found and found[wanted] != x.meta[key]:
+            if wanted in found and not _same(found[wanted], x.meta[key]):
                 return False
             found[wanted] = x.meta[key]
         elif x.meta[key] != wanted:

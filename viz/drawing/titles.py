@@ -34,31 +34,22 @@ class _Gap(NamedTuple):
     begin: float
 
 
-def clear(placed: Placed) -> bool:
-    """Move titles, and what stands at their right, until no arrow crosses one.
-
-    Returns:
-        Whether anything has moved.
-    """
-    moved = False
+def clear(placed: Placed) -> None:
+    """Move titles, and what stands at their right, until no arrow crosses one."""
     for share in _SHARES * _ROUNDS:
-        parts, crossed = _parts(placed), False
+        parts, done = _parts(placed), True
         for box in placed.scopes.values():
             best = min(_gaps(box, parts, share), default=None)
             if best is not None and best.lack > 0:
                 _part(placed, best.cut, best.lack + _MORE)
-                parts, crossed = _parts(placed), True
-        if not crossed:
+                parts, done = _parts(placed), False
+        if done:
             break
-        moved = True
     parts = _parts(placed)
     for box in placed.scopes.values():
         gaps = _gaps(box, parts) or [_Gap(0.0, 0.0, box.left + _ASIDE)]
         best = next((gap for gap in gaps if gap.lack <= 0), min(gaps))
-        x = best.begin + box.width / 2
-        moved |= abs(x - box.x) > 1.0
-        box.x = x
-    return moved
+        box.x = best.begin + box.width / 2
 
 
 def crossed(placed: Placed) -> list[str]:

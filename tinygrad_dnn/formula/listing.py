@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.constants import array_names, figures, named_arrays
@@ -27,7 +27,7 @@ def listed(graph: Graph) -> str:
         Z1  (8, 200)  float64   h4 + b1       in layer 1
         returns Z1
     """
-    names = distinct_names(graph, {n: printable(n.name) for n in graph if n.name}, graph)
+    names = distinct_names(graph, {n: printable(n.name) for n in graph if n.name}, set(graph))
     text = formulas(graph, names, SHOWN)
     rows = [
         (
@@ -62,7 +62,7 @@ def with_ids(
 
 
 def distinct_names(
-    graph: Graph, named: Mapping[Node, str], others: Container[Node] = ()
+    graph: Graph, named: Mapping[Node, str], others: Set[Node] = frozenset()
 ) -> dict[Node, str]:
     """Names no two of which are alike: the second W1 is W1_2; of constant arrays too.
 

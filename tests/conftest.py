@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ from commands import train_model
 from threadpoolctl import threadpool_limits
 
 from tinygrad_dnn.rewrite import Rewritten, engine
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end; the cycle collector need not visit them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -94,6 +94,18 @@ def test_the_last_value_that_all_of_the_cost_hangs_on_is_the_answer() -> None:
     assert answer_of(graph, {}, x, answers) is again[twice[0].node]
 
 
+def test_long_positions_that_differ_in_the_middle_are_no_equal_settings() -> None:
+    m, rng = 2000, np.random.default_rng(0)
+    given = Tensor(rng.normal(size=(2, m)), name="X")
+    target = Tensor(rng.normal(size=(1, m)), name="Y")
+    one, two = np.arange(m), np.arange(m)
+    two[[900, 1100]] = two[[1100, 900]]
+    u = Tensor([[1.0, 2.0]], requires_grad=True) @ given
+    cost = ((u[:, one] - target) ** 2 + (u[:, two] - target) ** 2).mean()
+    graph = trace([cost.node])
+    assert answer_of(graph, {}, given.node, target.node) is u.node
+
+
 def test_what_is_given_comes_before_what_is_likely(tmp_path: Path) -> None:
     other, counts = np.linspace(0, 1, m), np.arange(m) + 2.0
     cost = ((w @ X - t) ** 2 * other).mean()

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dnn.formula.constants import Constant
 from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.rewrite.nodes import key_of
 
 
 def answer_of(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node | None:
@@ -59,16 +60,19 @@ def _between(graph: Graph, X: Leaf) -> set[Node]:
 
 
 def _first_of_equals(graph: Graph) -> dict[Node, Node]:
-    """For each node the first one with the same op, settings and inputs."""
+    """For each node the first one with the same op, settings and inputs; of arrays, equal ones."""
     seen: dict[Any, Node] = {}
     first: dict[Node, Node] = {}
+    arrays: dict[Constant, Any] = {}
+
+    def same(x: Any) -> Any:
+        if isinstance(x, Node):
+            return first[x]
+        return arrays.setdefault(Constant(x), x) if np.ndim(x) else x
+
     for node in graph:
-        inputs = [first[x] if isinstance(x, Node) else _constant(x) for x in node.inputs]
-        settings = [(k, str(v)) for k, v in node.meta.items()]
-        key = node if node.op is None else (node.op, *settings, *inputs)
+        key = node
+        if node.op is not None:
+            key = key_of(node.op, [same(x) for x in node.inputs], node.meta)
         first[node] = seen.setdefault(key, node)
     return first
-
-
-def _constant(x: Any) -> Any:
-    return Constant(x) if np.ndim(x) else (type(x), str(x))

@@ -13,10 +13,10 @@ from tinygrad_dnn.cli.run_data import (
     kept_in_file,
     require_batch,
     require_classes,
+    require_read_by_parts,
     rows_of,
-    training_path,
 )
-from tinygrad_dnn.data import Dataset, is_hdf5
+from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.train import Settings, StreamedPredictor
 from tinygrad_dnn.train.streamed import StreamedExamples
 
@@ -30,19 +30,13 @@ class InFile(NamedTuple):
 
 def check_options(args: argparse.Namespace) -> None:
     """Raise ValueError where `--memory` is said of what isn't read from a file by parts."""
-    if args.find_learning_rate:
-        raise ValueError("--find-learning-rate: it holds all examples; leave out --memory")
-    if args.test_share is not None:
-        raise ValueError(
-            "--test-share: with --memory examples are read from the file as it is; store the test "
-            "examples in a file of their own, --test FILE"
-        )
-    path = training_path(args)
-    if path is not None and not is_hdf5(path):
-        raise ValueError(
-            f"{path}: expected an HDF5 file, which is read by parts; leave out --memory, or store "
-            "the examples as HDF5"
-        )
+    require_read_by_parts(
+        args,
+        whole="it holds all examples",
+        read="with --memory examples are read",
+        parts="which is read by parts",
+        leave="--memory",
+    )
 
 
 def read_files(

@@ -18,11 +18,12 @@ from tinygrad_dnn.cli.run_data import (
     read_test,
     require_batch,
     require_classes,
+    require_read_by_parts,
     rows_of,
     training_path,
 )
 from tinygrad_dnn.cluster.connect import check_address
-from tinygrad_dnn.data import Dataset, is_hdf5
+from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.storage import run_file
 from tinygrad_dnn.train import Settings, check_labels
 from tinygrad_dnn.train.shards import shard_bounds
@@ -55,19 +56,13 @@ def asked(args: argparse.Namespace) -> bool:
         raise ValueError(
             "--cluster starts processes here, --scheduler uses those of an address; leave out one"
         )
-    if args.find_learning_rate:
-        raise ValueError("--find-learning-rate: it runs in one process; leave out the cluster")
-    if args.test_share is not None:
-        raise ValueError(
-            "--test-share: workers read their examples from the file as it is; store the test "
-            "examples in a file of their own, --test FILE"
-        )
-    path = training_path(args)
-    if path is not None and not is_hdf5(path):
-        raise ValueError(
-            f"{path}: expected an HDF5 file, of which each worker reads its own rows; leave out "
-            "the cluster, or store the examples as HDF5"
-        )
+    require_read_by_parts(
+        args,
+        whole="it runs in one process",
+        read="workers read their examples",
+        parts="of which each worker reads its own rows",
+        leave="the cluster",
+    )
     _require_dask()
     return True
 

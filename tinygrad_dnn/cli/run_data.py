@@ -62,6 +62,32 @@ def training_path(args: argparse.Namespace) -> str | None:
     return path
 
 
+def require_read_by_parts(
+    args: argparse.Namespace, *, whole: str, read: str, parts: str, leave: str
+) -> None:
+    """Raise ValueError where an option, or the file, wants all examples in one memory.
+
+    Args:
+        whole: why there is no `--find-learning-rate`.
+        read: who reads the examples, for the error about `--test-share`.
+        parts: for what the file is HDF5.
+        leave: what to leave out instead.
+    """
+    if args.find_learning_rate:
+        raise ValueError(f"--find-learning-rate: {whole}; leave out {leave}")
+    if args.test_share is not None:
+        raise ValueError(
+            f"--test-share: {read} from the file as it is; store the test examples in a file of "
+            "their own, --test FILE"
+        )
+    path = training_path(args)
+    if path is not None and not is_hdf5(path):
+        raise ValueError(
+            f"{path}: expected an HDF5 file, {parts}; leave out {leave}, or store the examples as "
+            "HDF5"
+        )
+
+
 def open_files(args: argparse.Namespace, head: str) -> list[Dataset]:
     """The training data and, if there is any and it is asked for, the test data."""
     if len(args.files) > 2:

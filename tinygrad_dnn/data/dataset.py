@@ -86,13 +86,7 @@ class Dataset:
         """
         dtype = float_dtype(dtype, "columns")
         rows = np.empty((self.m, self.n_x), dtype)
-        wrong: list[int] = []
-        for start, block in self.x.blocks():
-            part = rows[start : start + len(block)]
-            scale(block.reshape(len(block), -1), part)
-            wrong += [start + i for i in not_finite(part)]
-        if wrong:
-            raise ValueError(self._not_finite(wrong, rows[wrong[0]]))
+        self._converted(lambda start, k: rows[start : start + k])
         return rows.T
 
     def labels(
@@ -218,15 +212,7 @@ class Dataset:
         dtype = float_dtype(dtype, "columns")
         if self.x_dtype.kind != "f":
             return
-        wrong, first = [], None
-        for start, block in self.x.blocks():
-            part = np.empty((len(block), self.n_x), dtype)
-            scale(block.reshape(len(block), -1), part)
-            if found := not_finite(part):
-                first = part[found[0]] if first is None else first
-                wrong += [start + i for i in found]
-        if first is not None:
-            raise ValueError(self._not_finite(wrong, first))
+        self._converted(lambda _, k: np.empty((k, self.n_x), dtype))
 
     def images(self) -> NDArray[Any]:
         """The examples as stored, (m, ...), in C order and native byte order.
@@ -311,6 +297,23 @@ class Dataset:
                 "on; as numbers to be predicted they are .targets(), or trained on by --head linear"
             )
         return whole_labels(y.read().ravel(), count, y.where)
+
+    def _converted(self, place: Callable[[int, int], NDArray[Any]]) -> None:
+        """Convert the examples, block by block, into what `place` gives for k rows from `start`.
+
+        Raises:
+            ValueError: some are not finite in its dtype.
+        """
+        wrong: list[int] = []
+        first = None
+        for start, block in self.x.blocks():
+            part = place(start, len(block))
+            scale(block.reshape(len(block), -1), part)
+            if found := not_finite(part):
+                first = part[found[0]] if first is None else first
+                wrong += [start + i for i in found]
+        if first is not None:
+            raise ValueError(self._not_finite(wrong, first))
 
     def _not_finite(self, wrong: list[int], row: NDArray[Any]) -> str:
         """Say which examples are not finite in the dtype of the first such row."""

@@ -20,7 +20,7 @@ from tinygrad_dnn.ops import REGISTRY
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of four numbers, so that tests need no large arrays."""
-    monkeypatch.setattr(regions, "BLOCK", 4)
+    monkeypatch.setattr(regions, "BLOCK", 32)  # bytes: four numbers
     monkeypatch.setattr(regions, "LEAST", 8)
 
 
@@ -115,12 +115,21 @@ def test_s250_no_bit_depends_on_the_number_of_threads() -> None:
 
 
 def test_a_block_is_a_fixed_part_of_a_large_array() -> None:
-    assert cut_of((1_000_000,)) == Cut(1_000_000, 1, 16_384)
-    assert cut_of((1, 1_000_000)) == Cut(1_000_000, 1, 16_384)
-    assert cut_of((2048, 256)) == Cut(2048, 2, 64)
-    assert cut_of((2, 1_000_000)) == Cut(1_000_000, 1, 8192)
+    assert cut_of((1_000_000,)) == Cut(1_000_000, 1, 32_768)
+    assert cut_of((1, 1_000_000)) == Cut(1_000_000, 1, 32_768)
+    assert cut_of((2048, 256)) == Cut(2048, 2, 128)
+    assert cut_of((2048, 256), itemsize=4) == Cut(2048, 2, 256)
+    assert cut_of((2, 1_000_000)) == Cut(1_000_000, 1, 16_384)
     assert cut_of((131_071,)) is None
     assert cut_of((400, 400_000)) is None  # neither axis has blocks that fit
+
+
+def test_a_block_of_narrow_numbers_has_as_many_bytes() -> None:
+    x = numbers(300_000).astype("f4")
+    for f in (lambda x: np.sum(np.sin(x * x) * np.exp(-x)), lambda x: np.sum((x > 0) * x * x)):
+        fast = compile(value_and_grad(f))
+        fast(x)
+        assert "65,536 of 300,000 places at a time" in fast.explain()
 
 
 def test_small_arrays_have_the_source_that_they_had() -> None:
@@ -139,7 +148,7 @@ def test_large_arrays_take_little_memory_and_the_switch_switches_off() -> None:
     value, slopes = fast(x, y)
     assert "_Blocks" in fast.source
     assert "blocks: " in fast.explain()
-    assert "16,384 of 300,000 places at a time" in fast.explain()
+    assert "32,768 of 300,000 places at a time" in fast.explain()
     assert fast.source.count("np.empty((300000,))") == 2  # the results
     plain, plainly = without(x, y)
     assert "_Blocks" not in without.source

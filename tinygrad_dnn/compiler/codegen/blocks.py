@@ -56,30 +56,31 @@ class _Blocks:
         ]
         return [whole[i] for i in self.order], [cut[i] for i in self.order]
 
-    def _stretch(self, number, of, arrays):
-        """The blocks that are the share of one thread."""
-        n = len(self.places)
+    def _run(self, todo, number, arrays):
+        """Blocks as long as there are any left to do: a thread that is held up does fewer."""
         whole, cut = self.sets[number]
-        for k in range(n * number // of, n * (number + 1) // of):
+        for k in iter(todo.popleft, None):
             place = self.places[k]
             self.work(
                 *[x[place[axis]] for x, axis in zip(arrays, self.axes)],
                 *[part[k, ...] for part in self.parts],
-                *(cut if self.short and k == n - 1 else whole),
+                *(cut if self.short and k == len(self.places) - 1 else whole),
             )
 
     def __call__(self, *arrays):
-        of = max(1, min(_THREADS or _cores(), len(self.places) // 4))
+        n = len(self.places)
+        of = max(1, min(_THREADS or _cores(), n // 2))
         while len(self.sets) < of:
             self.sets.append(self._empty())
+        todo = collections.deque([*range(n), *[None] * of])
         if of == 1:
-            self._stretch(0, 1, arrays)
+            self._run(todo, 0, arrays)
             return
         errors = []
 
         def share(number):
             try:
-                self._stretch(number, of, arrays)
+                self._run(todo, number, arrays)
             except BaseException as error:
                 errors.append(error)
 
@@ -88,11 +89,9 @@ class _Blocks:
             threading.Thread(target=contextvars.copy_context().run, args=(share, number))
             for number in range(1, of)
         ]
-        for number, thread in enumerate(threads, 1):
-            try:
+        for thread in threads:
+            with contextlib.suppress(RuntimeError):  # the system has no more: the others do it all
                 thread.start()
-            except RuntimeError:  # the system has no more of them
-                share(number)
         share(0)
         for thread in threads:
             while thread.ident is not None and thread.is_alive():

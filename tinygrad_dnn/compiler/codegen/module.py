@@ -109,7 +109,8 @@ def _module(sources: Sequence[Source], head: str) -> Iterator[str]:
     yield from (line for source in sources for line in filled(source.signature))
     packing = ["base64", "io", "zlib"] if constants.packed else []
     blocks = any(source.blocks for source in sources)
-    needed = sorted([*packing, *(["contextvars", "os"] if blocks else []), "threading"])
+    threads = ["collections", "contextlib", "contextvars", "os"] if blocks else []
+    needed = sorted([*packing, *threads, "threading"])
     yield from ('"""', "", *(f"import {name}" for name in needed), "")
     yield from (f"import {sources[0].imports} as np", "")
     yield from (UNPACK.splitlines() if constants.packed else [])

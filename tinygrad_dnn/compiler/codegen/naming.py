@@ -14,7 +14,8 @@ from tinygrad_dnn.compiler.tracing.signature import paths
 from tinygrad_dnn.graph import Leaf, Node
 
 OWN = {
-    "np", "out", "results", "workspace", "threading", "contextvars", "os", "base64", "io", "zlib",
+    "np", "out", "results", "workspace", "threading", "collections", "contextlib",
+    "contextvars", "os", "base64", "io", "zlib",
     "_array", "_Apart", "_unfit", "_layout", "_check_out", "_here", "_takes", "_fits", "_makes",
     "_THREADS", "_cores", "_Blocks",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 what they give.
 
 Line by line, an array that is larger than the processor's cache travels from memory and back for
-every op. A region is computed for 16,384 numbers at a time instead: what is only read inside it
+every op. A region is computed for 256 kB of each array at a time instead: what is only read inside it
 needs no more memory than that. The rules are fixed, so the same graph gives the same bits on every
 machine and on any number of threads.
 """
@@ -23,8 +23,10 @@ from tinygrad_dnn.compiler.codegen.writers import is_condition
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import astype, where
 
-BLOCK = 16_384  # numbers: 128 kB of float64, so that a dozen arrays fit into a second-level cache
-LEAST = 8 * BLOCK  # numbers of an array from which on a region pays
+# Bytes: a few arrays fit into a second-level cache, and one op on a block takes much longer than
+# handing over the interpreter's lock. With half of it two threads on float32 gain nothing.
+BLOCK = 2**18
+LEAST = 131_072  # numbers of an array from which on a region pays
 SHORTEST = 3  # lines over such arrays that a region has
 
 
@@ -84,18 +86,21 @@ class Region:
         return self.cut.block(x.shape, at), at
 
 
-def cut_of(shape: tuple[int, ...]) -> Cut | None:
-    """How to cut arrays of a shape; None where they are small, or have no fitting axis.
+def cut_of(shape: tuple[int, ...], itemsize: int = 8) -> Cut | None:
+    """How to cut arrays of a shape and of numbers of so many bytes.
 
-    cut_of((1_000_000,)) == Cut(n=1_000_000, axis=1, step=16_384)
-    cut_of((2048, 256)) == Cut(n=2048, axis=2, step=64)
+    None where they are small, or have no fitting axis.
+
+    cut_of((1_000_000,)) == Cut(n=1_000_000, axis=1, step=32_768)
+    cut_of((2048, 256), itemsize=4) == Cut(n=2048, axis=2, step=256)
     """
+    most = BLOCK // itemsize
     if prod(shape) < LEAST:
         return None
     for at in (next(i for i, n in enumerate(shape) if n > 1), len(shape) - 1):
         outer, inner = prod(shape[:at]), prod(shape[at + 1 :])
-        if outer * inner <= (BLOCK if outer == 1 else 16):
-            return Cut(shape[at], len(shape) - at, max(1, BLOCK // (outer * inner)))
+        if outer * inner <= (most if outer == 1 else 16):
+            return Cut(shape[at], len(shape) - at, max(1, most // (outer * inner)))
     return None
 
 
@@ -119,8 +124,13 @@ def regions_of(lines: Sequence[Node], lowered: Lowered, folds: bool) -> list[Nod
     return order
 
 
+def _cut(node: Node) -> Cut | None:
+    """How the arrays are cut of a region that begins with a line."""
+    return cut_of(node.shape, max(x.dtype.itemsize for x in (node, *node.parents)))
+
+
 def _opens(node: Node, lowered: Lowered) -> bool:
-    cut = cut_of(node.shape)
+    cut = _cut(node)
     return (
         cut is not None
         and _elementwise(node, lowered)
@@ -134,7 +144,7 @@ def _grown(
     """The region that begins with the first of these lines, and the lines that are not in it."""
     if not lines:
         return None, []
-    cut = cut_of(lines[0].shape)
+    cut = _cut(lines[0])
     assert cut is not None
     region = Region(cut)
     made: set[Node] = set()
@@ -159,7 +169,7 @@ def _joins(node: Node, region: Region, made: set[Node], lowered: Lowered, folds:
     if _elementwise(node, lowered):
         return (
             cut.position(node.shape) is not None
-            and prod(cut.block(node.shape, cut.position(node.shape))) <= 4 * BLOCK
+            and node.dtype.itemsize * prod(cut.block(node.shape, cut.position(node.shape))) <= 4 * BLOCK
             and not any(x in region.along and len(x.shape) < cut.axis for x in node.parents)
             and _readable(node, cut, made, lowered)
         )

@@ -16,6 +16,7 @@ from tinygrad_dnn.cli.subject import examples_of
 from tinygrad_dnn.compiler.build import module_of
 from tinygrad_dnn.compiler.tracing.record import record
 from tinygrad_dnn.escapes import printable
+from tinygrad_dnn.storage.whole_file import write_text
 from tinygrad_dnn.train import Model, Settings, iteration_of, load_model, step_of
 
 USE = """\
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     X, Y, _ = examples_of(model, args)
     m = args.examples or model.settings.batch_size
     text = source(model, X[:, :m], Y[:, :m], not args.literal, X.shape[1])
-    out.write_text(text, encoding="utf-8")
+    write_text(out, text)
     layers = "-".join(map(str, model.settings.layer_dims))
     lines = text.count("\n")
     print(

@@ -383,3 +383,18 @@ def test_a_picture_of_ones_own_keeps_its_text_where_graphviz_put_it(tmp_path: Pa
     own.node("a", "to the left\\lof the box\\l")
     drawing = viz.save(own, tmp_path / "own.svg").read_text(encoding="utf-8")
     assert 'text-anchor="middle"' not in drawing
+
+
+def test_the_pictures_own_save_draws_too(tmp_path: Path) -> None:
+    picture = viz.draw(Tensor([1.0, 2.0], requires_grad=True, name="w").sum())
+    assert picture.save(tmp_path / "a.svg") == str(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_bytes() == viz.save(picture, tmp_path / "b.svg").read_bytes()
+    picture.save("c.png", directory=tmp_path / "new")
+    assert (tmp_path / "new" / "c.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "kept.svg").write_text("as it was")
+    picture.save(tmp_path / "kept.svg", skip_existing=True)
+    assert (tmp_path / "kept.svg").read_text() == "as it was"
+    picture.save(tmp_path / "d.gv")
+    assert (tmp_path / "d.gv").read_text().startswith("digraph")
+    if shutil.which("dot"):
+        assert picture.render(tmp_path / "e.svg", format="png").endswith("e.svg.png")

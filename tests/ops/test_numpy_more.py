@@ -82,6 +82,9 @@ def test_brackets_of_numbers_are_numpys_own_and_matrices_are_refused() -> None:
         ("ij,jk->ik", ((200, 1), (200, 200))),
         ("ij,jk->ik", ((200, 200), (1, 200))),
         ("ij,jk->ik", ((200, 0), (0, 200))),
+        ("ij,jk->ik", ((200, 1), (1, 200))),
+        ("bij,bjk->bik", ((1, 40, 50), (1, 50, 30))),
+        ("mchwij,ncij->mnhw", ((9, 1, 8, 8, 3, 3), (16, 1, 3, 3))),
     ],
 )
 def test_s119_a_long_einsum_is_numpys_and_its_program_has_eagers_bits(
@@ -106,6 +109,12 @@ def test_s119_a_long_einsum_is_numpys_and_its_program_has_eagers_bits(
         assert (g * along).sum() == pytest.approx(expected, rel=1e-9, abs=1e-9)
     for mine, its in zip(td.compile(slopes, rewrite=False)(*arrays), found, strict=True):
         np.testing.assert_array_equal(mine, its)
+
+
+def test_pictures_of_one_colour_are_filtered_by_a_matrix_product_too() -> None:
+    windows, W = Tensor(rng.normal(size=(9, 1, 8, 8, 3, 3))), Tensor(rng.normal(size=(16, 1, 3, 3)))
+    z = np.einsum("mchwij,ncij->mnhw", windows, W)
+    assert "matmul" in [n.op.name for n in td.graph.trace([z.node]) if n.op is not None]
 
 
 def test_an_einsum_in_sublists_and_in_an_order_that_is_given() -> None:

@@ -127,7 +127,7 @@ def _steps(subscripts, shapes, optimize):
     length: dict[str, int] = {}
     for c, n in lengths:
         length[c] = n if length.get(c, 1) == 1 else length[c]
-    even = all(n == length[c] > 1 for c, n in lengths)
+    even = all(n == length[c] for c, n in lengths)  # none of length 1 is repeated
     left, found = list(terms), []
     path = [tuple(range(len(terms)))]
     if len(terms) > 2 and (optimize or prod(length.values()) > MANY):

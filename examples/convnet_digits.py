@@ -2,7 +2,7 @@
 
     python examples/convnet_digits.py
 
-A convolution is a view of all windows of the pictures and one product with the filters; the largest
+A convolution is all windows of the pictures and one product with the filters; the largest
 number of each square is a reshape and a max. So another stride, padding or dilation is another way
 of slicing, and the gradient, the picture and the compiled step come as for any expression.
 """
@@ -26,7 +26,7 @@ def conv2d(X, W):
 
     With a stride of 2: `windows[:, :, ::2, ::2]`; with a border of zeros: `np.pad(X, ...)` before.
     """
-    windows = sliding_window_view(X, W.shape[2:], axis=(2, 3))  # (m, c, h', w', k, k), a view
+    windows = sliding_window_view(X, W.shape[2:], axis=(2, 3))  # (m, c, h', w', k, k)
     return np.einsum("mchwij,ncij->mnhw", windows, W)
 
 

@@ -96,6 +96,10 @@ def test_digits_softmax(example) -> None:
     assert right >= 0.975
 
 
+def test_convnet_digits(example) -> None:
+    assert example("convnet_digits").main() >= 0.97
+
+
 def test_own_data(example) -> None:
     for name in ("pandas", "PIL"):
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -1,4 +1,5 @@
-"""NumPy's larger functions, forward and backward, against PyTorch eager and HIPS autograd.
+"""NumPy's larger functions and the layers of a convolutional network, forward and backward, against
+PyTorch eager, HIPS autograd and, where it has them, MyGrad.
 
 python tests/benchmarks/arrays.py            # some minutes; writes arrays.md beside this file
 python tests/benchmarks/arrays.py --quick    # seconds; prints, writes nothing
@@ -116,6 +117,36 @@ def cases() -> Iterator[Case]:
             lambda xp, s=subscripts: lambda *xs: xp.einsum(s, *xs),
         )
 
+    yield from layers(numbers, torch, workloads.peer("mygrad"))
+
+
+def layers(numbers: Callable[..., Any], torch: Any, mygrad: Any) -> Iterator[Case]:
+    """Convolution and pooling: ours as examples/convnet_digits.py writes them, theirs built in."""
+    conv2d: dict[str, Callable[..., Any]] = {"ours": windows_times_filters}
+    max_pool2d: dict[str, Callable[..., Any]] = {"ours": largest_of_squares}
+    if torch:
+        conv2d["torch"] = torch.nn.functional.conv2d
+        max_pool2d["torch"] = lambda x: torch.nn.functional.max_pool2d(x, 2)
+    if mygrad:
+        conv2d["mygrad"] = lambda x, w: mygrad.nnet.layers.conv_nd(x, w, stride=1)
+        max_pool2d["mygrad"] = lambda x: mygrad.nnet.layers.max_pool(x, (2, 2), 2)
+    for m, c, size, n, k in ((64, 1, 10, 16, 3), (32, 3, 28, 16, 5), (16, 32, 14, 64, 3)):
+        arrays = numbers(m, c, size, size), numbers(n, c, k, k)
+        yield Case(f"convolution of {m}x{c}x{size}x{size} by {n} of {k}x{k}", arrays, conv2d)
+    yield Case("largest of 2x2, 32x16x24x24", (numbers(32, 16, 24, 24),), max_pool2d)
+
+
+def windows_times_filters(x: Any, w: Any) -> Any:
+    """x (m, c, h, w), w (n, c, k, k)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))
+    return np.einsum("mchwij,ncij->mnhw", windows, w)
+
+
+def largest_of_squares(x: Any) -> Any:
+    """x (m, c, 2h, 2w)."""
+    m, c, h, w = x.shape
+    return x.reshape(m, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
+
 
 def ours(case: Case) -> Callable[[], Any]:
     xs = [Tensor(x, requires_grad=True) for x in case.arrays]
@@ -152,11 +183,23 @@ def hips(case: Case) -> Callable[[], Any]:
     return lambda: slopes(*case.arrays)
 
 
+def mygrads(case: Case) -> Callable[[], Any]:
+    import mygrad
+
+    xs = [mygrad.tensor(x) for x in case.arrays]
+
+    def step() -> Any:
+        total(case.functions["mygrad"](*xs), mygrad.sum).backward()
+        return [x.grad for x in xs]
+
+    return step
+
+
 def by_hand(case: Case) -> Callable[[], Any]:
     return lambda: case.alone and case.alone(*case.arrays)
 
 
-CONTENDERS = {"ours": ours, "torch": pytorch, "autograd": hips}
+CONTENDERS = {"ours": ours, "torch": pytorch, "autograd": hips, "mygrad": mygrads}
 
 
 def rows_of(case: Case, quick: bool) -> Iterator[Row]:

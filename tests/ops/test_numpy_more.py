@@ -11,6 +11,7 @@ import pytest
 import tinygrad_dnn as td
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.ops.factorization import BLOCK, triangular
+from tinygrad_dnn.ops.indexing import windows_of
 from tinygrad_dnn.ops.logic import LARGE
 from tinygrad_dnn.ops.running import STEPS, recurrence
 from tinygrad_dnn.ops.sparse import sparse_product
@@ -435,3 +436,60 @@ def test_s116_equal_eigenvalues_have_finite_slopes_and_one_triangle_has_them() -
     for f in (np.linalg.cholesky, lambda x: np.linalg.eigh(x)[1], np.linalg.eigvalsh):
         g = td.grad(lambda x, f=f: (f(x) ** 3).sum())(S)
         assert g[0, 1] == 0 != g[1, 0]
+
+
+# --- windows --------------------------------------------------------------------------------------
+
+STEPS_OF_WINDOWS = [(1, 1), (2, 1), (1, 3), (3, 2)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("size", [1, 3, 9])
+@pytest.mark.parametrize(("down", "along"), STEPS_OF_WINDOWS)
+def test_gradients_of_windows_are_added_in_the_order_of_add_at(
+    count: int, size: int, down: int, along: int
+) -> None:
+    places = 2 + down * np.arange(count)[:, None] + along * np.arange(size)
+    shape = (3, int(places.max()) + 2, 2)
+    for index in ((slice(None), places), (slice(None), places, slice(None))):
+        g = rng.normal(size=(3, count, size, 2))
+        expected = np.zeros(shape)
+        np.add.at(expected, index, g)
+        slopes = td.grad(lambda x, index=index, g=g: (x[index] * g).sum())
+        x = rng.normal(size=shape)
+        assert windows_of(index) is not None
+        assert slopes(x).tobytes() == expected.tobytes()
+        compiled = td.compile(slopes)
+        assert compiled(x).tobytes() == expected.tobytes()
+        assert "add.at" not in compiled.source
+
+
+def test_other_positions_are_no_windows() -> None:
+    ordinary = [[0, 1], [1, 3]], [[1, 0], [2, 1]], [[0, 0], [1, 1]], [[-2, -1], [-1, 0]], [0, 1, 2]
+    for places in ordinary:
+        index = np.array(places)
+        assert windows_of(index) is None
+        expected = np.zeros(4)
+        np.add.at(expected, index, 1.0)
+        np.testing.assert_array_equal(
+            td.grad(lambda x, at=index: x[at].sum())(np.ones(4)), expected
+        )
+    assert windows_of((slice(1, 3), np.array([[0, 1], [1, 2]]))) is None
+    assert windows_of(np.array([[True, False], [True, True]])) is None
+    assert windows_of(np.zeros((0, 3), int)) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "windows"),
+    [((2, 3, 9, 8), {"window_shape": (3, 2), "axis": (2, 3)}), ((40,), {"window_shape": 35})],
+)
+def test_windows_of_pictures_have_the_gradient_that_each_number_is_read_in(
+    shape: Any, windows: Any
+) -> None:
+    x = rng.normal(size=shape)
+    view = np.lib.stride_tricks.sliding_window_view
+    g = rng.normal(size=view(x, **windows).shape)
+    expected = np.zeros(x.size)
+    np.add.at(expected, view(np.arange(x.size).reshape(shape), **windows), g)
+    found = td.grad(lambda x: (view(x, **windows) * g).sum())(x)
+    np.testing.assert_allclose(found, expected.reshape(shape), rtol=1e-13, atol=1e-13)

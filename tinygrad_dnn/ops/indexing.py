@@ -40,6 +40,40 @@ def behind(index):
     return (slice(None), *parts)
 
 
+# So many slices are added one after the other rather than by np.add.at.
+FEW = 32
+
+
+def windows_of(index):
+    """How to add to windows along an axis, as to `z[:, [[0, 1], [1, 2], [2, 3]]]`; else None.
+
+    Pairs of slices of z and parts of what is added there, in the order in which np.add.at adds.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [p for p in parts if isinstance(p, np.ndarray)]
+    if len(arrays) != 1 or any(p is not arrays[0] and p != slice(None) for p in parts):
+        return None
+    (places,) = arrays
+    if places.ndim != 2 or places.dtype.kind not in "iu" or not 0 < min(places.shape) <= FEW:
+        return None
+    n, k = places.shape
+    first = int(places[0, 0])
+    down, along = (int(x[-1, -1]) - first or 1 for x in (places[:2, :1], places[:1, :2]))
+    regular = first + down * np.arange(n)[:, None] + along * np.arange(k)
+    if first < 0 or min(down, along) < 1 or not np.array_equal(places, regular):
+        return None
+    before = (slice(None),) * next(i for i, p in enumerate(parts) if p is places)
+
+    def run(start, length, step):
+        return *before, slice(start, start + step * (length - 1) + 1, step if step > 1 else None)
+
+    if n < k:  # all of one window after the other
+        return [(run(first + down * i, k, along), (*before, i)) for i in range(n)]
+    return [
+        (run(first + along * j, n, down), (*before, slice(None), j)) for j in reversed(range(k))
+    ]
+
+
 INDEX_CASES = (
     Case((4, 3), index=1),
     Case((4, 3), index=(slice(None, None, -2), None, slice(1, 3))),
@@ -86,10 +120,17 @@ def _scatter_led(one, xs, led):
         Case((4, 3), index=np.array([0, 2, 2, 0]), shape=(3, 3)),
         Case((2,), index=np.array([True, False, True]), shape=(3,)),
         Case((3, 3), index=slice(1, 4), shape=(4, 3)),
+        Case((2, 3, 2), index=(slice(None), np.array([[0, 1], [1, 2], [2, 3]])), shape=(2, 4)),
     ),
 )
 def scatter(x, /, index, shape):
     """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
+    if in_memory(x) and (windows := windows_of(index)) is not None:
+        z = np.zeros_like(x, shape=shape)
+        for at, part in windows:
+            into = z[at]
+            into += x[part]
+        return z
     if isinstance(index, tuple) and not (is_basic(index) or in_memory(x)):
         # Not every kind of array adds at a tuple of positions; all do at places in a row.
         z = np.zeros_like(x, shape=prod(shape))

@@ -2,9 +2,9 @@
 what they give.
 
 Line by line, an array that is larger than the processor's cache travels from memory and back for
-every op. A region is computed for 256 kB of each array at a time instead: what is only read inside it
-needs no more memory than that. The rules are fixed, so the same graph gives the same bits on every
-machine and on any number of threads.
+every op. A region is computed for 256 kB of each array at a time instead: what is only read inside
+needs no more memory. The rules are fixed, so the same graph gives the same bits on every machine
+and on any number of threads.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ def _joins(node: Node, region: Region, made: set[Node], lowered: Lowered, folds:
     if _elementwise(node, lowered):
         return (
             cut.position(node.shape) is not None
-            and node.dtype.itemsize * prod(cut.block(node.shape, cut.position(node.shape))) <= 4 * BLOCK
+            and node.dtype.itemsize * prod(cut.block(node.shape, cut.position(node.shape)))
+            <= 4 * BLOCK
             and not any(x in region.along and len(x.shape) < cut.axis for x in node.parents)
             and _readable(node, cut, made, lowered)
         )

@@ -40,38 +40,23 @@ def behind(index):
     return (slice(None), *parts)
 
 
-# So many slices are added one after the other rather than by np.add.at.
-FEW = 32
+FEW = 32  # numbers in a window, up to which slices are added one after the other
 
 
 def windows_of(index):
-    """How to add to windows along an axis, as to `z[:, [[0, 1], [1, 2], [2, 3]]]`; else None.
+    """How to add to all windows along an axis, as to `z[:, [[0, 1], [1, 2], [2, 3]]]`; else None.
 
     Pairs of slices of z and parts of what is added there, in the order in which np.add.at adds.
     """
-    parts = index if isinstance(index, tuple) else (index,)
-    arrays = [p for p in parts if isinstance(p, np.ndarray)]
-    if len(arrays) != 1 or any(p is not arrays[0] and p != slice(None) for p in parts):
+    *before, places = index if isinstance(index, tuple) else (index,)
+    if np.ndim(places) != 2 or np.asarray(places).dtype == bool:
         return None
-    (places,) = arrays
-    if places.ndim != 2 or places.dtype.kind not in "iu" or not 0 < min(places.shape) <= FEW:
+    if not all(isinstance(p, slice) and p == slice(None) for p in before):
         return None
-    n, k = places.shape
-    first = int(places[0, 0])
-    down, along = (int(x[-1, -1]) - first or 1 for x in (places[:2, :1], places[:1, :2]))
-    regular = first + down * np.arange(n)[:, None] + along * np.arange(k)
-    if first < 0 or min(down, along) < 1 or not np.array_equal(places, regular):
+    n, k = np.shape(places)
+    if k > FEW or not np.array_equal(places, np.add.outer(np.arange(n), np.arange(k))):
         return None
-    before = (slice(None),) * next(i for i, p in enumerate(parts) if p is places)
-
-    def run(start, length, step):
-        return *before, slice(start, start + step * (length - 1) + 1, step if step > 1 else None)
-
-    if n < k:  # all of one window after the other
-        return [(run(first + down * i, k, along), (*before, i)) for i in range(n)]
-    return [
-        (run(first + along * j, n, down), (*before, slice(None), j)) for j in reversed(range(k))
-    ]
+    return [((*before, slice(j, j + n)), (*before, slice(None), j)) for j in reversed(range(k))]
 
 
 INDEX_CASES = (
@@ -80,7 +65,10 @@ INDEX_CASES = (
     Case((4, 3), index=(..., 0)),
     Case((4, 3), index=np.array([0, 2, 2, 0])),
     Case((4, 3), index=(slice(None), np.array([[0, 1], [1, 1]]))),
+    Case((2, 4), index=(slice(None), np.array([[0, 1], [1, 2], [2, 3]]))),
+    Case((3, 3), index=(slice(1, 3), np.array([[0, 1], [1, 2]]))),
     Case((3,), index=np.array([True, False, True])),
+    Case((1, 2), index=np.array([[False, True]])),
 )
 
 
@@ -120,7 +108,7 @@ def _scatter_led(one, xs, led):
         Case((4, 3), index=np.array([0, 2, 2, 0]), shape=(3, 3)),
         Case((2,), index=np.array([True, False, True]), shape=(3,)),
         Case((3, 3), index=slice(1, 4), shape=(4, 3)),
-        Case((2, 3, 2), index=(slice(None), np.array([[0, 1], [1, 2], [2, 3]])), shape=(2, 4)),
+        Case((3, 2), index=np.array([[0, 1], [1, 2], [2, 3]]), shape=(4,)),
     ),
 )
 def scatter(x, /, index, shape):

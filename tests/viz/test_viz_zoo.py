@@ -189,8 +189,8 @@ def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> N
     X, W = Tensor(rng.normal(size=(7, 4)), name="X"), zoo.weights(rng, 4, 3, name="W")
     w, c = zoo.weights(rng, 4, name="w"), zoo.weights(rng, 3, name="c")
     said = {
-        "dW = 2/7 · (Σⱼ Xᵀ) mean₍ᵢ₎(X W)[None, :]": ((X @ W).mean(axis=0) ** 2).sum(),
-        "dW = 2/3 · Xᵀ mean₍ⱼ₎(X W)[:, None]": ((X @ W).mean(axis=1) ** 2).sum(),
+        "dW = 2/n · (Σⱼ Xᵀ) mean₍ᵢ₎(X W)[None, :]": ((X @ W).mean(axis=0) ** 2).sum(),
+        "dW = 2/n · Xᵀ mean₍ⱼ₎(X W)[:, None]": ((X @ W).mean(axis=1) ** 2).sum(),
         "dW = 1/m · Xᵀ ((c[:, None])ᵀ ⊙ (1 − tanh(X W)²))": (tanh(X @ W) @ c).mean(),
         "dw = 1/m · (Σⱼ Xᵀ)[:, 0]": (X @ w).sum() / 7,
     }

@@ -267,3 +267,9 @@ def test_s356_an_inner_mean_divides_by_a_letter() -> None:
     assert "mean" not in derived.remark
     pair = named(x[:, :2].mean(axis=1), "pair")
     assert "0.5 · dpair" in str(viz.derive((pair**3).sum()))  # a half is read at once
+
+
+def test_what_is_put_in_a_place_and_taken_from_it_is_itself() -> None:
+    A = Tensor(np.eye(3) + 0.1, requires_grad=True, name="A")
+    log_det = named(np.linalg.slogdet(A)[1], "l")
+    assert "dA = dl · inv(A)ᵀ " in str(viz.derive(log_det * log_det))

@@ -212,6 +212,14 @@ def one_place_for_both(m: Match) -> bool:
     return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])
 
 
+def the_same_place(m: Match) -> bool:
+    """All of x, in its shape, is taken from where it was put; no two elements are added up there.
+
+    Slices and integers alone do that.
+    """
+    return is_basic(m["index"]) and shape_of(m["x"]) == m.root.shape
+
+
 def its_shape(m: Match) -> Mapping[str, Any]:
     """The shape that comes out."""
     return {"shape": m.root.shape}

@@ -80,8 +80,11 @@ def data_found(
             own = capital if one.name is None or COUNTED.fullmatch(one.name) else one.name
             called[id(one.value)] = Tensor(one.value, name=own if own not in taken else None)
     opened, named, again = _opened(graph, named, (X, Y), called, picks)
-    leaves = [called[id(x.value)].node if x.leaf is None else again[x.leaf] for x in (X, Y)]
-    return Found(opened, named, again, leaves[0], leaves[1])
+
+    def leaf(one: _Array) -> Any:
+        return called[id(one.value)].node if one.leaf is None else again[one.leaf]
+
+    return Found(opened, named, again, leaf(X), leaf(Y))
 
 
 def variables_as_leaves(
@@ -104,8 +107,8 @@ def variables_as_leaves(
         kind = x.value.dtype.kind
         if named.get(x) in variables and (kind == "f" or (kind in "iu" and counts)):
             found.append(_Array(x.value, named[x]))
-    held = [x.value for x in (*graph.leaves, *found) if isinstance(x.value, np.ndarray)]
-    if not found or sum(8 * x.size for x in held) > most:
+    held = [x.value for x in graph.leaves if isinstance(x, Leaf)] + [x.value for x in found]
+    if not found or sum(8 * np.size(x) for x in held) > most:
         return graph, {**named}, {node: node for node in graph}
     called = {id(one.value): Tensor(one.value, name=one.name) for one in found}
     return _opened(graph, named, found, called, {})

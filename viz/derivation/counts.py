@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.retrace import Backward
 from tinygrad_dnn.graph import Leaf, Node
 from tinygrad_dnn.ops import multiply
-from viz.derivation.divisor import Divisor, is_number
+from viz.derivation.divisor import Divisor, in_terms_of, is_number
 
 N = "n"
 FEWEST = 3  # elements: a half is read at once, and is half of a square too
@@ -43,7 +43,7 @@ def shares_of(
         if rest or n < FEWEST or step is None:
             continue
         above = next((a for a in (1, 2) if _constant(step) == a / n), None)
-        if above is None:
+        if above is None or _is_divisor(step, divisor):
             continue
         if n not in leaves:
             leaves[n] = Leaf(np.asarray(n, contribution.dtype), False, next(free))
@@ -58,6 +58,14 @@ def remark(called: Mapping[Leaf, str]) -> str:
     if len(called) > 1:
         return f"{letters} are the numbers of elements that inner means are over."
     return f"{letters} is the number of elements that an inner mean is over." if letters else ""
+
+
+def _is_divisor(step: Node, divisor: Divisor | None) -> bool:
+    """Whether the number of a step is told in terms of m: 0.5/m of a mean over (2, m)."""
+    if divisor is None or prod(step.shape) != 1:
+        return False
+    terms = (in_terms_of(multiply, k, x, divisor) for k, x in enumerate(step.inputs))
+    return any(term is not None for term in terms)
 
 
 def _multiplied(node: Node) -> Node | None:

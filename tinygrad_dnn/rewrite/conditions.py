@@ -42,6 +42,14 @@ def constant_numbers(m: Match) -> bool:
     return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
 
 
+def one_constant_number(m: Match) -> Mapping[str, Any] | bool:
+    """a is a constant array of one element, k, and y has the shape and dtype of the result."""
+    a, y = m["a"], m["y"]
+    single = not is_number(a) and is_constant(a) and size_of(a) == 1
+    alike = single and shape_of(y) == m.root.shape and y.dtype == m.root.dtype
+    return {"k": a.item()} if alike else False
+
+
 def below_zero(m: Match) -> bool:
     """c is a constant below 0."""
     return is_constant(m["c"]) and bool(m["c"] < 0)

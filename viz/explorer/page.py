@@ -94,8 +94,8 @@ def explore(
         what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
         path: where to; one .html file that needs nothing beside it and no network.
         names: names for what has none of its own, as `names=locals()`. An array of NumPy's that one
-            of these variables holds is an input of the page, as a Tensor is: its numbers can be
-            dragged, and 1 − Y follows Y.
+            of these variables holds is an input of the page as a Tensor is, whose numbers can be
+            dragged; 1 − Y follows Y.
         merge: draw an unnamed step that is used once inside the named result it leads to.
         title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by

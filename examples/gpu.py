@@ -38,7 +38,8 @@ def main(device: Any, iterations: int = 200) -> float:
     end = train(X, Y, SETTINGS, iterations, device=device)
     print(f"cost {end.costs[0][1]:.3f} to {end.costs[-1][1]:.3f}")
     right = np.mean((SETTINGS.predict(X, end.chosen) > 0.5) == Y)
-    print(f"right on {right:.0%} of the examples; W1 is a {type(end.chosen['W1']).__name__} again")
+    kind = type(end.chosen["W1"]).__name__
+    print(f"right on {right:.0%} of the examples; W1 is again of type {kind}")
 
     xp = device_module(device)  # numpy, or cupy
     W = Tensor(xp.asarray(rng.normal(size=(3, 20))), requires_grad=True, name="W")

@@ -12,7 +12,7 @@ import zoo
 from stepper import Stepper
 
 import viz
-from tinygrad_dnn import Tensor, tanh
+from tinygrad_dnn import Tensor, log, sigmoid, tanh
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import Leaf, trace
 
@@ -205,6 +205,29 @@ def test_what_takes_long_is_computed_beside_the_page(open_page: Any, tmp_path: A
 def test_numbers_that_nobody_may_change(open_page: Any, tmp_path: Any) -> None:
     page = Stepper(open_page(viz.explore(nets.two_layers(), tmp_path / "still.html", live=False)))
     assert page.find("#live, #number").count() == 0
+
+
+def test_s357_an_array_that_a_variable_holds_can_be_changed(open_page: Any, tmp_path: Any) -> None:
+    X, Y = np.array([[0.5, -1.0, 2.0]]), np.array([[1.0, 0.0, 1.0]])
+    w = Tensor(np.array([[0.3]]), requires_grad=True, name="w")
+
+    def cost(X: Any, Y: Any) -> Tensor:
+        A = sigmoid(w @ X)
+        return -(Y * log(A) + (1 - Y) * log(1 - A)).mean()
+
+    for names, changed in (({"X": X, "Y": Y}, True), (None, False)):
+        page = Stepper(open_page(viz.explore(cost(X, Y), tmp_path / "held.html", names)))
+        page.press("End")
+        if not changed:
+            page.page.evaluate("document.querySelector('svg g.node.const').dispatchEvent("
+                               "new MouseEvent('click', {bubbles: true}))")  # fmt: skip
+            assert "names=locals()" in page.find("#panel").inner_text()
+            assert page.find("#number").count() == 0
+            continue
+        typed(page, "Y", 1, "0.25")  # 1 − Y follows
+        Y[0, 1] = 0.25
+        found = page.page.evaluate("live.values[story.nodes[live.data.outputs[0]].value][0]")
+        assert found == pytest.approx(cost(X, Y).item(), rel=1e-14)
 
 
 def test_the_first_rows_of_an_array_are_a_part_of_its_memory(stepper: Open) -> None:

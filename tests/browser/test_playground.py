@@ -583,6 +583,14 @@ def test_units_that_answer_no_more_are_counted(open_page: Any, tmp_path: Path) -
     assert page.find('#graph [data-dead="most"]').count() == 1
 
 
+def test_an_answer_near_0_or_1_is_no_trouble(open_page: Any, tmp_path: Path) -> None:
+    sure = START | {"b1": np.full((3, 1), 9.0), "b2": np.array([[30.0]])}
+    cost = cost_of(sure, tanh)[0] + 0.1  # A2 is 1 everywhere, as A1 nearly is
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "sure.html")))
+    assert page.find(".units").inner_text() == "A1: 100% saturated"
+    assert (page.find("svg.chart").first.text_content() or "").endswith("1 step")
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (700, 560)], ids=str)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_sheet_is_legible(open_page: Any, xor: Path, size: Any, scheme: str) -> None:

@@ -63,6 +63,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     ("words", "complaint"),
     [
         ([], "the following arguments are required: COMMAND"),
+        ([], "    train     train a network"),  # who types the name alone is shown what there is
         (["learn"], "command: expected one of train, sweep"),
         (["train", "--layers", "4,x,1"], "--layers: expected sizes such as 12288,20,7,5,1, got"),
         (["train", "--layers", ""], "--layers: expected sizes such as 12288,20,7,5,1, got ''"),

@@ -45,7 +45,10 @@ def test_weights_as_npz_are_the_parameters(capsys: Out) -> None:
     with np.load("model.npz") as stored:
         assert sorted(stored) == sorted(parameters)
         assert all(stored[name].tobytes() == parameters[name].tobytes() for name in stored)
-    assert sorted(p.name for p in Path().iterdir()) == ["model.h5", "model.npz", "train.h5"]
+    assert call("export", "model.h5", "-o", "again.npz") == DONE
+    assert Path("again.npz").read_bytes() == Path("model.npz").read_bytes()
+    names = ["again.npz", "model.h5", "model.npz", "train.h5"]
+    assert sorted(p.name for p in Path().iterdir()) == names
 
 
 def test_without_onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

@@ -205,8 +205,13 @@ def test_a_class_in_figures() -> None:
         ("compute_cost", 0, 2, 4),
     ]
     bars = histogram(found)
-    assert [b.files for b in bars] == [3, 1, 0]
+    assert bars == [(0, 0, 3), (1, 1, 1), (2, 2, 0), (3, 3, 0)]
     assert sum(b.files for b in histogram([with_points(r, NAMES, {"relu_backward": 37.5})
                                            for r in found])) == 4  # fmt: skip
+    scored = [with_points(r, NAMES, {"relu_backward": 4}) for r in found]
+    assert [(b.low, b.high) for b in histogram(scored)] == [(k, k) for k in range(5)]
+    assert [b.files for b in histogram(scored)] == [3, 0, 0, 0, 1]  # full marks are by themselves
+    scored = [with_points(r, NAMES, {"relu_backward": 3.5}) for r in found]
+    assert [b[:2] for b in histogram(scored)][-2:] == [(2.625, 3.5), (3.5, 3.5)]  # a range
     assert histogram([]) == mistakes([]) == totals([]) == []
     assert histogram([with_points(ANN, NAMES, {"relu": 1.0})]) == []

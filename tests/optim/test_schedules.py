@@ -203,6 +203,16 @@ def test_a_rate_is_found_below_where_descent_diverges() -> None:
     assert len(adam.rates) <= 60
 
 
+def test_the_way_back_from_a_peak_is_no_gain() -> None:
+    slope = [1.0] * 30 + [1.0 - 0.02 * k for k in range(1, 21)]  # falls until it is 0.6
+    costs = iter([*slope, 3.5, *[0.65] * 30])  # thrown off once, and back where it was
+    curve = optim.find_learning_rate(lambda p: (next(costs), p), {"x": np.ones(1)}, [()] * 81)
+    means = curve.smoothed
+    falls = [b - a for a, b in zip(means, means[2:], strict=False)]
+    assert falls.index(min(falls)) >= 50  # the steepest fall of all is that from the peak
+    assert curve.rates[30] < curve.best < curve.rates[50]
+
+
 def test_a_finder_without_enough_costs_says_so() -> None:
     p = {"x": np.array([1e300])}
     with (

@@ -78,6 +78,9 @@ def sampled(row: Row, case: Mapping[str, Any], rng: Any, among: Sequence[float])
             values[letter] = number if is_python else Tensor(number)
             continue
         shape = case.get(letter, (3, 4))
+        if isinstance(shape, np.ndarray):  # a constant
+            values[letter] = shape
+            continue
         if letter in row.whole:
             x: Any = rng.integers(-3, 9, shape)
         elif letter == "i":

@@ -188,3 +188,9 @@ def test_the_seed_of_an_output_that_another_output_reads_is_one(shape: tuple[int
     assert "1" in titles
     assert "db = 1" in titles
     assert not [title for title in titles if "tensor" in title]
+
+
+def test_a_number_that_a_mean_repeats_is_written_as_the_number() -> None:
+    h = named(parameter(2, 3, name="W") @ parameter(3, 4, name="X"), "h")
+    titles = seen(named((h**2).mean(), "J"), backward=True).titles()
+    assert "dh = dJ · 0.125 · 2 ⊙ h" in titles  # not broadcast(dJ · 0.125 → (2, 4)) · 2 ⊙ h

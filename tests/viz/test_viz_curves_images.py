@@ -202,7 +202,7 @@ def test_histograms_share_an_axis_of_magnitudes_and_mark_the_median(drawn: Draw)
     assert said(figure) == "The first iteration"
     labels = ["activations", "A1", "A2", "gradients", "dZ1", "50% zeros"]
     assert words(figure)[:6] == labels
-    assert words(figure)[-1] == "magnitude"
+    assert words(figure)[-1] == "magnitude, ▲ its median"
     lefts = [axes.texts[i].get_position()[0] for i in (1, 3)]  # A1 and A2
     width = axes.texts[2].get_position()[0] - lefts[0]  # to where zeros would be told, at the right
     ticks = {t.get_text(): t.get_position()[0] for t in axes.texts if t.get_text().startswith("10")}

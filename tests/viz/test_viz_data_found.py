@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from derivations import handle
 
 import viz
-from tinygrad_dnn import Tensor, log_softmax, softmax
+from tinygrad_dnn import Tensor, gradients, log_softmax, softmax
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.graph import Leaf, trace
-from viz.explorer.data_found import Found, data_found
+from viz.explorer.data_found import Found, data_found, variables_as_leaves
 from viz.explorer.prediction import answer_of
 from viz.subject import names_of
 
@@ -132,3 +133,19 @@ def test_a_graph_without_examples_stays_as_it_is() -> None:
     graph, _, again, x, _ = found_in(cost)
     assert (x, again[cost.node]) == (None, cost.node)
     assert graph.outputs == (cost.node,)
+
+
+def test_arrays_that_variables_hold_are_leaves_of_a_page() -> None:
+    # t stands as 1 − t too; the row of ones has no variable, the positions are none to drag.
+    cost = bernoulli(1 / (1 + np.exp(-(w @ X)))) + (W[y % 3] @ X + np.ones((1, m)) / 7).sum()
+    graph, held = trace([cost.node]), {"X": X, "t": t, "w": w}
+    opened, named, again = variables_as_leaves(graph, names_of(graph, held), held, 10_000)
+    there = {named[leaf]: leaf.value for leaf in opened.leaves if isinstance(leaf, Leaf)}
+    assert there.keys() == {"X", "t", "w", "W"}
+    assert there["t"] is t or np.array_equal(there["t"], t)
+    assert opened.outputs == (again[cost.node],)
+    np.testing.assert_array_equal(replay(opened)[opened.outputs[0]], cost.numpy())
+    slopes = gradients(handle(opened.outputs[0]), handle(again[w.node]))
+    np.testing.assert_allclose(slopes, gradients(cost, w))
+    same, *_ = variables_as_leaves(graph, names_of(graph, held), held, 100)  # too many bytes
+    assert same is graph

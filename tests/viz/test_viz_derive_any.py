@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from derivations import balanced, handle, lines, net, value, well_formed
+from drawings import named
 from zoo import convolution
 
 import tinygrad_dnn as tg
@@ -248,3 +249,30 @@ def test_the_rule_of_a_square_reads_its_base_and_no_first_power() -> None:
     raw = viz.derive(((w - x) ** 2).sum(), simplify=False)
     assert "¹" not in str(raw)
     assert raw.lines[0].raw.plain.endswith("(w − x)")
+
+
+def test_s356_an_inner_mean_divides_by_a_letter() -> None:
+    x = Tensor(np.arange(40.0).reshape(5, 8) ** 1.1, requires_grad=True, name="x")
+    mu = named(x.mean(axis=1, keepdims=True), "mu")
+    derived = viz.derive(((x - mu) ** 2).sum())
+    assert derived.lines[-1].text.plain == "1/n · dmu + 2 · (x − mu)"
+    assert "n = 8 is the number of elements that an inner mean is over." in derived.remark
+    assert r"\frac{1}{n}" in derived.latex
+    n, nu = Tensor(2.0, requires_grad=True, name="n"), x.mean(axis=0)  # n is taken
+    remark = viz.derive((n * (x - mu - nu) ** 2).sum()).remark
+    assert "n_2 = 5, n_3 = 8 are the numbers of elements" in remark
+    centred = x - nu  # of as many as the cost is divided by: one letter
+    derived = viz.derive((centred / np.sqrt((centred**2).mean(axis=0) + 1)).sum() / 5)
+    assert "1/m" in derived.lines[-1].text.plain
+    assert "mean" not in derived.remark
+    half = viz.derive((x[:2] ** 2).mean())  # of (2, 8): 1/2m is the cost's own
+    assert "m = 8" in half.remark
+    assert "n =" not in half.remark
+    pair = named(x[:, :2].mean(axis=1), "pair")
+    assert "0.5 · dpair" in str(viz.derive((pair**3).sum()))  # a half is read at once
+
+
+def test_what_is_put_in_a_place_and_taken_from_it_is_itself() -> None:
+    A = Tensor(np.eye(3) + 0.1, requires_grad=True, name="A")
+    log_det = named(np.linalg.slogdet(A)[1], "l")
+    assert "dA = dl · inv(A)ᵀ " in str(viz.derive(log_det * log_det))

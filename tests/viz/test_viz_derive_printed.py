@@ -30,8 +30,8 @@ def read_back(derived: Derivation, values: dict[str, Any]) -> dict[str, Any]:
     """The gradients by name, from the text that is printed."""
     remark, _, *rows = str(derived).splitlines()
     known = {k: np.asarray(v) for k, v in {**values, **derived.arrays}.items()}
-    if counted := re.match(r"(\w+) = (\d+)\. ", remark):
-        known[counted[1]] = np.float64(counted[2])
+    for letter, number in re.findall(r"\b(\w+) = (\d+)\b", remark):
+        known[letter] = np.float64(number)
     found = {}
     for row in rows:
         if line := LINE.match(row):

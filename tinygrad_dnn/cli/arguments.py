@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,9 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
             words = [chosen(words[0], commands), *words[1:]]
         except ValueError as error:
             top.error(f"command: {error}")
+    if not words:
+        top.print_help(sys.stderr)
+        top.exit(2, f"\n{top.prog}: error: the following arguments are required: COMMAND\n")
     args, unknown = top.parse_known_args(spelled_out(words))
     if unknown:
         command = commands[args.command]
@@ -144,7 +148,9 @@ def parser() -> argparse.ArgumentParser:
         "examples (needs the extra `onnx`), or its parameters as an .npz that NumPy alone reads.",
     )
     exported.add_argument("model", metavar="MODEL", help="a model.h5 that train left")
-    exported.add_argument("file", metavar="FILE", help="where to: model.onnx or model.npz")
+    where = exported.add_mutually_exclusive_group(required=True)
+    where.add_argument("file", nargs="?", metavar="FILE", help="where to: model.onnx or model.npz")
+    where.add_argument("-o", "--out", metavar="FILE", help="the same")
     return top
 
 

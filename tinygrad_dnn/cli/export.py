@@ -17,7 +17,7 @@ from tinygrad_dnn.train import Model, load_model
 
 def run(args: argparse.Namespace) -> int:
     """Write the file; the exit status."""
-    out = check_output(args.file, ("onnx", "npz"), "FILE")
+    out = check_output(args.file or args.out, ("onnx", "npz"), "FILE")
     model = load_model(args.model)
     saved = model.checkpoint
     layers = "-".join(map(str, saved.layer_dims))

@@ -152,13 +152,17 @@ def _curves(
         text = f"The {what} examples that are predicted wrongly."
         if k < tested.m:
             text = f"Of the first {k} {what} examples those that are predicted wrongly."
+        text += " Above each: what it was taken for, with what probability, and what it is."
         add(
             "mislabelled.png", "Mistakes", text, curves.mislabelled, tested.X, tested.labels[:, :k],
             P[:, :k],
             shape=data.shape, classes=names, dark=darks / "mislabelled.png",
         )  # fmt: skip
     if images:
-        text = "What each unit of the first layer looks for."
+        text = (
+            "What each unit of the first layer looks for: its weight of each pixel, for the "
+            "unit where it is above 0, against it where it is below."
+        )
         add(
             "weights.png",
             "First-layer weights",
@@ -177,8 +181,7 @@ def _curves(
     shown = min(SAMPLE, data.X.shape[1])
     text = (
         f"How large the numbers of each layer are, on the first {shown:,} training examples: where "
-        "gradients vanish, the lower row walks to the left. The mark below a "
-        "histogram is its median."
+        "gradients vanish, the lower row walks to the left."
     )
     add("layers.png", "Activations and gradients by layer", text, curves.histograms, rows)
     return sections

@@ -123,6 +123,14 @@ def pieces(
     return own
 
 
+class _Bare:
+    """A node whose result is repeated from another shape, as it stands where that is no matter."""
+
+    def __init__(self, node: Node, inner: Any) -> None:
+        self.node, self.inner = node, inner
+        self.shape = getattr(inner, "shape", ())
+
+
 class Pen:
     """Writes a node in the names of its inputs, in every script."""
 
@@ -166,8 +174,12 @@ class Pen:
         """The node in the names of its inputs, unnamed ones as `done` has them."""
         if node in self.quiet and (read := reading(node, self.quiet, self.names)):
             return self.put(read.template, *(self.reference(x, done) for x in read.inputs))
+        return self.spelled(node, self.few(node), done)
+
+    def spelled(self, node: Node, inputs: Sequence[Any], done: Mapping[Node, Written]) -> Written:
+        """The node as its op is written, of these inputs."""
         op, formula = node.op, self.style(node, self.beside)
-        refs = [self.reference(x, done) for x in self.few(node)]
+        refs = [self.reference(x, done) for x in inputs]
         setting = values(formula, node, self.beside)
         settings = {k: self.plain(text) for k, text in setting.items()}
         texts = []
@@ -226,16 +238,31 @@ class Pen:
         """The inputs as they are written: relu(Z) > 0 holds exactly where Z > 0 does, and what is
         spread to the shape of what it meets would be so anyway.
         """
-        if node.op.elementwise and any(map(self.is_spread, node.inputs)):
-            inputs = [x.inputs[0] if self.is_spread(x) else x for x in node.inputs]
-            shapes = [getattr(x, "shape", ()) for x in inputs]
-            return inputs if np.broadcast_shapes(*shapes) == node.shape else node.inputs
+        if node.op.elementwise:
+            inputs = [self.unspread(x) for x in node.inputs]
+            if any(x is not y for x, y in zip(inputs, node.inputs, strict=True)):
+                shapes = [getattr(x, "shape", ()) for x in inputs]
+                return inputs if np.broadcast_shapes(*shapes) == node.shape else node.inputs
         x = node.inputs[0] if node.op.name == "greater" else None
         if not (isinstance(x, Node) and x.op and x.op.name == "relu"):
             return node.inputs
         z, bound = x.inputs[0], node.inputs[1]
         zero = isinstance(bound, (int, float)) and bound == 0
         return (z, bound) if zero and (z in self.names or x not in self.names) else node.inputs
+
+    def unspread(self, x: Any) -> Any:
+        """Of an unnamed input that only repeats another, that one; of a multiple of such, the
+        multiple that is not repeated.
+        """
+        if self.is_spread(x):
+            return x.inputs[0]
+        if not isinstance(x, Node) or x.op is None or not x.op.multiple or x in self.names:
+            return x
+        repeated = [y for y in x.inputs if self.is_spread(y)]
+        others = [y for y in x.inputs if not self.is_spread(y)]
+        if len(repeated) != 1 or any(getattr(y, "shape", ()) for y in others):
+            return x
+        return _Bare(x, repeated[0].inputs[0])
 
     def is_spread(self, x: Any) -> bool:
         """Whether an unnamed input only repeats another."""
@@ -246,6 +273,9 @@ class Pen:
         """An input as it stands in a formula: by name, as a number, or written out."""
         if x is _MORE:
             return self.dots
+        if isinstance(x, _Bare):
+            inputs = [x.inner if self.is_spread(y) else y for y in x.node.inputs]
+            return self.spelled(x.node, inputs, done)
         if not isinstance(x, Node):
             return self.constant(x)
         if x in self.names:

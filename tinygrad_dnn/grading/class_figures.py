@@ -30,7 +30,7 @@ class Total(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """How many files have points from `low` to `high`; the last bar holds both ends."""
+    """How many files have points from `low` to below `high`; exactly `low` where these are one."""
 
     low: float
     high: float
@@ -88,11 +88,17 @@ def totals(found: Sequence[Grades]) -> list[Total]:
 
 
 def histogram(found: Sequence[Grades]) -> list[Bar]:
-    """How many files have how many points; empty where there are none to be had."""
+    """How many files have how many points; empty where there are none to be had.
+
+    All points are a bar of their own, and so is every number where only whole ones were earned.
+    """
     most = max((r.possible for r in found), default=0.0)
     if most <= 0:
         return []
     bars = min(BARS, max(1, round(most)))
     width = most / bars
-    counts = Counter(min(int(r.points / width), bars - 1) for r in found)
-    return [Bar(k * width, (k + 1) * width, counts[k]) for k in range(bars)]
+    each = width == 1 and all(r.points == int(r.points) for r in found)
+    counts = Counter(min(int(r.points / width + 1e-9), bars) for r in found)  # 0.7 + 0.3 is 1
+    lows = [k * width for k in range(bars)]
+    parts = [Bar(low, low if each else low + width, counts[k]) for k, low in enumerate(lows)]
+    return [*parts, Bar(most, most, counts[bars])]

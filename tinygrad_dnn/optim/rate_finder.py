@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.array_modules import number
@@ -23,7 +24,7 @@ class RateCurve(NamedTuple):
         rates: as they were tried, growing.
         costs: before the step with each rate.
         smoothed: their running mean.
-        best: the rate at which the mean falls most steeply.
+        best: the rate at which the mean falls most steeply to what is lower than all before.
     """
 
     rates: list[float]
@@ -92,7 +93,15 @@ def find_learning_rate(
             f"find_learning_rate: expected 3 finite costs or more, got {len(costs)}; begin with a "
             "smaller rate, first=, or give more batches"
         )
+    return RateCurve(rates, costs, smoothed, rates[_steepest(smoothed)])
+
+
+def _steepest(means: list[float]) -> int:
+    """Where the mean falls most steeply to what is lower than all before: the way back from a peak,
+    which a rate that was too large has thrown it to, is no gain.
+    """
+    begin = SETTLED if len(means) - 2 > 2 * SETTLED else 0
+    lowest = list(accumulate(means[begin:], min))
     # The rates grow by one ratio, so that differences are slopes over log α.
-    falls = [after - before for before, after in zip(smoothed, smoothed[2:], strict=False)]
-    first_slope = SETTLED if len(falls) > 2 * SETTLED else 0
-    return RateCurve(rates, costs, smoothed, rates[1 + falls.index(min(falls[first_slope:]))])
+    falls = [after - before for before, after in zip(lowest, lowest[2:], strict=False)]
+    return begin + 1 + falls.index(min(falls))

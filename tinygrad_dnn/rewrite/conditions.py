@@ -42,6 +42,14 @@ def constant_numbers(m: Match) -> bool:
     return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
 
 
+def one_constant_number(m: Match) -> Mapping[str, Any] | bool:
+    """a is a constant array of one element, k, and y has the shape and dtype of the result."""
+    a, y = m["a"], m["y"]
+    single = not is_number(a) and is_constant(a) and size_of(a) == 1
+    alike = single and shape_of(y) == m.root.shape and y.dtype == m.root.dtype
+    return {"k": a.item()} if alike else False
+
+
 def below_zero(m: Match) -> bool:
     """c is a constant below 0."""
     return is_constant(m["c"]) and bool(m["c"] < 0)
@@ -210,6 +218,14 @@ def in_a_row(m: Match) -> bool:
 def one_place_for_both(m: Match) -> bool:
     """x and y have one shape, and the index takes no element twice: slices and integers alone."""
     return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])
+
+
+def the_same_place(m: Match) -> bool:
+    """All of x, in its shape, is taken from where it was put; no two elements are added up there.
+
+    Slices and integers alone do that.
+    """
+    return is_basic(m["index"]) and shape_of(m["x"]) == m.root.shape
 
 
 def its_shape(m: Match) -> Mapping[str, Any]:

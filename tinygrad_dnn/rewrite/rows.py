@@ -10,10 +10,12 @@ from functools import partial
 
 from tinygrad_dnn.ops import (
     broadcast_to,
+    getitem,
     identity,
     negative,
     power,
     reshape,
+    scatter,
     sigmoid,
     sum,
     swapaxes,
@@ -128,6 +130,13 @@ SHAPES = (
         floats=False,
         cases=({"x": (2, 3), "axes1": None, "axes2": None},
                {"x": (2, 3, 4), "axes1": (1, 2, 0), "axes2": (2, 0, -2)}),
+    ),
+    Row(
+        "part taken from its place",
+        lambda x, index, shape: (getitem(scatter(x, index, shape), index), x),
+        when.the_same_place, floats=False,
+        cases=({"x": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},
+               {"x": (3,), "index": (Ellipsis, 1), "shape": (3, 2)}),
     ),
     scaled(
         "transpose of transposes",

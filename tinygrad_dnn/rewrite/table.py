@@ -13,6 +13,8 @@ from functools import partial
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dnn.ops import (
     REGISTRY,
     Op,
@@ -59,6 +61,9 @@ from tinygrad_dnn.rewrite.rows import (
 from tinygrad_dnn.rewrite.stable import EXP_OF_LOG_SOFTMAX, FORMS, LOG_OF_EXP, STABLE
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
+SINGLE = np.array([[0.7]])
+SINGLE.flags.writeable = False
+
 ONLY_ON_PAPER = (
     Row(
         "times zero on paper", lambda x: (x * 0, 0), zeros=True, awkward=NOT_FINITE,
@@ -76,6 +81,10 @@ ONLY_ON_PAPER = (
     scaled(
         "transpose into a right factor", lambda x, y: ((x @ y.T).T, y @ x.T), when.matrices,
         cases=({"x": (2, 4), "y": (3, 4)}, {"x": (20, 50), "y": (30, 50)}),
+    ),
+    Row(
+        "one number in an array", lambda a, y, k=None: (a * y, k * y), when.one_constant_number,
+        cases=({"a": SINGLE, "y": (3, 4)}, {"a": SINGLE, "y": (2, 1)}),
     ),
     Row("squared", lambda x: (x * x, square(x))),
     Row("to the power two", lambda x: (power(x, 2), square(x))),

@@ -95,7 +95,7 @@ def histograms(
             )  # fmt: skip
     middle = (LEFT + width - RIGHT) / 2
     at = (middle, figure.get_figheight() - 0.12)
-    write_plain(axes, at, "magnitude", fontsize=12, ha="center", va="bottom")
+    write_plain(axes, at, "magnitude, ▲ its median", fontsize=12, ha="center", va="bottom")
     return save_figure(figure, path, dark)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
@@ -23,7 +23,10 @@ from tinygrad_dnn.ops import (
 )
 from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
+from viz.derivation.counts import Share, as_share
 from viz.derivation.divisor import Divisor, in_terms_of
+
+_NONE: Mapping[Node, Share] = {}
 
 
 def mathematical(
@@ -31,6 +34,7 @@ def mathematical(
     divisor: Divisor | None,
     ones: Collection[Node] = (),
     apart: Collection[Node] = (),
+    shares: Mapping[Node, Share] = _NONE,
 ) -> dict[Node, Any]:
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
@@ -41,14 +45,15 @@ def mathematical(
     Args:
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
         apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
+        shares: steps that multiply by 1/n, and n.
     """
     dtype = graph.outputs[0].dtype
     if any(leaf.dtype != dtype for leaf in graph.leaves):
         try:
-            return _copies(graph, divisor, ones, apart, dtype)
+            return _copies(graph, divisor, ones, apart, shares, dtype)
         except Unfit:
             pass
-    return _copies(graph, divisor, ones, apart, None)
+    return _copies(graph, divisor, ones, apart, shares, None)
 
 
 def _copies(
@@ -56,6 +61,7 @@ def _copies(
     divisor: Divisor | None,
     ones: Collection[Node],
     apart: Collection[Node],
+    shares: Mapping[Node, Share],
     dtype: Any,
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
@@ -73,7 +79,9 @@ def _copies(
         if dtype is not None and node.op is astype and node.dtype.kind == "f":
             new[node] = inputs[0]
             continue
-        if prod(node.shape) == 1 and divisor is not None:
+        if node in shares:
+            inputs = [_share(x, shares[node]) for x in inputs]
+        elif prod(node.shape) == 1 and divisor is not None:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
         op, meta = node.op, node.meta
@@ -104,6 +112,13 @@ def _leaf(leaf: Leaf, is_one: bool, dtype: Any) -> Any:
     if dtype is None or leaf.dtype == dtype:
         return leaf
     return Leaf(leaf.value.astype(dtype), leaf.requires_grad, leaf.name)
+
+
+def _share(x: Any, share: Share) -> Any:
+    """An input as 1/n or 2/n where it is that number."""
+    if not as_share(x, share):
+        return x
+    return build(divide, (share.above, share.leaf), NO_META, ())
 
 
 def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:

@@ -22,6 +22,7 @@ from tinygrad_dnn.formula.plumbing import axes_index
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import identity
 from tinygrad_dnn.storage.whole_file import write_text
+from viz.derivation.counts import remark
 from viz.derivation.divisor import Divisor, divisor_of
 from viz.derivation.legend import legend
 from viz.derivation.lines import Line, Lines
@@ -111,7 +112,10 @@ def derive(
     known = [printable(named[x]) for x in forward.graph.outputs if x in named]
     of = ", ".join(known) or "the result"
     same, arrays = namesakes(lines.named), named_arrays(lines.constants)
-    return Derivation(every, equations, divisor, of, simplify, steps, title or of, same, arrays)
+    read = {name for line in every for name in (line.uses if simplify else line.raw_uses)}
+    counts = remark({leaf: name for leaf, name in lines.counts.items() if name in read})
+    said = " ".join(filter(None, (counts, same)))
+    return Derivation(every, equations, divisor, of, simplify, steps, title or of, said, arrays)
 
 
 def _readable_lines(
@@ -202,13 +206,13 @@ class Derivation:
         simplify: bool,
         steps: bool,
         title: str,
-        namesakes: str = "",
+        letters: str = "",
         arrays: Mapping[str, Any] | None = None,
     ) -> None:
         self.lines, self.forward, self.divisor = list(lines), list(forward), divisor
         self.of, self.simplify, self.title = of, simplify, title
         self._steps = steps and simplify
-        self._namesakes, self.arrays = namesakes, dict(arrays or {})
+        self._letters, self.arrays = letters, dict(arrays or {})
 
     def _right(self, line: Line) -> Text:
         return line.text if self.simplify else line.raw
@@ -216,7 +220,7 @@ class Derivation:
     @property
     def remark(self) -> str:
         """The meaning of the letters, and which tensors of one name are which."""
-        return " ".join(filter(None, (self._convention, self._namesakes)))
+        return " ".join(filter(None, (self._convention, self._letters)))
 
     @property
     def _convention(self) -> str:

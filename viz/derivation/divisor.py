@@ -41,7 +41,7 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     cost = graph.outputs[0]
     lengths = {n for node in graph for n in node.shape if n > 1}
     sizes = {prod(node.shape) for node in graph if prod(node.shape) > 1}
-    called_so = {v for v in (names or {}).values() if _is_number(v)}
+    called_so = {v for v in (names or {}).values() if is_number(v)}
     # A half is half of a square, unless it is called the number of examples.
     found = [(n, op) for n, op in _divisors(cost) if n != 2 or op is mean or n in called_so]
     likely = [
@@ -77,25 +77,26 @@ def _numbers(node: Node) -> list[int]:
     if node.op is mean:
         return [prod(node.inputs[0].shape)]
     if node.op is divide:
-        return [int(d) for d in node.inputs[1:] if _is_number(d) and float(d).is_integer()]
+        return [int(d) for d in node.inputs[1:] if is_number(d) and float(d).is_integer()]
     if node.op is multiply:
-        parts = [abs(1 / float(c)) for c in node.inputs if _is_number(c) and c]
+        parts = [abs(1 / float(c)) for c in node.inputs if is_number(c) and c]
         return [round(n) for n in parts if abs(n - round(n)) < 1e-9 * n]
     return []
 
 
-def _is_number(x: Any) -> bool:
+def is_number(x: Any) -> bool:
+    """Whether it is a plain number, and no truth value."""
     return isinstance(x, Real) and not isinstance(x, (bool, np.bool_))
 
 
 def _called(value: int, names: Mapping[str, Any]) -> str:
-    known = [str(k) for k, v in names.items() if _is_number(v) and v == value]
+    known = [str(k) for k, v in names.items() if is_number(v) and v == value]
     return M if M in known or not known else known[0]
 
 
 def in_terms_of(op: Op, k: int, x: Any, divisor: Divisor) -> tuple[float, int] | None:
     """The k-th input of an op on single numbers as above · m^power, if it is that constant."""
-    if not _is_number(x):
+    if not is_number(x):
         return None
     if op is divide and k == 1:
         forms: tuple[tuple[float, int], ...] = ((1, 1), (2, 1))

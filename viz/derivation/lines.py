@@ -24,6 +24,7 @@ from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
 from viz.derivation.algebra import mathematical
+from viz.derivation.counts import shares_of
 from viz.derivation.divisor import Divisor
 from viz.derivation.mathematics import Text, typeset, typeset_all
 
@@ -108,6 +109,7 @@ class Lines:
         named: the nodes' names.
         divisor: the number of examples, where there is one.
         scaled: whether gradients of results are m times the derivative, as in the document.
+        counted: whether the number of elements of an inner mean is a letter, n, or a number.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Lines:
         named: Mapping[Node, str],
         divisor: Divisor | None,
         scaled: bool,
+        counted: bool = True,
     ) -> None:
         graph = forward.graph
         self.divisor = divisor
@@ -131,7 +134,7 @@ class Lines:
             targets,
             key=lambda x: (-min(z.index for z in self.owners[x]), x.op is not None, x.index),
         )
-        self._lay_out(forward, backward, named)
+        self._lay_out(forward, backward, named, counted)
 
     def _owners(self, forward: Forward) -> dict[Node, frozenset[Node]]:
         """For each node the nearest named results, or outputs, that are computed from it."""
@@ -144,20 +147,27 @@ class Lines:
                     found[x] = found.get(x, frozenset()) | mine
         return found
 
-    def _lay_out(self, forward: Forward, backward: Backward, named: Mapping[Node, str]) -> None:
+    def _lay_out(
+        self, forward: Forward, backward: Backward, named: Mapping[Node, str], counted: bool
+    ) -> None:
         """Both passes as one graph with m in its place, and the leaves that lines are cut at."""
         whole = trace([*forward.graph.outputs, *(g.node for g in backward.gradients.values())])
         # No row sees through what lines are cut at: x / y, where x was repeated, is not cited as x.
         apart = {backward.gradients[x].node for x in self.targets}
-        copies = mathematical(whole, self.divisor, backward.seeds, apart)
+        # Rules turn constant arrays and make new ones.
+        self.constants = array_names(whole, named)
+        taken = {*self.named.values(), *self.constants.values()}
+        if self.divisor is not None:
+            taken.add(self.divisor.name)
+        found = shares_of(backward, self.divisor, taken) if counted else ({}, {})
+        shares, self.counts = found
+        copies = mathematical(whole, self.divisor, backward.seeds, apart, shares)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
         )
         now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
         self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
-        # Rules turn constant arrays and make new ones.
-        self.constants = array_names(whole, named)
         self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
             if isinstance(z := now.get(x), Node):
@@ -169,7 +179,8 @@ class Lines:
             self.unknown[x] = Leaf(slope, False, self._slope_of(x))
         self.forward = self._forward(forward, copies)
         leaves = [*self.given.values(), *self.unknown.values()]
-        self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves} | self.constants
+        self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}
+        self.letters |= self.constants | self.counts
         if self.divisor is not None:
             self.letters[self.divisor.leaf] = self.divisor.name
 

@@ -79,7 +79,39 @@ def data_found(
         if one in chosen and one is not None:
             own = capital if one.name is None or COUNTED.fullmatch(one.name) else one.name
             called[id(one.value)] = Tensor(one.value, name=own if own not in taken else None)
-    return _opened(graph, named, X, Y, called, picks)
+    opened, named, again = _opened(graph, named, (X, Y), called, picks)
+
+    def leaf(one: _Array) -> Any:
+        return called[id(one.value)].node if one.leaf is None else again[one.leaf]
+
+    return Found(opened, named, again, leaf(X), leaf(Y))
+
+
+def variables_as_leaves(
+    graph: Graph, named: Mapping[Node, str], variables: Mapping[str, Any], most: int
+) -> tuple[Graph, dict[Node, str], dict[Node, Node]]:
+    """The graph with the arrays that variables hold as leaves, as if each were a Tensor; its names,
+    and what became of each node. What is made of one of them, 1 − Y, follows it.
+
+    Whole numbers that are no factor and no term, as positions, stay; so does everything where the
+    leaves would hold more than `most` bytes.
+    """
+    readers: dict[Constant, list[Node]] = {}
+    for node in graph:
+        for x in arrays_of([node]):
+            if isinstance(x, np.ndarray):
+                readers.setdefault(Constant(x), []).append(node)
+    found = []
+    for x, nodes in readers.items():
+        counts = all(z.op.elementwise or z.op.contracts for z in nodes)
+        kind = x.value.dtype.kind
+        if named.get(x) in variables and (kind == "f" or (kind in "iu" and counts)):
+            found.append(_Array(x.value, named[x]))
+    held = [x.value for x in graph.leaves if isinstance(x, Leaf)] + [x.value for x in found]
+    if not found or sum(8 * np.size(x) for x in held) > most:
+        return graph, {**named}, {node: node for node in graph}
+    called = {id(one.value): Tensor(one.value, name=one.name) for one in found}
+    return _opened(graph, named, found, called, {})
 
 
 # --- what there is --------------------------------------------------------------------------------
@@ -231,18 +263,21 @@ def _only(fit: Sequence[_Array], whole: bool) -> _Array | None:
 def _opened(
     graph: Graph,
     named: Mapping[Node, str],
-    X: _Array | None,
-    Y: _Array | None,
+    arrays: Sequence[_Array],
     called: Mapping[int, Tensor],
     picks: Mapping[Node, Any],
-) -> Found:
-    """The graph with those two as leaves."""
+) -> tuple[Graph, dict[Node, str], dict[Node, Node]]:
+    """The graph with arrays as leaves, its names, and what became of each node.
+
+    Args:
+        called: the leaves, by the id() of their arrays; another one is a leaf already.
+    """
 
     def leaf_of(x: Any) -> Any:
         """The leaf that stands for an array; else the array."""
-        for one in (X, Y):
-            t = None if one is None else called.get(id(one.value))
-            how = None if one is None or t is None else _same(one.value, x)
+        for one in arrays:
+            t = called.get(id(one.value))
+            how = None if t is None else _same(one.value, x)
             if how is not None:
                 return how(t)
         return x
@@ -263,16 +298,13 @@ def _opened(
     again = {node: t.node for node, t in zip(graph, tensors, strict=True)}
     opened = trace([again[x] for x in graph.outputs])
     new = {again.get(node, node): name for node, name in named.items()}
-    leaves = []
-    for one in (X, Y):
-        leaf = None if one is None else one.leaf and again[one.leaf]
-        if one is not None and id(one.value) in called:
+    for one in arrays:
+        if id(one.value) in called:
             leaf = called[id(one.value)].node
             if leaf.name:
                 new[leaf] = leaf.name
             new = {node: name for node, name in new.items() if not _is(node, one.value)}
-        leaves.append(leaf)
-    return Found(opened, new, again, leaves[0], leaves[1])
+    return opened, new, again
 
 
 def _is(node: Node, value: Any) -> bool:

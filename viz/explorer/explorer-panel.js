@@ -9,6 +9,7 @@ const panel = (() => {
   const DRAWN = 4; // contributions whose numbers are shown
   const MEMBERS = 60; // of a group that are listed
   const BEFORE = 3; // of these before the present step
+  const FIXED = "A constant array stays as it was recorded. Its numbers can be changed where it has a name, names=locals(), or is a Tensor.";
   const KINDS = {
     param: "parameter",
     input: "input",
@@ -148,6 +149,7 @@ const panel = (() => {
       there ? null : make("p", { class: "wait" }, "not yet computed"),
       make("div", { class: "arrays" }, ...main),
       drawn.line,
+      one.kind === "const" && story.live.why === "" ? make("p", { class: "meta" }, FIXED) : null,
       one.gradientFormula ? way(id, k, state, inner, act) : null,
       ...around.write(id, act.choose),
       folders(within, act),

@@ -26,8 +26,9 @@ from viz.drawing.problems import at_hosts, problems
 from viz.drawing.render import svg_of
 from viz.drawing.scene import Scene
 from viz.explorer.broken import Broken
+from viz.explorer.data_found import variables_as_leaves
 from viz.explorer.lesson import Caption, checked, lesson
-from viz.explorer.live import Fields, Live
+from viz.explorer.live import LARGEST, Fields, Live
 from viz.explorer.many import Many
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
@@ -92,7 +93,9 @@ def explore(
     Args:
         what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
         path: where to; one .html file that needs nothing beside it and no network.
-        names: names for what has none of its own, as `names=locals()`.
+        names: names for what has none of its own, as `names=locals()`. An array of NumPy's that one
+            of these variables holds is an input of the page as a Tensor is, whose numbers can be
+            dragged; 1 − Y follows Y.
         merge: draw an unnamed step that is used once inside the named result it leads to.
         title: of the page, up to 120 characters of it; by default the name of the result.
         budget: how many numbers the page may hold. The largest arrays beyond it are shown by
@@ -122,7 +125,12 @@ def explore(
     graph = graph_of(what, "explore")
     named = names_of(graph, names, "explore")
     captions = checked(steps, "explore")
-    return write_page(path, graph, named, merge, title, budget, live, captions=captions)
+    moved = None
+    if live:
+        graph, named, moved = variables_as_leaves(graph, named, names or {}, LARGEST)
+    return write_page(
+        path, graph, named, merge, title, budget, live, captions=captions, moved=moved
+    )
 
 
 def write_page(
@@ -135,14 +143,18 @@ def write_page(
     live: bool,
     training: Training | None = None,
     captions: Sequence[tuple[Any, str]] = (),
+    moved: Mapping[Node, Node] | None = None,
 ) -> Path:
     """Write the page of a graph; with `training` one that trains it, which must be computed there.
+
+    Args:
+        moved: what became of each node that captions may be about, where the graph is another one.
 
     Raises:
         NotPrintable: a page that trains can't compute the graph.
     """
     with progress("explore", len(graph)) as say:
-        page = _written(graph, named, merge, title, budget, live, training, captions, say)
+        page = _written(graph, named, merge, title, budget, live, training, captions, moved, say)
         return write_text(path, page)
 
 
@@ -155,6 +167,7 @@ def _written(
     live: bool,
     training: Training | None,
     captions: Sequence[tuple[Any, str]],
+    moved: Mapping[Node, Node] | None,
     say: Callable[[str], None],
 ) -> str:
     """The page of a graph; `say` is told what is being done."""
@@ -207,10 +220,9 @@ def _written(
             if training is not None:
                 raise
             story["live"] = {"why": str(reason).removeprefix("javascript: ")}
-    who = "explore"
-    if training is not None:
-        who = "playground"
-        again = {x: again[y] for x, y in training.again.items() if y in again}
+    who = "explore" if training is None else "playground"
+    if moved is not None:
+        again = {x: again[y] for x, y in moved.items() if y in again}
     story["lesson"] = lesson(captions, again, story, ids, who)
     story["title"] = _title(title, graph.outputs, named)
     story["groups"] = {

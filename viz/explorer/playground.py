@@ -92,7 +92,9 @@ def playground(
     graph, named = opened(found.graph, found.named, training)
     graph, named = within(graph, named, training, LARGEST)
     try:
-        return write_page(path, graph, named, merge, title, NUMBERS, True, training, captions)
+        return write_page(
+            path, graph, named, merge, title, NUMBERS, True, training, captions, training.again
+        )
     except NotPrintable as reason:
         told = str(reason).removeprefix("javascript: ")
         raise ValueError(

@@ -121,8 +121,9 @@ class Story:
         """Gradients whose formula gets shorter by algebra: dZ2 = 0.2 · (A2 − Y)."""
         if len(self.named) > DERIVED:
             return {}
-        lines = Lines(forward, backward, self.named, None, scaled=False).all(STEPS)
-        shorter = (x for x in lines if len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER))
+        lines = Lines(forward, backward, self.named, None, scaled=False, counted=False)
+        every = lines.all(STEPS)
+        shorter = (x for x in every if len(x.text.plain) < min(len(x.raw.plain), LONGEST_SIMPLER))
         return {x.node: equation(identifier(x.name), x.text.mathml) for x in shorter}
 
     def _edge(self, node: Node, k: int) -> str:

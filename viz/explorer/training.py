@@ -21,9 +21,23 @@ from viz.explorer.live import Live, place
 from viz.explorer.many import Many
 
 POINTS = 256  # of a plane, predicted at once
-WATCHED = {relu: "dead", sigmoid: "saturated", tanh: "saturated"}
+DEAD, SATURATED = "dead", "saturated"
+WATCHED = {relu: DEAD, sigmoid: SATURATED, tanh: SATURATED}
 
 Fields = dict[str, Any]
+
+
+def _is_hidden(layer: Node, graph: Graph) -> bool:
+    """Whether parameters stand behind a layer: of the last one answers near 0 or 1 are wanted."""
+    behind = {layer}
+    for node in graph:
+        if behind.intersection(node.parents):
+            if prod(node.shape) > 1 and any(
+                x.requires_grad and x not in behind for x in node.parents
+            ):
+                return True
+            behind.add(node)
+    return False
 
 
 class Training:
@@ -121,6 +135,7 @@ class Training:
                 {"node": ids[n], "kind": WATCHED[n.op], "value": arrays.place(values[n].numpy())}
                 for n in live.forward.graph
                 if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
+                if WATCHED[n.op] == DEAD or _is_hidden(n, live.forward.graph)
             ],
             "answers": self._answers(live, again, names),
         }

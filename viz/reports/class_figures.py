@@ -60,10 +60,16 @@ def _points(bars: Sequence[Bar]) -> str:
     columns = "\n".join(
         f'<li><span class="count">{bar.files or ""}</span>'
         f'<i style="height: {100 * bar.files / most:.1f}px"></i>'
-        f"<span>{number_of(bar.low)}–{number_of(bar.high)}</span></li>"
+        f"<span>{_range(bar)}</span></li>"
         for bar in bars
     )
     return (
         '<section class="points"><h2>Points</h2>\n'
         f'<ul aria-label="how many files have so many points">\n{columns}\n</ul></section>'
     )
+
+
+def _range(bar: Bar) -> str:
+    """The points of a bar: `3`, or from 3 to below 4, `3–<4`."""
+    low = number_of(bar.low)
+    return low if bar.low == bar.high else f"{low}–&lt;{number_of(bar.high)}"

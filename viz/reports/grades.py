@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ MARKS = {
     "borrowed": "≡", "not written": "○", "another signature": "≠", "cannot tell": "?",
     "missing": "–",
 }  # fmt: skip
+_BREAKS = re.compile(r"([/\\_.-])")  # after which a file's name may go on below
 
 
 def page_of(found: Sequence[Grades], path: Path) -> Path:
@@ -139,7 +141,8 @@ def _table(found: Sequence[Grades], places: Sequence[str]) -> str:
 
 def _row(result: Grades, place: str, names: Sequence[str], counted: bool) -> str:
     who = f"{result.student}: {result.path}" if result.student else str(result.path)
-    file = f'<td class="file"><a href="{place}">{escaped(who)}</a></td>'
+    link = _BREAKS.sub(r"\1<wbr>", escaped(who))
+    file = f'<td class="file"><a href="{place}">{link}</a></td>'
     if result.problem:
         wide = len(names) + 1 + counted
         problem = f'<td class="file problem" colspan="{wide}">{escaped(result.problem)}</td>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,12 +151,41 @@ def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:
     if full or not drawn.slopes:
         return hosts
     boxes = {**drawn.named, **{g: "" for g in drawn.beside if g not in hosts}}
+    for x in _repeated(drawn):
+        boxes.pop(x, None)
     inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
     # What several gradients read has a box of its own, in which what leads to it is drawn.
-    reads = Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+    reads = _reads(drawn)
     boxes |= {x: "" for x, n in reads.items() if n > 1 and x not in inner}
     inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
     return {x: h for x, h in inner.items() if x in drawn.slopes} | hosts
+
+
+def _reads(drawn: Both) -> Counter[Node]:
+    """How many nodes read a step of the way back."""
+    return Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+
+
+def _repeated(drawn: Both) -> Iterator[Node]:
+    """Of an unnamed gradient that repeats another one along an axis, and so looks like it, the one
+    that needs no box: itself, where what reads it repeats it by itself, or else the other one.
+    """
+    reads = _reads(drawn)
+    wide: dict[Node, bool] = {}
+    for node in drawn.graph:
+        for k, x in enumerate(node.inputs):
+            if isinstance(x, Node) and x in drawn.slopes:
+                beside = [y for i, y in enumerate(node.inputs) if i != k]
+                by_itself = node.op.elementwise and any(np.shape(y) == x.shape for y in beside)
+                wide[x] = wide.get(x, True) and by_itself
+    for g in drawn.beside:
+        if g.op is None or not g.op.spreads or g in drawn.named:
+            continue
+        (x,) = g.parents or (None,)
+        if reads[g] == 1 and wide[g]:
+            yield g
+        elif reads[x] == 1 and x not in drawn.named:
+            yield x
 
 
 def _node(who: Any) -> Any:

@@ -28,6 +28,7 @@ from folding import (
     three_wild_scopes,
     wild,
 )
+from seen import seen
 
 import viz
 from tinygrad_dnn import Tensor, exp, relu, scope, sigmoid, tanh
@@ -401,3 +402,13 @@ def test_elements_of_an_array_are_data_of_a_step() -> None:
 
     assert boxes(measured)[0].startswith("60 × h")
     assert not any(boxes(measured.tolist()))  # numbers of the program, each another step
+
+
+def test_a_constant_that_only_rules_in_folded_boxes_read_has_no_box() -> None:
+    x = parameter(6, 6, name="x")
+    for k, name in enumerate("ab", 1):
+        with scope(name):
+            x = named(np.linalg.cholesky(x**k @ x.T + np.eye(6)), f"L{k}")
+    drawn = seen(named(x.sum(), "y"), backward=True, fold=True)
+    ends = {end for tail, head, _ in drawn.arrows for end in (tail, head)}
+    assert set(drawn.nodes) == ends

@@ -54,8 +54,8 @@ def draw(
 
     Args:
         what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
-        names: names for what has none of its own, as `names=locals()`; what is no Tensor and what
-            begins with an underscore is passed over.
+        names: names for what has none of its own, as `names=locals()`: `params["W1"]` is W1 there
+            and `hs[3]` is hs3. What is no Tensor and what begins with an underscore is passed over.
         values: show the numbers as well, and gradients where `backward` left some: all of a small
             array; of a larger one its least, greatest and mean element and its Euclidean norm.
         backward: draw the backward pass too: dZ1 beside Z1, computed from dA1, as it is recorded

@@ -163,6 +163,14 @@ def test_a_gradient_that_repeats_another_one_looks_like_it_and_has_no_box() -> N
         assert [line[1] for line in lines if line[0] == "dy / 3"] == ["(3,) float64"]
 
 
+def test_rules_show_no_turning_to_and_fro_and_call_what_is_not_a_number_so() -> None:
+    x, W = parameter(4, 3, name="x"), parameter(2, 3, name="W")
+    turned = seen(named((x @ W.T) @ parameter(2, 5, name="V"), "y"), backward=True)
+    assert "dx = dy Vᵀ W" in turned.titles()
+    top = seen(named(x - x.max(axis=1, keepdims=True), "y"), backward=True)
+    assert any("where(x = maxⱼ(x) or isnan(x)," in title for title in top.titles())
+
+
 def test_what_has_no_gradient_has_none_and_nothing_to_differentiate_is_said() -> None:
     w, x = parameter(2, name="w"), Tensor(np.ones(2), name="x")
     picture = seen(named(w * x + stop_gradient(w), "y"), backward=True)

@@ -21,12 +21,12 @@ from tinygrad_dnn.ops import (
     getitem,
     hypot,
     isfinite,
+    isnan,
     log,
     logical_and,
     logical_not,
     logical_or,
     logsumexp,
-    not_equal,
     power,
     reciprocal,
     relu,
@@ -168,6 +168,7 @@ ONLY_ON_PAPER = (
         "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
         when.constant_numbers,
     ),
+    quotient("common factor of a fraction", lambda x, y, a: ((x * a) / (y * a), x / y)),
     quotient("over a product with itself", lambda x, y: (x / (x * y), 1 / y), when.x_varies),
     quotient(
         "multiples of one number", lambda c, k, x: ((c * x) / (k * x), c / k), when.constant_numbers
@@ -288,7 +289,7 @@ ONLY_ON_PAPER = (
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     Row(
-        "no NaN on paper", lambda p, x: (logical_or(p, not_equal(x, x)), p),
+        "no NaN on paper", lambda p, x: (logical_or(p, isnan(x)), p),
         floats=False, awkward="where x is NaN", cases=({"p": (3, 4), "x": (3, 4)},),
     ),
     *GUARDS,

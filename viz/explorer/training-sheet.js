@@ -48,7 +48,7 @@ const trainer = (() => {
       text(short(high), LEFT - 6, 16, "end"),
       text(short(low), LEFT - 6, HEIGHT - 24, "end"),
       text("0", LEFT, HEIGHT - 8, "middle"),
-      text(`${last} steps`, WIDTH - 10, HEIGHT - 8, "end"),
+      text(last === 1 ? "1 step" : `${last} steps`, WIDTH - 10, HEIGHT - 8, "end"),
     );
     chart.setAttribute("aria-label", known() ? `cost after ${state.steps} steps: ${short(training.cost())}` : `the costs of ${state.steps} steps`);
   }

@@ -88,7 +88,8 @@ def _inside(names: Mapping[str, Any], wanted: Callable[[Any], bool]) -> dict[str
     (W1), with the whole way to it where another has that key too (encoder_W1).
     """
     found: list[tuple[tuple[str, ...], Any]] = []
-    stack = [((str(name),), x) for name, x in reversed(names.items()) if str(name)[:1] != "_"]
+    stack: list[tuple[tuple[str, ...], Any]] = []
+    stack += [((str(name),), x) for name, x in reversed([*names.items()]) if str(name)[:1] != "_"]
     for _ in range(MOST_LOOKED_AT):
         if not stack:
             break

@@ -171,6 +171,13 @@ def test_rules_show_no_turning_to_and_fro_and_call_what_is_not_a_number_so() -> 
     assert any("where(x = maxⱼ(x) or isnan(x)," in title for title in top.titles())
 
 
+def test_the_box_of_a_call_cites_what_it_reads_as_other_boxes_do() -> None:
+    x = parameter(4, 4, name="a_matrix_with_a_name_that_is_long_enough")
+    y = named(np.log(np.diag(np.exp(x @ x.T) + x @ x.T)).sum(), "y")
+    lines = [line for back in (False, True) for line in seen(y, backward=back).lines.values()]
+    assert [line[1] for line in lines if line[0] == "diag"] == ["diag(h7)", "h9 = diag(h7)"]
+
+
 def test_what_has_no_gradient_has_none_and_nothing_to_differentiate_is_said() -> None:
     w, x = parameter(2, name="w"), Tensor(np.ones(2), name="x")
     picture = seen(named(w * x + stop_gradient(w), "y"), backward=True)

@@ -318,6 +318,14 @@ ONLY_ON_PAPER = (
         lambda c, k, x: (where(x == 0, 0, k) / (c * sqrt(x)), k / (c * sqrt(x))),
         rounds=False, awkward="where x is 0",
     ),
+    mathematics(
+        "no choice beside what is 0 as well on paper",
+        lambda c, x, axis, keepdims: (
+            where(sum(square(x), axis, keepdims=keepdims) == 0, 0, c) * x, c * x
+        ),
+        rounds=False, awkward="where all squares round to 0",
+        cases=({"x": (2,), "axis": None, "keepdims": False},),
+    ),
     *SHARES,
     Row("difference of squares", lambda x: ((1 - x) * (1 + x), 1 - square(x)), rounds=True),
     mathematics(

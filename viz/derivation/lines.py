@@ -237,7 +237,8 @@ class Lines:
             return formula
         done = rewrite(trace([formula, *forms]), PAPER)
         made = {done.new[form]: leaf for form, leaf in forms.items()}
-        return _cut(done.new[formula], {z: x for z, x in made.items() if getattr(z, "op", None)})
+        stops = {z: x for z, x in made.items() if getattr(z, "op", None)}
+        return _node(_cut(done.new[formula], stops), formula)
 
     def _formula(self, x: Node, owners: Collection[Node], most: int | None) -> Node | None:
         """The gradient of x, cut off at the gradients of the owners, in their measure and its;

@@ -107,8 +107,9 @@ def draw(
     hosts = _hosts(drawn, merge, backward == FULL)
     # Of both passes as many boxes fold as of one.
     limit = LIMIT * len(graph) // (len(drawn.graph) - len(hosts)) if backward else LIMIT
+    called = {x: name for x in graph if (name := drawn.named.get(drawn.again.get(x, x)))}
     folded, caption = fold_scopes(
-        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names=named
+        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names={**named, **called}
     )
     caption = " ".join(filter(None, (caption, namesakes(named))))
     numbers = _values(drawn.graph, must=values) if values or problems else {}
@@ -181,11 +182,10 @@ def _repeated(drawn: Both) -> Iterator[Node]:
     for g in drawn.beside:
         if g.op is None or not g.op.spreads or g in drawn.named:
             continue
-        (x,) = g.parents or (None,)
         if reads[g] == 1 and wide[g]:
             yield g
-        elif reads[x] == 1 and x not in drawn.named:
-            yield x
+        else:
+            yield from (x for x in g.parents if reads[x] == 1 and x not in drawn.named)
 
 
 def _node(who: Any) -> Any:

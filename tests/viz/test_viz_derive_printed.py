@@ -244,6 +244,12 @@ def counted_numbers() -> tuple[Tensor, dict[str, Any]]:
     return np.sum(np.log(Tensor(0.7, True, name="s")) + np.ones((7, 5))) / 7, {}
 
 
+def norms() -> tuple[Tensor, dict[str, Any]]:
+    """A call is one function, and its root of 0 no matter of choice."""
+    U, V = parameter("U", 4, 2), parameter("V", 3, 2)
+    return np.linalg.norm(U) ** 2 + 3 * np.linalg.norm(V), {}
+
+
 WRITTEN: dict[Callable[[], tuple[Tensor, dict[str, Any]]], dict[str, str]] = {
     a_sigmoid: {"dA": "3 · A²", "dZ": "dA ⊙ A ⊙ (1 − A)"},
     log_of_a_complement: {"dz": "σ(z)"},
@@ -255,6 +261,7 @@ WRITTEN: dict[Callable[[], tuple[Tensor, dict[str, Any]]], dict[str, str]] = {
     soft_plus: {"dz": "σ(z)"},
     named_logsumexp: {"dL": "2 · L", "dS": "dL[None, :] ⊙ exp(S − L[None, :])"},
     dots: {"du": "v", "dv": "u", "dw": "w"},
+    norms: {"dU": "2 · U", "dV": "3 / √(Σ V²) · V"},
     one_weight: {"dw": "2/m · Xᵀ (X w − 3)"},
     penalty: {"dq": "0.2 · q", "dW": "2/3 · Xᵀ X W + 0.4 · W"},
     counted_numbers: {"ds": "35 / (m · s)"},

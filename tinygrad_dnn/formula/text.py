@@ -77,13 +77,15 @@ def written(
         beside: whether each stands beside its own shape.
         known: `pieces` of other graphs, which the nodes of this one are computed from.
         whole: whether the result of a composed function is written as its call, `median(x)`, on
-            its own line too, and not only where it is read.
+            its own line too, and not only where it is read; not where one of its steps has a name.
         quiet: steps of derivative rules, whose plumbing is not written.
     """
     within = pieces(graph, names, longest, scripts, style, known, quiet)
     done = ChainMap(within, known or {})
     alone = Pen(names, scripts, style, True, quiet)
     calls = calls_of(graph)
+    steps = (x for x in names if isinstance(x, Node) and x.op and x not in calls)
+    named_inside = {part for x in steps for part in x.scope}
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
     for node in within:
         if beside and node in quiet and node.op.spreads:  # its shape tells how often it is repeated
@@ -96,7 +98,7 @@ def written(
             lines[node] = alone.fitted(node, inputs, longest)
         if node in calls:  # its own line says what the last op does
             lines.setdefault(node, alone.fitted(node, done, longest))
-            if whole:
+            if whole and calls[node].call not in named_inside:
                 del lines[node]
     return {node: lines.get(node, made)[0] for node, made in within.items()}
 

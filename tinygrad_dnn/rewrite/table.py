@@ -168,6 +168,15 @@ ONLY_ON_PAPER = (
         "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
         when.constant_numbers,
     ),
+    scaled(
+        "number before a fraction", lambda c, k, x, y: (c * (x / (k * y)), (c / k) * (x / y)),
+        when.constant_numbers,
+    ),
+    Row(
+        "sum of squares in another shape",
+        lambda x, first: (sum(square(reshape(x, first))), sum(square(x))),
+        cases=({"x": (40, 30), "first": (1200,)},),
+    ),
     quotient("common factor of a fraction", lambda x, y, a: ((x * a) / (y * a), x / y)),
     quotient("over a product with itself", lambda x, y: (x / (x * y), 1 / y), when.x_varies),
     quotient(
@@ -324,7 +333,15 @@ ONLY_ON_PAPER = (
             where(sum(square(x), axis, keepdims=keepdims) == 0, 0, c) * x, c * x
         ),
         rounds=False, awkward="where all squares round to 0",
-        cases=({"x": (2,), "axis": None, "keepdims": False},),
+        cases=({"x": (1,), "axis": None, "keepdims": False},),
+    ),
+    mathematics(
+        "no choice in a number beside what is 0 as well on paper",
+        lambda c, k, x, axis, keepdims: (
+            (k * where(sum(square(x), axis, keepdims=keepdims) == 0, 0, c)) * x, (k * c) * x
+        ),
+        rounds=False, awkward="where all squares round to 0",
+        cases=({"x": (1,), "axis": None, "keepdims": False},),
     ),
     *SHARES,
     Row("difference of squares", lambda x: ((1 - x) * (1 + x), 1 - square(x)), rounds=True),

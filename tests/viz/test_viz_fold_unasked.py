@@ -86,7 +86,8 @@ def test_a_hundred_layers_are_one_box_and_the_cost_is_seen() -> None:
 def test_a_long_loop_without_scopes_is_found() -> None:
     cost = loop(400)
     (group,), told = by_itself(cost)
-    assert (group.title, group.summary) == ("ops 3 … 1,202", "multiply → add → relu × 400")
+    assert (group.title, group.summary) == ("ops 4 … 1,203", "multiply → add → relu × 400")
+    assert group.each.startswith("400 × h1203 = ")  # the last of them, by the same number
     assert told == (
         "1,204 nodes drawn as 3, folded: 400 equal steps multiply → add → relu; "
         "fold=False draws them all"

@@ -122,11 +122,11 @@ def step_of(
     ids where these have none; or nothing, where that is too long.
 
     Args:
-        place: of the nodes in the graph.
+        place: of the nodes in the graph, counted from 1 as in h1.
     """
     step = ops[-(len(ops) // times) :]
     read = [x for node in step for x in node.parents if x not in step and x.op is not None]
-    ids = {x: f"h{place[x] + 1}" for x in (*read, step[-1])}
+    ids = {x: f"h{place[x]}" for x in (*read, step[-1])}
     text = formula_of(step[-1], step, {**ids, **named})
     short = "…" not in text and len(text) <= LONGEST_FORMULA
     return f"{times:,} × {text}" if short else ""
@@ -168,10 +168,11 @@ def title_of(
     paths: Sequence[Scope | None],
     place: Mapping[Node, int],
 ) -> str:
-    """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`.
+    """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`, of which the last is h360.
 
     Args:
         paths: for each op the folded scope it is in, if any.
+        place: see `step_of`.
     """
     one, other = paths[0], paths[-1]
     if one and len(set(paths)) == 1:

@@ -154,24 +154,32 @@ class Pen:
         return self.filled(node, {})
 
     def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
-        """As much of the inputs as fits: in full, their outermost op, or nothing."""
+        """As much of the inputs as fits: in full, their outermost op, or nothing; a setting that
+        alone is too long is left out as well, `x[…]`.
+        """
         texts, levels = self.filled(node, done)
         if len(texts[0]) > longest:
             inputs = [x for x in self.read(node) if isinstance(x, Node) and x.op]
             texts, _ = self.filled(node, {x: self.outermost(x) for x in inputs})
         if len(texts[0]) > longest:
             texts, _ = self.outermost(node)
+        if len(texts[0]) > longest:
+            texts, _ = self.filled(node, done, left_out=True)
         fits = len(texts[0]) <= longest
         return (texts if fits else self.plain("…")), levels
 
-    def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
-        """The node in the names of its inputs, unnamed ones as `done` has them."""
+    def filled(self, node: Node, done: Mapping[Node, Written], left_out: bool = False) -> Written:
+        """The node in the names of its inputs, unnamed ones as `done` has them.
+
+        Args:
+            left_out: whether … stands for each setting.
+        """
         if node in self.quiet and (read := reading(node, self.quiet, self.names)):
             return self.put(read.template, *(self.reference(x, done) for x in read.inputs))
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in self.few(node)]
         setting = values(formula, node, self.beside)
-        settings = {k: self.plain(text) for k, text in setting.items()}
+        settings = {k: self.plain("…" if left_out else text) for k, text in setting.items()}
         texts = []
         for i, script in enumerate(self.scripts):
             if op.many:

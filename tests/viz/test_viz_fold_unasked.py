@@ -275,7 +275,7 @@ def test_a_loop_in_a_loop_is_one_step_of_the_outer() -> None:
             x = np.sin(x * parameter(3))
         x = tanh(x)
     (group,), _ = by_itself(named(x.sum(), "cost"))
-    assert group.summary == "50 × (5 multiply, 5 sin, tanh)"
+    assert group.summary == "50 × (5 sin, tanh, 5 multiply)"
 
 
 def test_equal_steps_in_scopes_of_two_kinds_are_found() -> None:
@@ -296,7 +296,7 @@ def test_a_recurrent_network_is_found() -> None:
     for t in range(300):
         h = tanh(Wh @ h + Wx @ X[:, t : t + 1] + c)
     (group,), _ = by_itself(named(h.sum(), "cost"))
-    assert group.summary == "300 × (2 matmul, 2 add, getitem, tanh)"
+    assert group.summary == "300 × (2 matmul, tanh, 2 add, getitem)"
 
 
 def test_what_stands_side_by_side_is_not_said_to_be_a_chain() -> None:
@@ -413,3 +413,14 @@ def test_a_constant_that_only_rules_in_folded_boxes_read_has_no_box() -> None:
     drawn = seen(named(x.sum(), "y"), backward=True, fold=True)
     ends = {end for tail, head, _ in drawn.arrows for end in (tail, head)}
     assert set(drawn.nodes) == ends
+
+
+def test_a_step_says_first_what_tells_it_from_another_and_a_layer_is_one_in_either_spelling() -> (
+    None
+):
+    W, b = parameter(3, 3, name="W"), parameter(3, name="b")
+    x = parameter(2, 3, name="x")
+    for _ in range(60):
+        x = (x + 0.1 * tanh(np.dot(x, W) + b) * x[0]) * 0.5 + np.absolute(x) * 0.25
+    (group,), _ = by_itself(named(x.sum(), "cost"))
+    assert group.summary.startswith("60 × (LINEAR, TANH, absolute, ")

@@ -29,12 +29,12 @@ def _columns(x):
 
 
 def _matmul_x(g, y, x_shape, y_shape):
-    if len(x_shape) == len(y_shape) == 1:
-        return g * y
-    if len(y_shape) == 1:
-        g, y = np.expand_dims(g, -1), np.expand_dims(y, -1)
     if len(x_shape) == 1:
+        if len(y_shape) == 1:
+            return g * y
         g = np.expand_dims(g, -2)  # the sweep drops the gradient's leading axis of length 1
+    elif len(y_shape) == 1:
+        g, y = np.expand_dims(g, -1), np.expand_dims(y, -1)
     return np.matmul(g, _columns(y))
 
 
@@ -109,7 +109,7 @@ def matmul(x, y, /):
 
 
 def _dot_x(g, y, x_shape, y_shape):
-    if not x_shape or not y_shape or len(x_shape) == len(y_shape) == 1:
+    if not x_shape or not y_shape or not g.shape:
         return g * y
     if len(y_shape) == 1:
         return np.expand_dims(g, -1) * y
@@ -120,7 +120,7 @@ def _dot_x(g, y, x_shape, y_shape):
 
 
 def _dot_y(g, x, x_shape, y_shape):
-    if not x_shape or not y_shape or len(x_shape) == len(y_shape) == 1:
+    if not x_shape or not y_shape or not g.shape:
         return g * x
     height = prod(x_shape[:-1])
     rows = np.reshape(x, (height, x_shape[-1]))  # (i, k)

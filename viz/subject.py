@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
-from tinygrad_dnn.formula.constants import array_names
+from tinygrad_dnn.formula.constants import array_names, arrays_of
 from tinygrad_dnn.formula.listing import distinct_names
 from tinygrad_dnn.graph import Graph, Node, trace
 
 LONGEST_NAME = 40  # characters of a name in a picture
+MOST_INSIDE = 1000  # elements of a container that are looked at, and of all of them:
+MOST_LOOKED_AT = 50_000
+DEEPEST_INSIDE = 6  # keys of a way into containers
 SAID = 3  # names that several tensors have which a sentence lists
 
 
@@ -45,6 +49,8 @@ def names_of(
 ) -> dict[Node, str]:
     """The nodes' own names, then those of the variables; the first variable of several wins.
 
+    In dictionaries, lists and tuples among the variables `params["W1"]` is W1, `hs[3]` is hs3.
+
     No two are alike, see `distinct_names`; leaves without a name have one by their position, and
     constant arrays that of a variable, or one by the order in which they are read.
 
@@ -58,15 +64,72 @@ def names_of(
         )
     named: dict[Node, str] = {}
     there = set(graph)
-    for name, x in (names or {}).items():
-        # by type: a proxy of what is gone raises when it is asked for its class
-        node = x.node if issubclass(type(x), Tensor) else x
-        if issubclass(type(node), Node) and node in there and not str(name).startswith("_"):
+    arrays = {id(x) for x in arrays_of(graph)}
+    inside = _inside(names or {}, lambda x: _node(x) in there or id(x) in arrays)
+    variables = {**(names or {}), **inside}
+    for name, x in variables.items():
+        node = _node(x)
+        if node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
     own = {node: node.name for node in graph if node.name}
     named |= own
-    arrays = array_names(graph, named, names)
-    return distinct_names(graph, named | arrays, set(graph.leaves))
+    return distinct_names(graph, named | array_names(graph, named, variables), set(graph.leaves))
+
+
+def _node(x: Any) -> Any:
+    """The node of a Tensor, a node, or None."""
+    # by type: a proxy of what is gone raises when it is asked for its class
+    node = x.node if issubclass(type(x), Tensor) else x
+    return node if issubclass(type(node), Node) else None
+
+
+def _inside(names: Mapping[str, Any], wanted: Callable[[Any], bool]) -> dict[str, Any]:
+    """What is wanted in dictionaries, lists and tuples among variables, by names: the last key
+    (W1), with the whole way to it where another has that key too (encoder_W1).
+    """
+    found: list[tuple[tuple[str, ...], Any]] = []
+    stack: list[tuple[tuple[str, ...], Any]] = []
+    stack += [((str(name),), x) for name, x in reversed([*names.items()]) if str(name)[:1] != "_"]
+    for _ in range(MOST_LOOKED_AT):
+        if not stack:
+            break
+        way, x = stack.pop()
+        if len(way) > 1 and wanted(x):
+            found.append((way, x))
+        kind, inner = type(x), []
+        if kind is dict:
+            inner = list(islice(x.items(), MOST_INSIDE))
+        elif kind in (list, tuple):
+            inner = list(enumerate(islice(x, MOST_INSIDE)))
+        if len(way) < DEEPEST_INSIDE:
+            stack += [((*way, str(k)), y) for k, y in reversed(inner) if _is_key(k)]
+    short = [_called(way, _first_named(way)) for way, _ in found]
+    lent = {id(x) for _, x in found}
+    times = Counter(
+        [*short, *(str(n) for n, x in names.items() if wanted(x) and id(x) not in lent)]
+    )
+    return {
+        name if times[name] == 1 else _called(way, 0): x
+        for name, (way, x) in zip(short, found, strict=True)
+    }
+
+
+def _is_key(k: Any) -> bool:
+    """Whether a name can be made of it."""
+    return k >= 0 if isinstance(k, int) else isinstance(k, str) and k[:1] not in ("", "_")
+
+
+def _first_named(way: Sequence[str]) -> int:
+    """Where the last key begins that is a word."""
+    return max(k for k, key in enumerate(way) if k == 0 or not key.isdigit())
+
+
+def _called(way: Sequence[str], start: int) -> str:
+    """Keys as a name: words with _ between them, and positions behind: `layers0_W`, `hs3`."""
+    name = way[start]
+    for last, key in pairwise(way[start:]):
+        name += key if key.isdigit() and not last[-1:].isdigit() else f"_{key}"
+    return name
 
 
 def namesakes(named: Mapping[Node, str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import nets
 import numpy as np
 import pytest
+import zoo
 from stepper import Stepper
 
 from tinygrad_dnn import Tensor
@@ -89,6 +90,22 @@ def test_contributions_are_the_engines_and_add_up(stepper: Open) -> None:
     w = np.array([[0.5, -1.5], [2.0, 0.25]])
     first, second = np.ones((2, 1)) @ h.T, (w.T.sum(1, keepdims=True) * (h > 0)) @ [[1.0, 3.0]]
     assert sorted(map(tuple, terms)) == sorted(map(tuple, (first.ravel(), second.ravel())))
+
+
+@pytest.mark.parametrize(("make", "name"), [(nets.shared, "W"), (zoo.recurrent, "Wh")])
+def test_a_sum_in_a_line_is_that_of_its_terms_or_goes_on(
+    stepper: Open, make: Any, name: str
+) -> None:
+    page = stepper(make).press("End").select(name)
+    page.find('#panel section.value td[data-i="1"]').hover()
+    line = page.find("#panel .readout .slope").inner_text()
+    _, terms, total = line.replace("−", "-").split(" = ")
+    *rest, last = terms.split(" + ")
+    missing = float(total) - sum(map(float, rest))
+    if last == "…":
+        assert int(page.find("#panel .way h3").inner_text().split()[-2]) > len(rest)
+        return
+    assert float(last) == pytest.approx(missing, abs=1e-12)
 
 
 @pytest.mark.parametrize("make", MAPS)

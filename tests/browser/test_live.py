@@ -106,6 +106,20 @@ def test_s232_a_drag_changes_a_number_at_once_and_what_follows_is_coloured(stepp
     assert page.find("[data-moved=true], [data-moved=up], [data-moved=down]").count() == 0
 
 
+def test_a_gradient_without_a_name_is_called_as_before_once_it_is_another_one(
+    open_page: Any, tmp_path: Any
+) -> None:
+    W, V = (Tensor(np.eye(2), requires_grad=True, name=name) for name in ("weight", "another"))
+    cost = (tanh(W @ np.ones((2, 1)) + V @ np.zeros((2, 1))) ** 2).sum()
+    page = Stepper(open_page(viz.explore(cost, tmp_path / "page.html"))).press("End")
+    read = "() => [...document.querySelectorAll('#graph text.slope')].map((one) => one.textContent)"
+    before = [said.partition(": ")[0] for said in page.page.evaluate(read)]
+    typed(page, "weight", 1, "0.75")
+    assert page.find("#graph text.slope[data-moved=true]").count() > 3
+    assert [said.partition(": ")[0] for said in page.page.evaluate(read)] == before
+    assert "gradient" in before
+
+
 def test_single_numbers_have_a_slider(stepper: Open) -> None:
     page = stepper(nets.thrice).press("End").select("x")
     page.find("#range").evaluate(SLIDE)

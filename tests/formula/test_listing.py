@@ -166,3 +166,9 @@ def test_a_matrix_that_is_not_square_has_no_inverse_in_a_graph(shape: tuple[int,
     graph.nodes[0] = z.node.inputs[0]
     with pytest.raises(ValueError, match=r"inv .* can't be computed from its inputs"):
         graph.verify()
+
+
+def test_an_index_that_is_too_long_for_a_line_leaves_the_rest_of_it() -> None:
+    k, i, j = (np.arange(162).reshape(18, 9) % n for n in (3, 8, 9))  # as im2col has it
+    x = Tensor(np.ones((2, 3, 9, 9)), requires_grad=True, name="a_long_name_of_pictures")
+    assert "a_long_name_of_pictures[…]" in str(trace([x[:, k, i, j].node]))

@@ -121,6 +121,7 @@ x = Tensor(np.arange(9.0).reshape(3, 3), requires_grad=True, name="x")
 v = Tensor(np.arange(4.0).reshape(4, 1), requires_grad=True, name="v")
 t = Tensor(np.arange(8.0).reshape(2, 2, 2), name="t")
 long = np.arange(100) % 3
+many = Tensor(np.zeros((90, 3)), requires_grad=True, name="many")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,7 @@ long = np.arange(100) % 3
         (lambda: np.swapaxes(x, 0, 1), "xᵀ"),
         (lambda: x[:, 0:2], "x[:, 0:2]"),
         (lambda: x[long], "x[[0, 1, 2, …](100,)]"),
+        (lambda: many[np.arange(90), long[:90]], "many[range(0, 90), [0, 1, 2, …](90,)]"),
         (lambda: x * np.broadcast_to(v[0], (3, 3)), "x ⊙ v[0]"),  # as x is
         (lambda: np.broadcast_to(v[0], (3, 3)) @ x, "broadcast(v[0] → (3, 3)) x"),
         (lambda: np.einsum("ij,kj->ik", x, x), "einsum(ij,kj→ik; x, x)"),

@@ -189,6 +189,93 @@ def test_the_printed_forward_pass_gives_the_results(make: Any) -> None:
         np.testing.assert_allclose(evaluated(text.plain, values), values[called], rtol=1e-5)
 
 
+# --- as others write it: the line that a textbook has, nothing of how it is computed --------------
+
+LABELS = np.array([0, 2, 1, 1])
+AT = "→ (4, 3)[[0, 1, 2, 3], [0, 2, 1, 1]]"
+
+
+def a_sigmoid() -> tuple[Tensor, dict[str, Any]]:
+    Z = parameter("Z", 3, 4)
+    A = 1 / (1 + np.exp(-Z))
+    return np.sum(A**3), {"A": A}
+
+
+def log_of_a_complement() -> tuple[Tensor, dict[str, Any]]:
+    return -np.sum(np.log(1 - 1 / (1 + np.exp(-parameter("z", 4))))), {}
+
+
+def log_shares_in_an_index() -> tuple[Tensor, dict[str, Any]]:
+    return -np.sum(parameter("L", 4, 3)[np.arange(4), LABELS]) / 4, {}
+
+
+def quotients_in_an_index() -> tuple[Tensor, dict[str, Any]]:
+    x = Tensor(rng.uniform(0.2, 1, (4, 3)), requires_grad=True, name="x")
+    P = x * 1.0
+    return -np.sum(np.log(P[np.arange(4), LABELS])) / 4, {"P": P}
+
+
+def soft_plus() -> tuple[Tensor, dict[str, Any]]:
+    return np.sum(np.logaddexp(0, parameter("z", 4))), {}
+
+
+def named_logsumexp() -> tuple[Tensor, dict[str, Any]]:
+    L = tg.logsumexp(parameter("S", 4, 3), axis=0)
+    return np.sum(L * L), {"L": L}
+
+
+def dots() -> tuple[Tensor, dict[str, Any]]:
+    u, v, w = (parameter(k, 3) for k in "uvw")
+    return np.dot(u, v) + 0.5 * (w @ w), {}
+
+
+def one_weight() -> tuple[Tensor, dict[str, Any]]:
+    X, w = Tensor(rng.normal(size=(20, 1)), name="X"), parameter("w", 1, 1)
+    return ((X @ w - 3) ** 2).mean(), {}
+
+
+def penalty() -> tuple[Tensor, dict[str, Any]]:
+    """0.1 is no 1/10, though q has 10 elements, nor 0.2 a fifth of W's."""
+    X, W, q = Tensor(rng.normal(size=(7, 5)), name="X"), parameter("W", 5, 2), parameter("q", 10)
+    return 0.1 * (q**2).sum() + 0.2 * (W**2).sum() + ((X @ W) ** 2).sum() / 3, {}
+
+
+def counted_numbers() -> tuple[Tensor, dict[str, Any]]:
+    return np.sum(np.log(Tensor(0.7, True, name="s")) + np.ones((7, 5))) / 7, {}
+
+
+def norms() -> tuple[Tensor, dict[str, Any]]:
+    """A call is one function, and its root of 0 no matter of choice."""
+    U, V = parameter("U", 4, 2), parameter("V", 3, 2)
+    return np.linalg.norm(U) ** 2 + 3 * np.linalg.norm(V), {}
+
+
+WRITTEN: dict[Callable[[], tuple[Tensor, dict[str, Any]]], dict[str, str]] = {
+    a_sigmoid: {"dA": "3 · A²", "dZ": "dA ⊙ A ⊙ (1 − A)"},
+    log_of_a_complement: {"dz": "σ(z)"},
+    log_shares_in_an_index: {"dL": f"scatter(broadcast(−(1/m) → (4,)) {AT})"},
+    quotients_in_an_index: {
+        "dP": f"scatter(−(1 / P[[0, 1, 2, 3], [0, 2, 1, 1]]) {AT})",
+        "dx": "1/m · dP",
+    },
+    soft_plus: {"dz": "σ(z)"},
+    named_logsumexp: {"dL": "2 · L", "dS": "dL[None, :] ⊙ exp(S − L[None, :])"},
+    dots: {"du": "v", "dv": "u", "dw": "w"},
+    norms: {"dU": "2 · U", "dV": "3 / √(Σ V²) · V"},
+    one_weight: {"dw": "2/m · Xᵀ (X w − 3)"},
+    penalty: {"dq": "0.2 · q", "dW": "2/3 · Xᵀ X W + 0.4 · W"},
+    counted_numbers: {"ds": "35 / (m · s)"},
+}
+
+
+@pytest.mark.parametrize("make", WRITTEN)
+def test_what_others_write_has_the_lines_of_a_textbook(make: Any) -> None:
+    cost, names = make()
+    derived = viz.derive(cost, names=names)
+    assert {line.name: line.text.plain for line in derived.lines} == WRITTEN[make]
+    compared(derived, cost, of_graph(cost) | names)
+
+
 @pytest.mark.parametrize("cost_of", ["document", "stable"])
 def test_the_documents_network(cost_of: str) -> None:
     cost, *_ = net(3, cost_of)

@@ -24,6 +24,7 @@ from tinygrad_dnn import StaleValueError, Tensor, exp, no_grad, relu, scope
 from tinygrad_dnn.graph import trace
 from viz.drawing.labels import brief
 from viz.palette import BOX, INK, LOOKS, MUTED, PAPER, contrast
+from viz.subject import names_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -163,6 +164,27 @@ def test_names_come_from_the_tensors_and_then_from_variables() -> None:
     assert seen(both, names=locals()).titles()[-1] == "both = u · v + own"
     assert seen(both).titles()[0] == "x1"
     assert both.name is None  # drawing names nothing for good
+
+
+def test_s346_names_are_found_in_dictionaries_lists_and_tuples() -> None:
+    W1 = np.ones((2, 3))  # another object than the parameter of that name
+    params = {"W1": Tensor(W1, requires_grad=True), "_b": parameter(2, 1)}
+    nets = {"f": [(parameter(2, 2), parameter(2, 1))], "g": ((parameter(2, 2), parameter(2, 1)),)}
+    layers = [{"scale": parameter(1)}, {"scale": parameter(1)}]
+    xs, hs = {0: np.arange(21.0).reshape(3, 7)}, {-1: params["_b"]}
+    hs[0] = params["W1"] @ xs[0] + hs[-1]
+    for k, ((W, b),) in enumerate(nets.values()):
+        hs[k + 1] = W @ hs[k] + b * layers[k]["scale"]
+    del W, b, k
+    called = names_of(trace([hs[2].node]), locals())
+    assert {"W1", "xs0", "hs0", "hs1", "hs2", "layers0_scale", "layers1_scale"} <= {
+        *called.values()
+    }
+    assert {"f0_0", "f0_1", "g0_0", "g0_1"} <= {*called.values()}
+    assert called[params["_b"].node] == "x2"
+    everything: list[Any] = [[0] * 1000] * 1000
+    everything.append(everything)  # which a look at all of it would not come out of
+    assert names_of(trace([hs[2].node]), {"everything": everything})
 
 
 def test_an_underscored_variable_names_nothing() -> None:

@@ -28,6 +28,7 @@ from folding import (
     three_wild_scopes,
     wild,
 )
+from seen import seen
 
 import viz
 from tinygrad_dnn import Tensor, exp, relu, scope, sigmoid, tanh
@@ -85,7 +86,8 @@ def test_a_hundred_layers_are_one_box_and_the_cost_is_seen() -> None:
 def test_a_long_loop_without_scopes_is_found() -> None:
     cost = loop(400)
     (group,), told = by_itself(cost)
-    assert (group.title, group.summary) == ("ops 3 … 1,202", "multiply → add → relu × 400")
+    assert (group.title, group.summary) == ("ops 4 … 1,203", "multiply → add → relu × 400")
+    assert group.each.startswith("400 × h1203 = ")  # the last of them, by the same number
     assert told == (
         "1,204 nodes drawn as 3, folded: 400 equal steps multiply → add → relu; "
         "fold=False draws them all"
@@ -273,7 +275,7 @@ def test_a_loop_in_a_loop_is_one_step_of_the_outer() -> None:
             x = np.sin(x * parameter(3))
         x = tanh(x)
     (group,), _ = by_itself(named(x.sum(), "cost"))
-    assert group.summary == "50 × (5 multiply, 5 sin, tanh)"
+    assert group.summary == "50 × (5 sin, tanh, 5 multiply)"
 
 
 def test_equal_steps_in_scopes_of_two_kinds_are_found() -> None:
@@ -294,7 +296,7 @@ def test_a_recurrent_network_is_found() -> None:
     for t in range(300):
         h = tanh(Wh @ h + Wx @ X[:, t : t + 1] + c)
     (group,), _ = by_itself(named(h.sum(), "cost"))
-    assert group.summary == "300 × (2 matmul, 2 add, getitem, tanh)"
+    assert group.summary == "300 × (2 matmul, tanh, 2 add, getitem)"
 
 
 def test_what_stands_side_by_side_is_not_said_to_be_a_chain() -> None:
@@ -401,3 +403,24 @@ def test_elements_of_an_array_are_data_of_a_step() -> None:
 
     assert boxes(measured)[0].startswith("60 × h")
     assert not any(boxes(measured.tolist()))  # numbers of the program, each another step
+
+
+def test_a_constant_that_only_rules_in_folded_boxes_read_has_no_box() -> None:
+    x = parameter(6, 6, name="x")
+    for k, name in enumerate("ab", 1):
+        with scope(name):
+            x = named(np.linalg.cholesky(x**k @ x.T + np.eye(6)), f"L{k}")
+    drawn = seen(named(x.sum(), "y"), backward=True, fold=True)
+    ends = {end for tail, head, _ in drawn.arrows for end in (tail, head)}
+    assert set(drawn.nodes) == ends
+
+
+def test_a_step_says_first_what_tells_it_from_another_and_a_layer_is_one_in_either_spelling() -> (
+    None
+):
+    W, b = parameter(3, 3, name="W"), parameter(3, name="b")
+    x = parameter(2, 3, name="x")
+    for _ in range(60):
+        x = (x + 0.1 * tanh(np.dot(x, W) + b) * x[0]) * 0.5 + np.absolute(x) * 0.25
+    (group,), _ = by_itself(named(x.sum(), "cost"))
+    assert group.summary.startswith("60 × (LINEAR, TANH, absolute, ")

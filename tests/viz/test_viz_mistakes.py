@@ -11,8 +11,17 @@ from tinygrad_dnn import Tensor, mean, relu, sigmoid, tanh
 from tinygrad_dnn.autodiff.evaluate import evaluate
 from tinygrad_dnn.autodiff.retrace import backward_again, forward_again
 from tinygrad_dnn.graph import trace
-from tinygrad_dnn.ops import add, log, matmul
-from viz.explorer.mistakes import NOT_SUMMED, OF_SLOPES, OF_SUMS, SIGN, TURNED, planted, said
+from tinygrad_dnn.ops import add, dot, log, matmul, maximum
+from viz.explorer.mistakes import (
+    NOT_SUMMED,
+    OF_SLOPES,
+    OF_SUMS,
+    OPPOSITE,
+    SIGN,
+    TURNED,
+    planted,
+    said,
+)
 
 X = np.array([[0.0, 1.0, -2.0], [0.0, 0.75, 1.5]])
 Y = np.array([[1.0, 0.0, 1.0]])
@@ -96,6 +105,21 @@ def test_the_matrix_of_a_product_may_be_an_array_of_numpys() -> None:
     np.testing.assert_allclose(found["w"], A @ g)  # for Aᵀ g
 
 
+def test_what_others_write_has_switches_as_well() -> None:
+    """np.dot for @, and the maximum of 0 and x for relu(x)."""
+    p = {k: Tensor(v, True, k) for k, v in P.items()}
+    A1 = np.maximum(0, np.dot(p["W1"], X) + p["b1"])
+    forward = forward_again(trace([(np.dot(p["W2"], A1) ** 2).sum().node]))
+    wrong, switches = planted(forward, backward_again(forward))
+    found = {(s.z.op, m) for s in switches for m in s.mistakes}
+    assert {(maximum, OPPOSITE), (dot, TURNED), (dot, SIGN)} <= found
+    right = slopes(forward, wrong)
+    for switch in switches:
+        for k in range(1, len(switch.mistakes) + 1):
+            made = slopes(forward, wrong, switch, k)
+            assert any(not np.array_equal(made[name], right[name]) for name in made)
+
+
 WORDS = {
     (relu, OF_SLOPES[relu][0]): "has the mask x ≥ 0",
     (tanh, OF_SLOPES[tanh][0]): "has 1 − x², tanh's from its value, where the derivative of tanh",
@@ -104,6 +128,8 @@ WORDS = {
     (mean, OF_SUMS[mean][0]): "was a division by 10 forgotten?",
     (matmul, TURNED): "has a factor of the product W x transposed that should not be",
     (matmul, SIGN): "has the opposite sign",
+    (dot, TURNED): "has a factor of the product W x transposed that should not be",
+    (maximum, OPPOSITE): "has the mask x < 0 at max(0, x)",
     (add, NOT_SUMMED): "is wrong: at [0, 0] it is 0.7",
 }
 

@@ -106,3 +106,14 @@ def test_the_runtime_of_a_page_is_small() -> None:
     runtime = ("live-memory", "live-run", "live", "training")
     assert sum(len(asset(f"explorer/{name}.js")) for name in runtime) < 30_000
     assert {f"explorer/{name}.js" for name in runtime} <= {*SCRIPTS, *TRAINING}
+
+
+def test_an_array_of_the_examples_that_becomes_an_input_keeps_its_name(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, y, mask = rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2]), rng.normal(size=(6, 3))
+    W = Tensor(rng.normal(size=(4, 3)), requires_grad=True, name="W")
+    scores = X @ W * mask
+    loss = (scores - scores[np.arange(6), y][:, None] + np.arange(6.0)[:, None] * mask).mean()
+    text = viz.playground(loss, path=tmp_path / "page.html", names=locals()).read_text("utf-8")
+    assert "tensor(" not in text
+    assert text.count('"kind":"input","name":"mask"') == 1  # both ops read one leaf

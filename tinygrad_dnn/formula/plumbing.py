@@ -36,6 +36,8 @@ def reading(node: Node, quiet: Container[Node], named: Container[Node]) -> Readi
             return product
     if _is_still(node):
         return Reading("{x}", (x,))
+    if _is_transpose(node) and x.op is not None and x not in named and _is_transpose(x):
+        return Reading("{x}", (x.inputs[0],))  # (Wᵀ)ᵀ
     if not op.keeps_order and not _drops_new_axes(node):
         return None
     if x.shape == node.shape or prod(node.shape) == 1:

@@ -146,10 +146,16 @@ def index(value: Any) -> str:
 
 
 def _positions(array: Any) -> str:
-    """`[0, 2, 2]`; of many the first and how many there are, `[0, 2, 2, …](209,)`."""
+    """`[0, 2, 2]`; of many the first and how many there are, `[0, 2, 2, …](209,)`, but for those
+    in a row, `range(0, 209)`.
+    """
     shape = tuple(array.shape)
     if not hasattr(array, "tolist"):
         return f"[…]{shape}"  # lazy: not computed for the sake of a formula
     if array.size <= SHOWN:
         return setting(array.tolist())
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        first, last = int(array[0]), int(array[-1])
+        if last - first == array.size - 1 and array.tolist() == [*range(first, last + 1)]:
+            return setting(range(first, last + 1))
     return f"[{', '.join(map(str, array.ravel()[:_FEW].tolist()))}, …]{shape}"

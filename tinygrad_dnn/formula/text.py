@@ -77,13 +77,15 @@ def written(
         beside: whether each stands beside its own shape.
         known: `pieces` of other graphs, which the nodes of this one are computed from.
         whole: whether the result of a composed function is written as its call, `median(x)`, on
-            its own line too, and not only where it is read.
+            its own line too, and not only where it is read; not where one of its steps has a name.
         quiet: steps of derivative rules, whose plumbing is not written.
     """
     within = pieces(graph, names, longest, scripts, style, known, quiet)
     done = ChainMap(within, known or {})
     alone = Pen(names, scripts, style, True, quiet)
     calls = calls_of(graph)
+    steps = (x for x in names if isinstance(x, Node) and x.op and x not in calls)
+    named_inside = {part for x in steps for part in x.scope}
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
     for node in within:
         if beside and node in quiet and node.op.spreads:  # its shape tells how often it is repeated
@@ -96,7 +98,7 @@ def written(
             lines[node] = alone.fitted(node, inputs, longest)
         if node in calls:  # its own line says what the last op does
             lines.setdefault(node, alone.fitted(node, done, longest))
-            if whole:
+            if whole and calls[node].call not in named_inside:
                 del lines[node]
     return {node: lines.get(node, made)[0] for node, made in within.items()}
 
@@ -160,18 +162,26 @@ class Pen:
         return self.filled(node, {})
 
     def fitted(self, node: Node, done: Mapping[Node, Written], longest: int) -> Written:
-        """As much of the inputs as fits: in full, their outermost op, or nothing."""
+        """As much of the inputs as fits: in full, their outermost op, or nothing; a setting that
+        alone is too long is left out as well, `x[…]`.
+        """
         texts, levels = self.filled(node, done)
         if len(texts[0]) > longest:
             inputs = [x for x in self.read(node) if isinstance(x, Node) and x.op]
             texts, _ = self.filled(node, {x: self.outermost(x) for x in inputs})
         if len(texts[0]) > longest:
             texts, _ = self.outermost(node)
+        if len(texts[0]) > longest:
+            texts, _ = self.filled(node, done, left_out=True)
         fits = len(texts[0]) <= longest
         return (texts if fits else self.plain("…")), levels
 
-    def filled(self, node: Node, done: Mapping[Node, Written]) -> Written:
-        """The node in the names of its inputs, unnamed ones as `done` has them."""
+    def filled(self, node: Node, done: Mapping[Node, Written], left_out: bool = False) -> Written:
+        """The node in the names of its inputs, unnamed ones as `done` has them.
+
+        Args:
+            left_out: whether … stands for each setting.
+        """
         if node in self.quiet and (read := reading(node, self.quiet, self.names)):
             return self.put(read.template, *(self.reference(x, done) for x in read.inputs))
         return self.spelled(node, self.few(node), done)
@@ -181,7 +191,7 @@ class Pen:
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in inputs]
         setting = values(formula, node, self.beside)
-        settings = {k: self.plain(text) for k, text in setting.items()}
+        settings = {k: self.plain("…" if left_out else text) for k, text in setting.items()}
         texts = []
         for i, script in enumerate(self.scripts):
             if op.many:

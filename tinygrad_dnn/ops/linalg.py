@@ -29,16 +29,20 @@ def _columns(x):
 
 
 def _matmul_x(g, y, x_shape, y_shape):
-    if len(y_shape) == 1:
-        g, y = np.expand_dims(g, -1), np.expand_dims(y, -1)
     if len(x_shape) == 1:
+        if len(y_shape) == 1:
+            return g * y
         g = np.expand_dims(g, -2)  # the sweep drops the gradient's leading axis of length 1
+    elif len(y_shape) == 1:
+        g, y = np.expand_dims(g, -1), np.expand_dims(y, -1)
     return np.matmul(g, _columns(y))
 
 
 def _matmul_y(g, x, x_shape, y_shape):
+    if len(x_shape) == len(y_shape) == 1:
+        return g * x
     if len(x_shape) == 1:
-        g, x = np.expand_dims(g, -2 if len(y_shape) > 1 else -1), np.expand_dims(x, -2)
+        g, x = np.expand_dims(g, -2), np.expand_dims(x, -2)
     if len(y_shape) == 1:
         gy = np.matmul(_columns(x), np.expand_dims(g, -1))
         return np.reshape(gy, (*gy.shape[:-2], y_shape[0]))
@@ -75,8 +79,13 @@ def _product_shape(x_shape, y_shape):
     return x_shape[0], y_shape[1]
 
 
+def _written(z_shape, numbers):
+    """As a product of matrices where it is one; of two vectors, or with a number, with a dot."""
+    return "{x} · {y}" if numbers or not z_shape else "{x} {y}"
+
+
 @op(
-    "{x} {y}",
+    _written,
     shape=_product_shape,
     contracts=True,
     infix="@",
@@ -100,7 +109,7 @@ def matmul(x, y, /):
 
 
 def _dot_x(g, y, x_shape, y_shape):
-    if not x_shape or not y_shape:
+    if not x_shape or not y_shape or not g.shape:
         return g * y
     if len(y_shape) == 1:
         return np.expand_dims(g, -1) * y
@@ -111,7 +120,7 @@ def _dot_x(g, y, x_shape, y_shape):
 
 
 def _dot_y(g, x, x_shape, y_shape):
-    if not x_shape or not y_shape:
+    if not x_shape or not y_shape or not g.shape:
         return g * x
     height = prod(x_shape[:-1])
     rows = np.reshape(x, (height, x_shape[-1]))  # (i, k)
@@ -133,13 +142,8 @@ def _dot_led(one, xs, led):
     return _matmul_led(one._replace(apply=lambda xs, meta: np.matmul(*xs)), xs, led)
 
 
-def _dot_written(z_shape, numbers):
-    """As a product of matrices where it is one; of two vectors, or with a number, with a dot."""
-    return "{x} · {y}" if numbers or not z_shape else "{x} {y}"
-
-
 @op(
-    _dot_written,
+    _written,
     vjp=(_dot_x, _dot_y),
     carries=_dot_led,
     contracts=True,

@@ -114,8 +114,7 @@ def std(x, /, axis=None, *, ddof=0, keepdims=False):
 
 
 def _extreme(g, z, x, x_shape, axis):
-    # Of a slice with a NaN the NaN is the extreme, and only a NaN differs from itself.
-    hit = (x == unreduced(z, axis, x_shape)) | (x != x)
+    hit = (x == unreduced(z, axis, x_shape)) | np.isnan(x)  # of a slice with a NaN that is extreme
     ties = np.sum(hit, axis=axis, keepdims=True).astype(x.dtype)
     return np.where(hit, unreduced(g, axis, x_shape) / ties, 0)
 

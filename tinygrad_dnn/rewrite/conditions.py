@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy import signbit
 
+from tinygrad_dnn.graph import Leaf
 from tinygrad_dnn.ops.indexing import is_basic
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
@@ -25,6 +26,11 @@ def an_array(m: Match) -> bool:
 def arrays(m: Match) -> bool:
     """Neither x nor y is a number."""
     return not is_number(m["x"]) and not is_number(m["y"])
+
+
+def y_is_an_array(m: Match) -> bool:
+    """y is no number."""
+    return not is_number(m["y"])
 
 
 def a_and_y_are_arrays(m: Match) -> bool:
@@ -169,6 +175,16 @@ def y_is_single(m: Match) -> bool:
     return bool(shape_of(m["y"]) == (1, 1)) and len(shape_of(m["x"])) == 2
 
 
+def x_is_a_single_result(m: Match) -> bool:
+    """x is such an element and no leaf."""
+    return x_is_single(m) and not isinstance(m["x"], Leaf)
+
+
+def y_is_a_single_result(m: Match) -> bool:
+    """y is such an element and no leaf."""
+    return y_is_single(m) and not isinstance(m["y"], Leaf)
+
+
 def matrices(m: Match) -> bool:
     """x and y have two axes."""
     return len(shape_of(m["x"])) == 2 and len(shape_of(m["y"])) == 2
@@ -257,6 +273,11 @@ def all_of_a_number(m: Match) -> Mapping[str, Any] | bool:
     times = prod(m.root.inputs[0].shape)
     number = m.root.shape == () and is_constant(m["c"]) and not (m["c"] == 0 and signbit(m["c"]))
     return {"k": times} if number else False
+
+
+def all_of_any_number(m: Match) -> Mapping[str, Any] | bool:
+    """The number c stands so often in what is summed to a number."""
+    return {"k": prod(m.root.inputs[0].shape)} if m.root.shape == () else False
 
 
 def undone(m: Match) -> bool:

@@ -23,18 +23,19 @@ from tinygrad_dnn.ops import (
     getitem,
     hypot,
     isfinite,
+    isnan,
     log,
     logical_and,
     logical_not,
     logical_or,
     logsumexp,
-    not_equal,
     power,
     reciprocal,
     relu,
     reshape,
     scatter,
     sigmoid,
+    sqrt,
     square,
     sum,
     where,
@@ -46,6 +47,7 @@ from tinygrad_dnn.rewrite.rows import (
     COMMON_FACTOR,
     FROM_ZERO,
     IN,
+    NO_QUOTIENT,
     NOT_FINITE,
     NUMBERS,
     ONE_ZERO,
@@ -58,11 +60,90 @@ from tinygrad_dnn.rewrite.rows import (
     quotient,
     scaled,
 )
-from tinygrad_dnn.rewrite.stable import EXP_OF_LOG_SOFTMAX, FORMS, LOG_OF_EXP, STABLE
+from tinygrad_dnn.rewrite.stable import (
+    EXP_OF_LOG_SOFTMAX,
+    FORMS,
+    LOG_OF_EXP,
+    OVERFLOWS,
+    STABLE,
+)
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 SINGLE = np.array([[0.7]])
 SINGLE.flags.writeable = False
+# What rules do where a number is infinite.
+GUARDS = (
+    mathematics(
+        "no infinity on paper",
+        lambda x, y: (where(x == -inf, 0, y), y),
+        rounds=False,
+        awkward="where x is −∞",
+    ),
+    mathematics(
+        "no infinite divisor on paper",
+        lambda x, y: (where(x == -inf, 1, y), y),
+        rounds=False,
+        awkward="where x is −∞",
+    ),
+)
+
+# Of a softmax that is written as exp(x − logsumexp(x)).
+SHARES = (
+    Row(
+        "shares add up to one",
+        lambda x, axis, keepdims, shape: (
+            sum(
+                exp(x - reshape(logsumexp(x, axis, keepdims=keepdims), shape)), axis, keepdims=True
+            ),
+            1,
+        ),
+        rounds=True,
+        awkward="where every x is −∞, or one is infinite or NaN",
+        cases=(
+            {"x": (3, 4), "axis": 1, "keepdims": False, "shape": (3, 1)},
+            {"x": (4,), "axis": None, "keepdims": False, "shape": (1,)},
+        ),
+    ),
+    Row(
+        "shares in place add up to one",
+        lambda x, axis: (sum(exp(x - logsumexp(x, axis, keepdims=True)), axis, keepdims=True), 1),
+        rounds=True,
+        awkward="where every x is −∞, or one is infinite or NaN",
+        cases=({"x": (3, 4), "axis": 1}, {"x": (3, 4), "axis": (0, 1)}),
+    ),
+)
+
+# The slope of a sigmoid that is written with exponentials.
+SIGMOIDS = (
+    FORMS[1],
+    mathematics(
+        "sigmoid, exponential behind the fraction",
+        lambda x, y: ((y / (1 + exp(x))) * exp(x), y * sigmoid(x)),
+        awkward=OVERFLOWS,
+    ),
+    mathematics(
+        "sigmoid, exponential in a product",
+        lambda x, y: ((y * exp(x)) / (1 + exp(x)), y * sigmoid(x)),
+        awkward=OVERFLOWS,
+    ),
+    mathematics(
+        "sigmoid in a longer fraction",
+        lambda x, y, a: ((y * exp(x)) / (a * (1 + exp(x))), (y * sigmoid(x)) / a),
+        awkward=OVERFLOWS,
+    ),
+    mathematics(
+        "sigmoid of the other sign",
+        lambda x: (sigmoid(x) * exp(-x), 1 - sigmoid(x)),
+        awkward=OVERFLOWS,
+    ),
+)
+
+# X w, where a weight is of shape (1, 1), stays a product of matrices.
+_SINGLE: dict[Any, Any] = {
+    when.x_is_single: {"where": when.x_is_a_single_result, "exponential": "x"},
+    when.y_is_single: {"where": when.y_is_a_single_result, "exponential": "y"},
+}
+PLACE = ({"y": (2, 3), "x": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},)
 
 ONLY_ON_PAPER = (
     Row(
@@ -94,6 +175,20 @@ ONLY_ON_PAPER = (
     scaled(
         "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
         when.constant_numbers,
+    ),
+    scaled(
+        "number before a fraction", lambda c, k, x, y: (c * (x / (k * y)), (c / k) * (x / y)),
+        when.constant_numbers,
+    ),
+    Row(
+        "sum of squares in another shape",
+        lambda x, first: (sum(square(reshape(x, first))), sum(square(x))),
+        cases=({"x": (40, 30), "first": (1200,)},),
+    ),
+    quotient("common factor of a fraction", lambda x, y, a: ((x * a) / (y * a), x / y)),
+    quotient("over a product with itself", lambda x, y: (x / (x * y), 1 / y), when.x_varies),
+    quotient(
+        "multiples of one number", lambda c, k, x: ((c * x) / (k * x), c / k), when.constant_numbers
     ),
     scaled("fraction shortened", lambda c, k, x: (c / (k * x), (c / k) / x), when.constant_numbers),
     scaled(
@@ -172,6 +267,36 @@ ONLY_ON_PAPER = (
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
     ),
+    Row(
+        "number with a number in place",
+        lambda c, k, first, index, shape: (
+            c * scatter(broadcast_to(k, first), index, shape),
+            scatter(broadcast_to(c * k, first), index, shape),
+        ),
+        cases=({"c": 0.3, "k": 0.7, "first": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
+    scaled(
+        "number into a place that is divided by it",
+        lambda c, x, y, index, shape: (
+            c * scatter(x / (c * y), index, shape), scatter(x / y, index, shape)
+        ),
+        when.y_is_an_array, awkward=NO_QUOTIENT, cases=PLACE,
+    ),
+    scaled(
+        "number into a negative place that is divided by it",
+        lambda c, x, y, index, shape: (
+            c * scatter(-(x / (c * y)), index, shape), scatter(-(x / y), index, shape)
+        ),
+        when.y_is_an_array, awkward=NO_QUOTIENT, cases=PLACE,
+    ),
+    mathematics("number added and taken away", lambda c, x: ((c + x) - c, x)),
+    Row("choice between equals", lambda p, x: (where(p, x, x), x), floats=False),
+    Row(
+        "choice between equal numbers",
+        lambda p, c, shape: (where(p, c, c), broadcast_to(c, shape)),
+        when.its_shape, cases=({"p": (3, 4), "c": 0.3},),
+    ),
+    *SIGMOIDS,
     LOG_OF_EXP,
     mathematics(
         "exponential of a log", lambda x: (exp(log(x)), x),
@@ -181,41 +306,52 @@ ONLY_ON_PAPER = (
     Row("sigmoid of a negative", lambda x: (sigmoid(-x), 1 - sigmoid(x)), rounds=True),
     Row("choice as a mask", lambda p, x: (where(p, x, 0), x * p), zeros=True, awkward=NOT_FINITE),
     Row(
-        "no NaN on paper", lambda p, x: (logical_or(p, not_equal(x, x)), p),
+        "no NaN on paper", lambda p, x: (logical_or(p, isnan(x)), p),
         floats=False, awkward="where x is NaN", cases=({"p": (3, 4), "x": (3, 4)},),
     ),
-    mathematics(
-        "no infinity on paper", lambda x, y: (where(x == -inf, 0, y), y),
-        rounds=False, awkward="where x is −∞",
-    ),
-    mathematics(
-        "no infinite divisor on paper", lambda x, y: (where(x == -inf, 1, y), y),
-        rounds=False, awkward="where x is −∞",
-    ),
+    *GUARDS,
     mathematics(
         "no zero divisor on paper", lambda x: (where(x == 0, 1, x), x),
         rounds=False, awkward="where x is 0",
     ),
+    Row("no zero root on paper", lambda x: (where(x == 0, 0, sqrt(x)), sqrt(x)), zeros=True),
     Row(
-        "shares add up to one",
-        lambda x, axis, keepdims, shape: (
-            sum(
-                exp(x - reshape(logsumexp(x, axis, keepdims=keepdims), shape)), axis, keepdims=True
-            ),
-            1,
-        ),
-        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
-        cases=({"x": (3, 4), "axis": 1, "keepdims": False, "shape": (3, 1)},
-               {"x": (4,), "axis": None, "keepdims": False, "shape": (1,)}),
+        "no multiple of a zero root on paper",
+        lambda c, x: (where(x == 0, 0, c * sqrt(x)), c * sqrt(x)),
+        zeros=True, awkward=NOT_FINITE,
     ),
-    Row(
-        "shares in place add up to one",
-        lambda x, axis: (
-            sum(exp(x - logsumexp(x, axis, keepdims=True)), axis, keepdims=True), 1
-        ),
-        rounds=True, awkward="where every x is −∞, or one is infinite or NaN",
-        cases=({"x": (3, 4), "axis": 1}, {"x": (3, 4), "axis": (0, 1)}),
+    mathematics(
+        "no quotient by a zero root on paper",
+        lambda c, x, y: (where(x == 0, 0, y / (c * sqrt(x))), y / (c * sqrt(x))),
+        rounds=False, awkward="where x is 0",
     ),
+    mathematics(
+        "no fraction by a zero root on paper",
+        lambda k, x: (where(x == 0, 0, k / sqrt(x)), k / sqrt(x)),
+        rounds=False, awkward="where x is 0",
+    ),
+    mathematics(
+        "no choice above a zero root on paper",
+        lambda c, k, x: (where(x == 0, 0, k) / (c * sqrt(x)), k / (c * sqrt(x))),
+        rounds=False, awkward="where x is 0",
+    ),
+    mathematics(
+        "no choice beside what is 0 as well on paper",
+        lambda c, x, axis, keepdims: (
+            where(sum(square(x), axis, keepdims=keepdims) == 0, 0, c) * x, c * x
+        ),
+        rounds=False, awkward="where all squares round to 0",
+        cases=({"x": (1,), "axis": None, "keepdims": False},),
+    ),
+    mathematics(
+        "no choice in a number beside what is 0 as well on paper",
+        lambda c, k, x, axis, keepdims: (
+            (k * where(sum(square(x), axis, keepdims=keepdims) == 0, 0, c)) * x, (k * c) * x
+        ),
+        rounds=False, awkward="where all squares round to 0",
+        cases=({"x": (1,), "axis": None, "keepdims": False},),
+    ),
+    *SHARES,
     Row("difference of squares", lambda x: ((1 - x) * (1 + x), 1 - square(x)), rounds=True),
     mathematics(
         "square of a hypotenuse", lambda x, y: (square(hypot(x, y)), square(x) + square(y)),
@@ -232,7 +368,7 @@ ONLY_ON_PAPER = (
         rounds=False, awkward="where y is 0 and x is 0 or not finite",
     ),
     replace(ONE_ZERO[0], where=when.x_varies),
-    *ONE_ZERO[1:],
+    *(replace(row, **_SINGLE.get(row.where, {})) for row in ONE_ZERO[1:]),
     COMMON_FACTOR,
     Row("sign out of a number", lambda c, x: (c * x, -((-c) * x)), when.below_zero),
     Row(
@@ -289,6 +425,7 @@ _ANY_NUMBER = {
     when.above_zero_of_array: when.an_array,
     when.above_zero_of_arrays: when.arrays,
     when.opposite: when.opposite_numbers,
+    when.all_of_a_number: when.all_of_any_number,
 }
 
 
@@ -306,7 +443,7 @@ PROGRAM: tuple[Row, ...] = (
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
-    *SHAPES, *SUMS, FORMS[0],
+    *SHAPES, *_anywhere(SUMS), FORMS[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

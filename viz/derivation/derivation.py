@@ -19,7 +19,7 @@ from tinygrad_dnn.formula.latex import latex_text, latex_words
 from tinygrad_dnn.formula.listing import distinct_names, with_ids
 from tinygrad_dnn.formula.mathml import equation
 from tinygrad_dnn.formula.plumbing import axes_index
-from tinygrad_dnn.graph import Node
+from tinygrad_dnn.graph import Call, Graph, Node
 from tinygrad_dnn.ops import identity
 from tinygrad_dnn.storage.whole_file import write_text
 from viz.derivation.counts import remark
@@ -99,7 +99,9 @@ def derive(
     # New axes are no plumbing where the author made them: x[:, None] − x[None, :].
     ids = with_ids(graph, named, style=readable, also=filter(axes_index, graph))
     # An id stands for what a line's rule says; what takes no gradient has none.
-    named = {x: called for x, called in ids.items() if x in named or x.requires_grad}
+    inner = _inside_calls(graph)
+    shown = {x for x in ids if x.requires_grad and x not in inner}
+    named = {x: called for x, called in ids.items() if x in named or x in shown}
     forward = forward_again(graph)
     again = dict(zip(graph, forward.graph, strict=True))
     named = {again.get(node, node): called for node, called in named.items()}
@@ -134,7 +136,10 @@ def _readable_lines(
         every = lines.all()
         long = [x.node for x in every if len(x.text.plain) > _longest(lines.owners[x.node])]
         owners = [z for x in long for z in lines.owners[x]]
-        more = {y for z in owners for y in z.parents if y.requires_grad and y.op and y not in named}
+        ends = [(y, z) for z in owners for y in z.parents if y.requires_grad and y.op]
+        ends = [(y, z) for y, z in ends if y not in named]
+        # A call that stands for all of its steps, norm(x), is left whole as long as that will do.
+        more = {y for y, z in ends if not _in_one_call(y, z)} or {y for y, _ in ends}
         if not more:
             break
         named = distinct_names(forward.graph, named, more)
@@ -145,6 +150,17 @@ def _readable_lines(
     named = {x: name for x, name in named.items() if x in asked or x not in plain}
     lines = Lines(forward, backward, named, divisor, scaled)
     return lines, lines.all()
+
+
+def _inside_calls(graph: Graph) -> set[Node]:
+    """What only steps of the same call read: of norm(x) all but the norm."""
+    uses = [(x, z) for z in graph for x in z.parents]
+    read = {x for x, z in uses if _in_one_call(x, z)}
+    return read - {x for x, z in uses if not _in_one_call(x, z)} - {*graph.outputs}
+
+
+def _in_one_call(y: Node, z: Node) -> bool:
+    return any(isinstance(part, Call) and part in z.scope for part in y.scope)
 
 
 def _longest(owners: Collection[Node]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from math import prod
 from numbers import Real
 from typing import Any, NamedTuple
@@ -35,15 +35,18 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     """The number that the cost is divided by, if it is the length of an axis somewhere.
 
     Looked for among the numbers that stand between the cost and the first array: `/ 209`,
-    `/ (2 * 209)`, `* (1 / 209)`, or a mean over 209 elements. It is called as the first name of
-    that value among `names`, `m` going before all others; without one it is called m.
+    `/ (2 * 209)`, `* (1 / 209)`, or a mean over 209 elements. A factor counts only before what is
+    computed from data: 0.1 before a sum of squared weights is a penalty's. It is called as the
+    first name of that value among `names`, `m` going before all others; without one it is called m.
     """
     cost = graph.outputs[0]
+    of_data = _computed_from_data(graph)
     lengths = {n for node in graph for n in node.shape if n > 1}
     sizes = {prod(node.shape) for node in graph if prod(node.shape) > 1}
     called_so = {v for v in (names or {}).values() if is_number(v)}
     # A half is half of a square, unless it is called the number of examples.
-    found = [(n, op) for n, op in _divisors(cost) if n != 2 or op is mean or n in called_so]
+    every = _divisors(cost, of_data)
+    found = [(n, op) for n, op in every if n != 2 or op is mean or n in called_so]
     likely = [
         *((n, kind) for n, kind in found if n in lengths),
         *((n // 2, kind) for n, kind in found if n % 2 == 0 and n // 2 in lengths),
@@ -57,12 +60,30 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     return Divisor(called, value, leaf, kind is not divide)
 
 
-def _divisors(cost: Node) -> list[tuple[int, Op]]:
+def _computed_from_data(graph: Graph) -> set[Node]:
+    """What reads an array that is no parameter."""
+    found: set[Node] = set()
+    for node in graph:
+        if isinstance(node, Leaf):
+            of_data = not node.requires_grad and prod(node.shape) > 1
+        else:
+            of_data = any(x in found if isinstance(x, Node) else _is_array(x) for x in node.inputs)
+        if of_data:
+            found.add(node)
+    return found
+
+
+def _is_array(x: Any) -> bool:
+    return prod(getattr(x, "shape", ())) > 1
+
+
+def _divisors(cost: Node, of_data: Container[Node]) -> list[tuple[int, Op]]:
     """The divisors of single numbers on the way to the cost, and by which op, nearest first."""
     queue, seen = [cost], {cost}
     found: list[tuple[int, Op]] = []
     for node in queue:
-        found += [(n, node.op) for n in _numbers(node)]
+        if node.op is not multiply or node in of_data:
+            found += [(n, node.op) for n in _numbers(node)]
         for x in node.parents:
             if x not in seen and prod(x.shape) == 1:
                 seen.add(x)

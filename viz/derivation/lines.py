@@ -22,7 +22,7 @@ from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
-from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
+from tinygrad_dnn.rewrite.table import GUARDS, POSITIVE, REPEATED, SHARES
 from viz.derivation.algebra import mathematical
 from viz.derivation.counts import shares_of
 from viz.derivation.divisor import Divisor
@@ -30,7 +30,7 @@ from viz.derivation.mathematics import Text, typeset, typeset_all
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
-PLAINER = (POSITIVE, *REPEATED)  # what is done to formulas before they are shown at all
+PLAINER = (POSITIVE, *GUARDS, *SHARES, *REPEATED)  # done to formulas before they are shown at all
 _MULTIPLY, _DIVIDE, _IDENTITY = (REGISTRY[n] for n in ("multiply", "divide", "identity"))
 
 
@@ -98,6 +98,8 @@ class Line:
             before = steps[-1].text if steps else self.raw
             if text.plain != before.plain:
                 steps.append(Step(part.steps[-1].row.name, text))
+        if steps and steps[-1].text.plain != self.text.plain and taken <= MOST_STEPS:
+            steps.append(Step("by its name", self.text))
         return steps
 
 
@@ -167,6 +169,7 @@ class Lines:
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
         )
         now = {x: done.new.get(copy, copy) for x, copy in copies.items()}
+        self.now: dict[Node, Any] = now
         self.gradients = {x: _node(now[g.node], x) for x, g in backward.gradients.items()}
         self.given: dict[Node, Node] = {}  # what has a name, as leaves with their values
         for x, name in self.named.items():
@@ -228,9 +231,25 @@ class Lines:
             put_in += tuple(self.letters[leaf] for leaf in seen)
             start = _cut(start, seen)
         best = min(found, key=lambda one: _length(one.result))
+        best = best._replace(result=self._in_names(best.result, self.owners[x]))
         rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
         called = str(self.unknown[x].name)
         return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
+
+    def _in_names(self, formula: Node, owners: Collection[Node]) -> Node:
+        """The formula in which owners stand by their names: 1 − A for 1 − σ(Z)."""
+        forms: dict[Node, Node] = {}  # what an owner is computed as, and the leaf of that name
+        for z in sorted(owners, key=by_index):
+            now = self.now[z]
+            if now in self.given:
+                others = {y: leaf for y, leaf in self.given.items() if y is not now}
+                forms[_cut(now, others)] = self.given[now]
+        if not forms:
+            return formula
+        done = rewrite(trace([formula, *forms]), PAPER)
+        made = {done.new[form]: leaf for form, leaf in forms.items()}
+        stops = {z: x for z, x in made.items() if getattr(z, "op", None)}
+        return _node(_cut(done.new[formula], stops), formula)
 
     def _formula(self, x: Node, owners: Collection[Node], most: int | None) -> Node | None:
         """The gradient of x, cut off at the gradients of the owners, in their measure and its;

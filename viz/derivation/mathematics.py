@@ -53,7 +53,8 @@ def typeset(x: Any, named: Mapping[Node, str], beside: bool = True) -> Text:
 
 def typeset_all(nodes: Iterable[Node], named: Mapping[Node, str]) -> dict[Node, Text]:
     """The right sides of many op nodes of one graph, each as if it stood within a formula."""
-    written_all = written(trace(nodes), named, LONGEST, _SCRIPTS, readable, beside=False)
+    graph = trace(nodes)
+    written_all = written(graph, named, LONGEST, _SCRIPTS, readable, beside=False, whole=True)
     return {node: Text(*texts) for node, texts in written_all.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +54,8 @@ def draw(
 
     Args:
         what: a Tensor, several of them, or a `tinygrad_dnn.Graph`.
-        names: names for what has none of its own, as `names=locals()`; what is no Tensor and what
-            begins with an underscore is passed over.
+        names: names for what has none of its own, as `names=locals()`: `params["W1"]` is W1 there
+            and `hs[3]` is hs3. What is no Tensor and what begins with an underscore is passed over.
         values: show the numbers as well, and gradients where `backward` left some: all of a small
             array; of a larger one its least, greatest and mean element and its Euclidean norm.
         backward: draw the backward pass too: dZ1 beside Z1, computed from dA1, as it is recorded
@@ -107,8 +107,9 @@ def draw(
     hosts = _hosts(drawn, merge, backward == FULL)
     # Of both passes as many boxes fold as of one.
     limit = LIMIT * len(graph) // (len(drawn.graph) - len(hosts)) if backward else LIMIT
+    called = {x: name for x in graph if (name := drawn.named.get(drawn.again.get(x, x)))}
     folded, caption = fold_scopes(
-        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names=named
+        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names={**named, **called}
     )
     caption = " ".join(filter(None, (caption, namesakes(named))))
     numbers = _values(drawn.graph, must=values) if values or problems else {}
@@ -151,12 +152,40 @@ def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:
     if full or not drawn.slopes:
         return hosts
     boxes = {**drawn.named, **{g: "" for g in drawn.beside if g not in hosts}}
+    for x in _repeated(drawn):
+        boxes.pop(x, None)
     inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
     # What several gradients read has a box of its own, in which what leads to it is drawn.
-    reads = Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+    reads = _reads(drawn)
     boxes |= {x: "" for x, n in reads.items() if n > 1 and x not in inner}
     inner = hosts_of(drawn.graph, boxes, drawn.homes, drawn.slopes)
     return {x: h for x, h in inner.items() if x in drawn.slopes} | hosts
+
+
+def _reads(drawn: Both) -> Counter[Node]:
+    """How many nodes read a step of the way back."""
+    return Counter(x for node in drawn.graph for x in set(node.parents) if x in drawn.slopes)
+
+
+def _repeated(drawn: Both) -> Iterator[Node]:
+    """Of an unnamed gradient that repeats another one along an axis, and so looks like it, the one
+    that needs no box: itself, where what reads it repeats it by itself, or else the other one.
+    """
+    reads = _reads(drawn)
+    wide: dict[Node, bool] = {}
+    for node in drawn.graph:
+        for k, x in enumerate(node.inputs):
+            if isinstance(x, Node) and x in drawn.slopes:
+                beside = [y for i, y in enumerate(node.inputs) if i != k]
+                by_itself = node.op.elementwise and any(np.shape(y) == x.shape for y in beside)
+                wide[x] = wide.get(x, True) and by_itself
+    for g in drawn.beside:
+        if g.op is None or not g.op.spreads or g in drawn.named:
+            continue
+        if reads[g] == 1 and wide[g]:
+            yield g
+        else:
+            yield from (x for x in g.parents if reads[x] == 1 and x not in drawn.named)
 
 
 def _node(who: Any) -> Any:

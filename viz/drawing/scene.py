@@ -110,6 +110,7 @@ class Scene:
                 self.things[place] = Thing(node, self.kind(node), home)
         self.scopes = scope_ids(homes)
         self._draw_arrows(graph, groups)
+        self._leave_out_unread()
         # The gradient that stands beside a value, where both are seen and in the same box.
         self.gradients = {
             self.ids[x]: self.ids[g]
@@ -147,6 +148,13 @@ class Scene:
                         continue
                     seen.add((tail, head, kind))
                 self.arrows.append(Arrow(tail, head, f"{self.id_of(x)}-{self.ids[node]}-{k}", kind))
+
+    def _leave_out_unread(self) -> None:
+        """No box for a constant that only derivative rules in folded boxes read."""
+        read = {arrow.tail for arrow in self.arrows}
+        lone = {k for k, thing in self.things.items() if thing.kind == "const" and k not in read}
+        for name in lone:
+            del self.things[name]
 
     def reach(self) -> int:
         """The rows that all arrows cross together: what a layout takes its time for."""

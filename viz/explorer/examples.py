@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.retrace import Forward, forward_again
 from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.compiler.javascript.sized import Fixed
+from tinygrad_dnn.formula.constants import Constant
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 
 SAME = 1e-9  # relative, of the cost with every example taken twice
@@ -129,7 +130,8 @@ class Examples:
 
 def arrays_as_leaves(graph: Graph, m: int, axis: int) -> tuple[Graph, dict[Node, Node]]:
     """The graph with its arrays that have a number for each of m examples as leaves, which may get
-    others; and what became of each node. `axis`: see `Examples`.
+    others; and what became of each node and, as a `Constant`, of each such array. `axis`: see
+    `Examples`.
     """
 
     def of_examples(x: Any) -> bool:
@@ -138,12 +140,17 @@ def arrays_as_leaves(graph: Graph, m: int, axis: int) -> tuple[Graph, dict[Node,
     if not any(of_examples(x) for node in graph if node.op is not None for x in node.inputs):
         return graph, {node: node for node in graph}
 
+    leaves: dict[Constant, Tensor] = {}
+
+    def leaf(x: Any) -> Tensor:
+        return leaves.setdefault(Constant(x), Tensor(x))
+
     def made(node: Node, inputs: Sequence[Any]) -> Tensor:
         if isinstance(node, Leaf):
             return Tensor(node.value, node.requires_grad)
-        leaves = [Tensor(x) if of_examples(x) else x for x in inputs]
-        return record(node.op, leaves, node.meta)
+        return record(node.op, [leaf(x) if of_examples(x) else x for x in inputs], node.meta)
 
     tensors = forward_again(graph, made).tensors
     moved = {node: t.node for node, t in zip(graph, tensors, strict=True)}
+    moved |= {array: t.node for array, t in leaves.items()}
     return trace([moved[x] for x in graph.outputs]), moved

@@ -318,9 +318,10 @@ const numbers = (() => {
     const line = (kind, { array, name }, ...rest) =>
       make("span", { class: kind }, [name + index(array, i), ...rest].join(" = "));
     const terms = held("part");
-    const sum = terms.length > 0 ? [terms.map(exact).join(" + ")] : [];
+    const written = terms.map((part) => full(part.values[i] + 0, part.array)); // −0 + 0 is 0
+    const sum = terms.length > 0 ? [[...written, ...(terms[0].more ? ["…"] : [])].join(" + ")] : [];
     const slopes = held("slope").map((part) => line("slope", part, ...sum, exact(part)));
-    const partial = terms.slice(0, 1).map((part) => line("slope", part, `${sum} + …`));
+    const partial = terms.slice(0, 1).map((part) => line("slope", part, `${written.join(" + ")} + …`));
     return [
       ...held("value").map((part) => line("value", part, exact(part))),
       ...(slopes.length > 0 ? slopes : partial),

@@ -128,7 +128,7 @@ const panel = (() => {
     const shown = [
       ...(there ? [{ at: one.value, name: one.name || "value", kind: "value" }] : []),
       ...(state === "complete" ? [{ at: one.gradient, name: one.gradientName, kind: "slope" }] : []),
-      ...parts.map((part) => ({ at: part.value, name: one.gradientName, kind: "part", part })),
+      ...parts.map((part) => ({ at: part.value, name: one.gradientName, kind: "part", part, more: arrived.length > DRAWN })),
     ].filter(({ at }) => at !== null).map((part) => ({ ...part, array: arrays[part.at] }));
     const drawn = numbers.show(shown, same);
     ({ paint } = drawn);

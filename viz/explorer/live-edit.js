@@ -99,7 +99,9 @@ const editing = (() => {
           const other = moved || live.resized(k);
           if (other || text.dataset.moved || text.dataset.resized) {
             text.dataset.first ??= text.dataset.whole ?? text.textContent;
-            const said = !other ? text.dataset.first : fitting(element, line === "slope" ? `${node.gradientName}: ` : "", live.values[k]);
+            const { first } = text.dataset;
+            const head = line === "slope" ? first.slice(0, first.lastIndexOf(": ") + 2) : ""; // dZ1, or gradient
+            const said = other ? fitting(element, head, live.values[k]) : first;
             text.dataset.moved = moved ? "true" : "";
             text.dataset.resized = live.resized(k) ? "true" : "";
             text.dataset.whole = said; // the stepping writes it when all of a gradient is there

@@ -7,7 +7,7 @@ which one is made. So a page makes them with the kernels that it has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.autodiff.transforms import gradients
 from tinygrad_dnn.check import Source, compare
 from tinygrad_dnn.graph import Leaf, Node, mode, trace
-from tinygrad_dnn.ops import add, log, matmul, mean, relu, sigmoid, sum, tanh, where
+from tinygrad_dnn.ops import add, dot, log, matmul, maximum, mean, relu, sigmoid, sum, tanh, where
 
 MOST = 24  # rules with a switch; a page stays small
 
@@ -34,12 +34,14 @@ class Mistake(NamedTuple):
     wrong: Wrong
 
 
+# A mask that has the other sign, of relu and of max(0, x).
+OPPOSITE = Mistake("< for >: g · 1[x < 0]", lambda g, z, x, right, W: g * (x < 0))
 FORGOTTEN = Mistake("derivative forgotten: g", lambda g, z, x, right, W: g)
 SIGN = Mistake("sign forgotten", lambda g, z, x, right, W: -right)
 OF_SLOPES: Mapping[Any, tuple[Mistake, ...]] = {
     relu: (
         Mistake("≥ for >: g · 1[x ≥ 0]", lambda g, z, x, right, W: g * (x >= 0)),
-        Mistake("< for >: g · 1[x < 0]", lambda g, z, x, right, W: g * (x < 0)),
+        OPPOSITE,
     ),
     tanh: (
         Mistake("input for output: g (1 − x²)", lambda g, z, x, right, W: g * (1 - x * x)),
@@ -106,7 +108,9 @@ def _mistakes(z: Node, i: int, x: Node) -> tuple[Mistake, ...]:
         return (*OF_SLOPES[z.op], FORGOTTEN)
     if z.op in OF_SUMS:
         return OF_SUMS[z.op]
-    if z.op is matmul:
+    if z.op is maximum and x.shape == z.shape and _is_zero(z.inputs[1 - i]):
+        return (OPPOSITE, FORGOTTEN)
+    if z.op is matmul or (z.op is dot and all(len(shape) == 2 for shape in z.input_shapes)):
         W = z.inputs[0]
         square = i == 1 and len(W.shape) == 2 and W.shape[0] == W.shape[1]
         if i == 0:
@@ -115,6 +119,10 @@ def _mistakes(z: Node, i: int, x: Node) -> tuple[Mistake, ...]:
     if z.op is add and x.shape != z.shape:
         return (NOT_SUMMED,)
     return ()
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, (int, float, np.ndarray, np.generic)) and not np.any(x)
 
 
 def planted(
@@ -206,8 +214,10 @@ def said(op: Any, mistake: Mistake) -> str:
     function = op
     if mistake is RESHAPED:
         x, function = SQUARE, lambda W: W @ SAMPLE
-    elif op is matmul:
-        W, function = SQUARE, matmul
+    elif op in (matmul, dot):
+        W, function = SQUARE, op
+    elif op is maximum:
+        function = partial(op, 0)
     elif op is add:
         x, function = np.array([[0.5], [-1.0]]), lambda x: op(SAMPLE, x)
     t = Tensor(x, requires_grad=True, name="x")

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_dnn.compiler.javascript import javascript
 from tinygrad_dnn.compiler.javascript.sized import Fixed
+from tinygrad_dnn.formula.listing import distinct_names
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.ops import relu, sigmoid, tanh
 from viz.explorer.arrays import Arrays, encoded
@@ -232,7 +233,9 @@ def opened(
     m = training.examples[0].shape[training.axis]
     found, again = arrays_as_leaves(graph, m, training.axis)
     training.moved(found, again)
-    return found, _renamed(named, again)
+    named = _renamed(named, again)
+    unnamed = {x for x in found.leaves if x not in named}  # had stood in its numbers
+    return found, distinct_names(found, named, unnamed)
 
 
 def _renamed(named: Mapping[Node, str], again: Mapping[Node, Node]) -> dict[Node, str]:

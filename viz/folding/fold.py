@@ -156,7 +156,7 @@ class _Words:
 
     def __init__(self, work: Folding, names: Mapping[Node, str]) -> None:
         self.work, self.names = work, names
-        self.place = {node: i for i, node in enumerate(work.graph)}
+        self.place = {node: i for i, node in enumerate(work.graph, 1)}
         self.outputs = frozenset(work.graph.outputs)
         self.steps: list[Summary | None] = []  # of each group; None of leaves alone
 

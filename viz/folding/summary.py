@@ -47,7 +47,7 @@ def summary(ops: Sequence[Node]) -> Summary:
     step = " → ".join(unit.text for unit in units)
     chain = all(one.last in two.first.parents for one, two in pairwise(units))
     if not chain or len(step) > LONGEST:
-        step, chain = counts(unit.text for unit in units), False
+        step, chain = counts(units), False
     if not second:
         return Summary(step, step, 1)
     if not feeds(first, second):
@@ -64,8 +64,9 @@ def words(ops: Sequence[Node]) -> list[Word]:
         text = node.op.name
         if units and units[-1].last in node.parents:
             before = units[-1].text
-            matmul = units[-1].last
-            if before == "matmul" and text == "add" and _adds_a_parameter(node, matmul):
+            product = units[-1].last
+            alone = before == product.op.name and product.op.contracts
+            if alone and text == "add" and _adds_a_parameter(node, product):
                 units[-1] = Word("LINEAR", units[-1].first, node)
                 continue
             if before == "LINEAR" and text in UNITS:
@@ -74,20 +75,28 @@ def words(ops: Sequence[Node]) -> list[Word]:
     return units
 
 
-def _adds_a_parameter(add: Node, matmul: Node) -> bool:
+def _adds_a_parameter(add: Node, product: Node) -> bool:
     """Whether something is added to W x that was not computed, and is not x itself."""
     return any(
         isinstance(x, Leaf) or (not isinstance(x, Node) and bool(getattr(x, "shape", ())))
         for x in add.inputs
-        if all(x is not y for y in matmul.inputs)
+        if all(x is not y for y in product.inputs)
     )
 
 
-def counts(names: Any) -> str:
-    """How often each occurs: `120 add, 80 multiply, 7 more`."""
-    text, rest = "", Counter(names)
-    left = rest.total()
-    for name, n in rest.most_common():
+def _is_everyday(op: Any) -> bool:
+    """Whether it is a sign between two values, or moves elements: what every step is full of."""
+    return not op.contracts and bool(op.infix or op.view or op.spreads or op.keeps_order)
+
+
+def counts(units: Sequence[Word]) -> str:
+    """How often each occurs: `80 exp, 120 add, 7 more`; first what tells one step from another."""
+    text, times = "", Counter(unit.text for unit in units)
+    everyday = {
+        unit.text for unit in units if unit.first is unit.last and _is_everyday(unit.last.op)
+    }
+    left = times.total()
+    for name, n in sorted(times.most_common(), key=lambda one: one[0] in everyday):
         item = f"{n:,} {name}" if n > 1 else name
         longer = f"{text}, {item}" if text else item
         if text and len(longer) > LONGEST and left > n:  # the last kind is named
@@ -122,11 +131,11 @@ def step_of(
     ids where these have none; or nothing, where that is too long.
 
     Args:
-        place: of the nodes in the graph.
+        place: of the nodes in the graph, counted from 1 as in h1.
     """
     step = ops[-(len(ops) // times) :]
     read = [x for node in step for x in node.parents if x not in step and x.op is not None]
-    ids = {x: f"h{place[x] + 1}" for x in (*read, step[-1])}
+    ids = {x: f"h{place[x]}" for x in (*read, step[-1])}
     text = formula_of(step[-1], step, {**ids, **named})
     short = "…" not in text and len(text) <= LONGEST_FORMULA
     return f"{times:,} × {text}" if short else ""
@@ -168,10 +177,11 @@ def title_of(
     paths: Sequence[Scope | None],
     place: Mapping[Node, int],
 ) -> str:
-    """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`.
+    """`layer 1`, `layer 1 … layer 3`, `3 × step`, `ops 120 … 360`, of which the last is h360.
 
     Args:
         paths: for each op the folded scope it is in, if any.
+        place: see `step_of`.
     """
     one, other = paths[0], paths[-1]
     if one and len(set(paths)) == 1:

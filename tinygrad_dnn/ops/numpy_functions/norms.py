@@ -94,7 +94,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if axis is None:
         n = len(x.shape)
         if ord is None:
-            z = _root(np.sum(np.ravel(x) * np.ravel(x)))
+            flat = np.ravel(x)
+            z = _root(np.sum(flat * flat))
             return np.reshape(z, (1,) * n) if keepdims else z
         axis = tuple(range(n))
     axis = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)

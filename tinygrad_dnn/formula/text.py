@@ -184,9 +184,15 @@ class Pen:
         """
         if node in self.quiet and (read := reading(node, self.quiet, self.names)):
             return self.put(read.template, *(self.reference(x, done) for x in read.inputs))
-        return self.spelled(node, self.few(node), done)
+        return self.spelled(node, self.few(node), done, left_out)
 
-    def spelled(self, node: Node, inputs: Sequence[Any], done: Mapping[Node, Written]) -> Written:
+    def spelled(
+        self,
+        node: Node,
+        inputs: Sequence[Any],
+        done: Mapping[Node, Written],
+        left_out: bool = False,
+    ) -> Written:
         """The node as its op is written, of these inputs."""
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in inputs]

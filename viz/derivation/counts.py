@@ -39,7 +39,7 @@ def shares_of(
     free = _free(taken)
     for (z, i), contribution in backward.contributions.items():
         n, rest = divmod(prod(z.inputs[i].shape), prod(z.shape) or 1)
-        step = _multiplied(contribution.node)
+        step = _multiplied(contribution.node, backward.gradients[z].node)
         if rest or n < FEWEST or step is None:
             continue
         above = next((a for a in (1, 2) if _constant(step) == a / n), None)
@@ -68,13 +68,17 @@ def _is_divisor(step: Node, divisor: Divisor | None) -> bool:
     return any(term is not None for term in terms)
 
 
-def _multiplied(node: Node) -> Node | None:
-    """The step that multiplies by a number, at the end of a rule or before its result is spread."""
-    while node.op is not None and (node.op.keeps_order or node.op.spreads):
+def _multiplied(node: Node, cotangent: Node) -> Node | None:
+    """The step that multiplies by a number, at the end of a rule or before its result is spread;
+    none that came before the rule, as a penalty's factor before a sum does.
+    """
+    while (
+        node is not cotangent and node.op is not None and (node.op.keeps_order or node.op.spreads)
+    ):
         if not isinstance(node.inputs[0], Node):
             return None
         node = node.inputs[0]
-    return node if _constant(node) is not None else None
+    return node if node is not cotangent and _constant(node) is not None else None
 
 
 def _constant(node: Node) -> float | None:

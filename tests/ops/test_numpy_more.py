@@ -11,7 +11,6 @@ import pytest
 import tinygrad_dnn as td
 from tinygrad_dnn import Tensor
 from tinygrad_dnn.ops.factorization import BLOCK, triangular
-from tinygrad_dnn.ops.indexing import windows_of
 from tinygrad_dnn.ops.logic import LARGE
 from tinygrad_dnn.ops.running import STEPS, recurrence
 from tinygrad_dnn.ops.sparse import sparse_product
@@ -439,42 +438,6 @@ def test_s116_equal_eigenvalues_have_finite_slopes_and_one_triangle_has_them() -
 
 
 # --- windows --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize("size", [1, 3, 9])
-def test_gradients_of_windows_are_added_in_the_order_of_add_at(count: int, size: int) -> None:
-    places = np.arange(count)[:, None] + np.arange(size)
-    shape = (3, int(places.max()) + 2, 2)
-    index = (slice(None), places)
-    g = rng.normal(size=(3, count, size, 2))
-    expected = np.zeros(shape)
-    np.add.at(expected, index, g)
-    slopes = td.grad(lambda x: (x[index] * g).sum())
-    x = rng.normal(size=shape)
-    assert windows_of(index) is not None
-    assert slopes(x).tobytes() == expected.tobytes()
-    compiled = td.compile(slopes)
-    assert compiled(x).tobytes() == expected.tobytes()
-    assert "add.at" not in compiled.source
-
-
-def test_other_positions_are_no_windows() -> None:
-    ordinary = [[0, 1], [1, 3]], [[1, 0], [2, 1]], [[0, 0], [1, 1]], [[-2, -1], [-1, 0]], [0, 1, 2]
-    for places in (*ordinary, [[1, 2], [2, 3]]):
-        index = np.array(places)
-        assert windows_of(index) is None
-        expected = np.zeros(4)
-        np.add.at(expected, index, 1.0)
-        np.testing.assert_array_equal(
-            td.grad(lambda x, at=index: x[at].sum())(np.ones(4)), expected
-        )
-    two = np.array([[0, 1], [1, 2]])
-    for index in ((slice(1, 3), two), (two, slice(None)), (0, two), (two, two), (..., two), 1):
-        assert windows_of(index) is None
-    for mask in (np.array([[False, True]]), np.array([[False], [True]])):
-        found = td.grad(lambda x, at=mask: (x[at] ** 2).sum())(np.ones(mask.shape))
-        np.testing.assert_array_equal(found, 2.0 * mask)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def words(ops: Sequence[Node]) -> list[Word]:
         if units and units[-1].last in node.parents:
             before = units[-1].text
             product = units[-1].last
-            alone = before == product.op.name and product.op.contracts
+            alone = units[-1].first is product and product.op.contracts
             if alone and text == "add" and _adds_a_parameter(node, product):
                 units[-1] = Word("LINEAR", units[-1].first, node)
                 continue

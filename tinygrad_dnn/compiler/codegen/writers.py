@@ -17,7 +17,7 @@ from tinygrad_dnn.compiler.codegen.lower import Task
 from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
-from tinygrad_dnn.ops.indexing import is_basic, last_at, windows_of
+from tinygrad_dnn.ops.indexing import is_basic, last_at
 
 Shape = tuple[int, ...]
 
@@ -63,23 +63,15 @@ def _astype(task: Task) -> list[str]:
 def _scatter(task: Task) -> list[str]:
     meta, (x,), out = task.node.meta, task.operands, task.out
     index = meta["index"]
-    if (windows := windows_of(index)) is not None:
-        into = [(_part(out, at), _part(x, part)) for at, part in windows]
-        return [f"{out}[...] = 0", *(f"np.add({z}, {y}, out={z})" for z, y in into)]
     at = task.settings.get("index") or ast.unparse(ast.fix_missing_locations(literal(index)))
     if task.settings.get("index") or not is_basic(index):
         return [f"{out}[...] = 0", f"np.add.at({out}, {at}, {x})"]
     parts = index if isinstance(index, tuple) else (index,)
     bare = tuple(p for p in parts if p is not None)  # a new axis picks nothing
     shape = np.broadcast_to(0, meta["shape"])[bare].shape
+    place = ast.Subscript(parsed(out), literal(bare), ast.Load())
     source = x if shape == task.node.input_shapes[0] else f"{x}.reshape({shape})"
-    return [f"{out}[...] = 0", f"{_part(out, bare)} = {source}"]
-
-
-def _part(x: str, index: Any) -> str:
-    """The text of a part of what a text stands for."""
-    part = ast.Subscript(parsed(x), literal(index), ast.Load())
-    return ast.unparse(ast.fix_missing_locations(part))
+    return [f"{out}[...] = 0", f"{ast.unparse(ast.fix_missing_locations(place))} = {source}"]
 
 
 def _setitem(task: Task) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import runpy
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,8 +123,9 @@ def cases() -> Iterator[Case]:
 
 def layers(numbers: Callable[..., Any], torch: Any, mygrad: Any) -> Iterator[Case]:
     """Convolution and pooling: ours as examples/convnet_digits.py writes them, theirs built in."""
-    conv2d: dict[str, Callable[..., Any]] = {"ours": windows_times_filters}
-    max_pool2d: dict[str, Callable[..., Any]] = {"ours": largest_of_squares}
+    example = runpy.run_path(str(HERE.parents[2] / "examples" / "convnet_digits.py"))
+    conv2d = {"ours": example["conv2d"]}
+    max_pool2d = {"ours": example["max_pool2d"]}
     if torch:
         conv2d["torch"] = torch.nn.functional.conv2d
         max_pool2d["torch"] = lambda x: torch.nn.functional.max_pool2d(x, 2)
@@ -134,18 +136,6 @@ def layers(numbers: Callable[..., Any], torch: Any, mygrad: Any) -> Iterator[Cas
         arrays = numbers(m, c, size, size), numbers(n, c, k, k)
         yield Case(f"convolution of {m}x{c}x{size}x{size} by {n} of {k}x{k}", arrays, conv2d)
     yield Case("largest of 2x2, 32x16x24x24", (numbers(32, 16, 24, 24),), max_pool2d)
-
-
-def windows_times_filters(x: Any, w: Any) -> Any:
-    """x (m, c, h, w), w (n, c, k, k)."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], axis=(2, 3))
-    return np.einsum("mchwij,ncij->mnhw", windows, w)
-
-
-def largest_of_squares(x: Any) -> Any:
-    """x (m, c, 2h, 2w)."""
-    m, c, h, w = x.shape
-    return x.reshape(m, c, h // 2, 2, w // 2, 2).max(axis=(3, 5))
 
 
 def ours(case: Case) -> Callable[[], Any]:

@@ -115,14 +115,13 @@ def _train(
         end, status = descend(args, plan, examples, elsewhere, start, model, log, stop)
         written = [model, out / CONFIG]
         written += run_report.write_tables(out, settings, examples[0].m, end)
-        interrupted = stop.asked is not None or status in (INTERRUPTED, UNUSABLE)
-        if interrupted:  # said before another signal can end the process
+        if stop.asked is not None or status in (INTERRUPTED, UNUSABLE):
+            # Said in the block: outside of it another signal ends the process.
             complain(
                 f"interrupted after iteration {end.state.iteration}; {model} is saved. "
                 f"Go on with:\n  {_again(args, plan)}"
             )
-    if interrupted:
-        return UNUSABLE if status == UNUSABLE else stop.status
+            return UNUSABLE if status == UNUSABLE else stop.status
     use = _use(args, model, examples[-1])
     run_report.report(args, out, plan, examples, end, log, written, run_report.Words(_typed(), use))
     return status

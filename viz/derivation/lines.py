@@ -161,8 +161,7 @@ class Lines:
         taken = {*self.named.values(), *self.constants.values()}
         if self.divisor is not None:
             taken.add(self.divisor.name)
-        found = shares_of(backward, self.divisor, taken) if counted else ({}, {})
-        shares, self.counts = found
+        shares, self.counts = shares_of(backward, self.divisor, taken) if counted else ({}, {})
         copies = mathematical(whole, self.divisor, backward.seeds, apart, shares)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(

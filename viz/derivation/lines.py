@@ -22,7 +22,8 @@ from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
-from tinygrad_dnn.rewrite.table import GUARDS, POSITIVE, REPEATED, SHARES
+from tinygrad_dnn.rewrite.paper import GUARDS, SHARES
+from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
 from viz.derivation.algebra import mathematical
 from viz.derivation.counts import shares_of
 from viz.derivation.divisor import Divisor

@@ -8,6 +8,7 @@ CuPy lacks: so the stand-in of device_array.py is not kinder than the real thing
 
 import inspect
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def interface() -> Iterator[str]:
 
     yield f"CuPy {cupy.__version__}"
     yield from sorted(f"ndarray.{n}" for n in dir(np.ndarray) if hasattr(cupy.ndarray, n))
-    for head, ours, theirs in (("", np, cupy), ("linalg.", np.linalg, cupy.linalg)):
+    for head in ("", "linalg.", "lib.stride_tricks."):
+        ours, theirs = (reduce(getattr, head.split(".")[:-1], top) for top in (np, cupy))
         for name in sorted(dir(ours)):
             if not name.startswith("_") and callable(f := getattr(theirs, name, None)):
                 yield from _line(head + name, f, cupy.ufunc)

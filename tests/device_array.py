@@ -13,6 +13,7 @@ those that are asked for.
     sizes that depend on values       `sizes`: nonzero, x[mask] wait for the device
 """
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,21 @@ from device_memory import COPIES, counted, ndarray, on_device, unwrapped, wrappe
 __all__ = ["COPIES", "asarray", "asnumpy", "counted", "ndarray", "on_device"]
 
 
-class _Linalg:
-    """The module's linalg."""
+class _Inner:
+    """A module in the module, as linalg."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        if (found := function_of(f"linalg.{name}")) is None:
-            raise AttributeError(f"module 'device_array.linalg' has no attribute {name!r}")
+        if (found := function_of(f"{self._name}.{name}")) is None:
+            raise AttributeError(f"module 'device_array.{self._name}' has no attribute {name!r}")
         return found
 
 
-linalg = _Linalg()
-dtype, finfo, iinfo = np.dtype, np.finfo, np.iinfo  # CuPy hands on NumPy's own
+linalg = _Inner("linalg")
+lib = SimpleNamespace(stride_tricks=_Inner("lib.stride_tricks"))
+dtype, finfo, iinfo, ndindex = np.dtype, np.finfo, np.iinfo, np.ndindex  # CuPy hands on NumPy's own
 
 
 def asarray(x: Any, dtype: Any = None, order: Any = None) -> Any:

@@ -154,7 +154,7 @@ _made: dict[str, Any] = {}
 
 
 def function_of(name: str) -> Any:
-    """The function or ufunc of that name, which may be linalg's; None where CuPy has none."""
+    """The function or ufunc of that name, linalg's as `linalg.name`; None where CuPy has none."""
     if name not in _made:
         make = _Ufunc if name in UFUNCS else _Function if name in FUNCTIONS else None
         _made[name] = None if make is None else make(name)

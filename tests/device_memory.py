@@ -84,10 +84,8 @@ class ndarray:
         return call(*inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        head = "linalg." if func.__module__ == "numpy.linalg" else ""
-        if func.__module__ not in ("numpy", "numpy.linalg"):
-            return NotImplemented
-        found = ndarray.function_of(head + func.__name__)
+        where = f"{func.__module__}.{func.__name__}"
+        found = ndarray.function_of(where.removeprefix("numpy."))
         if found is None or not all(issubclass(t, (ndarray, np.ndarray)) for t in types):
             return NotImplemented
         return found(*args, **kwargs)

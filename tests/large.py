@@ -60,9 +60,9 @@ def _einsum(op: Op) -> None:
                     assert z.shape == plain.shape
                     names = [node.op.name for node in trace([z.node]).nodes if node.op]
                     literal = subscripts in ("aij,abk->aijbk", "ij,ij->i", "iij,jk->ik")
-                    assert ("matmul" in names) == (many == 1 and not literal)
+                    assert ("contract" in names) == (many == 1 and not literal)
                     pairs = "kl" in subscripts and (many == 1 or optimize)
-                    assert literal or many == 1 or len(names) == 1 + pairs
+                    assert len(names) == 1 + pairs
         contraction._steps.cache_clear()
 
 

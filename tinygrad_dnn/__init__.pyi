@@ -746,6 +746,14 @@ class _Outer(Op):
 
 outer: _Outer
 
+class _OverlapAdd(Op):
+    @overload
+    def __call__(self, x: Tensor, axis: _Axis) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, axis: _Axis) -> NDArray[Any]: ...
+
+overlap_add: _OverlapAdd
+
 class _Pinv(Op):
     @overload
     def __call__(self, x: Tensor, rcond: Any = ..., *, hermitian: Any = ..., rtol: Any = ...) -> Tensor: ...
@@ -913,6 +921,14 @@ class _Sinh(Op):
     def __call__(self, x: _Plain) -> NDArray[Any]: ...
 
 sinh: _Sinh
+
+class _SlidingWindowView(Op):
+    @overload
+    def __call__(self, x: Tensor, window_shape: Any, axis: _Axis = ...) -> Tensor: ...
+    @overload
+    def __call__(self, x: _Plain, window_shape: Any, axis: _Axis = ...) -> NDArray[Any]: ...
+
+sliding_window_view: _SlidingWindowView
 
 class _Softmax(Op):
     @overload
@@ -1528,10 +1544,6 @@ def round(a: Tensor, decimals: Any = ...) -> Tensor: ...
 @overload
 def round(a: Any, decimals: Any = ...) -> Any: ...
 def select(condlist: Any, choicelist: Any, default: Any = ...) -> Any: ...
-@overload
-def sliding_window_view(x: Tensor, window_shape: Any, axis: _Axis = ...) -> Tensor: ...
-@overload
-def sliding_window_view(x: Any, window_shape: Any, axis: _Axis = ...) -> Any: ...
 @overload
 def slogdet(a: Tensor) -> Any: ...
 @overload

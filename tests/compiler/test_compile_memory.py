@@ -28,6 +28,7 @@ LARGE: dict[str, list[Case]] = {
         Case((600, 200), index=np.arange(600) % 3 == 0),
     ],
     "outer": [Case((200,), (200,))],
+    "overlap_add": [Case((100, 100, 2, 2), axis=(0, 1)), Case((100, 300, 3), axis=(1,))],
     "pad": [Case((200, 200), pad_width=1), Case((200, 200), pad_width=((0, 2), (3, 0)))],
     "repeat": [Case((200, 300), repeats=(0, 2, 1) * 100, axis=1)],
     "roll": [Case((200, 200), shift=(3, -7), axis=(0, 1))],
@@ -35,6 +36,7 @@ LARGE: dict[str, list[Case]] = {
         Case((200, 200), index=slice(100, 300), shape=(600, 200)),
         Case((200, 200), index=EVERY_THIRD, shape=(600, 200)),
     ],
+    "sliding_window_view": [Case((200, 200), window_shape=3, axis=0)],
     "stack": [Case((200, 200), (200, 200)), Case((200, 200), (200, 200), axis=1)],
     "scatter_add": [
         Case((200, 200), (200,), shape=(600, 200), axis=0),

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.autodiff import numpy_signatures
@@ -234,6 +235,7 @@ FUNCTIONS |= {getattr(np, name): _about(getattr(np, name)) for name in _OF_SHAPE
 FUNCTIONS |= {getattr(np, name): _values(getattr(np, name)) for name in _OF_VALUES}
 FUNCTIONS[np.linalg.matrix_rank] = _values(np.linalg.matrix_rank)
 FUNCTIONS |= {np.where: numpy_signatures.where, np.einsum: numpy_signatures.einsum}
+FUNCTIONS[sliding_window_view] = _called_as(sliding_window_view, ops.sliding_window_view)
 FUNCTIONS |= {
     f.plain: _of_few(REGISTRY[f.name], f)
     if f.name in REGISTRY and f.plain is getattr(np, f.name, None)

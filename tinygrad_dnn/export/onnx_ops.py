@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops.contraction import einsum_terms
@@ -438,7 +439,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "logical_and": _logical("And"), "logical_or": _logical("Or"), "logical_not": _logical("Not"),
     "isnan": _tests("IsNaN"), "isinf": _tests("IsInf"), "isfinite": _isfinite, "where": _where,
     # products
-    "matmul": _same("MatMul"), "dot": _dot, "outer": _outer, "einsum": _einsum,
+    "matmul": _same("MatMul"), "dot": _dot, "outer": _outer, "einsum": _einsum, "contract": _einsum,
     "det": _same("Det"),
     # along axes
     "sum": _reduces("ReduceSum"), "prod": _reduces("ReduceProd"), "mean": _reduces("ReduceMean"),
@@ -451,6 +452,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "concatenate": _concatenate, "stack": _stack, "tile": _tile, "pad": _pad, "take": _take,
     "getitem": _moves(lambda at, meta: at[meta["index"]]),
     "flip": _moves(lambda at, meta: np.flip(at, meta.get("axis"))),
+    "sliding_window_view": _moves(lambda at, meta: sliding_window_view(at, **meta)),
     "roll": _moves(lambda at, meta: np.roll(at, meta["shift"], meta.get("axis"))),
     "repeat": _moves(lambda at, meta: np.repeat(at, meta["repeats"], meta.get("axis"))),
     "trace": _trace, "scatter": _scatter, "setitem": _setitem,
@@ -459,5 +461,6 @@ ROWS: Mapping[str, Row] = MappingProxyType({
 NO_ROW = "there is no row for it in export/onnx_ops.py"
 WITHOUT: Mapping[str, str] = MappingProxyType({
     "arctan2": "ONNX has no arctan of two arguments",
+    "overlap_add": "its windows would be numbered one by one",
     "scatter_add": "its places are numbers that are known only when it runs, of any count",
 })  # fmt: skip

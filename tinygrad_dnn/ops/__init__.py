@@ -22,6 +22,7 @@ from tinygrad_dnn.ops import (
     sparse,
     special,
     trigonometry,
+    windows,
 )
 from tinygrad_dnn.ops.activation import *
 from tinygrad_dnn.ops.cases import *
@@ -45,6 +46,7 @@ from tinygrad_dnn.ops.shape import *
 from tinygrad_dnn.ops.sparse import *
 from tinygrad_dnn.ops.special import *
 from tinygrad_dnn.ops.trigonometry import *
+from tinygrad_dnn.ops.windows import *
 
 abs = absolute
 
@@ -70,3 +72,4 @@ __all__ += shape.__all__
 __all__ += sparse.__all__
 __all__ += special.__all__
 __all__ += trigonometry.__all__
+__all__ += windows.__all__

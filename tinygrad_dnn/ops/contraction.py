@@ -59,10 +59,9 @@ def _back(i, subscripts, shapes):
     return f"{','.join([result, *others])}->{reached}", lone, length, mine
 
 
-def _einsum(i, g, operands, operands_shape, subscripts):
-    spelled, lone, length, mine = _back(i, subscripts, tuple(operands_shape))
-    factors = [x for j, x in enumerate(operands) if j != i]
-    gx = contracted(spelled, [g, *factors])
+def _of_factor(i, g, others, shapes, subscripts):
+    spelled, lone, length, mine = _back(i, subscripts, tuple(shapes))
+    gx = contracted(spelled, [g, *others])
     gx = np.expand_dims(gx, lone) if lone else gx
     lengths = np.broadcast_shapes(gx.shape, tuple(length.values()))
     gx = np.broadcast_to(gx, lengths) if lengths != gx.shape else gx
@@ -70,7 +69,12 @@ def _einsum(i, g, operands, operands_shape, subscripts):
         return gx
     # A repeated letter reads a diagonal, so its gradient goes back onto that diagonal.
     grid = dict(zip(length, np.ix_(*(np.arange(n) for n in length.values())), strict=True))
-    return scatter(gx, tuple(grid[c] for c in mine), operands_shape[i])
+    return scatter(gx, tuple(grid[c] for c in mine), shapes[i])
+
+
+def _einsum(i, g, operands, operands_shape, subscripts):
+    others = [x for j, x in enumerate(operands) if j != i]
+    return _of_factor(i, g, others, operands_shape, subscripts)
 
 
 def _einsum_led(one, xs, led):
@@ -163,9 +167,23 @@ def _is_product(terms, result, length):
     )
 
 
-def _product(x, y, terms, result):
-    """A step that is a matrix product, of every letter that both have and the result keeps."""
-    one, other = terms
+@op(
+    "einsum({subscripts}; {x}, {y})",
+    vjp=(
+        lambda g, x_shape, y, subscripts: _of_factor(0, g, [y], (x_shape, y.shape), subscripts),
+        lambda g, x, y_shape, subscripts: _of_factor(1, g, [x], (x.shape, y_shape), subscripts),
+    ),
+    composite=True,
+    carries=_einsum_led,
+    cases=(
+        Case((2, 3), (3, 4), subscripts="ij,jk->ik"),
+        Case((3, 2, 4), (2, 4, 5), subscripts="bij,ijk->kb"),
+        Case((5, 2, 3), (4, 5, 3), subscripts="bij,kbj->bik"),
+    ),
+)
+def contract(x, y, /, subscripts):
+    """An einsum of two factors by matrix products, of letters that both have and it sums over."""
+    (one, other), result = einsum_terms(subscripts, (x.shape, y.shape))
     both = [c for c in one if c in other and c in result]
     summed = [c for c in one if c not in result]
     left, right = [c for c in one if c not in other], [c for c in other if c not in one]
@@ -192,14 +210,16 @@ def _arranged(x, term, both, rows, columns):
 def contracted(subscripts, operands, optimize=False):
     """An einsum of arrays or Tensors: literally, or where that is long, by matrix products."""
     left = [*operands]
-    for places, terms, result, product in _steps(subscripts, _shapes(operands), optimize):
+    steps = _steps(subscripts, _shapes(operands), optimize)
+    for places, terms, result, product in steps:
         chosen = [left[p] for p in places]
         for p in sorted(places, reverse=True):
             del left[p]
+        spelled = subscripts if len(steps) == 1 else f"{','.join(terms)}->{result}"
         if product:
-            left.append(_product(chosen[0], chosen[1], terms, result))
+            left.append(contract(*chosen, subscripts=spelled))
         else:
-            left.append(einsum_of(chosen, subscripts=f"{','.join(terms)}->{result}"))
+            left.append(einsum_of(chosen, subscripts=spelled))
     (z,) = left
     return z
 
@@ -242,7 +262,7 @@ def einsum(*operands, optimize=False):
         steps = _steps(subscripts, _shapes(arrays), path)
     except ValueError:  # what does not fit is NumPy's to say
         return einsum_of(arrays, subscripts=subscripts)
-    if len(steps) == 1 and not steps[0][3]:
-        return einsum_of(arrays, subscripts=subscripts)
+    if len(steps) == 1:
+        return contracted(subscripts, arrays, path)
     with scope(Call("einsum", f"subscripts={subscripts!r}", tensors(arrays))):
         return contracted(subscripts, arrays, path)

@@ -99,7 +99,8 @@ def allocates(node: Node, lowered: Lowered) -> bool:
         return False
     names = ["x"] * len(node.inputs)
     constants = settings(node.meta, lambda _: "x")
-    if by_hand(Task(node, names, "z", lowered, constants, lambda _: "i")) is not None:
+    task = Task(node, names, "z", lowered, constants, lambda _: "i", lambda *_: "f")
+    if by_hand(task) is not None:
         return False
     try:
         written = expression(node.op, names, node.meta, constants)

@@ -115,7 +115,7 @@ def getitem(task: Task) -> list[str] | None:
 
     The positions are constants and inside, so that nothing needs to be clipped.
     """
-    node, (x,), out, lowered, _, array = task
+    node, (x,), out, lowered, array = task.node, task.operands, task.out, task.lowered, task.array
     shape, index = node.input_shapes[0], node.meta["index"]
     *before, i = index if isinstance(index, tuple) and index else (index,)
     if not isinstance(i, np.ndarray) or not all(

@@ -80,6 +80,7 @@ class Task(NamedTuple):
         lowered: the graph that it is in.
         settings: names for settings that are arrays.
         array: names another constant array.
+        function: names a function (its name, parameters and lines) at the head of the module.
     """
 
     node: Node
@@ -88,6 +89,7 @@ class Task(NamedTuple):
     lowered: Lowered
     settings: Mapping[str, str]
     array: Callable[[Any], str]
+    function: Callable[[str, str, Sequence[str]], str]
 
 
 def apart(x: Node, lowered: Lowered) -> Node:

@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from keyword import iskeyword
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,7 @@ class Forward:
         source: the function's own text, without its decorators.
     """
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         try:
             text = textwrap.dedent(inspect.getsource(function))
@@ -75,6 +74,12 @@ def forward_of(op: Any) -> Forward:
         Unspeakable: there is none.
     """
     return Forward(op.forward)
+
+
+def function_text(function: Callable[..., Any]) -> tuple[str, list[str]]:
+    """A function's parameters, and the lines of its body."""
+    written = Forward(function).definition
+    return ast.unparse(written.args), "\n".join(map(ast.unparse, written.body)).split("\n")
 
 
 def parsed(text: str) -> ast.expr:

@@ -220,7 +220,8 @@ class Writer:
         if (function := plain_call(node.op)) is not None:
             return [f"np.{function}({', '.join(operands)}, out={out})"], True
         named = self.constants.settings(node)
-        spelled = by_hand(Task(node, operands, out, self.lowered, named, self.constants.array))
+        head = self.constants
+        spelled = by_hand(Task(node, operands, out, self.lowered, named, head.array, head.function))
         if spelled is not None:
             return [*self._looked_at(node, operands), *spelled], False
         own = self._expression(node, operands)

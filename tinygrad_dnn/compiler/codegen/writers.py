@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler.codegen import data_movement, gather
 from tinygrad_dnn.compiler.codegen.lower import Task
-from tinygrad_dnn.compiler.codegen.numpy_source import literal, parsed
+from tinygrad_dnn.compiler.codegen.numpy_source import function_text, literal, parsed
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
+from tinygrad_dnn.ops.windows import add_windows
 
 Shape = tuple[int, ...]
 
@@ -86,6 +88,12 @@ def _setitem(task: Task) -> list[str]:
     return [f"np.copyto({out}, {x})", f"{ast.unparse(ast.fix_missing_locations(place))} = {y}"]
 
 
+def _overlap_add(task: Task) -> list[str]:
+    axes = normalize_axis_tuple(task.node.meta["axis"], len(task.node.shape), allow_duplicate=True)
+    add = task.function(add_windows.__name__, *function_text(add_windows))
+    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axes}, {task.out})"]
+
+
 # The lines that write an op's result into `out`, None where there are none. That memory is not an
 # operand's, but for the last of `where`.
 WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
@@ -93,6 +101,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     einsum_of: _einsum,
     ops.getitem: data_movement.getitem,
     ops.joining.pad: data_movement.pad,
+    ops.overlap_add: _overlap_add,
     ops.repeat: data_movement.repeat,
     ops.reshape: _reshape,
     ops.roll: data_movement.roll,

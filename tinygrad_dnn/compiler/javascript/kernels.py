@@ -340,7 +340,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "matmul": _matmul, "dot": _dot, "outer": _outer, "einsum": _einsum, "trace": _trace,
     "concatenate": movement.joined, "stack": movement.stacked,
     **dict.fromkeys(("flip", "roll", "repeat", "tile", "pad", "getitem"), movement.moved),
-    "scatter": movement.scatter, "setitem": movement.setitem,
+    "overlap_add": movement.overlap_add, "scatter": movement.scatter, "setitem": movement.setitem,
     "take": movement.take, "scatter_add": movement.scatter_add,
     "i0": _expression("i0", "bessel(x, 0)"), "i0_derivative": _of_order("i0", "bessel"),
     "sinc_derivative": _of_order("sinc", "sincDerivative"),

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_dnn.compiler.javascript.loops import Nest, Ref, Shape, Writer, index, viewed, whole
 from tinygrad_dnn.graph import Node
@@ -111,6 +112,18 @@ def setitem(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     places = g.constant(np.ravel(at))
     line = f"z[y[i]] = {new.at('x', ('i', 1))};"
     g.call("assign", [z, new, places], _each(places.shape[0], line))
+
+
+def overlap_add(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
+    """Zeros with windows added where they overlap: z through its own windows."""
+    (x,) = xs
+    sizes, axis = x.shape[len(z.shape) :], node.meta["axis"]
+    windows = viewed(z, lambda m: sliding_window_view(m, sizes, axis))
+    assert windows is not None, "windows are a view"
+    g.call("clear", [z], ["z.fill(0);"])
+    nest = Nest(windows.shape, [windows.strides, x.strides])
+    line = f"z[{index(windows.offset, *nest.terms[0])}] += {x.at('x', *nest.terms[1])};"
+    g.call("overlapAdd", [z, x], nest.around(line))
 
 
 def _wrapped(n: int) -> str:

@@ -23,7 +23,6 @@ __all__ = [
     "resize",
     "rollaxis",
     "rot90",
-    "sliding_window_view",
     "tril",
     "triu",
     "unstack",
@@ -254,33 +253,3 @@ def extract(condition, arr):
     """The elements where the condition holds, in one axis."""
     where = np.flatnonzero(plain("extract", "condition", condition))
     return np.take(np.ravel(arr), where)
-
-
-@composed(
-    np.lib.stride_tricks.sliding_window_view,
-    cases=(
-        Case((5,), window_shape=3),
-        Case((3, 4), window_shape=(2, 2)),
-        Case((3, 4), window_shape=2, axis=1),
-    ),
-)
-def sliding_window_view(x, window_shape, axis=None):
-    """All windows of a shape, in new last axes; a copy that can't be written to."""
-    n = len(x.shape)
-    sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
-    if axis is None:
-        axes = tuple(range(n))
-    else:
-        axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    if len(axes) != len(sizes):
-        raise ValueError(f"sliding_window_view: {len(sizes)} lengths for {len(axes)} axes")
-    for a, size in zip(axes, sizes, strict=True):
-        a = normalize_axis_index(a, n)
-        count = x.shape[a] - size + 1
-        if count < 1 or size < 0:
-            raise ValueError(
-                f"sliding_window_view: a window of {size} along axis {a} of length {x.shape[a]}"
-            )
-        places = np.arange(count)[:, np.newaxis] + np.arange(size)
-        x = np.moveaxis(x[along(a, places)], a + 1, -1)
-    return x

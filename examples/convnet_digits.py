@@ -32,8 +32,8 @@ def conv2d(X, W):
 
 def max_pool2d(X, k=2):
     """The largest number of each square of k x k: (m, c, k h, k w) -> (m, c, h, w)."""
-    m, c, h, w = X.shape
-    return X.reshape(m, c, h // k, k, w // k, k).max(axis=(3, 5))
+    _, c, h, w = X.shape
+    return X.reshape(-1, c, h // k, k, w // k, k).max(axis=(3, 5))
 
 
 def logits(p, X):

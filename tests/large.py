@@ -48,6 +48,7 @@ def _einsum(op: Op) -> None:
         ("iij,jk->ik", (3, 3, 4), (4, 2)),
         ("cab,bd->cad", (2, 3, 4), (4, 5)),
         ("ab,cdb->acd", (3, 4), (2, 5, 4)),
+        ("ij,jk", (3, 4), (4, 2)),
     ):
         xs = [rng.normal(size=s) for s in shapes]
         plain = np.einsum(subscripts, *xs)
@@ -63,6 +64,7 @@ def _einsum(op: Op) -> None:
                     assert ("contract" in names) == (many == 1 and not literal)
                     pairs = "kl" in subscripts and (many == 1 or optimize)
                     assert len(names) == 1 + pairs
+                    assert pairs or z.node.meta["subscripts"] == subscripts
         contraction._steps.cache_clear()
 
 
@@ -294,11 +296,18 @@ def _scatter_add(op: Op) -> None:
     np.testing.assert_array_equal(op.forward(x, at, shape=(2, 3, 4), axis=2), plain)
 
 
+def _overlap_add(op: Op) -> None:
+    """No window at all has no length to add to."""
+    with pytest.raises(ValueError, match=r"expected one window or more along axes \(1,\)"):
+        op(np.ones((2, 0, 3)), axis=(1,))
+
+
 WAYS: dict[str, Callable[[Op], None]] = {
     "argsort": _argsort,
     "cofactors": _cofactors,
     "einsum": _einsum,
     "log_others": _log_others,
+    "overlap_add": _overlap_add,
     "power": _power,
     "recurrence": _recurrence,
     "scatter_add": _scatter_add,
@@ -319,6 +328,7 @@ THROUGH = {
     "take": "scatter_add",
     "take_along_axis": "scatter_along_axis",
     "sinc": "sinc_derivative",
+    "sliding_window_view": "overlap_add",
 }
 
 

@@ -331,6 +331,8 @@ class Reader:
             operands = self.several(")")
             self.need(")")
             return np.einsum(subscripts, *operands)
+        if word in ("windows", "overlap_add"):
+            return self.windowed(word)
         if word == "set":
             return self.assigned()
         xs, more = self.arguments()
@@ -379,6 +381,26 @@ class Reader:
         z[at] = self.loosest()
         self.need(")")
         return z
+
+    def windowed(self, word: str) -> Any:
+        """windows(x; 2×3 along 0, 1) and their sums; along all axes where none are told."""
+        self.need("(")
+        x = self.loosest()
+        told = re.match(r"\s*;\s*(\d*(?:×\d+)*)(?: along ([\d, ]*))?\)", self.rest())
+        assert told is not None, f"{word}: which windows? {self.text!r}"
+        self.at += told.end()
+        sizes = tuple(map(int, told[1].split("×"))) if told[1] else ()
+        axes = range(len(sizes)) if told[2] is None else map(int, told[2].replace(",", " ").split())
+        axes = tuple(axes)
+        if word == "windows":
+            return np.lib.stride_tricks.sliding_window_view(x, sizes, axes)
+        shape = [*x.shape[: x.ndim - len(sizes)]]
+        for axis, size in zip(axes, sizes, strict=True):
+            shape[axis] += size - 1
+        numbers = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+        z = np.zeros(numbers.size)
+        np.add.at(z, np.lib.stride_tricks.sliding_window_view(numbers, sizes, axes), x)
+        return z.reshape(shape)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Positional and named arguments; what x leads to in f(x → (3, 4)[0])."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_dnn as tg
 from tinygrad_dnn import REGISTRY, Op, Tensor, gradients
@@ -91,6 +92,7 @@ def free_rows(x: Any) -> dict[str, Any]:
         "cumsum": np.cumsum(x, axis=0),
         "least": x.argmin(axis=0),
         "joined": np.concatenate([x, x * 2], axis=1),
+        "windows": sliding_window_view(x, (2, 2), axis=(1, 1)),
         "product": x @ np.arange(6.0).reshape(3, 2),
     }
 
@@ -111,6 +113,7 @@ def test_a_free_axis_stays_free_in_every_expression(name: str) -> None:
         (lambda x: x.reshape(6), "reshape.*: .*shape"),
         (lambda x: np.flip(x, 0), "flip.*: fixed places would fix the size that shall stay free"),
         (lambda x: x[0], "getitem.*fixed places"),
+        (lambda x: sliding_window_view(x, 2, axis=0), "windows along it would fix the size"),
         (lambda x: x.var(axis=0, ddof=1), "ddof=1 would fix the size"),
         (lambda x: x + np.ones((2, 3)), "add.*needs the size that shall stay free"),
         (lambda x: np.broadcast_to(x.sum(axis=0), (2, 3)) + x, "needs the size|would fix"),

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from derivations import balanced, handle, lines, net, value, well_formed
 from drawings import named
+from numpy.lib.stride_tricks import sliding_window_view
 from zoo import convolution
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log_softmax
+from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log_softmax, relu
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.formula.listing import distinct_names
@@ -216,6 +217,23 @@ def test_every_id_that_is_read_stands_for_what_a_rule_says() -> None:
     said = set(re.findall(r"(?:from|;) (h\d+) =", told))
     assert said
     assert said == set(re.findall(r"\bh\d+\b", told))
+
+
+def test_a_convolution_by_einsum_is_derived_as_it_was_written() -> None:
+    rng = np.random.default_rng(0)
+    X = Tensor(rng.normal(size=(16, 2, 9, 9)), name="X")
+    W1 = Tensor(rng.normal(size=(4, 2, 3, 3)), requires_grad=True, name="W1")
+    W2 = Tensor(rng.normal(size=(5, 4, 3, 3)), requires_grad=True, name="W2")
+    A1 = X
+    for l, W in ((1, W1), (2, W2)):
+        windows = sliding_window_view(A1, (3, 3), axis=(2, 3))
+        Z = named(np.einsum("mchwij,ncij->mnhw", windows, W), f"Z{l}")
+        A1 = named(relu(Z), f"A{l}")
+    told = {line.name: line.text.plain for line in viz.derive((A1**2).sum()).lines}
+    for k, A_prev in (("1", "X"), ("2", "A1")):
+        windows = f"windows({A_prev}; 3×3 along 2, 3)"
+        assert told[f"dW{k}"] == f"einsum(mnhw,mchwij→ncij; dZ{k}, {windows})"
+    assert told["dA1"] == "overlap_add(einsum(mnhw,ncij→mchwij; dZ2, W2); 3×3 along 2, 3)"
 
 
 def test_bad_input_is_named() -> None:

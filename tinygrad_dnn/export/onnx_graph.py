@@ -145,6 +145,10 @@ class _Writer:
         if node in self.varying or any(x in self.varying for x in node.parents):
             raise Missing(f"{what} would fix the size that shall stay free")
 
+    def varies(self, x: Any, axis: int) -> bool:
+        """Whether an input's length along an axis stays free."""
+        return x in self.varying and self.more[x].shape[axis] != x.shape[axis]
+
     # --- nodes -----------------------------------------------------------------------------------
 
     def node(self, node: Node) -> None:

@@ -38,6 +38,9 @@ class Writer(Protocol):
     def fixed(self, node: Node, what: str) -> None:
         """Refuse where this node's sizes depend on the free axis."""
 
+    def varies(self, x: Any, axis: int) -> bool:
+        """Whether an input's length along an axis stays free."""
+
 
 Row = Callable[[Writer, Node, Sequence[str]], str]
 
@@ -372,6 +375,21 @@ def _moves(places: Callable[[Any, Mapping[str, Any]], Any]) -> Row:
     return row
 
 
+def _windows(g: Writer, node: Node, xs: Sequence[str]) -> str:
+    """Along each axis all places in windows; the axis of the window is moved to the end."""
+    shape, sizes = _shape(node.inputs[0]), node.meta["window_shape"]
+    sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
+    rank, z, lengths = len(shape), xs[0], [*shape]
+    for done, (a, k) in enumerate(zip(_axes(node, rank), sizes, strict=True)):
+        if g.varies(node.inputs[0], a):
+            raise Missing("windows along it would fix the size that shall stay free")
+        z = g("Gather", z, g.constant(sliding_window_view(np.arange(lengths[a]), k)), axis=a)
+        lengths[a] -= k - 1
+        order = [i for i in range(rank + done + 1) if i != a + 1]
+        z = g("Transpose", z, perm=[*order, a + 1])
+    return z
+
+
 def _trace(g: Writer, node: Node, xs: Sequence[str]) -> str:
     shape, meta = _shape(node.inputs[0]), node.meta
     g.fixed(node, "fixed places")
@@ -452,7 +470,7 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "concatenate": _concatenate, "stack": _stack, "tile": _tile, "pad": _pad, "take": _take,
     "getitem": _moves(lambda at, meta: at[meta["index"]]),
     "flip": _moves(lambda at, meta: np.flip(at, meta.get("axis"))),
-    "sliding_window_view": _moves(lambda at, meta: sliding_window_view(at, **meta)),
+    "sliding_window_view": _windows,
     "roll": _moves(lambda at, meta: np.roll(at, meta["shift"], meta.get("axis"))),
     "repeat": _moves(lambda at, meta: np.repeat(at, meta["repeats"], meta.get("axis"))),
     "trace": _trace, "scatter": _scatter, "setitem": _setitem,

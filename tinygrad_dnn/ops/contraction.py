@@ -179,6 +179,8 @@ def _is_product(terms, result, length):
         Case((2, 3), (3, 4), subscripts="ij,jk->ik"),
         Case((3, 2, 4), (2, 4, 5), subscripts="bij,ijk->kb"),
         Case((5, 2, 3), (4, 5, 3), subscripts="bij,kbj->bik"),
+        Case((2, 4, 3), (5, 3), subscripts="hij,...j->...hi"),
+        Case((5, 3), (2, 4, 3), subscripts="...j,hij->...hi"),
     ),
 )
 def contract(x, y, /, subscripts):

@@ -50,6 +50,7 @@ def _windows_led(one, xs, led):
         Case((3, 4), window_shape=2, axis=1),
         Case((2, 4, 3), window_shape=(3, 2), axis=(-2, -1)),
         Case((2, 5), window_shape=(2, 3), axis=(1, 1)),
+        Case((2, 3), window_shape=(), axis=()),
     ),
 )
 def sliding_window_view(x, /, window_shape, axis=None):
@@ -58,7 +59,7 @@ def sliding_window_view(x, /, window_shape, axis=None):
 
 
 def _windows_of(g, x_shape, axis):
-    sizes = tuple(x_shape)[len(x_shape) - len(axis) :]
+    sizes = x_shape[len(x_shape) - len(axis) :]
     return np.lib.stride_tricks.sliding_window_view(g, window_shape=sizes, axis=axis)
 
 
@@ -77,6 +78,7 @@ def _added(x_shape, axis):
         Case((3, 3, 2), axis=(1,)),
         Case((2, 2, 2, 3, 2), axis=(-2, -1)),
         Case((2, 2, 2, 3), axis=(1, 1)),
+        Case((2, 3), axis=()),
     ),
 )
 def overlap_add(x, /, axis):
@@ -86,12 +88,11 @@ def overlap_add(x, /, axis):
     adjoint of `sliding_window_view`.
     """
     shape = [*x.shape[: x.ndim - len(axis)]]
-    axes = _axes(axis, len(shape))
-    if not all(shape[a] for a in axes):
-        raise ValueError(f"expected one window or more along axes {axes}, got {x.shape}")
-    for a, k in zip(axes, x.shape[len(shape) :], strict=True):
+    if not all(shape[a] for a in axis):
+        raise ValueError(f"expected one window or more along axes {axis}, got {x.shape}")
+    for a, k in zip(axis, x.shape[len(shape) :], strict=True):
         shape[a] += k - 1
-    return add_windows(x, axes, np.zeros_like(x, shape=tuple(shape)))
+    return add_windows(x, axis, np.zeros_like(x, shape=shape))
 
 
 def add_windows(x, axes, out):

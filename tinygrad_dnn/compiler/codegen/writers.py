@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler.codegen import data_movement, gather
@@ -89,9 +88,8 @@ def _setitem(task: Task) -> list[str]:
 
 
 def _overlap_add(task: Task) -> list[str]:
-    axes = normalize_axis_tuple(task.node.meta["axis"], len(task.node.shape), allow_duplicate=True)
-    add = task.function(add_windows.__name__, *function_text(add_windows))
-    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axes}, {task.out})"]
+    add, axis = task.function("add_windows", *function_text(add_windows)), task.node.meta["axis"]
+    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axis}, {task.out})"]
 
 
 # The lines that write an op's result into `out`, None where there are none. That memory is not an

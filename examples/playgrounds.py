@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 import viz
 from tinygrad_dnn import Tensor, log, log_softmax, mean, relu, scope, sigmoid, softmax, tanh
@@ -171,11 +172,16 @@ def dying_units(path):
     return viz.playground(cost, path=path, names=locals(), learning_rate=0.15, title="Dying units")
 
 
-def digits(path):
-    """64-20-10 on 300 of the digits that come along, with a pad to draw on."""
+def some_digits():
+    """X (64, 300) and Y (10, 300) of the digits that come along."""
     with default_dataset("train", labels="digit") as data:
         pixels, labels = data.columns()[:, :300], data.labels(binary=False)[:, :300]
-    X, Y = Tensor(pixels.round(4), name="X"), Tensor(one_hot(labels, 10), name="Y")
+    return Tensor(pixels.round(4), name="X"), Tensor(one_hot(labels, 10), name="Y")
+
+
+def digits(path):
+    """64-20-10 on 300 of the digits, with a pad to draw on."""
+    X, Y = some_digits()
     p = parameters(64, 20, 10, head="softmax")
     with scope("layer 1"):
         A1 = relu(p["W1"] @ X + p["b1"])
@@ -193,9 +199,37 @@ def digits(path):
     )
 
 
+def convolution(path):
+    """Eight filters of 3x3 and the largest of each 2x2, on the same digits."""
+    X, Y = some_digits()
+    rng = np.random.default_rng(1)
+    W1 = Tensor(rng.normal(size=(8, 3, 3)) * np.sqrt(2 / 9), requires_grad=True, name="W1")
+    b1 = Tensor(np.zeros((8, 1, 1)), requires_grad=True, name="b1")
+    W2 = Tensor(rng.normal(size=(10, 72)) * np.sqrt(1 / 72), requires_grad=True, name="W2")
+    b2 = Tensor(np.zeros((10, 1)), requires_grad=True, name="b2")
+    with scope("layer 1"):
+        images = X.T.reshape(-1, 8, 8)
+        patches = sliding_window_view(images, (3, 3), axis=(1, 2))  # (m, 6, 6, 3, 3)
+        Z1 = np.einsum("mhwij,nij->mnhw", patches, W1) + b1
+        A1 = relu(Z1).reshape(-1, 8, 3, 2, 3, 2).max(axis=(3, 5))  # (m, 8, 3, 3)
+    with scope("layer 2"):
+        Z2 = W2 @ A1.reshape(-1, 72).T + b2
+        A2 = softmax(Z2, axis=0)
+    cost = -mean((Y * log(A2)).sum(axis=0))
+    return viz.playground(
+        cost,
+        path=path,
+        names=locals(),
+        learning_rate=0.02,
+        optimizer="adam",
+        picture=(8, 8),
+        title="A convolution",
+    )
+
+
 PAGES = (
-    neuron, xor, spiral, logistic_regression, three_classes, digits, initialisation, attention,
-    vanishing_gradients, dying_units,
+    neuron, xor, spiral, logistic_regression, three_classes, digits, convolution, initialisation,
+    attention, vanishing_gradients, dying_units,
 )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def test_xor(example, tmp_path) -> None:
 
 def test_playgrounds(example, tmp_path, capsys, monkeypatch) -> None:
     module = example("playgrounds")
-    assert len(module.PAGES) == 10
+    assert len(module.PAGES) == 11
     # what is given to each of them otherwise, and the largest
     pages = (module.neuron, module.three_classes, module.vanishing_gradients)
     monkeypatch.setattr(module, "PAGES", pages)

@@ -179,7 +179,7 @@ def gallery(folder: Path) -> list[tuple[str, int, int]]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     made = [(page.__name__, page(folder / "page.html").stat().st_size) for page in module.PAGES]
-    return [(n, size // 1000, 1500 if n == "digits" else 300) for n, size in made]
+    return [(n, size // 1000, 1500 if n in ("digits", "convolution") else 300) for n, size in made]
 
 
 def main(path: Path = HERE / "pages.md") -> None:

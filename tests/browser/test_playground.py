@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from legibility import low_contrast, overlapping_texts, small_texts, sticking_out, texts
+from numpy.lib.stride_tricks import sliding_window_view
 from stepper import Stepper
 
 import viz
 from tinygrad_dnn import Tensor, gradients, log, log_softmax, optim, relu, scope, sigmoid, tanh
+from tinygrad_dnn.graph import trace
 from tinygrad_dnn.network import initialize_parameters
 
 RULES = {
@@ -103,6 +105,37 @@ def test_s333_of_float32_every_step_is_rounded_as_the_engine_rounds(
     least = page.page.evaluate("Math.min(...slopes.measure().found.map(({ errors }) => errors[1]))")
     assert 1e-7 < least < 1e-3  # no nearer in float32, and no mistake
     assert "wrong" not in page.find("#slopes").text_content()
+
+
+def filtered(values: dict[str, Any], m: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """A convolution of pictures of 6 x 6, the largest of each 2 x 2, and a softmax of 3 classes."""
+    rng = np.random.default_rng(5)
+    p = {k: Tensor(v, True, k) for k, v in values.items()}
+    x, y = Tensor(rng.random((36, m)), name="X"), Tensor(np.eye(3)[:, np.arange(m) % 3], name="Y")
+    parts = sliding_window_view(x.T.reshape(-1, 6, 6), (3, 3), axis=(1, 2))
+    Z1 = np.einsum("mhwij,nij->mnhw", parts, p["W1"]) + p["b1"]
+    A1 = relu(Z1).reshape(-1, 8, 2, 2, 2, 2).max(axis=(3, 5))
+    cost = -(y * log_softmax(p["W2"] @ A1.reshape(-1, 32).T, axis=0)).sum() / m
+    return cost, p
+
+
+def test_a_convolution_trains_on_a_page_as_in_the_engine(open_page: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    values = {"W1": (8, 3, 3), "b1": (8, 1, 1), "W2": (3, 32)}
+    start = values = {k: rng.normal(size=shape) for k, shape in values.items()}
+    made = filtered(start, 60)[0]
+    assert "contract" in {n.op.name for n in trace([made.node]) if n.op}  # as matrix products
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "page.html", learning_rate=0.1)))
+    page.page.evaluate("trainer.advance(100)")
+    state = RULES["gradient descent"].init(values)
+    for _ in range(100):
+        cost, p = filtered(values, 60)
+        slopes = dict(zip(p, map(np.asarray, gradients(cost, [*p.values()])), strict=True))
+        values, state = RULES["gradient descent"].update(values, slopes, state, 0.1)
+    for k, theirs in values.items():
+        assert not np.allclose(theirs, start[k])
+        ours = page.page.evaluate("(name) => [...live.memory[name]]", k)
+        np.testing.assert_allclose(ours, np.ravel(theirs), rtol=1e-9, atol=1e-12)
 
 
 def test_it_plays_and_pauses_and_the_curve_grows(open_page: Any, xor: Path) -> None:

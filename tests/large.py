@@ -297,7 +297,8 @@ def _scatter_add(op: Op) -> None:
 
 
 def _overlap_add(op: Op) -> None:
-    """No window at all has no length to add to."""
+    """One axis by its number; no window at all has no length to add to."""
+    np.testing.assert_array_equal(op(np.ones((3, 2)), axis=-1), [1, 2, 2, 1])
     with pytest.raises(ValueError, match=r"expected one window or more along axes \(1,\)"):
         op(np.ones((2, 0, 3)), axis=(1,))
 

@@ -58,13 +58,18 @@ def sliding_window_view(x, /, window_shape, axis=None):
     return np.lib.stride_tricks.sliding_window_view(x, window_shape=window_shape, axis=axis)
 
 
+def slid_along(axis, ndim):
+    """The axes that windows slide along, of an array whose last axes are those of the windows."""
+    return _axes(axis, ndim - np.size(axis))
+
+
 def _windows_of(g, x_shape, axis):
-    sizes = x_shape[len(x_shape) - len(axis) :]
+    sizes = x_shape[len(x_shape) - len(slid_along(axis, len(x_shape))) :]
     return np.lib.stride_tricks.sliding_window_view(g, window_shape=sizes, axis=axis)
 
 
 def _added(x_shape, axis):
-    rank = len(x_shape) - len(axis)
+    rank = len(x_shape) - len(slid_along(axis, len(x_shape)))
     return _spelled("overlap_add", axis, x_shape[rank:], rank)
 
 
@@ -73,9 +78,9 @@ def _added(x_shape, axis):
     vjp=_windows_of,
     carries=lambda one, xs, led: one(*xs, axis=_behind(one.meta["axis"], len(one.shape))),
     cases=(
-        Case((3, 3), axis=(0,)),
+        Case((3, 3), axis=0),
         Case((2, 3, 2, 2), axis=(0, 1)),
-        Case((3, 3, 2), axis=(1,)),
+        Case((3, 3, 2), axis=-1),
         Case((2, 2, 2, 3, 2), axis=(-2, -1)),
         Case((2, 2, 2, 3), axis=(1, 1)),
         Case((2, 3), axis=()),
@@ -84,15 +89,16 @@ def _added(x_shape, axis):
 def overlap_add(x, /, axis):
     """Windows added where they overlap: of x (n, k) z (n + k − 1,), zₗ = Σ x[i, j] over i + j = l.
 
-    The last axes of x are those of the windows, which slide along the axes `axis`, a tuple: the
+    The last axes of x are those of the windows, which slide along `axis`, one or several: the
     adjoint of `sliding_window_view`.
     """
-    shape = [*x.shape[: x.ndim - len(axis)]]
-    if not all(shape[a] for a in axis):
-        raise ValueError(f"expected one window or more along axes {axis}, got {x.shape}")
-    for a, k in zip(axis, x.shape[len(shape) :], strict=True):
+    axes = slid_along(axis, x.ndim)
+    shape = [*x.shape[: x.ndim - len(axes)]]
+    if not all(shape[a] for a in axes):
+        raise ValueError(f"expected one window or more along axes {axes}, got {x.shape}")
+    for a, k in zip(axes, x.shape[len(shape) :], strict=True):
         shape[a] += k - 1
-    return add_windows(x, axis, np.zeros_like(x, shape=shape))
+    return add_windows(x, axes, np.zeros_like(x, shape=shape))
 
 
 def add_windows(x, axes, out):

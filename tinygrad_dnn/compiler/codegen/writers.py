@@ -18,7 +18,7 @@ from tinygrad_dnn.compiler.codegen.numpy_source import function_text, literal, p
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
-from tinygrad_dnn.ops.windows import add_windows
+from tinygrad_dnn.ops.windows import add_windows, slid_along
 
 Shape = tuple[int, ...]
 
@@ -88,8 +88,9 @@ def _setitem(task: Task) -> list[str]:
 
 
 def _overlap_add(task: Task) -> list[str]:
-    add, axis = task.function("add_windows", *function_text(add_windows)), task.node.meta["axis"]
-    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axis}, {task.out})"]
+    axes = slid_along(task.node.meta["axis"], len(task.node.input_shapes[0]))
+    add = task.function("add_windows", *function_text(add_windows))
+    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axes}, {task.out})"]
 
 
 # The lines that write an op's result into `out`, None where there are none. That memory is not an

@@ -27,6 +27,7 @@ LARGE: dict[str, list[Case]] = {
         Case((600, 200), index=EVERY_THIRD),
         Case((600, 200), index=np.arange(600) % 3 == 0),
     ],
+    "max": [Case((20_000, 3), axis=1), Case((50, 20, 2, 20, 2), axis=(2, 4), keepdims=True)],
     "outer": [Case((200,), (200,))],
     "overlap_add": [Case((100, 100, 2, 2), axis=(0, 1)), Case((100, 300, 3), axis=(1,))],
     "pad": [Case((200, 200), pad_width=1), Case((200, 200), pad_width=((0, 2), (3, 0)))],
@@ -42,6 +43,7 @@ LARGE: dict[str, list[Case]] = {
         Case((200, 200), (200,), shape=(600, 200), axis=0),
         Case((200, 200), (200,), shape=(200, 600), axis=1),
     ],
+    "sum": [Case((20_000, 3), axis=1, keepdims=True)],
     "take": [Case((600, 200), (200,), axis=0), Case((200, 600), (200,), axis=1)],
     "tile": [Case((100, 200), reps=(2, 2))],
 }

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from tinygrad_dnn.ops import reduction
 from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.ops.declare import op
@@ -144,8 +145,8 @@ def softmax(x, /, axis=-1):
     x = floating(x)
     if 0 in x.shape:  # there is no maximum of nothing
         return np.exp(x)
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    e = np.exp(x - reduction.max(x, axis=axis, keepdims=True))
+    return e / reduction.sum(e, axis=axis, keepdims=True)
 
 
 @op(
@@ -160,8 +161,8 @@ def log_softmax(x, /, axis=-1):
     x = floating(x)
     if 0 in x.shape:
         return np.exp(x)
-    shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    shifted = x - reduction.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(reduction.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def _without_the_largest(x, top, axis):

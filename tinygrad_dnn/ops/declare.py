@@ -73,6 +73,7 @@ class Op(Rules):
         name: str | None = None,
         of_others: tuple[Callable[[Any], bool], Callable[..., Any]] | None = None,
         shared: Rule | None = None,
+        compute: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__(forward, name, vjp, shared)
         self.forward = self.compute = forward
@@ -115,6 +116,8 @@ class Op(Rules):
             self.compute = ufunc  # what forward calls anyway, without the call in between
         elif not self.builtin:
             self.compute = self._apart
+        elif compute is not None:
+            self.compute = compute
 
     def _carried(self) -> leading.Carry | None:
         """How an op of its kind carries a leading axis."""
@@ -300,6 +303,7 @@ def op(
         analytic: NumPy's forward is the analytic function on complex numbers too.
         name: where it is not the function's own.
         shared: what several rules have in common, of what it names; they name it `shared`.
+        compute: the forward by another way, which is sooner for some arrays; of the project's ops.
         of_others: which arguments another function takes, as `matmul` of sparse matrices, and that
             function.
 

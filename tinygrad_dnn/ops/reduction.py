@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.elementwise import floating
+from tinygrad_dnn.ops.short_axes import by_slices
 
 __all__ = [
     "cumsum",
@@ -64,7 +65,11 @@ def inverse(n, times=1):
     return times / n if n > 0 else np.inf
 
 
-@reduction("Σ_{axis} {x}", vjp=lambda g, x_shape, axis: spread(g, axis, x_shape))
+@reduction(
+    "Σ_{axis} {x}",
+    vjp=lambda g, x_shape, axis: spread(g, axis, x_shape),
+    compute=by_slices(np.add, np.sum),
+)
 def sum(x, /, axis=None, *, keepdims=False):
     """Sum over axes."""
     return np.sum(x, axis=axis, keepdims=keepdims)
@@ -115,7 +120,7 @@ def std(x, /, axis=None, *, ddof=0, keepdims=False):
 
 def _extreme(g, z, x, x_shape, axis):
     hit = (x == unreduced(z, axis, x_shape)) | np.isnan(x)  # of a slice with a NaN that is extreme
-    ties = np.sum(hit, axis=axis, keepdims=True).astype(x.dtype)
+    ties = sum(hit, axis=axis, keepdims=True).astype(x.dtype)
     return np.where(hit, unreduced(g, axis, x_shape) / ties, 0)
 
 
@@ -125,13 +130,16 @@ TIES = (
 )
 
 
-@reduction("max_{axis}({x})", vjp=_extreme, kinks=TIES, analytic=False)
+extreme = partial(reduction, vjp=_extreme, kinks=TIES, analytic=False)
+
+
+@extreme("max_{axis}({x})", compute=by_slices(np.maximum, np.max))
 def max(x, /, axis=None, *, keepdims=False):
     """Largest element along axes; elements that tie share the gradient equally."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@reduction("min_{axis}({x})", vjp=_extreme, kinks=TIES, analytic=False)
+@extreme("min_{axis}({x})", compute=by_slices(np.minimum, np.min))
 def min(x, /, axis=None, *, keepdims=False):
     """Smallest element along axes; elements that tie share the gradient equally."""
     return np.min(x, axis=axis, keepdims=keepdims)
@@ -206,10 +214,10 @@ def _logsumexp(g, z, x, x_shape, axis):
 def logsumexp(x, /, axis=None, *, keepdims=False):
     """log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞."""
     x = floating(x)
-    top = np.max(x, axis=axis, keepdims=True)
+    top = max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # log 0 = −∞ is the right value of a slice of −∞
-        log_sum = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+        log_sum = np.log(sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     if keepdims:
         return log_sum
     over = axes(axis, x.shape)

@@ -62,6 +62,18 @@ def base(node: Node, lowered: Lowered) -> Node:
     return node
 
 
+def in_c_order(x: Any, lowered: Lowered) -> bool:
+    """Whether memory runs through an operand in C order, without gaps."""
+    if not isinstance(x, Node):
+        return isinstance(x, np.ndarray) and x.flags.c_contiguous
+    step = x.dtype.itemsize
+    for n, s in zip(reversed(x.shape), reversed(lowered.strides[x]), strict=True):
+        if n != 1 and s != step:
+            return False
+        step *= n
+    return True
+
+
 def uniform(x: Any) -> bool:
     """Whether all elements of an array are the same number, bit for bit."""
     if not x.size:

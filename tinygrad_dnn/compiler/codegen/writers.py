@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler.codegen import data_movement, gather
-from tinygrad_dnn.compiler.codegen.lower import Task
+from tinygrad_dnn.compiler.codegen.dialect import NUMPY
+from tinygrad_dnn.compiler.codegen.lower import Task, in_c_order
 from tinygrad_dnn.compiler.codegen.numpy_source import function_text, literal, parsed
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
+from tinygrad_dnn.ops.short_axes import pays, reduce_slices
 from tinygrad_dnn.ops.windows import add_windows, slid_along
 
 Shape = tuple[int, ...]
@@ -87,6 +90,22 @@ def _setitem(task: Task) -> list[str]:
     return [f"np.copyto({out}, {x})", f"{ast.unparse(ast.fix_missing_locations(place))} = {y}"]
 
 
+def _by_slices(ufunc: Any) -> Callable[[Task], list[str] | None]:
+    """A reduction as eager computes it where few elements lie side by side."""
+
+    def reduction(task: Task) -> list[str] | None:
+        (x,), axis, shape = task.node.inputs, task.node.meta["axis"], task.node.input_shapes[0]
+        if axis is None or task.lowered.dialect != NUMPY or not in_c_order(x, task.lowered):
+            return None
+        over = normalize_axis_tuple(axis, len(shape))
+        if not pays(ufunc, shape, x.dtype, over):
+            return None
+        reduce = task.function("reduce_slices", *function_text(reduce_slices))
+        return [f"{reduce}(np.{ufunc.__name__}, {task.operands[0]}, {over}, {task.out})"]
+
+    return reduction
+
+
 def _overlap_add(task: Task) -> list[str]:
     axes = slid_along(task.node.meta["axis"], len(task.node.input_shapes[0]))
     add = task.function("add_windows", *function_text(add_windows))
@@ -100,6 +119,8 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     einsum_of: _einsum,
     ops.getitem: data_movement.getitem,
     ops.joining.pad: data_movement.pad,
+    ops.max: _by_slices(np.maximum),
+    ops.min: _by_slices(np.minimum),
     ops.overlap_add: _overlap_add,
     ops.repeat: data_movement.repeat,
     ops.reshape: _reshape,
@@ -107,6 +128,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.scatter: _scatter,
     ops.scatter_add: gather.scatter_add,
     ops.setitem: _setitem,
+    ops.sum: _by_slices(np.add),
     ops.take: gather.take,
     ops.tile: data_movement.tile,
     ops.where: _where,

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.elementwise import floating
-from tinygrad_dnn.ops.short_axes import by_slices
+from tinygrad_dnn.ops.short_axes import reduced
 
 __all__ = [
     "cumsum",
@@ -68,7 +68,7 @@ def inverse(n, times=1):
 @reduction(
     "Σ_{axis} {x}",
     vjp=lambda g, x_shape, axis: spread(g, axis, x_shape),
-    compute=by_slices(np.add, np.sum),
+    faster=partial(reduced, np.add),
 )
 def sum(x, /, axis=None, *, keepdims=False):
     """Sum over axes."""
@@ -133,13 +133,13 @@ TIES = (
 extreme = partial(reduction, vjp=_extreme, kinks=TIES, analytic=False)
 
 
-@extreme("max_{axis}({x})", compute=by_slices(np.maximum, np.max))
+@extreme("max_{axis}({x})", faster=partial(reduced, np.maximum))
 def max(x, /, axis=None, *, keepdims=False):
     """Largest element along axes; elements that tie share the gradient equally."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
 
-@extreme("min_{axis}({x})", compute=by_slices(np.minimum, np.min))
+@extreme("min_{axis}({x})", faster=partial(reduced, np.minimum))
 def min(x, /, axis=None, *, keepdims=False):
     """Smallest element along axes; elements that tie share the gradient equally."""
     return np.min(x, axis=axis, keepdims=keepdims)

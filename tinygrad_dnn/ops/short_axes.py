@@ -27,23 +27,19 @@ def pays(ufunc, shape, dtype, over):
     return dtype.char in "?fd"
 
 
-def by_slices(ufunc, whole):
-    """NumPy's reduction `whole`, of which `ufunc` is the step, by slices where that is sooner."""
-
-    def reduction(x, axis=None, keepdims=False):
-        if (
-            axis is None
-            or type(x) is not np.ndarray
-            or x.size < 2 * MANY
-            or not x.flags.c_contiguous
-            or not pays(ufunc, x.shape, x.dtype, over := normalize_axis_tuple(axis, x.ndim))
-        ):
-            return whole(x, axis=axis, keepdims=keepdims)
-        shape = [1 if a in over else n for a, n in enumerate(x.shape) if keepdims or a not in over]
-        counts = ufunc is np.add and x.dtype.char == "?"
-        return reduce_slices(ufunc, x, over, np.empty(shape, np.intp if counts else x.dtype))
-
-    return reduction
+def reduced(ufunc, forward, x, axis=None, keepdims=False):
+    """The reduction of x that `forward` is, and `ufunc` the step of: by slices where that pays."""
+    if (
+        axis is None
+        or type(x) is not np.ndarray
+        or x.size < 2 * MANY
+        or not x.flags.c_contiguous
+        or not pays(ufunc, x.shape, x.dtype, over := normalize_axis_tuple(axis, x.ndim))
+    ):
+        return forward(x, axis=axis, keepdims=keepdims)
+    shape = [1 if a in over else n for a, n in enumerate(x.shape) if keepdims or a not in over]
+    counts = ufunc is np.add and x.dtype.char == "?"
+    return reduce_slices(ufunc, x, over, np.empty(shape, np.intp if counts else x.dtype))
 
 
 def reduce_slices(ufunc, x, over, out):

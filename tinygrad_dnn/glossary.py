@@ -30,8 +30,11 @@ ATTRIBUTES = _by_name(
         "`t.detach()`": "detach_ stop_gradient",
         "the array is `t.data`, a leaf's own one": "untyped_storage storage data_ptr ctypes",
         "`t.data.nbytes`, and so on: the array is `t.data`": (
-            "nbytes itemsize strides flags base tobytes tofile dump dumps byteswap "
-            "newbyteorder element_size is_contiguous stride storage_offset getfield setfield"
+            "nbytes itemsize flags base tobytes tofile dump dumps byteswap "
+            "newbyteorder element_size is_contiguous storage_offset getfield setfield"
+        ),
+        "`np.lib.stride_tricks.sliding_window_view(t, 2, axis=1)`, or `t.data.strides`": (
+            "strides stride unfold"
         ),
         "`t.ravel()`, whose elements have one index": "flat",
         "values are real numbers": "is_complex",
@@ -339,7 +342,8 @@ LOST = (
     "Tensors in a list: `td.array([[v, v], [v, v]])`, `td.mean([v, v])`, `td.r_[v, 1.0]`; "
     "a product with an array: `S.data @ v`; a value everywhere: `v[0] * np.ones(3)`; random "
     "numbers: `v + np.random.default_rng(0).normal(size=3)`; a sparse matrix of SciPy's: "
-    "td.matmul(sparse, t); pandas: first .to_numpy() of theirs"
+    "td.matmul(sparse, t); pandas: first .to_numpy() of theirs; windows by as_strided: "
+    "np.lib.stride_tricks.sliding_window_view(t, 3, axis=1)"
 )
 
 # Functions of SciPy's that are no ufuncs, by name; what the others want is in `PLAIN`.

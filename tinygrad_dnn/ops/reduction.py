@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from tinygrad_dnn.ops.cases import At, Case
 from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.elementwise import floating
-from tinygrad_dnn.ops.short_axes import reduced
+from tinygrad_dnn.ops.short_axes import averaged, reduced
 
 __all__ = [
     "cumsum",
@@ -78,6 +78,7 @@ def sum(x, /, axis=None, *, keepdims=False):
 @reduction(
     "mean_{axis}({x})",
     vjp=lambda g, x_shape, axis: spread(g * inverse(length(axis, x_shape)), axis, x_shape),
+    faster=averaged,
 )
 def mean(x, /, axis=None, *, keepdims=False):
     """Mean over axes; NaN of an empty array, as in NumPy."""

@@ -272,7 +272,7 @@ def test_between_two_boxes_of_a_backward_pass_is_one_arrow() -> None:
     lines = re.findall(r"\td\d+ -> d\d+|\tb\d+ -> d\d+", draw_of(OTHERS["hamming"]()))
     assert lines
     assert len(set(lines)) == len(lines)
-    full = viz.draw(OTHERS["hamming"](), backward="full").source
+    full = viz.draw(OTHERS["hamming"](), backward="full", fold=False).source
     assert "where(" in full
 
 

@@ -12,22 +12,26 @@ from tinygrad_dnn.formula.calls import read_from_outside
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
-from viz.folding.repeats import step_length
+from viz.folding.repeats import numbers_differ, step_length
 from viz.folding.scopes import Scope
 
 LONGEST = 40  # characters of a summary, beyond which there are counts
 LONGEST_FORMULA = 60
 FEW_SHAPES = 3  # that a box says
+DIFFER = "numbers differ"  # of steps that are equal else
 # What the document writes in capitals behind LINEAR.
 UNITS = ("relu", "sigmoid", "tanh", "leaky_relu", "softplus", "softmax", "log_softmax")
 
 
 class Summary(NamedTuple):
-    """`step` is what one of `times` equal steps does; `text` says all of it."""
+    """`step` is what one of `times` equal steps does; `text` says all of it; in `differ` is whether
+    they are equal but for their numbers.
+    """
 
     text: str
     step: str
     times: int
+    differ: bool = False
 
 
 class Word(NamedTuple):
@@ -50,11 +54,12 @@ def summary(ops: Sequence[Node]) -> Summary:
         step, chain = counts(units), False
     if not second:
         return Summary(step, step, 1)
+    differ = numbers_differ(ops, length)
     if not feeds(first, second):
-        return Summary(f"{times:,} side by side: {step}", step, times)
+        return Summary(f"{times:,} side by side: {step}", step, times, differ)
     if chain:
-        return Summary(f"{step} × {times:,}", step, times)
-    return Summary(f"{times:,} × ({step})", f"({step})", times)
+        return Summary(f"{step} × {times:,}", step, times, differ)
+    return Summary(f"{times:,} × ({step})", f"({step})", times, differ)
 
 
 def words(ops: Sequence[Node]) -> list[Word]:
@@ -193,6 +198,8 @@ def title_of(
         return f"{one[-1]} … {other[-1]}"
     numbers = [place[node] for node in ops]
     several = f"ops {min(numbers):,} … {max(numbers):,}"
+    if steps.differ:
+        return f"{several}, {DIFFER}"
     return several if len(ops) > 1 else f"op {numbers[0]:,}"
 
 

@@ -297,6 +297,13 @@ def test_s243_repeats_fold_without_scopes_and_many_leaves_of_one_op_are_a_box() 
     assert len(Seen(viz.draw(zoo.ensemble(), fold=False).source).nodes) == 63
 
 
+def test_what_a_folded_box_hands_on_is_cited_by_its_id() -> None:
+    titles = Seen(viz.draw(OTHERS["moons"](), backward=True).source).titles()
+    assert "8 × h299 = h297 + x282 · h274" in titles
+    assert "−1 · h299" in titles
+    assert "dx3 = dh515 · 0.0001 · x3 + dh515 · 0.0001 · x3 + dh30 · x1" in titles
+
+
 def test_a_picture_in_a_notebook_turns_dark_with_the_system() -> None:
     svg = adaptive(svg_of(viz.draw(zoo.bilinear())))
     shown = viz.draw(zoo.bilinear())._repr_mimebundle_()["image/svg+xml"]

@@ -76,6 +76,9 @@ def from_the_start() -> None:
     rng.bit_generator.state = START
 
 
+ROW = "range(5), [2, 0, 1, 2, 2]"
+
+
 def parameter(name: str, *shape: int) -> Tensor:
     return Tensor(rng.uniform(0.2, 1.5, shape) * np.sign(rng.normal(size=shape)), True, name=name)
 
@@ -192,7 +195,7 @@ def test_the_printed_forward_pass_gives_the_results(make: Any) -> None:
 # --- as others write it: the line that a textbook has, nothing of how it is computed --------------
 
 LABELS = np.array([0, 2, 1, 1])
-AT = "→ (4, 3)[[0, 1, 2, 3], [0, 2, 1, 1]]"
+AT = "→ (4, 3)[range(4), [0, 2, 1, 1]]"
 
 
 def a_sigmoid() -> tuple[Tensor, dict[str, Any]]:
@@ -253,9 +256,9 @@ def norms() -> tuple[Tensor, dict[str, Any]]:
 WRITTEN: dict[Callable[[], tuple[Tensor, dict[str, Any]]], dict[str, str]] = {
     a_sigmoid: {"dA": "3 · A²", "dZ": "dA ⊙ A ⊙ (1 − A)"},
     log_of_a_complement: {"dz": "σ(z)"},
-    log_shares_in_an_index: {"dL": f"scatter(broadcast(−(1/m) → (4,)) {AT})"},
+    log_shares_in_an_index: {"dL": f"scatter(−(1/m) {AT})"},
     quotients_in_an_index: {
-        "dP": f"scatter(−(1 / P[[0, 1, 2, 3], [0, 2, 1, 1]]) {AT})",
+        "dP": f"scatter(−1 / P[range(4), [0, 2, 1, 1]] {AT})",
         "dx": "1/m · dP",
     },
     soft_plus: {"dz": "σ(z)"},
@@ -274,6 +277,31 @@ def test_what_others_write_has_the_lines_of_a_textbook(make: Any) -> None:
     derived = viz.derive(cost, names=names)
     assert {line.name: line.text.plain for line in derived.lines} == WRITTEN[make]
     compared(derived, cost, of_graph(cost) | names)
+
+
+def picked(L: Tensor, y: Any) -> Tensor:
+    return -L[np.arange(5), y].mean()
+
+
+def test_positions_have_the_names_of_variables() -> None:
+    L, y = parameter("L", 5, 3), np.array([2, 0, 1, 2, 2])
+    Y, mask = Tensor(y, name="Y"), np.array([True, False, True, True, False])
+    rows = np.array([0, 0, 3])
+    for cost, names, line in (
+        (picked(L, y), {"y": y}, "scatter(−1/m → (5, 3)[range(5), y])"),
+        (picked(L, y.copy()), {"y": y}, "scatter(−1/m → (5, 3)[range(5), y])"),
+        (picked(L, Y), {"Y": Y}, "scatter(−1/m → (5, 3)[range(5), Y])"),
+        (picked(L, y), {"y": y, "z": y[:]}, "scatter(−1/m → (5, 3)[range(5), [2, 0, 1, 2, 2]])"),
+        ((L[mask] ** 2).sum(), {"mask": mask}, "2 · scatter(L[mask] → (5, 3)[mask])"),
+        ((L[range(5), y] ** 2).sum(), {}, f"2 · scatter(L[{ROW}] → (5, 3)[{ROW}])"),
+        (
+            (np.take(L, rows, axis=0) ** 2).sum(), {"rows": rows},
+            "scatter(2 · take(L, rows, axis=0) → (5, 3), rows, axis=0)",
+        ),
+    ):  # fmt: skip
+        derived = viz.derive(cost, names=names, convention="plain")
+        assert [x.text.plain for x in derived.lines if x.name == "dL"] == [line]
+        compared(derived, cost, of_graph(cost) | names)
 
 
 @pytest.mark.parametrize("cost_of", ["document", "stable"])

@@ -196,7 +196,7 @@ class Pen:
         """The node as its op is written, of these inputs."""
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in inputs]
-        setting = values(formula, node, self.beside)
+        setting = values(formula, node, self.beside, self.names)
         settings = {k: self.plain("…" if left_out else text) for k, text in setting.items()}
         texts = []
         for i, script in enumerate(self.scripts):

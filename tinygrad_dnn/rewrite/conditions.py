@@ -231,6 +231,11 @@ def in_a_row(m: Match) -> bool:
     return len(m["shape"]) == len(shape_of(m["y"])) == 2 and m["shape"][0] == 1
 
 
+def at_positions(m: Match) -> bool:
+    """An index of arrays, at which a number is added as it is."""
+    return not is_basic(m["index"])
+
+
 def one_place_for_both(m: Match) -> bool:
     """x and y have one shape, and the index takes no element twice: slices and integers alone."""
     return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])

@@ -45,6 +45,7 @@ from tinygrad_dnn.rewrite.terms import Row
 
 SINGLE = np.array([[0.7]])
 SINGLE.flags.writeable = False
+AT = np.array([0, 2, 1])
 
 # What rules do where a number is infinite.
 GUARDS = (
@@ -238,6 +239,7 @@ ONLY_ON_PAPER = (
         cases=({"x": (2, 3), "shape": (3, 2)},),
     ),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
+    Row("fraction takes the sign", lambda c, x: (-(c / x), (-c) / x), when.constant_number),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
@@ -249,6 +251,19 @@ ONLY_ON_PAPER = (
             scatter(broadcast_to(c * k, first), index, shape),
         ),
         cases=({"c": 0.3, "k": 0.7, "first": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
+    Row(
+        "number at positions",
+        lambda c, first, index, shape: (
+            scatter(broadcast_to(c, first), index, shape), scatter(c, index, shape)
+        ),
+        when.at_positions, floats=False,
+        cases=({"c": 0.7, "first": (3,), "index": (AT, AT), "shape": (4, 3)},),
+    ),
+    Row(
+        "number with a number at positions",
+        lambda c, k, index, shape: (c * scatter(k, index, shape), scatter(c * k, index, shape)),
+        cases=({"c": 0.3, "k": 0.7, "index": (AT, AT), "shape": (4, 3)},),
     ),
     scaled(
         "number into a place that is divided by it",

@@ -77,11 +77,11 @@ def arrays_of(nodes: Iterable[Node]) -> Iterator[Any]:
 def positions_of(nodes: Iterable[Node]) -> Iterator[Any]:
     """The arrays of positions in the settings of nodes, `x[rows, y]`, in their order."""
     for node in nodes:
-        stack = [*reversed(node.meta.values())] if node.op else []
+        stack: list[Any] = [*node.meta.values()][::-1] if node.op else []
         while stack:
             x = stack.pop()
             if isinstance(x, (tuple, list)):
-                stack += reversed(x)
+                stack += x[::-1]
             elif isinstance(x, np.ndarray) and x.ndim:
                 yield x
 

@@ -193,11 +193,11 @@ def test_s337_products_are_written_as_on_paper() -> None:
     Z.name = "Z"  # a matrix product is one however it is spelt
     assert "Z = X Wᵀ" in seen(Z).titles()
     lines = {line.name: line.text.plain for line in viz.derive(tanh(Z).mean()).lines}
-    assert lines == {"dZ": "1 − tanh(Z)²", "dW": "1/m · dZᵀ X"}
+    assert lines == {"dZ": "1/n · (1 − tanh(Z)²)", "dW": "dZᵀ X"}
     c = rng.normal(size=(5, 3))
     assert str(viz.derive((Z * c).sum() / 7)).count("c1 · ") == 0  # numbers stand first
     (indicator, _) = viz.derive(relu(Z + 0.2).mean()).lines
-    assert indicator.text.plain == "1[Z + 0.2 > 0]"
+    assert indicator.text.plain == "1/n · 1[Z + 0.2 > 0]"
 
 
 def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> None:

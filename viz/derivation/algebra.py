@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ def mathematical(
     ones: Collection[Node] = (),
     apart: Collection[Node] = (),
     shares: Mapping[Node, Share] = _NONE,
+    steps: Collection[Node] = (),
 ) -> dict[Node, Any]:
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
@@ -46,14 +46,15 @@ def mathematical(
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
         apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
         shares: steps that multiply by 1/n, and n.
+        steps: those in which a number may be the divisor.
     """
     dtype = graph.outputs[0].dtype
     if any(leaf.dtype != dtype for leaf in graph.leaves):
         try:
-            return _copies(graph, divisor, ones, apart, shares, dtype)
+            return _copies(graph, divisor, ones, apart, shares, steps, dtype)
         except Unfit:
             pass
-    return _copies(graph, divisor, ones, apart, shares, None)
+    return _copies(graph, divisor, ones, apart, shares, steps, None)
 
 
 def _copies(
@@ -62,6 +63,7 @@ def _copies(
     ones: Collection[Node],
     apart: Collection[Node],
     shares: Mapping[Node, Share],
+    steps: Collection[Node],
     dtype: Any,
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
@@ -81,7 +83,7 @@ def _copies(
             continue
         if node in shares:
             inputs = [_share(x, shares[node]) for x in inputs]
-        elif prod(node.shape) == 1 and divisor is not None:
+        elif divisor is not None and node in steps:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
         op, meta = node.op, node.meta
@@ -118,7 +120,7 @@ def _share(x: Any, share: Share) -> Any:
     """An input as 1/n or 2/n where it is that number."""
     if not as_share(x, share):
         return x
-    return build(divide, (share.above, share.leaf), NO_META, ())
+    return fraction(share.above, share.leaf)
 
 
 def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
@@ -130,5 +132,10 @@ def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
     if power == 1:
         whole = divisor.leaf
         return whole if above == 1 else build(multiply, (above, whole), NO_META, ())
-    fraction = build(divide, (abs(above), divisor.leaf), NO_META, ())
-    return fraction if above > 0 else build(negative, (fraction,), NO_META, ())
+    part = fraction(abs(above), divisor.leaf)
+    return part if above > 0 else build(negative, (part,), NO_META, ())
+
+
+def fraction(above: float, leaf: Leaf) -> Node:
+    """A number over m, alike whoever writes it, so that terms that have it in common show it."""
+    return build(divide, (leaf.dtype.type(above), leaf), NO_META, ())

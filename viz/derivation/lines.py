@@ -24,15 +24,15 @@ from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build
 from tinygrad_dnn.rewrite.paper import GUARDS, SHARES
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.derivation.algebra import mathematical
+from viz.derivation.algebra import fraction, mathematical
 from viz.derivation.counts import shares_of
-from viz.derivation.divisor import Divisor
+from viz.derivation.divisor import Divisor, rule_steps
 from viz.derivation.mathematics import Text, typeset, typeset_all
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
 PLAINER = (POSITIVE, *GUARDS, *SHARES, *REPEATED)  # done to formulas before they are shown at all
-_MULTIPLY, _DIVIDE, _IDENTITY = (REGISTRY[n] for n in ("multiply", "divide", "identity"))
+_MULTIPLY, _IDENTITY = (REGISTRY[n] for n in ("multiply", "identity"))
 
 
 class Step(NamedTuple):
@@ -126,7 +126,8 @@ class Lines:
     ) -> None:
         graph = forward.graph
         self.divisor = divisor
-        self.scaled = scaled and divisor is not None
+        self.scaled = scaled and divisor is not None and divisor.of_examples
+        self.divided = frozenset(trace(divisor.steps)) if divisor is not None else frozenset()
         self.values = {t.node: t.numpy() for t in forward.tensors}
         self.slopes = {x: g.numpy() for x, g in backward.gradients.items()}
         self.named = {x: printable(n) for x, n in named.items() if x in self.values}
@@ -163,7 +164,9 @@ class Lines:
         if self.divisor is not None:
             taken.add(self.divisor.name)
         shares, self.counts = shares_of(backward, self.divisor, taken) if counted else ({}, {})
-        copies = mathematical(whole, self.divisor, backward.seeds, apart, shares)
+        places = self.divisor.steps if self.divisor is not None else frozenset[Node]()
+        steps = places | rule_steps(backward, places)
+        copies = mathematical(whole, self.divisor, backward.seeds, apart, shares, steps)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
@@ -206,7 +209,10 @@ class Lines:
         }
 
     def _is_scaled(self, x: Node) -> bool:
-        return self.scaled and x.op is not None
+        """Whether it is m times the gradient: of a result, but for a number behind the division."""
+        if not (self.scaled and x.op is not None and self.divisor is not None):
+            return False
+        return x.shape != () or (x in self.divided and x not in self.divisor.steps)
 
     def all(self, most: int | None = None) -> list[Line]:
         """The lines; with `most`, only those whose rule is made of at most so many nodes."""
@@ -285,7 +291,7 @@ class Lines:
         assert self.divisor is not None
         factor: Node = self.divisor.leaf
         if inverse:
-            factor = build(_DIVIDE, (1, factor), NO_META, ())
+            factor = fraction(1, self.divisor.leaf)
         return build(_MULTIPLY, (factor, x), NO_META, ())
 
     def _equation(self, z: Node) -> str:

@@ -229,7 +229,7 @@ class Reader:
             kind, sign = self.peek()
             if sign == "ᵀ":
                 self.next()
-                value = value[None, :] if np.ndim(value) == 1 else np.transpose(value)
+                value = value[None, :] if np.ndim(value) == 1 else np.swapaxes(value, -1, -2)
             elif sign == "⁺":
                 self.next()
                 value = np.linalg.pinv(value)

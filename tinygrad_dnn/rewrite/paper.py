@@ -145,8 +145,24 @@ ONLY_ON_PAPER = (
     ),
     Row("squared", lambda x: (x * x, square(x))),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
+    mathematics(
+        "square of a root", lambda x: (square(sqrt(x)), x), awkward="where x is below 0",
+        positive="x",
+    ),
+    quotient("square over itself", lambda x: (square(x) / x, x)),
+    quotient("over its root", lambda x: (x / sqrt(x), sqrt(x)), positive="x"),
+    quotient(
+        "multiple over its root", lambda c, x: ((c * x) / sqrt(x), c * sqrt(x)), positive="x",
+    ),
+    quotient("itself over a square", lambda x: (x / square(x), 1 / x)),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),
     scaled("times a reciprocal", lambda x, y: (x * (1 / y), x / y), when.arrays),
+    Row("constant first", lambda c, x: (x * c, c * x), when.a_constant_beside_numbers,
+        as_written=True),
+    scaled(
+        "constant out of a product of numbers",
+        lambda c, x, y: (x * (c * y), c * (x * y)), when.a_constant_beside_numbers,
+    ),
     scaled("constants meet", lambda c, k, x: (c * (k * x), (c * k) * x), when.constant_numbers),
     scaled(
         "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
@@ -232,6 +248,25 @@ ONLY_ON_PAPER = (
         "number out of a place",
         lambda c, x, index, shape: (scatter(c * x, index, shape), c * scatter(x, index, shape)),
         when.an_array, cases=({"x": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
+    Row(
+        "sum along axes that a shape only adds ones to",
+        lambda x, first, axis, keepdims, over=None, shape=None: (
+            sum(reshape(x, first), axis, keepdims=keepdims),
+            reshape(sum(x, over, keepdims=True), shape),
+        ),
+        when.longer_by_ones,
+        cases=({"x": (3, 4), "first": (1, 3, 4), "axis": 1, "keepdims": False},
+               {"x": (3, 4), "first": (3, 4, 1), "axis": (0, 2), "keepdims": True}),
+    ),
+    Row(
+        "sum over axes of a shape of length one",
+        lambda x, first, axis, over=None, shape=None: (
+            sum(reshape(x, first), axis, keepdims=False),
+            sum(reshape(x, shape), over, keepdims=False),
+        ),
+        when.ones_summed,
+        cases=({"x": (3, 4), "first": (3, 2, 1, 2), "axis": (1, 2)},),
     ),
     Row(
         "number out of a shape",
@@ -349,6 +384,10 @@ ONLY_ON_PAPER = (
     mathematics(
         "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),
         rounds=False, awkward="where x is 0 and y is not below 0",
+    ),
+    mathematics(
+        "no zero multiple as divisor on paper", lambda c, x: (where(x == 0, 1, c * x), c * x),
+        rounds=False, awkward="where x is 0",
     ),
     mathematics(
         "no zero exponent on paper",

@@ -261,7 +261,9 @@ class Derivation:
     def legend(self) -> str:
         """The meaning of the signs, where there are any that one may not know."""
         texts = [self._right(line) for line in self.lines]
-        return legend((x.plain for x in [*(t for _, t in self.forward), *texts]), self.arrays)
+        every = [*(text for _, text in self.forward), *texts]
+        stacked = any(len(line.shape) > 2 for line in self.lines)
+        return legend((text.plain for text in every), self.arrays, stacked)
 
     def __str__(self) -> str:
         rows: list[tuple[str, str, str]] = []  # left of the sign, right of it, and what is remarked

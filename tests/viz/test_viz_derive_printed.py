@@ -279,6 +279,54 @@ def test_what_others_write_has_the_lines_of_a_textbook(make: Any) -> None:
     compared(derived, cost, of_graph(cost) | names)
 
 
+def gradient_penalty() -> Tensor:
+    X, W, v = Tensor(rng.normal(size=(3, 5)), name="X"), parameter("W", 2, 3), parameter("v", 1, 2)
+    cost = ((v @ np.tanh(W @ X)) ** 2).mean()
+    return cost + 0.1 * (tg.gradients(cost, W, create_graph=True) ** 2).sum()
+
+
+def stacked_heads() -> Tensor:
+    x = Tensor(rng.normal(size=(2, 5, 4)), name="x")
+    Q, K, V = (x @ parameter(f"W{n}", 4, 4) for n in "QKV")
+    Q.name, K.name, V.name = "QKV"
+    S = Q @ K.transpose(0, 2, 1) / 2.0
+    P = tg.softmax(S, axis=-1)
+    S.name, P.name = "SP"
+    return ((P @ V) ** 2).sum()
+
+
+def of_a_length() -> Tensor:
+    v = parameter("v", 6)
+    r = np.sqrt((v**2).sum())
+    return r**3 + (v / r * Tensor(rng.normal(size=6), name="c")).sum()
+
+
+def repeated_and_tiled() -> Tensor:
+    a = parameter("a", 2, 3)
+    h, t = np.repeat(a[:1], 3, axis=0), np.tile(a, (2, 1))
+    h.name, t.name = "ht"
+    return (h**3).sum() + (t**3).sum() + (np.repeat(a, 2, axis=1) ** 3).sum()
+
+
+PAPER = {
+    gradient_penalty: {"dv": None},
+    stacked_heads: {"dQ": "0.5 · dS K", "dK": "0.5 · dSᵀ Q", "dWQ": "Σ xᵀ dQ"},
+    of_a_length: {"dv": "1 / √(Σ v²) · c + (3 · Σ v² − (Σ v ⊙ c) / (Σ v²)) / √(Σ v²) · v"},
+    repeated_and_tiled: {"da": None},
+}
+
+
+@pytest.mark.parametrize("make", PAPER)
+def test_lines_are_as_in_a_paper(make: Callable[[], Tensor]) -> None:
+    cost = make()
+    derived = viz.derive(cost, convention="plain")
+    said = {line.name: line.text.plain for line in derived.lines}
+    for name, line in PAPER[make].items():
+        assert line is None or said[name] == line
+    assert "swapaxes" not in str(derived)
+    compared(derived, cost, of_graph(cost))
+
+
 def picked(L: Tensor, y: Any) -> Tensor:
     return -L[np.arange(5), y].mean()
 

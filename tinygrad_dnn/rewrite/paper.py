@@ -149,6 +149,7 @@ ONLY_ON_PAPER = (
         "square of a root", lambda x: (square(sqrt(x)), x), awkward="where x is below 0",
         positive="x",
     ),
+    scaled("square of a fraction", lambda c, x: (square(c / x), square(c) / square(x))),
     quotient("square over itself", lambda x: (square(x) / x, x)),
     quotient("over its root", lambda x: (x / sqrt(x), sqrt(x)), positive="x"),
     quotient(

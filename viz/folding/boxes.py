@@ -14,10 +14,8 @@ from typing import NamedTuple
 from tinygrad_dnn.graph import Node
 from viz.folding.repeats import (
     ALL,
-    FEWEST,
-    PROGRAM,
+    NEVER,
     Code,
-    Exact,
     codes,
     fewest,
     repetitions,
@@ -82,7 +80,8 @@ def join_runs(row: Row, folded: Mapping[Node, Scope], alone: Collection[Node]) -
     new: Row = []
     run: Row = []
     before: list[Code] = []
-    for box, part in zip(row, _parts(row, ALL), strict=True):
+    written = codes([node for box in row for node in box.ops], ALL)
+    for box, part in zip(row, _parts(row, written), strict=True):
         if (
             run
             and _may_be_joined(run[-1], box, folded, alone)
@@ -116,19 +115,19 @@ def feeds(one: Collection[Node], other: Collection[Node]) -> bool:
 
 
 def join_repetitions(
-    row: Row, alone: Collection[Node], exact: Exact = PROGRAM, longest: int | None = None
+    row: Row, alone: Collection[Node], written: Sequence[Code], least: int, longest: int = NEVER
 ) -> Row:
     """Join what repeats, wherever it begins and however many boxes make one step.
 
     Args:
-        exact: which numbers are of a step; of steps without numbers there must be several.
+        written: the codes of all ops of the row.
+        least: steps.
         longest: boxes of one step.
     """
     closed = [any(node in alone for node in box.ops) for box in row]
-    least = 2 if exact else FEWEST
     new: Row = []
     end = 0
-    for begin, length, times in repetitions(_parts(row, exact), closed, least, longest):
+    for begin, length, times in repetitions(_parts(row, written), closed, least, longest):
         steps = [row[i : i + length] for i in range(begin, begin + length * times, length)]
         new += row[end:begin]
         end = begin + length * times
@@ -173,7 +172,7 @@ def join_stretches(row: Row, pieces: int, kept: Sequence[bool]) -> Row:
     return new + ([joined(stretch)] if stretch else [])
 
 
-def _parts(row: Row, exact: Exact) -> list[list[Code]]:
+def _parts(row: Row, written: Sequence[Code]) -> list[list[Code]]:
     """The codes of the ops of each box."""
-    written = iter(codes([node for box in row for node in box.ops], exact))
-    return [[next(written) for _ in box.ops] for box in row]
+    left = iter(written)
+    return [[next(left) for _ in box.ops] for box in row]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.formula.constants import boxes_of
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.folding.repeats import NONE, PROGRAM, Exact, repeats, step_length
+from viz.folding.repeats import FEWEST, NONE, PROGRAM, Exact, codes, repeats, step_length
 from viz.folding.scopes import Scope, common, scope_ids
 from viz.folding.summary import result_of
 from viz.folding.units import alone, in_units, opened
@@ -273,20 +273,21 @@ class Folding:
         """Rows in which what repeats is joined: ops; or units side by side, then more and more rows
         of these. With each the number of units that are joined with nothing.
         """
-        ops = join_repetitions(row, self.outputs, exact)
-        return iter([(ops, 0)]), self._of_units(row, exact)
+        written = codes([node for box in row for node in box.ops], exact)
+        join = partial(join_repetitions, written=written, least=2 if exact else FEWEST)
+        return iter([(join(row, self.outputs), 0)]), self._of_units(row, exact, join)
 
-    def _of_units(self, row: Row, exact: Exact) -> Iterator[tuple[Row, int]]:
+    def _of_units(self, row: Row, exact: Exact, join: Any) -> Iterator[tuple[Row, int]]:
         units = in_units(row, self.readers, self.outputs, exact)
-        joined = join_repetitions(units, self.outputs, exact, longest=1)
+        joined = join(units, self.outputs, longest=1)
         whole = {id(box) for box in units}
         layers = {node for box in joined if id(box) not in whole for node in box.ops}
-        joined = join_repetitions(joined, layers | self.outputs, exact)  # what is between these
+        joined = join(joined, layers | self.outputs)  # what is between these
         for _ in range(LEVELS):
             yield opened(joined, units), 0
             yield joined, alone(joined, units)
             before = len(joined)
-            joined = join_repetitions(joined, self.outputs, exact)
+            joined = join(joined, self.outputs)
             if len(joined) == before:
                 break
 

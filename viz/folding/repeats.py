@@ -127,12 +127,16 @@ def _alike(one: str, other: str) -> bool:
 
 def step_length(ops: Sequence[Node]) -> int:
     """How many ops make one step, where all in a row are equal steps; else all of them."""
-    return min(_length(codes(ops, exact), 2 if exact else FEWEST) for exact in EXACT)
+    return steps_of(ops)[0]
 
 
-def numbers_differ(ops: Sequence[Node], length: int) -> bool:
-    """Whether steps of so many ops are equal but for the numbers in them."""
-    return all(_length(codes(ops, exact), 2) > length for exact in (PROGRAM, ALL))
+def steps_of(ops: Sequence[Node]) -> tuple[int, Exact]:
+    """How many ops make one step, and which numbers are then of the step."""
+    for exact in EXACT:
+        length = _length(codes(ops, exact), 2 if exact else FEWEST)
+        if length < len(ops):
+            return length, exact
+    return len(ops), PROGRAM
 
 
 def _length(row: Sequence[Code], least: int) -> int:
@@ -169,8 +173,8 @@ def _period(row: Sequence[Any]) -> int:
 def repetitions(
     parts: Sequence[Sequence[Code]],
     closed: Sequence[bool],
-    least: int = 2,
-    longest: int | None = None,
+    least: int,
+    longest: int,
     rounds: int = 8,
 ) -> list[Repetition]:
     """Where parts (of one or more ops) repeat, in order; none that is `closed` is in one.
@@ -182,7 +186,7 @@ def repetitions(
     row = _Parts(parts, closed)
     found = []
     for _ in range(rounds):
-        runs = _best_runs(row, longest or len(row))
+        runs = _best_runs(row, longest)
         if not runs:
             break
         free = 0  # the ends of two runs may overlap by less than a step

@@ -12,7 +12,7 @@ from tinygrad_dnn.formula.calls import read_from_outside
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
-from viz.folding.repeats import numbers_differ, step_length
+from viz.folding.repeats import NONE, steps_of
 from viz.folding.scopes import Scope
 
 LONGEST = 40  # characters of a summary, beyond which there are counts
@@ -44,7 +44,7 @@ class Word(NamedTuple):
 
 def summary(ops: Sequence[Node]) -> Summary:
     """`LINEAR → RELU × 3` of a chain, `120 add, 80 multiply` of what is none."""
-    length = step_length(ops)
+    length, exact = steps_of(ops)
     times = len(ops) // length
     first, second = ops[:length], ops[length : 2 * length]
     units = words(second or first)  # x may still be data in the first
@@ -54,7 +54,7 @@ def summary(ops: Sequence[Node]) -> Summary:
         step, chain = counts(units), False
     if not second:
         return Summary(step, step, 1)
-    differ = numbers_differ(ops, length)
+    differ = exact == NONE
     if not feeds(first, second):
         return Summary(f"{times:,} side by side: {step}", step, times, differ)
     if chain:

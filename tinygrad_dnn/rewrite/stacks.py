@@ -1,4 +1,4 @@
-"""Rows of stacks of matrices, for readers: (Qᵀ dS)ᵀ is dSᵀ Q for each of several heads as for one."""
+"""Rows of stacks of matrices, for readers: (Qᵀ dS)ᵀ is dSᵀ Q of several heads as of one."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula.calls import read_from_outside
+from tinygrad_dnn.formula.calls import read_from_outside, with_constants
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
@@ -171,7 +171,8 @@ def _shapes(nodes: Collection[Node]) -> str:
 
 def call_of(call: Call, result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:
     """`m = median(x, axis=1)`: a composed function of what comes from outside."""
-    given = [named.get(x, "…") for x in read_from_outside(call, result, ops)]
+    inputs = [named.get(x, "…") for x in read_from_outside(call, result, ops)]
+    given = with_constants(call, inputs, "…")
     text = f"{call}({', '.join([*given, *filter(None, [call.settings])])})"
     return f"{named[result]} = {text}" if result in named else text
 

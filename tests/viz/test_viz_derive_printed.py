@@ -308,7 +308,39 @@ def repeated_and_tiled() -> Tensor:
     return (h**3).sum() + (t**3).sum() + (np.repeat(a, 2, axis=1) ** 3).sum()
 
 
+def shifted_softmax() -> Tensor:
+    Z, Y = parameter("Z", 4, 3), Tensor(np.eye(3)[[0, 2, 1, 1]] * 2, name="Y")
+    e = np.exp(Z - Z.max(axis=1, keepdims=True))
+    P = e / e.sum(axis=1, keepdims=True)
+    P.name = "P"
+    return -(Y * np.log(P)).sum()
+
+
+def shifted_log_softmax() -> Tensor:
+    Z, Y = parameter("Z", 4, 3), Tensor(np.eye(3)[[0, 2, 1, 1]] * 2, name="Y")
+    S = Z - Z.max(axis=1, keepdims=True)
+    return -(Y * (S - np.log(np.exp(S).sum(axis=1, keepdims=True)))).sum()
+
+
+def shifted_log_sum() -> Tensor:
+    Z = parameter("Z", 4, 3)
+    top = Z.max(axis=1, keepdims=True)
+    return ((np.log(np.exp(Z - top).sum(axis=1, keepdims=True)) + top) ** 2).sum()
+
+
+def maxima_that_count() -> Tensor:
+    Z = parameter("Z", 4, 3)
+    top, e = Z.max(axis=1, keepdims=True), np.exp(Z - Z.max(axis=1, keepdims=True))
+    return (top * e / e.sum(axis=1, keepdims=True)).sum() + (np.exp(Z - top) ** 2).sum()
+
+
 PAPER = {
+    shifted_softmax: {"dZ": "(Σⱼ Y) ⊙ P − Y"},
+    shifted_log_softmax: {
+        "dZ": "(Σⱼ Y) ⊙ exp(Z − maxⱼ(Z)) / (Σⱼ exp(Z − maxⱼ(Z))) − Y",
+    },
+    shifted_log_sum: {"dZ": None},
+    maxima_that_count: {"dZ": None},
     gradient_penalty: {"dv": None},
     stacked_heads: {"dQ": "0.5 · dS K", "dK": "0.5 · dSᵀ Q", "dWQ": "Σ xᵀ dQ"},
     of_a_length: {"dv": "1 / √(Σ v²) · c + (3 · Σ v² − (Σ v ⊙ c) / (Σ v²)) / √(Σ v²) · v"},
@@ -324,6 +356,7 @@ def test_lines_are_as_in_a_paper(make: Callable[[], Tensor]) -> None:
     for name, line in PAPER[make].items():
         assert line is None or said[name] == line
     assert "swapaxes" not in str(derived)
+    assert ("1[" in str(derived)) == (make is maxima_that_count)
     compared(derived, cost, of_graph(cost))
 
 

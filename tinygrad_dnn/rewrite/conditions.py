@@ -266,6 +266,12 @@ def its_shape(m: Match) -> Mapping[str, Any]:
     return {"shape": m.root.shape}
 
 
+def y_is_alike_along_the_axis(m: Match) -> bool:
+    """y is an array of length 1 along the axes that are summed over."""
+    y, x = shape_of(m["y"]), m.root.inputs[0].shape
+    return len(y) == len(x) and all(y[i] == 1 for i in axes(m["axis"], x))
+
+
 def merged_axes(m: Match) -> Mapping[str, Any] | bool:
     """The axes of two sums, one after the other, counted in what goes into the first."""
     if m["keepdims1"] != m["keepdims2"]:

@@ -115,7 +115,9 @@ SIGMOIDS = (
 )
 
 # X w, where a weight is of shape (1, 1), stays a product of matrices.
+# Where a sign stands is no question of size.
 _SINGLE: dict[Any, Any] = {
+    when.no_larger: {"where": None},
     when.x_is_single: {"where": when.x_is_a_single_result, "exponential": "x"},
     when.y_is_single: {"where": when.y_is_a_single_result, "exponential": "y"},
 }
@@ -276,6 +278,15 @@ ONLY_ON_PAPER = (
     ),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
     Row("fraction takes the sign", lambda c, x: (-(c / x), (-c) / x), when.constant_number),
+    mathematics(
+        "divisor out of a sum",
+        lambda x, y, axis: (sum(x / y, axis, keepdims=True), sum(x, axis, keepdims=True) / y),
+        when.y_is_alike_along_the_axis, awkward=NO_QUOTIENT,
+        cases=({"x": (3, 4), "y": (3, 1), "axis": 1},),
+    ),
+    quotient(
+        "common divisor of a difference", lambda x, y, a: (x / a - y / a, (x - y) / a), when.arrays
+    ),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),

@@ -19,12 +19,15 @@ from tinygrad_dnn.ops import (
     multiply,
     negative,
     reshape,
+    sum,
+    where,
 )
 from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.counts import Share, as_share
 from viz.derivation.divisor import Divisor, in_terms_of
 
+_LINEAR = (negative, multiply, divide, reshape, broadcast_to, sum)  # 0 of what is 0
 _NONE: Mapping[Node, Share] = {}
 
 
@@ -35,6 +38,7 @@ def mathematical(
     apart: Collection[Node] = (),
     shares: Mapping[Node, Share] = _NONE,
     steps: Collection[Node] = (),
+    nothing: Collection[Node] = (),
 ) -> dict[Node, Any]:
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
@@ -47,14 +51,15 @@ def mathematical(
         apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
         shares: steps that multiply by 1/n, and n.
         steps: those in which a number may be the divisor.
+        nothing: nodes that are 0 on paper.
     """
     dtype = graph.outputs[0].dtype
     if any(leaf.dtype != dtype for leaf in graph.leaves):
         try:
-            return _copies(graph, divisor, ones, apart, shares, steps, dtype)
+            return _copies(graph, divisor, ones, apart, shares, steps, nothing, dtype)
         except Unfit:
             pass
-    return _copies(graph, divisor, ones, apart, shares, steps, None)
+    return _copies(graph, divisor, ones, apart, shares, steps, nothing, None)
 
 
 def _copies(
@@ -64,15 +69,16 @@ def _copies(
     apart: Collection[Node],
     shares: Mapping[Node, Share],
     steps: Collection[Node],
+    nothing: Collection[Node],
     dtype: Any,
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
-    zeros: set[Node] = set()
+    zeros = set(nothing)
     for node in graph:
         if isinstance(node, Leaf):
             new[node] = _leaf(node, node in ones, dtype)
             continue
-        if node.op is rounding or (node.op in (negative, multiply) and zeros & set(node.parents)):
+        if _is_zero(node, zeros):
             zeros.add(node)
         elif (left := _without(zeros, node)) is not None:
             new[node] = new[left]
@@ -93,6 +99,20 @@ def _copies(
         if node in apart:
             new[node] = build(identity, (new[node],), NO_META, node.scope)
     return new
+
+
+def _is_zero(node: Node, zeros: Collection[Node]) -> bool:
+    """Whether a node is 0, but for rounding, since what it is made of is."""
+    if node.op is rounding or node in zeros:
+        return True
+    if node.op is where:
+        return all(x in zeros or _is_number(x, 0) for x in node.inputs[1:])
+    through = node.inputs[:1] if node.op is divide else node.parents
+    return node.op in _LINEAR and any(x in zeros for x in through if isinstance(x, Node))
+
+
+def _is_number(x: Any, number: float) -> bool:
+    return not isinstance(x, Node) and getattr(x, "shape", ()) == () and bool(x == number)
 
 
 def _without(zeros: Collection[Node], node: Node) -> Node | None:

@@ -310,8 +310,8 @@ def repeated_and_tiled() -> Tensor:
 
 def shifted_softmax() -> Tensor:
     Z, Y = parameter("Z", 4, 3), Tensor(np.eye(3)[[0, 2, 1, 1]] * 2, name="Y")
-    e = np.exp(Z - Z.max(axis=1, keepdims=True))
-    P = e / e.sum(axis=1, keepdims=True)
+    S = Z - Z.max(axis=1, keepdims=True)
+    P = np.exp(S) / np.exp(S).sum(axis=1, keepdims=True)
     P.name = "P"
     return -(Y * np.log(P)).sum()
 

@@ -48,6 +48,11 @@ def constant_numbers(m: Match) -> bool:
     return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
 
 
+def a_constant_above_a_number(m: Match) -> bool:
+    """k is a constant, c another number such as m, x an array."""
+    return an_array(m) and is_constant(m["k"]) and not is_constant(m["c"])
+
+
 def one_constant_number(m: Match) -> Mapping[str, Any] | bool:
     """a is a constant array of one element, k, and y has the shape and dtype of the result."""
     a, y = m["a"], m["y"]

@@ -146,6 +146,7 @@ ONLY_ON_PAPER = (
         cases=({"a": SINGLE, "y": (3, 4)}, {"a": SINGLE, "y": (2, 1)}),
     ),
     Row("squared", lambda x: (x * x, square(x))),
+    Row("cube", lambda x: (square(x) * x, power(x, 3)), rounds=True),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     mathematics(
         "square of a root", lambda x: (square(sqrt(x)), x), awkward="where x is below 0",
@@ -271,6 +272,14 @@ ONLY_ON_PAPER = (
         when.ones_summed,
         cases=({"x": (3, 4), "first": (3, 2, 1, 2), "axis": (1, 2)},),
     ),
+    scaled(
+        "number out of a denominator in a shape",
+        lambda c, k, x, shape: (reshape(k / (c * x), shape), (k / c) * reshape(1 / x, shape)),
+        when.a_constant_above_a_number, awkward=NO_QUOTIENT,
+        cases=({"x": (2, 3), "shape": (3, 2)},),
+    ),
+    Row("sign out of a shape", lambda x, shape: (reshape(-x, shape), -reshape(x, shape)),
+        cases=({"x": (2, 3), "shape": (3, 2)},)),
     Row(
         "number out of a shape",
         lambda c, x, shape: (reshape(c * x, shape), c * reshape(x, shape)), when.an_array,

@@ -9,66 +9,62 @@ rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection
+from functools import partial
 
 from tinygrad_dnn.graph import Graph, Node
-from tinygrad_dnn.ops import add, divide, exp, log, max, subtract, sum
+from tinygrad_dnn.ops import Op, add, divide, exp, log, max, subtract, sum
 
-Readers = dict[Node, list[Node]]
+Readers = dict[Node, set[Node]]
+Inputs = dict[Node, tuple[Node, ...]]
 
 
 def shifts(graph: Graph) -> set[Node]:
-    """The maxima on which no result depends."""
-    readers: Readers = {node: [] for node in graph}
+    """The maxima on which no result depends; what is computed twice, exp(x − max x), is one."""
+    same: dict[Node, Node] = {}  # of nodes that are computed alike the first
+    first: dict[object, Node] = {}
+    readers: Readers = {}
+    parents: Inputs = {}
     for node in graph:
-        for x in dict.fromkeys(node.parents):
-            readers[x].append(node)
-    outputs = set(graph.outputs)
-    return {
+        inputs = [same[x] if isinstance(x, Node) else id(x) for x in node.inputs]
+        key = (node.op, repr(sorted(node.meta.items())), *inputs) if node.op else node
+        same[node] = first.setdefault(key, node)
+        parents[node] = tuple(same[x] for x in node.parents)
+        for x in node.parents:
+            readers.setdefault(same[x], set()).add(same[node])
+    outputs = {same[node] for node in graph.outputs}
+    tops = {
         node
-        for node in graph
-        if node.op is max and node not in outputs and _is_a_shift(node, readers, outputs)
+        for node in {*same.values()}
+        if node.op is max and node.meta["keepdims"] and _is_a_shift(node, readers, parents, outputs)
     }
+    return {node for node in graph if same[node] in tops}
 
 
-def _is_a_shift(top: Node, readers: Readers, outputs: set[Node]) -> bool:
+def _is_a_shift(top: Node, readers: Readers, parents: Inputs, outputs: Collection[Node]) -> bool:
     """Whether all that reads a maximum is a softmax, its log, or the log of a sum of exponentials
     with the maximum added again.
     """
-    shifted = [z for z in readers[top] if _is(z, subtract, top.inputs[0], top)]
-    if len(shifted) != 1 or not top.meta["keepdims"]:
+    reader = partial(_reader, readers, parents)
+    z = reader(subtract, parents[top][0], top)
+    e = z and reader(exp, z)
+    s = e and reader(sum, e)
+    if z is None or e is None or s is None or s.meta != top.meta:
         return False
-    (z,) = shifted
-    powers = [e for e in readers[z] if e.op is exp]
-    if len(powers) != 1:
+    share, low = reader(divide, e, s), reader(log, s)
+    logs = low and reader(subtract, z, low)
+    again = low and (reader(add, low, top) or reader(add, top, low))
+    inner = {z, e, s, low} - {None}
+    known = {z, e, s, share, low, logs, again}
+    read = {x for node in inner if node is not None for x in readers.get(node, ())}
+    if not read <= known or not inner.isdisjoint(outputs) or top in outputs:
         return False
-    (e,) = powers
-    totals = [s for s in readers[e] if s.op is sum and s.meta == top.meta]
-    if len(totals) != 1:
-        return False
-    (s,) = totals
-    logs = [x for x in readers[s] if x.op is log]
-    shares = [x for x in readers[s] if _is(x, divide, e, s)]
-    of_z = [x for x in readers[z] if any(_is(x, subtract, z, x2) for x2 in logs)]
-    known = [*shifted, *powers, *totals, *logs, *shares, *of_z]
-    again = [x for x in readers[top] if any(_is(x, add, top, x2, True) for x2 in logs)]
-    inner = [z, e, s, *logs]
-    read = [x for node in inner for x in readers[node]]
-    if outputs.intersection(inner) or any(x not in (*known, *again) for x in read):
-        return False
-    if again:  # the log of the sum of exponentials itself: all of it, and nothing else
-        return readers[top] == [z, *again] and not shares and not of_z
-    return readers[top] == [z] and not _bare_logs(logs, readers, of_z)
+    if again is None:  # what is shifted is all that there is of the maximum
+        return readers[top] == {z} and (low is None or readers[low] == {logs})
+    return readers[top] == {z, again} and share is None and logs is None
 
 
-def _bare_logs(logs: Sequence[Node], readers: Readers, of_z: Sequence[Node]) -> bool:
-    """Whether something else reads a log of a sum than what takes it from what was shifted."""
-    return any(x not in of_z for node in logs for x in readers[node])
-
-
-def _is(node: Node, op: object, x: Node, y: Node, either: bool = False) -> bool:
-    """Whether a node is that op of x and y."""
-    pairs: Iterator[tuple[Node, Node]] = iter([(x, y), (y, x)] if either else [(x, y)])
-    return node.op is op and any(
-        len(node.inputs) == 2 and node.inputs[0] is a and node.inputs[1] is b for a, b in pairs
-    )
+def _reader(readers: Readers, parents: Inputs, op: Op, *inputs: Node) -> Node | None:
+    """What computes an op of these inputs, if one does."""
+    found = (y for y in readers.get(inputs[-1], ()) if y.op is op and parents[y] == inputs)
+    return next(found, None)

@@ -29,7 +29,7 @@ START = np.log([1.0, 1.0, 0.5])  # the length over which it changes, its height,
 
 def kernel(squares, p):
     length, height = np.exp(p[0]), np.exp(p[1])
-    return height**2 * np.exp(-squares / (2 * length**2))
+    return height**2 * np.exp(-(squares / (2 * length**2)))
 
 
 def cost(p):
@@ -83,7 +83,7 @@ def main(path="gaussian_process.svg"):
     for place, mean, deviation in zip(at, *predict(p, at), strict=True):
         print(f"at {place}: {mean:.3f} ± {deviation:.3f}, the curve {np.sin(2 * place):.3f}")
     drawn = td.Tensor(START, requires_grad=True, name="p")
-    print(f"wrote {viz.save(viz.draw(cost(drawn)), path)}")
+    print(f"wrote {viz.save(viz.draw(cost(drawn), names=globals()), path)}")
     return p
 
 

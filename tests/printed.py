@@ -229,7 +229,7 @@ class Reader:
             kind, sign = self.peek()
             if sign == "ᵀ":
                 self.next()
-                value = value[None, :] if np.ndim(value) == 1 else np.transpose(value)
+                value = value[None, :] if np.ndim(value) == 1 else np.swapaxes(value, -1, -2)
             elif sign == "⁺":
                 self.next()
                 value = np.linalg.pinv(value)
@@ -246,7 +246,8 @@ class Reader:
     def index(self) -> Any:
         inside = self.bracketed()
         assert "…" not in inside, inside
-        found = eval(f"s_[{inside}]".replace("−", "-"), {"s_": np.s_})
+        arrays = {k: np.asarray(v) for k, v in self.names.items()}
+        found = eval(f"s_[{inside}]".replace("−", "-"), {**arrays, "s_": np.s_, "range": range})
         parts = found if isinstance(found, tuple) else (found,)
         parts = tuple(np.array(p) if isinstance(p, list) else p for p in parts)
         return parts if isinstance(found, tuple) else parts[0]

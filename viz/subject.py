@@ -13,7 +13,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.formula.constants import array_names, arrays_of
 from tinygrad_dnn.formula.listing import distinct_names
-from tinygrad_dnn.graph import Graph, Node, trace
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 
 LONGEST_NAME = 40  # characters of a name in a picture
 MOST_INSIDE = 1000  # elements of a container that are looked at, and of all of them:
@@ -67,10 +67,12 @@ def names_of(
     arrays = {id(x) for x in arrays_of(graph)}
     inside = _inside(names or {}, lambda x: _node(x) in there or id(x) in arrays)
     variables = {**(names or {}), **inside}
-    for name, x in variables.items():
+    for name, x in [*variables.items()]:
         node = _node(x)
         if node in there and not str(name).startswith("_"):
             named.setdefault(node, str(name))
+        elif isinstance(node, Leaf):  # labels as positions, log_probs[rows, Y]
+            variables[name] = node.value
     own = {node: node.name for node in graph if node.name}
     named |= own
     return distinct_names(graph, named | array_names(graph, named, variables), set(graph.leaves))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 from seen import seen
 
+import tinygrad_dnn as tg
 import viz
 from tinygrad_dnn import Tensor, exp
 from tinygrad_dnn.formula import formula
@@ -111,3 +113,15 @@ def test_an_array_that_changed_is_another_one() -> None:
     table += 1
     assert Constant(table) != key
     assert "c1 x" in listed(trace([y.node]))
+
+
+def test_a_constant_among_the_arguments_of_a_call_is_not_left_out() -> None:
+    x, c = Tensor(np.eye(3) + 0.5, requires_grad=True, name="x"), np.arange(3.0)
+    said = {
+        "solve_triangular(x, …, lower=True)": tg.solve_triangular(x, c, lower=True),
+        "cross(…, x)": np.cross(c, x),
+        "median(x)": np.median(x),
+    }
+    assert [formula((z + 1).node) for z in said.values()] == [f"{text} + 1" for text in said]
+    z = pickle.loads(pickle.dumps(said["cross(…, x)"]))
+    assert formula((z + 1).node) == "cross(…, x) + 1"

@@ -261,9 +261,9 @@ def test_a_loop_between_what_has_no_order_is_kept() -> None:
 
 def test_many_small_loops_become_stretches() -> None:
     x = Tensor(np.ones(3), name="x")
-    for k in range(60):
+    for kind in np.random.default_rng(0).integers(0, 3, size=60):
         for _ in range(12):
-            x = tanh(x * float(k + 2))
+            x = (tanh, sigmoid, np.sin)[kind](x * 2.0)
     groups, _ = by_itself(named(x.sum(), "cost"))
     assert len(groups) > 5
 
@@ -341,9 +341,9 @@ def test_chance_is_no_repetition() -> None:
     groups, _ = by_itself(tangle(1200))
     assert min(len(group.members) for group in groups) > 20
     x = Tensor(np.ones(3), name="x")
-    for k in range(20):
-        x = np.sin(x * float(k + 2)) if k != 10 else tanh(tanh(x))
-    assert all("×" not in group.summary for group in by_itself(x.sum(), limit=20)[0])
+    for k in "abcacbabcbacabcacbac":  # nothing stands twice in a row
+        x = {"a": np.sin, "b": tanh, "c": sigmoid}[k](x)
+    assert all("×" not in group.summary for group in by_itself(x.sum(), limit=18)[0])
 
 
 def test_many_outputs_and_leaves_alone() -> None:
@@ -395,14 +395,17 @@ def test_s297_a_picture_of_both_passes_folds_where_both_are_too_many() -> None:
 def test_elements_of_an_array_are_data_of_a_step() -> None:
     measured = np.random.default_rng(6).normal(size=60)
 
-    def boxes(numbers: Any) -> list[str]:
+    def box(numbers: Any) -> Group:
         x = parameter(3, name="x")
         for z in numbers:
             x = tanh(x * z + 0.5)
-        return [group.each for group in by_itself(named(x.sum(), "cost"))[0]]
+        return by_itself(named(x.sum(), "cost"))[0][0]
 
-    assert boxes(measured)[0].startswith("60 × h")
-    assert not any(boxes(measured.tolist()))  # numbers of the program, each another step
+    assert box(measured).each.startswith("60 × h")
+    assert box(measured).title == "ops 2 … 181"
+    # Numbers of the program are of the step, unless that is all in which steps differ.
+    assert box(measured.tolist()).each.startswith("60 × h")
+    assert box(measured.tolist()).title == "ops 2 … 181, numbers differ"
 
 
 def test_a_constant_that_only_rules_in_folded_boxes_read_has_no_box() -> None:
@@ -424,3 +427,59 @@ def test_a_step_says_first_what_tells_it_from_another_and_a_layer_is_one_in_eith
         x = (x + 0.1 * tanh(np.dot(x, W) + b) * x[0]) * 0.5 + np.absolute(x) * 0.25
     (group,), _ = by_itself(named(x.sum(), "cost"))
     assert group.summary.startswith("60 × (LINEAR, TANH, absolute, ")
+
+
+def number(x: float) -> Tensor:
+    return Tensor(float(x), requires_grad=True)
+
+
+def layer(values: Sequence[Any], units: int, inside: bool) -> list[Tensor]:
+    """Neurons of single numbers; each with its tanh at once, or all of these at the end."""
+    sums = []
+    for _ in range(units):
+        s = sum((number(0.1) * x for x in values), number(0.2))
+        sums.append(tanh(s) if inside else s)
+    return sums if inside else [tanh(s) for s in sums]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_neurons_of_single_numbers_are_layers(inside: bool) -> None:
+    values: list[Any] = [Tensor(0.5), Tensor(-1.0)]
+    for units in (6, 5, 1):
+        values = layer(values, units, inside)
+    told = [group.summary for group in by_itself((values[0] - 1.0) ** 2)[0] if group.summary]
+    sizes = [(6, 2), (5, 6)]
+    if inside:
+        layers = [f"{n} side by side: tanh, {k} multiply, {k} add" for n, k in sizes]
+    else:
+        sums = [(f"{n} side by side: {k} multiply, {k} add", n) for n, k in sizes]
+        layers = [text for made, n in sums for text in (made, f"{n} side by side: tanh")]
+    assert told[:-1] == layers
+    assert told[-1].startswith("multiply → add × ")
+
+
+def test_examples_are_side_by_side_and_the_sum_of_their_losses_is_a_loop() -> None:
+    w, b = number(0.5), number(0.1)
+    losses = [(tanh(w * x + b) - y) ** 2 for x, y in np.random.default_rng(0).normal(size=(60, 2))]
+    groups, _ = by_itself(sum(losses) / 60)
+    assert [g.summary for g in groups if g.summary] == [
+        "60 side by side: multiply → add → tanh → subtract → power",
+        "add × 59",
+    ]
+
+
+def test_layers_of_one_width_are_not_one() -> None:
+    values: list[Any] = [Tensor(float(k)) for k in range(5)]
+    for _ in range(3):
+        values = layer(values, 5, True)
+    told = [group.summary for group in by_itself(sum(values))[0] if group.summary]
+    assert told[:3] == ["5 side by side: tanh, 5 multiply, 5 add"] * 3
+
+
+def test_what_differs_in_numbers_alone_is_said_to() -> None:
+    w, loss = number(0.5), number(0.0)
+    for x in np.random.default_rng(0).normal(size=60).tolist():
+        loss = loss + (w * x - 1.0) ** 2
+    (group,), told = by_itself(loss)
+    assert group.title.endswith(", numbers differ")
+    assert "59 similar steps" in told

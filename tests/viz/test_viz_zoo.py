@@ -193,11 +193,11 @@ def test_s337_products_are_written_as_on_paper() -> None:
     Z.name = "Z"  # a matrix product is one however it is spelt
     assert "Z = X Wᵀ" in seen(Z).titles()
     lines = {line.name: line.text.plain for line in viz.derive(tanh(Z).mean()).lines}
-    assert lines == {"dZ": "1 − tanh(Z)²", "dW": "1/m · dZᵀ X"}
+    assert lines == {"dZ": "1/n · (1 − tanh(Z)²)", "dW": "dZᵀ X"}
     c = rng.normal(size=(5, 3))
     assert str(viz.derive((Z * c).sum() / 7)).count("c1 · ") == 0  # numbers stand first
     (indicator, _) = viz.derive(relu(Z + 0.2).mean()).lines
-    assert indicator.text.plain == "1[Z + 0.2 > 0]"
+    assert indicator.text.plain == "1/n · 1[Z + 0.2 > 0]"
 
 
 def test_s338_what_is_repeated_beside_a_matrix_product_is_taken_out_of_it() -> None:
@@ -272,7 +272,7 @@ def test_between_two_boxes_of_a_backward_pass_is_one_arrow() -> None:
     lines = re.findall(r"\td\d+ -> d\d+|\tb\d+ -> d\d+", draw_of(OTHERS["hamming"]()))
     assert lines
     assert len(set(lines)) == len(lines)
-    full = viz.draw(OTHERS["hamming"](), backward="full").source
+    full = viz.draw(OTHERS["hamming"](), backward="full", fold=False).source
     assert "where(" in full
 
 
@@ -295,6 +295,12 @@ def test_s243_repeats_fold_without_scopes_and_many_leaves_of_one_op_are_a_box() 
     assert {"60 parameters", "60 gradients"} <= set(Seen(source).titles())
     assert "fold=False draws them all" in source
     assert len(Seen(viz.draw(zoo.ensemble(), fold=False).source).nodes) == 63
+
+
+def test_what_a_folded_box_hands_on_is_cited_by_its_id() -> None:
+    titles = Seen(viz.draw(OTHERS["moons"](), backward=True).source).titles()
+    assert "8 × h299 = h297 + x282 · h274" in titles
+    assert "−1 · h299" in titles
 
 
 def test_a_picture_in_a_notebook_turns_dark_with_the_system() -> None:

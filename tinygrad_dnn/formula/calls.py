@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, TypeVar
 
 from tinygrad_dnn.formula.template import Formula
 from tinygrad_dnn.graph import Call, Graph, Node
+
+T = TypeVar("T")
 
 
 class Called(NamedTuple):
@@ -65,4 +67,14 @@ def read_from_outside(call: Call, result: Node, ops: Collection[Node]) -> tuple[
         elif node not in seen:
             seen.add(node)
             stack += reversed(node.parents)
-    return tuple(found if len(found) == call.arity else dict.fromkeys(found))
+    return tuple(found if len(found) == sum(call.given) else dict.fromkeys(found))
+
+
+def with_constants(call: Call, inputs: Sequence[T], dots: T) -> list[T]:
+    """What is written of the inputs of a call, with dots for arrays that are constants: in their
+    places where these are known, else behind the others.
+    """
+    if len(inputs) != sum(call.given):
+        return [*inputs, *([] if all(call.given) else [dots])]
+    left = iter(inputs)
+    return [next(left) if is_tensor else dots for is_tensor in call.given]

@@ -17,6 +17,7 @@ from tinygrad_dnn.formula.template import ATOM, MINUS, UNICODE, Piece, Script, f
 from tinygrad_dnn.graph import Graph, Leaf, Node
 
 SHORT = 12  # characters of an array that is written out
+FEW = 3  # positions that are shown as they are, though in a row
 SAMPLED = 64  # elements, about, that tell most unequal arrays apart
 _MOST = 999  # above this a denominator is no longer read at once
 _NONE: Mapping[Node, str] = {}
@@ -73,6 +74,25 @@ def arrays_of(nodes: Iterable[Node]) -> Iterator[Any]:
                 yield x
 
 
+def positions_of(nodes: Iterable[Node]) -> Iterator[Any]:
+    """The arrays of positions in the settings of nodes, `x[rows, y]`, in their order."""
+    for node in nodes:
+        stack: list[Any] = [*node.meta.values()][::-1] if node.op else []
+        while stack:
+            x = stack.pop()
+            if isinstance(x, (tuple, list)):
+                stack += x[::-1]
+            elif isinstance(x, np.ndarray) and x.ndim:
+                yield x
+
+
+def is_in_a_row(x: Any) -> bool:
+    """Whether positions are so many numbers, one after the other."""
+    if not (isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu" and x.size > FEW):
+        return False
+    return bool((x == np.arange(x[0], x[0] + x.size)).all())
+
+
 def array_names(
     graph: Graph, named: Mapping[Node, str], variables: Mapping[str, Any] | None = None
 ) -> dict[Node, str]:
@@ -80,13 +100,17 @@ def array_names(
 
     Args:
         named: the names that there are, of nodes and of arrays; the latter stay.
-        variables: what lends arrays its names, by identity or as a transpose of the same memory.
-            Where different variables hold equal arrays, none does.
+        variables: what lends arrays its names, by identity or as a transpose of the same memory;
+            positions, which are copied as they are recorded, by their values. Where different
+            variables hold equal arrays, none does.
     """
     names: dict[Node, str] = {x: n for x, n in named.items() if isinstance(x, Constant)}
     arrays = [Constant(x) for x in arrays_of(graph)]
     taken = {*named.values()}
-    for x, name in _lent(arrays, variables or {}).items():
+    at = [Constant(x) for x in positions_of(graph) if not is_in_a_row(x)]
+    at += [x for x in arrays if getattr(x.value, "dtype", np.dtype(float)).kind in "biu"]
+    lent = _lent(arrays, variables or {}) | _lent(at, variables or {}, copied=True)
+    for x, name in lent.items():
         k, free = 1, name
         while free in taken and x not in names:
             k, free = k + 1, f"{name}_{k + 1}"
@@ -157,8 +181,14 @@ def _turned(x: Constant) -> Constant | None:
     return Constant(x.value.T) if matrix else None
 
 
-def _lent(arrays: Iterable[Constant], variables: Mapping[str, Any]) -> dict[Constant, str]:
-    """The names of variables that hold the very arrays, or whose transposes these are."""
+def _lent(
+    arrays: Iterable[Constant], variables: Mapping[str, Any], copied: bool = False
+) -> dict[Constant, str]:
+    """The names of variables that hold the very arrays, or whose transposes these are.
+
+    Args:
+        copied: whether the arrays are copies.
+    """
     held: dict[Constant, tuple[str, Any]] = {}
     unclear = set[Constant]()
     for name, value in variables.items():
@@ -171,7 +201,7 @@ def _lent(arrays: Iterable[Constant], variables: Mapping[str, Any]) -> dict[Cons
         for key in filter(None, (x, _turned(x))):
             name, value = held.get(key, ("", None))
             lent = name and key not in unclear and key not in found
-            if lent and (value is key.value or _memory(value) == _memory(key.value)):
+            if lent and (copied or value is key.value or _memory(value) == _memory(key.value)):
                 found[key] = name
                 break
     return found

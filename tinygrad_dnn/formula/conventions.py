@@ -25,7 +25,7 @@ def readable(node: Node, beside: bool = True) -> Formula:
     name = node.op.name
     if _with_a_number(node):
         x, y = node.inputs
-        if _is_one(x) and y.dtype.kind == "b":
+        if _is_one(x) and isinstance(y, Node) and y.dtype.kind == "b":
             return _INDICATOR  # that of a condition is a number by itself
         swapped = not is_number(x) or (is_number(y) and not isinstance(y, Node))
         if is_number(x) and is_number(y) and not _reaches_on(x if swapped else y):

@@ -7,10 +7,11 @@ is over everything. Where a formula stands beside its own shape, what the shape 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from tinygrad_dnn.formula.constants import Constant, is_in_a_row
 from tinygrad_dnn.formula.template import Formula, formula_of
 from tinygrad_dnn.graph import Node
 
@@ -19,6 +20,7 @@ SHOWN = 8  # elements of an array of positions that are shown in full
 _FEW = 3  # those shown of a longer one
 
 Shape = tuple[int, ...]
+_NONE: Mapping[Node, str] = {}
 
 
 def wording(node: Node, beside: bool) -> Formula:
@@ -60,11 +62,17 @@ def _with(template: str, settings: Sequence[str]) -> str:
     return f"({template}; {listed})"
 
 
-def values(formula: Formula, node: Node, beside: bool) -> dict[str, str]:
-    """Return the texts for the places of a template that are no operands."""
+def values(
+    formula: Formula, node: Node, beside: bool, names: Mapping[Node, str] = _NONE
+) -> dict[str, str]:
+    """Return the texts for the places of a template that are no operands.
+
+    Args:
+        names: those of arrays of positions, among others.
+    """
     meta = node.meta
     texts = {
-        k: index(v) if k == "index" else setting(v)
+        k: index(v, names) if k == "index" else setting(v, names)
         for k, v in meta.items()
         if k in formula.mentioned
     }
@@ -122,40 +130,46 @@ def _several(axis: Any, n: int) -> tuple[int, ...]:
 # --- values ---------------------------------------------------------------------------------------
 
 
-def setting(value: Any) -> str:
+def setting(value: Any, names: Mapping[Node, str] = _NONE) -> str:
     """A setting as one would write it: `(2, 0, 1)`, `float32`, the first of many positions."""
     if isinstance(value, tuple):
-        return f"({', '.join(map(setting, value))}{',' if len(value) == 1 else ''})"
+        return f"({_listed(value, names)}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
-        return f"[{', '.join(map(setting, value))}]"
+        return f"[{_listed(value, names)}]"
     if isinstance(value, slice):
         start, stop = ("" if v is None else str(v) for v in (value.start, value.stop))
         return f"{start}:{stop}" + ("" if value.step is None else f":{value.step}")
+    if isinstance(value, range) and (value.start, value.step) == (0, 1):
+        return f"range({value.stop})"
     if value is Ellipsis:
         return "..."
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, str):
         return value.replace("->", "→")
-    return _positions(value) if getattr(value, "shape", ()) else str(value)
+    return _positions(value, names) if getattr(value, "shape", ()) else str(value)
 
 
-def index(value: Any) -> str:
+def index(value: Any, names: Mapping[Node, str] = _NONE) -> str:
     """Return the text between the brackets of x[...]: `:, 1:3`."""
-    return ", ".join(map(setting, value)) if isinstance(value, tuple) else setting(value)
+    return _listed(value, names) if isinstance(value, tuple) else setting(value, names)
 
 
-def _positions(array: Any) -> str:
-    """`[0, 2, 2]`; of many the first and how many there are, `[0, 2, 2, …](209,)`, but for those
-    in a row, `range(0, 209)`.
+def _listed(values: Iterable[Any], names: Mapping[Node, str]) -> str:
+    return ", ".join(setting(value, names) for value in values)
+
+
+def _positions(array: Any, names: Mapping[Node, str]) -> str:
+    """By their name, or as they are in a row, `range(209)`; else `[0, 2, 2]`, of many the first and
+    how many there are, `[0, 2, 2, …](209,)`.
     """
+    if (name := names.get(Constant(array))) is not None:
+        return name
     shape = tuple(array.shape)
     if not hasattr(array, "tolist"):
         return f"[…]{shape}"  # lazy: not computed for the sake of a formula
+    if is_in_a_row(array):
+        return setting(range(int(array[0]), int(array[-1]) + 1))
     if array.size <= SHOWN:
         return setting(array.tolist())
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        first, last = int(array[0]), int(array[-1])
-        if last - first == array.size - 1 and array.tolist() == [*range(first, last + 1)]:
-            return setting(range(first, last + 1))
     return f"[{', '.join(map(str, array.ravel()[:_FEW].tolist()))}, …]{shape}"

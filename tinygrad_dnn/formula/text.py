@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dnn.formula.calls import Called, call_formula, calls_of
+from tinygrad_dnn.formula.calls import Called, call_formula, calls_of, with_constants
 from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.plumbing import reading
 from tinygrad_dnn.formula.settings import values, wording
@@ -196,7 +196,7 @@ class Pen:
         """The node as its op is written, of these inputs."""
         op, formula = node.op, self.style(node, self.beside)
         refs = [self.reference(x, done) for x in inputs]
-        setting = values(formula, node, self.beside)
+        setting = values(formula, node, self.beside, self.names)
         settings = {k: self.plain("…" if left_out else text) for k, text in setting.items()}
         texts = []
         for i, script in enumerate(self.scripts):
@@ -232,7 +232,8 @@ class Pen:
     def called(self, called: Called, done: Mapping[Node, Written], longest: int) -> Written:
         """A call of a composed function: `median(x, axis=1)`."""
         formula = call_formula(called.call)
-        refs = [self.reference(x, done) for x in called.inputs]
+        inputs = [self.reference(x, done) for x in called.inputs]
+        refs = with_constants(called.call, inputs, self.dots)
 
         def texts(refs: Sequence[Written]) -> tuple[str, ...]:
             return tuple(

@@ -114,22 +114,22 @@ class Call(str):
 
     Attributes:
         settings: the arguments that are no arrays, `axis=1`.
-        arity: how many Tensors it was given.
+        given: for each array that it was given, whether that is a Tensor.
     """
 
-    __slots__ = ("arity", "settings")
+    __slots__ = ("given", "settings")
 
     settings: str
-    arity: int
+    given: tuple[bool, ...]
 
-    def __new__(cls, name: str, settings: str = "", arity: int = 1) -> Call:
+    def __new__(cls, name: str, settings: str = "", given: tuple[bool, ...] = (True,)) -> Call:
         """Of a function's name, and what it was called with."""
         made = super().__new__(cls, name)
-        made.settings, made.arity = settings, arity
+        made.settings, made.given = settings, given
         return made
 
-    def __reduce__(self) -> tuple[type[Call], tuple[str, str, int]]:
-        return Call, (str(self), self.settings, self.arity)
+    def __reduce__(self) -> tuple[type[Call], tuple[str, str, tuple[bool, ...]]]:
+        return Call, (str(self), self.settings, self.given)
 
     def __eq__(self, other: object) -> bool:
         return self is other

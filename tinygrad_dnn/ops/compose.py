@@ -23,7 +23,7 @@ from tinygrad_dnn.glossary import ARGUMENTS, advice
 from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.declare import REGISTRY
-from tinygrad_dnn.ops.nested import joined, tensors
+from tinygrad_dnn.ops.nested import are_tensors, joined, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
 
@@ -69,8 +69,7 @@ class Composed:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """NumPy's function; with a Tensor among the arguments its ops are recorded."""
-        arity = tensors([*args, *kwargs.values()])
-        if not arity:
+        if not tensors([*args, *kwargs.values()]):
             return self.plain(*args, **kwargs)
         own = self.__signature__.parameters
         kwargs = {k: v for k, v in kwargs.items() if v is not None or k in own}  # out=None
@@ -78,7 +77,7 @@ class Composed:
             args, kwargs = self._by_name(args, kwargs)
         given = self._bound(args, kwargs)
         try:
-            with scope(Call(self.name, _settings(given), arity)):
+            with scope(Call(self.name, _settings(given), are_tensors([*given.values()]))):
                 args, kwargs = self._whole(args, kwargs)
                 return self.forward(*args, **kwargs)
         except _REFUSALS as error:

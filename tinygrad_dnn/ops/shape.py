@@ -59,9 +59,14 @@ def _transpose_led(one, xs, led):
 
 
 def _turned(x_shape, axes):
+    """xᵀ is that of a matrix, or of each matrix of a stack."""
     n = len(x_shape)
-    turned = axes is None or normalize_axis_tuple(axes, n) == tuple(range(n))[::-1]
-    return "{x}ᵀ" if turned else "transpose({x}, {axes})"
+    order = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
+    if n < 3:
+        return "{x}ᵀ" if order == tuple(range(n))[::-1] else "transpose({x}, {axes})"
+    if order == (*range(n - 2), n - 1, n - 2):
+        return "{x}ᵀ"
+    return "transpose({x})" if order == tuple(range(n))[::-1] else "transpose({x}, {axes})"
 
 
 @view(
@@ -82,7 +87,8 @@ def pair_moved(one, xs, led):
 
 
 def _swapped(x_shape, axis1, axis2):
-    turned = len(x_shape) == 2 and (axis1 - axis2) % 2
+    n = len(x_shape)
+    turned = n > 1 and {axis1 % n, axis2 % n} == {n - 1, n - 2}
     return "{x}ᵀ" if turned else "swapaxes({x}, {axis1}, {axis2})"
 
 

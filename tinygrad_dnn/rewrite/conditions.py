@@ -48,6 +48,11 @@ def constant_numbers(m: Match) -> bool:
     return is_constant(m["c"]) and is_constant(m["k"]) and bool(m["k"] != 0)
 
 
+def a_constant_above_a_number(m: Match) -> bool:
+    """k is a constant, c another number such as m, x an array."""
+    return an_array(m) and is_constant(m["k"]) and not is_constant(m["c"])
+
+
 def one_constant_number(m: Match) -> Mapping[str, Any] | bool:
     """a is a constant array of one element, k, and y has the shape and dtype of the result."""
     a, y = m["a"], m["y"]
@@ -99,6 +104,12 @@ def x_varies(m: Match) -> bool:
 def x_is_finite(m: Match) -> bool:
     """No infinity and no NaN in x, for certain."""
     return m.is_finite("x")
+
+
+def a_constant_beside_numbers(m: Match) -> bool:
+    """c is a constant, x and y are other numbers, y if there is one."""
+    others = [m[letter] for letter in "xy" if letter in m]
+    return is_constant(m["c"]) and all(is_number(x) and not is_constant(x) for x in others)
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -190,6 +201,12 @@ def matrices(m: Match) -> bool:
     return len(shape_of(m["x"])) == 2 and len(shape_of(m["y"])) == 2
 
 
+def stacks(m: Match) -> bool:
+    """x or y are several matrices, neither a vector."""
+    n = [len(shape_of(m[letter])) for letter in "xy"]
+    return min(n) >= 2 < max(n)
+
+
 def same_shape(m: Match) -> bool:
     """The shape does not change."""
     return bool(shape_of(m["x"]) == m.root.shape)
@@ -231,6 +248,11 @@ def in_a_row(m: Match) -> bool:
     return len(m["shape"]) == len(shape_of(m["y"])) == 2 and m["shape"][0] == 1
 
 
+def at_positions(m: Match) -> bool:
+    """An index of arrays, at which a number is added as it is."""
+    return not is_basic(m["index"])
+
+
 def one_place_for_both(m: Match) -> bool:
     """x and y have one shape, and the index takes no element twice: slices and integers alone."""
     return is_basic(m["index"]) and shape_of(m["x"]) == shape_of(m["y"])
@@ -247,6 +269,12 @@ def the_same_place(m: Match) -> bool:
 def its_shape(m: Match) -> Mapping[str, Any]:
     """The shape that comes out."""
     return {"shape": m.root.shape}
+
+
+def y_is_alike_along_the_axis(m: Match) -> bool:
+    """y is an array of length 1 along the axes that are summed over."""
+    y, x = shape_of(m["y"]), m.root.inputs[0].shape
+    return len(y) == len(x) and all(y[i] == 1 for i in axes(m["axis"], x))
 
 
 def merged_axes(m: Match) -> Mapping[str, Any] | bool:
@@ -266,6 +294,31 @@ def nothing_summed(m: Match) -> Mapping[str, Any] | bool:
     shape = shape_of(m["x"])
     lone = all(shape[i] == 1 for i in axes(m["axis"], shape))
     return its_shape(m) if lone else False
+
+
+def longer_by_ones(m: Match) -> Mapping[str, Any] | bool:
+    """What is summed has the axes of x, and others of length 1: the axes of x summed over, and the
+    shape of the result.
+    """
+    given, shape = shape_of(m["x"]), m.root.inputs[0].shape
+    places = [i for i, n in enumerate(shape) if n != 1]
+    kept = [i for i, n in enumerate(given) if n != 1]
+    if [shape[i] for i in places] != [given[i] for i in kept] or len(shape) <= len(given):
+        return False
+    summed = axes(m["axis"], shape)
+    over = tuple(i for i, place in zip(kept, places, strict=True) if place in summed)
+    return {"over": over, "shape": m.root.shape} if over else False
+
+
+def ones_summed(m: Match) -> Mapping[str, Any] | bool:
+    """Some axes of length 1 are summed over, which the sum does not keep: without these."""
+    shape = m.root.inputs[0].shape
+    summed = axes(m["axis"], shape)
+    left = [i for i in range(len(shape)) if not (i in summed and shape[i] == 1)]
+    over = tuple(k for k, i in enumerate(left) if i in summed)
+    if len(left) == len(shape) or not over:
+        return False
+    return {"over": over, "shape": tuple(shape[i] for i in left)}
 
 
 def all_of_a_number(m: Match) -> Mapping[str, Any] | bool:
@@ -302,6 +355,18 @@ def same_axes(m: Match) -> bool:
 def both_axes(m: Match) -> bool:
     """The two axes of a matrix are exchanged."""
     return len(shape_of(m["x"])) == 2 and (m["axis1"] - m["axis2"]) % 2 == 1
+
+
+def last_axes_in_order(m: Match) -> bool:
+    """The last two of several axes are exchanged, written as an order of axes."""
+    n = len(shape_of(m["x"]))
+    return n > 2 and _order(m["axes"], n) == [*range(n - 2), n - 1, n - 2]
+
+
+def last_axes_otherwise(m: Match) -> bool:
+    """The last two of several axes are exchanged, but not as −1, −2."""
+    n, pair = len(shape_of(m["x"])), (m["axis1"], m["axis2"])
+    return n > 2 and {i % n for i in pair} == {n - 1, n - 2} and pair != (-1, -2)
 
 
 def _order(order: Any, n: int) -> list[int]:

@@ -45,6 +45,7 @@ from tinygrad_dnn.rewrite.terms import Row
 
 SINGLE = np.array([[0.7]])
 SINGLE.flags.writeable = False
+AT = np.array([0, 2, 1])
 
 # What rules do where a number is infinite.
 GUARDS = (
@@ -114,7 +115,9 @@ SIGMOIDS = (
 )
 
 # X w, where a weight is of shape (1, 1), stays a product of matrices.
+# Where a sign stands is no question of size.
 _SINGLE: dict[Any, Any] = {
+    when.no_larger: {"where": None},
     when.x_is_single: {"where": when.x_is_a_single_result, "exponential": "x"},
     when.y_is_single: {"where": when.y_is_a_single_result, "exponential": "y"},
 }
@@ -143,9 +146,27 @@ ONLY_ON_PAPER = (
         cases=({"a": SINGLE, "y": (3, 4)}, {"a": SINGLE, "y": (2, 1)}),
     ),
     Row("squared", lambda x: (x * x, square(x))),
+    Row("cube", lambda x: (square(x) * x, power(x, 3)), rounds=True),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
+    mathematics(
+        "square of a root", lambda x: (square(sqrt(x)), x), awkward="where x is below 0",
+        positive="x",
+    ),
+    scaled("square of a fraction", lambda c, x: (square(c / x), square(c) / square(x))),
+    quotient("square over itself", lambda x: (square(x) / x, x)),
+    quotient("over its root", lambda x: (x / sqrt(x), sqrt(x)), positive="x"),
+    quotient(
+        "multiple over its root", lambda c, x: ((c * x) / sqrt(x), c * sqrt(x)), positive="x",
+    ),
+    quotient("itself over a square", lambda x: (x / square(x), 1 / x)),
     Row("reciprocal", lambda x: (reciprocal(x), 1 / x)),
     scaled("times a reciprocal", lambda x, y: (x * (1 / y), x / y), when.arrays),
+    Row("constant first", lambda c, x: (x * c, c * x), when.a_constant_beside_numbers,
+        as_written=True),
+    scaled(
+        "constant out of a product of numbers",
+        lambda c, x, y: (x * (c * y), c * (x * y)), when.a_constant_beside_numbers,
+    ),
     scaled("constants meet", lambda c, k, x: (c * (k * x), (c * k) * x), when.constant_numbers),
     scaled(
         "constant into a fraction", lambda c, k, x: (c * (k / x), (c * k) / x),
@@ -233,11 +254,48 @@ ONLY_ON_PAPER = (
         when.an_array, cases=({"x": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
     ),
     Row(
+        "sum along axes that a shape only adds ones to",
+        lambda x, first, axis, keepdims, over=None, shape=None: (
+            sum(reshape(x, first), axis, keepdims=keepdims),
+            reshape(sum(x, over, keepdims=True), shape),
+        ),
+        when.longer_by_ones,
+        cases=({"x": (3, 4), "first": (1, 3, 4), "axis": 1, "keepdims": False},
+               {"x": (3, 4), "first": (3, 4, 1), "axis": (0, 2), "keepdims": True}),
+    ),
+    Row(
+        "sum over axes of a shape of length one",
+        lambda x, first, axis, over=None, shape=None: (
+            sum(reshape(x, first), axis, keepdims=False),
+            sum(reshape(x, shape), over, keepdims=False),
+        ),
+        when.ones_summed,
+        cases=({"x": (3, 4), "first": (3, 2, 1, 2), "axis": (1, 2)},),
+    ),
+    scaled(
+        "number out of a denominator in a shape",
+        lambda c, k, x, shape: (reshape(k / (c * x), shape), (k / c) * reshape(1 / x, shape)),
+        when.a_constant_above_a_number, awkward=NO_QUOTIENT,
+        cases=({"x": (2, 3), "shape": (3, 2)},),
+    ),
+    Row("sign out of a shape", lambda x, shape: (reshape(-x, shape), -reshape(x, shape)),
+        cases=({"x": (2, 3), "shape": (3, 2)},)),
+    Row(
         "number out of a shape",
         lambda c, x, shape: (reshape(c * x, shape), c * reshape(x, shape)), when.an_array,
         cases=({"x": (2, 3), "shape": (3, 2)},),
     ),
     scaled("number times a reciprocal", lambda c, k: (c * (1 / k), c / k)),
+    Row("fraction takes the sign", lambda c, x: (-(c / x), (-c) / x), when.constant_number),
+    mathematics(
+        "divisor out of a sum",
+        lambda x, y, axis: (sum(x / y, axis, keepdims=True), sum(x, axis, keepdims=True) / y),
+        when.y_is_alike_along_the_axis, awkward=NO_QUOTIENT,
+        cases=({"x": (3, 4), "y": (3, 1), "axis": 1},),
+    ),
+    quotient(
+        "common divisor of a difference", lambda x, y, a: (x / a - y / a, (x - y) / a), when.arrays
+    ),
     scaled("divided twice", lambda x, y, a: ((x / y) / a, x / (y * a))),
     quotient(
         "divided by a quotient", lambda x, y, a: (x / (y / a), (x * a) / y),
@@ -249,6 +307,19 @@ ONLY_ON_PAPER = (
             scatter(broadcast_to(c * k, first), index, shape),
         ),
         cases=({"c": 0.3, "k": 0.7, "first": (2, 3), "index": (slice(1, 3),), "shape": (4, 3)},),
+    ),
+    Row(
+        "number at positions",
+        lambda c, first, index, shape: (
+            scatter(broadcast_to(c, first), index, shape), scatter(c, index, shape)
+        ),
+        when.at_positions, floats=False,
+        cases=({"c": 0.7, "first": (3,), "index": (AT, AT), "shape": (4, 3)},),
+    ),
+    Row(
+        "number with a number at positions",
+        lambda c, k, index, shape: (c * scatter(k, index, shape), scatter(c * k, index, shape)),
+        cases=({"c": 0.3, "k": 0.7, "index": (AT, AT), "shape": (4, 3)},),
     ),
     scaled(
         "number into a place that is divided by it",
@@ -334,6 +405,10 @@ ONLY_ON_PAPER = (
     mathematics(
         "no zero base on paper", lambda x, y: (where(logical_and(x == 0, y >= 0), 1, x), x),
         rounds=False, awkward="where x is 0 and y is not below 0",
+    ),
+    mathematics(
+        "no zero multiple as divisor on paper", lambda c, x: (where(x == 0, 1, c * x), c * x),
+        rounds=False, awkward="where x is 0",
     ),
     mathematics(
         "no zero exponent on paper",

@@ -28,6 +28,7 @@ from tinygrad_dnn.rewrite.rows import (
     ZERO,
 )
 from tinygrad_dnn.rewrite.stable import FORMS, STABLE
+from tinygrad_dnn.rewrite.stacks import STACKS
 from tinygrad_dnn.rewrite.terms import COMMUTATIVE, Row
 
 ROUNDING = Row("rounding", lambda x: (rounding(x), x), floats=False)
@@ -95,7 +96,7 @@ PROGRAM: tuple[Row, ...] = (
 PAPER: tuple[Row, ...] = (
     POSITIVE, *ONLY_ON_PAPER,
     *_anywhere(row for row in SIGNS if row.where is not when.constant_number),
-    *SHAPES, *_anywhere(SUMS), FORMS[0],
+    *SHAPES, *STACKS, *_anywhere(SUMS), FORMS[0],
     *_anywhere(CANCELLED, when.a_and_y_are_arrays),
     *_anywhere(NUMBERS), *_anywhere(OUT, when.arrays), *REPEATED,
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,15 @@ from tinygrad_dnn.ops import (
     multiply,
     negative,
     reshape,
+    sum,
+    where,
 )
 from tinygrad_dnn.ops.choice import rounding
 from tinygrad_dnn.rewrite.nodes import Unfit, build
 from viz.derivation.counts import Share, as_share
 from viz.derivation.divisor import Divisor, in_terms_of
 
+_LINEAR = (negative, multiply, divide, reshape, broadcast_to, sum)  # 0 of what is 0
 _NONE: Mapping[Node, Share] = {}
 
 
@@ -35,6 +37,8 @@ def mathematical(
     ones: Collection[Node] = (),
     apart: Collection[Node] = (),
     shares: Mapping[Node, Share] = _NONE,
+    steps: Collection[Node] = (),
+    nothing: Collection[Node] = (),
 ) -> dict[Node, Any]:
     """Copies of all nodes, without names and values; numbers without a name as constants.
 
@@ -46,14 +50,16 @@ def mathematical(
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
         apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
         shares: steps that multiply by 1/n, and n.
+        steps: those in which a number may be the divisor.
+        nothing: nodes that are 0 on paper.
     """
     dtype = graph.outputs[0].dtype
     if any(leaf.dtype != dtype for leaf in graph.leaves):
         try:
-            return _copies(graph, divisor, ones, apart, shares, dtype)
+            return _copies(graph, divisor, ones, apart, shares, steps, nothing, dtype)
         except Unfit:
             pass
-    return _copies(graph, divisor, ones, apart, shares, None)
+    return _copies(graph, divisor, ones, apart, shares, steps, nothing, None)
 
 
 def _copies(
@@ -62,15 +68,17 @@ def _copies(
     ones: Collection[Node],
     apart: Collection[Node],
     shares: Mapping[Node, Share],
+    steps: Collection[Node],
+    nothing: Collection[Node],
     dtype: Any,
 ) -> dict[Node, Any]:
     new: dict[Node, Any] = {}
-    zeros: set[Node] = set()
+    zeros = set(nothing)
     for node in graph:
         if isinstance(node, Leaf):
             new[node] = _leaf(node, node in ones, dtype)
             continue
-        if node.op is rounding or (node.op in (negative, multiply) and zeros & set(node.parents)):
+        if _is_zero(node, zeros):
             zeros.add(node)
         elif (left := _without(zeros, node)) is not None:
             new[node] = new[left]
@@ -81,7 +89,7 @@ def _copies(
             continue
         if node in shares:
             inputs = [_share(x, shares[node]) for x in inputs]
-        elif prod(node.shape) == 1 and divisor is not None:
+        elif divisor is not None and node in steps:
             inputs = [_symbol(node.op, k, x, divisor) for k, x in enumerate(inputs)]
         as_it_was = dtype is None or not node.op.builtin
         op, meta = node.op, node.meta
@@ -91,6 +99,20 @@ def _copies(
         if node in apart:
             new[node] = build(identity, (new[node],), NO_META, node.scope)
     return new
+
+
+def _is_zero(node: Node, zeros: Collection[Node]) -> bool:
+    """Whether a node is 0, but for rounding, since what it is made of is."""
+    if node.op is rounding or node in zeros:
+        return True
+    if node.op is where:
+        return all(x in zeros or _is_number(x, 0) for x in node.inputs[1:])
+    through = node.inputs[:1] if node.op is divide else node.parents
+    return node.op in _LINEAR and any(x in zeros for x in through if isinstance(x, Node))
+
+
+def _is_number(x: Any, number: float) -> bool:
+    return not isinstance(x, Node) and getattr(x, "shape", ()) == () and bool(x == number)
 
 
 def _without(zeros: Collection[Node], node: Node) -> Node | None:
@@ -118,7 +140,7 @@ def _share(x: Any, share: Share) -> Any:
     """An input as 1/n or 2/n where it is that number."""
     if not as_share(x, share):
         return x
-    return build(divide, (share.above, share.leaf), NO_META, ())
+    return fraction(share.above, share.leaf)
 
 
 def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
@@ -130,5 +152,10 @@ def _symbol(op: Op, k: int, x: Any, divisor: Divisor) -> Any:
     if power == 1:
         whole = divisor.leaf
         return whole if above == 1 else build(multiply, (above, whole), NO_META, ())
-    fraction = build(divide, (abs(above), divisor.leaf), NO_META, ())
-    return fraction if above > 0 else build(negative, (fraction,), NO_META, ())
+    part = fraction(abs(above), divisor.leaf)
+    return part if above > 0 else build(negative, (part,), NO_META, ())
+
+
+def fraction(above: float, leaf: Leaf) -> Node:
+    """A number over m, alike whoever writes it, so that terms that have it in common show it."""
+    return build(divide, (leaf.dtype.type(above), leaf), NO_META, ())

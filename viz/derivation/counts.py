@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -11,9 +11,8 @@ import numpy as np
 from tinygrad_dnn.autodiff.retrace import Backward
 from tinygrad_dnn.graph import Leaf, Node
 from tinygrad_dnn.ops import multiply
-from viz.derivation.divisor import Divisor, in_terms_of, is_number
+from viz.derivation.divisor import Divisor, N, free_names, is_number
 
-N = "n"
 FEWEST = 3  # elements: a half is read at once, and is half of a square too
 
 
@@ -28,22 +27,24 @@ def shares_of(
     backward: Backward, divisor: Divisor | None, taken: Collection[str]
 ) -> tuple[dict[Node, Share], dict[Leaf, str]]:
     """The steps of a backward pass that multiply by 1/n or 2/n, as the rules of a mean and of a
-    variance over n elements do; and what each n is called: m where the cost is divided by as many,
-    else n, n_2, ..., as far as no name in `taken` is that.
+    variance over n elements do; and what each n is called: m where the cost is divided by as many
+    and it is an axis of that length, the only one; else n, n_2, ..., as far as no name in `taken`
+    is that.
     """
     leaves: dict[int, Leaf] = {}
-    if divisor is not None:
-        leaves[divisor.value] = divisor.leaf
     found: dict[Node, Share] = {}
     called: dict[Leaf, str] = {}
-    free = _free(taken)
+    free = (name for name in free_names(N) if name not in taken)
     for (z, i), contribution in backward.contributions.items():
         n, rest = divmod(prod(z.inputs[i].shape), prod(z.shape) or 1)
         step = _multiplied(contribution.node, backward.gradients[z].node)
         if rest or n < FEWEST or step is None:
             continue
         above = next((a for a in (1, 2) if _constant(step) == a / n), None)
-        if above is None or _is_divisor(step, divisor):
+        if above is None or (divisor is not None and z in divisor.steps):
+            continue
+        if divisor is not None and _counts_the_same(z.inputs[i], n, divisor):
+            found[step] = Share(above, divisor.leaf)
             continue
         if n not in leaves:
             leaves[n] = Leaf(np.asarray(n, contribution.dtype), False, next(free))
@@ -60,12 +61,11 @@ def remark(called: Mapping[Leaf, str]) -> str:
     return f"{letters} is the number of elements that an inner mean is over." if letters else ""
 
 
-def _is_divisor(step: Node, divisor: Divisor | None) -> bool:
-    """Whether the number of a step is told in terms of m: 0.5/m of a mean over (2, m)."""
-    if divisor is None or prod(step.shape) != 1:
+def _counts_the_same(x: Node, n: int, divisor: Divisor) -> bool:
+    """Whether a mean over n elements of an array is over what the cost's divisor counts."""
+    if n != divisor.value or x not in divisor.of_data:
         return False
-    terms = (in_terms_of(multiply, k, x, divisor) for k, x in enumerate(step.inputs))
-    return any(term is not None for term in terms)
+    return x.shape.count(n) == 1 if divisor.of_examples else n == prod(x.shape)
 
 
 def _multiplied(node: Node, cotangent: Node) -> Node | None:
@@ -87,15 +87,6 @@ def _constant(node: Node) -> float | None:
         return None
     numbers = [float(x) for x in node.inputs if is_number(x)]
     return numbers[0] if len(numbers) == 1 == len(node.parents) else None
-
-
-def _free(taken: Collection[str]) -> Iterator[str]:
-    k = 1
-    while True:
-        name = N if k == 1 else f"{N}_{k}"
-        if name not in taken:
-            yield name
-        k += 1
 
 
 def as_share(x: Any, share: Share) -> bool:

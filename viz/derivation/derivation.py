@@ -208,7 +208,8 @@ class Derivation:
     Attributes:
         lines: the gradients, in the order of the backward pass.
         forward: the named results, each with what it is computed from.
-        divisor: the number of examples that the cost is divided by, or None.
+        divisor: the number of examples that the cost is divided by, or of elements that it is a
+            mean over, or None.
         of: what it is the backward pass of.
         arrays: the constant arrays that lines cite, by name.
     """
@@ -244,6 +245,9 @@ class Derivation:
         if self.divisor is None:
             return f"Each line is the {plain}."
         m = self.divisor.name
+        if not self.divisor.of_examples:
+            counted = f"{m} = {self.divisor.value} is the number of elements that the mean is over."
+            return f"{counted} Each line is the {plain}."
         scaled = [line.name for line in self.lines if line.times_m]
         if not scaled:
             return f"{m} = {self.divisor.value}. Each line is the {plain}."
@@ -257,7 +261,9 @@ class Derivation:
     def legend(self) -> str:
         """The meaning of the signs, where there are any that one may not know."""
         texts = [self._right(line) for line in self.lines]
-        return legend((x.plain for x in [*(t for _, t in self.forward), *texts]), self.arrays)
+        every = [*(text for _, text in self.forward), *texts]
+        stacked = any(len(line.shape) > 2 for line in self.lines)
+        return legend((text.plain for text in every), self.arrays, stacked)
 
     def __str__(self) -> str:
         rows: list[tuple[str, str, str]] = []  # left of the sign, right of it, and what is remarked

@@ -21,6 +21,7 @@ _EACH = (
     "takeⱼ(x, p) takes from each row of x the positions that the same row of p holds; "
     "scatterⱼ(x → s, p) adds x at these positions of zeros of shape s."
 )
+_STACK = "Of a stack of matrices xᵀ is the transpose of each."
 _SET = "set(x[p] = y) is x with y in place of what stood at the positions p."
 
 
@@ -28,11 +29,14 @@ _FIGURES = 60  # characters of an array's numbers
 _ARRAYS = 8  # that are told of
 
 
-def legend(texts: Iterable[str], arrays: Mapping[str, Any] | None = None) -> str:
+def legend(
+    texts: Iterable[str], arrays: Mapping[str, Any] | None = None, stacked: bool = False
+) -> str:
     """Sentences about the signs that occur in formulas as plain text, or nothing.
 
     Args:
         arrays: by name, which are told as well.
+        stacked: whether there are arrays of more than two axes.
     """
     whole = "\n".join(texts)
     sentences: list[str] = []
@@ -40,6 +44,8 @@ def legend(texts: Iterable[str], arrays: Mapping[str, Any] | None = None) -> str
         sentences += [f"{_AXES}; {_GONE}." if "₍" in whole else f"{_AXES}.", _ALONE]
     if _ALONG.search(whole):
         sentences.append(_EACH)
+    if stacked and "ᵀ" in whole:
+        sentences.append(_STACK)
     sentences += [told for word, told in (("scatter(", _PUT), ("set(", _SET)) if word in whole]
     read = [
         f"{name} = {text}" if (text := figures(x, _FIGURES)) else f"{name} {tuple(x.shape)}"

@@ -11,7 +11,7 @@ formula gets shorter by looking into the gradient it is computed from, that is d
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,13 +21,14 @@ from tinygrad_dnn.formula.constants import array_names
 from tinygrad_dnn.graph import NO_META, Leaf, Node, by_index, trace
 from tinygrad_dnn.ops import REGISTRY
 from tinygrad_dnn.rewrite import PAPER, rewrite
-from tinygrad_dnn.rewrite.nodes import build
+from tinygrad_dnn.rewrite.nodes import build, shape_of
 from tinygrad_dnn.rewrite.paper import GUARDS, SHARES
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.derivation.algebra import mathematical
+from viz.derivation.algebra import fraction, mathematical
 from viz.derivation.counts import shares_of
-from viz.derivation.divisor import Divisor
+from viz.derivation.divisor import Divisor, rule_steps
 from viz.derivation.mathematics import Text, typeset, typeset_all
+from viz.derivation.shifts import shifts
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
@@ -43,12 +44,15 @@ class Step(NamedTuple):
 
 
 class Simplified(NamedTuple):
-    """A formula before and after, in how many steps, and which gradients were put in before."""
+    """A formula before and after, in how many steps, which gradients were put in before, and
+    whether it was simplified before that.
+    """
 
     start: Node
     result: Node
     steps: int
     put_in: tuple[str, ...]
+    from_simple: bool = False
 
 
 class Line:
@@ -90,9 +94,10 @@ class Line:
     def steps(self) -> list[Step]:
         """From the raw formula to the simplified one, each step a row of the table."""
         steps: list[Step] = []
-        start, _, taken, put_in = self._simplified
+        start, _, taken, put_in, from_simple = self._simplified
         if put_in:
-            steps.append(Step(f"{' and '.join(put_in)} put in", typeset(start, self._named)))
+            done = f"{'simplified, ' if from_simple else ''}{' and '.join(put_in)} put in"
+            steps.append(Step(done, typeset(start, self._named)))
         for k in range(1, min(taken, MOST_STEPS) + 1):
             part = rewrite(trace([start]), PAPER, limit=k)
             text = typeset(part.graph.outputs[0], self._named)
@@ -126,7 +131,8 @@ class Lines:
     ) -> None:
         graph = forward.graph
         self.divisor = divisor
-        self.scaled = scaled and divisor is not None
+        self.scaled = scaled and divisor is not None and divisor.of_examples
+        self.divided = frozenset(trace(divisor.steps)) if divisor is not None else frozenset()
         self.values = {t.node: t.numpy() for t in forward.tensors}
         self.slopes = {x: g.numpy() for x, g in backward.gradients.items()}
         self.named = {x: printable(n) for x, n in named.items() if x in self.values}
@@ -163,7 +169,12 @@ class Lines:
         if self.divisor is not None:
             taken.add(self.divisor.name)
         shares, self.counts = shares_of(backward, self.divisor, taken) if counted else ({}, {})
-        copies = mathematical(whole, self.divisor, backward.seeds, apart, shares)
+        places = self.divisor.steps if self.divisor is not None else frozenset[Node]()
+        steps = places | rule_steps(backward, places)
+        nothing = {
+            backward.gradients[x].node for x in shifts(forward.graph) & backward.gradients.keys()
+        }
+        copies = mathematical(whole, self.divisor, backward.seeds, apart, shares, steps, nothing)
         fresh = set(whole.leaves).difference(forward.graph)
         done = rewrite(
             trace(x for x in copies.values() if isinstance(x, Node)), PLAINER, constants=fresh
@@ -206,7 +217,10 @@ class Lines:
         }
 
     def _is_scaled(self, x: Node) -> bool:
-        return self.scaled and x.op is not None
+        """Whether it is m times the gradient: of a result, but for a number behind the division."""
+        if not (self.scaled and x.op is not None and self.divisor is not None):
+            return False
+        return x.shape != () or (x in self.divided and x not in self.divisor.steps)
 
     def all(self, most: int | None = None) -> list[Line]:
         """The lines; with `most`, only those whose rule is made of at most so many nodes."""
@@ -219,22 +233,32 @@ class Lines:
 
     def _line(self, x: Node, raw: Node, before: Mapping[Node, Line]) -> Line:
         """The line of one gradient: the shortest of what comes of looking into others or not."""
-        start = raw
+        found = [*self._looked_into(raw, before)]
+        best = self._shortest(x, found)
+        first = self._shortest(x, found[:1]) if len(found) > 1 else found[0]
+        if first.result is not found[0].result:  # by its names; then it may get shorter still
+            again = [one for one in self._looked_into(first.result, before) if one.put_in]
+            other = self._shortest(x, again)._replace(from_simple=True)
+            best = min(best, other, key=lambda one: _length(one.result))
+        rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
+        called = str(self.unknown[x].name)
+        return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
+
+    def _shortest(self, x: Node, found: Collection[Simplified]) -> Simplified:
+        best = min(found, key=lambda one: _length(one.result))
+        return best._replace(result=self._in_names(best.result, self.owners[x]))
+
+    def _looked_into(self, start: Node, before: Mapping[Node, Line]) -> Iterator[Simplified]:
+        """A formula simplified, and what it becomes with the gradients that it reads put in."""
         put_in: tuple[str, ...] = ()
-        found: list[Simplified] = []
         for _ in range(DEEPEST + 1):
             done = rewrite(trace([start]), PAPER)
-            found.append(Simplified(start, done.graph.outputs[0], len(done.steps), put_in))
+            yield Simplified(start, done.graph.outputs[0], len(done.steps), put_in)
             seen = {n: before[n].result for n in trace([start]) if n in before}
             if not seen:
                 break
             put_in += tuple(self.letters[leaf] for leaf in seen)
             start = _cut(start, seen)
-        best = min(found, key=lambda one: _length(one.result))
-        best = best._replace(result=self._in_names(best.result, self.owners[x]))
-        rule = [self._equation(z) for z in sorted(self.owners[x], key=by_index)]
-        called = str(self.unknown[x].name)
-        return Line(x, called, raw, best, rule, self._is_scaled(x), self.letters)
 
     def _in_names(self, formula: Node, owners: Collection[Node]) -> Node:
         """The formula in which owners stand by their names: 1 − A for 1 − σ(Z)."""
@@ -248,8 +272,18 @@ class Lines:
             return formula
         done = rewrite(trace([formula, *forms]), PAPER)
         made = {done.new[form]: leaf for form, leaf in forms.items()}
+        for z in trace([done.new[formula]]):  # a ⊙ e / s, where P is e / s
+            if z.op is _DIVIDE and getattr(x := z.inputs[0], "op", None) is _MULTIPLY:
+                for a, e in (x.inputs, x.inputs[::-1]):
+                    share = next((f for f in made if _is_quotient(f, e, z.inputs[1])), None)
+                    if share is not None and shape_of(a):
+                        made[z] = build(_MULTIPLY, (a, made[share]), NO_META, ())
         stops = {z: x for z, x in made.items() if getattr(z, "op", None)}
-        return _node(_cut(done.new[formula], stops), formula)
+        plain = done.new[formula]
+        if stops.keys().isdisjoint(trace([plain])):
+            return formula
+        named = _node(_cut(plain, stops), formula)
+        return rewrite(trace([named]), PAPER).graph.outputs[0]
 
     def _formula(self, x: Node, owners: Collection[Node], most: int | None) -> Node | None:
         """The gradient of x, cut off at the gradients of the owners, in their measure and its;
@@ -285,12 +319,16 @@ class Lines:
         assert self.divisor is not None
         factor: Node = self.divisor.leaf
         if inverse:
-            factor = build(_DIVIDE, (1, factor), NO_META, ())
+            factor = fraction(1, self.divisor.leaf)
         return build(_MULTIPLY, (factor, x), NO_META, ())
 
     def _equation(self, z: Node) -> str:
         text = self.forward[z].plain
         return f"{self.named[z]} = {text}" if z in self.named else text
+
+
+def _is_quotient(z: Any, x: Any, y: Any) -> bool:
+    return getattr(z, "op", None) is _DIVIDE and z.inputs[0] is x and z.inputs[1] is y
 
 
 def _node(x: Any, like: Node) -> Node:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dnn.autodiff.evaluate import replay
 from tinygrad_dnn.autodiff.reverse import StaleValueError
 from tinygrad_dnn.autodiff.tensor import Tensor
-from tinygrad_dnn.formula.listing import with_ids
+from tinygrad_dnn.formula.listing import distinct_names, with_ids
 from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.backward import Both, forward_only, with_backward
 from viz.drawing.dot import picture_of
@@ -107,9 +107,9 @@ def draw(
     hosts = _hosts(drawn, merge, backward == FULL)
     # Of both passes as many boxes fold as of one.
     limit = LIMIT * len(graph) // (len(drawn.graph) - len(hosts)) if backward else LIMIT
-    called = {x: name for x in graph if (name := drawn.named.get(drawn.again.get(x, x)))}
+    known = {x: name for x in graph if (name := drawn.named.get(drawn.again.get(x, x)))}
     folded, caption = fold_scopes(
-        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names={**named, **called}
+        graph, homes, folded=wanted, depth=depth, limit=max(1, limit), names={**named, **known}
     )
     caption = " ".join(filter(None, (caption, namesakes(named))))
     numbers = _values(drawn.graph, must=values) if values or problems else {}
@@ -129,19 +129,30 @@ def draw(
     homes = drawn.homes
     if not scopes:
         homes, groups = {}, [group._replace(home=()) for group in groups]
+    boxes = group_ids(groups, drawn.homes)
     scene = Scene(
         drawn.graph,
         hosts,
         homes,
-        group_ids(groups, drawn.homes),
+        boxes,
         drawn.ids,
         drawn.slopes,
         drawn.beside,
         drawn.named,
     )
     shown = (numbers, {} if backward else gradients) if values else ({}, {})
-    labels = Labels(drawn.graph, drawn.named, *shown, wrong, drawn.seeds, slopes=drawn.slopes)
+    called = distinct_names(drawn.graph, drawn.named, _from_boxes(drawn.graph, scene, boxes))
+    labels = Labels(drawn.graph, called, *shown, wrong, drawn.seeds, slopes=drawn.slopes)
     return picture_of(scene, labels, caption)
+
+
+def _from_boxes(graph: Graph, scene: Scene, boxes: Mapping[str, Group]) -> set[Node]:
+    """The results of boxes of ops, "ops 12 … 40", that are read elsewhere: cited by their ids."""
+    ops = {name for name, group in boxes.items() if group.path is None}
+    seen = scene.shown
+    return {
+        x for y in graph for x in y.parents if x.op and seen[x] in ops and seen[y] != seen[x]
+    } - {*scene.slopes}
 
 
 def _hosts(drawn: Both, merge: bool, full: bool) -> dict[Node, Node]:

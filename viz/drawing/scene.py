@@ -72,7 +72,7 @@ class Scene:
         self.arrows: list[Arrow] = []
         self.ids: Mapping[Node, str] = ids or {node: f"n{i}" for i, node in enumerate(graph)}
         self.hosts = hosts
-        self._outputs, self._slopes = frozenset(graph.outputs), frozenset(slopes)
+        self._outputs, self.slopes = frozenset(graph.outputs), frozenset(slopes)
         # Equal arrays are one thing: that which is read first, by the id() of each.
         self._same = {x: id(y) for x, y in boxes_of(graph, names or {}).items()}
         self._constants = {
@@ -124,7 +124,7 @@ class Scene:
 
     def kind(self, node: Node) -> str:
         """Return the sort of thing that a node is (see `Thing`)."""
-        if node in self._slopes:
+        if node in self.slopes:
             return "gradient"
         if isinstance(node, Leaf):
             return "param" if node.requires_grad else "input"
@@ -132,15 +132,15 @@ class Scene:
 
     def _draw_arrows(self, graph: Graph, groups: Mapping[str, Group]) -> None:
         seen: set[tuple[str, str, str]] = set()
-        compact = not self._slopes.isdisjoint(self.hosts)  # a derivative rule is one box
+        compact = not self.slopes.isdisjoint(self.hosts)  # a derivative rule is one box
         for node in graph:
             head = self.shown[node]
             for k, x in enumerate(node.inputs):
                 tail = self.shown.get(x if isinstance(x, Node) else self._same.get(id(x)))
                 if tail is None or tail == head:  # a number in a formula, or inside a host
                     continue
-                read = "read" if node in self._slopes else "forward"
-                back = isinstance(x, Node) and x in self._slopes
+                read = "read" if node in self.slopes else "forward"
+                back = isinstance(x, Node) and x in self.slopes
                 kind = "backward" if back else read
                 folded = tail in groups or head in groups
                 if folded or kind == "read" or (kind == "backward" and compact):

@@ -8,11 +8,19 @@ between boxes leads back.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from tinygrad_dnn.graph import Node
-from viz.folding.repeats import Code, codes, repetitions, same_step
+from viz.folding.repeats import (
+    ALL,
+    NEVER,
+    Code,
+    codes,
+    fewest,
+    repetitions,
+    same_step,
+)
 from viz.folding.scopes import Scope
 
 
@@ -72,7 +80,8 @@ def join_runs(row: Row, folded: Mapping[Node, Scope], alone: Collection[Node]) -
     new: Row = []
     run: Row = []
     before: list[Code] = []
-    for box, part in zip(row, _parts(row, exact=True), strict=True):
+    written = codes([node for box in row for node in box.ops], ALL)
+    for box, part in zip(row, _parts(row, written), strict=True):
         if (
             run
             and _may_be_joined(run[-1], box, folded, alone)
@@ -105,16 +114,46 @@ def feeds(one: Collection[Node], other: Collection[Node]) -> bool:
     return any(x in made for node in other for x in node.parents)
 
 
-def join_repetitions(row: Row, alone: Collection[Node]) -> Row:
-    """Join what repeats, wherever it begins and however many boxes make one step."""
+def join_repetitions(
+    row: Row, alone: Collection[Node], written: Sequence[Code], least: int, longest: int = NEVER
+) -> Row:
+    """Join what repeats, wherever it begins and however many boxes make one step.
+
+    Args:
+        written: the codes of all ops of the row.
+        least: steps.
+        longest: boxes of one step.
+    """
     closed = [any(node in alone for node in box.ops) for box in row]
     new: Row = []
     end = 0
-    for begin, length, times in repetitions(_parts(row), closed):
+    for begin, length, times in repetitions(_parts(row, written), closed, least, longest):
+        steps = [row[i : i + length] for i in range(begin, begin + length * times, length)]
         new += row[end:begin]
         end = begin + length * times
-        new.append(joined(row[begin:end]))
+        for run in _alike(steps):
+            boxes = [box for step in run for box in step]
+            worth = len(run) >= least and len(boxes) >= fewest(len(row))
+            new += [joined(boxes)] if worth else boxes
     return new + row[end:]
+
+
+def _alike(steps: Sequence[Row]) -> list[Sequence[Row]]:
+    """The steps in runs in each of which every step is fed by the one before, or none is: of two
+    layers of equal neurons each is a run.
+    """
+    ops = [[node for box in step for node in box.ops] for step in steps]
+    fed = [feeds(one, other) for one, other in pairwise(ops)]
+    runs: list[list[int]] = [[0]]
+    for i, one in enumerate(fed, 1):
+        run = runs[-1]
+        if len(run) == 1 or fed[i - 2] == one:
+            run.append(i)
+        elif len(run) == 2:  # the one before belongs to these
+            runs[-1:] = [run[:1], [run[1], i]]
+        else:
+            runs.append([i])
+    return [[steps[i] for i in run] for run in runs]
 
 
 def join_stretches(row: Row, pieces: int, kept: Sequence[bool]) -> Row:
@@ -133,7 +172,7 @@ def join_stretches(row: Row, pieces: int, kept: Sequence[bool]) -> Row:
     return new + ([joined(stretch)] if stretch else [])
 
 
-def _parts(row: Row, exact: bool = False) -> list[list[Code]]:
+def _parts(row: Row, written: Sequence[Code]) -> list[list[Code]]:
     """The codes of the ops of each box."""
-    written = iter(codes([node for box in row for node in box.ops], exact))
-    return [[next(written) for _ in box.ops] for box in row]
+    left = iter(written)
+    return [[next(left) for _ in box.ops] for box in row]

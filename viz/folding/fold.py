@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_dnn.escapes import printable
 from tinygrad_dnn.graph import Call, Graph, Node
-from viz.folding.plans import READABLE, Entry, Folding, Seen
+from viz.folding.plans import FEW, READABLE, Entry, Folding, Seen
 from viz.folding.scopes import Scope
 from viz.folding.summary import (
     Summary,
@@ -94,8 +94,9 @@ def fold(
     work = Folding(graph, homes, runs, folded is not False, names)
     wanted = _wanted(folded, work.scopes, depth, limit)
     if folded is True and not any(work.scopes):
-        repeated = work.seen(work.repetitions(limit or LIMIT), gather=True, least=BUNDLE)
-        if limit is not None and len(graph) > limit and repeated.drawn > READABLE:
+        large = limit is not None and len(graph) > limit
+        repeated = work.repetitions(limit or LIMIT, gather=True, least=FEW if large else BUNDLE)
+        if limit is not None and large and repeated.drawn > READABLE:
             repeated = work.readable(limit)  # little repeats
         return _Words(work, names or {}).groups(repeated), ""
     depth = 0 if folded is True else depth
@@ -212,7 +213,8 @@ class _Words:
             elif any(seen.plan.closed[self.work.homes[node]] for node in entry.ops):
                 parts.append(printable(group.title))
             elif steps.times > 1:
-                parts.append(f"{steps.times:,} equal steps {steps.step}")
+                alike = "similar" if steps.differ else "equal"
+                parts.append(f"{steps.times:,} {alike} steps {steps.step}")
             else:
                 stretches += 1
         if len(parts) > SAID:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from tinygrad_dnn.formula.constants import boxes_of
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import Box, Row, join_repetitions, join_runs, join_stretches, row_of
-from viz.folding.repeats import repeats, step_length
+from viz.folding.repeats import FEWEST, NONE, PROGRAM, Exact, codes, repeats, step_length
 from viz.folding.scopes import Scope, common, scope_ids
 from viz.folding.summary import result_of
+from viz.folding.units import alone, in_units, opened
 
 READABLE = 40  # things in a picture that folds by itself, about
 WHOLE = 60  # and in one in which what repeats is folded
@@ -209,35 +210,86 @@ class Folding:
             plan = self.folded((), depth, unasked=True)
             if not self._uninformative(plan, limit) and (found := self._fitting(plan, target)):
                 return found
-        plan = self.repetitions(limit)
-        if found := self._fitting(plan, min(limit, WHOLE)):  # steps say more than stretches
-            return found
-        alone = [not self.outputs.isdisjoint(box.ops) for box in plan.row]
-        kept = [a or (b.folded and repeats(b.ops)) for a, b in zip(alone, plan.row, strict=True)]
-        if sum(kept) > target // 2:
-            kept = alone
+        repeated = self.repetitions(limit)
+        if repeated.drawn <= min(limit, WHOLE):  # steps say more than stretches
+            return repeated
+        plan = repeated.plan
+        asked = [not self.outputs.isdisjoint(box.ops) for box in plan.row]
+        long = len(self.ops) // target
+        steps = [k for k, b in enumerate(plan.row) if len(b.ops) >= max(long, 2) and repeats(b.ops)]
+        room = max(target // 4 - sum(asked), 0)
+        longest = set(sorted(steps, key=lambda k: -len(plan.row[k].ops))[:room])
+        kept = [a or k in longest for k, a in enumerate(asked)]
         pieces = target // 2
         while pieces > 1:
             less = plan._replace(row=join_stretches(plan.row, pieces, kept))
             if found := self._fitting(less, target):
                 return found
             pieces //= 2
-        less = plan._replace(row=join_stretches(plan.row, 1, alone))
+        less = plan._replace(row=join_stretches(plan.row, 1, asked))
         found = self.seen(less, gather=True)
         if found.drawn <= limit or not self.ops:
             return found
         return self.seen(plan._replace(row=[Box(self.ops, True)]), gather=True)
 
-    def repetitions(self, limit: int) -> Plan:
-        """Fold what repeats, found by its shape, and scopes unless they say nothing."""
-        opened: set[Scope] = set()
+    def repetitions(self, limit: int, gather: bool = False, least: int = FEW) -> Seen:
+        """Fold what repeats, found by its shape, and scopes unless they say nothing.
+
+        Of the ways that there are it is the one with the fewest things drawn, units that stand
+        alone counted twice, of those that are READABLE, else of those that can be seen as a WHOLE;
+        else the first, unless another has less than half of its things.
+
+        Args:
+            gather, least: see `seen`; without `gather` leaves are folded as far as must be.
+        """
+        open_ones: set[Scope] = set()
         for _ in range(LEVELS):
-            plan = self.folded((), 0, opened, unasked=True)
+            plan = self.folded((), 0, open_ones, unasked=True)
             more = self._uninformative(plan, limit)
             if not more:
                 break
-            opened |= more
-        return plan._replace(row=join_repetitions(plan.row, self.outputs))
+            open_ones |= more
+        found: list[tuple[int, Seen]] = []
+        for exact in (PROGRAM, NONE):
+            for rows in self._ways(plan.row, exact):
+                for row, units in rows:
+                    way = plan._replace(row=row)
+                    seen = self.seen(way, gather, least)
+                    if not gather and seen.drawn > min(limit, WHOLE):
+                        seen = self.seen(way, True)
+                    found.append((seen.drawn + units, seen))
+                    if found[-1][0] <= min(limit, READABLE):
+                        break
+            if any(drawn <= min(limit, READABLE) for drawn, _ in found):
+                break
+        for most in (READABLE, WHOLE):
+            fitting = [way for way in found if way[1].drawn <= min(limit, most)]
+            if fitting:
+                return min(reversed(fitting), key=lambda way: way[0])[1]
+        first, shortest = found[0][1], min((seen for _, seen in found), key=lambda one: one.drawn)
+        return shortest if 2 * shortest.drawn < first.drawn else first
+
+    def _ways(self, row: Row, exact: Exact) -> tuple[Iterator[tuple[Row, int]], ...]:
+        """Rows in which what repeats is joined: ops; or units side by side, then more and more rows
+        of these. With each the number of units that are joined with nothing.
+        """
+        written = codes([node for box in row for node in box.ops], exact)
+        join = partial(join_repetitions, written=written, least=2 if exact else FEWEST)
+        return iter([(join(row, self.outputs), 0)]), self._of_units(row, exact, join)
+
+    def _of_units(self, row: Row, exact: Exact, join: Any) -> Iterator[tuple[Row, int]]:
+        units = in_units(row, self.readers, self.outputs, exact)
+        joined = join(units, self.outputs, longest=1)
+        whole = {id(box) for box in units}
+        layers = {node for box in joined if id(box) not in whole for node in box.ops}
+        joined = join(joined, layers | self.outputs)  # what is between these
+        for _ in range(LEVELS):
+            yield opened(joined, units), 0
+            yield joined, alone(joined, units)
+            before = len(joined)
+            joined = join(joined, self.outputs)
+            if len(joined) == before:
+                break
 
     def steps_open(self, plan: Plan) -> Iterator[Plan]:
         """For each box of equal steps outside of scopes the plan with its last step open.

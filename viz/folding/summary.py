@@ -8,26 +8,30 @@ from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
-from tinygrad_dnn.formula.calls import read_from_outside
+from tinygrad_dnn.formula.calls import read_from_outside, with_constants
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Call, Graph, Leaf, Node
 from viz.folding.boxes import feeds
-from viz.folding.repeats import step_length
+from viz.folding.repeats import NONE, steps_of
 from viz.folding.scopes import Scope
 
 LONGEST = 40  # characters of a summary, beyond which there are counts
 LONGEST_FORMULA = 60
 FEW_SHAPES = 3  # that a box says
+DIFFER = "numbers differ"  # of steps that are equal else
 # What the document writes in capitals behind LINEAR.
 UNITS = ("relu", "sigmoid", "tanh", "leaky_relu", "softplus", "softmax", "log_softmax")
 
 
 class Summary(NamedTuple):
-    """`step` is what one of `times` equal steps does; `text` says all of it."""
+    """`step` is what one of `times` equal steps does; `text` says all of it; in `differ` is whether
+    they are equal but for their numbers.
+    """
 
     text: str
     step: str
     times: int
+    differ: bool = False
 
 
 class Word(NamedTuple):
@@ -40,7 +44,7 @@ class Word(NamedTuple):
 
 def summary(ops: Sequence[Node]) -> Summary:
     """`LINEAR → RELU × 3` of a chain, `120 add, 80 multiply` of what is none."""
-    length = step_length(ops)
+    length, exact = steps_of(ops)
     times = len(ops) // length
     first, second = ops[:length], ops[length : 2 * length]
     units = words(second or first)  # x may still be data in the first
@@ -50,11 +54,12 @@ def summary(ops: Sequence[Node]) -> Summary:
         step, chain = counts(units), False
     if not second:
         return Summary(step, step, 1)
+    differ = exact == NONE
     if not feeds(first, second):
-        return Summary(f"{times:,} side by side: {step}", step, times)
+        return Summary(f"{times:,} side by side: {step}", step, times, differ)
     if chain:
-        return Summary(f"{step} × {times:,}", step, times)
-    return Summary(f"{times:,} × ({step})", f"({step})", times)
+        return Summary(f"{step} × {times:,}", step, times, differ)
+    return Summary(f"{times:,} × ({step})", f"({step})", times, differ)
 
 
 def words(ops: Sequence[Node]) -> list[Word]:
@@ -166,7 +171,8 @@ def _shapes(nodes: Collection[Node]) -> str:
 
 def call_of(call: Call, result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:
     """`m = median(x, axis=1)`: a composed function of what comes from outside."""
-    given = [named.get(x, "…") for x in read_from_outside(call, result, ops)]
+    inputs = [named.get(x, "…") for x in read_from_outside(call, result, ops)]
+    given = with_constants(call, inputs, "…")
     text = f"{call}({', '.join([*given, *filter(None, [call.settings])])})"
     return f"{named[result]} = {text}" if result in named else text
 
@@ -193,6 +199,8 @@ def title_of(
         return f"{one[-1]} … {other[-1]}"
     numbers = [place[node] for node in ops]
     several = f"ops {min(numbers):,} … {max(numbers):,}"
+    if steps.differ:
+        return f"{several}, {DIFFER}"
     return several if len(ops) > 1 else f"op {numbers[0]:,}"
 
 

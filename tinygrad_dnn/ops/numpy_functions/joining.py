@@ -10,7 +10,7 @@ from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
 from tinygrad_dnn.ops.joining import stack
-from tinygrad_dnn.ops.nested import joined, tensors
+from tinygrad_dnn.ops.nested import are_tensors, joined, tensors
 
 __all__ = [
     "append",
@@ -188,8 +188,7 @@ class Along:
         the axes of what has fewer come among them.
         """
         parts = list(key) if isinstance(key, tuple) else [key]
-        count = tensors(parts)
-        if not count:
+        if not tensors(parts):
             return self.numpys[key]
         axis, ndmin, place = self.directive
         if isinstance(parts[0], str):
@@ -202,7 +201,7 @@ class Along:
                     f"{words!r}"
                 ) from None
             axis, ndmin, place = (*given, *self.directive[len(given) :])[:3]
-        with scope(Call(self.name, "", count)):
+        with scope(Call(self.name, "", are_tensors(parts))):
             parts = [np.r_[x] if isinstance(x, slice) else x for x in parts]
             arrays = [_at_least(x, ndmin, place) for x in parts]
             return np.concatenate(arrays, axis=axis, dtype=common_dtype(parts))

@@ -272,9 +272,7 @@ def _told(story: Fields) -> Fields:
            for part in ("contributions", "rules")}
         for name, node in story["nodes"].items()
     }  # fmt: skip
-    # Of numbers that are there themselves the page knows what is typical.
-    arrays = [{**x, "stats": x["stats"] if x["data"] is None else None} for x in story["arrays"]]
-    return {**story, "nodes": nodes, "arrays": arrays, "texts": [*texts]}
+    return {**story, "nodes": nodes, "texts": [*texts]}
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:

@@ -565,6 +565,47 @@ def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
     assert page.find(".bars .best .digit").inner_text() in ("2", "3")
 
 
+def coloured(tmp_path: Path, ends: tuple[float, float] = (0.0, 1.0), **options: Any) -> Path:
+    """Two pictures (1, 2) in colours, and one number that is predicted of each."""
+    X = Tensor(np.array([[1.0, 0, 0, 0, 0, 1], [0, 1.0, 0, 1, 1, 0]]).T, name="X")
+    Y = Tensor([[*ends]], name="Y")
+    w = Tensor(np.array([[0.25, 0, 0, 0, 0, 0]]), requires_grad=True, name="w")
+    cost = (((A := w @ X + 0.5) - Y) ** 2).mean()
+    return viz.playground(
+        cost, path=tmp_path / "p.html", prediction=A, picture=(1, 2, 3), **options
+    )
+
+
+def test_pictures_in_colours_are_shown_with_the_names_of_classes(
+    open_page: Any, tmp_path: Path
+) -> None:
+    page = Stepper(open_page(coloured(tmp_path, classes=("dog", "cat"))))
+    assert page.find(".bars").inner_text().split() == ["dog", "25%", "cat", "75%"]
+    page.page.get_by_label("Example").fill("1")
+    assert page.find(".bars").inner_text().split() == ["dog", "50%", "cat", "50%"]
+    context = "document.querySelector('.paper canvas').getContext('2d')"
+    shown = page.page.evaluate(f"[...{context}.getImageData(0, 0, 2, 1).data]")
+    assert shown == [0, 255, 0, 255, 255, 255, 0, 255]
+    page.find(".paper canvas").click(position={"x": 9, "y": 9})  # a pen has no colours
+    assert page.find(".bars").inner_text().split() == ["dog", "50%", "cat", "50%"]
+    assert page.find("#clear").count() == 0
+    with pytest.raises(ValueError, match="expected classes as 2 names, got 'cat'"):
+        coloured(tmp_path, classes="cat")
+    with pytest.raises(ValueError, match=r"height, width\), or with 3 for colours"):
+        viz.playground(line(X, Y), path=tmp_path / "p.html", picture=(2, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((-1.0, 1.0), ["0", "13%", "1", "88%"]), ((7.5, 20.25), ["answer", "0.75"])],
+)
+def test_an_answer_between_other_ends_and_one_that_is_a_number(
+    open_page: Any, tmp_path: Path, ends: Any, said: list[str]
+) -> None:
+    page = Stepper(open_page(coloured(tmp_path, ends)))
+    assert page.find(".bars").inner_text().split() == said
+
+
 def test_a_rate_too_large_is_said_and_ends_it(open_page: Any, tmp_path: Path) -> None:
     w = Tensor(np.array([3.0]), requires_grad=True, name="w")
     page = Stepper(

@@ -128,7 +128,7 @@ const plane = (() => {
     points.forEach((point, j) => {
       const kind = label(j);
       const called = `point ${j}: ${numbers.short(at(0, j))}, ${numbers.short(at(1, j))}`;
-      point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${kind}`);
+      point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${data.names[kind]}`);
       point.toggleAttribute("hidden", !Number.isFinite(at(0, j) + at(1, j)));
       if (point.hasAttribute("hidden")) {
         return;

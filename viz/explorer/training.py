@@ -26,6 +26,7 @@ DEAD, SATURATED = "dead", "saturated"
 WATCHED = {relu: DEAD, sigmoid: SATURATED, tanh: SATURATED}
 
 Fields = dict[str, Any]
+Picture = tuple[int, int] | tuple[int, int, int]
 
 
 def _is_hidden(layer: Node, graph: Graph) -> bool:
@@ -50,7 +51,8 @@ class Training:
         data: the inputs and the answers, leaves too; None where there are none.
         prediction: what is compared with the answers; None where there is none.
         rate, optimiser: what the page begins with.
-        picture: height and width, where the examples of X are pictures.
+        picture: height and width, and 3 of colours, where the examples of X are pictures.
+        classes: what these are called; by default 0, 1, ...
         starts: other values of the parameters, by name.
         examples: the leaves that hold the examples; None where there are none.
         axis: along which they do, see `Examples`.
@@ -71,7 +73,8 @@ class Training:
         prediction: Node | None,
         rate: float,
         optimiser: str,
-        picture: tuple[int, int] | None = None,
+        picture: Picture | None = None,
+        classes: Sequence[str] = (),
         starts: Mapping[str, Sequence[Any]] | None = None,
         examples: tuple[Leaf, Leaf] | None = None,
         axis: int = -1,
@@ -81,7 +84,7 @@ class Training:
         self.again: dict[Node, Node] = {**(again or {node: node for node in graph})}
         self.examples, self.axis = examples, axis
         self.parameters, self.given, self.prediction = parameters, data, prediction
-        self.picture, self.starts = picture, starts or {}
+        self.picture, self.classes, self.starts = picture, classes, starts or {}
         self.note = ""
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
@@ -186,6 +189,7 @@ class Training:
             "out": place(printed.places[out]),
             "shape": list(out.shape),
             "classes": classes,
+            "names": [*self.classes] or [*map(str, range(max(2, classes)))],
             "batch": batch,
             "picture": self.picture,
             "fixed": self.fixed,

@@ -14,7 +14,7 @@ from tinygrad_dnn.graph import Leaf, Node, describe
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.data_found import Found
 from viz.explorer.prediction import answer_of
-from viz.explorer.training import Training
+from viz.explorer.training import Picture, Training
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
 
@@ -25,7 +25,8 @@ def training_of(
     prediction: Tensor | None,
     rate: float,
     optimiser: str,
-    picture: tuple[int, int] | None = None,
+    picture: Picture | None = None,
+    classes: Sequence[str] | None = None,
     starts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Check what `playground` was given.
@@ -58,6 +59,10 @@ def training_of(
             f"{who}: the cost depends on no parameter; make them with "
             "Tensor(..., requires_grad=True)"
         )
+    if picture is not None and (len(picture) not in (2, 3) or picture[2:] not in ((), (1,), (3,))):
+        raise ValueError(
+            f"{who}: expected picture=(height, width), or with 3 for colours behind, got {picture}"
+        )
     wanted = prod(picture or (2,))
     pair = None if X is None or Y is None else (X, Y)
     axis = pair and _axis(*pair, wanted)
@@ -81,6 +86,7 @@ def training_of(
         rate,
         optimiser,
         picture,
+        _names(classes, out, axis),
         others,
         examples,
         -1 if axis is None else axis,
@@ -103,6 +109,16 @@ def _start(name: str, values: Any, parameters: Sequence[Leaf], named: Mapping[No
         if x.shape != p.shape:
             raise ValueError(f"{who}: expected {c} of shape {p.shape}, got {x.shape}")
     return found
+
+
+def _names(classes: Sequence[str] | None, out: Node | None, axis: int | None) -> Sequence[str]:
+    """The names of the classes, if there is one for each that is predicted."""
+    if classes is None or out is None or axis is None:
+        return ()
+    n = max(2, prod(out.shape) // out.shape[axis])
+    if isinstance(classes, str) or len(classes) != n:
+        raise ValueError(f"playground: expected classes as {n} names, got {classes!r}")
+    return [*map(str, classes)]
 
 
 def _leaf(x: Any, again: Mapping[Node, Node], there: Sequence[Leaf], who: str) -> Leaf:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
 from math import prod
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +31,20 @@ Fields = dict[str, Any]
 Picture = tuple[int, int] | tuple[int, int, int]
 
 
-def _is_hidden(layer: Node, graph: Graph) -> bool:
-    """Whether parameters stand behind a layer: of the last one answers near 0 or 1 are wanted."""
-    behind = {layer}
+def _hidden(layers: Sequence[Node], graph: Graph) -> set[Node]:
+    """Those of the layers that parameters stand behind: of the last one answers near 0 or 1 are
+    wanted.
+    """
+    own = {layer: 1 << k for k, layer in enumerate(layers)}
+    of: dict[Node, int] = {}  # the layers that a node is one of or follows from, as bits
+    found = 0
     for node in graph:
-        if behind.intersection(node.parents):
-            if prod(node.shape) > 1 and any(
-                x.requires_grad and x not in behind for x in node.parents
-            ):
-                return True
-            behind.add(node)
-    return False
+        before = reduce(or_, (of[x] for x in node.parents), 0)
+        if before and prod(node.shape) > 1:  # it joins them with what does not follow from them
+            joined = (before & ~of[x] for x in node.parents if x.requires_grad)
+            found = reduce(or_, joined, found)
+        of[node] = before | own.get(node, 0)
+    return {layer for layer, bit in own.items() if bit & found}
 
 
 class Training:
@@ -123,6 +128,12 @@ class Training:
             if again[p] in slopes and live.place(slopes[again[p]].node) is not None
         ]
         (cost,) = live.forward.graph.outputs
+        layers = [
+            n for n in live.forward.graph
+            if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
+        ]  # fmt: skip
+        hidden = _hidden(layers, live.forward.graph)
+        watched = [n for n in layers if WATCHED[n.op] == DEAD or n in hidden]
         return {
             "parameters": [fields for _, fields in trained],
             "starts": {
@@ -137,9 +148,7 @@ class Training:
             "optimiser": self.optimiser,
             "units": [
                 {"node": ids[n], "kind": WATCHED[n.op], "value": arrays.place(values[n].numpy())}
-                for n in live.forward.graph
-                if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
-                if WATCHED[n.op] == DEAD or _is_hidden(n, live.forward.graph)
+                for n in watched
             ],
             "answers": self._answers(live, again, names),
         }

@@ -185,9 +185,7 @@ function reflected(z, to, x, at, rows, columns) {
 })  # fmt: skip
 
 
-def each(
-    g: Writer, name: str, z: Ref, xs: Sequence[Ref], ranks: Sequence[int], *body: str
-) -> None:
+def each(g: Writer, name: str, z: Ref, xs: Sequence[Ref], ranks: Sequence[int], *body: str) -> None:
     """Loops over the leading axes. In the lines {0}, {1}, ... stand for where a matrix of z and of
     each array begins; `ranks` are the axes that z and they have of their own.
     """

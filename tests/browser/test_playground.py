@@ -390,6 +390,71 @@ def test_s332_labels_in_an_index_are_points_to_flip_and_logits_are_shares(
     assert page.page.evaluate("live.memory.Y[4]") == 2
 
 
+def net(answers: Any) -> Tensor:
+    """Two or three numbers predicted of a point, by their squares."""
+    rng = np.random.default_rng(1)
+    W = Tensor(rng.normal(size=(len(answers), 2)), requires_grad=True, name="W")
+    return ((W @ Tensor(X, name="X") - Tensor(answers, name="Y")) ** 2).mean()
+
+
+def test_answers_of_several_numbers_are_classes_where_one_stands_out(
+    open_page: Any, tmp_path: Path
+) -> None:
+    numbers = np.array([[0.5, 2.0, 1.0, -1.0], [1.0, 0.0, 3.0, 0.25]])
+    page = Stepper(open_page(viz.playground(net(numbers), path=tmp_path / "p.html")))
+    assert page.find(".plane").count() == 0
+    one_of_three = np.where(np.eye(3)[:, [0, 1, 2, 0]] == 1, 1.0, -1.0)
+    page = Stepper(open_page(viz.playground(net(one_of_three), path=tmp_path / "p.html")))
+    page.find(".plane path").nth(1).focus()
+    page.press("Enter").settled()
+    of_point = "[0, 1, 2].map((k) => live.memory.Y[4 * k + 1])"
+    assert page.page.evaluate(of_point) == [-1, -1, 1]
+
+
+def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -> None:
+    p = Tensor(0.1, requires_grad=True, name="p")
+    cost = log(p) * 3.0  # no number where ε is larger than p
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "log.html")))
+    marks = page.find("#training .chart").first.locator("text").all_text_contents()
+    assert marks[:2] == ["0", "−6.908"]
+    page.find("#slopes summary").click()
+    told = page.find("#slopes .meta")
+    page.page.wait_for_function("document.querySelector('#slopes .chart .other')")
+    assert "The gradient is wrong" not in told.inner_text()
+    page.page.get_by_label("ε, as a power").fill("0")
+    assert page.find("#slopes circle").count() < 2
+
+
+def test_of_many_layers_those_are_told_of_that_have_something_to_tell(
+    open_page: Any, tmp_path: Path
+) -> None:
+    W = Tensor(np.eye(2) * 0.5, requires_grad=True, name="W")
+    h = Tensor(X, name="X")
+    for _ in range(8):
+        h = relu(W @ h)
+    made = ((h - 1.0) ** 2).mean()
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "deep.html")))
+    assert page.find(".units").inner_text() == "8 layers, no unit dead or saturated"
+    page.page.evaluate("live.set('W', 0, -0.5)")
+    page.settled()
+    told = page.find(".units li").all_inner_texts()
+    assert len(told) == 8
+    assert all("1 of 2 units dead" in one for one in told)
+
+
+def test_s353_arrays_of_variables_are_inputs_that_can_be_changed(open_page: Any, tmp_path: Path) -> None:
+    ratings, known = np.array([[3.0, 1.0, 2.0], [4.0, 5.0, 1.0]]), np.ones((2, 3))
+    U = Tensor(np.ones((2, 1)), requires_grad=True, name="U")
+    cost = (known * (U @ np.ones((1, 3)) - ratings) ** 2).sum()
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "m.html", names=locals())))
+    page.page.evaluate("live.set('known', 4, 0)")
+    page.settled()
+    assert page.page.evaluate("training.cost()") == 14.0
+    page.page.evaluate("live.set('ratings', 0, 1.5)")
+    page.settled()
+    assert page.page.evaluate("training.cost()") == 14.0 - 4.0 + 0.25
+
+
 def test_pictures_and_units_of_examples_in_rows(open_page: Any, tmp_path: Path) -> None:
     W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")
     b = Tensor([0.0, -9.0, 0.0, -9.0], requires_grad=True, name="b")

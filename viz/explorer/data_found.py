@@ -35,6 +35,13 @@ class Found(NamedTuple):
     X: Leaf | None
     Y: Leaf | None
 
+    def opened(self, variables: Mapping[str, Any], most: int) -> Found:
+        """The same with the arrays that variables hold as leaves, see `variables_as_leaves`."""
+        graph, named, now = variables_as_leaves(self.graph, self.named, variables, most)
+        again = {x: now[y] for x, y in self.again.items() if y in now}
+        leaves: list[Any] = [None if x is None else now[x] for x in (self.X, self.Y)]
+        return Found(graph, named, again, leaves[0], leaves[1])
+
 
 @dataclass(frozen=True, eq=False)
 class _Array:

@@ -71,7 +71,7 @@ def playground(
         starts: other values to start from, each under a name of yours: a mapping from the
             parameters' names to arrays, or these in order. On the page a second run starts from
             one of them, or as the first one with another rate, on the same data.
-        names, steps, merge, title: see `explore`.
+        names, steps, merge, title: see `explore`; an array that one of `names` holds is an input.
 
     Returns:
         The path.
@@ -91,6 +91,7 @@ def playground(
         named.setdefault(graph.outputs[0], "cost")
     captions = checked(steps, "playground")
     found = data_found(graph, named, data, prod(picture or (2,)), names)
+    found = found.opened(names or {}, LARGEST)
     training = training_of(
         found, parameters, prediction, learning_rate, optimizer, picture, classes, starts
     )

@@ -6,7 +6,7 @@ training.pad = (() => {
   const { answers: data } = training.data;
   const [rows, columns, channels = 1] = data.picture;
   const { classes, batch, graded, names, ends } = data; // what is drawn is the first of so many
-  const counted = graded || ends[1] !== 1; // the answer is a number, and no class
+  const counted = graded || (classes === 1 && ends[1] !== 1); // the answer is a number, and no class
   const drawable = channels === 1; // a pen has no colours
   const size = rows * columns * channels;
   const m = live.memory[data.X].length / size;
@@ -33,7 +33,7 @@ training.pad = (() => {
   /** The answer as a share for each class; of an answer that is a number the number. */
   function said(out) {
     if (counted) {
-      return make("li", { class: "best" }, make("span", { class: "digit" }, "answer"), make("span", {}, numbers.short(out[0])));
+      return Array.from({ length: classes }, (_, k) => make("li", {}, make("span", { class: "digit" }, classes === 1 ? "answer" : names[k]), make("span", {}, numbers.short(out[live.spot(k, 0, batch, classes)]))));
     }
     const share = (out[0] - ends[0]) / (ends[1] - ends[0]); // of the second one of two
     const two = data.turned ? [share, 1 - share] : [1 - share, share];

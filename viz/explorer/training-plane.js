@@ -4,8 +4,8 @@
 const plane = (() => {
   const { make, shape } = elements;
   const { answers: data } = training.data;
-  if (data === null || data.picture !== null) {
-    return null;
+  if (data === null || data.picture !== null || (data.graded && data.classes > 1)) {
+    return null; // several numbers have no one colour
   }
   const [LEAST, MOST] = [8, 48]; // cells along a side
   const BUDGET = 30; // milliseconds of a picture
@@ -147,7 +147,7 @@ const plane = (() => {
   }
 
   /** The answer for an example of a class. */
-  const answer = (kind) => (data.labels ? [kind] : Array.from({ length: classes }, (_, k) => (classes === 1 ? data.ends[data.turned ? 1 - kind : kind] : Number(k === kind))));
+  const answer = (kind) => (data.labels ? [kind] : Array.from({ length: classes }, (_, k) => data.ends[classes === 1 ? Number(data.turned) ^ kind : Number(k === kind)]));
 
   /** Give a point the next class. */
   function flip(j) {

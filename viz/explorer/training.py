@@ -185,6 +185,8 @@ class Training:
         labels = classes > 1 and Y.value.size == Y.value.shape[self.axis]
         squashed, turned = self._meant(live, again[self.prediction], labels)
         ends, graded = _ends(Y.value, classes)
+        if classes > 1 and not labels:
+            graded = not _are_choices(Y.value, self.axis)
         return {
             "X": names[again[X]],
             "Y": names[again[Y]],
@@ -203,7 +205,7 @@ class Training:
             "picture": self.picture,
             "fixed": self.fixed,
             "labels": labels,
-            "squashed": squashed,
+            "squashed": squashed and not graded,
             "turned": turned,
             "ends": ends,
             "graded": graded,
@@ -294,6 +296,17 @@ def _ends(Y: Any, classes: int) -> tuple[list[float], bool]:
         return [-1.0, 1.0], False
     least, most = found[0], found[-1]
     return [least, most if most > least else least + 1], classes == 1 and len(found) != 2
+
+
+def _are_choices(Y: Any, axis: int) -> bool:
+    """Whether answers of several numbers each say one class: of two numbers one stands there once,
+    the smaller one elsewhere; or they are shares of 1.
+    """
+    each = np.sort(np.moveaxis(Y, axis, 0), axis=1)
+    least, most = each.min(), each.max()
+    if (each[:, :-1] == least).all() and (each[:, -1] == most).all() and most > least:
+        return True
+    return bool((least >= 0) and (np.abs(each.sum(axis=1) - 1) < 1e-6).all())
 
 
 def html_path(path: str | os.PathLike[str], who: str) -> Path:

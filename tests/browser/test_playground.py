@@ -409,6 +409,9 @@ def test_answers_of_several_numbers_are_classes_where_one_stands_out(
     page.press("Enter").settled()
     of_point = "[0, 1, 2].map((k) => live.memory.Y[4 * k + 1])"
     assert page.page.evaluate(of_point) == [-1, -1, 1]
+    page.page.evaluate("live.set('X', 0, 1e300)")  # what is too far away to be drawn
+    assert page.settled().find(".plane path[hidden]").count() == 1
+    assert page.click("#undo").settled().find(".plane path[hidden]").count() == 0
 
 
 def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ const plane = (() => {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
   const element = make("div", { class: graded ? "plane graded" : "plane" }, canvas, drawing);
+  const FAR = 1e6; // of the drawing's units, which has no larger numbers
   const MANY = 800; // points that are shown
   const recorded = live.memory[data.X].length / 2; // examples
   const every = Math.ceil(recorded / MANY);
@@ -129,11 +130,11 @@ const plane = (() => {
       const kind = label(j);
       const called = `point ${j}: ${numbers.short(at(0, j))}, ${numbers.short(at(1, j))}`;
       point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${data.names[kind]}`);
-      point.toggleAttribute("hidden", !Number.isFinite(at(0, j) + at(1, j)));
+      const [x, y] = [place(at(0, j), false), place(at(1, j), true)];
+      point.toggleAttribute("hidden", !(Math.hypot(x, y) < FAR));
       if (point.hasAttribute("hidden")) {
         return;
       }
-      const [x, y] = [place(at(0, j), false), place(at(1, j), true)];
       const r = m > 60 ? 4 : 7;
       const forms = [
         `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`,

@@ -414,6 +414,58 @@ def test_answers_of_several_numbers_are_classes_where_one_stands_out(
     assert page.click("#undo").settled().find(".plane path[hidden]").count() == 0
 
 
+def test_axes_of_unlike_lengths_have_scales_of_their_own(open_page: Any, tmp_path: Path) -> None:
+    wide = X * [[1000.0], [0.5]]
+    page = Stepper(open_page(viz.playground(line(wide, Y), path=tmp_path / "p.html")))
+    places = page.page.evaluate("[...document.querySelectorAll('.plane path')].map((one) => "
+                                "[one.getBBox().x, one.getBBox().y])")  # fmt: skip
+    (x0, y0), (x1, y1), *_ = places
+    assert page.find(".plane path").count() == 4
+    assert {round(x) for x, _ in places} == {round(x0), round(places[2][0])}
+    assert (x1 - x0, y0 - y1 > 200, places[2][0] - x0 > 200) == (0, True, True)
+    told = page.find("#training").inner_text()
+    assert "first number of a point, from −150 to 1150; up the second one, from −0.075 to" in told
+    page.find(".plane path").nth(1).focus()
+    page.press("ArrowUp").settled()
+    moved = page.page.evaluate("[live.memory.X[1], live.memory.X[5]]")
+    assert moved == [0, pytest.approx(0.5 + 0.65 / 40)]
+
+
+def normalised() -> Tensor:
+    """A layer that is normalised over the batch."""
+    Z = Tensor(np.eye(2), requires_grad=True, name="W") @ Tensor(X, name="X")
+    N = (Z - Z.mean(axis=1, keepdims=True)) / np.sqrt(Z.var(axis=1, keepdims=True) + 0.1)
+    return ((N.sum(axis=0, keepdims=True) - Tensor(Y, name="Y")) ** 2).mean()
+
+
+def in_a_kernel() -> Tensor:
+    """Answers that are sums over all examples, from weights that are 0."""
+    x, a = Tensor(X, name="X"), Tensor(np.zeros((1, 4)), requires_grad=True, name="a")
+    K = np.exp(-((x[:, :, None] - x[:, None, :]) ** 2).sum(axis=0))
+    return ((a @ K - Tensor(Y, name="Y")) ** 2).mean()
+
+
+def masked() -> Tensor:
+    """A mask as dropout draws it, recorded."""
+    Z = Tensor(np.eye(2), requires_grad=True, name="W") @ Tensor(X, name="X")
+    kept = Z * np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0]])
+    return ((kept.sum(axis=0, keepdims=True) - Tensor(Y, name="Y")) ** 2).mean()
+
+
+@pytest.mark.parametrize("make", [normalised, in_a_kernel, masked])
+def test_s354_what_hangs_on_other_examples_is_not_foretold_of_new_ones(
+    open_page: Any, tmp_path: Path, make: Any
+) -> None:
+    page = Stepper(open_page(viz.playground(make(), path=tmp_path / "p.html")))
+    assert page.find(".plane path").count() == 4
+    assert page.find(".plane canvas").evaluate("(one) => [one.width, one.height]") == [300, 150]
+    assert "What is predicted hangs on the other examples" in page.find("#training").inner_text()
+    path = viz.playground(make(), path=tmp_path / "p.html", picture=(1, 2))
+    page = Stepper(open_page(path))
+    assert page.find(".pad").count() == 0
+    assert "What is predicted hangs on the other examples" in page.find("#training").inner_text()
+
+
 def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -> None:
     p = Tensor(0.1, requires_grad=True, name="p")
     cost = log(p) * 3.0  # no number where ε is larger than p
@@ -445,7 +497,7 @@ def test_of_many_layers_those_are_told_of_that_have_something_to_tell(
     assert all("1 of 2 units dead" in one for one in told)
 
 
-def test_s353_arrays_of_variables_are_inputs_that_can_be_changed(open_page: Any, tmp_path: Path) -> None:
+def test_s353_arrays_of_variables_are_inputs(open_page: Any, tmp_path: Path) -> None:
     ratings, known = np.array([[3.0, 1.0, 2.0], [4.0, 5.0, 1.0]]), np.ones((2, 3))
     U = Tensor(np.ones((2, 1)), requires_grad=True, name="U")
     cost = (known * (U @ np.ones((1, 3)) - ratings) ** 2).sum()

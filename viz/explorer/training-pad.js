@@ -4,6 +4,9 @@
 training.pad = (() => {
   const { make, button } = elements;
   const { answers: data } = training.data;
+  if (!data.alone) {
+    return null;
+  }
   const [rows, columns, channels = 1] = data.picture;
   const { classes, batch, graded, names, ends } = data; // what is drawn is the first of so many
   const counted = graded || (classes === 1 && ends[1] !== 1); // the answer is a number, and no class

@@ -243,6 +243,7 @@ const trainer = (() => {
     ...hint,
     compared.element,
     ...(training.pad ? [training.pad.element, training.pad.tools] : []),
+    ...(training.data.answers?.picture && !training.pad ? [make("p", { class: "meta" }, training.unforetold)] : []),
     units,
     ...(breaker ? [breaker] : []),
     slopes.element,

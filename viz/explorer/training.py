@@ -22,6 +22,7 @@ from viz.explorer.arrays import Arrays, encoded
 from viz.explorer.examples import Examples, arrays_as_leaves
 from viz.explorer.live import Live, place
 from viz.explorer.many import Many
+from viz.explorer.prediction import stands_alone
 
 POINTS = 256  # of a plane, predicted at once
 DEAD, SATURATED = "dead", "saturated"
@@ -204,6 +205,7 @@ class Training:
             "batch": batch,
             "picture": self.picture,
             "fixed": self.fixed,
+            "alone": stands_alone(self.graph, self.prediction, X, self.axis),
             "labels": labels,
             "squashed": squashed and not graded,
             "turned": turned,

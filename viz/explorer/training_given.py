@@ -13,7 +13,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import Leaf, Node, describe
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.data_found import Found
-from viz.explorer.prediction import answer_of
+from viz.explorer.prediction import answer_of, stands_alone
 from viz.explorer.training import Picture, Training
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
@@ -65,7 +65,8 @@ def training_of(
         )
     wanted = prod(picture or (2,))
     pair = None if X is None or Y is None else (X, Y)
-    axis = pair and _axis(*pair, wanted)
+    axes = _axes(*pair, wanted) if pair else []
+    axis = axes[0] if axes else None
     examples = None if axis is None else pair
     drawn = examples if axis is not None and pair and pair[0].shape[-1 - axis] == wanted else None
     if picture is not None and drawn is None:
@@ -77,6 +78,8 @@ def training_of(
         out = again.get(prediction.node)
         if out is None:
             raise ValueError(f"{who}: the cost was not computed from prediction")
+    if out is not None and pair and len(axes) > 1:  # examples are what an answer hangs on alone
+        axis = next((k for k in axes if stands_alone(graph, out, pair[0], k)), axis)
     others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
     return Training(
         graph,
@@ -130,12 +133,11 @@ def _leaf(x: Any, again: Mapping[Node, Node], there: Sequence[Leaf], who: str) -
     return leaf
 
 
-def _axis(X: Leaf, Y: Leaf, features: int) -> int | None:
-    """Along which axis the examples lie: −1 of X (n, m) and Y (k, m), 0 of X (m, n) and Y (m, k),
-    either of Y (m,); of both the one where each has so many features. None where they are no
-    examples.
+def _axes(X: Leaf, Y: Leaf, features: int) -> list[int]:
+    """Along which axes the examples may lie: −1 of X (n, m) and Y (k, m), 0 of X (m, n) and
+    Y (m, k), either of Y (m,); of both those where each has so many features, where there are any.
     """
     if len(X.shape) != 2 or len(Y.shape) not in (1, 2):
-        return None
+        return []
     found = [axis for axis in (-1, 0) if Y.shape[axis] == X.shape[axis] > 0]
-    return next((k for k in found if X.shape[-1 - k] == features), found[0] if found else None)
+    return [k for k in found if X.shape[-1 - k] == features] or found

@@ -108,12 +108,15 @@ def variables_as_leaves(
         for x in arrays_of([node]):
             if isinstance(x, np.ndarray):
                 readers.setdefault(Constant(x), []).append(node)
-    found = []
+    held_by: dict[Constant, _Array] = {}
     for x, nodes in readers.items():
         counts = all(z.op.elementwise or z.op.contracts for z in nodes)
         kind = x.value.dtype.kind
+        if x not in named and x.value.ndim == 2:  # X.T, where X itself is not read
+            x = Constant(x.value.T)
         if named.get(x) in variables and (kind == "f" or (kind in "iu" and counts)):
-            found.append(_Array(x.value, named[x]))
+            held_by.setdefault(x, _Array(x.value, named[x]))
+    found = [*held_by.values()]
     held = [x.value for x in graph.leaves if isinstance(x, Leaf)] + [x.value for x in found]
     if not found or sum(8 * np.size(x) for x in held) > most:
         return graph, {**named}, {node: node for node in graph}
@@ -162,7 +165,8 @@ def _arrays(graph: Graph, named: Mapping[Node, str], picks: Mapping[Node, Any]) 
     for x in (*picks.values(), *others):
         ways = _ways(x)
         if seen.isdisjoint(ways):
-            found.append(_Array(x, named.get(Constant(x))))
+            turned = named.get(Constant(x.T)) if x.ndim == 2 else None
+            found.append(_Array(x, named.get(Constant(x)) or (turned and f"{turned}ᵀ")))
             seen |= ways
     return found
 

@@ -390,6 +390,20 @@ def test_s332_labels_in_an_index_are_points_to_flip_and_logits_are_shares(
     assert page.page.evaluate("live.memory.Y[4]") == 2
 
 
+@pytest.mark.parametrize("kind", [np.float32, float])
+def test_with_as_many_examples_as_recorded_all_is_as_recorded(
+    open_page: Any, tmp_path: Path, kind: Any
+) -> None:
+    x = np.random.default_rng(1).normal(size=(2, 49)).astype(kind)
+    W = Tensor(np.zeros((3, 2), kind), requires_grad=True, name="W")
+    cost = -log_softmax(W @ x, axis=0)[np.arange(49) % 3, np.arange(49)].mean()
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "labels.html")))
+    page.page.evaluate("live.add({ X: [1, 1], Y: [0] }, 0)")
+    assert page.settled().find("#graph [data-resized=true]").count() > 0
+    page.click("#undo").settled()
+    assert page.find("#graph [data-moved=true], #graph [data-resized=true]").count() == 0
+
+
 def net(answers: Any) -> Tensor:
     """Two or three numbers predicted of a point, by their squares."""
     rng = np.random.default_rng(1)

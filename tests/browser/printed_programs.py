@@ -39,7 +39,7 @@ RUN = """
 """
 
 
-def _packed(x: Any) -> str:
+def packed(x: Any) -> str:
     return b64encode(np.ascontiguousarray(x, "<f8").tobytes()).decode()
 
 
@@ -67,7 +67,7 @@ def computed(
         refs = [printed.places[node] for node in nodes]
         told.append({
             "source": printed.source,
-            "given": {name: _packed(x) for name, x in given.items()},
+            "given": {name: packed(x) for name, x in given.items()},
             "wanted": [ref.name for ref in refs],
         })  # fmt: skip
         wanted.append(refs)

@@ -423,6 +423,140 @@ def test_s332_labels_in_an_index_are_points_to_flip_and_logits_are_shares(
     assert page.page.evaluate("live.memory.Y[4]") == 2
 
 
+@pytest.mark.parametrize("kind", [np.float32, float])
+def test_with_as_many_examples_as_recorded_all_is_as_recorded(
+    open_page: Any, tmp_path: Path, kind: Any
+) -> None:
+    x = np.random.default_rng(1).normal(size=(2, 49)).astype(kind)
+    W = Tensor(np.zeros((3, 2), kind), requires_grad=True, name="W")
+    cost = -log_softmax(W @ x, axis=0)[np.arange(49) % 3, np.arange(49)].mean()
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "labels.html")))
+    page.page.evaluate("live.add({ X: [1, 1], Y: [0] }, 0)")
+    assert page.settled().find("#graph [data-resized=true]").count() > 0
+    page.click("#undo").settled()
+    assert page.find("#graph [data-moved=true], #graph [data-resized=true]").count() == 0
+
+
+def net(answers: Any) -> Tensor:
+    """Two or three numbers predicted of a point, by their squares."""
+    rng = np.random.default_rng(1)
+    W = Tensor(rng.normal(size=(len(answers), 2)), requires_grad=True, name="W")
+    return ((W @ Tensor(X, name="X") - Tensor(answers, name="Y")) ** 2).mean()
+
+
+def test_answers_of_several_numbers_are_classes_where_one_stands_out(
+    open_page: Any, tmp_path: Path
+) -> None:
+    numbers = np.array([[0.5, 2.0, 1.0, -1.0], [1.0, 0.0, 3.0, 0.25]])
+    page = Stepper(open_page(viz.playground(net(numbers), path=tmp_path / "p.html")))
+    assert page.find(".plane").count() == 0
+    one_of_three = np.where(np.eye(3)[:, [0, 1, 2, 0]] == 1, 1.0, -1.0)
+    page = Stepper(open_page(viz.playground(net(one_of_three), path=tmp_path / "p.html")))
+    page.find(".plane path").nth(1).focus()
+    page.press("Enter").settled()
+    of_point = "[0, 1, 2].map((k) => live.memory.Y[4 * k + 1])"
+    assert page.page.evaluate(of_point) == [-1, -1, 1]
+    page.page.evaluate("live.set('X', 0, 1e300)")  # what is too far away to be drawn
+    assert page.settled().find(".plane path[hidden]").count() == 1
+    assert page.click("#undo").settled().find(".plane path[hidden]").count() == 0
+
+
+def test_axes_of_unlike_lengths_have_scales_of_their_own(open_page: Any, tmp_path: Path) -> None:
+    wide = X * [[1000.0], [0.5]]
+    page = Stepper(open_page(viz.playground(line(wide, Y), path=tmp_path / "p.html")))
+    places = page.page.evaluate("[...document.querySelectorAll('.plane path')].map((one) => "
+                                "[one.getBBox().x, one.getBBox().y])")  # fmt: skip
+    (x0, y0), (x1, y1), *_ = places
+    assert page.find(".plane path").count() == 4
+    assert {round(x) for x, _ in places} == {round(x0), round(places[2][0])}
+    assert (x1 - x0, y0 - y1 > 200, places[2][0] - x0 > 200) == (0, True, True)
+    told = page.find("#training").inner_text()
+    assert "first number of a point, from −150 to 1150; up the second one, from −0.075 to" in told
+    page.find(".plane path").nth(1).focus()
+    page.press("ArrowUp").settled()
+    moved = page.page.evaluate("[live.memory.X[1], live.memory.X[5]]")
+    assert moved == [0, pytest.approx(0.5 + 0.65 / 40)]
+
+
+def normalised() -> Tensor:
+    """A layer that is normalised over the batch."""
+    Z = Tensor(np.eye(2), requires_grad=True, name="W") @ Tensor(X, name="X")
+    N = (Z - Z.mean(axis=1, keepdims=True)) / np.sqrt(Z.var(axis=1, keepdims=True) + 0.1)
+    return ((N.sum(axis=0, keepdims=True) - Tensor(Y, name="Y")) ** 2).mean()
+
+
+def in_a_kernel() -> Tensor:
+    """Answers that are sums over all examples, from weights that are 0."""
+    x, a = Tensor(X, name="X"), Tensor(np.zeros((1, 4)), requires_grad=True, name="a")
+    K = np.exp(-((x[:, :, None] - x[:, None, :]) ** 2).sum(axis=0))
+    return ((a @ K - Tensor(Y, name="Y")) ** 2).mean()
+
+
+def masked() -> Tensor:
+    """A mask as dropout draws it, recorded."""
+    Z = Tensor(np.eye(2), requires_grad=True, name="W") @ Tensor(X, name="X")
+    kept = Z * np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0]])
+    return ((kept.sum(axis=0, keepdims=True) - Tensor(Y, name="Y")) ** 2).mean()
+
+
+@pytest.mark.parametrize("make", [normalised, in_a_kernel, masked])
+def test_s354_what_hangs_on_other_examples_is_not_foretold_of_new_ones(
+    open_page: Any, tmp_path: Path, make: Any
+) -> None:
+    page = Stepper(open_page(viz.playground(make(), path=tmp_path / "p.html")))
+    assert page.find(".plane path").count() == 4
+    assert page.find(".plane canvas").evaluate("(one) => [one.width, one.height]") == [300, 150]
+    assert "What is predicted hangs on the other examples" in page.find("#training").inner_text()
+    path = viz.playground(make(), path=tmp_path / "p.html", picture=(1, 2))
+    page = Stepper(open_page(path))
+    assert page.find(".pad").count() == 0
+    assert "What is predicted hangs on the other examples" in page.find("#training").inner_text()
+
+
+def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -> None:
+    p = Tensor(0.1, requires_grad=True, name="p")
+    cost = log(p) * 3.0  # no number where ε is larger than p
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "log.html")))
+    marks = page.find("#training .chart").first.locator("text").all_text_contents()
+    assert marks[:2] == ["0", "−6.908"]
+    page.find("#slopes summary").click()
+    told = page.find("#slopes .meta")
+    page.page.wait_for_function("document.querySelector('#slopes .chart .other')")
+    assert "The gradient is wrong" not in told.inner_text()
+    page.page.get_by_label("ε, as a power").fill("0")
+    assert page.find("#slopes circle").count() < 2
+
+
+def test_of_many_layers_those_are_told_of_that_have_something_to_tell(
+    open_page: Any, tmp_path: Path
+) -> None:
+    W = Tensor(np.eye(2) * 0.5, requires_grad=True, name="W")
+    h = Tensor(X, name="X")
+    for _ in range(8):
+        h = relu(W @ h)
+    made = ((h - 1.0) ** 2).mean()
+    page = Stepper(open_page(viz.playground(made, path=tmp_path / "deep.html")))
+    assert page.find(".units").inner_text() == "8 layers, no unit dead or saturated"
+    page.page.evaluate("live.set('W', 0, -0.5)")
+    page.settled()
+    told = page.find(".units li").all_inner_texts()
+    assert len(told) == 8
+    assert all("1 of 2 units dead" in one for one in told)
+
+
+def test_s353_arrays_of_variables_are_inputs(open_page: Any, tmp_path: Path) -> None:
+    ratings, known = np.array([[3.0, 1.0, 2.0], [4.0, 5.0, 1.0]]), np.ones((2, 3))
+    U = Tensor(np.ones((2, 1)), requires_grad=True, name="U")
+    cost = (known * (U @ np.ones((1, 3)) - ratings) ** 2).sum()
+    page = Stepper(open_page(viz.playground(cost, path=tmp_path / "m.html", names=locals())))
+    page.page.evaluate("live.set('known', 4, 0)")
+    page.settled()
+    assert page.page.evaluate("training.cost()") == 14.0
+    page.page.evaluate("live.set('ratings', 0, 1.5)")
+    page.settled()
+    assert page.page.evaluate("training.cost()") == 14.0 - 4.0 + 0.25
+
+
 def test_pictures_and_units_of_examples_in_rows(open_page: Any, tmp_path: Path) -> None:
     W = Tensor(np.eye(4) * 3, requires_grad=True, name="W")
     b = Tensor([0.0, -9.0, 0.0, -9.0], requires_grad=True, name="b")
@@ -596,6 +730,47 @@ def test_a_digit_is_drawn_and_answered(open_page: Any, tmp_path: Path) -> None:
     page.find(".pad canvas").focus()
     page.press("ArrowDown", "Space")
     assert page.find(".bars .best .digit").inner_text() in ("2", "3")
+
+
+def coloured(tmp_path: Path, ends: tuple[float, float] = (0.0, 1.0), **options: Any) -> Path:
+    """Two pictures (1, 2) in colours, and one number that is predicted of each."""
+    X = Tensor(np.array([[1.0, 0, 0, 0, 0, 1], [0, 1.0, 0, 1, 1, 0]]).T, name="X")
+    Y = Tensor([[*ends]], name="Y")
+    w = Tensor(np.array([[0.25, 0, 0, 0, 0, 0]]), requires_grad=True, name="w")
+    cost = (((A := w @ X + 0.5) - Y) ** 2).mean()
+    return viz.playground(
+        cost, path=tmp_path / "p.html", prediction=A, picture=(1, 2, 3), **options
+    )
+
+
+def test_pictures_in_colours_are_shown_with_the_names_of_classes(
+    open_page: Any, tmp_path: Path
+) -> None:
+    page = Stepper(open_page(coloured(tmp_path, classes=("dog", "cat"))))
+    assert page.find(".bars").inner_text().split() == ["dog", "25%", "cat", "75%"]
+    page.page.get_by_label("Example").fill("1")
+    assert page.find(".bars").inner_text().split() == ["dog", "50%", "cat", "50%"]
+    context = "document.querySelector('.paper canvas').getContext('2d')"
+    shown = page.page.evaluate(f"[...{context}.getImageData(0, 0, 2, 1).data]")
+    assert shown == [0, 255, 0, 255, 255, 255, 0, 255]
+    page.find(".paper canvas").click(position={"x": 9, "y": 9})  # a pen has no colours
+    assert page.find(".bars").inner_text().split() == ["dog", "50%", "cat", "50%"]
+    assert page.find("#clear").count() == 0
+    with pytest.raises(ValueError, match="expected classes as 2 names, got 'cat'"):
+        coloured(tmp_path, classes="cat")
+    with pytest.raises(ValueError, match=r"height, width\), or with 3 for colours"):
+        viz.playground(line(X, Y), path=tmp_path / "p.html", picture=(2, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((-1.0, 1.0), ["0", "13%", "1", "88%"]), ((7.5, 20.25), ["answer", "0.75"])],
+)
+def test_an_answer_between_other_ends_and_one_that_is_a_number(
+    open_page: Any, tmp_path: Path, ends: Any, said: list[str]
+) -> None:
+    page = Stepper(open_page(coloured(tmp_path, ends)))
+    assert page.find(".bars").inner_text().split() == said
 
 
 def test_a_rate_too_large_is_said_and_ends_it(open_page: Any, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tinygrad_dnn.compiler.javascript.kernels import ROWS, WITHOUT
 from tinygrad_dnn.graph import Graph, Node, trace
 
 UNITS = 4  # in the last place: of each number of an elementwise op, of the largest number elsewhere
+UNITS_OF = {"svd_parts": 16, "pinv": 16}  # whose slopes divide by differences of singular values
 
 
 class Pass(NamedTuple):
@@ -39,7 +40,8 @@ def both_passes(z: Tensor, who: str = "", elementwise: bool = False) -> Pass:
     if z.requires_grad:
         tensors += backward_again(forward).gradients.values()
     values = {t.node: t.numpy() for t in tensors}
-    printed = javascript(Graph(trace(values).nodes, tuple(values)), forward=forward.graph.nodes)
+    graph = Graph(trace(values).nodes, tuple(values))
+    printed = javascript(graph, forward=forward.graph.nodes, values=values)
     known = {n: x for n, x in values.items() if n in printed.places}
     each = frozenset(forward.graph.outputs) if elementwise else frozenset()
     return Pass(who, printed, known, each)
@@ -63,12 +65,13 @@ def _wrong(p: Pass, answers: list[Any]) -> Iterator[str]:
     finite = [np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in p.values.values()]
     largest = max([0.0, *map(float, finite)])
     single = any(x.dtype == np.float32 for x in p.values.values())
+    units = UNITS_OF.get(p.who.partition("(")[0], UNITS)
     for (node, expected), found in zip(p.values.items(), answers, strict=True):
         expected = np.asarray(expected, float)
         size = np.abs(expected) if node in p.each else np.full_like(expected, largest)
         unit = np.spacing(size.astype(np.float32) if single else size)
         with np.errstate(invalid="ignore"):
-            fits = (found == expected) | (np.abs(found - expected) <= UNITS * unit)
+            fits = (found == expected) | (np.abs(found - expected) <= units * unit)
         fits |= np.isnan(found) & np.isnan(expected)
         if p.values[node].dtype == np.float32:
             with np.errstate(over="ignore"):
@@ -106,7 +109,7 @@ def printable(kind: Any) -> tuple[list[Pass], set[str]]:
     return passes, refused
 
 
-# What no page computes: of orders and axes many are right, and found by a search.
+# What no page computes: of many right orders NumPy's own.
 UNPRINTED = {*WITHOUT}
 
 
@@ -154,6 +157,59 @@ def test_s331_matrices_are_factorised_and_singular_ones_give_no_error(page: Any)
     regular = both_passes(np.linalg.inv(A + np.eye(2)).sum(), "inverse")
     (found,) = computed(page, [(regular.printed, {"A": -np.eye(2)}, [*regular.values])])
     assert not np.isfinite(found[-1]).any()  # where NumPy raises LinAlgError
+
+
+def searched(A: Any) -> Tensor:
+    """Eigenvalues, singular values and the vectors of both."""
+    x = Tensor(A, requires_grad=True, name="A")
+    w, V = np.linalg.eigh(x @ x.T if A.shape[0] < A.shape[1] else x.T @ x)
+    U, s, Vh = np.linalg.svd(x, full_matrices=False)
+    weights = np.arange(1.0, len(s) + 1)
+    signs = V[:, -1] @ A.ravel()[: min(A.shape)] + U[:, 0] @ A[:, 1] + Vh[1] @ A[2]
+    return signs + (w[-3:] * weights[:3]).sum() + (s * weights).sum()
+
+
+@pytest.mark.parametrize("shape", [(20, 12), (9, 30), (16, 16)])
+def test_s352_eigenvectors_and_singular_vectors_have_the_signs_of_the_recorded_ones(
+    page: Any, shape: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(7)
+    passed = both_passes(searched(rng.normal(size=shape)), "searched")
+    other = rng.normal(size=shape)
+    (found,) = computed(page, [(passed.printed, {}, [*passed.values])])
+    for (node, expected), ours in zip(passed.values.items(), found, strict=True):
+        least = 1e-11 * np.abs(expected).max(initial=1e-3)
+        np.testing.assert_allclose(ours, expected, atol=float(least), err_msg=repr(node))
+    # Of other numbers what hangs on no sign is right.
+    names = ("svd_parts", "eigh_parts")
+    parts = [n for n in passed.values if n.op and n.op.name in names]
+    known = {n.op.name: x for n, x in both_passes(searched(other)).values.items() if n.op}
+    found = computed(page, [(passed.printed, {"A": other}, parts)])[0]
+    for node, ours in zip(parts, found, strict=True):
+        np.testing.assert_allclose(np.abs(ours), np.abs(known[node.op.name]), atol=1e-9)
+
+
+def test_equal_ones_have_vectors_that_are_orthogonal(page: Any) -> None:
+    """Of a matrix of low rank, of zeros and of one with equal eigenvalues."""
+    rng = np.random.default_rng(3)
+    low = rng.normal(size=(7, 2)) @ rng.normal(size=(2, 5))
+    for A in (low, low.T, np.zeros((4, 3)), np.diag([2.0, 2.0, -1.0])):
+        x = Tensor(A, name="A")
+        made = [np.linalg.svd(x, full_matrices=False)[0], np.linalg.eigh(x @ x.T)[0]]
+        whole = trace([*(t.node for t in made), np.linalg.pinv(x).node])
+        there = {n.op.name: n for n in whole if n.op}
+        wanted = tuple(there[name] for name in ("svd_parts", "eigh_parts", "pinv"))
+        graph = Graph(trace(wanted).nodes, wanted)
+        parts, pairs, inverse = computed(page, [(javascript(graph), {}, graph.outputs)])[0]
+        m = len(A)
+        U, s, V = parts[:, :m], parts[:, m], parts[:, m + 1 :]
+        for rows in (U, V, pairs[1:]):
+            np.testing.assert_allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-14)
+        np.testing.assert_allclose((U.T * s) @ V, A, atol=1e-13)
+        np.testing.assert_allclose((pairs[1:] * pairs[0]) @ pairs[1:].T, A @ A.T, atol=1e-13)
+        np.testing.assert_allclose(A @ inverse @ A, A, atol=1e-13)
+        nan = computed(page, [(javascript(graph), {"A": A + np.nan}, graph.outputs)])[0]
+        assert all(np.isnan(x).all() for x in nan)
 
 
 AWKWARD = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e300, -1e-320, np.inf, -np.inf, np.nan])

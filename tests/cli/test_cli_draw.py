@@ -257,6 +257,8 @@ def test_a_page_that_trains(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> Non
     text, story = page("model.h5", "--data", "train.h5", "--live")
     assert [p["name"] for p in story["training"]["parameters"]][:2] == ["W1", "b1"]
     assert "const trainer" in text
+    answers = story["training"]["answers"]  # its examples are pictures (4, 4, 3)
+    assert (answers["picture"], answers["names"]) == ([4, 4, 3], ["night", "day"])
     shown = capsys.readouterr().out
     m = next(node for node in story["nodes"].values() if node["name"] == "X")["shape"][1]
     assert f"its cost on {m} examples" in shown
@@ -266,6 +268,19 @@ def test_a_page_that_trains(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> Non
     assert 1 <= fewer < m
     assert call("explore", "mynet.py:cost", "--live") == DONE
     assert "one number" in complaint(capsys, "explore", "mynet.py:value", "--live")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_a_page_trains_on_as_the_model_was_trained(optimizer: str) -> None:
+    words = ("--layers", "64,3,10", "--head", "softmax", "--optimizer", optimizer)
+    given = ("--learning-rate", 0.004, "--iterations", 1, "--out", "run")
+    assert call("train", *words, *given) == DONE
+    _, story = page("run/model.h5", "--live", "--examples", 20)
+    training = story["training"]
+    assert training["answers"]["picture"] == [8, 8, 1]
+    assert training["answers"]["names"] == [*"0123456789"]
+    known = {"adam": ("adam", 0.004), "rmsprop": ("gradient descent", 0.1)}
+    assert (training["optimiser"], training["rate"]) == known[optimizer]
 
 
 def test_what_was_edited_since_cannot_be_explored(capsys: Out) -> None:

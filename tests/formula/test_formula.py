@@ -221,3 +221,30 @@ def test_a_formula_read_back_has_the_value_of_the_expression(tree: Any) -> None:
     assume(all(np.isfinite(v) and abs(v) < 1e100 for v in values))
     text = formulas(graph, {leaf.node: name for name, leaf in leaves.items()}, 10**6)[result.node]
     np.testing.assert_allclose(read(text, VALUES), result.item(), rtol=1e-9, err_msg=text)
+
+
+class Unwalked(dict[Any, str]):
+    """Names that may be asked for, but not looked through: a page asks for each of its rules."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all names are looked through")
+
+    items = values = keys = __iter__
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_formula_looks_up_the_names_that_it_reads_and_no_others(beside: bool) -> None:
+    hidden = tg.tanh(W @ X + x)
+    named = Unwalked({n.node: str(n.name) for n in (W, X, x)})
+    graph = trace([(hidden * hidden).node])
+    assert formulas(graph, named, beside=beside)[hidden.node] == "tanh(W X + x)"
+
+
+def test_only_what_is_asked_for_is_written_and_what_stands_in_it() -> None:
+    a, b = W @ X, tg.tanh(x * y)
+    c = b + a
+    graph, names = trace([(c * z).node]), {n.node: str(n.name) for n in (W, X, x, y, z)}
+    every = formulas(graph, names)
+    found = formulas(graph, names | {a.node: "A"}, only=[c.node])
+    assert found[c.node] == "tanh(x ⊙ y) + A"
+    assert found.keys() == every.keys() - {a.node, graph.outputs[0]}

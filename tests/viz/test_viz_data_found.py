@@ -149,3 +149,17 @@ def test_arrays_that_variables_hold_are_leaves_of_a_page() -> None:
     np.testing.assert_allclose(slopes, gradients(cost, w))
     same, *_ = variables_as_leaves(graph, names_of(graph, held), held, 100)  # too many bytes
     assert same is graph
+
+
+def test_an_array_of_which_only_the_transpose_is_read_is_found_by_its_name() -> None:
+    cost = ((X.T @ w - y) ** 2).mean()
+    graph, held = trace([cost.node]), {"X": X, "w": w}
+    for more in (cost, cost + (W[:2] @ X).sum()):  # read as it is, too: one leaf
+        graph = trace([more.node])
+        opened, named, _ = variables_as_leaves(graph, names_of(graph, held), held, 10_000)
+        there = [leaf.value for leaf in opened.leaves if named.get(leaf) == "X"]
+        assert [x.shape for x in there] == [X.shape]
+        assert replay(opened)[opened.outputs[0]] == pytest.approx(more.item(), rel=1e-14)
+    _, named, _, x, _ = found_in(cost, X=X)
+    assert x is not None
+    assert named[x] == "Xᵀ"

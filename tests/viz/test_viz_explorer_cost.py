@@ -14,6 +14,7 @@ from drawings import named
 
 import viz
 from tinygrad_dnn import Tensor, scope, tanh
+from viz.explorer.page import FARTHEST, _affordable
 
 
 def recurrent(n: int) -> Tensor:
@@ -67,3 +68,16 @@ def test_twice_the_graph_is_about_twice_the_work(
     monkeypatch.setattr("viz.explorer.page._svg", lambda scene, labels: "<svg></svg>")
     once, twice = (calls(make, k, tmp_path / "page.html") for k in (n, 2 * n))
     assert twice <= 2.25 * once
+
+
+class Rows:
+    """A picture whose arrows cross so many rows."""
+
+    def __init__(self, reach: int) -> None:
+        self.reach = lambda: reach
+
+
+def test_pictures_are_drawn_as_far_as_there_is_time_but_the_first_always() -> None:
+    rows = [10 * FARTHEST, FARTHEST // 2, FARTHEST, FARTHEST // 2, 10]
+    found = _affordable(({}, Rows(n)) for n in rows)  # type: ignore[misc]
+    assert [scene.reach() for _, scene in found] == [rows[0], rows[1], rows[3], rows[4]]

@@ -27,7 +27,14 @@ def run(args: argparse.Namespace) -> int:
     title = args.title or Path(args.what).name
     try:
         if args.live:
-            viz.playground(what.graph, path=out, names=what.names, merge=merge, title=title)
+            viz.playground(
+                what.graph,
+                path=out,
+                names=what.names,
+                merge=merge,
+                title=title,
+                **what.training,
+            )
         else:
             viz.explore(what.graph, out, what.names, merge=merge, title=title)
     except StaleValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,19 +23,28 @@ from tinygrad_dnn.data import Dataset
 from tinygrad_dnn.graph import Graph
 from tinygrad_dnn.network import one_hot
 from tinygrad_dnn.train import Model, Settings, load_model
+from tinygrad_dnn.train.settings import NUMBERS
 from viz.subject import graph_of
 
 DRAWN_EXAMPLES, SEED = 209, 1  # of random examples; the document has 209 pictures
+# Optimisers that a page has too, by the names of `train`.
+ON_PAGES = {"sgd": "gradient descent", "momentum": "momentum", "adam": "adam"}
 OF_MODELS = ("data", "x", "y", "split", "examples")  # options that a function has no use for
 
 
 class Subject(NamedTuple):
-    """A graph, names for what has none of its own in it, and what it is in a few words."""
+    """A graph, names for what has none of its own in it, and what it is in a few words.
+
+    Attributes:
+        is_model: it is that of a model file.
+        training: how a page that trains begins, arguments of `viz.playground`.
+    """
 
     graph: Graph
     names: Mapping[str, Tensor]
     description: str
     is_model: bool
+    training: Mapping[str, Any] = MappingProxyType({})
 
 
 def subject(args: argparse.Namespace, examples: int | None) -> Subject:
@@ -101,7 +111,25 @@ def _model(args: argparse.Namespace, examples: int | None) -> Subject:
     layers = "-".join(map(str, saved.layer_dims))
     m = X.shape[1]
     description = f"{args.what}, {layers}, its cost on {m:,} example{'s' * (m > 1)} {origin}"
-    return Subject(graph, {}, description, is_model=True)
+    return Subject(graph, {}, description, True, _training(model, X.data))
+
+
+def _training(model: Model, X: Any) -> dict[str, Any]:
+    """How a page begins that trains a model: as the model was trained, as far as a page can; with
+    its pictures, where the examples are some with numbers from 0 to 1.
+    """
+    settings, shape = model.settings, model.checkpoint.x_shape
+    found: dict[str, Any] = {}
+    own = (getattr(settings, name) for name in NUMBERS[settings.optimizer])
+    if settings.optimizer in ON_PAGES and all(x is None for x in own):
+        found["optimizer"] = ON_PAGES[settings.optimizer]
+        found["learning_rate"] = settings.learning_rate
+    if settings.head != "linear":
+        found["classes"] = model.classes
+        is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+        if is_picture and X.min() >= 0 and X.max() <= 1:
+            found["picture"] = shape
+    return found
 
 
 def examples_of(model: Model, args: argparse.Namespace) -> tuple[Any, Any, str]:

@@ -6,7 +6,7 @@ Only elements of MathML Core.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
@@ -52,15 +52,19 @@ def text_and_mathml(
     beside: bool = True,
     within: dict[Node, Written] | None = None,
     quiet: Container[Node] = (),
+    only: Collection[Node] | None = None,
 ) -> dict[Node, tuple[str, str]]:
     """Each op node's formula both as text and as `mathml` gives it.
 
     Args:
-        within: `text_and_mathml_pieces` of another graph, which this one is computed from.
+        within: `text_and_mathml_pieces` of this graph, or of another, which it is computed from.
         quiet: steps of derivative rules, whose plumbing is not written.
+        only: the nodes that are asked for, see `formulas`.
     """
     scripts: list[Script] = [UNICODE, MathML(known or {})]
-    both = written(graph, names, longest, scripts, beside=beside, known=within, quiet=quiet)
+    both = written(
+        graph, names, longest, scripts, beside=beside, known=within, quiet=quiet, only=only
+    )
     return {node: (text, markup) for node, (text, markup) in both.items()}
 
 

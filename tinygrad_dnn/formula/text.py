@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ def formulas(
     longest: int = 72,
     beside: bool = True,
     quiet: Container[Node] = (),
+    only: Collection[Node] | None = None,
 ) -> dict[Node, str]:
     """Each op node's formula in its inputs' names: `W1 X + b1`.
 
@@ -49,8 +50,9 @@ def formulas(
     Args:
         beside: whether each stands beside its own shape, which then need not be said.
         quiet: steps of derivative rules, whose plumbing is not written, see `plumbing`.
+        only: the nodes that are asked for; the formulas that these are made of come along.
     """
-    formulas = written(graph, names, longest, [UNICODE], beside=beside, quiet=quiet)
+    formulas = written(graph, names, longest, [UNICODE], beside=beside, quiet=quiet, only=only)
     return {node: texts[0] for node, texts in formulas.items()}
 
 
@@ -70,21 +72,24 @@ def written(
     known: dict[Node, Written] | None = None,
     whole: bool = False,
     quiet: Container[Node] = (),
+    only: Collection[Node] | None = None,
 ) -> dict[Node, tuple[str, ...]]:
     """Each op node's formula in several scripts; the length in the first decides for all.
 
     Args:
         beside: whether each stands beside its own shape.
-        known: `pieces` of other graphs, which the nodes of this one are computed from.
+        known: `pieces` of this graph, in the same names, or of others, which the nodes of this one
+            are computed from.
         whole: whether the result of a composed function is written as its call, `median(x)`, on
             its own line too, and not only where it is read; not where one of its steps has a name.
         quiet: steps of derivative rules, whose plumbing is not written.
+        only: see `formulas`.
     """
-    within = pieces(graph, names, longest, scripts, style, known, quiet)
+    within = pieces(graph, names, longest, scripts, style, known, quiet, only)
     done = ChainMap(within, known or {})
     alone = Pen(names, scripts, style, True, quiet)
     calls = calls_of(graph)
-    steps = (x for x in names if isinstance(x, Node) and x.op and x not in calls)
+    steps = (x for x in graph if whole and x.op and x not in calls and x in names)
     named_inside = {part for x in steps for part in x.scope}
     lines: dict[Node, Written] = {}  # where it differs from what stands within a formula
     for node in within:
@@ -111,18 +116,36 @@ def pieces(
     style: Style = own_formula,
     known: dict[Node, Written] | None = None,
     quiet: Container[Node] = (),
+    only: Collection[Node] | None = None,
 ) -> dict[Node, Written]:
     """Each op node as it is written where it stands within a formula, see `written`."""
     pen = Pen(names, scripts, style, False, quiet)
     calls = calls_of(graph)
     own: dict[Node, Written] = {}
-    done = ChainMap(own, known or {})
+    known = known or {}
+    done = ChainMap(own, known)
+    wanted = None if only is None else _made_of(only, names)
     for node in graph:
-        if node in calls:
+        if wanted is not None and node not in wanted:
+            continue
+        if node in known:
+            own[node] = known[node]
+        elif node in calls:
             own[node] = pen.called(calls[node], done, longest)
         elif node.op is not None:
             own[node] = pen.fitted(node, done, longest)
     return own
+
+
+def _made_of(ends: Collection[Node], names: Container[Node]) -> set[Node]:
+    """The nodes that the formulas of these are made of: what has a name stands there by that."""
+    found = {*ends}
+    stack = [*found]
+    while stack:
+        new = {x for x in stack.pop().parents if x not in names} - found
+        found |= new
+        stack += new
+    return found
 
 
 class _Bare:

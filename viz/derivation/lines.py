@@ -289,7 +289,8 @@ class Lines:
         """The gradient of x, cut off at the gradients of the owners, in their measure and its;
         None if it is made of more nodes than `most`.
         """
-        known = [z for z in owners if z in self.unknown]
+        # Of results whose gradients are one and the same the last one lends it its name.
+        known = sorted((z for z in owners if z in self.unknown), key=by_index)
         # Where all of it comes from gradients in that measure, the measure goes through; not where
         # one was the number 1, which left nothing in the formula to be cut off at.
         alike = len(known) == len(owners) and all(map(self._is_scaled, known))

@@ -124,15 +124,20 @@ def _names(
     values = {beside.get(node, node) for node in called}
     seeds = [x for g, x in beside.items() if g.op is None and x not in named]
     if seeds:  # d(x + y) = 1, but dh9 = 1 of what is longer
-        texts = formulas(whole, distinct_names(whole, named, values), LONGEST_STEP, beside=False)
+        texts = _texts(whole, distinct_names(whole, named, values), seeds)
         values |= {x for x in seeds if len(texts.get(x, "")) > LONGEST_TWICE}
     names = distinct_names(whole, named, values)
-    texts = formulas(whole, names, LONGEST_STEP, beside=False)
+    seeds = [x for x in seeds if x not in names]
+    texts = _texts(whole, names, seeds)
     return names | {
         g: f"d{names[x]}" if x in names else f"d({texts.get(x, 'tensor')})"
         for g, x in beside.items()
         if x in names or g.op is None  # a seed stands in formulas by its name alone
     }
+
+
+def _texts(whole: Graph, names: Mapping[Node, str], seeds: Collection[Node]) -> dict[Node, str]:
+    return formulas(whole, names, LONGEST_STEP, beside=False, only=seeds) if seeds else {}
 
 
 def _homes(

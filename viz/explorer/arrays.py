@@ -33,9 +33,8 @@ class Arrays:
         return self._places.get(id(x))
 
     def data(self, budget: int) -> list[dict[str, Any]]:
-        """All of them; the numbers themselves of the smallest, as far as `budget` numbers go.
-
-        A single number has no statistics beside it.
+        """All of them; the numbers themselves of the smallest, as far as `budget` numbers go, and
+        statistics of the others.
         """
         kept = 0
         whole = set()
@@ -49,7 +48,7 @@ class Arrays:
                 "dtype": str(x.dtype),
                 "size": x.size,
                 "data": encoded(x) if i in whole else None,
-                "stats": None if i in whole and x.size == 1 else statistics(x),
+                "stats": None if i in whole else statistics(x),
             }
             for i, x in enumerate(self.values)
         ]

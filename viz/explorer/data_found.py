@@ -35,6 +35,13 @@ class Found(NamedTuple):
     X: Leaf | None
     Y: Leaf | None
 
+    def opened(self, variables: Mapping[str, Any], most: int) -> Found:
+        """The same with the arrays that variables hold as leaves, see `variables_as_leaves`."""
+        graph, named, now = variables_as_leaves(self.graph, self.named, variables, most)
+        again = {x: now[y] for x, y in self.again.items() if y in now}
+        leaves: list[Any] = [None if x is None else now[x] for x in (self.X, self.Y)]
+        return Found(graph, named, again, leaves[0], leaves[1])
+
 
 @dataclass(frozen=True, eq=False)
 class _Array:
@@ -101,12 +108,15 @@ def variables_as_leaves(
         for x in arrays_of([node]):
             if isinstance(x, np.ndarray):
                 readers.setdefault(Constant(x), []).append(node)
-    found = []
+    held_by: dict[Constant, _Array] = {}
     for x, nodes in readers.items():
         counts = all(z.op.elementwise or z.op.contracts for z in nodes)
         kind = x.value.dtype.kind
+        if x not in named and x.value.ndim == 2:  # X.T, where X itself is not read
+            x = Constant(x.value.T)
         if named.get(x) in variables and (kind == "f" or (kind in "iu" and counts)):
-            found.append(_Array(x.value, named[x]))
+            held_by.setdefault(x, _Array(x.value, named[x]))
+    found = [*held_by.values()]
     held = [x.value for x in graph.leaves if isinstance(x, Leaf)] + [x.value for x in found]
     if not found or sum(8 * np.size(x) for x in held) > most:
         return graph, {**named}, {node: node for node in graph}
@@ -155,7 +165,8 @@ def _arrays(graph: Graph, named: Mapping[Node, str], picks: Mapping[Node, Any]) 
     for x in (*picks.values(), *others):
         ways = _ways(x)
         if seen.isdisjoint(ways):
-            found.append(_Array(x, named.get(Constant(x))))
+            turned = named.get(Constant(x.T)) if x.ndim == 2 else None
+            found.append(_Array(x, named.get(Constant(x)) or (turned and f"{turned}ᵀ")))
             seen |= ways
     return found
 

@@ -22,6 +22,8 @@ from tinygrad_dnn.formula.constants import Constant
 from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 
 SAME = 1e-9  # relative, of the cost with every example taken twice
+# Which multiples of m numbers may be, what is likely first: 1/(2m) stands before sums of squares.
+MULTIPLES = ((1,), (2,), (1, 2), ())
 FEW = 3  # leaves beside X and Y of which each is tried in both ways
 
 
@@ -47,13 +49,13 @@ class Examples:
         self.axis = axis
         self.m: int = X.shape[self.axis]
         self.beside: dict[Node, bool] = {}
-        self.numbers = False  # whether a number that equals m, or 1/m, is m
+        self.multiples: Sequence[int] = ()  # a number that equals one of m, or 1 by it, is that
         here = self._cost(self.m)
         if not np.isfinite(here):
             raise Fixed(f"the cost is {here}")
         reasons = []
-        for beside, numbers in self._ways():
-            self.beside, self.numbers = beside, numbers
+        for beside, multiples in self._ways():
+            self.beside, self.multiples = beside, multiples
             try:
                 twice = self._cost(2 * self.m)
             except (ValueError, TypeError, IndexError) as error:
@@ -65,8 +67,8 @@ class Examples:
             reasons.append("with every example taken twice the cost is another one: take its mean")
         raise Fixed(max(reasons))  # one that could be recorded says more
 
-    def _ways(self) -> Iterator[tuple[dict[Node, bool], bool]]:
-        """What may hang on m beside X and Y: `beside` and `numbers`, what is likely first."""
+    def _ways(self) -> Iterator[tuple[dict[Node, bool], Sequence[int]]]:
+        """What may hang on m beside X and Y: `beside` and `multiples`, what is likely first."""
         fitting: list[Node] = [
             leaf
             for leaf in self.graph.leaves
@@ -78,8 +80,8 @@ class Examples:
         for leaves in sets:
             for shares in product((False, True), repeat=min(len(leaves), FEW)):
                 more = repeat(shares[-1], len(leaves) - len(shares)) if shares else ()
-                for numbers in (True, False):
-                    yield dict(zip(leaves, (*shares, *more), strict=True)), numbers
+                for multiples in MULTIPLES:
+                    yield dict(zip(leaves, (*shares, *more), strict=True)), multiples
 
     def _cost(self, m: int) -> float:
         there = dict(zip(self.graph, self.recorded(m, exact=True).tensors, strict=True))
@@ -116,15 +118,15 @@ class Examples:
 
     def _other(self, x: Any, m: int) -> Any:
         """A number that stands in the graph, for another m."""
-        if not self.numbers or np.ndim(x) or self.m == 1 or np.asarray(x).dtype.kind not in "if":
+        if not self.multiples or np.ndim(x) or self.m == 1 or np.asarray(x).dtype.kind not in "if":
             return x
         # In float32 1/m is another number.
         kind: Any = x.dtype.type if isinstance(x, (np.ndarray, np.generic)) else type(x)
-        for sign in (1, -1):
-            if x == sign * self.m:
-                return kind(sign * m)
-            if x == kind(sign / self.m) != 0:
-                return kind(sign / m)
+        for factor in (sign * k for k in self.multiples for sign in (1, -1)):
+            if x == factor * self.m:
+                return kind(factor * m)
+            if x == kind(1 / (factor * self.m)) != 0:
+                return kind(1 / (factor * m))
         return x
 
 

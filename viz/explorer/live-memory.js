@@ -26,6 +26,9 @@ const held = (() => {
   /** A number that is written as a·m + b. */
   const at = (v) => (Array.isArray(v) ? v[0] * m + v[1] : v);
 
+  /** α·mᵏ, rounded as the division by m is that was recorded. */
+  const power = ([alpha, k]) => (k < 0 ? alpha / m : alpha * m ** k);
+
   /** The inputs of the program that runs; those that only the one with mistakes has are switches. */
   const names = () => Object.keys({ ...story.live.inputs, ...data.inputs });
 
@@ -33,7 +36,7 @@ const held = (() => {
   function fix() {
     for (const [name, one] of Object.entries(data.constants)) {
       if (Array.isArray(one)) {
-        memory[name].fill(one[0] * m ** one[1]);
+        memory[name].fill(power(one));
       } else {
         memory[name].set(unpack(one, memory[name].length));
       }
@@ -177,7 +180,7 @@ const held = (() => {
       values[k] = new Float64Array(arrays[k].size);
       values[k].shape = arrays[k].shape;
       if (k in many.still) {
-        values[k].fill(many.still[k][0] * m ** many.still[k][1]);
+        values[k].fill(arrays[k].dtype === "float32" ? Math.fround(power(many.still[k])) : power(many.still[k]));
       }
       if (arrays[k].data !== null) {
         numbers.keep(arrays[k], values[k]);

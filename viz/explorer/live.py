@@ -59,7 +59,8 @@ class Live:
         # A formula, as the gradient of what has no name is called, is no name of memory.
         short = {self.image(n): name for n, name in names.items() if name.isidentifier()}
         ahead = [*map(self.image, forward.graph)]
-        self.printed: Printed = javascript(graph, short, ahead)
+        values = {self.image(t.node): t.numpy() for t in self.tensors}
+        self.printed: Printed = javascript(graph, short, ahead, values)
         self.source = self.printed.source
 
     def _hold(

@@ -33,7 +33,7 @@ from viz.explorer.many import Many
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
-from viz.folding.views import open_scopes, views
+from viz.folding.views import View, open_scopes, views
 from viz.page import asset, json_in_html, page, properties, script
 from viz.palette import DARK, LIGHT
 from viz.progress import progress
@@ -67,7 +67,7 @@ TRAINING = tuple(
 PAD = "explorer/training-pad.js"  # to draw on, where examples are pictures
 LINK = ("explorer/explorer-link.js",)  # the last: the address has the say where a page opens
 LONGEST_TITLE = 120
-FARTHEST = 4_000  # rows that the arrows of another picture than the first cross; more take minutes
+FARTHEST = 3_500  # rows that the arrows of other pictures than the first cross, see `_affordable`
 NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistics
 
 
@@ -192,8 +192,7 @@ def _written(
     ways = views(graph, homes, named)
     if training is not None:  # everything open, or everything folded: the page stays small
         ways = sorted(ways, key=len)[:: max(1, len(ways) - 1)]
-    seen = [(view, Scene(graph, hosts, homes, view, names=named)) for view in ways]
-    seen = [seen[0], *((view, shown) for view, shown in seen[1:] if shown.reach() <= FARTHEST)]
+    seen = _affordable((view, Scene(graph, hosts, homes, view, names=named)) for view in ways)
     ways, scenes = [view for view, _ in seen], {" ".join(view): shown for view, shown in seen}
     pictures: dict[str, str] = {}
     for k, (folded, shown) in enumerate(scenes.items(), 1):
@@ -272,9 +271,7 @@ def _told(story: Fields) -> Fields:
            for part in ("contributions", "rules")}
         for name, node in story["nodes"].items()
     }  # fmt: skip
-    # Of numbers that are there themselves the page knows what is typical.
-    arrays = [{**x, "stats": x["stats"] if x["data"] is None else None} for x in story["arrays"]]
-    return {**story, "nodes": nodes, "arrays": arrays, "texts": [*texts]}
+    return {**story, "nodes": nodes, "texts": [*texts]}
 
 
 def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]) -> str:
@@ -282,6 +279,20 @@ def _title(title: str | None, outputs: Iterable[Node], named: Mapping[Node, str]
     known = [visible(named[node]) for node in outputs if named.get(node, "").strip()]
     text = title if title and title.strip() else ", ".join(known) or "backpropagation"
     return visible(text.strip(), LONGEST_TITLE)
+
+
+def _affordable(seen: Iterable[tuple[View, Scene]]) -> list[tuple[View, Scene]]:
+    """The first way to fold and those of the others for which there is time: a layout takes about
+    as long as the square of the rows that its arrows cross.
+    """
+    first, *others = seen
+    found, left = [first], FARTHEST**2
+    for view, scene in others:
+        cost = scene.reach() ** 2
+        if cost <= left:
+            found.append((view, scene))
+            left -= cost
+    return found
 
 
 def _svg(scene: Scene, labels: Labels) -> str:

@@ -16,7 +16,7 @@ from viz.explorer.data_found import data_found
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
-from viz.explorer.training import html_path, opened, within
+from viz.explorer.training import Picture, html_path, opened, within
 from viz.explorer.training_given import training_of
 from viz.subject import graph_of, names_of
 
@@ -33,7 +33,8 @@ def playground(
     prediction: Tensor | None = None,
     learning_rate: float = 0.1,
     optimizer: str = "gradient descent",
-    picture: tuple[int, int] | None = None,
+    picture: Picture | None = None,
+    classes: Sequence[str] | None = None,
     starts: Mapping[str, Any] | None = None,
     steps: Sequence[Caption] | None = None,
     names: Mapping[str, Any] | None = None,
@@ -64,11 +65,13 @@ def playground(
         learning_rate: what the page begins with.
         optimizer: "gradient descent", "momentum" (0.9) or "adam", as `tinygrad_dnn.optim` has them.
         picture: height and width of the pictures that the examples of X are, with numbers from 0 to
-            1; the page then has a pad to draw one on, and shows the answer as bars.
+            1; the page then has a pad to draw one on, and shows the answer as bars. With a third
+            number, 3, they have colours, and the page shows examples instead of a pad.
+        classes: what the classes are called, in their order; by default 0, 1, ...
         starts: other values to start from, each under a name of yours: a mapping from the
             parameters' names to arrays, or these in order. On the page a second run starts from
             one of them, or as the first one with another rate, on the same data.
-        names, steps, merge, title: see `explore`.
+        names, steps, merge, title: see `explore`; an array that one of `names` holds is an input.
 
     Returns:
         The path.
@@ -76,8 +79,8 @@ def playground(
     Raises:
         TypeError: what is given is no Tensor.
         ValueError: the cost is not one number, depends on no parameter or not on what is given, or
-            is made of ops that a page can't compute, which are named; or a step is about what is
-            not there.
+            is made of ops that a page can't compute, which are named; there are not as many names
+            as classes; or a step is about what is not there.
 
     Example: `viz.playground((w * w).sum(), w, "bowl.html", learning_rate=0.5)`.
     """
@@ -88,7 +91,10 @@ def playground(
         named.setdefault(graph.outputs[0], "cost")
     captions = checked(steps, "playground")
     found = data_found(graph, named, data, prod(picture or (2,)), names)
-    training = training_of(found, parameters, prediction, learning_rate, optimizer, picture, starts)
+    found = found.opened(names or {}, LARGEST)
+    training = training_of(
+        found, parameters, prediction, learning_rate, optimizer, picture, classes, starts
+    )
     graph, named = opened(found.graph, found.named, training)
     graph, named = within(graph, named, training, LARGEST)
     try:

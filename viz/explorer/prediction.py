@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dnn.autodiff.retrace import forward_again
+from tinygrad_dnn.autodiff.tensor import Tensor, record
 from tinygrad_dnn.formula.constants import Constant
-from tinygrad_dnn.graph import Graph, Leaf, Node
+from tinygrad_dnn.graph import Graph, Leaf, Node, trace
 from tinygrad_dnn.rewrite.nodes import key_of
 
 
@@ -36,6 +38,41 @@ def answer_of(graph: Graph, named: Mapping[Node, str], X: Leaf, Y: Leaf) -> Node
     all_of_it = set() if known else _between(graph, X)
     found = known or [x for x in fit if x in all_of_it]
     return found[-1] if found else None
+
+
+def stands_alone(graph: Graph, prediction: Node, X: Leaf, axis: int) -> bool:
+    """Whether what is predicted of an example hangs on it alone: not on the others, as after a
+    normalisation over the batch and in a kernel, nor on its place among them, as where a mask of
+    dropout was recorded.
+
+    It is tried, with parameters a little beside the recorded ones, which may all be 0.
+    """
+    m = X.shape[axis]
+    rng = np.random.default_rng(0)
+    beside = {
+        x: x.value * rng.uniform(0.8, 1.2, x.shape) + rng.uniform(0.05, 0.1, x.shape)
+        for x in graph.leaves
+        if isinstance(x, Leaf) and x.requires_grad
+    }
+    part = trace([prediction])
+
+    def predicted(order: Any) -> Any:
+        def made(node: Node, inputs: Sequence[Any]) -> Tensor:
+            if not isinstance(node, Leaf):
+                return record(node.op, inputs, node.meta)
+            value = np.take(X.value, order, axis) if node is X else beside.get(node, node.value)
+            return Tensor(np.asarray(value, node.dtype))
+
+        out = forward_again(part, made).tensors[-1].numpy()
+        return np.moveaxis(out, axis, 0)
+
+    each = np.arange(m)
+    half = (m + 1) // 2
+    here, repeated, turned = map(predicted, (each, each % half, np.roll(each, 1)))
+    close = 1e-3 if here.dtype == np.float32 else 1e-8
+    least = close * float(np.abs(here[np.isfinite(here)]).max(initial=0))
+    pairs = (repeated[:half], here[:half]), (turned, np.roll(here, 1, axis=0))
+    return all(np.allclose(x, y, close, least, equal_nan=True) for x, y in pairs)
 
 
 PRIME = 2**61 - 1

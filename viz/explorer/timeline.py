@@ -64,7 +64,8 @@ class Story:
         self.named, self.scene, self.problems = named, scene, problems
         self.arrays = Arrays()
         self.longest = LONGEST if len(self.graph) <= MANY else SHORT
-        inner = text_and_mathml(self.graph, named, LONGEST_INNER, beside=False)
+        unnamed = [x for x in self.backward.gradients if x not in named]
+        inner = text_and_mathml(self.graph, named, LONGEST_INNER, beside=False, only=unnamed)
         self.slopes = {  # what the gradient of a node is called
             x: visible(
                 f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
@@ -82,8 +83,10 @@ class Story:
         names |= {g: together.named[g] for g in self.named_slopes}
         self.names = {node: visible(name) for node, name in names.items()}
         self.simpler = {} if backward is None else self._simpler(forward, backward)
-        self.formulas = text_and_mathml(self.graph, self.names, self.longest, quiet=self.quiet)
         self._pieces = text_and_mathml_pieces(self.graph, self.names, self.longest)
+        self.formulas = text_and_mathml(
+            self.graph, self.names, self.longest, within=self._pieces, quiet=self.quiet
+        )
         self._given: dict[tuple[Node, int], tuple[str, str]] = {}
         self.parts: dict[Node, list[tuple[Node, int]]] = {}  # the uses whose contributions add up
         self.sent: dict[Node, list[int]] = {}  # the inputs that a node's rule gives something

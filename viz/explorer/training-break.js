@@ -8,7 +8,7 @@ const breaker = (() => {
     return null;
   }
   const words = make("ul", { class: "said", role: "status", "aria-label": "What the checker says" });
-  const who = make("p", { class: "meta", hidden: "" }, "The checker of gradients, of such a rule for z = f(x):");
+  const who = make("p", { class: "meta", hidden: "" }, "The checker of gradients, of such a rule for z = f(x), on a small sample of its own:");
   const rows = rules.map(({ node, to, switch: name, mistakes: ids }) => {
     const mistakes = ids.map((k) => known[k]);
     const title = `${story.called(node)} → ${story.nodes[to].gradientName}`;

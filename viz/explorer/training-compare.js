@@ -14,7 +14,7 @@ const compared = (() => {
   const rate = make("input", { type: "number", step: "any", min: 0, value: training.state.rate, "aria-label": "Learning rate of the second run" });
   const rule = make("select", { "aria-label": "Optimiser of the second run" }, ...training.rules.map((name) => make("option", name === training.state.optimiser ? { selected: "" } : {}, name)));
   const status = make("p", { class: "meta", role: "status" });
-  const canvas = plane ? make("canvas", { "aria-hidden": "true" }) : null;
+  const canvas = plane && training.data.answers.alone ? make("canvas", { "aria-hidden": "true" }) : null;
   const picture_of = canvas ? [make("div", { class: "plane", hidden: "", role: "img", "aria-label": "What the second run predicts" }, canvas)] : [];
   const element = make(
     "details",

@@ -4,8 +4,8 @@
 const plane = (() => {
   const { make, shape } = elements;
   const { answers: data } = training.data;
-  if (data === null || data.picture !== null) {
-    return null;
+  if (data === null || data.picture !== null || (data.graded && data.classes > 1)) {
+    return null; // several numbers have no one colour
   }
   const [LEAST, MOST] = [8, 48]; // cells along a side
   const BUDGET = 30; // milliseconds of a picture
@@ -18,22 +18,29 @@ const plane = (() => {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const drawing = shape("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": "The points; arrows move one, Enter gives it another class, Insert adds one beside it, Delete takes it away" });
   const element = make("div", { class: graded ? "plane graded" : "plane" }, canvas, drawing);
+  const FAR = 1e6; // of the drawing's units, which has no larger numbers
   const MANY = 800; // points that are shown
   const recorded = live.memory[data.X].length / 2; // examples
   const every = Math.ceil(recorded / MANY);
   let points = new Map(); // by example, those that are shown
   const able = live.m() !== null; // to add points and to take them away
   let chosen = 0; // the point that the Tab key reaches
-  let low = 0;
-  let high = 1;
+  const UNLIKE = 5; // so many times as long as the other one: then each axis has its own scale
+  let low = [0, 0]; // of both axes
+  let high = [1, 1];
   let size = LEAST; // cells along a side, as many as there is time for
 
   /** The plane reaches a little further than the points. */
   function reach() {
-    const known = X.filter(Number.isFinite);
-    const [least, most] = [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), -Infinity)];
-    const margin = 0.15 * (most - least || 1);
-    [low, high] = known.length > 0 ? [least - margin, most + margin] : [-1, 1];
+    const ends = (x) => (x.length > 0 ? [x.reduce((a, b) => Math.min(a, b)), x.reduce((a, b) => Math.max(a, b))] : [-0.5, 0.5]);
+    const each = [0, 1].map((row) => ends(Array.from({ length: m }, (_, j) => at(row, j)).filter(Number.isFinite)));
+    const both = ends(each.flat());
+    const [short, long] = each.map(([least, most]) => most - least).toSorted((a, b) => a - b);
+    [low, high] = [0, 1].map((end) => each.map((own) => {
+      const [least, most] = long > UNLIKE * short && short > 0 ? own : both;
+      const margin = 0.15 * (most - least || 1);
+      return end === 0 ? least - margin : most + margin;
+    }));
   }
 
   /** An answer as −1 for the one end of what was recorded, 1 for the other. */
@@ -51,7 +58,7 @@ const plane = (() => {
     return best;
   }
 
-  const place = (v, up) => SIDE * (up ? high - v : v - low) / (high - low);
+  const place = (row, j) => (SIDE * (row === 0 ? at(0, j) - low[0] : high[1] - at(1, j))) / (high[row] - low[row]);
   const label = (j) => (graded ? 0 : data.labels ? Y[j] : classes === 1 ? Number(signed(Y[j]) > 0 !== data.turned) : likeliest(Y, j, m));
 
   /** Colours of the theme. */
@@ -71,8 +78,11 @@ const plane = (() => {
   /** Between two colours. */
   const mixed = (from, to, share) => from.map((v, k) => v + (to[k] - v) * share);
 
-  /** What a run predicts at every cell, as many at a time as were recorded. */
+  /** What a run predicts at every cell, as many at a time as were recorded; nothing, where it hangs on the other points. */
   function paint(into = canvas, run = training.state) {
+    if (!data.alone) {
+      return;
+    }
     const begin = performance.now();
     const cells = size * size;
     Object.assign(into, { width: size, height: size });
@@ -84,8 +94,8 @@ const plane = (() => {
       const out = training.predicted((given) => {
         for (let j = 0; j < batch; j += 1) {
           const cell = Math.min(from + j, cells - 1);
-          given[live.spot(0, j, batch, 2)] = low + (((cell % size) + 0.5) / size) * (high - low);
-          given[live.spot(1, j, batch, 2)] = high - ((Math.floor(cell / size) + 0.5) / size) * (high - low);
+          given[live.spot(0, j, batch, 2)] = low[0] + (((cell % size) + 0.5) / size) * (high[0] - low[0]);
+          given[live.spot(1, j, batch, 2)] = high[1] - ((Math.floor(cell / size) + 0.5) / size) * (high[1] - low[1]);
         }
       }, run);
       for (let j = 0; j < batch && from + j < cells; j += 1) {
@@ -128,12 +138,12 @@ const plane = (() => {
     points.forEach((point, j) => {
       const kind = label(j);
       const called = `point ${j}: ${numbers.short(at(0, j))}, ${numbers.short(at(1, j))}`;
-      point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${kind}`);
-      point.toggleAttribute("hidden", !Number.isFinite(at(0, j) + at(1, j)));
+      point.setAttribute("aria-label", graded ? `${called}, ${numbers.short(Y[j])}` : `${called}, class ${data.names[kind]}`);
+      const [x, y] = [place(0, j), place(1, j)];
+      point.toggleAttribute("hidden", !(Math.hypot(x, y) < FAR));
       if (point.hasAttribute("hidden")) {
         return;
       }
-      const [x, y] = [place(at(0, j), false), place(at(1, j), true)];
       const r = m > 60 ? 4 : 7;
       const forms = [
         `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`,
@@ -147,7 +157,7 @@ const plane = (() => {
   }
 
   /** The answer for an example of a class. */
-  const answer = (kind) => (data.labels ? [kind] : Array.from({ length: classes }, (_, k) => (classes === 1 ? data.ends[data.turned ? 1 - kind : kind] : Number(k === kind))));
+  const answer = (kind) => (data.labels ? [kind] : Array.from({ length: classes }, (_, k) => data.ends[classes === 1 ? Number(data.turned) ^ kind : Number(k === kind)]));
 
   /** Give a point the next class. */
   function flip(j) {
@@ -175,11 +185,11 @@ const plane = (() => {
   /** The place under a pointer. */
   function where({ clientX, clientY }) {
     const box = drawing.getBoundingClientRect();
-    return [low + ((clientX - box.left) / box.width) * (high - low), high - ((clientY - box.top) / box.height) * (high - low)];
+    return [low[0] + ((clientX - box.left) / box.width) * (high[0] - low[0]), high[1] - ((clientY - box.top) / box.height) * (high[1] - low[1])];
   }
 
   /** Whether a pointer is beside the plane. */
-  const outside = (event) => where(event).some((v) => v < low || v > high);
+  const outside = (event) => where(event).some((v, row) => v < low[row] || v > high[row]);
 
   function move(j, x, y) {
     live.change(data.X, [0, 1].map((row) => live.spot(row, j, m, 2)), [x, y].map((v) => Number(v.toPrecision(6))));
@@ -217,8 +227,8 @@ const plane = (() => {
       }, { once: true });
     });
     point.addEventListener("keydown", (event) => {
-      const by = (high - low) / 40;
-      const ways = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, by], ArrowDown: [0, -by] };
+      const [across, up] = [0, 1].map((row) => (high[row] - low[row]) / 40);
+      const ways = { ArrowLeft: [-across, 0], ArrowRight: [across, 0], ArrowUp: [0, up], ArrowDown: [0, -up] };
       const next = { PageUp: -1, PageDown: 1 }[event.key];
       if (event.key in ways) {
         move(j, at(0, j) + ways[event.key][0], at(1, j) + ways[event.key][1]);
@@ -228,7 +238,7 @@ const plane = (() => {
       } else if (able && (event.key === "Delete" || event.key === "Backspace")) {
         remove(j);
       } else if (able && event.key === "Insert") {
-        add(at(0, j) + by, at(1, j) + by);
+        add(at(0, j) + across, at(1, j) + up);
       } else if (next !== undefined) {
         const shown = [...points.keys()];
         choose(shown.at((shown.indexOf(j) + next) % shown.length));
@@ -277,6 +287,7 @@ const plane = (() => {
   }
   place_all();
   reach();
-  const some = every > 1 ? `One of ${every} points is shown. ` : "";
+  const ends = [0, 1].map((row) => `from ${numbers.short(low[row], 3)} to ${numbers.short(high[row], 3)}`);
+  const some = [`Across the first number of a point, ${ends[0]}; up the second one, ${ends[1]}. `, every > 1 ? `One of ${every} points is shown. ` : "", data.alone ? "" : `${training.unforetold} `].join("");
   return { element, draw, paint, able, graded, some };
 })();

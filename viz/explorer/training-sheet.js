@@ -6,6 +6,7 @@ const trainer = (() => {
   const { short } = numbers;
   const { state } = training;
   const SPEEDS = { "op by op": null, "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
+  const MANY = 6; // layers that are all told of
   const BUDGET = 10; // milliseconds of a frame for steps
   const [WIDTH, HEIGHT, LEFT] = [400, 150, 76];
   const slider = document.getElementById("slider");
@@ -34,7 +35,8 @@ const trainer = (() => {
     const before = sound(training.before());
     const second = sound(training.second()?.curve ?? []);
     const costs = [...points, ...before, ...second].map(([, cost]) => cost);
-    const [low, high] = [Math.min(0, ...costs), Math.max(...costs, 1e-300)];
+    const [low, top] = [Math.min(0, ...costs), Math.max(0, ...costs)];
+    const high = top > low ? top : low + 1; // of no cost at all, or of 0
     const last = Math.max(1, state.steps, ...[...before, ...second].map(([step]) => step));
     const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
     const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
@@ -53,9 +55,9 @@ const trainer = (() => {
     chart.setAttribute("aria-label", known() ? `cost after ${state.steps} steps: ${short(training.cost())}` : `the costs of ${state.steps} steps`);
   }
 
-  /** How many units of a layer answer 0 to every example; how much is saturated. */
+  /** How many units of a layer answer 0 to every example; how much is saturated. Of many layers only those are told of which there is something to tell. */
   function watch() {
-    units.replaceChildren(...training.data.units.map(({ node, kind, value }) => {
+    const told = training.data.units.map(({ node, kind, value }) => {
       const { shape: sizes } = story.nodes[node];
       const [among, m] = training.data.rows ? [sizes[1], sizes[0]] : sizes; // units, examples
       const x = new Float64Array(among * m);
@@ -68,7 +70,10 @@ const trainer = (() => {
       mark(node, kind, count / all);
       const name = story.nodes[node].name || story.nodes[node].op;
       return make("li", { class: count > 0 ? kind : "" }, kind === "dead" ? `${name}: ${count} of ${all} ${words}` : `${name}: ${count}${words}`);
-    }));
+    });
+    const some = told.length > MANY ? told.filter(({ className }) => className) : told;
+    const none = make("li", {}, `${told.length} layers, no unit dead or saturated`);
+    units.replaceChildren(...(some.length > 0 || told.length === 0 ? some : [none]));
   }
 
   /** A box whose units answer no more is grey or red as far as they don't. */
@@ -238,6 +243,7 @@ const trainer = (() => {
     ...hint,
     compared.element,
     ...(training.pad ? [training.pad.element, training.pad.tools] : []),
+    ...(training.data.answers?.picture && !training.pad ? [make("p", { class: "meta" }, training.unforetold)] : []),
     units,
     ...(breaker ? [breaker] : []),
     slopes.element,

@@ -68,7 +68,9 @@ const slopes = (() => {
     }
     const { slope, found, least } = measure();
     const now = found.find(({ power }) => power === POWERS[Number(range.value)]);
-    const path = (k) => found.map(({ power, errors }, n) => `${n ? "L" : "M"}${x(power).toFixed(1)},${y(errors[k]).toFixed(1)}`).join("");
+    const sound = (k) => found.filter(({ errors }) => Number.isFinite(errors[k])); // far away a cost may be no number
+    const path = (k) => sound(k).map(({ power, errors }, n) => `${n ? "L" : "M"}${x(power).toFixed(1)},${y(errors[k]).toFixed(1)}`).join("");
+    const nearby = Math.min(...sound(1).map(({ errors }) => errors[1]));
     const text = (words, left, top, anchor = "end") => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
     drawing.replaceChildren(
       shape("path", { class: "axis", d: `M${LEFT},8V${HEIGHT - BELOW}H${WIDTH - 8}` }),
@@ -76,10 +78,10 @@ const slopes = (() => {
       ...[0, -4, -8, -12].map((power) => text(`1e${power}`.replace("-", "−"), x(power), HEIGHT - 8, "middle")),
       shape("path", { class: "one", d: path(0) }),
       shape("path", { class: "other", d: path(1) }),
-      ...now.errors.map((error, k) => shape("circle", { class: k ? "other" : "one", cx: x(now.power), cy: y(error), r: 5 })),
+      ...[0, 1].filter((k) => sound(k).includes(now)).map((k) => shape("circle", { class: k ? "other" : "one", cx: x(now.power), cy: y(now.errors[k]), r: 5 })),
     );
-    drawing.setAttribute("aria-label", `relative error against ε: least ${short(Math.min(...found.map(({ errors }) => errors[1])))} for the central difference`);
-    const wrong = found.length > 1 && Math.min(...found.map(({ errors }) => errors[1])) > least ? "The gradient is wrong: no ε brings them together. " : "";
+    drawing.setAttribute("aria-label", `relative error against ε: least ${short(nearby)} for the central difference`);
+    const wrong = found.length > 1 && nearby > least && Number.isFinite(nearby) ? "The gradient is wrong: no ε brings them together. " : "";
     line.textContent = `${wrong}ε = ${short(now.epsilon)}: gradient ${short(slope)}, central difference ${short(now.central)} (error ${short(now.errors[1])}, dashed), forward ${short(now.forward)} (error ${short(now.errors[0])})`;
   }
 

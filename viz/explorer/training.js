@@ -189,6 +189,7 @@ const training = (() => {
     rules: Object.keys(rules),
     cost: read,
     curve: (known) => (known ? [...state.curve, [state.steps, read()]] : state.curve),
+    unforetold: "What is predicted hangs on the other examples too, or on an example's place among them: of new ones nothing is foretold.",
     pad: null, // training-pad.js, where columns of X are pictures
   };
 })();

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
 from math import prod
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +22,30 @@ from viz.explorer.arrays import Arrays, encoded
 from viz.explorer.examples import Examples, arrays_as_leaves
 from viz.explorer.live import Live, place
 from viz.explorer.many import Many
+from viz.explorer.prediction import stands_alone
 
 POINTS = 256  # of a plane, predicted at once
 DEAD, SATURATED = "dead", "saturated"
 WATCHED = {relu: DEAD, sigmoid: SATURATED, tanh: SATURATED}
 
 Fields = dict[str, Any]
+Picture = tuple[int, int] | tuple[int, int, int]
 
 
-def _is_hidden(layer: Node, graph: Graph) -> bool:
-    """Whether parameters stand behind a layer: of the last one answers near 0 or 1 are wanted."""
-    behind = {layer}
+def _hidden(layers: Sequence[Node], graph: Graph) -> set[Node]:
+    """Those of the layers that parameters stand behind: of the last one answers near 0 or 1 are
+    wanted.
+    """
+    own = {layer: 1 << k for k, layer in enumerate(layers)}
+    of: dict[Node, int] = {}  # the layers that a node is one of or follows from, as bits
+    found = 0
     for node in graph:
-        if behind.intersection(node.parents):
-            if prod(node.shape) > 1 and any(
-                x.requires_grad and x not in behind for x in node.parents
-            ):
-                return True
-            behind.add(node)
-    return False
+        before = reduce(or_, (of[x] for x in node.parents), 0)
+        if before and prod(node.shape) > 1:  # it joins them with what does not follow from them
+            joined = (before & ~of[x] for x in node.parents if x.requires_grad)
+            found = reduce(or_, joined, found)
+        of[node] = before | own.get(node, 0)
+    return {layer for layer, bit in own.items() if bit & found}
 
 
 class Training:
@@ -50,7 +57,8 @@ class Training:
         data: the inputs and the answers, leaves too; None where there are none.
         prediction: what is compared with the answers; None where there is none.
         rate, optimiser: what the page begins with.
-        picture: height and width, where the examples of X are pictures.
+        picture: height and width, and 3 of colours, where the examples of X are pictures.
+        classes: what these are called; by default 0, 1, ...
         starts: other values of the parameters, by name.
         examples: the leaves that hold the examples; None where there are none.
         axis: along which they do, see `Examples`.
@@ -71,7 +79,8 @@ class Training:
         prediction: Node | None,
         rate: float,
         optimiser: str,
-        picture: tuple[int, int] | None = None,
+        picture: Picture | None = None,
+        classes: Sequence[str] = (),
         starts: Mapping[str, Sequence[Any]] | None = None,
         examples: tuple[Leaf, Leaf] | None = None,
         axis: int = -1,
@@ -81,7 +90,7 @@ class Training:
         self.again: dict[Node, Node] = {**(again or {node: node for node in graph})}
         self.examples, self.axis = examples, axis
         self.parameters, self.given, self.prediction = parameters, data, prediction
-        self.picture, self.starts = picture, starts or {}
+        self.picture, self.classes, self.starts = picture, classes, starts or {}
         self.note = ""
         self.rate, self.optimiser = rate, optimiser
         self.predictor = "null"
@@ -120,6 +129,12 @@ class Training:
             if again[p] in slopes and live.place(slopes[again[p]].node) is not None
         ]
         (cost,) = live.forward.graph.outputs
+        layers = [
+            n for n in live.forward.graph
+            if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
+        ]  # fmt: skip
+        hidden = _hidden(layers, live.forward.graph)
+        watched = [n for n in layers if WATCHED[n.op] == DEAD or n in hidden]
         return {
             "parameters": [fields for _, fields in trained],
             "starts": {
@@ -134,9 +149,7 @@ class Training:
             "optimiser": self.optimiser,
             "units": [
                 {"node": ids[n], "kind": WATCHED[n.op], "value": arrays.place(values[n].numpy())}
-                for n in live.forward.graph
-                if n.op in WATCHED and len(n.shape) == 2 and live.place(n) is not None
-                if WATCHED[n.op] == DEAD or _is_hidden(n, live.forward.graph)
+                for n in watched
             ],
             "answers": self._answers(live, again, names),
         }
@@ -173,6 +186,8 @@ class Training:
         labels = classes > 1 and Y.value.size == Y.value.shape[self.axis]
         squashed, turned = self._meant(live, again[self.prediction], labels)
         ends, graded = _ends(Y.value, classes)
+        if classes > 1 and not labels:
+            graded = not _are_choices(Y.value, self.axis)
         return {
             "X": names[again[X]],
             "Y": names[again[Y]],
@@ -186,11 +201,13 @@ class Training:
             "out": place(printed.places[out]),
             "shape": list(out.shape),
             "classes": classes,
+            "names": [*self.classes] or [*map(str, range(max(2, classes)))],
             "batch": batch,
             "picture": self.picture,
             "fixed": self.fixed,
+            "alone": stands_alone(self.graph, self.prediction, X, self.axis),
             "labels": labels,
-            "squashed": squashed,
+            "squashed": squashed and not graded,
             "turned": turned,
             "ends": ends,
             "graded": graded,
@@ -281,6 +298,17 @@ def _ends(Y: Any, classes: int) -> tuple[list[float], bool]:
         return [-1.0, 1.0], False
     least, most = found[0], found[-1]
     return [least, most if most > least else least + 1], classes == 1 and len(found) != 2
+
+
+def _are_choices(Y: Any, axis: int) -> bool:
+    """Whether answers of several numbers each say one class: of two numbers one stands there once,
+    the smaller one elsewhere; or they are shares of 1.
+    """
+    each = np.sort(np.moveaxis(Y, axis, 0), axis=1)
+    least, most = each.min(), each.max()
+    if (each[:, :-1] == least).all() and (each[:, -1] == most).all() and most > least:
+        return True
+    return bool((least >= 0) and (np.abs(each.sum(axis=1) - 1) < 1e-6).all())
 
 
 def html_path(path: str | os.PathLike[str], who: str) -> Path:

@@ -13,8 +13,8 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.graph import Leaf, Node, describe
 from tinygrad_dnn.optim import check_learning_rate
 from viz.explorer.data_found import Found
-from viz.explorer.prediction import answer_of
-from viz.explorer.training import Training
+from viz.explorer.prediction import answer_of, stands_alone
+from viz.explorer.training import Picture, Training
 
 OPTIMISERS = ("gradient descent", "momentum", "adam")
 
@@ -25,7 +25,8 @@ def training_of(
     prediction: Tensor | None,
     rate: float,
     optimiser: str,
-    picture: tuple[int, int] | None = None,
+    picture: Picture | None = None,
+    classes: Sequence[str] | None = None,
     starts: Mapping[str, Any] | None = None,
 ) -> Training:
     """Check what `playground` was given.
@@ -58,9 +59,14 @@ def training_of(
             f"{who}: the cost depends on no parameter; make them with "
             "Tensor(..., requires_grad=True)"
         )
+    if picture is not None and (len(picture) not in (2, 3) or picture[2:] not in ((), (1,), (3,))):
+        raise ValueError(
+            f"{who}: expected picture=(height, width), or with 3 for colours behind, got {picture}"
+        )
     wanted = prod(picture or (2,))
     pair = None if X is None or Y is None else (X, Y)
-    axis = pair and _axis(*pair, wanted)
+    axes = _axes(*pair, wanted) if pair else []
+    axis = axes[0] if axes else None
     examples = None if axis is None else pair
     drawn = examples if axis is not None and pair and pair[0].shape[-1 - axis] == wanted else None
     if picture is not None and drawn is None:
@@ -72,6 +78,8 @@ def training_of(
         out = again.get(prediction.node)
         if out is None:
             raise ValueError(f"{who}: the cost was not computed from prediction")
+    if out is not None and pair and len(axes) > 1:  # examples are what an answer hangs on alone
+        axis = next((k for k in axes if stands_alone(graph, out, pair[0], k)), axis)
     others = {name: _start(name, values, chosen, named) for name, values in (starts or {}).items()}
     return Training(
         graph,
@@ -81,6 +89,7 @@ def training_of(
         rate,
         optimiser,
         picture,
+        _names(classes, out, axis),
         others,
         examples,
         -1 if axis is None else axis,
@@ -105,6 +114,16 @@ def _start(name: str, values: Any, parameters: Sequence[Leaf], named: Mapping[No
     return found
 
 
+def _names(classes: Sequence[str] | None, out: Node | None, axis: int | None) -> Sequence[str]:
+    """The names of the classes, if there is one for each that is predicted."""
+    if classes is None or out is None or axis is None:
+        return ()
+    n = max(2, prod(out.shape) // out.shape[axis])
+    if isinstance(classes, str) or len(classes) != n:
+        raise ValueError(f"playground: expected classes as {n} names, got {classes!r}")
+    return [*map(str, classes)]
+
+
 def _leaf(x: Any, again: Mapping[Node, Node], there: Sequence[Leaf], who: str) -> Leaf:
     if not isinstance(x, Tensor):
         raise TypeError(f"{who}: expected a parameter as a Tensor, got {type(x).__name__}")
@@ -114,12 +133,11 @@ def _leaf(x: Any, again: Mapping[Node, Node], there: Sequence[Leaf], who: str) -
     return leaf
 
 
-def _axis(X: Leaf, Y: Leaf, features: int) -> int | None:
-    """Along which axis the examples lie: −1 of X (n, m) and Y (k, m), 0 of X (m, n) and Y (m, k),
-    either of Y (m,); of both the one where each has so many features. None where they are no
-    examples.
+def _axes(X: Leaf, Y: Leaf, features: int) -> list[int]:
+    """Along which axes the examples may lie: −1 of X (n, m) and Y (k, m), 0 of X (m, n) and
+    Y (m, k), either of Y (m,); of both those where each has so many features, where there are any.
     """
     if len(X.shape) != 2 or len(Y.shape) not in (1, 2):
-        return None
+        return []
     found = [axis for axis in (-1, 0) if Y.shape[axis] == X.shape[axis] > 0]
-    return next((k for k in found if X.shape[-1 - k] == features), found[0] if found else None)
+    return [k for k in found if X.shape[-1 - k] == features] or found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
@@ -121,10 +121,27 @@ def result_of(ops: Sequence[Node], read_by: Mapping[Node, Sequence[Node]], outpu
     return found[0] if len(found) == 1 else None
 
 
+class _Outside(Mapping[Node, str]):
+    """The names of the nodes that are not inside: no copy, as each of many boxes has its own."""
+
+    def __init__(self, named: Mapping[Node, str], inside: Collection[Node]) -> None:
+        self.named, self.inside = named, inside
+
+    def __getitem__(self, node: Node) -> str:
+        if node in self.inside:
+            raise KeyError(node)
+        return self.named[node]
+
+    def __iter__(self) -> Iterator[Node]:
+        return (node for node in self.named if node not in self.inside)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def formula_of(result: Node, ops: Collection[Node], named: Mapping[Node, str]) -> str:
     """`A1 = relu(W1 X + b1)`: what comes from outside by name, what is inside written out."""
-    inside = set(ops)
-    given = {node: name for node, name in named.items() if node not in inside}
+    given = _Outside(named, set(ops))
     text = formulas(Graph(list(ops), (result,)), given, LONGEST_FORMULA)[result]
     return f"{named[result]} = {text}" if result in named else text
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tinygrad_dnn.compiler.javascript.matrices import FACTORS
+from tinygrad_dnn.compiler.javascript.spectra import ROTATIONS
 
 HELPERS: Mapping[str, str] = MappingProxyType({
     "rint": """\
@@ -126,7 +127,7 @@ function order(x, at, step, n) {
   const after = (a, b) => (a !== a ? (b !== b ? 0 : 1) : b !== b ? -1 : a - b || 0);
   return Array.from({ length: n }, (_, i) => i).sort((i, j) => after(value(i), value(j)));
 }""",
-    **FACTORS,
+    **FACTORS, **ROTATIONS,
 })  # fmt: skip
 
 

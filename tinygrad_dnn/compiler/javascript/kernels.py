@@ -27,6 +27,7 @@ from tinygrad_dnn.compiler.javascript.loops import (
     whole,
 )
 from tinygrad_dnn.compiler.javascript.matrices import MATRICES
+from tinygrad_dnn.compiler.javascript.spectra import SPECTRA
 from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops.contraction import einsum_terms
 
@@ -344,17 +345,13 @@ ROWS: Mapping[str, Row] = MappingProxyType({
     "take": movement.take, "scatter_add": movement.scatter_add,
     "i0": _expression("i0", "bessel(x, 0)"), "i0_derivative": _of_order("i0", "bessel"),
     "sinc_derivative": _of_order("sinc", "sincDerivative"),
-    **MATRICES,
+    **MATRICES, **SPECTRA,
     "take_along_axis": movement.take_along, "scatter_along_axis": movement.scatter_along,
 })  # fmt: skip
 
 # Ops without a row, as one calls them in NumPy, and why.
-_SEARCH = "it is found by a search that a page does not have"
 WITHOUT: Mapping[str, tuple[str, str]] = MappingProxyType({
     "argpartition": (
         "np.argpartition", "of the many orders that are right NumPy's own can't be foretold"
     ),
-    "eigenvalues": ("np.linalg.eigvalsh", _SEARCH), "eigh_parts": ("np.linalg.eigh", _SEARCH),
-    "singular_values": ("np.linalg.svdvals", _SEARCH), "svd_parts": ("np.linalg.svd", _SEARCH),
-    "pinv": ("np.linalg.pinv", _SEARCH),
 })  # fmt: skip

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from tinygrad_dnn.graph import Node
+
 Shape = tuple[int, ...]
 # What kernels call their arrays, the result first; and loops their variables.
 PARAMETERS = (*"zxywvuts", *(f"x{k}" for k in range(2, 60)))
@@ -63,6 +65,9 @@ class Writer(Protocol):
 
     def constant(self, value: Any) -> Ref:
         """An array that never changes."""
+
+    def recorded(self, node: Node) -> Any:
+        """The value that a node had when it was recorded; zeros where that is not known."""
 
     def in_order(self, x: Ref) -> Ref:
         """The same elements in C order: x itself, or a copy."""

@@ -185,9 +185,7 @@ function reflected(z, to, x, at, rows, columns) {
 })  # fmt: skip
 
 
-def _each(
-    g: Writer, name: str, z: Ref, xs: Sequence[Ref], ranks: Sequence[int], *body: str
-) -> None:
+def each(g: Writer, name: str, z: Ref, xs: Sequence[Ref], ranks: Sequence[int], *body: str) -> None:
     """Loops over the leading axes. In the lines {0}, {1}, ... stand for where a matrix of z and of
     each array begins; `ranks` are the axes that z and they have of their own.
     """
@@ -208,42 +206,42 @@ def _solve(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     rank = min(len(y.shape), 2)
     n, columns = x.shape[-1], y.shape[-1] if rank == 2 else 1
     text = f"solved(z, {{0}}, x, {{1}}, y, {{2}}, {n}, {columns});"
-    _each(g, "solve", z, xs, [rank, 2, rank], text)
+    each(g, "solve", z, xs, [rank, 2, rank], text)
 
 
 def _inv(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     n = z.shape[-1]
     text = f"solved(z, {{0}}, x, {{1}}, y, {{2}}, {n}, {n});"
-    _each(g, "inv", z, [*xs, g.constant(np.eye(n))], [2, 2, 2], text)
+    each(g, "inv", z, [*xs, g.constant(np.eye(n))], [2, 2, 2], text)
 
 
 def _triangular(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     n, columns = z.shape[-2:]
     lower = "true" if node.meta.get("lower", True) else "false"
     text = f"substituted(z, {{0}}, x, {{1}}, y, {{2}}, {n}, {columns}, {lower});"
-    _each(g, "triangular", z, xs, [2, 2, 2], text)
+    each(g, "triangular", z, xs, [2, 2, 2], text)
 
 
 def _det(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
-    _each(g, "det", z, xs, [0, 2], f"z[{{0}}] = determinant(x, {{1}}, {xs[0].shape[-1]});")
+    each(g, "det", z, xs, [0, 2], f"z[{{0}}] = determinant(x, {{1}}, {xs[0].shape[-1]});")
 
 
 def _cofactors(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
-    _each(g, "cofactors", z, xs, [2, 2], f"adjugate(z, {{0}}, x, {{1}}, {z.shape[-1]});")
+    each(g, "cofactors", z, xs, [2, 2], f"adjugate(z, {{0}}, x, {{1}}, {z.shape[-1]});")
 
 
 def _slogdet(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     n = xs[0].shape[-1]
-    _each(g, "slogdet", z, xs, [1, 2], f"logDeterminant(z, {{0}}, x, {{1}}, {n});")
+    each(g, "slogdet", z, xs, [1, 2], f"logDeterminant(z, {{0}}, x, {{1}}, {n});")
 
 
 def _cholesky(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
-    _each(g, "lower", z, xs, [2, 2], f"cholesky(z, {{0}}, x, {{1}}, {z.shape[-1]});")
+    each(g, "lower", z, xs, [2, 2], f"cholesky(z, {{0}}, x, {{1}}, {z.shape[-1]});")
 
 
 def _qr(g: Writer, node: Node, xs: Sequence[Ref], z: Ref) -> None:
     m, n = xs[0].shape[-2:]
-    _each(g, "qr", z, xs, [2, 2], f"reflected(z, {{0}}, x, {{1}}, {m}, {n});")
+    each(g, "qr", z, xs, [2, 2], f"reflected(z, {{0}}, x, {{1}}, {m}, {n});")
 
 
 MATRICES: Mapping[str, Callable[[Writer, Node, Sequence[Ref], Ref], None]] = MappingProxyType({

@@ -94,7 +94,10 @@ class Printed:
 
 
 def javascript(
-    graph: Graph, names: Mapping[Node, str] | None = None, forward: Collection[Node] = ()
+    graph: Graph,
+    names: Mapping[Node, str] | None = None,
+    forward: Collection[Node] = (),
+    values: Mapping[Node, Any] | None = None,
 ) -> Printed:
     """Print a graph: the values of all its outputs, from its leaves.
 
@@ -103,13 +106,15 @@ def javascript(
             of it.
         names: of its nodes, beside those that they have.
         forward: the nodes of the forward pass, behind which a comment says that it ends.
+        values: what nodes were when they were recorded; from there what is determined but for its
+            sign, as an eigenvector is, has its sign.
 
     Raises:
         NotPrintable: an op has no row, or numbers are of another dtype; all kinds are named.
 
     Example: `javascript(trace([z.node])).source`.
     """
-    return _Printer(graph, names or {}, forward).printed()
+    return _Printer(graph, names or {}, forward, values or {}).printed()
 
 
 @dataclass
@@ -125,6 +130,7 @@ class _Printer:
     graph: Graph
     given: Mapping[Node, str]
     forward: Collection[Node]
+    values: Mapping[Node, Any]
     names: Names = field(default_factory=lambda: Names(set(), WORDS))
     now: Any = None
     memory: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -150,6 +156,9 @@ class _Printer:
         for node, name in wanted.items():
             if name:
                 wanted[node] = self.names.fresh(name)
+        self.values = {
+            p: x for n, x in self.values.items() if isinstance(p := lowered.place.get(n), Node)
+        }
         for node in lowered.graph:
             self.now = node
             self._place(node, wanted[node])
@@ -242,6 +251,10 @@ class _Printer:
             self.constants[name] = value
             self.known[key] = self._buffer(name, value.shape, single)
         return self.known[key]
+
+    def recorded(self, node: Node) -> Any:
+        """The value that a node had when it was recorded; zeros where that is not known."""
+        return self.values.get(node, np.zeros(node.shape))
 
     def in_order(self, x: Ref) -> Ref:
         """The same elements in C order: x itself, or a copy."""

@@ -70,26 +70,29 @@ def in_m(texts: Sequence[str], sizes: Sequence[int]) -> str:
     Raises:
         Fixed: they differ elsewhere.
 
-    Example: `in_m(["f(4, 1)", "f(6, 1)", "f(8, 1)"], [2, 3, 4]) == "f(2 * m, 1)"`.
+    Example: `in_m(["f(4, 1) / 2", "f(6, 1) / 3", "f(8, 1) / 4"], [2, 3, 4]) == "f(2 * m, 1) / m"`.
     """
     between = [NUMBER.split(text) for text in texts]
     if between[0] != between[1] or between[0] != between[2]:
         raise Fixed("the program has other lines for another number of examples")
     found = [NUMBER.findall(text) for text in texts]
     words = [
-        _word(numbers, sizes, CLOSE_SINGLE if before.rstrip("-").endswith(SINGLE) else CLOSE)
-        for before, *numbers in zip(between[0], *found, strict=False)
+        _word(numbers, sizes, before) for before, *numbers in zip(between[0], *found, strict=False)
     ]
     return "".join(part + word for part, word in zip(between[0], [*words, ""], strict=True))
 
 
-def _word(numbers: Sequence[str], sizes: Sequence[int], close: float) -> str:
+def _word(numbers: Sequence[str], sizes: Sequence[int], before: str) -> str:
+    """Three numbers as one expression, which stands behind this text."""
     if len(set(numbers)) == 1:
         return numbers[0]
     if all(number.isdecimal() for number in numbers):
         a, b = linear([*map(int, numbers)], sizes)
         times = "m" if a == 1 else f"{a} * m"
-        return times if b == 0 else f"({times} {'+' if b > 0 else '-'} {abs(b)})"
+        if b == 0:
+            return f"({times})" if a != 1 and before.endswith("/ ") else times
+        return f"({times} {'+' if b > 0 else '-'} {abs(b)})"
+    close = CLOSE_SINGLE if before.rstrip("-").endswith(SINGLE) else CLOSE
     alpha, k = scale([*map(float, numbers)], sizes, close)
     text = repr(int(alpha) if alpha.is_integer() else alpha)
     return f"({text} {'*' if k > 0 else '/'} m)"

@@ -526,7 +526,7 @@ def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -
     assert "Infinity" not in (page.find("#training .one").first.get_attribute("d") or "")
     page.click("#undo").settled().find("#slopes summary").click()
     told = page.find("#slopes .meta")
-    page.page.wait_for_function("document.querySelector('#slopes .chart .other')")
+    page.page.wait_for_selector("#slopes .chart .other", state="attached")
     assert "The gradient is wrong" not in told.inner_text()
     page.page.get_by_label("ε, as a power").fill("0")
     assert page.find("#slopes circle").count() < 2

@@ -199,6 +199,9 @@ const plane = (() => {
   function listen(point, j) {
     point.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // else a finger scrolls
     point.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) {
+        return;
+      }
       event.preventDefault();
       if (able && event.shiftKey) {
         remove(j);

@@ -461,6 +461,42 @@ def test_answers_of_several_numbers_are_classes_where_one_stands_out(
     assert page.click("#undo").settled().find(".plane path[hidden]").count() == 0
 
 
+FINGER = """
+() => {
+  const point = document.querySelector(".plane path");
+  const { x, y } = point.getBoundingClientRect();
+  const send = (kind, by) => {
+    const at = { pointerId: 7, buttons: 1, bubbles: true, clientX: x + by, clientY: y };
+    (kind === "pointerdown" ? point : window).dispatchEvent(new PointerEvent(kind, at));
+  };
+  const touch = new TouchEvent("touchstart", { cancelable: true, bubbles: true });
+  point.dispatchEvent(touch);
+  const found = [];
+  const ways = [
+    ["pointerdown", 0], ["pointermove", 30], ["pointercancel", 30], ["pointermove", 60],
+  ];
+  for (const [kind, by] of ways) {
+    send(kind, by);
+    found.push(live.memory.X[0]);
+  }
+  return [touch.defaultPrevented, found];
+}
+"""
+
+
+def test_a_finger_moves_a_point_until_it_is_taken_away(open_page: Any, xor: Path) -> None:
+    page = Stepper(open_page(xor, 390, 844))
+    page.find(".plane path").first.scroll_into_view_if_needed()
+    held, found = page.page.evaluate(FINGER)
+    assert held  # the page does not scroll
+    assert found[0] == 0 < found[1]
+    assert found[2:] == [found[1]] * 2
+    page.settled()
+    assert page.page.evaluate("[live.memory.Y[0], live.m()]") == [0, 4]  # no click, no way out
+    page.click("#undo").settled()
+    assert page.page.evaluate("live.memory.X[0]") == 0
+
+
 def test_axes_of_unlike_lengths_have_scales_of_their_own(open_page: Any, tmp_path: Path) -> None:
     wide = X * [[1000.0], [0.5]]
     page = Stepper(open_page(viz.playground(line(wide, Y), path=tmp_path / "p.html")))
@@ -519,9 +555,11 @@ def test_costs_below_0_and_costs_that_are_none(open_page: Any, tmp_path: Path) -
     page = Stepper(open_page(viz.playground(cost, path=tmp_path / "log.html")))
     marks = page.find("#training .chart").first.locator("text").all_text_contents()
     assert marks[:2] == ["0", "−6.908"]
-    page.find("#slopes summary").click()
+    page.page.evaluate("training.state.curve.push([0, 1.7e308], [1, -1.7e308]); trainer.advance(1)")
+    assert "Infinity" not in (page.find("#training .one").first.get_attribute("d") or "")
+    page.click("#undo").settled().find("#slopes summary").click()
     told = page.find("#slopes .meta")
-    page.page.wait_for_function("document.querySelector('#slopes .chart .other')")
+    page.page.wait_for_selector("#slopes .chart .other", state="attached")
     assert "The gradient is wrong" not in told.inner_text()
     page.page.get_by_label("ε, as a power").fill("0")
     assert page.find("#slopes circle").count() < 2

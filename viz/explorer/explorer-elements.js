@@ -34,5 +34,16 @@ const elements = (() => {
     });
   }
 
-  return { make, shape, button, alone };
+  /** From the press of a pointer on: `move` hears where it goes, `end` where it is let go of, or taken away by the browser, which scrolls. */
+  function follow({ pointerId }, move, end) {
+    const own = (listen) => (event) => event.pointerId === pointerId && listen(event);
+    const heard = { pointermove: own(move), pointerup: own(done), pointercancel: own(done) };
+    function done(event) {
+      Object.entries(heard).forEach(([kind, listen]) => window.removeEventListener(kind, listen));
+      end(event);
+    }
+    Object.entries(heard).forEach(([kind, listen]) => window.addEventListener(kind, listen));
+  }
+
+  return { make, shape, button, alone, follow };
 })();

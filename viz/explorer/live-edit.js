@@ -258,13 +258,7 @@ const editing = (() => {
       event.preventDefault();
       choose(one, i);
       const from = finite(live.memory[one.name][i]);
-      const move = ({ clientX }) => live.change(one.name, i, fitted(one, moved(one, from, clientX - event.clientX)));
-      const end = () => {
-        window.removeEventListener("pointermove", move);
-        live.settle();
-      };
-      window.addEventListener("pointermove", move);
-      window.addEventListener("pointerup", end, { once: true });
+      elements.follow(event, ({ clientX }) => live.change(one.name, i, fitted(one, moved(one, from, clientX - event.clientX))), () => live.settle());
     });
     one.section.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.matches("table, canvas")) {

@@ -197,7 +197,11 @@ const plane = (() => {
 
   /** A point is dragged, flipped by a click, moved by the arrow keys. */
   function listen(point, j) {
+    point.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false }); // else a finger scrolls
     point.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) {
+        return;
+      }
       event.preventDefault();
       if (able && event.shiftKey) {
         remove(j);
@@ -210,21 +214,19 @@ const plane = (() => {
           move(j, ...where(now));
         }
       };
-      window.addEventListener("pointermove", follow);
-      window.addEventListener("pointerup", (now) => {
-        window.removeEventListener("pointermove", follow);
-        if (able && moved && outside(now)) {
+      elements.follow(event, follow, (now) => {
+        if (able && moved && now.type === "pointerup" && outside(now)) {
           live.settle();
           remove(j);
           return;
         }
         if (moved) {
           live.settle();
-        } else {
+        } else if (now.type === "pointerup") {
           flip(j);
         }
         choose(j);
-      }, { once: true });
+      });
     });
     point.addEventListener("keydown", (event) => {
       const [across, up] = [0, 1].map((row) => (high[row] - low[row]) / 40);

@@ -39,7 +39,7 @@ const trainer = (() => {
     const high = top > low ? top : low + 1; // of no cost at all, or of 0
     const last = Math.max(1, state.steps, ...[...before, ...second].map(([step]) => step));
     const x = (step) => LEFT + ((WIDTH - LEFT - 10) * step) / last;
-    const y = (cost) => 10 + ((HEIGHT - 36) * (high - cost)) / (high - low);
+    const y = (cost) => 10 + (HEIGHT - 36) * ((high / 2 - cost / 2) / (high / 2 - low / 2)); // of halves: 1e308 has a place, too
     const path = (run) => run.map(([step, cost], k) => `${k ? "L" : "M"}${x(step).toFixed(1)},${y(cost).toFixed(1)}`).join("");
     const text = (words, left, top, anchor) => shape("text", { x: left, y: top, "text-anchor": anchor }, words);
     chart.replaceChildren(

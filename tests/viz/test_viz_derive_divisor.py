@@ -15,7 +15,7 @@ import tinygrad_dnn as tg
 import viz
 from tinygrad_dnn import Tensor, exp, log, sigmoid
 
-COINCIDENCES = ((10, 0.1), (4, 0.25), (5, 0.2), (8, 0.125), (20, 0.1), (10, 0.2))
+COINCIDENCES = ((10, 0.1), (4, 0.25), (10, 0.2))
 PROGRAMS: list[Callable[..., Tensor]] = []
 
 

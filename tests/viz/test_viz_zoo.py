@@ -298,7 +298,7 @@ def test_s243_repeats_fold_without_scopes_and_many_leaves_of_one_op_are_a_box() 
 
 
 def test_what_a_folded_box_hands_on_is_cited_by_its_id() -> None:
-    titles = Seen(viz.draw(OTHERS["moons"](), backward=True).source).titles()
+    titles = Seen(viz.draw(OTHERS["moons"]()).source).titles()
     assert "8 × h299 = h297 + x282 · h274" in titles
     assert "−1 · h299" in titles
 

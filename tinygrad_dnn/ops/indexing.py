@@ -90,13 +90,13 @@ def _scatter_led(one, xs, led):
 )
 def scatter(x, /, index, shape):
     """Zeros of a shape with x added at [index]: the adjoint of `getitem`."""
-    z = np.zeros_like(x, shape=shape)
-    if isinstance(index, tuple) and not (is_basic(index) or in_memory(z)):
+    if isinstance(index, tuple) and not (is_basic(index) or in_memory(x)):
         # Not every kind of array adds at a tuple of positions; all do at places in a row.
         z = np.zeros_like(x, shape=prod(shape))
         places = np.arange(z.size, like=x).reshape(shape)[index]
         np.add.at(z, np.ravel(places), np.ravel(np.broadcast_to(x, places.shape)))
         return np.reshape(z, shape)
+    z = np.zeros_like(x, shape=shape)
     if is_basic(index):
         # A new axis (None) picks nothing; not every kind of array takes one in an assignment.
         parts = index if isinstance(index, tuple) else (index,)

@@ -15,7 +15,7 @@ def in_memory(x: Any) -> bool:
 
     Of a lazy array it would compute them, of a GPU's wait for them and copy them.
     """
-    return hasattr(type(x), "__array_interface__")
+    return isinstance(x, (int, float, complex)) or hasattr(type(x), "__array_interface__")
 
 
 def locked(x: Any) -> Any:

@@ -71,7 +71,7 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     ]
     clear = [found for found in every if found.step.op is not multiply]
     lengths = _lengths(graph)
-    sizes = {prod(x.shape) for x in _data(graph)} if len(lengths) > 1 else set[int]()
+    sizes = {prod(shape) for shape in _data(graph)} if len(lengths) > 1 else set[int]()
     sizes -= {2 * v for v in called}
     lengths |= called
     for found in (clear, every if not clear else []):
@@ -109,12 +109,15 @@ def _lengths(graph: Graph) -> set[int]:
     data = _data(graph)
     if not data:
         return {n for node in graph for n in node.shape if n > 1}
-    times = Counter(n for x in data for n in set(x.shape) if n > 1)
+    times = Counter(n for shape in data for n in set(shape) if n > 1)
     return {n for n, k in times.items() if k == max(times.values())}
 
 
-def _data(graph: Graph) -> list[Leaf]:
-    return [x for x in graph.leaves if not x.requires_grad and prod(x.shape) > 1]
+def _data(graph: Graph) -> list[tuple[int, ...]]:
+    """The shapes of the arrays of data that meet parameters: of a batch, not of all examples."""
+    met = (x for node in graph if node.requires_grad for x in node.inputs)
+    given = {id(x): x for x in met if not (isinstance(x, Node) and x.requires_grad)}
+    return [x.shape for x in given.values() if _is_array(x)]
 
 
 def _computed_from_data(graph: Graph) -> set[Node]:

@@ -24,7 +24,8 @@ from viz.subject import visible
 LONGEST_LINE = 64  # characters of a title in a line
 OF_A_RULE = 40  # of that of a gradient, which is long and stands beside others
 SHORTEST_LINE, SHORTEST_END = 16, 8
-_SIGNS = {"+ ": 0, "− ": 0, "⊙ ": 1, "/ ": 1, "· ": 1}  # between two terms, the loosest first
+# Between two terms, the loosest first; behind a comma is looser still.
+_SIGNS = {"or": 1, "an": 1, "+ ": 2, "− ": 2, "⊙ ": 3, "/ ": 3, "· ": 3}
 SHOWN_IN_FULL = 9  # elements of an array whose numbers are all shown
 REASON, LONGEST_REASON = 44, 300  # characters of what is wrong: in a line, in all
 
@@ -173,7 +174,7 @@ def _break_in(title: str, longest: int) -> int:
     for i, c in enumerate(title[: min(longest + 1, len(title) - SHORTEST_END)]):
         depth += (c in "([") - (c in ")]")
         if c == " " and i >= SHORTEST_LINE and title[i + 1] not in "=<>≤≥":
-            sign = _SIGNS.get(title[i + 1 : i + 3], 1 if title[i - 1] == "," else 2)
+            sign = 0 if title[i - 1] == "," else _SIGNS.get(title[i + 1 : i + 3], 4)
             found.append((depth, sign, -i))
     return -min(found)[2] if found else 0
 

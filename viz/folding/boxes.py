@@ -8,7 +8,7 @@ between boxes leads back.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 from tinygrad_dnn.graph import Node
@@ -17,7 +17,6 @@ from viz.folding.repeats import (
     NEVER,
     Code,
     codes,
-    fewest,
     repetitions,
     same_step,
 )
@@ -128,32 +127,10 @@ def join_repetitions(
     new: Row = []
     end = 0
     for begin, length, times in repetitions(_parts(row, written), closed, least, longest):
-        steps = [row[i : i + length] for i in range(begin, begin + length * times, length)]
         new += row[end:begin]
         end = begin + length * times
-        for run in _alike(steps):
-            boxes = [box for step in run for box in step]
-            worth = len(run) >= least and len(boxes) >= fewest(len(row))
-            new += [joined(boxes)] if worth else boxes
+        new.append(joined(row[begin:end]))
     return new + row[end:]
-
-
-def _alike(steps: Sequence[Row]) -> list[Sequence[Row]]:
-    """The steps in runs in each of which every step is fed by the one before, or none is: of two
-    layers of equal neurons each is a run.
-    """
-    ops = [[node for box in step for node in box.ops] for step in steps]
-    fed = [feeds(one, other) for one, other in pairwise(ops)]
-    runs: list[list[int]] = [[0]]
-    for i, one in enumerate(fed, 1):
-        run = runs[-1]
-        if len(run) == 1 or fed[i - 2] == one:
-            run.append(i)
-        elif len(run) == 2:  # the one before belongs to these
-            runs[-1:] = [run[:1], [run[1], i]]
-        else:
-            runs.append([i])
-    return [[steps[i] for i in run] for run in runs]
 
 
 def join_stretches(row: Row, pieces: int, kept: Sequence[bool]) -> Row:

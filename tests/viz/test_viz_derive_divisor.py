@@ -83,7 +83,7 @@ def mean_of_parameters(m: int, k: float) -> Tensor:
 
 
 @pytest.mark.parametrize("make", PROGRAMS)
-def test_s347_another_number_of_ms_value_is_no_m(make: Callable[..., Tensor]) -> None:
+def test_s355_another_number_of_ms_value_is_no_m(make: Callable[..., Tensor]) -> None:
     for m, k in COINCIDENCES:  # beside another m of as many digits
         for names in (False, True):
             lines = [

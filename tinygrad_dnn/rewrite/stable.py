@@ -43,7 +43,7 @@ from tinygrad_dnn.ops import (
     tanh,
     where,
 )
-from tinygrad_dnn.rewrite import conditions as when
+from tinygrad_dnn.rewrite import stable_conditions as when
 from tinygrad_dnn.rewrite.rows import AXES, MINUS_MINUS, NOT_FINITE
 from tinygrad_dnn.rewrite.saturation import MOVES
 from tinygrad_dnn.rewrite.terms import Row

@@ -105,6 +105,16 @@ def test_a_program_reduces_by_slices_too(rewrite: bool) -> None:
     np.testing.assert_allclose(slope, its, rtol=0 if not rewrite else 1e-14)
 
 
+@pytest.mark.parametrize("axis", [(2, 3), (3, 2), (-1, -2)])
+def test_axes_in_another_order_have_eagers_bits_in_a_program(axis: Any) -> None:
+    x = numbers((40, 30, 2, 3), "d")
+    x = np.where(np.isfinite(x), x, 1e-3)
+    compiled = td.compile(lambda x: np.sum(x * 1.0, axis=axis), rewrite=False)
+    np.testing.assert_array_equal(compiled(x), td.sum(x, axis))
+    np.testing.assert_array_equal(compiled(x), np.sum(x, axis=axis))
+    assert "reduce_slices(np.add" in compiled.source
+
+
 def test_a_softmax_over_few_classes_takes_slices(by_slices: list[Any]) -> None:
     z = td.softmax(Tensor(np.random.default_rng(0).normal(size=(1100, 5))), axis=1)
     np.testing.assert_allclose(z.data.sum(axis=1), 1)

@@ -42,7 +42,7 @@ def by_slices(ufunc, x, axis, keepdims):
     """The reduction of x over axes slice by slice; None where that does not pay."""
     if axis is None or type(x) is not np.ndarray or x.size < 2 * MANY or not x.flags.c_contiguous:
         return None
-    over = tuple(sorted(normalize_axis_tuple(axis, x.ndim)))
+    over = normalize_axis_tuple(axis, x.ndim)
     if not pays(ufunc, x.shape, x.dtype, over):
         return _added_in_two(x, over, keepdims) if ufunc is np.add else None
     counts = ufunc is np.add and x.dtype.char == "?"
@@ -82,6 +82,7 @@ def averaged(forward, x, axis=None, keepdims=False):
 
 def reduce_slices(ufunc, x, over, out):
     """Reduce x over axes by a call for each slice, in blocks that stay in the cache."""
+    over = sorted(over)  # in the order in which the elements lie in memory
     kept = [a for a in range(x.ndim) if a not in over]
     slices = x.transpose(*over, *kept)
     z = out if out.ndim == len(kept) else out.transpose(*over, *kept)[(0,) * len(over)]

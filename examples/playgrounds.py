@@ -179,6 +179,15 @@ def some_digits():
     return Tensor(pixels.round(4), name="X"), Tensor(one_hot(labels, 10), name="Y")
 
 
+def on_digits(A, Y, path, names, title):
+    """A page that learns shares A (10, m) of the digits, with a pad to draw on."""
+    cost = -mean((Y * log(A)).sum(axis=0))
+    return viz.playground(
+        cost, path=path, names=names, learning_rate=0.02, optimizer="adam", picture=(8, 8),
+        title=title,
+    )  # fmt: skip
+
+
 def digits(path):
     """64-20-10 on 300 of the digits, with a pad to draw on."""
     X, Y = some_digits()
@@ -187,16 +196,7 @@ def digits(path):
         A1 = relu(p["W1"] @ X + p["b1"])
     with scope("layer 2"):
         A2 = softmax(p["W2"] @ A1 + p["b2"], axis=0)
-    cost = -mean((Y * log(A2)).sum(axis=0))
-    return viz.playground(
-        cost,
-        path=path,
-        names=locals(),
-        learning_rate=0.02,
-        optimizer="adam",
-        picture=(8, 8),
-        title="Digits",
-    )
+    return on_digits(A2, Y, path, locals(), "Digits")
 
 
 def convolution(path):
@@ -215,16 +215,7 @@ def convolution(path):
     with scope("layer 2"):
         Z2 = W2 @ A1.reshape(-1, 72).T + b2
         A2 = softmax(Z2, axis=0)
-    cost = -mean((Y * log(A2)).sum(axis=0))
-    return viz.playground(
-        cost,
-        path=path,
-        names=locals(),
-        learning_rate=0.02,
-        optimizer="adam",
-        picture=(8, 8),
-        title="A convolution",
-    )
+    return on_digits(A2, Y, path, locals(), "A convolution")
 
 
 PAGES = (

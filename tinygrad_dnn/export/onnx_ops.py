@@ -377,10 +377,9 @@ def _moves(places: Callable[[Any, Mapping[str, Any]], Any]) -> Row:
 
 def _windows(g: Writer, node: Node, xs: Sequence[str]) -> str:
     """Along each axis all places in windows; the axis of the window is moved to the end."""
-    shape, sizes = _shape(node.inputs[0]), node.meta["window_shape"]
-    sizes = tuple(sizes) if np.iterable(sizes) else (sizes,)
-    rank, z, lengths = len(shape), xs[0], [*shape]
-    for done, (a, k) in enumerate(zip(_axes(node, rank), sizes, strict=True)):
+    z, lengths = xs[0], [*_shape(node.inputs[0])]
+    rank = len(lengths)
+    for done, (a, k) in enumerate(zip(_axes(node, rank), node.shape[rank:], strict=True)):
         if g.varies(node.inputs[0], a):
             raise Missing("windows along it would fix the size that shall stay free")
         z = g("Gather", z, g.constant(sliding_window_view(np.arange(lengths[a]), k)), axis=a)

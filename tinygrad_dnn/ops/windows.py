@@ -26,9 +26,9 @@ def _spelled(word, axis, sizes, rank):
     return f"{word}({{x}}; {'×'.join(map(str, sizes))}{along})"
 
 
-def _windows(x_shape, window_shape, axis):
-    sizes = window_shape if np.iterable(window_shape) else (window_shape,)
-    return _spelled("windows", axis, sizes, len(x_shape))
+def _windows(x_shape, z_shape, axis):
+    rank = len(x_shape)
+    return _spelled("windows", axis, z_shape[rank:], rank)
 
 
 def _windows_back(g, x_shape, axis):

@@ -12,14 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tinygrad_dnn.graph import Node
-from viz.folding.repeats import (
-    ALL,
-    NEVER,
-    Code,
-    codes,
-    repetitions,
-    same_step,
-)
+from viz.folding.repeats import ALL, NEVER, Code, codes, repetitions, same_step
 from viz.folding.scopes import Scope
 
 

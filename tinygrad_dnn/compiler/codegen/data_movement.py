@@ -6,7 +6,7 @@ NumPy's own functions for them have no place to write to, or use it through a co
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_dnn.compiler.codegen.gather import mode
-from tinygrad_dnn.compiler.codegen.lower import Task
+from tinygrad_dnn.compiler.codegen.lower import Task, contiguous
 from tinygrad_dnn.compiler.codegen.numpy_source import number
 
 ROLLED = 2  # axes at once: each doubles the lines
@@ -129,23 +129,10 @@ def getitem(task: Task) -> list[str] | None:
     (of,) = node.inputs
     laid = [(shape, lowered.strides[of], of.dtype), (node.shape, lowered.strides[node], node.dtype)]
     i = np.where(i < 0, i + shape[len(before)], i).astype(np.intp)
-    if not before and all(_contiguous(*z) for z in laid):
+    if not before and all(contiguous(*z) for z in laid):
         return [f"np.take({x}, {array(i)}, axis=0, out={out}{mode(task, 'clip')})"]
     if before and len(shape) == 2 == len(node.shape):
         turned = [(s[::-1], strides[::-1], dtype) for s, strides, dtype in laid]
-        if all(_contiguous(*z) for z in turned):
+        if all(contiguous(*z) for z in turned):
             return [f"np.take({x}.T, {array(i)}, axis=0, out={out}.T{mode(task, 'clip')})"]
     return None
-
-
-def _contiguous(shape: Sequence[int], strides: Sequence[int], dtype: Any) -> bool:
-    size = dtype.itemsize
-    for n, step in _inwards(shape, strides):
-        if n != 1 and step != size:
-            return False
-        size *= n
-    return True
-
-
-def _inwards(shape: Sequence[int], strides: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(reversed(shape), reversed(strides), strict=True)

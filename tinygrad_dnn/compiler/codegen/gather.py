@@ -6,12 +6,11 @@ at before, once for every axis, and the mode is "wrap", which allocates nothing.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import prod
 from typing import Any
 
 from tinygrad_dnn import ops
-from tinygrad_dnn.compiler.codegen.lower import Lowered, Task
+from tinygrad_dnn.compiler.codegen.lower import Lowered, Task, contiguous
 from tinygrad_dnn.graph import Node
 
 WITHIN = (
@@ -69,9 +68,8 @@ def _in_columns(x: Any, lowered: Lowered) -> bool:
     if not isinstance(x, Node):
         flags = getattr(x, "flags", None)
         return flags is not None and flags.f_contiguous and not flags.c_contiguous
-    steps = [(n, s) for n, s in zip(x.shape, lowered.strides[x], strict=True) if n != 1]
-    without_gaps = [(1, x.dtype.itemsize), *steps]
-    return len(steps) > 1 and all(a * s == t for (a, s), (_, t) in pairwise(without_gaps))
+    long = sum(n != 1 for n in x.shape)
+    return long > 1 and contiguous(x.shape[::-1], lowered.strides[x][::-1], x.dtype)
 
 
 def _transposed(x: str) -> str:

@@ -66,11 +66,16 @@ def in_c_order(x: Any, lowered: Lowered) -> bool:
     """Whether memory runs through an operand in C order, without gaps."""
     if not isinstance(x, Node):
         return isinstance(x, np.ndarray) and x.flags.c_contiguous
-    step = x.dtype.itemsize
-    for n, s in zip(reversed(x.shape), reversed(lowered.strides[x]), strict=True):
-        if n != 1 and s != step:
+    return contiguous(x.shape, lowered.strides[x], x.dtype)
+
+
+def contiguous(shape: Sequence[int], strides: Sequence[int], dtype: Any) -> bool:
+    """Whether an array with these strides lies in C order, without gaps."""
+    size = dtype.itemsize
+    for n, step in zip(reversed(shape), reversed(strides), strict=True):
+        if n != 1 and step != size:
             return False
-        step *= n
+        size *= n
     return True
 
 

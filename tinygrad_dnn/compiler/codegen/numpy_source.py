@@ -76,10 +76,12 @@ def forward_of(op: Any) -> Forward:
     return Forward(op.forward)
 
 
-def function_text(function: Callable[..., Any]) -> tuple[str, list[str]]:
+@cache
+def function_text(function: Callable[..., Any]) -> tuple[str, tuple[str, ...]]:
     """A function's parameters, and the lines of its body."""
     written = Forward(function).definition
-    return ast.unparse(written.args), "\n".join(map(ast.unparse, written.body)).split("\n")
+    lines = "\n".join(map(ast.unparse, written.body)).split("\n")
+    return ast.unparse(written.args), tuple(lines)
 
 
 def parsed(text: str) -> ast.expr:

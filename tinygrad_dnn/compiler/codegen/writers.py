@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_dnn import ops
 from tinygrad_dnn.compiler.codegen import data_movement, gather
@@ -20,6 +19,7 @@ from tinygrad_dnn.compiler.codegen.numpy_source import function_text, literal, p
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
+from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.ops.short_axes import pays, reduce_slices
 from tinygrad_dnn.ops.windows import add_windows, slid_along
 
@@ -94,10 +94,10 @@ def _by_slices(ufunc: Any) -> Callable[[Task], list[str] | None]:
     """A reduction as eager computes it where few elements lie side by side."""
 
     def reduction(task: Task) -> list[str] | None:
-        (x,), axis, shape = task.node.inputs, task.node.meta["axis"], task.node.input_shapes[0]
-        if axis is None or task.lowered.dialect != NUMPY or not in_c_order(x, task.lowered):
+        (x,), (shape,) = task.node.inputs, task.node.input_shapes
+        over = axes(task.node.meta["axis"], shape)
+        if task.lowered.dialect != NUMPY or not in_c_order(x, task.lowered):
             return None
-        over = normalize_axis_tuple(axis, len(shape))
         if not pays(ufunc, shape, x.dtype, over):
             return None
         reduce = task.function("reduce_slices", *function_text(reduce_slices))
@@ -107,9 +107,9 @@ def _by_slices(ufunc: Any) -> Callable[[Task], list[str] | None]:
 
 
 def _overlap_add(task: Task) -> list[str]:
-    axes = slid_along(task.node.meta["axis"], len(task.node.input_shapes[0]))
+    along = slid_along(task.node.meta["axis"], len(task.node.input_shapes[0]))
     add = task.function("add_windows", *function_text(add_windows))
-    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {axes}, {task.out})"]
+    return [f"{task.out}[...] = 0", f"{add}({task.operands[0]}, {along}, {task.out})"]
 
 
 # The lines that write an op's result into `out`, None where there are none. That memory is not an

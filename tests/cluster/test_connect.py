@@ -52,6 +52,19 @@ def test_a_scheduler_that_does_not_answer_has_a_time_limit(answer: bytes | None)
         connect(address, timeout=0.3).__enter__()
 
 
+def test_the_address_of_a_worker_is_none_of_a_scheduler() -> None:
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, protocol="tcp://", host="127.0.0.1",
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
+        ) as cluster,
+        pytest.raises(ValueError, match=f"a worker; its scheduler is {cluster.scheduler_address}"),
+    ):  # fmt: skip
+        connect(cluster.workers[0].address).__enter__()
+
+
 @contextmanager
 def listening(answer: bytes | None) -> Iterator[str]:
     """The address of somebody who gives this answer, or none; of b"", where nobody is."""

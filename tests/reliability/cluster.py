@@ -9,18 +9,18 @@ that had no cluster at all.
 from __future__ import annotations
 
 import io
+import json
 import multiprocessing
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,15 +72,22 @@ class Cluster:
     def __init__(
         self, opened: ExitStack, folder: Path, *tls: str, scheduler: str = SCHEDULER
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         self.opened, self.folder, self.tls = opened, folder, tls
-        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{port}"
+        at = folder / f"{time.monotonic_ns()}.json"
         self.scheduler = self._begun(
-            scheduler, "--host", self.address.rpartition(":")[0], "--port", str(port),
-            "--no-dashboard",
+            scheduler, "--host", f"{'tls' if tls else 'tcp'}://127.0.0.1", "--port", "0",
+            "--no-dashboard", "--scheduler-file", str(at),
         )  # fmt: skip
+        self.address = self._told(at)
         self.workers: dict[str, Any] = {}
+
+    def _told(self, at: Path) -> str:
+        """The address of the scheduler; any port that we named could be taken before it starts."""
+        while self.scheduler.is_alive():
+            with suppress(FileNotFoundError, json.JSONDecodeError):  # half written
+                return str(json.loads(at.read_bytes())["address"])
+            time.sleep(0.02)
+        raise RuntimeError(f"the scheduler ended with {self.scheduler.exitcode}")
 
     def _begun(self, code: str, *words: str) -> Any:
         process = PROCESSES.Process(target=serve, args=(code, self.folder, (*words, *self.tls)))

@@ -165,13 +165,25 @@ def _at(address: str, timeout: float) -> Any:
 
 
 async def _greet(address: str, timeout: float, security: dict[str, Any]) -> None:
-    """Exchange greetings with a scheduler; a Client would wait for them without end."""
+    """Ask who is there; a Client would wait for the answer without end."""
     from asyncio import wait_for
 
     from distributed.comm.core import connect as open_comm
 
-    comm = await wait_for(open_comm(address, timeout=timeout, **security), timeout)
-    comm.abort()
+    async def ask() -> Any:
+        comm = await open_comm(address, timeout=timeout, **security)
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            return await comm.read()
+        finally:
+            comm.abort()
+
+    who = await wait_for(ask(), timeout)
+    if who["type"] != "Scheduler":
+        its = f"; its scheduler is {who['scheduler']}" if "scheduler" in who else ""
+        raise ValueError(
+            f"scheduler: expected a scheduler at {address}, got a {who['type'].lower()}{its}"
+        )
 
 
 def _close(client: Any) -> None:

@@ -262,12 +262,18 @@ def _runs(row: _Parts, p: int) -> Iterator[tuple[int, int, int]]:
     may come before it.
     """
     least = max(2 * p, fewest(len(row)) - p)
-    begin = 0
-    for i in range(p, len(row) + 1):
-        if i == len(row) or not row.repeats(i, p):
-            if i - begin >= least:
-                yield begin, i, p
-            begin = i - p + 1
+    numbers = np.array(row.numbers)
+    same = numbers[p:] == numbers[:-p]
+    ends = np.flatnonzero(np.diff(same, prepend=False, append=False)).tolist()
+    for first, end in zip(ends[::2], ends[1::2], strict=True):
+        if end + p - first < least:  # as nearly all are
+            continue
+        begin = first
+        for i in range(first + p, end + p + 1):
+            if i == end + p or not row.repeats(i, p):
+                if i - begin >= least:
+                    yield begin, i, p
+                begin = i - p + 1
 
 
 def fewest(parts: int) -> float:

@@ -13,6 +13,7 @@ from drawings import named, parameter, two_layers
 
 import viz
 from tinygrad_dnn import Tensor, relu, scope
+from viz.explorer import page_file
 from viz.explorer.page import LONGEST_TITLE
 
 
@@ -80,3 +81,19 @@ def test_where_a_problem_begins_is_told(tmp_path: Path) -> None:
     found = {node["name"]: node for node in told["nodes"].values()}
     assert (found["x"]["origin"], found["y"]["origin"]) == (True, False)
     assert "NaN" in found["y"]["problem"]
+
+
+def test_s366_what_a_notebook_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    written = viz.explore((x * x).sum(), tmp_path / "a & b.html")
+    assert written == tmp_path / "a & b.html"
+    text = written._repr_html_()
+    assert text is not None
+    assert 'title="a &amp; b.html"' in text
+    assert text.count("<") == 2  # the page is in an attribute of the frame
+    assert written.parent._repr_html_() is None
+    monkeypatch.setattr(page_file, "LARGEST", 1000)
+    assert written._repr_html_() is None
+    monkeypatch.undo()
+    written.unlink()
+    assert written._repr_html_() is None

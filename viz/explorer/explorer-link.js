@@ -15,6 +15,9 @@
 
   /** Let the address say the present step; before the first one it says none. */
   function follow() {
+    if (location.protocol === "about:") {
+      return; // in a frame of a notebook there is no address
+    }
     const { step } = document.body.dataset;
     const { pathname, search } = location;
     if (location.hash !== (step === "0" ? "" : `#${step}`)) {

@@ -16,6 +16,9 @@
     const scale = SIDE / Math.max(width, height);
     const origin = svg.getBoundingClientRect();
     const zoom = origin.width / width;
+    if (zoom === 0) {
+      return; // in a hidden frame; once it is seen, the picture goes on show anew
+    }
     const boxes = [...svg.querySelectorAll("g.node")].map((node) => {
       const box = node.getBoundingClientRect();
       return shape("rect", {
@@ -36,6 +39,9 @@
   function follow() {
     const svg = frame.querySelector("svg");
     const [whole, part] = [svg.getBoundingClientRect(), frame.getBoundingClientRect()];
+    if (whole.width === 0) {
+      return;
+    }
     map.hidden = whole.width < LARGE * part.width && whole.height < LARGE * part.height;
     const zoom = whole.width / svg.viewBox.baseVal.width;
     const [x, y] = [Math.max(0, part.left - whole.left), Math.max(0, part.top - whole.top)];

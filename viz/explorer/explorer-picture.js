@@ -18,6 +18,7 @@ const picture = (() => {
   let zoom = NATURAL;
   let fitted = { zoom: 0, way: 0 }; // the zoom that `fit` chose, and which of its ways
   let own = false; // the zoom is the reader's own choice
+  let unmeasured = false; // it went on show where nothing has a size, as in a hidden frame
 
   // --- a picture goes on show --------------------------------------------------------------------
 
@@ -48,6 +49,7 @@ const picture = (() => {
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", `Graph of ${story.title}`);
     frame.replaceChildren(svg);
+    unmeasured = frame.clientWidth === 0;
     settle([...view.things.values()]);
     if (own) {
       magnify(zoom);
@@ -61,7 +63,7 @@ const picture = (() => {
     }
   }
 
-  /** Name the lines of each box, and spread them evenly. */
+  /** Name the lines of each box, and spread them evenly, where they have a size. */
   function settle(things) {
     const body = "polygon:not([fill=none]), path:not([fill=none]), ellipse:not([fill=none])";
     const boxes = things.map((element) => element.querySelector(body)?.getBBox());
@@ -74,7 +76,9 @@ const picture = (() => {
         element.setAttribute("aria-label", `${story.groups[element.id].title}, open`);
         element.setAttribute("aria-expanded", "true");
         texts[0]?.classList.add("fold");
-        texts[0]?.before(mark(heads[i]));
+        if (!unmeasured) {
+          texts[0]?.before(mark(heads[i]));
+        }
         return;
       }
       const folded = element.id in story.groups;
@@ -89,7 +93,9 @@ const picture = (() => {
       });
       // Of a folded layer's gradients tells the ground of its last line, that of its parameters.
       const grounded = texts.filter(({ classList }) => classList.contains(folded ? "size" : "slope")).at(-1);
-      spread(texts, boxes[i], grounded, heads[i].width);
+      if (!unmeasured) {
+        spread(texts, boxes[i], grounded, heads[i].width);
+      }
     });
   }
 
@@ -336,5 +342,7 @@ const picture = (() => {
     things: () => view.things,
     closed: (group) => view.folded.includes(group),
     shows: (way) => way.template === view.template,
+    unmeasured: () => unmeasured,
+    way: () => ways.find(({ template }) => template === view.template),
   };
 })();

@@ -334,6 +334,9 @@
     pick,
     toggle,
     resized: () => {
+      if (picture.unmeasured()) {
+        open(picture.way());
+      }
       picture.suit();
       sight();
     },

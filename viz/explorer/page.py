@@ -30,6 +30,7 @@ from viz.explorer.data_found import variables_as_leaves
 from viz.explorer.lesson import Caption, checked, lesson
 from viz.explorer.live import LARGEST, Fields, Live
 from viz.explorer.many import Many
+from viz.explorer.page_file import PageFile
 from viz.explorer.timeline import Story
 from viz.explorer.training import Training, html_path
 from viz.folding.scopes import homes_of, hosts_of
@@ -73,7 +74,7 @@ NUMBERS = 100_000  # how many numbers a page holds; of what is beyond, statistic
 
 def explore(
     what: Any,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] = "backprop.html",
     names: Mapping[str, Any] | None = None,
     *,
     merge: bool = False,
@@ -81,7 +82,7 @@ def explore(
     budget: int = NUMBERS,
     live: bool = True,
     steps: Sequence[Caption] | None = None,
-) -> Path:
+) -> PageFile:
     """Write a page to step through both passes: `viz.explore(cost, "backprop.html")`.
 
     Forward node by node, then backward node by node; for each its formula, its derivative rule in
@@ -109,7 +110,7 @@ def explore(
             "Then ...")]`.
 
     Returns:
-        The path.
+        The path. As the last value of a notebook's cell it is the page itself.
 
     Raises:
         TypeError: `what`, `names` or a step is something else.
@@ -144,7 +145,7 @@ def write_page(
     training: Training | None = None,
     captions: Sequence[tuple[Any, str]] = (),
     moved: Mapping[Node, Node] | None = None,
-) -> Path:
+) -> PageFile:
     """Write the page of a graph; with `training` one that trains it, which must be computed there.
 
     Args:
@@ -155,7 +156,7 @@ def write_page(
     """
     with progress("explore", len(graph)) as say:
         page = _written(graph, named, merge, title, budget, live, training, captions, moved, say)
-        return write_text(path, page)
+        return PageFile(write_text(path, page))
 
 
 def _written(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from tinygrad_dnn.autodiff.tensor import Tensor
@@ -16,6 +15,7 @@ from viz.explorer.data_found import data_found
 from viz.explorer.lesson import Caption, checked
 from viz.explorer.live import LARGEST
 from viz.explorer.page import write_page
+from viz.explorer.page_file import PageFile
 from viz.explorer.training import Picture, html_path, opened, within
 from viz.explorer.training_given import training_of
 from viz.subject import graph_of, names_of
@@ -40,7 +40,7 @@ def playground(
     names: Mapping[str, Any] | None = None,
     merge: bool = True,
     title: str | None = None,
-) -> Path:
+) -> PageFile:
     """Write a page that trains a recorded cost: `viz.playground(cost, path="xor.html")`.
 
     It is the page of `explore`, and computes the graph by itself, forward and backward. Beside the
@@ -74,7 +74,7 @@ def playground(
         names, steps, merge, title: see `explore`; an array that one of `names` holds is an input.
 
     Returns:
-        The path.
+        The path. As the last value of a notebook's cell it is the page itself.
 
     Raises:
         TypeError: what is given is no Tensor.

@@ -293,3 +293,14 @@ def test_what_is_put_in_a_place_and_taken_from_it_is_itself() -> None:
     A = Tensor(np.eye(3) + 0.1, requires_grad=True, name="A")
     log_det = named(np.linalg.slogdet(A)[1], "l")
     assert "dA = dl · inv(A)ᵀ " in str(viz.derive(log_det * log_det))
+
+
+def test_of_equal_gradients_each_line_cites_its_own() -> None:
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="x")
+    a, b = log_softmax(x, axis=0), log_softmax(x, axis=1)
+    a.name, b.name = "a", "b"
+    cost = (np.diagonal(a).sum() + np.diagonal(b).sum()) / 2
+    dx = {line.name: line.text.plain for line in viz.derive(cost).lines}["dx"]
+    assert "da − exp(a) ⊙ (Σᵢ da)" in dx
+    assert "db − exp(b) ⊙ (Σⱼ db)" in dx

@@ -24,7 +24,7 @@ from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build, shape_of
 from tinygrad_dnn.rewrite.paper import GUARDS, SHARES
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.derivation.algebra import fraction, mathematical
+from viz.derivation.algebra import APART, fraction, mathematical
 from viz.derivation.counts import shares_of
 from viz.derivation.divisor import Divisor, rule_steps
 from viz.derivation.mathematics import Text, typeset, typeset_all
@@ -364,7 +364,7 @@ def _cut(root: Any, stops: Mapping[Node, Node], most: int | None = None) -> Any:
     new: dict[Node, Node] = {}
     for node in sorted(seen, key=by_index):
         inputs = [stops.get(x) or new[x] if isinstance(x, Node) else x for x in node.inputs]
-        if node.op is _IDENTITY and isinstance(inputs[0], Node):
+        if node.op in (_IDENTITY, APART) and isinstance(inputs[0], Node):
             new[node] = inputs[0]
         else:
             leaf = node.op is None

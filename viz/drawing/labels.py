@@ -19,7 +19,7 @@ from tinygrad_dnn.graph import Graph, Node
 from viz.drawing.problems import Problem
 from viz.folding.fold import Group
 from viz.palette import INK, MUTED, PROBLEM, SLOPE
-from viz.subject import visible
+from viz.subject import slope_name, visible
 
 LONGEST_LINE = 64  # characters of a title in a line
 OF_A_RULE = 40  # of that of a gradient, which is long and stands beside others
@@ -55,6 +55,7 @@ class Labels:
         slopes: Container[Node] = (),
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
+        self.taken = set(self.named.values())
         # The seed of an output that others read is a term of its gradient: da = 1 + db · 2.
         called = dict.fromkeys(seeds, "1") | self.named
         self.long = formulas(graph, called, LONGEST_FORMULA, quiet=slopes)
@@ -119,7 +120,9 @@ class Labels:
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
         if self.brief:
-            name = f"d{self.named[node]}" if node in self.named else "gradient"
+            name = "gradient"
+            if node in self.named:
+                name = slope_name(self.named[node], self.taken)
             return [
                 *([] if value is None else [(INK, brief(value))]),
                 *([] if slope is None else [(SLOPE, f"{name}: {brief(slope)}")]),

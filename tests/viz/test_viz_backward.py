@@ -237,3 +237,6 @@ def test_the_gradient_of_what_has_one_inside_has_one_name_everywhere(tmp_path: P
     assert '"gradientName":"δw"' in page.replace(": ", ":")
     assert '"gradientName":"dw"' not in page.replace(": ", ":")
     assert re.search("δw: ", page)  # beside the box too
+    boxes = Seen(viz.draw(cost, backward=True).source).lines.values()
+    (start,) = [lines for lines in boxes if re.fullmatch(r"x\d+", lines[0])]
+    assert start[1:] == ["scalar float64", "1"]  # what the inner gradient starts from

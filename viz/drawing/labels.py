@@ -119,6 +119,9 @@ class Labels:
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
+        bare = node not in self.seeds and _is_bare_number(node)
+        if value is None and bare and not self.brief:
+            value = node.value
         if self.brief:
             name = "gradient"
             if node in self.named:
@@ -137,6 +140,12 @@ class Labels:
     def _reason(self, x: Any) -> list[tuple[str, str]]:
         problem = self.problem(x)
         return [(PROBLEM, line) for line in _lines(problem.reason)] if problem else []
+
+
+def _is_bare_number(node: Node) -> bool:
+    """A number without a name that is no parameter: the 1 that an inner gradient starts from."""
+    given = node.op is None and not node.requires_grad and node.name is None
+    return given and node.shape == () and array_of(node.value) is not None
 
 
 def _lines(reason: str) -> list[str]:

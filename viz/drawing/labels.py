@@ -15,7 +15,7 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.formula.text import formulas
-from tinygrad_dnn.graph import Graph, Node
+from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.problems import Problem
 from viz.folding.fold import Group
 from viz.palette import INK, MUTED, PROBLEM, SLOPE
@@ -119,9 +119,8 @@ class Labels:
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
-        bare = node not in self.seeds and _is_bare_number(node)
-        if value is None and bare and not self.brief:
-            value = node.value
+        if value is None and not self.brief and node not in self.seeds:
+            value = _bare_number(node)
         if self.brief:
             name = "gradient"
             if node in self.named:
@@ -142,10 +141,11 @@ class Labels:
         return [(PROBLEM, line) for line in _lines(problem.reason)] if problem else []
 
 
-def _is_bare_number(node: Node) -> bool:
+def _bare_number(node: Node) -> Any:
     """A number without a name that is no parameter: the 1 that an inner gradient starts from."""
-    given = node.op is None and not node.requires_grad and node.name is None
-    return given and node.shape == () and array_of(node.value) is not None
+    if not isinstance(node, Leaf) or node.requires_grad or node.name or node.shape:
+        return None
+    return array_of(node.value)
 
 
 def _lines(reason: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
@@ -147,6 +147,11 @@ def namesakes(named: Mapping[Node, str]) -> str:
         for name, here in islice(several.items(), SAID)
     ]
     return " ".join([*told, *(["And so on."] if len(several) > SAID else [])])
+
+
+def slope_name(name: str, taken: Container[str]) -> str:
+    """What the gradient of what is called x is called: dx, or δx where there is a dx already."""
+    return f"δ{name}" if f"d{name}" in taken else f"d{name}"
 
 
 def visible(text: str, longest: int = LONGEST_NAME) -> str:

@@ -64,6 +64,18 @@ def test_pictures_of_a_report_are_light_on_paper(
     assert seen == [shown]
 
 
+def test_a_command_of_a_report_breaks_between_its_words(open_page: Open, tmp_path: Path) -> None:
+    command = "tinygrad-dnn train --config examples/digits.toml --learning-rate 0.01 --out run"
+    page = open_page(report(tmp_path / "r.html", "run", {}, {"command": command}, []))
+    for width in range(360, 900, 30):
+        page.set_viewport_size({"width": width, "height": 800})
+        lines = page.locator("code span").evaluate_all(
+            "words => words.map((one) => one.getBoundingClientRect().height)"
+        )
+        assert max(lines) == min(lines)
+    assert page.locator("code").inner_text() == command
+
+
 def test_steps_unfold_by_the_keyboard(open_page: Open, derived: Path) -> None:
     page = open_page(derived)
     details = page.locator("details").first

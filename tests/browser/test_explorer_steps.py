@@ -81,6 +81,25 @@ def test_what_is_not_yet_computed_shows_no_number(stepper: Open) -> None:
     assert page.cells() == {"value": {0: "12"}}
 
 
+AT_WORK = """
+() => Array.from({ length: story.turn }, (_, k) => {
+  slider.value = k + 1;
+  slider.dispatchEvent(new Event("input"));
+  const box = document.querySelector('#graph [data-state="current"]');
+  const seen = (text) => text.checkVisibility({ visibilityProperty: true });
+  const numbers = [...box.querySelectorAll("text.value")].filter(seen);
+  return [box.getAttribute("aria-label"), numbers.length];
+})
+"""
+
+
+def test_a_box_at_work_has_no_number_before_its_last_step(stepper: Open) -> None:
+    looks = stepper(two_layers, merge=True).page.evaluate(AT_WORK)
+    there = [", not yet computed" not in label for label, _ in looks]
+    assert [numbers for _, numbers in looks] == there
+    assert not all(there)  # Y ⊙ log(A2) stands in the cost's box, and log(1 − A2) comes between
+
+
 # --- backward -------------------------------------------------------------------------------------
 
 

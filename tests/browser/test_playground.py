@@ -74,6 +74,17 @@ def test_s233_a_hundred_steps_lead_where_the_engines_lead(open_page: Any, xor: P
         assert page.page.evaluate("[...live.memory.W1]") == START["W1"].ravel().tolist()
 
 
+@pytest.mark.parametrize("width", [1366, 1024])
+def test_the_plane_is_in_sight_whole_on_a_projector(open_page: Any, xor: Path, width: int) -> None:
+    page = open_page(xor, width=width, height=768)
+    below, above = page.evaluate(
+        """() => [".plane", "#training"].map((one) =>
+          document.querySelector(one).getBoundingClientRect().bottom)"""
+    )
+    assert below <= above
+    assert page.locator(".plane").first.bounding_box()["width"] >= 240
+
+
 def test_s333_of_float32_every_step_is_rounded_as_the_engine_rounds(
     open_page: Any, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rewriting import (
     TABLES,
+    agrees,
     graph_of,
     logistic_regression,
     made,
@@ -217,3 +218,13 @@ def test_constants_and_shared_expressions_are_counted(x: Tensor) -> None:
     told = explain(graph_of(y), constants=[seed.node])
     assert told == "in all: 7 nodes became 4; computed ahead 1, the same as another 1"
     assert explain(Rewritten(Graph([], ()), {}, [])) == ""
+
+
+@pytest.mark.parametrize("one", [np.int64(1), 1, (np.int64(1),), [0, 1], np.array([0, 1])])
+def test_settings_of_different_kinds_are_compared(one: Any) -> None:
+    s = Tensor(np.arange(1.0, 4.0), requires_grad=True, name="s")
+    pairs = (np.array([0, 2, 2]),), np.array([0, 2]), slice(0, 2), np.int64(2), 1
+    for other in pairs:  # a step with numbers of NumPy as positions, and one with arrays
+        h = tg.tanh(s)
+        cost = h[one].sum() + h[other].sum()
+        agrees(cost, TABLES["PAPER"])

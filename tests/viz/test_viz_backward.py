@@ -15,7 +15,7 @@ from drawings import WEIRD, named, neuron, parameter, shared, two_layers
 from seen import Seen, seen
 
 import viz
-from tinygrad_dnn import StaleValueError, Tensor, exp, no_grad, relu, stop_gradient
+from tinygrad_dnn import StaleValueError, Tensor, exp, gradients, no_grad, relu, stop_gradient
 from tinygrad_dnn.graph import trace
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -223,3 +223,20 @@ def test_a_number_that_a_mean_repeats_is_written_as_the_number() -> None:
     h = named(parameter(2, 3, name="W") @ parameter(3, 4, name="X"), "h")
     titles = seen(named((h**2).mean(), "J"), backward=True).titles()
     assert "dh = dJ · 0.125 · 2 ⊙ h" in titles  # not broadcast(dJ · 0.125 → (2, 4)) · 2 ⊙ h
+
+
+def test_the_gradient_of_what_has_one_inside_has_one_name_everywhere(tmp_path: Path) -> None:
+    w = Tensor(np.array([0.5, 2.0]), requires_grad=True, name="w")
+    (dw,) = gradients((w**3).sum(), [w], create_graph=True)
+    assert dw.node.name == "dw"
+    cost = ((w - 0.1 * dw) ** 2).sum()
+    drawn = [t.split(" = ")[0] for t in seen(cost, backward=True).titles()]
+    assert drawn.count("dw") == drawn.count("δw") == 1
+    assert "δw" in {line.name for line in viz.derive(cost).lines}
+    page = viz.explore(cost, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '"gradientName":"δw"' in page.replace(": ", ":")
+    assert '"gradientName":"dw"' not in page.replace(": ", ":")
+    assert re.search("δw: ", page)  # beside the box too
+    boxes = Seen(viz.draw(cost, backward=True).source).lines.values()
+    (start,) = [lines for lines in boxes if re.fullmatch(r"x\d+", lines[0])]
+    assert start[1:] == ["scalar float64", "1"]  # what the inner gradient starts from

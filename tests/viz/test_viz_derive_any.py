@@ -15,7 +15,7 @@ from zoo import convolution
 
 import tinygrad_dnn as tg
 import viz
-from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log_softmax, relu
+from tinygrad_dnn import REGISTRY, StaleValueError, Tensor, log, log_softmax, relu
 from tinygrad_dnn.autodiff.tensor import record
 from tinygrad_dnn.check.op_check import cases_of, sampled
 from tinygrad_dnn.formula.listing import distinct_names
@@ -293,3 +293,37 @@ def test_what_is_put_in_a_place_and_taken_from_it_is_itself() -> None:
     A = Tensor(np.eye(3) + 0.1, requires_grad=True, name="A")
     log_det = named(np.linalg.slogdet(A)[1], "l")
     assert "dA = dl · inv(A)ᵀ " in str(viz.derive(log_det * log_det))
+
+
+def test_of_equal_gradients_each_line_cites_its_own() -> None:
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(3, 3)), requires_grad=True, name="x")
+    a, b = log_softmax(x, axis=0), log_softmax(x, axis=1)
+    a.name, b.name = "a", "b"
+    cost = (np.diagonal(a).sum() + np.diagonal(b).sum()) / 2
+    dx = {line.name: line.text.plain for line in viz.derive(cost).lines}["dx"]
+    assert "da − exp(a) ⊙ (Σᵢ da)" in dx
+    assert "db − exp(b) ⊙ (Σⱼ db)" in dx
+
+
+def test_costs_that_people_write_have_the_gradients_of_textbooks() -> None:
+    rng = np.random.default_rng(0)
+    y, sign = np.array([1, 0, 2, 1]), np.array([1.0, -1, 1, 1])
+    Z = Tensor(rng.normal(size=(4, 3)), requires_grad=True, name="Z")
+    s = Tensor(rng.random(4), requires_grad=True, name="s")
+    unit = named(Z / np.linalg.norm(Z, axis=1, keepdims=True), "unit")
+    share = 0.05 * log(0.05 / s) + 0.95 * log(0.95 / (1 - s))
+    h = named(tg.tanh(s), "h")
+    for cost, said in (
+        (-log_softmax(Z, axis=1)[np.arange(4), y].mean(),
+         "dZ = 1/m · (softmaxⱼ(Z) − scatter(1 → (4, 3)[range(4), y]))"),
+        (-log_softmax(Z.T, axis=0)[y, np.arange(4)].sum(),
+         "dZ = (softmaxᵢ(Zᵀ) − scatter(1 → (3, 4)[y, range(4)]))ᵀ"),
+        (np.maximum(0, 1 - sign * h).mean(),
+         "dh = −(where(1 − sign ⊙ h > 0, 1, 0.5 · 1[1 − sign ⊙ h = 0]) ⊙ sign)"),
+        ((unit**3).sum(), "dZ = dunit / √(Σⱼ Z²) − (Σⱼ dunit ⊙ unit) ⊙ Z / (Σⱼ Z²)"),
+        (share.sum(), "ds = 0.95 / (1 − s) − 0.05 / s"),
+        ((Z * (Z * s[:, None])).sum(), "ds = (Σⱼ Z²)[:, 0]"),
+    ):  # fmt: skip
+        derived = viz.derive(cost, names={"y": y, "sign": sign})
+        assert said in [f"{line.name} = {line.text.plain}" for line in derived.lines]

@@ -104,31 +104,38 @@ class Birth(NamedTuple):
 def birth(op: Op, inputs: Sequence[Any], arrays: Sequence[Any], z: Any) -> Birth | None:
     """The first NaN or inf of `z = op(*arrays)` that its inputs did not have; None if none is new.
 
-    A NaN from infinities (∞ − ∞) is new. Only NumPy arrays are looked at.
+    A NaN from infinities (∞ − ∞) is new. Of an elementwise op an element is compared with those
+    that it is made of, so that an overflow beside a mask's −∞ is found. Only NumPy arrays are
+    looked at.
     """
-    at = _new_bad(z, arrays)
+    at = _new_bad(z, arrays, op.elementwise)
     if at is None:
         return None
     given = tuple(_number_at(op.elementwise, array, at, z.shape) for array in arrays)
     return Birth(at, given, _cause(op, inputs, arrays, at, z))
 
 
-def _new_bad(z: Any, sources: Sequence[Any]) -> tuple[int, ...] | None:
+def _new_bad(z: Any, sources: Sequence[Any], elementwise: bool = False) -> tuple[int, ...] | None:
     """The first NaN of z if no source had one (∞ − ∞ is new), or its first ∞ if all were finite."""
     new = []
     for is_bad, known in ((np.isnan, np.isnan), (np.isinf, lambda x: ~np.isfinite(x))):
-        at = _first(is_bad, z)
-        if at is not None and all(_first(known, x) is None for x in sources):
-            new.append(at)
+        bad = _bad(is_bad, z)
+        for x in sources:
+            there = _bad(known, x)
+            if bad is not None and there is not None:
+                bad = bad & ~there if elementwise else None
+        if bad is not None and bad.any():
+            new.append(tuple(int(i) for i in np.unravel_index(bad.argmax(), bad.shape)))
     return min(new, default=None)
 
 
-def _first(is_bad: Callable[[Any], Any], x: Any) -> tuple[int, ...] | None:
+def _bad(is_bad: Callable[[Any], Any], x: Any) -> Any:
+    """Which elements are bad; None if none is, or x is no NumPy array of floats."""
     x = np.asarray(x) if isinstance(x, (np.generic, float)) else x
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         return None
     bad = is_bad(x)
-    return tuple(int(i) for i in np.unravel_index(bad.argmax(), x.shape)) if bad.any() else None
+    return bad if bad.any() else None
 
 
 def _place(at: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import inf, prod
 from typing import Any
 
+import numpy as np
 from numpy import signbit
 
 from tinygrad_dnn.graph import Leaf
@@ -63,6 +64,16 @@ def one_constant_number(m: Match) -> Mapping[str, Any] | bool:
 def below_zero(m: Match) -> bool:
     """c is a constant below 0."""
     return is_constant(m["c"]) and bool(m["c"] < 0)
+
+
+def positive_instead(m: Match) -> Mapping[str, Any] | bool:
+    """c is a constant below 0; k = −c."""
+    return {"k": -m["c"]} if below_zero(m) else False
+
+
+def one_instead(m: Match) -> Mapping[str, Any] | bool:
+    """c is a constant below 0; a = −c, and b is 1."""
+    return {"a": -m["c"], "b": m["c"] / m["c"]} if below_zero(m) else False
 
 
 def above_zero(m: Match) -> bool:
@@ -250,6 +261,21 @@ def in_a_row(m: Match) -> bool:
 def at_positions(m: Match) -> bool:
     """An index of arrays, at which a number is added as it is."""
     return not is_basic(m["index"])
+
+
+def one_position_in_each(m: Match) -> Mapping[str, Any] | bool:
+    """The index of a matrix is positions beside all rows or all columns in their order, and the
+    sum is along the other axis; the shape that comes out.
+    """
+    index, first = m["index"], m["first"]
+    if len(first) != 2 or not isinstance(index, tuple) or len(index) != 2:
+        return False
+    summed = axes(m["axis"], first)
+    other = [i for i in (0, 1) if i not in summed]
+    if len(other) != 1 or not all(isinstance(i, np.ndarray) and i.ndim == 1 for i in index):
+        return False
+    each = index[other[0]]
+    return its_shape(m) if np.array_equal(each, np.arange(first[other[0]])) else False
 
 
 def one_place_for_both(m: Match) -> bool:

@@ -146,6 +146,7 @@ ONLY_ON_PAPER = (
         cases=({"a": SINGLE, "y": (3, 4)}, {"a": SINGLE, "y": (2, 1)}),
     ),
     Row("squared", lambda x: (x * x, square(x))),
+    scaled("squared in a product", lambda x, y: (x * (x * y), square(x) * y), when.x_varies),
     Row("cube", lambda x: (square(x) * x, power(x, 3)), rounds=True),
     Row("to the power two", lambda x: (power(x, 2), square(x))),
     mathematics(
@@ -317,6 +318,57 @@ ONLY_ON_PAPER = (
         cases=({"c": 0.7, "first": (3,), "index": (AT, AT), "shape": (4, 3)},),
     ),
     Row(
+        "sum of a number at one position of each",
+        lambda c, index, first, axis, shape=None: (
+            sum(scatter(c, index, first), axis, keepdims=True), broadcast_to(c, shape)
+        ),
+        when.one_position_in_each,
+        cases=({"c": 0.7, "index": (np.arange(3), AT), "first": (3, 4), "axis": 1},
+               {"c": 0.7, "index": (AT, np.arange(3)), "first": (4, 3), "axis": (0,)}),
+    ),
+    Row(
+        "negative number at positions",
+        lambda c, x, index, shape, k=None: (
+            x + scatter(c, index, shape), x - scatter(k, index, shape)
+        ),
+        when.positive_instead,
+        zeros=True,
+        cases=({"c": -0.7, "x": (3, 4), "index": (np.arange(3), AT), "shape": (3, 4)},),
+    ),
+    scaled(
+        "common number of positions",
+        lambda c, k, x, index, shape, a=None, b=None: (
+            scatter(c / k, index, shape) - (c / k) * x, (a / k) * (x - scatter(b, index, shape))
+        ),
+        when.one_instead, awkward=NO_QUOTIENT,
+        cases=({"c": -0.7, "x": (3, 4), "index": (np.arange(3), AT), "shape": (3, 4)},),
+    ),
+    Row(
+        "negative number over", lambda c, x, y, k=None: (x + c / y, x - k / y),
+        when.positive_instead, cases=({"c": -0.7, "x": (3, 4), "y": (3, 4)},),
+    ),
+    Row(
+        "choice of a repeated number",
+        lambda p, c, y, shape: (where(p, broadcast_to(c, shape), y), where(p, c, y)),
+        cases=({"p": (3, 4), "c": 0.3, "y": (3, 4), "shape": (3, 4)},),
+    ),
+    Row(
+        "number into a choice over it",
+        lambda c, k, p, y: (c * where(p, k / c, y), where(p, k, c * y)),
+        rounds=True, awkward=NO_QUOTIENT, cases=({"p": (3, 4), "y": (3, 4)},),
+    ),
+    Row(
+        "number into a choice over it in a product",
+        lambda c, k, p, x, y: (c * (where(p, k / c, y) * x), where(p, k, c * y) * x),
+        rounds=True, awkward=NO_QUOTIENT, cases=({"p": (3, 4), "x": (3, 4), "y": (3, 4)},),
+    ),
+    Row(
+        "number with a number in a choice",
+        lambda c, k, p, y: (c * where(p, 0, k * y), where(p, 0, (c * k) * y)),
+        when.constant_numbers, rounds=True, zeros=True, awkward=NOT_FINITE,
+        cases=({"p": (3, 4), "y": (3, 4)},),
+    ),
+    Row(
         "number with a number at positions",
         lambda c, k, index, shape: (c * scatter(k, index, shape), scatter(c * k, index, shape)),
         cases=({"c": 0.3, "k": 0.7, "index": (AT, AT), "shape": (4, 3)},),
@@ -388,6 +440,24 @@ ONLY_ON_PAPER = (
         ),
         rounds=False, awkward="where all squares round to 0",
         cases=({"x": (1,), "axis": None, "keepdims": False},),
+    ),
+    mathematics(
+        "no choice beside a row of zeros on paper",
+        lambda y, x, axis: (
+            where(sum(square(x), axis, keepdims=True) == 0, 0, y) * x, y * x
+        ),
+        rounds=False, awkward="where all squares round to 0",
+        cases=({"x": (3, 4), "y": (3, 1), "axis": 1}, {"x": (3, 1), "y": (3, 1), "axis": 1}),
+    ),
+    Row(
+        "choice within its own choice",
+        lambda p, x, y: (where(p, 0, where(p, 0, x) / y), where(p, 0, x / y)),
+        cases=({"p": (3, 1), "x": (3, 1), "y": (3, 1)},),
+    ),
+    Row(
+        "choice within a multiple of its own choice",
+        lambda p, c, x, y: (where(p, 0, (c * where(p, 0, x)) / y), where(p, 0, (c * x) / y)),
+        cases=({"p": (3, 1), "x": (3, 1), "y": (3, 1)},),
     ),
     mathematics(
         "no choice in a number beside what is 0 as well on paper",

@@ -212,8 +212,8 @@ def _every_element_is(x: Any, number: Any) -> bool:
 
 def _same(x: Any, y: Any) -> bool:
     """Whether two settings are equal; an index may hold arrays."""
-    if isinstance(x, tuple) and isinstance(y, tuple):
-        return len(x) == len(y) and all(map(_same, x, y))
+    if isinstance(x, tuple) or isinstance(y, tuple):  # a NumPy number equals one element by element
+        return type(x) is type(y) and len(x) == len(y) and all(map(_same, x, y))
     if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
         return np.array_equal(x, y)
     return bool(x == y)
@@ -237,6 +237,6 @@ def matches(term: Any, x: Any, found: Match) -> bool:
             if wanted in found and not _same(found[wanted], x.meta[key]):
                 return False
             found[wanted] = x.meta[key]
-        elif x.meta[key] != wanted:
+        elif not _same(x.meta[key], wanted):
             return False
     return all(map(matches, term.inputs, x.inputs, repeat(found)))

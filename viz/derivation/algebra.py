@@ -29,6 +29,8 @@ from viz.derivation.divisor import Divisor, in_terms_of
 
 _LINEAR = (negative, multiply, divide, reshape, broadcast_to, sum)  # 0 of what is 0
 _NONE: Mapping[Node, Share] = {}
+# No op of the project: of two that are equal each keeps its name.
+APART = Op(lambda x, /: x, "{x}", (lambda g: g,), elementwise=True, name="apart")
 
 
 def mathematical(
@@ -48,7 +50,8 @@ def mathematical(
 
     Args:
         ones: leaves known to be 1 everywhere, such as the one a backward pass starts from.
-        apart: nodes that no row of algebra is to see through: each is the `identity` of what it is.
+        apart: nodes that no row of algebra is to see through, nor share: each is `APART` of what it
+            is; a number, which may be a constant, its `identity`.
         shares: steps that multiply by 1/n, and n.
         steps: those in which a number may be the divisor.
         nothing: nodes that are 0 on paper.
@@ -97,8 +100,14 @@ def _copies(
             op, meta = reshape, {"shape": node.shape}
         new[node] = build(op, inputs, meta, node.scope, like=node if as_it_was else None)
         if node in apart:
-            new[node] = build(identity, (new[node],), NO_META, node.scope)
+            new[node] = _kept_apart(new[node], node)
     return new
+
+
+def _kept_apart(x: Any, like: Node) -> Node:
+    if isinstance(x, Node) and x.shape:
+        return build(APART, (x,), NO_META, like.scope, like=x)
+    return build(identity, (x,), NO_META, like.scope)
 
 
 def _is_zero(node: Node, zeros: Collection[Node]) -> bool:

@@ -24,11 +24,12 @@ from tinygrad_dnn.rewrite import PAPER, rewrite
 from tinygrad_dnn.rewrite.nodes import build, shape_of
 from tinygrad_dnn.rewrite.paper import GUARDS, SHARES
 from tinygrad_dnn.rewrite.table import POSITIVE, REPEATED
-from viz.derivation.algebra import fraction, mathematical
+from viz.derivation.algebra import APART, fraction, mathematical
 from viz.derivation.counts import shares_of
 from viz.derivation.divisor import Divisor, rule_steps
 from viz.derivation.mathematics import Text, typeset, typeset_all
 from viz.derivation.shifts import shifts
+from viz.subject import slope_name
 
 MOST_STEPS = 60
 DEEPEST = 3  # gradients looked into, one behind the other
@@ -187,21 +188,17 @@ class Lines:
             if isinstance(z := now.get(x), Node):
                 self.given.setdefault(z, Leaf(self.values[x].astype(z.dtype), False, name))
         self.unknown: dict[Node, Leaf] = {}  # gradients of the lines before
+        called = set(self.named.values())
         for x in self.targets:
             times = self.divisor.value if self.divisor and self._is_scaled(x) else 1
             slope = (self.slopes[x] * times).astype(self.gradients[x].dtype)
-            self.unknown[x] = Leaf(slope, False, self._slope_of(x))
+            self.unknown[x] = Leaf(slope, False, slope_name(self.named[x], called))
         self.forward = self._forward(forward, copies)
         leaves = [*self.given.values(), *self.unknown.values()]
         self.letters: dict[Node, str] = {leaf: str(leaf.name) for leaf in leaves}
         self.letters |= self.constants | self.counts
         if self.divisor is not None:
             self.letters[self.divisor.leaf] = self.divisor.name
-
-    def _slope_of(self, x: Node) -> str:
-        """dx; or δx, where a gradient that the expression contains is called dx."""
-        called = f"d{self.named[x]}"
-        return called if called not in self.named.values() else f"δ{self.named[x]}"
 
     def _forward(self, forward: Forward, copies: Mapping[Node, Any]) -> dict[Node, Text]:
         """Return the right side of each named result and each output."""
@@ -364,7 +361,7 @@ def _cut(root: Any, stops: Mapping[Node, Node], most: int | None = None) -> Any:
     new: dict[Node, Node] = {}
     for node in sorted(seen, key=by_index):
         inputs = [stops.get(x) or new[x] if isinstance(x, Node) else x for x in node.inputs]
-        if node.op is _IDENTITY and isinstance(inputs[0], Node):
+        if node.op in (_IDENTITY, APART) and isinstance(inputs[0], Node):
             new[node] = inputs[0]
         else:
             leaf = node.op is None

@@ -11,6 +11,7 @@ from tinygrad_dnn.formula.short_ids import LONGEST_STEP, LONGEST_TWICE, cited
 from tinygrad_dnn.formula.text import formulas
 from tinygrad_dnn.graph import Graph, Node, trace
 from viz.folding.scopes import Scope, common, homes_of
+from viz.subject import slope_name
 
 LONGEST_INNER = 32  # of an unnamed value in the name of its gradient, as d(W1 X)
 
@@ -119,7 +120,8 @@ def _names(
     quiet: Collection[Node],
 ) -> dict[Node, str]:
     """The names, short ids of what is too long to write out, and d in front for gradients."""
-    slopes = {g: f"d{named[x]}" for g, x in beside.items() if x in named}
+    taken = set(named.values())
+    slopes = {g: slope_name(named[x], taken) for g, x in beside.items() if x in named}
     called = cited(whole, {**named, **slopes}, longest, inner, quiet=quiet)
     values = {beside.get(node, node) for node in called}
     seeds = [x for g, x in beside.items() if g.op is None and x not in named]
@@ -129,8 +131,9 @@ def _names(
     names = distinct_names(whole, named, values)
     seeds = [x for x in seeds if x not in names]
     texts = _texts(whole, names, seeds)
+    taken = set(names.values())
     return names | {
-        g: f"d{names[x]}" if x in names else f"d({texts.get(x, 'tensor')})"
+        g: slope_name(names[x], taken) if x in names else f"d({texts.get(x, 'tensor')})"
         for g, x in beside.items()
         if x in names or g.op is None  # a seed stands in formulas by its name alone
     }

@@ -15,11 +15,11 @@ from tinygrad_dnn.autodiff.tensor import Tensor
 from tinygrad_dnn.formula.constants import constant
 from tinygrad_dnn.formula.short_ids import LONGEST_FORMULA
 from tinygrad_dnn.formula.text import formulas
-from tinygrad_dnn.graph import Graph, Node
+from tinygrad_dnn.graph import Graph, Leaf, Node
 from viz.drawing.problems import Problem
 from viz.folding.fold import Group
 from viz.palette import INK, MUTED, PROBLEM, SLOPE
-from viz.subject import visible
+from viz.subject import slope_name, visible
 
 LONGEST_LINE = 64  # characters of a title in a line
 OF_A_RULE = 40  # of that of a gradient, which is long and stands beside others
@@ -55,6 +55,7 @@ class Labels:
         slopes: Container[Node] = (),
     ) -> None:
         self.named = {node: visible(name) for node, name in named.items()}
+        self.taken = set(self.named.values())
         # The seed of an output that others read is a term of its gradient: da = 1 + db · 2.
         called = dict.fromkeys(seeds, "1") | self.named
         self.long = formulas(graph, called, LONGEST_FORMULA, quiet=slopes)
@@ -118,8 +119,12 @@ class Labels:
 
     def _numbers(self, node: Node) -> list[tuple[str, str]]:
         value, slope = self.values.get(node), self.gradients.get(node)
+        if value is None and not self.brief and node not in self.seeds:
+            value = _bare_number(node)
         if self.brief:
-            name = f"d{self.named[node]}" if node in self.named else "gradient"
+            name = "gradient"
+            if node in self.named:
+                name = slope_name(self.named[node], self.taken)
             return [
                 *([] if value is None else [(INK, brief(value))]),
                 *([] if slope is None else [(SLOPE, f"{name}: {brief(slope)}")]),
@@ -134,6 +139,13 @@ class Labels:
     def _reason(self, x: Any) -> list[tuple[str, str]]:
         problem = self.problem(x)
         return [(PROBLEM, line) for line in _lines(problem.reason)] if problem else []
+
+
+def _bare_number(node: Node) -> Any:
+    """A number without a name that is no parameter: the 1 that an inner gradient starts from."""
+    if not isinstance(node, Leaf) or node.requires_grad or node.name or node.shape:
+        return None
+    return array_of(node.value)
 
 
 def _lines(reason: str) -> list[str]:

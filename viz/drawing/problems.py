@@ -6,7 +6,7 @@ would have to be computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ def problems(
 ) -> dict[Node, Problem]:
     """Return the problems of a graph by node: values first, then gradients, then what others found.
 
+    Infinities that were given (a mask's −∞) and what follows from them are none, unless a NaN comes
+    of them, a gradient that is not finite or an infinite cost.
+
     Args:
         graph: a `tinygrad_dnn.Graph`.
         values: what its nodes hold. What is not there is not judged, nor is anything said to begin
@@ -52,11 +55,13 @@ def problems(
         TypeError: blame is no mapping, or blames something else than a Tensor, node or name.
     """
     words = Words(graph, named)
-    forward, origins = _bad_values(graph, values, words)
+    forward, origins, births = _bad_values(graph, values, words)
+    slopes, sources = _bad_gradients(graph, {} if back else gradients, origins, words)
+    harmless = _given(graph, values, forward, births, sources)
     found: dict[Node, list[Problem]] = {}
     for part in (
-        forward,
-        {} if back else _bad_gradients(graph, gradients, origins, words),
+        {node: problem for node, problem in forward.items() if node not in harmless},
+        slopes,
         _idle_parameters(graph, values, gradients, words),
         _blamed(graph, named, blame),
     ):
@@ -146,10 +151,11 @@ Origins = dict[Node, Node | None]  # for what is not finite: where that began, N
 
 def _bad_values(
     graph: Graph, values: Mapping[Node, Any], words: Words
-) -> tuple[dict[Node, Problem], Origins]:
-    """NaN and inf: where they begin and from what numbers, and what they came to."""
+) -> tuple[dict[Node, Problem], Origins, set[Node]]:
+    """NaN and inf: where they begin and from what numbers, what they came to, and what is new."""
     found: dict[Node, Problem] = {}
     origins: Origins = {}
+    new: set[Node] = set()
     for node in graph:
         z = _known(values.get(node))
         if not _is_bad(z):
@@ -160,6 +166,7 @@ def _bad_values(
         came = next((x for x in node.parents if x in origins), None)
         reason, origin = _amount(z), node if known else None
         if born is not None:
+            new.add(node)
             reason += f", from {_numbers(node, born.given, words)}{born.cause}"
         elif came is not None:
             origin = origins[came]
@@ -171,7 +178,45 @@ def _bad_values(
             reason = f"{words.of(node)} {_holds(z)} {reason}"
         origins[node] = origin
         found[node] = Problem(reason, origin is node)
-    return found, origins
+    return found, origins, new
+
+
+def _given(
+    graph: Graph,
+    values: Mapping[Node, Any],
+    bad: Collection[Node],
+    new: Collection[Node],
+    sources: Collection[Node],
+) -> set[Node]:
+    """Those of the bad whose infinities were given, or follow from such, and do no harm.
+
+    Harm is a NaN, an infinite cost, and to be the source of a gradient that is not finite.
+    """
+    given: set[Node] = set()
+    harm: list[Node] = [node for node in bad if node in sources]
+    for node in bad:
+        z = _known(values[node])
+        read = [_known(values.get(x) if isinstance(x, Node) else x) for x in node.inputs]
+        if _has_nan(z):
+            harm.append(node)
+        elif node in new:
+            continue
+        elif (
+            all(x in given for x in node.parents if x in bad)
+            and not any(x is None or _has_nan(x) for x in read)
+            and not (node.op is None and node.requires_grad)
+        ):
+            given.add(node)
+        if node not in given or (z.size == 1 and node in graph.outputs):
+            harm.append(node)
+    for node in harm:  # and what it came from
+        given.discard(node)
+        harm += [x for x in node.parents if x in given]
+    return given
+
+
+def _has_nan(x: Any) -> bool:
+    return x.dtype.kind == "f" and bool(np.isnan(x).any())
 
 
 def _numbers(node: Node, given: Iterable[str], words: Words) -> str:
@@ -188,8 +233,10 @@ def _numbers(node: Node, given: Iterable[str], words: Words) -> str:
 
 def _bad_gradients(
     graph: Graph, gradients: Mapping[Node, Any], forward: Origins, words: Words
-) -> dict[Node, Problem]:
-    """NaN and inf on the way back: in which op they began, and what they came to."""
+) -> tuple[dict[Node, Problem], set[Node]]:
+    """NaN and inf on the way back: in which op they began, and what they came to; and of what is
+    bad on the way forward, what they come from.
+    """
     bad = {node: g for node in graph if _is_bad(g := _known(gradients.get(node)))}
     users: dict[Node, list[Node]] = {}
     for node in graph if bad else ():
@@ -216,7 +263,7 @@ def _bad_gradients(
         if came is not None:
             reason = f"gradient {_kinds(bad[node])}, from {words.of(came)}"
         found[node] = Problem(reason, came is None and known)
-    return found
+    return found, {x for x in origins.values() if x in forward}
 
 
 def _idle_parameters(

@@ -155,6 +155,7 @@ const picture = (() => {
       }
       const there = story.progress(id, k);
       set(element, "data-state", id === at ? "current" : there.value);
+      set(element, "data-value", there.value); // a step within its box is at work before it is there
       set(element, "data-gradient", there.gradient);
       set(element, "data-phase", id === at ? step.phase : "");
       set(element, "aria-current", id === at ? "step" : "false");

@@ -27,7 +27,7 @@ from viz.drawing.backward import LONGEST_INNER, Both
 from viz.drawing.problems import Problem
 from viz.drawing.scene import Scene
 from viz.explorer.arrays import Arrays
-from viz.subject import visible
+from viz.subject import slope_name, visible
 
 LONGEST = 100  # characters of a formula
 MANY, SHORT = 1000, 40  # of so many nodes a page tells less: formulas of so many characters
@@ -66,9 +66,12 @@ class Story:
         self.longest = LONGEST if len(self.graph) <= MANY else SHORT
         unnamed = [x for x in self.backward.gradients if x not in named]
         inner = text_and_mathml(self.graph, named, LONGEST_INNER, beside=False, only=unnamed)
+        taken = set(named.values())
         self.slopes = {  # what the gradient of a node is called
             x: visible(
-                f"d{named[x]}" if x in named else f"d({inner[x][0] if x in inner else 'tensor'})"
+                slope_name(named[x], taken)
+                if x in named
+                else f"d({inner[x][0] if x in inner else 'tensor'})"
             )
             for x in self.backward.gradients
         }

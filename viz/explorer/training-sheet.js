@@ -8,7 +8,8 @@ const trainer = (() => {
   const SPEEDS = { "op by op": null, "1 a second": 0, "1 a frame": 1, "10 a frame": 10, "as fast as it goes": Infinity };
   const MANY = 6; // layers that are all told of
   const BUDGET = 10; // milliseconds of a frame for steps
-  const [WIDTH, HEIGHT, LEFT] = [400, 150, 76];
+  const [WIDTH, LEFT] = [400, 76];
+  const HEIGHT = matchMedia("(height < 820px)").matches ? 110 : 150; // a projector: the plane below is to be seen whole
   const slider = document.getElementById("slider");
   const pace = document.getElementById("pace"); // of the footer, milliseconds for an op
   let timer = null;

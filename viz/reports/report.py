@@ -56,7 +56,7 @@ def report(
     rows = [
         *(f"<dt>{escaped(name)}</dt><dd>{escaped(fact)}</dd>" for name, fact in facts.items()),
         *(
-            f"<dt>{escaped(name)}</dt><dd><code>{escaped(command)}</code></dd>"
+            f"<dt>{escaped(name)}</dt><dd><code>{_words(command)}</code></dd>"
             for name, command in commands.items()
         ),
     ]
@@ -70,6 +70,11 @@ def report(
         sections="\n".join(map(_section, sections)),
     )
     return write_text(Path(path), filled)
+
+
+def _words(command: str) -> str:
+    """A command whose lines break between words: not within --out, unless that is all there is."""
+    return " ".join(f"<span>{escaped(word)}</span>" for word in command.split(" "))
 
 
 def _section(section: Section) -> str:

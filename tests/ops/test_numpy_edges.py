@@ -193,6 +193,21 @@ def test_s262_too_few_numbers_are_not_taken_for_more() -> None:
         assert np.cov(v, ddof=9).data == np.inf
 
 
+def test_a_reduction_starts_in_the_dtype_of_its_result() -> None:
+    for x in (np.array([1.0, 2.0], np.float32), np.array([1, 2], np.uint8), np.array([True])):
+        for f in (np.sum, np.prod, np.max, np.min, np.nansum):
+            for initial in (1.5, np.float64(1.5), np.array(2), np.float32(0.5)):
+                ours, theirs = f(Tensor(x), initial=initial), f(x, initial=initial)
+                assert (ours.dtype, ours.data) == (theirs.dtype, theirs)
+
+
+def test_a_mean_of_some_numbers_of_float16_is_added_up_in_more_digits() -> None:
+    x = np.tile(np.array([1.0, 301.0], np.float16), 30_000)
+    some = np.arange(60_000) % 10 > 0
+    ours, theirs = (np.mean(v, where=some) for v in (Tensor(x), x))
+    assert (ours.dtype, ours.data) == (theirs.dtype, theirs)
+
+
 def test_s260_a_determinants_slopes_are_its_minors() -> None:
     assert td.grad(np.linalg.det)(np.diag([2.0, 3.0, 0.0]))[2, 2] == 6
     np.testing.assert_array_equal(td.grad(np.linalg.det)(np.zeros((3, 3))), np.zeros((3, 3)))

@@ -7,11 +7,10 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.indexing import scatter
-from tinygrad_dnn.ops.nested import are_tensors, tensors
+from tinygrad_dnn.ops.nested import recorded, tensors
 
 __all__ = ["einsum"]
 
@@ -266,5 +265,5 @@ def einsum(*operands, optimize=False):
         return einsum_of(arrays, subscripts=subscripts)
     if len(steps) == 1:
         return contracted(subscripts, arrays, path)
-    with scope(Call("einsum", f"subscripts={subscripts!r}", are_tensors(arrays))):
-        return contracted(subscripts, arrays, path)
+    settings = f"subscripts={subscripts!r}"
+    return recorded("einsum", settings, arrays, lambda: contracted(subscripts, arrays, path))

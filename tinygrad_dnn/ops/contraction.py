@@ -212,6 +212,9 @@ def contracted(subscripts, operands, optimize=False):
     """An einsum of arrays or Tensors: literally, or where that is long, by matrix products."""
     left = [*operands]
     steps = _steps(subscripts, _shapes(operands), optimize)
+    if len(steps) > 1:  # a product on the way of truth values alone, say, would be a truth value
+        dtype = np.result_type(*(x.dtype for x in left))
+        left = [x if x.dtype == dtype else x.astype(dtype) for x in left]
     for places, terms, result, product in steps:
         chosen = [left[p] for p in places]
         for p in sorted(places, reverse=True):

@@ -395,11 +395,12 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Area under y along an axis, by trapezia: Σ (y_i + y_{i+1})/2 · (x_{i+1} − x_i)."""
     n = len(y.shape)
-    axis = normalize_axis_index(axis, n)
-    after, before = along(axis, slice(1, None)), along(axis, slice(None, -1))
+    own = normalize_axis_index(axis, n)
+    after, before = along(own, slice(1, None)), along(own, slice(None, -1))
     if x is not None:
         x = as_array(x)
         if len(x.shape) == 1:
-            x = np.reshape(x, [-1 if i == axis else 1 for i in range(n)])
-        dx = x[after] - x[before]
+            dx = np.reshape(np.diff(x), [-1 if i == own else 1 for i in range(n)])
+        else:
+            dx = np.diff(x, axis=axis)  # broadcast with y, from the last axis on
     return np.sum(dx * (y[after] + y[before]) / 2.0, axis=axis)

@@ -60,7 +60,8 @@ def _back(i, subscripts, shapes):
 
 def _of_factor(i, g, others, shapes, subscripts):
     spelled, lone, length, mine = _back(i, subscripts, tuple(shapes))
-    gx = contracted(spelled, [g, *others])
+    term, _, reached = spelled.partition("->")
+    gx = g if term == reached else contracted(spelled, [g, *others])
     gx = np.expand_dims(gx, lone) if lone else gx
     lengths = np.broadcast_shapes(gx.shape, tuple(length.values()))
     gx = np.broadcast_to(gx, lengths) if lengths != gx.shape else gx

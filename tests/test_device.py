@@ -170,6 +170,13 @@ def test_s291_arrays_of_two_places_are_refused_by_name():
         W + Tensor(other)
 
 
+def test_an_error_of_dasks_says_nothing_of_places():
+    da = pytest.importorskip("dask.array")
+    t = Tensor(da.ones((2, 3), chunks=1), name="t")
+    with pytest.raises(TypeError, match=r"^take: t \(2, 3\), ndarray \(2,\): [^;]+$"):
+        np.take(t, np.array([0, 1]))
+
+
 def test_a_dask_array_of_unknown_shape_is_refused():
     da = pytest.importorskip("dask.array")
     x = da.ones((4, 3), chunks=2)

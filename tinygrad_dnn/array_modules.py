@@ -104,8 +104,12 @@ def place_of(x: Any) -> str:
 
 
 def apart(arrays: Iterable[Any]) -> str | None:
-    """What to say of arrays that lie in different places; None where they lie in one."""
-    places = list(dict.fromkeys(place_of(x) for x in arrays if hasattr(x, "shape")))
+    """What to say of arrays that lie in different places; None where they lie in one.
+
+    A lazy array has no place: Dask's take NumPy's as they are.
+    """
+    placed = (x for x in arrays if getattr(x, "device", None) is not None)
+    places = list(dict.fromkeys(place_of(x) for x in placed))
     if len(places) < 2:
         return None
     return (

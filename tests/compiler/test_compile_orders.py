@@ -62,3 +62,22 @@ def test_orders_are_not_mixed_up_by_what_follows():
 
     for got, want in zip(tg.compile(network)(W, X, b, V), network(W, X, b, V), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("turned", [(0,), (2,), (0, 1, 2)])
+def test_an_einsum_of_reversed_axes_has_eagers_bits(turned):
+    x, w = np.flip(DRAW.normal(size=(4, 5, 3)), turned), DRAW.normal(size=(4, 5, 3, 2))
+
+    def product(x, w):
+        return tg.einsum("abc,abcd->db", x, w)
+
+    compiled = tg.compile(product, rewrite=False)
+    for given in ((x, w), (x.copy(), w)):
+        np.testing.assert_array_equal(compiled(*given), product(*map(tg.Tensor, given)).data)
+
+
+def test_a_mean_of_float16_is_added_up_in_more_digits():
+    x = np.full((3, 2000), 100.0, np.float16)
+    for rewrite in (False, True):
+        compiled = tg.compile(lambda x: tg.mean(x, axis=1), rewrite=rewrite)
+        np.testing.assert_array_equal(compiled(x), np.mean(x, axis=1))

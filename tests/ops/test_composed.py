@@ -15,6 +15,8 @@ import tinygrad_dnn as td
 import viz
 from tinygrad_dnn import COMPOSED, Case, Tensor
 from tinygrad_dnn.check.op_check import sampled
+from tinygrad_dnn.formula.calls import calls_of
+from tinygrad_dnn.graph import trace
 from tinygrad_dnn.ops.compose import Composed
 from viz.folding.fold import fold
 from viz.folding.scopes import homes_of
@@ -175,6 +177,25 @@ def test_a_call_is_one_box_that_opens(f: Composed, case: Case) -> None:
     assert fold(graph, homes_of(graph), folded=False)[0] == []
     if results:
         viz.draw(results)
+
+
+def test_a_call_is_written_with_its_arguments_in_their_order() -> None:
+    for f, case in CASES:
+        if len(case.shapes) > 1:
+            leaves = [Tensor(x, name=f"x{i}") for i, x in enumerate(sampled(f, case))]
+            graph = trace([applied(f, f, leaves, case.meta)[0].node])
+            for called in calls_of(graph).values():
+                names = [x.name for x in called.inputs if x.name]
+                assert names == sorted(names), (f, case)
+
+
+def test_an_einsum_of_several_products_has_its_factors_in_their_order() -> None:
+    A, B, C, D = (
+        Tensor(np.ones(s), name=n)
+        for n, s in zip("ABCD", [(20, 30), (30, 25), (25, 20), (20, 20)], strict=True)
+    )
+    Z = np.einsum("ij,jk,kl,lm->im", A, B, C, D, optimize=True)
+    assert repr(Z.sum()).endswith("Σ einsum(A, B, C, D, subscripts='ij,jk,kl,lm->im')')")
 
 
 @pytest.mark.parametrize("f", COMPOSED.values(), ids=COMPOSED)

@@ -193,6 +193,49 @@ def test_s262_too_few_numbers_are_not_taken_for_more() -> None:
         assert np.cov(v, ddof=9).data == np.inf
 
 
+def test_a_reduction_starts_in_the_dtype_of_its_result() -> None:
+    for x in (np.array([1.0, 2.0], np.float32), np.array([1, 2], np.uint8), np.array([True])):
+        for f in (np.sum, np.prod, np.max, np.min, np.nansum):
+            for initial in (1.5, np.float64(1.5), np.array(2), np.float32(0.5)):
+                ours, theirs = f(Tensor(x), initial=initial), f(x, initial=initial)
+                assert (ours.dtype, ours.data) == (theirs.dtype, theirs)
+
+
+def test_a_mean_of_some_numbers_of_float16_is_added_up_in_more_digits() -> None:
+    x = np.tile(np.array([1.0, 301.0], np.float16), 30_000)
+    some = np.arange(60_000) % 10 > 0
+    ours, theirs = (np.mean(v, where=some) for v in (Tensor(x), x))
+    assert (ours.dtype, ours.data) == (theirs.dtype, theirs)
+
+
+@pytest.mark.parametrize("shapes", [((2, 4, 3), (4, 3)), ((4,), (3, 4)), ((3, 4), (4,))])
+def test_trapezia_broadcast(shapes: Any) -> None:
+    y, x = (np.cos(np.arange(np.prod(s))).reshape(s) for s in shapes)
+    found, its = np.trapezoid(Tensor(y), x), np.trapezoid(y, x)
+    assert found.shape == its.shape
+    np.testing.assert_allclose(found.data, its, 1e-14, 1e-14)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [("vecdot", [(2, 3), (2, 1)]), ("matvec", [(2, 3), (1,)]), ("vecmat", [(1,), (3, 2)])],
+)
+def test_a_length_of_1_is_not_repeated_in_a_product(f: str, shapes: Any) -> None:
+    x, y = map(np.ones, shapes)
+    for given in ((x, y), (Tensor(x), Tensor(y))):
+        with pytest.raises(ValueError, match=f):
+            getattr(np, f)(*given)
+
+
+@pytest.mark.parametrize("optimize", [False, True])
+def test_a_long_einsum_of_several_dtypes_loses_nothing_on_the_way(optimize: bool) -> None:
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(30, 30))
+    for x in (rng.random((30, 30)) < 0.5, rng.integers(0, 200, (30, 30)).astype(np.uint8)):
+        z = np.einsum("ij,jk,kl->il", Tensor(x), Tensor(x), Tensor(w), optimize=optimize)
+        np.testing.assert_allclose(z.data, (1.0 * x) @ (1.0 * x) @ w, 1e-12, 1e-7)
+
+
 def test_s260_a_determinants_slopes_are_its_minors() -> None:
     assert td.grad(np.linalg.det)(np.diag([2.0, 3.0, 0.0]))[2, 2] == 6
     np.testing.assert_array_equal(td.grad(np.linalg.det)(np.zeros((3, 3))), np.zeros((3, 3)))

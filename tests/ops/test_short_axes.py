@@ -76,6 +76,12 @@ def test_what_is_reduced_by_slices_is_numpys(
         by_slices.clear()
 
 
+def test_numbers_of_another_byte_order_give_this_machines() -> None:
+    x = np.ones((1100, 3)).astype(np.dtype(float).newbyteorder())
+    for f in (td.sum, td.max):
+        assert f(x, 1).dtype.isnative
+
+
 @pytest.mark.parametrize(("shape", "axis"), PLAIN)
 def test_others_are_reduced_by_numpy(shape: Any, axis: Any, by_slices: list[Any]) -> None:
     for x in (np.ones(shape), np.ones(shape, int), np.ones(shape[::-1]).T):

@@ -327,3 +327,18 @@ def test_costs_that_people_write_have_the_gradients_of_textbooks() -> None:
     ):  # fmt: skip
         derived = viz.derive(cost, names={"y": y, "sign": sign})
         assert said in [f"{line.name} = {line.text.plain}" for line in derived.lines]
+
+
+def test_a_sum_by_einsum_has_a_slope_of_one() -> None:
+    A = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True, name="A")
+    assert "dA = 1   (2, 3)" in str(viz.derive(np.einsum("ij->", A)))
+    diagonal = viz.derive(
+        np.einsum("iij->ij", Tensor(np.ones((2, 2, 3)), requires_grad=True, name="D"))
+    )
+    assert "einsum(ij" not in str(diagonal).replace("einsum(iij", "")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_mean_of_nothing_is_over_no_examples() -> None:
+    B = Tensor(np.ones(1), requires_grad=True, name="B")
+    assert "dB" in str(viz.derive(np.diff(B).mean()))

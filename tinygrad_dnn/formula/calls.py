@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, TypeVar
 
 from tinygrad_dnn.formula.template import Formula
@@ -55,19 +55,40 @@ def calls_of(graph: Graph) -> dict[Node, Called]:
 
 
 def read_from_outside(call: Call, result: Node, ops: Collection[Node]) -> tuple[Node, ...]:
-    """The nodes not among ops that a result is computed from, as one meets them from left to
-    right in its formula; as often as they were given where each argument is read once.
+    """The nodes not among ops that a result is computed from, in the order in which the call was
+    given them; as often as they were given where each argument is read once.
     """
-    inside, found = set(ops), list[Node]()
-    stack, seen = [result], set[Node]()
+    inside = set(ops)
+    found = _met(result, inside.__contains__)
+    once = list(dict.fromkeys(found))
+    if call.order is not None and len(call.order) == len(once):
+        places = dict(zip(call.order, once, strict=True))
+        return tuple(places[i] for i in sorted(places))
+    return tuple(found if len(found) == sum(call.given) else once)
+
+
+def note_order(call: Call, result: Node, given: Sequence[Node]) -> None:
+    """Keep the order in which a call's result reads what it was given, where that is another."""
+    found = _met(result, lambda n: any(part is call for part in n.scope))
+    places = {x: i for i, x in reversed([*enumerate(given)])}
+    if all(x in places for x in found):
+        order = tuple(places[x] for x in dict.fromkeys(found))
+        call.order = None if order == (*sorted(order),) else order
+
+
+def _met(result: Node, inside: Callable[[Node], bool]) -> list[Node]:
+    """The nodes outside that a result is computed from, as one meets them from left to right in
+    its formula.
+    """
+    found, stack, seen = list[Node](), [result], set[Node]()
     while stack:
         node = stack.pop()
-        if node not in inside:
+        if not inside(node):
             found.append(node)
         elif node not in seen:
             seen.add(node)
             stack += reversed(node.parents)
-    return tuple(found if len(found) == sum(call.given) else dict.fromkeys(found))
+    return found
 
 
 def with_constants(call: Call, inputs: Sequence[T], dots: T) -> list[T]:

@@ -95,7 +95,10 @@ def written(
     for node in within:
         if beside and node in quiet and node.op.spreads:  # its shape tells how often it is repeated
             x = node.inputs[0]
-            lines[node] = lines.get(x) or alone.reference(x, done)
+            if isinstance(x, np.ndarray) and x.size == 1:
+                x = x.reshape(())
+            its = lines.get(x) if isinstance(x, Node) else None
+            lines[node] = its or alone.reference(x, done)
             continue
         handed = passed_on(node, names)
         if beside and (node.meta or handed in lines):

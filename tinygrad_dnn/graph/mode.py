@@ -115,21 +115,30 @@ class Call(str):
     Attributes:
         settings: the arguments that are no arrays, `axis=1`.
         given: for each array that it was given, whether that is a Tensor.
+        order: for each Tensor, as one meets them in the result's formula, its place among those
+            that were given; None where that is the same order.
     """
 
-    __slots__ = ("given", "settings")
+    __slots__ = ("given", "order", "settings")
 
     settings: str
     given: tuple[bool, ...]
+    order: tuple[int, ...] | None
 
-    def __new__(cls, name: str, settings: str = "", given: tuple[bool, ...] = (True,)) -> Call:
+    def __new__(
+        cls,
+        name: str,
+        settings: str = "",
+        given: tuple[bool, ...] = (True,),
+        order: tuple[int, ...] | None = None,
+    ) -> Call:
         """Of a function's name, and what it was called with."""
         made = super().__new__(cls, name)
-        made.settings, made.given = settings, given
+        made.settings, made.given, made.order = settings, given, order
         return made
 
-    def __reduce__(self) -> tuple[type[Call], tuple[str, str, tuple[bool, ...]]]:
-        return Call, (str(self), self.settings, self.given)
+    def __reduce__(self) -> tuple[type[Call], tuple[Any, ...]]:
+        return Call, (str(self), self.settings, self.given, self.order)
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dnn.glossary import ARGUMENTS, advice
-from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.declare import REGISTRY
-from tinygrad_dnn.ops.nested import are_tensors, joined, tensors
+from tinygrad_dnn.ops.nested import joined, recorded, tensors
 
 __all__ = ["COMPOSED", "Composed", "composed"]
 
@@ -77,9 +76,12 @@ class Composed:
             args, kwargs = self._by_name(args, kwargs)
         given = self._bound(args, kwargs)
         try:
-            with scope(Call(self.name, _settings(given), are_tensors([*given.values()]))):
-                args, kwargs = self._whole(args, kwargs)
-                return self.forward(*args, **kwargs)
+            return recorded(
+                self.name,
+                _settings(given),
+                [*given.values()],
+                lambda: self._forward(args, kwargs),
+            )
         except _REFUSALS as error:
             theirs = self._numpys_refusal(args, kwargs)
             if theirs is None or isinstance(error, type(theirs)):
@@ -103,6 +105,10 @@ class Composed:
         if all(parameters[name].kind not in (_MANY, _MORE) for name in given):
             self._names[call] = tuple(given)[: len(args)]
         return given
+
+    def _forward(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args, kwargs = self._whole(args, kwargs)
+        return self.forward(*args, **kwargs)
 
     def _whole(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -7,11 +7,10 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.declare import op
 from tinygrad_dnn.ops.indexing import scatter
-from tinygrad_dnn.ops.nested import are_tensors, tensors
+from tinygrad_dnn.ops.nested import recorded, tensors
 
 __all__ = ["einsum"]
 
@@ -61,7 +60,8 @@ def _back(i, subscripts, shapes):
 
 def _of_factor(i, g, others, shapes, subscripts):
     spelled, lone, length, mine = _back(i, subscripts, tuple(shapes))
-    gx = contracted(spelled, [g, *others])
+    term, _, reached = spelled.partition("->")
+    gx = g if term == reached else contracted(spelled, [g, *others])
     gx = np.expand_dims(gx, lone) if lone else gx
     lengths = np.broadcast_shapes(gx.shape, tuple(length.values()))
     gx = np.broadcast_to(gx, lengths) if lengths != gx.shape else gx
@@ -213,6 +213,9 @@ def contracted(subscripts, operands, optimize=False):
     """An einsum of arrays or Tensors: literally, or where that is long, by matrix products."""
     left = [*operands]
     steps = _steps(subscripts, _shapes(operands), optimize)
+    if len(steps) > 1:  # a product on the way of truth values alone, say, would be a truth value
+        dtype = np.result_type(*(x.dtype for x in left))
+        left = [x if x.dtype == dtype else x.astype(dtype) for x in left]
     for places, terms, result, product in steps:
         chosen = [left[p] for p in places]
         for p in sorted(places, reverse=True):
@@ -266,5 +269,5 @@ def einsum(*operands, optimize=False):
         return einsum_of(arrays, subscripts=subscripts)
     if len(steps) == 1:
         return contracted(subscripts, arrays, path)
-    with scope(Call("einsum", f"subscripts={subscripts!r}", are_tensors(arrays))):
-        return contracted(subscripts, arrays, path)
+    settings = f"subscripts={subscripts!r}"
+    return recorded("einsum", settings, arrays, lambda: contracted(subscripts, arrays, path))

@@ -46,7 +46,8 @@ def by_slices(ufunc, x, axis, keepdims):
     if not pays(ufunc, x.shape, x.dtype, over):
         return _added_in_two(x, over, keepdims) if ufunc is np.add else None
     counts = ufunc is np.add and x.dtype.char == "?"
-    out = np.empty(_left(x.shape, over, keepdims), np.intp if counts else x.dtype)
+    dtype = np.dtype(np.intp) if counts else x.dtype.newbyteorder("=")
+    out = np.empty(_left(x.shape, over, keepdims), dtype)
     return reduce_slices(ufunc, x, over, out)
 
 

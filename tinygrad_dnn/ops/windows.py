@@ -102,8 +102,20 @@ def overlap_add(x, /, axis):
 
 
 def add_windows(x, axes, out):
-    """Add x[..., i, j] to out, moved by i and j along the axes, for each place of a window."""
-    for at in np.ndindex(*x.shape[out.ndim :]):
+    """Add x[..., i, j] to out, moved by i and j along the axes, for each place of a window.
+
+    As i + j = j + i, where there are fewer windows than places they are what is gone through, from
+    the last to the first: so the terms of each sum come in the same order.
+    """
+    turned = []
+    for k, axis in enumerate(axes):
+        turned.append(axes.count(axis) == 1 and x.shape[axis] < x.shape[out.ndim + k])
+        if turned[-1]:
+            x = np.swapaxes(x, axis, out.ndim + k)
+    places = x.shape[out.ndim :]
+    for at in np.ndindex(*places):
+        if any(turned):
+            at = tuple(n - 1 - i if t else i for i, n, t in zip(at, places, turned, strict=True))
         first = [0] * out.ndim
         for axis, i in zip(axes, at, strict=True):
             first[axis] += i

@@ -63,11 +63,12 @@ def divisor_of(graph: Graph, names: Mapping[str, Any] | None) -> Divisor | None:
     cost = graph.outputs[0]
     of_data = _computed_from_data(graph)
     called = {v for v in (names or {}).values() if is_number(v)}
-    # A half is half of a square, unless it is called the number of examples.
+    # A half is half of a square, unless it is called the number of examples; a mean of nothing
+    # has none.
     every = [
         found
         for found in _divisions(cost, of_data)
-        if found.number != 2 or found.step.op is mean or 2 in called
+        if found.number and (found.number != 2 or found.step.op is mean or 2 in called)
     ]
     clear = [found for found in every if found.step.op is not multiply]
     lengths = _lengths(graph)

@@ -15,7 +15,8 @@ from tinygrad_dnn import ops
 from tinygrad_dnn.compiler.codegen import data_movement, gather
 from tinygrad_dnn.compiler.codegen.dialect import NUMPY
 from tinygrad_dnn.compiler.codegen.lower import Task, in_c_order
-from tinygrad_dnn.compiler.codegen.numpy_source import function_text, literal, parsed
+from tinygrad_dnn.compiler.codegen.numpy_source import expression, function_text, literal, parsed
+from tinygrad_dnn.graph import Node
 from tinygrad_dnn.ops import Op
 from tinygrad_dnn.ops.contraction import einsum_of
 from tinygrad_dnn.ops.indexing import is_basic, last_at
@@ -36,9 +37,15 @@ def _einsum(task: Task) -> list[str]:
     call = f"np.einsum({subscripts!r}, {', '.join(task.operands)}"
     if len(shapes) == 1 and _is_view(subscripts, shapes[0]):
         return [f"np.copyto({task.out}, {call}))"]  # out= would add it to 0, and 0 + −0 = 0
-    if not task.lowered.dialect.einsum_out:
+    # With out= NumPy walks along reversed axes the other way, and so adds in another order.
+    if not task.lowered.dialect.einsum_out or any(_reversed(x, task) for x in task.node.inputs):
         return [f"np.copyto({task.out}, {call}))"]
     return [f"{call}, out={task.out})"]
+
+
+def _reversed(x: Any, task: Task) -> bool:
+    """Whether memory runs backwards along an axis of an operand."""
+    return any(n < 0 for n in (task.lowered.strides[x] if isinstance(x, Node) else x.strides))
 
 
 def _is_view(subscripts: str, shape: Shape) -> bool:
@@ -106,6 +113,14 @@ def _by_slices(ufunc: Any) -> Callable[[Task], list[str] | None]:
     return reduction
 
 
+def _mean(task: Task) -> list[str] | None:
+    if task.node.dtype != np.float16:
+        return None
+    # With out= NumPy keeps the sum there, which float16 may not hold; without, in float32.
+    call = expression(task.node.op, task.operands, task.node.meta, {})
+    return [f"np.copyto({task.out}, {ast.unparse(call)})"]
+
+
 def _overlap_add(task: Task) -> list[str]:
     along = slid_along(task.node.meta["axis"], len(task.node.input_shapes[0]))
     add = task.function("add_windows", *function_text(add_windows))
@@ -120,6 +135,7 @@ WRITERS: dict[Op, Callable[[Task], list[str] | None]] = {
     ops.getitem: data_movement.getitem,
     ops.joining.pad: data_movement.pad,
     ops.max: _by_slices(np.maximum),
+    ops.mean: _mean,
     ops.min: _by_slices(np.minimum),
     ops.overlap_add: _overlap_add,
     ops.repeat: data_movement.repeat,

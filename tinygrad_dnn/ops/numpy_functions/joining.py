@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygrad_dnn.graph import Call, scope
 from tinygrad_dnn.ops.cases import Case
 from tinygrad_dnn.ops.compose import as_array, as_dtype, common_dtype, composed, plain
 from tinygrad_dnn.ops.joining import stack
-from tinygrad_dnn.ops.nested import are_tensors, joined, tensors
+from tinygrad_dnn.ops.nested import joined, recorded, tensors
 
 __all__ = [
     "append",
@@ -201,10 +200,15 @@ class Along:
                     f"{words!r}"
                 ) from None
             axis, ndmin, place = (*given, *self.directive[len(given) :])[:3]
-        with scope(Call(self.name, "", are_tensors(parts))):
-            parts = [np.r_[x] if isinstance(x, slice) else x for x in parts]
-            arrays = [_at_least(x, ndmin, place) for x in parts]
-            return np.concatenate(arrays, axis=axis, dtype=common_dtype(parts))
+
+        def joined_parts() -> Any:
+            arrays = [np.r_[x] if isinstance(x, slice) else x for x in parts]
+            dtype = common_dtype(arrays)
+            return np.concatenate(
+                [_at_least(x, ndmin, place) for x in arrays], axis=axis, dtype=dtype
+            )
+
+        return recorded(self.name, "", parts, joined_parts)
 
     def __repr__(self) -> str:
         return f"<{self.name}[a, b, ...]>"

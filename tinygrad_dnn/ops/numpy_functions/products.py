@@ -35,11 +35,18 @@ def vdot(a, b, /):
     return np.dot(np.ravel(a), np.ravel(b))
 
 
+def _check_inner(name, x1, x2, axis):
+    """Sums over an axis of both want it in both: no length 1 is repeated."""
+    if x1.shape[-1:] != x2.shape[axis:][:1]:
+        raise ValueError(f"{name}: {x1.shape}, {x2.shape}: inner sizes differ")
+
+
 @composed(np.vecdot, cases=(Case((2, 3), (3,)), Case((2, 3), (2, 3), axis=0, keepdims=True)))
 def vecdot(x1, x2, /, *, axis=-1, keepdims=False):
     """Inner products of the vectors along an axis."""
     if axis != -1:
         x1, x2 = (np.moveaxis(x, axis, -1) for x in (x1, x2))
+    _check_inner("vecdot", x1, x2, -1)
     z = np.einsum("...i,...i->...", x1, x2)
     return np.expand_dims(z, axis) if keepdims else z
 
@@ -47,12 +54,14 @@ def vecdot(x1, x2, /, *, axis=-1, keepdims=False):
 @composed(np.matvec, cases=(Case((2, 3), (3,)), Case((2, 2, 3), (2, 3))))
 def matvec(x1, x2, /):
     """Matrices times vectors: (..., n, k), (..., k) -> (..., n)."""
+    _check_inner("matvec", x1, x2, -1)
     return np.einsum("...ij,...j->...i", x1, x2)
 
 
 @composed(np.vecmat, cases=(Case((3,), (3, 2)), Case((2, 3), (2, 3, 2))))
 def vecmat(x1, x2, /):
     """Vectors times matrices: (..., k), (..., k, n) -> (..., n)."""
+    _check_inner("vecmat", x1, x2, -2)
     return np.einsum("...i,...ij->...j", x1, x2)
 
 

@@ -58,18 +58,25 @@ def _kept(keepdims):
 def sum(a, axis=None, dtype=None, keepdims=False, initial=0, where=True):
     """Sum over axes of the elements where `where` holds, and of `initial`."""
     z = reduction.sum(_with(a, dtype, where, 0), axis, keepdims=_kept(keepdims))
-    return z + initial if _given(initial) and _differs(initial, 0) else z
+    return z + _start(initial, z.dtype) if _given(initial) and _differs(initial, 0) else z
 
 
 @composed(np.prod, cases=(SOME, Case((3, 4), axis=0, initial=2.5)))
 def prod(a, axis=None, dtype=None, keepdims=False, initial=1, where=True):
     """Product over axes of the elements where `where` holds, and of `initial`."""
     z = reduction.prod(_with(a, dtype, where, 1), axis, keepdims=_kept(keepdims))
-    return z * initial if _given(initial) and _differs(initial, 1) else z
+    return z * _start(initial, z.dtype) if _given(initial) and _differs(initial, 1) else z
 
 
 def _differs(initial, neutral):
     return hasattr(initial, "node") or initial != neutral
+
+
+def _start(initial, dtype):
+    """What a reduction starts from, in the dtype of its result, as NumPy takes it."""
+    if isinstance(initial, (int, float)) and not isinstance(initial, np.generic):
+        return initial if dtype.kind == "f" else dtype.type(int(initial))
+    return as_dtype(initial, dtype)
 
 
 def _bound(dtype, low):
@@ -88,8 +95,7 @@ def _extreme(name, of_two, low):
             )
         keepdims, dtype = _kept(keepdims), a.dtype
         a = _with(a, None, where, _bound(dtype, low))
-        if dtype.kind != "f" and isinstance(initial, (int, float)):
-            initial = dtype.type(int(initial))
+        initial = _start(initial, dtype) if _given(initial) else initial
         if _given(initial) and not reduction.length(axis, a.shape):
             none = np.sum(a, axis=axis, keepdims=keepdims)  # 0 of nothing, in the result's shape
             return as_dtype(none, dtype) + initial
@@ -139,8 +145,10 @@ def mean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     if where is True:
         return reduction.mean(a, axis, keepdims=_kept(keepdims))
     a = in_floats(a)
-    z = np.sum(_with(a, None, where, 0), axis=axis, keepdims=True)
-    return _over(z, _count(a, axis, where), axis, _kept(keepdims))
+    # NumPy takes means of float16, which may not hold the sum, in float32.
+    wide = as_dtype(a, np.float32 if a.dtype == np.float16 else None)
+    z = np.sum(_with(wide, None, where, 0), axis=axis, keepdims=True)
+    return as_dtype(_over(z, _count(wide, axis, where), axis, _kept(keepdims)), a.dtype)
 
 
 def _freedom(name, ddof, correction):
@@ -238,7 +246,9 @@ def nanstd(
 
 
 def _of_few(z, a, axis, keepdims, where, ddof=0):
-    """NaN where no more than ddof numbers were left."""
+    """NaN where no more than ddof numbers were left; whole numbers are never NaN."""
+    if a.dtype.kind != "f":
+        return z
     left = np.sum(_there(a, where), axis=axis, keepdims=_kept(keepdims))
     return np.where(left > ddof, z, z.dtype.type(np.nan))
 
@@ -385,11 +395,12 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Area under y along an axis, by trapezia: Σ (y_i + y_{i+1})/2 · (x_{i+1} − x_i)."""
     n = len(y.shape)
-    axis = normalize_axis_index(axis, n)
-    after, before = along(axis, slice(1, None)), along(axis, slice(None, -1))
+    own = normalize_axis_index(axis, n)
+    after, before = along(own, slice(1, None)), along(own, slice(None, -1))
     if x is not None:
         x = as_array(x)
         if len(x.shape) == 1:
-            x = np.reshape(x, [-1 if i == axis else 1 for i in range(n)])
-        dx = x[after] - x[before]
+            dx = np.reshape(np.diff(x), [-1 if i == own else 1 for i in range(n)])
+        else:
+            dx = np.diff(x, axis=axis)  # broadcast with y, from the last axis on
     return np.sum(dx * (y[after] + y[before]) / 2.0, axis=axis)

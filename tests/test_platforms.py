@@ -18,6 +18,7 @@ ROOT = Path(tinygrad_dnn.__file__).parents[1]
 # SIGKILL stays: Python's own Popen.kill uses it on Unix.
 WITHOUT_UNIX = """
 import os, signal, sys
+stays = ["O_NONBLOCK"] if sys.version_info >= (3, 13) else []  # which Python itself reads there
 for name in ("fcntl", "resource", "termios", "pty", "pwd", "grp", "syslog"):
     sys.modules[name] = None
 for module, names in {
@@ -25,7 +26,7 @@ for module, names in {
     signal: "SIGHUP SIGQUIT SIGUSR1 SIGALRM alarm setitimer pthread_sigmask",
 }.items():
     for name in names.split():
-        if hasattr(module, name):
+        if hasattr(module, name) and name not in stays:
             delattr(module, name)
 """
 

@@ -371,6 +371,7 @@ def test_positions_and_conditions_are_copied_too() -> None:
     np.testing.assert_array_equal(x.grad, [101.0, 1010.0, 100.0])
 
 
+@pytest.mark.filterwarnings("ignore:Setting the (shape|dtype):DeprecationWarning")  # NumPy 2.5
 @pytest.mark.parametrize("change", [("shape", (3, 1)), ("dtype", np.dtype("i8"))])
 def test_another_shape_or_dtype_of_a_handed_out_array_is_an_edit(change: tuple[str, Any]) -> None:
     W = param([1.0, 2.0, 3.0], "W")

@@ -458,7 +458,7 @@ def by_an_input_in_a_dict() -> Any:
 
 def by_the_shape_of_an_array() -> Any:
     held = np.ones(6)
-    return lambda x: x * held.shape[0], lambda: _set(held, "shape", (3, 2))
+    return lambda x: x * held.shape[0], lambda: held.resize((3, 2), refcheck=False)
 
 
 def by_a_record() -> Any:

@@ -66,6 +66,8 @@ def test_every_failure_has_a_reason_and_every_reason_a_failure():
 
 def test_the_page_is_made_of_its_columns():
     """What `committed` reads is all there is: nothing in the file is beyond the comparison."""
+    if not same_versions():
+        pytest.skip("array_kinds.md says with which versions it was written, and has others")
     told = {name: x for name in KINDS if (x := committed(name))}
     assert page(told) == TABLE.read_text(encoding="utf-8")
 

@@ -75,6 +75,7 @@ def directions(arrays: Sequence[Any]) -> list[Any]:
     return [rng.uniform(0.5, 1, x.shape) if x.dtype.kind == "f" else 0 * x for x in arrays]
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # NumPy 2.5
 @every_case
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_values_and_dtype_are_numpys(f: Composed, case: Case, dtype: Any) -> None:

@@ -40,8 +40,9 @@ def _held_by_frames(x: object) -> int:
     # they are the interpreter's. No comprehensions: theirs are calls too, whose frames may be kept.
     found: dict[int, Any] = {}
     new: list[Any] = [x]
+    asked: Any
     while new and len(found) < MOST:
-        asked, new = new, []
+        asked, new = tuple(new), []  # a tuple, which is what the call is given: it is a holder, too
         holders = gc.get_referrers(*asked)
         for holder in holders:
             if holder is asked or holder is found or holder is new or id(holder) in found:

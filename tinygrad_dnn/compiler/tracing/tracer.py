@@ -21,7 +21,8 @@ from tinygrad_dnn.compiler.tracing.user_lines import is_engines, line_of, where
 from tinygrad_dnn.graph import Leaf, Node, describe, mode, trace
 from tinygrad_dnn.graph.node import tick
 
-_LOCKED = re.compile("(array|destination) is read-only|read-only memory")  # NumPy's and Python's
+# What NumPy and Python say of a locked array.
+_LOCKED = re.compile("(array|destination|operation on|base) is read-only|read-only memory")
 
 
 class Tracer:

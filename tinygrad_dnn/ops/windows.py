@@ -83,6 +83,7 @@ def _added(x_shape, axis):
         Case((3, 3, 2), axis=-1),
         Case((2, 2, 2, 3, 2), axis=(-2, -1)),
         Case((2, 2, 2, 3), axis=(1, 1)),
+        Case((2, 3, 4, 3), axis=(1, 0)),
         Case((2, 3), axis=()),
     ),
 )
@@ -114,8 +115,7 @@ def add_windows(x, axes, out):
             x = np.swapaxes(x, axis, out.ndim + k)
     places = x.shape[out.ndim :]
     for at in np.ndindex(*places):
-        if any(turned):
-            at = tuple(n - 1 - i if t else i for i, n, t in zip(at, places, turned, strict=True))
+        at = tuple(n - 1 - i if t else i for i, n, t in zip(at, places, turned, strict=True))
         first = [0] * out.ndim
         for axis, i in zip(axes, at, strict=True):
             first[axis] += i

@@ -195,7 +195,9 @@ def written_by_add_at() -> Any:
         np.add.at(counts, [0, 0, 1], 1.0)
         return x * counts
 
-    return f, "in place while it is being recorded"  # NumPy 2.5 refuses it, older ones write
+    if np.lib.NumpyVersion(np.__version__) >= "2.5.0":  # which refuses, where older ones write
+        return f, "an array that the function closes over is changed in place while it is being"
+    return f, r"writes into counts in place while it is being recorded \(np.add.at"
 
 
 def written_by_c() -> Any:

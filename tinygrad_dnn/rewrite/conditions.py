@@ -10,6 +10,7 @@ import numpy as np
 from numpy import signbit
 
 from tinygrad_dnn.graph import Leaf
+from tinygrad_dnn.ops import divide
 from tinygrad_dnn.ops.indexing import is_basic
 from tinygrad_dnn.ops.reduction import axes
 from tinygrad_dnn.rewrite.nodes import shape_of, size_of
@@ -109,6 +110,11 @@ def opposite(m: Match) -> bool:
 def x_varies(m: Match) -> bool:
     """x is no constant: 1 − y stays what it is."""
     return not is_constant(m["x"])
+
+
+def no_quotient(m: Match) -> bool:
+    """x varies, and is no a / b, whose parts go into the products that it is in."""
+    return x_varies(m) and getattr(m["x"], "op", None) is not divide
 
 
 def x_is_finite(m: Match) -> bool:
